@@ -1,0 +1,164 @@
+/** A text classifier as an object: its configuration and its parameters on the device, loaded from and saved to a Hugging Face folder. */
+import fs from 'node:fs';
+import path from 'node:path';
+import type { Tensor2D } from '@tensorflow/tfjs';
+import { statelessNormal } from '../tensorflow/kernels.js';
+import { tf } from '../tensorflow/runtime.js';
+import { ResourceVariable } from '../tensorflow/variables.js';
+import { configJson, labelNames, ModelFormatError, parseConfig, type DistilBertConfig } from './config.js';
+import { sequenceClassification, weightShapes, type Weights } from './distilbert.js';
+import { readSafetensors, writeSafetensors, type StoredTensor } from './safetensors.js';
+
+/** Padded texts as the model takes them. */
+export interface EncodedBatch {
+  /** [batch * tokens], row by row. */
+  inputIds: Int32Array;
+  /** [batch * tokens]: 1 a token, 0 padding. */
+  attentionMask: Int32Array;
+  batch: number;
+  tokens: number;
+}
+
+export interface Classifier {
+  config: DistilBertConfig;
+  /** By Hugging Face's names, in the order in which they are stored. */
+  parameters: Map<string, ResourceVariable>;
+  /** What loading left aside or made afresh, in sentences. */
+  notes: string[];
+  /** Frees the parameters' memory. */
+  dispose(): void;
+}
+
+function build(
+  config: DistilBertConfig,
+  stored: Map<string, StoredTensor>,
+  seed: number,
+): { parameters: Map<string, ResourceVariable>; fresh: string[] } {
+  const parameters = new Map<string, ResourceVariable>();
+  const fresh: string[] = [];
+  let count = 0;
+  for (const [name, shape] of weightShapes(config, labelNames(config).length)) {
+    const found = stored.get(name);
+    if (found && found.shape.join() !== shape.join())
+      throw new ModelFormatError(`${name} is stored as [${found.shape.join(', ')}], but config.json asks for [${shape.join(', ')}].`);
+    if (!found) fresh.push(name);
+    const value = tf.tidy(() => {
+      if (found) return tf.tensor(found.data, shape);
+      // As transformers starts new weights: normal, biases 0, layer norms 1.
+      if (name.endsWith('bias')) return tf.fill(shape, 0);
+      if (/norm\.weight$/i.test(name)) return tf.fill(shape, 1);
+      const normal = statelessNormal(shape, tf.tensor1d([seed | 0, count], 'int32'));
+      return tf.mul(normal, config.initializer_range);
+    });
+    count++;
+    parameters.set(name, new ResourceVariable(value));
+    value.dispose();
+  }
+  return { parameters, fresh };
+}
+
+/**
+ * A classifier with fresh random weights, as for a benchmark or a test.
+ * @param seed default 42
+ */
+export function createClassifier(config: DistilBertConfig, seed = 42): Classifier {
+  const { parameters } = build(config, new Map(), seed);
+  return { config, parameters, notes: [], dispose: () => parameters.forEach((parameter) => parameter.dispose()) };
+}
+
+/**
+ * Loads a DistilBERT folder of Hugging Face's layout: a base model, one with a masked-LM head, or a finished classifier.
+ * A head that is missing is made afresh, one of another task is left aside, and `notes` says so.
+ * @param options.labels class names; default: the ones in config.json, for a base model negative and positive
+ * @param options.seed of the fresh head's weights, default 42
+ * @throws ModelFormatError when a file is missing or does not fit
+ */
+export function loadClassifier(folder: string, { labels, seed = 42 }: { labels?: string[]; seed?: number } = {}): Classifier {
+  const need = (name: string): string => {
+    const file = path.join(folder, name);
+    if (!fs.existsSync(file)) {
+      const others = fs.existsSync(folder) ? fs.readdirSync(folder).join(', ') : 'no such folder';
+      throw new ModelFormatError(`${folder} has no ${name} (it holds: ${others}). A Hugging Face model folder has config.json and model.safetensors.`);
+    }
+    return file;
+  };
+  const config = parseConfig(JSON.parse(fs.readFileSync(need('config.json'), 'utf8')) as Record<string, unknown>, path.join(folder, 'config.json'));
+  const stored = new Map<string, StoredTensor>();
+  for (const [name, tensor] of readSafetensors(need('model.safetensors')))
+    // A bare DistilBertModel is stored without the prefix.
+    stored.set(/^(embeddings|transformer)\./.test(name) ? `distilbert.${name}` : name, tensor);
+
+  const notes: string[] = [];
+  const wanted = labels ?? labelNames(config);
+  const head = stored.get('classifier.weight');
+  if (head && head.shape[0] !== wanted.length) {
+    notes.push(`The stored classifier knows ${head.shape[0]} classes, ${wanted.length} are wanted: it is left aside.`);
+    for (const name of ['classifier.weight', 'classifier.bias']) stored.delete(name);
+  }
+  config.id2label = Object.fromEntries(wanted.map((name, id) => [String(id), name]));
+
+  const { parameters, fresh } = build(config, stored, seed);
+  const missing = fresh.filter((name) => name.startsWith('distilbert.'));
+  if (missing.length > 0) {
+    parameters.forEach((parameter) => parameter.dispose());
+    throw new ModelFormatError(`${folder} lacks ${missing.length} of the encoder's weights, ${missing[0]} among them. Is it a DistilBERT?`);
+  }
+  if (fresh.length > 0) notes.push(`Freshly initialised, to be learnt: ${fresh.join(', ')}.`);
+  const unused = [...stored.keys()].filter((name) => !parameters.has(name));
+  if (unused.length > 0) notes.push(`Left aside, since they belong to another task: ${unused.join(', ')}.`);
+  return { config, parameters, notes, dispose: () => parameters.forEach((parameter) => parameter.dispose()) };
+}
+
+/** Reads every parameter for one step; inside tf.tidy, which lets go of them afterwards. */
+export function readWeights(classifier: Classifier): Weights {
+  return Object.fromEntries([...classifier.parameters].map(([name, parameter]) => [name, parameter.read()]));
+}
+
+/** A batch as tensors; the mask only where something is padded. */
+export function batchTensors({ inputIds, attentionMask, batch, tokens }: EncodedBatch): { ids: Tensor2D; mask: Tensor2D | undefined } {
+  return {
+    ids: tf.tensor2d(inputIds, [batch, tokens], 'int32'),
+    mask: attentionMask.includes(0) ? tf.tensor2d(attentionMask, [batch, tokens], 'int32') : undefined,
+  };
+}
+
+/**
+ * Logits of a batch, without dropout.
+ * @returns [batch * labels], row by row
+ */
+export function predictLogits(classifier: Classifier, batch: EncodedBatch): Float32Array {
+  const logits = tf.tidy(() => {
+    const { ids, mask } = batchTensors(batch);
+    return sequenceClassification(readWeights(classifier), ids, mask, classifier.config);
+  });
+  const data = logits.dataSync<'float32'>();
+  logits.dispose();
+  return data;
+}
+
+/** Copies every parameter to JavaScript. */
+export function parameterValues(classifier: Classifier): Map<string, StoredTensor> {
+  return new Map([...classifier.parameters].map(([name, parameter]) => [name, { shape: parameter.shape, data: parameter.data() }]));
+}
+
+/** Puts values back that `parameterValues` took. */
+export function restoreParameters(classifier: Classifier, values: Map<string, StoredTensor>): void {
+  for (const [name, { shape, data }] of values) {
+    const value = tf.tensor(data, shape);
+    classifier.parameters.get(name)!.assign(value);
+    value.dispose();
+  }
+}
+
+/**
+ * Saves a folder that `transformers`, transformers.js and loadClassifier load: config.json with the label names,
+ * model.safetensors, and the tokenizer's files.
+ * @param tokenizerFolder where tokenizer.json and tokenizer_config.json are taken from
+ */
+export function saveClassifier(classifier: Classifier, folder: string, tokenizerFolder: string): void {
+  fs.mkdirSync(folder, { recursive: true });
+  for (const name of ['tokenizer.json', 'tokenizer_config.json'])
+    if (path.resolve(tokenizerFolder) !== path.resolve(folder)) fs.copyFileSync(path.join(tokenizerFolder, name), path.join(folder, name));
+  fs.writeFileSync(path.join(folder, 'config.json'), `${JSON.stringify(configJson(classifier.config), null, 2)}\n`);
+  writeSafetensors(path.join(folder, 'model.safetensors'), parameterValues(classifier));
+}

@@ -1,0 +1,83 @@
+/**
+ * A BERT checkpoint as a DistilBERT one. DistilBERT has no token types; a single text's tokens all have type 0, so that
+ * row of the type embedding is added to every position embedding, and the sums are the same to rounding. Set-up turns
+ * the embedded MiniLM into an ordinary DistilBERT folder with it.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { ModelFormatError, parseConfig } from './config.js';
+import { readSafetensors, writeSafetensors, type StoredTensor } from './safetensors.js';
+
+/** BERT's names of a layer's parts, and DistilBERT's. */
+const layerParts: [string, string][] = [
+  ['attention.self.query', 'attention.q_lin'],
+  ['attention.self.key', 'attention.k_lin'],
+  ['attention.self.value', 'attention.v_lin'],
+  ['attention.output.dense', 'attention.out_lin'],
+  ['attention.output.LayerNorm', 'sa_layer_norm'],
+  ['intermediate.dense', 'ffn.lin1'],
+  ['output.dense', 'ffn.lin2'],
+  ['output.LayerNorm', 'output_layer_norm'],
+];
+
+/**
+ * Writes config.json, model.safetensors, tokenizer.json and tokenizer_config.json of a DistilBERT into `target`.
+ * @throws ModelFormatError when the source is no BERT or lacks a weight
+ */
+export function convertBertFolder(source: string, target: string): void {
+  const json = JSON.parse(fs.readFileSync(path.join(source, 'config.json'), 'utf8')) as Record<string, unknown>;
+  if (json['model_type'] !== 'bert') throw new ModelFormatError(`${source} holds a '${String(json['model_type'])}' model, not a BERT.`);
+  const config = parseConfig({
+    dim: json['hidden_size'],
+    hidden_dim: json['intermediate_size'],
+    n_layers: json['num_hidden_layers'],
+    n_heads: json['num_attention_heads'],
+    vocab_size: json['vocab_size'],
+    max_position_embeddings: json['max_position_embeddings'],
+    dropout: json['hidden_dropout_prob'],
+    attention_dropout: json['attention_probs_dropout_prob'],
+    initializer_range: json['initializer_range'],
+    pad_token_id: json['pad_token_id'],
+  });
+  const stored = readSafetensors(path.join(source, 'model.safetensors'));
+  const take = (name: string): StoredTensor => {
+    const tensor = stored.get(name) ?? stored.get(`bert.${name}`);
+    if (!tensor) throw new ModelFormatError(`${source} has no weight ${name}.`);
+    return tensor;
+  };
+  const positions = take('embeddings.position_embeddings.weight');
+  const typeZero = take('embeddings.token_type_embeddings.weight').data.subarray(0, config.dim);
+  const weights = new Map<string, StoredTensor>([
+    ['distilbert.embeddings.word_embeddings.weight', take('embeddings.word_embeddings.weight')],
+    [
+      'distilbert.embeddings.position_embeddings.weight',
+      { shape: positions.shape, data: positions.data.map((value, i) => value + typeZero[i % config.dim]!) },
+    ],
+  ]);
+  for (const kind of ['weight', 'bias']) weights.set(`distilbert.embeddings.LayerNorm.${kind}`, take(`embeddings.LayerNorm.${kind}`));
+  for (let layer = 0; layer < config.n_layers; layer++)
+    for (const [bert, distilbert] of layerParts)
+      for (const kind of ['weight', 'bias'])
+        weights.set(`distilbert.transformer.layer.${layer}.${distilbert}.${kind}`, take(`encoder.layer.${layer}.${bert}.${kind}`));
+
+  const { id2label: _, ...shape } = config;
+  const write = (name: string, value: unknown) => fs.writeFileSync(path.join(target, name), `${JSON.stringify(value, null, 2)}\n`);
+  write('config.json', {
+    // A base model in the layout of one with a head: transformers finds the encoder under its prefix.
+    architectures: ['DistilBertModel'],
+    model_type: 'distilbert',
+    activation: 'gelu',
+    ...shape,
+    qa_dropout: 0.1,
+    seq_classif_dropout: 0.2,
+    sinusoidal_pos_embds: false,
+    tie_weights_: true,
+    dtype: 'float32',
+  });
+  const vocabulary = JSON.parse(fs.readFileSync(path.join(source, 'tokenizer.json'), 'utf8')) as Record<string, unknown>;
+  // Sentence-transformers stores the padding and cutting of its own use; who asks for tokens decides that here.
+  fs.writeFileSync(path.join(target, 'tokenizer.json'), JSON.stringify({ ...vocabulary, truncation: null, padding: null }));
+  const tokenizer = JSON.parse(fs.readFileSync(path.join(source, 'tokenizer_config.json'), 'utf8')) as Record<string, unknown>;
+  write('tokenizer_config.json', { ...tokenizer, name_or_path: undefined, tokenizer_class: 'DistilBertTokenizer' });
+  writeSafetensors(path.join(target, 'model.safetensors'), weights);
+}

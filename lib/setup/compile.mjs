@@ -1,0 +1,29 @@
+// lib/dist, the package that notebooks import, and test/dist.
+// @ts-check
+import path from 'node:path';
+import { root } from './paths.mjs';
+import { run } from './run.mjs';
+import { filesUnder, hashFiles } from './steps.mjs';
+
+const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
+
+/**
+ * @param {string} name
+ * @param {string} stamp
+ * @param {string} project
+ * @param {string[]} folders whose sources it is made from
+ * @param {string} result
+ * @returns {import('./steps.mjs').Step}
+ */
+const compilation = (name, stamp, project, folders, result) => ({
+  name,
+  stamp,
+  fingerprint: () =>
+    hashFiles('tsconfig.json', 'package-lock.json', ...folders.flatMap((folder) => filesUnder(folder, /\.ts$|^tsconfig\.json$/))),
+  makes: [path.join(root, result)],
+  make: () =>
+    run(process.execPath, [tsc, '-b', project], { cwd: root, what: `Compiling ${folders.at(-1)}`, remedy: 'Mend the errors above.' }),
+});
+
+export const compiledLibrary = compilation('compiled library', 'lib', 'tsconfig.json', ['lib'], 'lib/dist/index.js');
+export const compiledTests = compilation('compiled tests', 'test', 'test', ['lib', 'test'], 'test/dist/run.js');

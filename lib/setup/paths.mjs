@@ -1,0 +1,14 @@
+// The places that set-up fills, all inside the checkout and all ignored by git.
+// @ts-check
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
+export const setupFolder = path.join(root, 'lib/setup');
+/** Downloads on their way, and one stamp a finished step. */
+export const workFolder = path.join(root, '.tunebook');
+export const venv = path.join(root, '.venv');
+export const python = path.join(venv, 'bin/python');
+export const embeddedFolder = path.join(root, 'data/embedded');
+export const tensorflowFolder = path.join(workFolder, 'tensorflow');
+export const addonPackage = path.join(root, 'node_modules/@tensorflow/tfjs-node-gpu');

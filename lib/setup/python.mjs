@@ -1,0 +1,60 @@
+// .venv: JupyterLab and nbclient at pinned, hashed versions, with the tslab kernel registered there and nowhere else.
+// @ts-check
+import fs from 'node:fs';
+import path from 'node:path';
+import { python, root, venv } from './paths.mjs';
+import { run } from './run.mjs';
+import { hashFiles } from './steps.mjs';
+import { findPython } from './tools.mjs';
+
+const lock = 'lib/setup/requirements.txt';
+
+/** @type {import('./steps.mjs').Step} */
+export const pythonEnvironment = {
+  name: 'Python environment with JupyterLab',
+  stamp: 'python',
+  fingerprint: () => hashFiles(lock),
+  makes: [python, path.join(venv, 'bin/jupyter-lab')],
+  async make() {
+    const base = findPython();
+    fs.rmSync(venv, { recursive: true, force: true });
+    await run(base, ['-m', 'venv', venv], {
+      what: 'Making .venv',
+      remedy: 'Debian, Ubuntu: sudo apt-get install python3-venv',
+    });
+    await run(
+      python,
+      ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--require-hashes', '--only-binary=:all:', '-r', path.join(root, lock)],
+      {
+        what: 'Installing JupyterLab into .venv',
+        remedy: 'Check that the Python package index can be reached (pip config list shows which one), then run it again.',
+      },
+    );
+  },
+};
+
+/** The kernel's specification: written each time that Node's own place has changed. */
+const kernelFile = path.join(venv, 'share/jupyter/kernels/tslab/kernel.json');
+const kernelSpecification = () =>
+  JSON.stringify(
+    {
+      argv: [process.execPath, path.join(root, 'node_modules/tslab/bin/tslab'), 'kernel', '--config-path={connection_file}'],
+      display_name: 'TypeScript (tslab)',
+      language: 'typescript',
+      interrupt_mode: 'signal',
+    },
+    null,
+    1,
+  );
+
+/** @type {import('./steps.mjs').Step} */
+export const kernel = {
+  name: 'tslab kernel',
+  stamp: 'kernel',
+  fingerprint: kernelSpecification,
+  makes: [kernelFile],
+  async make() {
+    fs.mkdirSync(path.dirname(kernelFile), { recursive: true });
+    fs.writeFileSync(kernelFile, kernelSpecification());
+  },
+};

@@ -1,0 +1,32 @@
+// Running the tools that set-up needs, with their output shown, and errors that say what to do.
+// @ts-check
+import { spawn } from 'node:child_process';
+
+/** What went wrong in set-up, in words for the person who sees it. */
+export class SetupError extends Error {
+  name = 'SetupError';
+}
+
+/**
+ * Runs a command with its output shown on this terminal.
+ * @param {string} command
+ * @param {string[]} argv
+ * @param {{ cwd?: string, what: string, env?: NodeJS.ProcessEnv, remedy?: string }} options
+ * @returns {Promise<void>}
+ */
+export function run(command, argv, { cwd, what, env, remedy }) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, argv, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'inherit', 'inherit'] });
+    child.on('error', (error) => reject(new SetupError(`${what}: ${command} could not be started (${error.message}).`)));
+    child.on('exit', (code, signal) => {
+      if (code === 0) resolve();
+      else
+        reject(
+          new SetupError(
+            `${what} did not succeed: ${command} ended with ${signal ?? `exit status ${code}`} (its own words are above). ` +
+              (remedy ?? 'Run the same command again; what was already done is kept.'),
+          ),
+        );
+    });
+  });
+}

@@ -1,0 +1,97 @@
+// The TensorFlow runtime: shared libraries out of the pinned wheel, and tfjs-node-gpu's addon compiled against them.
+// The wheel is today's TensorFlow; the one tfjs-node-gpu would download is of 2022 and knows no GPU newer than Ampere.
+// @ts-check
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { download, inPlace, sourcesOf, unpack } from './downloads.mjs';
+import { addonPackage, root, tensorflowFolder } from './paths.mjs';
+import { SetupError, run } from './run.mjs';
+import { hash, hashFiles } from './steps.mjs';
+import { checkCompiler } from './tools.mjs';
+
+/**
+ * Which build this machine gets: TUNEBOOK_TENSORFLOW, else the GPU's where nvidia-smi lists one.
+ * @returns {'cpu' | 'gpu'}
+ */
+export function tensorflowKind() {
+  const asked = process.env['TUNEBOOK_TENSORFLOW'];
+  if (asked === 'cpu' || asked === 'gpu') return asked;
+  if (asked) throw new SetupError(`TUNEBOOK_TENSORFLOW is '${asked}'; it takes cpu or gpu.`);
+  const seen = spawnSync('nvidia-smi', ['--list-gpus'], { encoding: 'utf8' });
+  return seen.status === 0 && /^GPU 0/m.test(seen.stdout) ? 'gpu' : 'cpu';
+}
+
+const runtime = () => path.join(tensorflowFolder, tensorflowKind());
+
+/** @type {import('./steps.mjs').Step} */
+export const tensorflowRuntime = {
+  name: 'TensorFlow runtime',
+  stamp: 'tensorflow',
+  fingerprint: () => hash(JSON.stringify(sourcesOf(`tensorflow-${tensorflowKind()}`))),
+  get makes() {
+    return [path.join(runtime(), 'tensorflow/libtensorflow.so')];
+  },
+  async make() {
+    const archives = [];
+    for (const source of sourcesOf(`tensorflow-${tensorflowKind()}`)) archives.push(await download(source));
+    fs.mkdirSync(tensorflowFolder, { recursive: true });
+    await inPlace(runtime(), async (aside) => {
+      for (const archive of archives)
+        await unpack(archive, aside, [
+          'tensorflow/libtensorflow_cc.so.2',
+          'tensorflow/libtensorflow_framework.so.2',
+          'tensorflow/include/*',
+          'nvidia/*/lib/*',
+          'nvidia/cuda_nvcc/*',
+        ]);
+      const libraries = path.join(aside, 'tensorflow');
+      fs.symlinkSync('libtensorflow_cc.so.2', path.join(libraries, 'libtensorflow.so'));
+      fs.symlinkSync('libtensorflow_framework.so.2', path.join(libraries, 'libtensorflow_framework.so'));
+      const compiler = path.join(aside, 'nvidia/cuda_nvcc/bin/ptxas');
+      if (fs.existsSync(compiler)) fs.chmodSync(compiler, 0o755);
+    });
+    for (const archive of archives) fs.rmSync(archive);
+  },
+};
+
+const patchFile = 'lib/setup/addon.patch';
+const addonFolder = path.join(addonPackage, 'lib/napi-v8');
+
+/** @type {import('./steps.mjs').Step} */
+export const addon = {
+  name: 'TensorFlow addon (compiling, about 15 s)',
+  stamp: 'addon',
+  fingerprint: () => hash(tensorflowRuntime.fingerprint(), hashFiles(patchFile, 'package-lock.json', 'lib/setup/tensorflow.mjs')),
+  makes: [path.join(addonFolder, 'tfjs_binding.node')],
+  async make() {
+    checkCompiler();
+    // npm has been run by now, so the library that reads patches is there.
+    const { applyPatch, parsePatch } = await import('diff');
+    const libraries = path.join(runtime(), 'tensorflow');
+    const require = (await import('node:module')).createRequire(import.meta.url);
+    const headers = require('node-api-headers').include_dir;
+    await inPlace(addonFolder, async (aside) => {
+      const sources = path.join(aside, 'binding');
+      fs.cpSync(path.join(addonPackage, 'binding'), sources, { recursive: true });
+      for (const change of parsePatch(fs.readFileSync(path.join(root, patchFile), 'utf8'))) {
+        const file = path.join(aside, (change.newFileName ?? '').replace(/^b\//, ''));
+        const patched = applyPatch(fs.readFileSync(file, 'utf8'), change);
+        if (patched === false)
+          throw new SetupError(`${path.basename(patchFile)} does not fit ${path.basename(file)} of the installed tfjs-node-gpu.`);
+        fs.writeFileSync(file, patched);
+      }
+      const fromAddon = path.relative(fs.realpathSync(path.dirname(addonFolder)), libraries);
+      await run(
+        'g++',
+        ['-O2', '-fPIC', '-shared', '-std=c++17', '-w', '-DNAPI_VERSION=8', `-I${headers}`, `-I${aside}`, `-I${addonPackage}`]
+          .concat([`-I${path.join(libraries, 'include')}`, 'binding/tfjs_backend.cc', 'binding/tfjs_binding.cc'])
+          .concat(['-o', path.join(aside, 'tfjs_binding.node'), `-L${libraries}`, '-ltensorflow', '-ltensorflow_framework'])
+          // Relative to the addon, so that a checkout may be moved.
+          .concat([`-Wl,-rpath,$ORIGIN/${path.join('..', fromAddon)}`]),
+        { cwd: aside, what: 'Compiling the TensorFlow addon', remedy: 'The compiler\'s words above say why.' },
+      );
+    });
+  },
+};
+

@@ -1,0 +1,37 @@
+/** What the computing happens on, said in one place: the notebook, the summary and error messages all ask here. */
+import { execFileSync } from 'node:child_process';
+import os from 'node:os';
+import { backend, binding } from './runtime.js';
+
+export interface Device {
+  kind: 'CPU' | 'GPU';
+  /** The processor's or the GPU's own name. */
+  name: string;
+  /** Bytes: the machine's for a CPU, what TensorFlow may use of the card for a GPU. */
+  memoryBytes: number;
+  /** Threads that one kernel may use. */
+  threads: number;
+  /** TensorFlow's version. */
+  tensorflow: string;
+}
+
+/** The GPU's name as the driver tells it; TensorFlow's C interface does not say. */
+function gpuName(): string {
+  try {
+    return execFileSync('nvidia-smi', ['--query-gpu=name', '--format=csv,noheader'], { encoding: 'utf8' }).trim().split('\n')[0]!;
+  } catch {
+    return 'NVIDIA GPU';
+  }
+}
+
+/** The device in use: the GPU where TensorFlow sees one, else the CPU. */
+export function describeDevice(): Device {
+  const gpu = backend.isUsingGpuDevice ? binding.listDevices().find(({ type }) => type === 'GPU') : undefined;
+  return {
+    kind: gpu ? 'GPU' : 'CPU',
+    name: gpu ? gpuName() : (os.cpus()[0]?.model ?? 'CPU'),
+    memoryBytes: gpu ? gpu.memoryBytes : os.totalmem(),
+    threads: Number(process.env['TF_NUM_INTRAOP_THREADS']) || os.availableParallelism(),
+    tensorflow: binding.TF_Version,
+  };
+}

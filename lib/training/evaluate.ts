@@ -1,0 +1,30 @@
+/** Predictions and figures for a set of encoded reviews. Longest texts share batches with their like, so little is padding. */
+import { labelNames } from '../model/config.js';
+import { predictLogits, type Classifier } from '../model/classifier.js';
+import { evaluationBatches, type EncodedReviews } from '../text/batches.js';
+import { classificationMetrics, type ClassificationMetrics } from './metrics.js';
+
+export interface Evaluation {
+  metrics: ClassificationMetrics;
+  /** [n * classes], row by row, in the reviews' order. */
+  logits: Float32Array;
+}
+
+/**
+ * @param batchSize default 64
+ * @param tick awaited between batches; may throw to interrupt
+ */
+export async function evaluate(
+  classifier: Classifier,
+  reviews: EncodedReviews,
+  { batchSize = 64, tick }: { batchSize?: number; tick?: () => Promise<void> } = {},
+): Promise<Evaluation> {
+  const classes = labelNames(classifier.config).length;
+  const logits = new Float32Array(reviews.labels.length * classes);
+  for (const batch of evaluationBatches(reviews, batchSize)) {
+    const found = predictLogits(classifier, batch);
+    batch.indices.forEach((index, row) => logits.set(found.subarray(row * classes, (row + 1) * classes), index * classes));
+    await tick?.();
+  }
+  return { metrics: classificationMetrics(logits, reviews.labels, classes), logits };
+}

@@ -1,0 +1,190 @@
+/**
+ * The training loop. One update after another: batches forward and back, gradients clipped, AdamW; now and then a look
+ * at the validation rows. The caller watches by `onRecord` and may end it by `signal`, with the model intact.
+ */
+import type { Tensor } from '@tensorflow/tfjs';
+import { parameterValues, restoreParameters, type Classifier } from '../model/classifier.js';
+import { dropoutOfStep } from '../model/dropout.js';
+import { tf } from '../tensorflow/runtime.js';
+import { trainingBatches, type EncodedReviews } from '../text/batches.js';
+import { AdamW, clipByGlobalNorm } from './adamw.js';
+import { EarlyStopping } from './early-stopping.js';
+import { evaluate } from './evaluate.js';
+import type { ClassificationMetrics } from './metrics.js';
+import { learningRateFactor } from './schedule.js';
+import { lossAndGradients, type LabelledBatch } from './step.js';
+import { completeTrainingArguments, type TrainingArguments } from './training-arguments.js';
+
+/** What is known after an update. */
+export interface TrainingRecord {
+  /** Updates done. */
+  step: number;
+  totalSteps: number;
+  /** Passes done, with a fraction. */
+  epoch: number;
+  /** Mean cross-entropy of the update's rows. */
+  loss: number;
+  learningRate: number;
+  /** Joint length of the gradients before clipping. */
+  gradNorm: number;
+  /** Since the start, evaluation left out. */
+  samplesPerSecond: number;
+  secondsLeft: number;
+  /** After an evaluation. */
+  evalLoss?: number;
+  evalAccuracy?: number;
+}
+
+export type EndOfTraining = 'completed' | 'early stopping' | 'interrupted';
+
+export interface TrainingResult {
+  end: EndOfTraining;
+  records: TrainingRecord[];
+  /** Of the evaluation whose parameters the model now has; none if there was no evaluation. */
+  best: { step: number; metrics: ClassificationMetrics } | undefined;
+  /** Rows trained on, counted as often as they were. */
+  samples: number;
+  seconds: number;
+  /** Evaluation left out. */
+  samplesPerSecond: number;
+}
+
+/** The loss is no longer a number. */
+export class DivergedError extends Error {
+  override name = 'DivergedError';
+  constructor(step: number, loss: number, learningRate: number) {
+    super(
+      `The loss became ${loss} at step ${step} (learning rate ${learningRate.toExponential(2)}). ` +
+        'Try a learning rate a third as large, more warm-up (warmupRatio), or a smaller maxGradNorm; and look for broken rows.',
+    );
+  }
+}
+
+const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+function addInto(sums: Map<string, Tensor>, gradients: Map<string, Tensor>): void {
+  for (const [name, gradient] of gradients) {
+    const sum = sums.get(name);
+    if (sum) {
+      sums.set(name, tf.add(sum, gradient));
+      sum.dispose();
+      gradient.dispose();
+    } else sums.set(name, gradient);
+  }
+}
+
+/** Cuts a list into runs of `size`. */
+const runsOf = <T>(list: T[], size: number): T[][] =>
+  Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));
+
+/**
+ * Fine-tunes the classifier in place.
+ * @param data.validation looked at every evalSteps updates, or after each epoch; without it the last model is kept
+ * @param options.arguments see TrainingArguments; what is left out has its default
+ * @param options.onRecord called after each update
+ * @param options.signal ends training after the current update
+ * @throws RangeError for arguments that cannot be, before any work
+ * @throws DivergedError when the loss is not a number; the parameters are those of the step before
+ */
+export async function train(
+  classifier: Classifier,
+  data: { train: EncodedReviews; validation?: EncodedReviews },
+  options: { arguments?: Partial<TrainingArguments>; onRecord?: (record: TrainingRecord) => void; signal?: AbortSignal } = {},
+): Promise<TrainingResult> {
+  const chosen = completeTrainingArguments(options.arguments);
+  if (data.train.labels.length === 0) throw new RangeError('There are no rows to train on.');
+  const batchesOf = (epoch: number): LabelledBatch[] =>
+    trainingBatches(data.train, {
+      batchSize: chosen.perDeviceTrainBatchSize,
+      seed: chosen.seed,
+      epoch,
+      groupByLength: chosen.groupByLength,
+    });
+  const batchesPerEpoch = Math.ceil(data.train.labels.length / chosen.perDeviceTrainBatchSize);
+  const stepsPerEpoch = Math.ceil(batchesPerEpoch / chosen.gradientAccumulationSteps);
+  const totalSteps = chosen.maxSteps > 0 ? chosen.maxSteps : Math.ceil(stepsPerEpoch * chosen.numTrainEpochs);
+  const warmupSteps = Math.ceil(totalSteps * chosen.warmupRatio);
+  const evalSteps = chosen.evalSteps || stepsPerEpoch;
+  const optimizer = new AdamW(classifier.parameters, {
+    beta1: chosen.adamBeta1,
+    beta2: chosen.adamBeta2,
+    epsilon: chosen.adamEpsilon,
+    weightDecay: chosen.weightDecay,
+  });
+  const stopping = new EarlyStopping(chosen.earlyStoppingPatience, chosen.earlyStoppingThreshold);
+  const records: TrainingRecord[] = [];
+  const started = performance.now();
+  let best: TrainingResult['best'];
+  let bestValues: ReturnType<typeof parameterValues> | undefined;
+  let end: EndOfTraining = 'completed';
+  let samples = 0;
+  let passes = 0;
+  let trainSeconds = 0;
+  let step = 0;
+
+  try {
+    training: for (let epoch = 0; step < totalSteps; epoch++) {
+      for (const [group, batches] of runsOf(batchesOf(epoch), chosen.gradientAccumulationSteps).entries()) {
+        if (step >= totalSteps) break training;
+        const from = performance.now();
+        const rows = batches.reduce((sum, batch) => sum + batch.batch, 0);
+        const gradients = new Map<string, Tensor>();
+        let loss = 0;
+        for (const batch of batches) {
+          const share = batch.batch / rows;
+          const found = lossAndGradients(classifier, batch, dropoutOfStep(chosen.seed, passes++), share);
+          addInto(gradients, found.gradients);
+          loss += found.loss * share;
+        }
+        const learningRate = chosen.learningRate * learningRateFactor(step, totalSteps, warmupSteps, chosen.lrSchedulerType);
+        try {
+          if (!Number.isFinite(loss)) throw new DivergedError(step + 1, loss, learningRate);
+          const gradNorm = clipByGlobalNorm(gradients, chosen.maxGradNorm || Infinity);
+          if (!Number.isFinite(gradNorm)) throw new DivergedError(step + 1, NaN, learningRate);
+          optimizer.step(gradients, learningRate);
+          step++;
+          samples += rows;
+          trainSeconds += (performance.now() - from) / 1000;
+          const samplesPerSecond = samples / trainSeconds;
+          const record: TrainingRecord = {
+            step,
+            totalSteps,
+            epoch: epoch + (group + 1) / stepsPerEpoch,
+            loss,
+            learningRate,
+            gradNorm,
+            samplesPerSecond,
+            secondsLeft: ((totalSteps - step) * trainSeconds) / step,
+          };
+          records.push(record);
+        } finally {
+          tf.dispose([...gradients.values()]);
+        }
+        // Lets signals, timers and the notebook's messages in.
+        await nextTurn();
+        const record = records.at(-1)!;
+        let stop = false;
+        if (data.validation && (step % evalSteps === 0 || step === totalSteps)) {
+          const { metrics } = await evaluate(classifier, data.validation, { batchSize: chosen.perDeviceEvalBatchSize, tick: nextTurn });
+          record.evalLoss = metrics.loss;
+          record.evalAccuracy = metrics.accuracy;
+          const seen = stopping.see(metrics.accuracy);
+          stop = seen.stop && step < totalSteps;
+          if (seen.best || !chosen.loadBestModelAtEnd) {
+            best = { step, metrics };
+            if (chosen.loadBestModelAtEnd) bestValues = parameterValues(classifier);
+          }
+        }
+        options.onRecord?.(record);
+        if (options.signal?.aborted) end = 'interrupted';
+        else if (stop) end = 'early stopping';
+        if (end !== 'completed') break training;
+      }
+    }
+    // An interrupted run keeps what it has learnt so far, unless an evaluation has vouched for something.
+    if (bestValues && best && best.step !== step) restoreParameters(classifier, bestValues);
+  } finally {
+    optimizer.dispose();
+  }
+  return { end, records, best, samples, seconds: (performance.now() - started) / 1000, samplesPerSecond: samples / trainSeconds };
+}

@@ -1,0 +1,85 @@
+// Parity with Hugging Face transformers on PyTorch: the first test, not the last. Fixtures by test/fixtures/make.py.
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { test } from 'node:test';
+import { loadClassifier, predictLogits } from 'tunebook/model/classifier.js';
+import { tf } from 'tunebook/tensorflow/runtime.js';
+import { AdamW, clipByGlobalNorm } from 'tunebook/training/adamw.js';
+import { learningRateFactor } from 'tunebook/training/schedule.js';
+import { lossAndGradients, type LabelledBatch } from 'tunebook/training/step.js';
+import { fixtures, reference, relativeDifference, unpack } from '../checkout.js';
+
+const expected = reference();
+const batch: LabelledBatch = {
+  inputIds: Int32Array.from(expected.inputIds),
+  attentionMask: Int32Array.from(expected.attentionMask),
+  labels: Int32Array.from(expected.labels),
+  batch: expected.batch,
+  tokens: expected.tokens,
+};
+const tiny = () => loadClassifier(path.join(fixtures, 'tiny'));
+
+test('logits of a padded batch', () => {
+  const model = tiny();
+  assert.ok(relativeDifference(predictLogits(model, batch), unpack(expected.logits)) < 1e-5);
+  model.dispose();
+});
+
+test('loss and the gradient of every parameter, with padding in the batch', () => {
+  const model = tiny();
+  const { loss, gradients } = lossAndGradients(model, batch);
+  assert.ok(Math.abs(loss - expected.loss) / expected.loss < 1e-5, `${loss} against ${expected.loss}`);
+  assert.deepEqual([...gradients.keys()].sort(), Object.keys(expected.gradients).sort());
+  // A key's bias shifts every score of a row alike, so softmax leaves it a gradient of 0 but for rounding.
+  const size = Math.max(...Object.values(expected.gradients).flatMap((packed) => Array.from(unpack(packed), Math.abs)));
+  for (const [name, gradient] of gradients) {
+    const found = gradient.dataSync();
+    const wanted = unpack(expected.gradients[name]!);
+    if (name.endsWith('k_lin.bias')) assert.ok(Math.max(...Array.from(found, Math.abs)) < 1e-5 * size, name);
+    else assert.ok(relativeDifference(found, wanted) < 1e-4, `${name}: ${relativeDifference(found, wanted)}`);
+    gradient.dispose();
+  }
+  model.dispose();
+});
+
+test('one clipped AdamW step', () => {
+  const model = tiny();
+  const { learningRate, weightDecay, maxGradNorm, norm, parameters } = expected.adamw;
+  const optimizer = new AdamW(model.parameters, { weightDecay });
+  const { gradients } = lossAndGradients(model, batch);
+  assert.ok(Math.abs(clipByGlobalNorm(gradients, maxGradNorm) - norm) / norm < 1e-5);
+  optimizer.step(gradients, learningRate);
+  for (const [name, parameter] of model.parameters) {
+    // Adam's first step is the gradient's sign: where the gradient is rounding (see above), so is the step.
+    if (name.endsWith('k_lin.bias')) continue;
+    const difference = relativeDifference(parameter.data(), unpack(parameters[name]!));
+    assert.ok(difference < 1e-4, `${name}: ${difference}`);
+  }
+  tf.dispose([...gradients.values()]);
+  optimizer.dispose();
+  model.dispose();
+});
+
+test('the loss curve of 100 steps, and no tensor left behind', () => {
+  const model = tiny();
+  const { learningRate, weightDecay, warmupSteps, batches, losses } = expected.curve;
+  const optimizer = new AdamW(model.parameters, { weightDecay });
+  let tensors = 0;
+  for (const [step, { inputIds, labels }] of batches.entries()) {
+    const { loss, gradients } = lossAndGradients(model, {
+      inputIds: Int32Array.from(inputIds),
+      attentionMask: new Int32Array(inputIds.length).fill(1),
+      labels: Int32Array.from(labels),
+      batch: labels.length,
+      tokens: inputIds.length / labels.length,
+    });
+    assert.ok(Math.abs(loss - losses[step]!) < 2e-3 * Math.max(1, losses[step]!), `step ${step}: ${loss} against ${losses[step]}`);
+    clipByGlobalNorm(gradients, 1);
+    optimizer.step(gradients, learningRate * learningRateFactor(step, batches.length, warmupSteps, 'linear'));
+    tf.dispose([...gradients.values()]);
+    if (step === 0) tensors = tf.memory().numTensors;
+  }
+  assert.equal(tf.memory().numTensors, tensors);
+  optimizer.dispose();
+  model.dispose();
+});
