@@ -57,8 +57,10 @@ export function sequenceClassification(
   const { dim, n_heads: heads } = config;
   const linearOf = (x: Tensor, name: string) => linear(x, weights[`${name}.weight`]!, weights[`${name}.bias`]!);
   const normOf = (x: Tensor, name: string) => layerNorm(x, weights[`${name}.weight`]!, weights[`${name}.bias`]!);
-  const split = (x: Tensor) => tf.transpose(tf.reshape(x, [batch, tokens, heads, dim / heads]), [0, 2, 1, 3]); // [batch, heads, tokens, dim / heads]
-  const join = (x: Tensor) => tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [batch * tokens, dim]); // [batch * tokens, dim]
+  const split = (x: Tensor) => tf.transpose(tf.reshape(x, [batch, -1, heads, dim / heads]), [0, 2, 1, 3]); // [batch, heads, tokens, dim / heads]
+  const join = (x: Tensor) => tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [-1, dim]); // [batch * tokens, dim]
+  // The first token, [CLS], speaks for the text.
+  const firstOf = (x: Tensor) => tf.reshape(tf.slice(tf.reshape(x, [batch, tokens, dim]), [0, 0, 0], [batch, 1, dim]), [batch, dim]);
 
   const ids = tf.reshape(inputIds, [batch * tokens]) as Tensor1D;
   const words = embeddingLookup(weights['distilbert.embeddings.word_embeddings.weight']!, ids); // [batch * tokens, dim]
@@ -71,16 +73,19 @@ export function sequenceClassification(
 
   for (let i = 0; i < config.n_layers; i++) {
     const layer = `distilbert.transformer.layer.${i}`;
-    const [query, key, value] = ['q_lin', 'k_lin', 'v_lin'].map((part) => split(linearOf(x, `${layer}.attention.${part}`)));
-    const context = join(attention(query!, key!, value!, bias, config.attention_dropout, source));
-    x = normOf(tf.add(x, linearOf(context, `${layer}.attention.out_lin`)), `${layer}.sa_layer_norm`);
+    // The head reads the last layer's first token alone: no other needs a query there, nor what follows it. That spares
+    // an eighth of all the work, and the result is the same.
+    const asking = i === config.n_layers - 1 ? firstOf(x) : x;
+    const query = split(linearOf(asking, `${layer}.attention.q_lin`));
+    const key = split(linearOf(x, `${layer}.attention.k_lin`));
+    const value = split(linearOf(x, `${layer}.attention.v_lin`));
+    const context = join(attention(query, key, value, bias, config.attention_dropout, source));
+    x = normOf(tf.add(asking, linearOf(context, `${layer}.attention.out_lin`)), `${layer}.sa_layer_norm`);
     const inner = gelu(linearOf(x, `${layer}.ffn.lin1`)); // [batch * tokens, hidden_dim]
     const outer = dropout(linearOf(inner, `${layer}.ffn.lin2`), config.dropout, source);
     x = normOf(tf.add(x, outer), `${layer}.output_layer_norm`);
   }
 
-  // The first token, [CLS], speaks for the text.
-  const first = tf.reshape(tf.slice(tf.reshape(x, [batch, tokens, dim]), [0, 0, 0], [batch, 1, dim]), [batch, dim]);
-  const pooled = dropout(tf.relu(linearOf(first, 'pre_classifier')), config.seq_classif_dropout, source);
+  const pooled = dropout(tf.relu(linearOf(x, 'pre_classifier')), config.seq_classif_dropout, source);
   return linearOf(pooled, 'classifier') as Tensor2D;
 }

@@ -96,7 +96,9 @@ export const embeddingLookup = (table: Tensor, ids: Tensor1D): Tensor =>
 
 /**
  * softmax(query · keyᵀ / √width + bias) · value, each head for itself.
- * @param query, key, value [batch, heads, tokens, width]
+ * @param query [batch, heads, asking tokens, width]
+ * @param key [batch, heads, tokens, width]
+ * @param value [batch, heads, tokens, width]
  * @param bias [batch, 1, 1, tokens]: 0 where a token is, very negative where padding is; none when nothing is padded
  */
 export function attention(
@@ -112,13 +114,13 @@ export function attention(
   return customGradient((...inputs) => {
     const [query, key, value, save] = inputs as [Tensor, Tensor, Tensor, Save];
     const scaled = tf.mul(query, scale);
-    const scores = batchMatMul(scaled, key, false, true); // [batch, heads, tokens, tokens]
+    const scores = batchMatMul(scaled, key, false, true); // [batch, heads, asking tokens, tokens]
     const weights = softmax(bias ? tf.add(scores, bias) : scores);
     const keep = seed && keepMask(weights.shape, rate, seed);
     const used = keep ? applyMask(weights, keep, rate) : weights;
     save([scaled, key, value, weights, ...(keep ? [used, keep] : [])]);
     return {
-      value: batchMatMul(used, value), // [batch, heads, tokens, width]
+      value: batchMatMul(used, value), // [batch, heads, asking tokens, width]
       gradFunc: (dy, saved) => {
         const [scaled, key, value, weights, used, keep] = saved as [Tensor, Tensor, Tensor, Tensor, Tensor?, Tensor?];
         const dUsed = batchMatMul(dy, value, false, true);

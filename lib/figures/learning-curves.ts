@@ -1,0 +1,58 @@
+/** How training went: the loss of each step and of the validation rows, and their accuracy. */
+import type { TrainingRecord } from '../training/train.js';
+import { axis, colours, layoutOf, packed, type Figure } from './figure.js';
+
+/** A running mean over about a twentieth of the run: single steps jump too much to be read. */
+export function smoothed(values: number[], window = Math.max(1, Math.round(values.length / 20))): number[] {
+  let sum = 0;
+  return values.map((value, i) => {
+    sum += value - (i >= window ? values[i - window]! : 0);
+    return sum / Math.min(i + 1, window);
+  });
+}
+
+export function learningCurvesFigure(records: TrainingRecord[]): Figure {
+  const evaluations = records.filter((record) => record.evalAccuracy !== undefined);
+  const steps = packed(records.map(({ step }) => step));
+  const losses = records.map(({ loss }) => loss);
+  const last = evaluations.at(-1);
+  return {
+    data: [
+      { type: 'scatter', mode: 'lines', name: 'each step', x: steps, y: packed(losses), line: { color: '#b9d3e6', width: 1 } },
+      { type: 'scatter', mode: 'lines', name: 'training', x: steps, y: packed(smoothed(losses)), line: { color: colours.blue, width: 2.5 } },
+      {
+        type: 'scatter',
+        mode: 'lines+markers',
+        name: 'validation',
+        x: evaluations.map(({ step }) => step),
+        y: evaluations.map(({ evalLoss }) => evalLoss),
+        line: { color: colours.orange, width: 2.5 },
+      },
+      {
+        type: 'scatter',
+        mode: 'lines+markers',
+        showlegend: false,
+        x: evaluations.map(({ step }) => step),
+        y: evaluations.map(({ evalAccuracy }) => evalAccuracy),
+        xaxis: 'x2',
+        yaxis: 'y2',
+        line: { color: colours.orange, width: 2.5 },
+      },
+    ],
+    layout: layoutOf(
+      'Fine-tuning',
+      {
+        xaxis: axis('step', { domain: [0, 0.45] }),
+        yaxis: axis('loss', { rangemode: 'tozero' }),
+        xaxis2: axis('step', { domain: [0.58, 1], range: [0, records.length * 1.05] }),
+        yaxis2: axis('validation accuracy', { anchor: 'x2', tickformat: '.0%' }),
+        legend: { x: 0.2, y: 1.02, bgcolor: 'rgba(255,255,255,0.8)' },
+      },
+      820,
+      380,
+    ),
+    description: `Loss from ${losses[0]?.toFixed(3)} to ${smoothed(losses).at(-1)?.toFixed(3)} in ${records.length} steps${
+      last ? `; validation accuracy ${(100 * last.evalAccuracy!).toFixed(1)} %` : ''
+    }`,
+  };
+}

@@ -1,0 +1,69 @@
+/**
+ * Batches of texts of like length, padded to their longest. Amazon reviews have a median of 94 tokens and a maximum far
+ * above it: padding all to 512 would spend four fifths of the work on nothing.
+ */
+import type { LabelledBatch } from '../training/step.js';
+import { seededRandom, shuffle } from './random.js';
+
+export interface EncodedReviews {
+  /** A text's token ids, [CLS] and [SEP] included. */
+  ids: Int32Array[];
+  /** Class numbers. */
+  labels: Int32Array;
+}
+
+/** A batch that remembers which rows it holds. */
+export interface IndexedBatch extends LabelledBatch {
+  indices: number[];
+}
+
+/** Rows padded to the longest among them. */
+export function padBatch({ ids, labels }: EncodedReviews, indices: number[], padTokenId = 0): IndexedBatch {
+  const batch = indices.length;
+  const tokens = Math.max(...indices.map((index) => ids[index]!.length));
+  const inputIds = new Int32Array(batch * tokens).fill(padTokenId);
+  const attentionMask = new Int32Array(batch * tokens);
+  indices.forEach((index, row) => {
+    inputIds.set(ids[index]!, row * tokens);
+    attentionMask.fill(1, row * tokens, row * tokens + ids[index]!.length);
+  });
+  return { inputIds, attentionMask, labels: Int32Array.from(indices, (index) => labels[index]!), batch, tokens, indices };
+}
+
+const runsOf = (list: number[], size: number): number[][] =>
+  Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));
+
+/** Batches of one shuffled neighbourhood, sorted inside: large enough for like lengths to meet, small enough for chance. */
+const batchesInNeighbourhood = 50;
+
+/**
+ * One epoch's batches, each row once. Rows are shuffled, neighbourhoods of 50 batches sorted by length and cut, and the
+ * batches shuffled again; the one with the longest text comes first, so that too little memory shows at once
+ * (as transformers' LengthGroupedSampler does).
+ * @param options.epoch another order for each, the same for the same seed
+ * @param options.groupByLength false for batches in shuffled order
+ */
+export function trainingBatches(
+  reviews: EncodedReviews,
+  { batchSize, seed, epoch, groupByLength = true }: { batchSize: number; seed: number; epoch: number; groupByLength?: boolean },
+): IndexedBatch[] {
+  const random = seededRandom(seed, epoch);
+  const length = (index: number) => reviews.ids[index]!.length;
+  const order = shuffle(
+    reviews.ids.map((_, index) => index),
+    random,
+  );
+  if (!groupByLength)
+    return runsOf(order, batchSize).map((indices) => padBatch(reviews, indices));
+  const sorted = runsOf(order, batchSize * batchesInNeighbourhood).flatMap((run) => run.sort((a, b) => length(b) - length(a)));
+  const batches = shuffle(runsOf(sorted, batchSize), random);
+  const longest = batches.reduce((best, { 0: first }, i) => (length(first!) > length(batches[best]![0]!) ? i : best), 0);
+  [batches[0], batches[longest]] = [batches[longest]!, batches[0]!];
+  return batches.map((indices) => padBatch(reviews, indices));
+}
+
+/** All rows once, longest first; `indices` says where each belongs. */
+export function evaluationBatches(reviews: EncodedReviews, batchSize: number): IndexedBatch[] {
+  const order = reviews.ids.map((_, index) => index).sort((a, b) => reviews.ids[b]!.length - reviews.ids[a]!.length);
+  return runsOf(order, batchSize).map((indices) => padBatch(reviews, indices));
+}
