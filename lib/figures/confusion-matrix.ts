@@ -25,7 +25,7 @@ export function confusionMatrixFigure(confusion: number[][], labelNames: string[
       {
         xaxis: axis('predicted', { side: 'bottom', showgrid: false }),
         yaxis: axis('true', { autorange: 'reversed', showgrid: false }),
-        margin: { l: 96, r: 24, t: 56, b: 56 },
+        margin: { l: 110, r: 24, t: 56, b: 64 },
         annotations: confusion.flatMap((row, i) =>
           row.map((count, j) => ({
             x: labelNames[j],

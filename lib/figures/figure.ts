@@ -20,7 +20,7 @@ export function layoutOf(title: string, more: Record<string, unknown> = {}, widt
     width,
     height,
     font: { family: `${fontFamily}, sans-serif`, size: 12, color: '#222222' },
-    margin: { l: 64, r: 24, t: 56, b: 52 },
+    margin: { l: 76, r: 24, t: 56, b: 60 },
     paper_bgcolor: '#ffffff',
     plot_bgcolor: '#ffffff',
     colorway: [colours.blue, colours.orange, colours.green],
@@ -30,7 +30,7 @@ export function layoutOf(title: string, more: Record<string, unknown> = {}, widt
 
 /** An axis with a title and a light grid. */
 export const axis = (title: string, more: Record<string, unknown> = {}): Record<string, unknown> => ({
-  title: { text: title },
+  title: { text: title, standoff: 12 },
   gridcolor: '#e6e6e6',
   zeroline: false,
   linecolor: '#8a8a8a',

@@ -1,0 +1,21 @@
+/** What a model is made of, in a table: where its parameters are. */
+import type { Classifier } from './classifier.js';
+
+export interface ModelPart {
+  part: string;
+  parameters: number;
+  /** Of all parameters. */
+  share: string;
+}
+
+/** Parameters by part: embeddings, each layer, head, and all. */
+export function modelParts(classifier: Classifier): ModelPart[] {
+  const counts = new Map<string, number>();
+  for (const [name, { size }] of classifier.parameters) {
+    const layer = /layer\.(\d+)/.exec(name)?.[1];
+    const part = name.includes('.embeddings.') ? 'embeddings' : layer ? `layer ${Number(layer) + 1}` : 'classification head';
+    counts.set(part, (counts.get(part) ?? 0) + size);
+  }
+  const all = [...counts.values()].reduce((a, b) => a + b, 0);
+  return [...counts, ['all', all] as const].map(([part, parameters]) => ({ part, parameters, share: `${((100 * parameters) / all).toFixed(1)} %` }));
+}

@@ -1,0 +1,85 @@
+/**
+ * Training as it happens: a bar and the curves in one output that is updated in place. An SVG while it moves, since
+ * JupyterLab's Plotly extension draws a figure once and ignores updates; the real figure takes its place at the end.
+ */
+import { randomUUID } from 'node:crypto';
+import { smoothed, learningCurvesFigure } from '../figures/learning-curves.js';
+import { colours } from '../figures/figure.js';
+import type { TrainingRecord } from '../training/train.js';
+import { showFigure } from './figure.js';
+import { show } from './kernel.js';
+
+/** Seconds as a person says them. */
+export function duration(seconds: number): string {
+  const whole = Math.round(seconds);
+  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}
+
+/** One line that says where training is. */
+export const describeRecord = (record: TrainingRecord): string =>
+  `step ${record.step}/${record.totalSteps}, epoch ${record.epoch.toFixed(2)}, loss ${record.loss.toFixed(3)}, ` +
+  `${record.samplesPerSecond.toFixed(1)} samples/s, ${duration(record.secondsLeft)} left`;
+
+const width = 720;
+const height = 210;
+
+/** A polyline over a panel; at most 300 points. */
+function curve(points: [number, number][], left: number, colour: string, totalSteps: number, low: number, high: number): string {
+  const every = Math.max(1, Math.floor(points.length / 300));
+  const at = points
+    .filter((_, i) => i % every === 0 || i === points.length - 1)
+    .map(([step, value]) => `${(left + (300 * step) / totalSteps).toFixed(1)},${(185 - (115 * (value - low)) / (high - low || 1)).toFixed(1)}`);
+  const dots = points.length < 30 ? at.map((p) => `<circle cx="${p.split(',')[0]}" cy="${p.split(',')[1]}" r="3" fill="${colour}"/>`).join('') : '';
+  return `<polyline points="${at.join(' ')}" fill="none" stroke="${colour}" stroke-width="2"/>${dots}`;
+}
+
+/** The moving picture. */
+export function progressSvg(records: TrainingRecord[]): string {
+  const last = records.at(-1)!;
+  const losses = smoothed(records.map(({ loss }) => loss));
+  const highest = Math.max(0.8, ...losses);
+  const accuracies = records.flatMap(({ step, evalAccuracy }) => (evalAccuracy === undefined ? [] : [[step, evalAccuracy] as [number, number]]));
+  const panel = (left: number, title: string, top: string, bottom: string) =>
+    `<text x="${left}" y="58" font-weight="bold">${title}</text><path d="M${left} 70V185H${left + 300}" fill="none" stroke="#8a8a8a"/>` +
+    `<text x="${left - 6}" y="75" text-anchor="end">${top}</text><text x="${left - 6}" y="187" text-anchor="end">${bottom}</text>`;
+  return (
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="DejaVu Sans, sans-serif" font-size="11" fill="#222">` +
+    `<rect width="${width}" height="${height}" fill="#fff"/><rect x="45" y="8" width="660" height="10" rx="5" fill="#e6e6e6"/>` +
+    `<rect x="45" y="8" width="${((660 * last.step) / last.totalSteps).toFixed(1)}" height="10" rx="5" fill="${colours.blue}"/>` +
+    `<text x="45" y="36">${describeRecord(last)}</text>` +
+    panel(45, 'training loss', highest.toFixed(1), '0') +
+    curve(
+      losses.map((loss, i) => [records[i]!.step, loss]),
+      45,
+      colours.blue,
+      last.totalSteps,
+      0,
+      highest,
+    ) +
+    panel(405, 'validation accuracy', '100%', '50%') +
+    curve(accuracies, 405, colours.orange, last.totalSteps, 0.5, 1) +
+    '</svg>'
+  );
+}
+
+/** The least time between two drawings: a burst of messages would be lost, and nobody reads faster. */
+const pauseMilliseconds = 500;
+
+/** A display below the cell, to be told of each record and, at the end, that it is the end. */
+export function trainingProgress(): { update(record: TrainingRecord): void; finish(): Promise<void> } {
+  const displayId = randomUUID();
+  const records: TrainingRecord[] = [];
+  let drawn = -Infinity;
+  return {
+    update(record) {
+      records.push(record);
+      const now = performance.now();
+      if (now - drawn < pauseMilliseconds && record.evalAccuracy === undefined) return;
+      show({ 'image/svg+xml': progressSvg(records), 'text/plain': describeRecord(record) }, displayId, drawn > 0);
+      drawn = now;
+    },
+    async finish() {
+      if (records.length > 0) await showFigure(learningCurvesFigure(records), displayId);
+    },
+  };
+}

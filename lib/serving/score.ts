@@ -1,0 +1,14 @@
+/** The verdict on a sentence, in the shape that transformers.js's pipeline gives it. */
+import { predictLogits, type Classifier } from '../model/classifier.js';
+import { labelNames } from '../model/config.js';
+import { padBatch } from '../text/batches.js';
+import type { Tokenizer } from '../text/tokenizer.js';
+import { verdicts } from '../training/analysis.js';
+
+/** @returns the likelier class and its probability */
+export function predictSentiment(classifier: Classifier, tokenizer: Tokenizer, sentence: string): { label: string; score: number } {
+  const names = labelNames(classifier.config);
+  const encoded = { ids: [tokenizer.encode(sentence, classifier.config.max_position_embeddings)], labels: new Int32Array(1) };
+  const [verdict] = verdicts(predictLogits(classifier, padBatch(encoded, [0])), names.length);
+  return { label: names[verdict!.label]!, score: verdict!.score };
+}
