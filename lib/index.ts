@@ -12,6 +12,7 @@ export * from './model/summary.js';
 export * from './notebook/figure.js';
 export * from './notebook/html.js';
 export * from './notebook/interrupt.js';
+export * from './notebook/kernel.js';
 export * from './notebook/progress.js';
 export * from './reviews/review.js';
 export * from './reviews/sample.js';

@@ -37,12 +37,17 @@ export class SettingsError extends Error {
 }
 
 const count = (least: number) => z.coerce.number().int().min(least);
-const limit = z.coerce.number().int().refine((value) => value === -1 || value >= 1, 'must be -1 or a whole number of at least 1');
+const limit = z.coerce
+  .number()
+  .int()
+  .refine((value) => value === -1 || value >= 1, 'must be -1 or a whole number of at least 1');
 
 const schema = z.object({
   model: z.string().min(1).default('embedded'),
   reviews: z.string().min(1).default('embedded'),
-  textColumns: z.preprocess((value) => (typeof value === 'string' ? value.split(',') : value), z.array(z.string().min(1)).min(1)).default(['text']),
+  textColumns: z
+    .preprocess((value) => (typeof value === 'string' ? value.split(',') : value), z.array(z.string().min(1)).min(1))
+    .default(['text']),
   labelColumn: z.string().min(1).default('label'),
   epochs: z.coerce.number().positive().default(3),
   maxSteps: limit.default(-1),

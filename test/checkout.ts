@@ -27,7 +27,13 @@ export interface Reference {
   logits: Packed;
   loss: number;
   gradients: Record<string, Packed>;
-  adamw: { learningRate: number; weightDecay: number; maxGradNorm: number; norm: number; parameters: Record<string, Packed> };
+  adamw: {
+    learningRate: number;
+    weightDecay: number;
+    maxGradNorm: number;
+    norm: number;
+    parameters: Record<string, Packed>;
+  };
   curve: {
     learningRate: number;
     weightDecay: number;
@@ -37,7 +43,8 @@ export interface Reference {
   };
 }
 
-export const reference = (): Reference => JSON.parse(fs.readFileSync(path.join(fixtures, 'reference.json'), 'utf8')) as Reference;
+export const reference = (): Reference =>
+  JSON.parse(fs.readFileSync(path.join(fixtures, 'reference.json'), 'utf8')) as Reference;
 
 /** The largest difference, measured by the reference's largest number. */
 export function relativeDifference(found: ArrayLike<number>, expected: ArrayLike<number>): number {

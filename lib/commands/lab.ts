@@ -5,7 +5,12 @@ import { root } from '../notebook/execute.js';
 
 const child = spawn(
   path.join(root, '.venv/bin/jupyter-lab'),
-  ['--ServerApp.ip=127.0.0.1', `--ServerApp.root_dir=${root}`, '--LabApp.default_url=/lab/tree/notebooks/finetune.ipynb', ...process.argv.slice(2)],
+  [
+    '--ServerApp.ip=127.0.0.1',
+    `--ServerApp.root_dir=${root}`,
+    '--LabApp.default_url=/lab/tree/notebooks/finetune.ipynb',
+    ...process.argv.slice(2),
+  ],
   { stdio: 'inherit', env: { ...process.env, JUPYTER_PREFER_ENV_PATH: '1' } },
 );
 child.on('exit', (code) => (process.exitCode = code ?? 1));

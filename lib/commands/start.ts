@@ -31,6 +31,7 @@ function follow(file: string): () => string[] {
 }
 
 const started = performance.now();
+const notebooks = path.join(root, 'notebooks');
 const runFolder = path.join(root, 'runs', new Date().toISOString().replace(/[:.]/g, '-').slice(0, 19));
 fs.mkdirSync(runFolder, { recursive: true });
 const executed = path.join(runFolder, 'finetune.ipynb');
@@ -47,7 +48,9 @@ function readJournal(): void {
     if (entry.kind === 'summary') summary = entry as unknown as Summary;
     if (entry.kind !== 'step') continue;
     const record = entry as unknown as TrainingRecord;
-    const words = describeRecord(record) + (record.evalAccuracy === undefined ? '' : `, validation accuracy ${percent(record.evalAccuracy)}`);
+    const words =
+      describeRecord(record) +
+      (record.evalAccuracy === undefined ? '' : `, validation accuracy ${percent(record.evalAccuracy)}`);
     if (interactive) {
       if (!bar) {
         bar = new SingleBar({ format: '  {bar} {words}', barsize: 24, hideCursor: true });
@@ -63,10 +66,11 @@ function readJournal(): void {
 
 const timer = setInterval(readJournal, 300);
 try {
-  await executeNotebook(path.join(root, 'notebooks/finetune.ipynb'), {
+  await executeNotebook(path.join(notebooks, 'finetune.ipynb'), {
     executed,
     report,
-    environment: { TUNEBOOK_RUN_FOLDER: runFolder },
+    // As the kernel sees it, which runs beside the notebook; the same on every machine.
+    environment: { TUNEBOOK_RUN_FOLDER: path.relative(notebooks, runFolder) },
     onEvent(event) {
       if (event.event !== 'cell') return;
       readJournal();
@@ -82,7 +86,7 @@ try {
 Held-out accuracy  ${percent(summary.accuracy)} (95 % interval ${percent(summary.interval.low)} to ${percent(summary.interval.high)}, ${summary.count} reviews)
 Bag of words       ${percent(summary.baseline.accuracy)}
 Time               ${duration((performance.now() - started) / 1000)}, training ${summary.samplesPerSecond.toFixed(1)} samples/s
-Model              ${path.relative(process.cwd(), summary.modelFolder)}
+Model              ${path.relative(process.cwd(), path.resolve(notebooks, summary.modelFolder))}
 Notebook           ${path.relative(process.cwd(), executed)}
 Report             ${path.relative(process.cwd(), report)}`);
 } catch (error) {

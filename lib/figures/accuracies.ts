@@ -30,9 +30,17 @@ export function accuraciesFigure(title: string, rows: NamedAccuracy[]): Figure {
         },
       },
     ],
-    layout: layoutOf(title, { xaxis: axis(''), yaxis: axis('accuracy', { range: [0, 1.02], tickformat: '.0%' }), showlegend: false }, 620, 340),
+    layout: layoutOf(
+      title,
+      { xaxis: axis(''), yaxis: axis('accuracy', { range: [0, 1.02], tickformat: '.0%' }), showlegend: false },
+      620,
+      340,
+    ),
     description: rows
-      .map(({ name, accuracy, interval }) => `${name}: ${(100 * accuracy).toFixed(1)} % (${(100 * interval.low).toFixed(1)} to ${(100 * interval.high).toFixed(1)})`)
+      .map(
+        ({ name, accuracy, interval }) =>
+          `${name}: ${(100 * accuracy).toFixed(1)} % (${(100 * interval.low).toFixed(1)} to ${(100 * interval.high).toFixed(1)})`,
+      )
       .join('; '),
   };
 }

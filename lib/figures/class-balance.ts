@@ -3,7 +3,9 @@ import { axis, layoutOf, type Figure } from './figure.js';
 
 /** @param parts reviews by the part's name */
 export function classBalanceFigure(parts: Record<string, { label: number }[]>, labelNames: string[]): Figure {
-  const counts = labelNames.map((_, label) => Object.values(parts).map((rows) => rows.filter((row) => row.label === label).length));
+  const counts = labelNames.map((_, label) =>
+    Object.values(parts).map((rows) => rows.filter((row) => row.label === label).length),
+  );
   return {
     data: labelNames.map((name, label) => ({
       type: 'bar',
@@ -15,6 +17,13 @@ export function classBalanceFigure(parts: Record<string, { label: number }[]>, l
       cliponaxis: false,
     })),
     layout: layoutOf('Class balance', { barmode: 'group', xaxis: axis(''), yaxis: axis('reviews') }, 620, 340),
-    description: labelNames.map((name, label) => `${name}: ${Object.keys(parts).map((part, i) => `${counts[label]![i]} in ${part}`).join(', ')}`).join('; '),
+    description: labelNames
+      .map(
+        (name, label) =>
+          `${name}: ${Object.keys(parts)
+            .map((part, i) => `${counts[label]![i]} in ${part}`)
+            .join(', ')}`,
+      )
+      .join('; '),
   };
 }

@@ -3,7 +3,16 @@ import { axis, layoutOf, type Figure } from './figure.js';
 
 /** @param confusion [true class][predicted class] */
 export function confusionMatrixFigure(confusion: number[][], labelNames: string[]): Figure {
-  const shares = confusion.map((row) => row.map((count) => count / Math.max(1, row.reduce((a, b) => a + b, 0))));
+  const shares = confusion.map((row) =>
+    row.map(
+      (count) =>
+        count /
+        Math.max(
+          1,
+          row.reduce((a, b) => a + b, 0),
+        ),
+    ),
+  );
   return {
     data: [
       {
@@ -39,6 +48,8 @@ export function confusionMatrixFigure(confusion: number[][], labelNames: string[
       460,
       380,
     ),
-    description: labelNames.map((name, i) => `${name}: ${confusion[i]!.map((count, j) => `${count} as ${labelNames[j]}`).join(', ')}`).join('; '),
+    description: labelNames
+      .map((name, i) => `${name}: ${confusion[i]!.map((count, j) => `${count} as ${labelNames[j]}`).join(', ')}`)
+      .join('; '),
   };
 }

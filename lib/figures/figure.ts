@@ -14,7 +14,12 @@ export const fontFamily = 'DejaVu Sans';
 export const colours = { blue: '#0072b2', orange: '#d55e00', green: '#009e73', grey: '#8a8a8a' };
 
 /** The layout that all figures start from. */
-export function layoutOf(title: string, more: Record<string, unknown> = {}, width = 700, height = 380): Figure['layout'] {
+export function layoutOf(
+  title: string,
+  more: Record<string, unknown> = {},
+  width = 700,
+  height = 380,
+): Figure['layout'] {
   return {
     title: { text: title, x: 0.02, xanchor: 'left', font: { size: 16 } },
     width,

@@ -18,8 +18,22 @@ export function learningCurvesFigure(records: TrainingRecord[]): Figure {
   const last = evaluations.at(-1);
   return {
     data: [
-      { type: 'scatter', mode: 'lines', name: 'each step', x: steps, y: packed(losses), line: { color: '#b9d3e6', width: 1 } },
-      { type: 'scatter', mode: 'lines', name: 'training', x: steps, y: packed(smoothed(losses)), line: { color: colours.blue, width: 2.5 } },
+      {
+        type: 'scatter',
+        mode: 'lines',
+        name: 'each step',
+        x: steps,
+        y: packed(losses),
+        line: { color: '#b9d3e6', width: 1 },
+      },
+      {
+        type: 'scatter',
+        mode: 'lines',
+        name: 'training',
+        x: steps,
+        y: packed(smoothed(losses)),
+        line: { color: colours.blue, width: 2.5 },
+      },
       {
         type: 'scatter',
         mode: 'lines+markers',
@@ -45,7 +59,7 @@ export function learningCurvesFigure(records: TrainingRecord[]): Figure {
         xaxis: axis('step', { domain: [0, 0.45] }),
         yaxis: axis('loss', { rangemode: 'tozero' }),
         xaxis2: axis('step', { domain: [0.58, 1], range: [0, records.length * 1.05] }),
-        yaxis2: axis('validation accuracy', { anchor: 'x2', tickformat: '.0%' }),
+        yaxis2: axis('validation accuracy', { anchor: 'x2', tickformat: '.1%' }),
         legend: { x: 0.2, y: 1.02, bgcolor: 'rgba(255,255,255,0.8)' },
       },
       820,

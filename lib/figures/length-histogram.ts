@@ -28,10 +28,25 @@ export function lengthHistogramFigure(lengths: number[], bins = 30): Figure {
     line: { color: colours.orange, width: 1.5, dash: 'dot' },
   });
   return {
-    data: [{ type: 'bar', x: counts.map((_, i) => (i + 0.5) * width), y: counts, width, marker: { color: colours.blue }, showlegend: false }],
+    data: [
+      {
+        type: 'bar',
+        x: counts.map((_, i) => (i + 0.5) * width),
+        y: counts,
+        width,
+        marker: { color: colours.blue },
+        showlegend: false,
+      },
+    ],
     layout: layoutOf(
       'Length of a review',
-      { xaxis: axis('tokens'), yaxis: axis('reviews'), bargap: 0, shapes: [line(0.5), line(0.9)], annotations: [mark(0.5, 'median'), mark(0.9, '90 % below')] },
+      {
+        xaxis: axis('tokens'),
+        yaxis: axis('reviews'),
+        bargap: 0,
+        shapes: [line(0.5), line(0.9)],
+        annotations: [mark(0.5, 'median'), mark(0.9, '90 % below')],
+      },
       620,
       340,
     ),

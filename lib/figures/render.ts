@@ -24,7 +24,10 @@ function provideFont(): void {
   if (process.env['FONTCONFIG_FILE']) return;
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-fonts-'));
   const file = path.join(folder, 'fonts.conf');
-  fs.writeFileSync(file, `<?xml version="1.0"?><fontconfig><dir>${fontFolder}</dir><cachedir>${folder}</cachedir></fontconfig>`);
+  fs.writeFileSync(
+    file,
+    `<?xml version="1.0"?><fontconfig><dir>${fontFolder}</dir><cachedir>${folder}</cachedir></fontconfig>`,
+  );
   process.env['FONTCONFIG_FILE'] = file;
   process.on('exit', () => fs.rmSync(folder, { recursive: true, force: true }));
 }
@@ -49,7 +52,8 @@ function boxOf(element: Element, measure: Measure): Box | undefined {
     return '';
   };
   const sizeOf = (of: Element) => parseFloat(style(of, 'fontSize', 'font-size')) || 12;
-  const widthOf = (of: Element) => measure(of.textContent ?? '', sizeOf(of), /bold|[6-9]00/.test(style(of, 'fontWeight', 'font-weight')));
+  const widthOf = (of: Element) =>
+    measure(of.textContent ?? '', sizeOf(of), /bold|[6-9]00/.test(style(of, 'fontWeight', 'font-weight')));
   switch (element.localName) {
     case 'text':
     case 'tspan': {
@@ -59,15 +63,27 @@ function boxOf(element: Element, measure: Measure): Box | undefined {
       const width = Math.max(...(lines.length ? lines : [element]).map(widthOf));
       const anchor = element.getAttribute('text-anchor') ?? (element as SVGElement).style?.textAnchor;
       const left = number('x') - (anchor === 'middle' ? width / 2 : anchor === 'end' ? width : 0);
-      return { x: left, y: number('y') - 0.93 * size, width, height: size * (1.16 + 1.3 * Math.max(0, lines.length - 1)) };
+      return {
+        x: left,
+        y: number('y') - 0.93 * size,
+        width,
+        height: size * (1.16 + 1.3 * Math.max(0, lines.length - 1)),
+      };
     }
     case 'rect':
     case 'image':
       return { x: number('x'), y: number('y'), width: number('width'), height: number('height') };
     case 'circle':
-      return { x: number('cx') - number('r'), y: number('cy') - number('r'), width: 2 * number('r'), height: 2 * number('r') };
+      return {
+        x: number('cx') - number('r'),
+        y: number('cy') - number('r'),
+        width: 2 * number('r'),
+        height: 2 * number('r'),
+      };
     case 'path': {
-      const points = [...(element.getAttribute('d') ?? '').matchAll(/(-?[\d.]+)[ ,](-?[\d.]+)/g)].map((pair) => [Number(pair[1]), Number(pair[2])] as const);
+      const points = [...(element.getAttribute('d') ?? '').matchAll(/(-?[\d.]+)[ ,](-?[\d.]+)/g)].map(
+        (pair) => [Number(pair[1]), Number(pair[2])] as const,
+      );
       return union(points.map(([x, y]) => ({ x, y, width: 0, height: 0 })));
     }
     case 'defs':
@@ -101,7 +117,8 @@ let loading: Promise<{ window: DOMWindow; plotly: Plotly }> | undefined;
 
 async function load(): Promise<{ window: DOMWindow; plotly: Plotly }> {
   const [{ JSDOM }, { createCanvas, GlobalFonts }] = await Promise.all([import('jsdom'), import('@napi-rs/canvas')]);
-  for (const name of ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf']) GlobalFonts.registerFromPath(path.join(fontFolder, name), fontFamily);
+  for (const name of ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'])
+    GlobalFonts.registerFromPath(path.join(fontFolder, name), fontFamily);
   const ruler = createCanvas(1, 1).getContext('2d');
   const measure: Measure = (text, size, bold) => {
     ruler.font = `${bold ? 'bold ' : ''}${size}px "${fontFamily}"`;

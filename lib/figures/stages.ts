@@ -2,14 +2,35 @@
 import { colours, layoutOf, type Figure } from './figure.js';
 
 const stages = [
-  { name: '1  Pre-training', what: 'guess masked words<br>in books and Wikipedia', who: 'done by others,<br>weeks of GPUs', colour: colours.grey },
+  {
+    name: '1  Pre-training',
+    what: 'guess masked words<br>in books and Wikipedia',
+    who: 'done by others,<br>weeks of GPUs',
+    colour: colours.grey,
+  },
   { name: '2  Domain adaptation', what: 'guess masked words<br>in reviews', who: 'optional', colour: colours.grey },
-  { name: '3  Fine-tuning', what: 'negative or positive?<br>from labelled reviews', who: 'this notebook,<br>minutes', colour: colours.blue },
+  {
+    name: '3  Fine-tuning',
+    what: 'negative or positive?<br>from labelled reviews',
+    who: 'this notebook,<br>minutes',
+    colour: colours.blue,
+  },
 ];
 
 export function stagesFigure(): Figure {
   const left = (i: number) => 0.02 + i * 0.34;
-  const text = (x: number, y: number, value: string, font: object) => ({ x, y, xref: 'paper', yref: 'paper', text: value, showarrow: false, font });
+  const text = (x: number, y: number, value: string, font: object) => ({
+    x,
+    y,
+    xref: 'paper',
+    yref: 'paper',
+    text: value,
+    showarrow: false,
+    // Left to itself, text near an edge hangs from its end.
+    xanchor: 'center',
+    yanchor: 'middle',
+    font,
+  });
   return {
     data: [],
     layout: layoutOf(

@@ -40,7 +40,9 @@ function build(
   for (const [name, shape] of weightShapes(config, labelNames(config).length)) {
     const found = stored.get(name);
     if (found && found.shape.join() !== shape.join())
-      throw new ModelFormatError(`${name} is stored as [${found.shape.join(', ')}], but config.json asks for [${shape.join(', ')}].`);
+      throw new ModelFormatError(
+        `${name} is stored as [${found.shape.join(', ')}], but config.json asks for [${shape.join(', ')}].`,
+      );
     if (!found) fresh.push(name);
     const value = tf.tidy(() => {
       if (found) return tf.tensor(found.data, shape);
@@ -73,16 +75,24 @@ export function createClassifier(config: DistilBertConfig, seed = 42): Classifie
  * @param options.seed of the fresh head's weights, default 42
  * @throws ModelFormatError when a file is missing or does not fit
  */
-export function loadClassifier(folder: string, { labels, seed = 42 }: { labels?: string[]; seed?: number } = {}): Classifier {
+export function loadClassifier(
+  folder: string,
+  { labels, seed = 42 }: { labels?: string[]; seed?: number } = {},
+): Classifier {
   const need = (name: string): string => {
     const file = path.join(folder, name);
     if (!fs.existsSync(file)) {
       const others = fs.existsSync(folder) ? fs.readdirSync(folder).join(', ') : 'no such folder';
-      throw new ModelFormatError(`${folder} has no ${name} (it holds: ${others}). A Hugging Face model folder has config.json and model.safetensors.`);
+      throw new ModelFormatError(
+        `${folder} has no ${name} (it holds: ${others}). A Hugging Face model folder has config.json and model.safetensors.`,
+      );
     }
     return file;
   };
-  const config = parseConfig(JSON.parse(fs.readFileSync(need('config.json'), 'utf8')) as Record<string, unknown>, path.join(folder, 'config.json'));
+  const config = parseConfig(
+    JSON.parse(fs.readFileSync(need('config.json'), 'utf8')) as Record<string, unknown>,
+    path.join(folder, 'config.json'),
+  );
   const stored = new Map<string, StoredTensor>();
   for (const [name, tensor] of readSafetensors(need('model.safetensors')))
     // A bare DistilBertModel is stored without the prefix.
@@ -101,7 +111,9 @@ export function loadClassifier(folder: string, { labels, seed = 42 }: { labels?:
   const missing = fresh.filter((name) => name.startsWith('distilbert.'));
   if (missing.length > 0) {
     parameters.forEach((parameter) => parameter.dispose());
-    throw new ModelFormatError(`${folder} lacks ${missing.length} of the encoder's weights, ${missing[0]} among them. Is it a DistilBERT?`);
+    throw new ModelFormatError(
+      `${folder} lacks ${missing.length} of the encoder's weights, ${missing[0]} among them. Is it a DistilBERT?`,
+    );
   }
   if (fresh.length > 0) notes.push(`Freshly initialised, to be learnt: ${fresh.join(', ')}.`);
   const unused = [...stored.keys()].filter((name) => !parameters.has(name));
@@ -115,7 +127,10 @@ export function readWeights(classifier: Classifier): Weights {
 }
 
 /** A batch as tensors; the mask only where something is padded. */
-export function batchTensors({ inputIds, attentionMask, batch, tokens }: EncodedBatch): { ids: Tensor2D; mask: Tensor2D | undefined } {
+export function batchTensors({ inputIds, attentionMask, batch, tokens }: EncodedBatch): {
+  ids: Tensor2D;
+  mask: Tensor2D | undefined;
+} {
   return {
     ids: tf.tensor2d(inputIds, [batch, tokens], 'int32'),
     mask: attentionMask.includes(0) ? tf.tensor2d(attentionMask, [batch, tokens], 'int32') : undefined,
@@ -138,7 +153,9 @@ export function predictLogits(classifier: Classifier, batch: EncodedBatch): Floa
 
 /** Copies every parameter to JavaScript. */
 export function parameterValues(classifier: Classifier): Map<string, StoredTensor> {
-  return new Map([...classifier.parameters].map(([name, parameter]) => [name, { shape: parameter.shape, data: parameter.data() }]));
+  return new Map(
+    [...classifier.parameters].map(([name, parameter]) => [name, { shape: parameter.shape, data: parameter.data() }]),
+  );
 }
 
 /** Puts values back that `parameterValues` took. */
@@ -158,7 +175,8 @@ export function restoreParameters(classifier: Classifier, values: Map<string, St
 export function saveClassifier(classifier: Classifier, folder: string, tokenizerFolder: string): void {
   fs.mkdirSync(folder, { recursive: true });
   for (const name of ['tokenizer.json', 'tokenizer_config.json'])
-    if (path.resolve(tokenizerFolder) !== path.resolve(folder)) fs.copyFileSync(path.join(tokenizerFolder, name), path.join(folder, name));
+    if (path.resolve(tokenizerFolder) !== path.resolve(folder))
+      fs.copyFileSync(path.join(tokenizerFolder, name), path.join(folder, name));
   fs.writeFileSync(path.join(folder, 'config.json'), `${JSON.stringify(configJson(classifier.config), null, 2)}\n`);
   writeSafetensors(path.join(folder, 'model.safetensors'), parameterValues(classifier));
 }

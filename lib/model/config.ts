@@ -50,9 +50,10 @@ export class ModelFormatError extends Error {
 export function parseConfig(json: Record<string, unknown>, where = 'config.json'): DistilBertConfig {
   const kind = json['model_type'];
   if (kind !== undefined && kind !== 'distilbert')
-    throw new ModelFormatError(`${where} is of a '${String(kind)}' model; this loads 'distilbert'.`);
+    throw new ModelFormatError(`${where} is of a ${JSON.stringify(kind)} model; this loads 'distilbert'.`);
   const activation = json['activation'] ?? 'gelu';
-  if (activation !== 'gelu') throw new ModelFormatError(`${where} asks for the activation '${String(activation)}'; only 'gelu' is there.`);
+  if (activation !== 'gelu')
+    throw new ModelFormatError(`${where} asks for the activation ${JSON.stringify(activation)}; only 'gelu' is there.`);
   const config: DistilBertConfig = { ...defaults };
   for (const name of Object.keys(defaults) as (keyof DistilBertConfig)[])
     if (json[name] !== undefined && json[name] !== null) Object.assign(config, { [name]: json[name] });
@@ -60,7 +61,9 @@ export function parseConfig(json: Record<string, unknown>, where = 'config.json'
     if (!Number.isInteger(config[name]) || config[name] < 1)
       throw new ModelFormatError(`${where} has ${name} ${String(config[name])}; it must be a whole number above 0.`);
   if (config.dim % config.n_heads !== 0)
-    throw new ModelFormatError(`${where} has dim ${config.dim}, which its ${config.n_heads} heads (n_heads) do not divide.`);
+    throw new ModelFormatError(
+      `${where} has dim ${config.dim}, which its ${config.n_heads} heads (n_heads) do not divide.`,
+    );
   return config;
 }
 

@@ -2,7 +2,7 @@
  * DistilBERT for sequence classification, all of it (Sanh et al., 2019, arXiv:1910.01108; parity with
  * `transformers`' DistilBertForSequenceClassification). Plain tensor code, run eagerly: a breakpoint works anywhere.
  */
-import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs';
+import type { Rank, Tensor, Tensor2D } from '@tensorflow/tfjs';
 import { tf } from '../tensorflow/runtime.js';
 import type { DistilBertConfig } from './config.js';
 import type { DropoutSource } from './dropout.js';
@@ -60,16 +60,18 @@ export function sequenceClassification(
   const split = (x: Tensor) => tf.transpose(tf.reshape(x, [batch, -1, heads, dim / heads]), [0, 2, 1, 3]); // [batch, heads, tokens, dim / heads]
   const join = (x: Tensor) => tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [-1, dim]); // [batch * tokens, dim]
   // The first token, [CLS], speaks for the text.
-  const firstOf = (x: Tensor) => tf.reshape(tf.slice(tf.reshape(x, [batch, tokens, dim]), [0, 0, 0], [batch, 1, dim]), [batch, dim]);
+  const firstOf = (x: Tensor) =>
+    tf.reshape(tf.slice(tf.reshape(x, [batch, tokens, dim]), [0, 0, 0], [batch, 1, dim]), [batch, dim]);
 
-  const ids = tf.reshape(inputIds, [batch * tokens]) as Tensor1D;
+  const ids = tf.reshape<Rank.R1>(inputIds, [batch * tokens]);
   const words = embeddingLookup(weights['distilbert.embeddings.word_embeddings.weight']!, ids); // [batch * tokens, dim]
   const positions = tf.slice(weights['distilbert.embeddings.position_embeddings.weight']!, [0, 0], [tokens, dim]); // [tokens, dim]
   let x = tf.reshape(tf.add(tf.reshape(words, [batch, tokens, dim]), positions), [batch * tokens, dim]);
   x = dropout(normOf(x, 'distilbert.embeddings.LayerNorm'), config.dropout, source);
 
   // Padding must not be attended to: e^-1e9 is 0 in float32.
-  const bias = attentionMask && tf.reshape(tf.mul(tf.sub(1, tf.cast(attentionMask, 'float32')), -1e9), [batch, 1, 1, tokens]);
+  const bias =
+    attentionMask && tf.reshape(tf.mul(tf.sub(1, tf.cast(attentionMask, 'float32')), -1e9), [batch, 1, 1, tokens]);
 
   for (let i = 0; i < config.n_layers; i++) {
     const layer = `distilbert.transformer.layer.${i}`;

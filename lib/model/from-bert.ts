@@ -26,7 +26,8 @@ const layerParts: [string, string][] = [
  */
 export function convertBertFolder(source: string, target: string): void {
   const json = JSON.parse(fs.readFileSync(path.join(source, 'config.json'), 'utf8')) as Record<string, unknown>;
-  if (json['model_type'] !== 'bert') throw new ModelFormatError(`${source} holds a '${String(json['model_type'])}' model, not a BERT.`);
+  if (json['model_type'] !== 'bert')
+    throw new ModelFormatError(`${source} holds a '${String(json['model_type'])}' model, not a BERT.`);
   const config = parseConfig({
     dim: json['hidden_size'],
     hidden_dim: json['intermediate_size'],
@@ -54,14 +55,19 @@ export function convertBertFolder(source: string, target: string): void {
       { shape: positions.shape, data: positions.data.map((value, i) => value + typeZero[i % config.dim]!) },
     ],
   ]);
-  for (const kind of ['weight', 'bias']) weights.set(`distilbert.embeddings.LayerNorm.${kind}`, take(`embeddings.LayerNorm.${kind}`));
+  for (const kind of ['weight', 'bias'])
+    weights.set(`distilbert.embeddings.LayerNorm.${kind}`, take(`embeddings.LayerNorm.${kind}`));
   for (let layer = 0; layer < config.n_layers; layer++)
     for (const [bert, distilbert] of layerParts)
       for (const kind of ['weight', 'bias'])
-        weights.set(`distilbert.transformer.layer.${layer}.${distilbert}.${kind}`, take(`encoder.layer.${layer}.${bert}.${kind}`));
+        weights.set(
+          `distilbert.transformer.layer.${layer}.${distilbert}.${kind}`,
+          take(`encoder.layer.${layer}.${bert}.${kind}`),
+        );
 
   const { id2label: _, ...shape } = config;
-  const write = (name: string, value: unknown) => fs.writeFileSync(path.join(target, name), `${JSON.stringify(value, null, 2)}\n`);
+  const write = (name: string, value: unknown) =>
+    fs.writeFileSync(path.join(target, name), `${JSON.stringify(value, null, 2)}\n`);
   write('config.json', {
     // A base model in the layout of one with a head: transformers finds the encoder under its prefix.
     architectures: ['DistilBertModel'],
@@ -74,10 +80,19 @@ export function convertBertFolder(source: string, target: string): void {
     tie_weights_: true,
     dtype: 'float32',
   });
-  const vocabulary = JSON.parse(fs.readFileSync(path.join(source, 'tokenizer.json'), 'utf8')) as Record<string, unknown>;
+  const vocabulary = JSON.parse(fs.readFileSync(path.join(source, 'tokenizer.json'), 'utf8')) as Record<
+    string,
+    unknown
+  >;
   // Sentence-transformers stores the padding and cutting of its own use; who asks for tokens decides that here.
-  fs.writeFileSync(path.join(target, 'tokenizer.json'), JSON.stringify({ ...vocabulary, truncation: null, padding: null }));
-  const tokenizer = JSON.parse(fs.readFileSync(path.join(source, 'tokenizer_config.json'), 'utf8')) as Record<string, unknown>;
+  fs.writeFileSync(
+    path.join(target, 'tokenizer.json'),
+    JSON.stringify({ ...vocabulary, truncation: null, padding: null }),
+  );
+  const tokenizer = JSON.parse(fs.readFileSync(path.join(source, 'tokenizer_config.json'), 'utf8')) as Record<
+    string,
+    unknown
+  >;
   write('tokenizer_config.json', { ...tokenizer, name_or_path: undefined, tokenizer_class: 'DistilBertTokenizer' });
   writeSafetensors(path.join(target, 'model.safetensors'), weights);
 }

@@ -5,7 +5,15 @@
  * Weights are stored [out, in] as PyTorch's are: products transpose inside the kernel, at no cost.
  */
 import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
-import { batchMatMul, biasAdd, biasAddGradient, matMul, softmax, sparseCrossEntropy, sumRows } from '../tensorflow/kernels.js';
+import {
+  batchMatMul,
+  biasAdd,
+  biasAddGradient,
+  matMul,
+  softmax,
+  sparseCrossEntropy,
+  sumRows,
+} from '../tensorflow/kernels.js';
 import { tf } from '../tensorflow/runtime.js';
 import { applyMask, keepMask, type DropoutSource } from './dropout.js';
 
@@ -89,7 +97,7 @@ export function dropout(x: Tensor, rate: number, source: DropoutSource | undefin
 export const embeddingLookup = (table: Tensor, ids: Tensor1D): Tensor =>
   customGradient((...inputs) => {
     const [table, save] = inputs as [Tensor, Save];
-    const rows = table.shape[0]!;
+    const rows = table.shape[0];
     save([ids]);
     return { value: tf.gather(table, ids), gradFunc: (dy, [ids]) => sumRows(dy, ids!, rows) };
   })(table);

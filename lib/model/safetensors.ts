@@ -33,7 +33,8 @@ function parseHeader(file: string, descriptor: number, size: number): { header: 
   }
   delete header['__metadata__'];
   for (const [name, { shape, data_offsets, dtype }] of Object.entries(header)) {
-    if (dtype !== 'F32' && dtype !== 'I64') throw new ModelFormatError(`${file} stores ${name} as ${dtype}; this reads F32.`);
+    if (dtype !== 'F32' && dtype !== 'I64')
+      throw new ModelFormatError(`${file} stores ${name} as ${dtype}; this reads F32.`);
     if (8 + length + data_offsets[1] > size) throw broken(`${name} ends behind the file's end`);
     const bytes = shape.reduce((a, b) => a * b, 1) * (dtype === 'F32' ? 4 : 8);
     if (data_offsets[1] - data_offsets[0] !== bytes) throw broken(`${name} has not the bytes its shape needs`);
@@ -79,7 +80,8 @@ export function writeSafetensors(file: string, tensors: Map<string, StoredTensor
   try {
     fs.writeSync(descriptor, prefix);
     fs.writeSync(descriptor, text);
-    for (const { data } of tensors.values()) fs.writeSync(descriptor, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    for (const { data } of tensors.values())
+      fs.writeSync(descriptor, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     fs.fsyncSync(descriptor);
   } finally {
     fs.closeSync(descriptor);

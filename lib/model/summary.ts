@@ -13,9 +13,17 @@ export function modelParts(classifier: Classifier): ModelPart[] {
   const counts = new Map<string, number>();
   for (const [name, { size }] of classifier.parameters) {
     const layer = /layer\.(\d+)/.exec(name)?.[1];
-    const part = name.includes('.embeddings.') ? 'embeddings' : layer ? `layer ${Number(layer) + 1}` : 'classification head';
+    const part = name.includes('.embeddings.')
+      ? 'embeddings'
+      : layer
+        ? `layer ${Number(layer) + 1}`
+        : 'classification head';
     counts.set(part, (counts.get(part) ?? 0) + size);
   }
   const all = [...counts.values()].reduce((a, b) => a + b, 0);
-  return [...counts, ['all', all] as const].map(([part, parameters]) => ({ part, parameters, share: `${((100 * parameters) / all).toFixed(1)} %` }));
+  return [...counts, ['all', all] as const].map(([part, parameters]) => ({
+    part,
+    parameters,
+    share: `${((100 * parameters) / all).toFixed(1)} %`,
+  }));
 }

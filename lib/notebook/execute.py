@@ -2,13 +2,15 @@
 
     execute.py NOTEBOOK EXECUTED REPORT
 
-tslab does not report a promise that nobody awaited and that failed: it prints a line and the cell counts as good. Here
-such a line fails the notebook, also when the promise fails a moment after the last cell.
+tslab does not report a promise that nobody awaited and that failed: the cell counts as good. Here the kernel writes such
+failures down (rejections.ts), and they fail the notebook, also a moment after the last cell.
 """
 
 import json
+import os
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 import nbformat
@@ -16,7 +18,6 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbconvert import HTMLExporter
 
-unhandled = re.compile(r"^(UnhandledPromiseRejection|UncaughtException):.*", re.M)
 source, executed, report = map(Path, sys.argv[1:])
 
 
@@ -47,6 +48,18 @@ def fail(number, cell, text):
     raise SystemExit(1)
 
 
+def check_rejections(number, cell, when):
+    text = rejections.read_text(encoding="utf-8")
+    if text:
+        fail(number, cell, f"A promise that nobody awaited failed {when}:\n{text}")
+
+
+rejections = Path(tempfile.mkdtemp(prefix="tunebook-")) / "rejections"
+rejections.touch()
+os.environ["TUNEBOOK_REJECTIONS"] = str(rejections)
+preload = Path(__file__).parent.parent / "dist/notebook/rejections.js"
+os.environ["NODE_OPTIONS"] = f"{os.environ.get('NODE_OPTIONS', '')} --import {preload.as_uri()}".strip()
+
 notebook = nbformat.read(source, as_version=4)
 code = [(index, cell) for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
 client = NotebookClient(notebook, kernel_name="tslab", timeout=None, resources={"metadata": {"path": str(source.parent.resolve())}})
@@ -62,20 +75,17 @@ try:
                 fail(number, cell, "The kernel died in this cell (out of memory, or a crash in native code).")
             # tslab sends no count of its own.
             cell.execution_count = number
-            rejected = unhandled.search(errors_of(cell))
-            if rejected:
-                fail(number, cell, f"A promise that nobody awaited failed.\n{rejected.group(0)}")
+            check_rejections(number, cell, "during this cell")
         settle = nbformat.v4.new_code_cell("await new Promise((resolve) => setTimeout(resolve, 300));")
         notebook.cells.append(settle)
         try:
             client.execute_cell(settle, len(notebook.cells) - 1, execution_count=len(code) + 1)
         finally:
             notebook.cells.pop()
-        rejected = unhandled.search(errors_of(settle) + "".join(errors_of(cell) for _, cell in code))
-        if rejected:
-            number, cell = code[-1]
-            fail(number, cell, f"A promise that nobody awaited failed after the last cell.\n{rejected.group(0)}")
+        check_rejections(len(code), code[-1][1], "after the last cell")
 finally:
+    rejections.unlink()
+    rejections.parent.rmdir()
     for cell in notebook.cells:
         # Times of execution differ at each run and tell nobody anything.
         cell.metadata.pop("execution", None)

@@ -33,14 +33,24 @@ export class CellError extends Error {
  */
 export async function executeNotebook(
   notebook: string,
-  options: { executed: string; report: string; environment?: Record<string, string>; onEvent?: (event: NotebookEvent) => void },
+  options: {
+    executed: string;
+    report: string;
+    environment?: Record<string, string>;
+    onEvent?: (event: NotebookEvent) => void;
+  },
 ): Promise<void> {
   const child = spawn(
     path.join(root, '.venv/bin/python'),
     [path.join(root, 'lib/notebook/execute.py'), notebook, options.executed, options.report],
     // Of all Jupyter settings and kernels on this machine, only the project's own.
     {
-      env: { ...process.env, JUPYTER_PREFER_ENV_PATH: '1', PYDEVD_DISABLE_FILE_VALIDATION: '1', ...options.environment },
+      env: {
+        ...process.env,
+        JUPYTER_PREFER_ENV_PATH: '1',
+        PYDEVD_DISABLE_FILE_VALIDATION: '1',
+        ...options.environment,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   );

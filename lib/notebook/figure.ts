@@ -12,7 +12,11 @@ export async function showFigure(figure: Figure, displayId?: string): Promise<vo
   const { data, layout } = figure;
   const png = await renderPng(figure);
   show(
-    { 'application/vnd.plotly.v1+json': { data, layout }, 'image/png': png.toString('base64'), 'text/plain': figure.description },
+    {
+      'application/vnd.plotly.v1+json': { data, layout },
+      'image/png': png.toString('base64'),
+      'text/plain': figure.description,
+    },
     displayId,
     displayId !== undefined,
   );

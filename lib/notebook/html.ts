@@ -13,8 +13,16 @@ export function showTable(rows: Record<string, string | number>[]): void {
     `<td style="text-align:${typeof value === 'number' ? 'right' : 'left'}">${escapeHtml(String(value ?? ''))}</td>`;
   const head = columns.map((column) => `<th style="text-align:left">${escapeHtml(column)}</th>`).join('');
   const body = rows.map((row) => `<tr>${columns.map((column) => cell(row[column])).join('')}</tr>`).join('');
-  const widths = columns.map((column) => Math.max(column.length, ...rows.map((row) => String(row[column] ?? '').length)));
-  const line = (values: string[]) => values.map((value, i) => value.padEnd(widths[i]!)).join('  ').trimEnd();
-  const plain = [line(columns), ...rows.map((row) => line(columns.map((column) => String(row[column] ?? ''))))].join('\n');
+  const widths = columns.map((column) =>
+    Math.max(column.length, ...rows.map((row) => String(row[column] ?? '').length)),
+  );
+  const line = (values: string[]) =>
+    values
+      .map((value, i) => value.padEnd(widths[i]!))
+      .join('  ')
+      .trimEnd();
+  const plain = [line(columns), ...rows.map((row) => line(columns.map((column) => String(row[column] ?? ''))))].join(
+    '\n',
+  );
   show({ 'text/html': `<table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table>`, 'text/plain': plain });
 }

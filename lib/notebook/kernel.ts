@@ -54,6 +54,10 @@ export const inKernel = (): boolean => liveKernel() !== undefined;
  */
 export function show(data: MimeBundle, displayId?: string, update = false): void {
   const kernel = liveKernel();
-  if (kernel) kernel.jupyter.lastWriteDisplayData!({ data, metadata: {}, transient: displayId ? { display_id: displayId } : {} }, update);
+  if (kernel)
+    kernel.jupyter.lastWriteDisplayData!(
+      { data, metadata: {}, transient: displayId ? { display_id: displayId } : {} },
+      update,
+    );
   else if (!update) console.log(data['text/plain']);
 }

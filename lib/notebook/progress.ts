@@ -24,12 +24,25 @@ const width = 720;
 const height = 210;
 
 /** A polyline over a panel; at most 300 points. */
-function curve(points: [number, number][], left: number, colour: string, totalSteps: number, low: number, high: number): string {
+function curve(
+  points: [number, number][],
+  left: number,
+  colour: string,
+  totalSteps: number,
+  low: number,
+  high: number,
+): string {
   const every = Math.max(1, Math.floor(points.length / 300));
   const at = points
     .filter((_, i) => i % every === 0 || i === points.length - 1)
-    .map(([step, value]) => `${(left + (300 * step) / totalSteps).toFixed(1)},${(185 - (115 * (value - low)) / (high - low || 1)).toFixed(1)}`);
-  const dots = points.length < 30 ? at.map((p) => `<circle cx="${p.split(',')[0]}" cy="${p.split(',')[1]}" r="3" fill="${colour}"/>`).join('') : '';
+    .map(
+      ([step, value]) =>
+        `${(left + (300 * step) / totalSteps).toFixed(1)},${(185 - (115 * (value - low)) / (high - low || 1)).toFixed(1)}`,
+    );
+  const dots =
+    points.length < 30
+      ? at.map((p) => `<circle cx="${p.split(',')[0]}" cy="${p.split(',')[1]}" r="3" fill="${colour}"/>`).join('')
+      : '';
   return `<polyline points="${at.join(' ')}" fill="none" stroke="${colour}" stroke-width="2"/>${dots}`;
 }
 
@@ -38,7 +51,9 @@ export function progressSvg(records: TrainingRecord[]): string {
   const last = records.at(-1)!;
   const losses = smoothed(records.map(({ loss }) => loss));
   const highest = Math.max(0.8, ...losses);
-  const accuracies = records.flatMap(({ step, evalAccuracy }) => (evalAccuracy === undefined ? [] : [[step, evalAccuracy] as [number, number]]));
+  const accuracies = records.flatMap(({ step, evalAccuracy }) =>
+    evalAccuracy === undefined ? [] : [[step, evalAccuracy] as [number, number]],
+  );
   const panel = (left: number, title: string, top: string, bottom: string) =>
     `<text x="${left}" y="58" font-weight="bold">${title}</text><path d="M${left} 70V185H${left + 300}" fill="none" stroke="#8a8a8a"/>` +
     `<text x="${left - 6}" y="75" text-anchor="end">${top}</text><text x="${left - 6}" y="187" text-anchor="end">${bottom}</text>`;

@@ -21,16 +21,24 @@ function readJsonLines(file: string): Row[] {
       try {
         return [JSON.parse(line) as Row];
       } catch (error) {
-        throw new ReviewsError(`${file}, line ${i + 1}, is not JSON (${(error as Error).message}). Mend or remove that line.`);
+        throw new ReviewsError(
+          `${file}, line ${i + 1}, is not JSON (${(error as Error).message}). Mend or remove that line.`,
+        );
       }
     });
 }
 
 async function readParquet(file: string): Promise<Row[]> {
-  const [{ parquetReadObjects }, { compressors }] = await Promise.all([import('hyparquet'), import('hyparquet-compressors')]);
+  const [{ parquetReadObjects }, { compressors }] = await Promise.all([
+    import('hyparquet'),
+    import('hyparquet-compressors'),
+  ]);
   const { buffer, byteOffset, byteLength } = fs.readFileSync(file);
   try {
-    return await parquetReadObjects({ file: buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer, compressors });
+    return await parquetReadObjects({
+      file: buffer.slice(byteOffset, byteOffset + byteLength),
+      compressors,
+    });
   } catch (error) {
     throw new ReviewsError(`${file} is not a whole Parquet file (${(error as Error).message}). Download it again.`);
   }
@@ -51,7 +59,9 @@ async function readRows(file: string): Promise<Row[]> {
     case '.parquet':
       return readParquet(file);
     default:
-      throw new ReviewsError(`${file} ends in '${path.extname(file)}'; reviews are read from .csv, .jsonl, .ndjson and .parquet.`);
+      throw new ReviewsError(
+        `${file} ends in '${path.extname(file)}'; reviews are read from .csv, .jsonl, .ndjson and .parquet.`,
+      );
   }
 }
 
@@ -65,8 +75,14 @@ export async function readReviews(file: string, { textColumns, labelColumn }: Re
   if (rows.length === 0) throw new ReviewsError(`${file} has no rows.`);
   const there = new Set(rows.flatMap((row) => Object.keys(row)));
   for (const column of [...textColumns, labelColumn])
-    if (!there.has(column)) throw new ReviewsError(`${file} has no column '${column}'. It has: ${[...there].join(', ')}.`);
-  const set: ReviewSet = { reviews: [], labelNames: [], dropped: { emptyText: 0, missingLabel: 0, belowThreshold: 0 }, source: file };
+    if (!there.has(column))
+      throw new ReviewsError(`${file} has no column '${column}'. It has: ${[...there].join(', ')}.`);
+  const set: ReviewSet = {
+    reviews: [],
+    labelNames: [],
+    dropped: { emptyText: 0, missingLabel: 0, belowThreshold: 0 },
+    source: file,
+  };
   const kept: { text: string; label: string }[] = [];
   for (const row of rows) {
     const text = textColumns
@@ -75,7 +91,10 @@ export async function readReviews(file: string, { textColumns, labelColumn }: Re
       .map((value) => (value as string).trim())
       .join('. ');
     const value = row[labelColumn];
-    const label = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint' ? String(value).trim() : '';
+    const label =
+      typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint'
+        ? String(value).trim()
+        : '';
     if (text === '') set.dropped.emptyText++;
     else if (label === '') set.dropped.missingLabel++;
     else kept.push({ text, label });

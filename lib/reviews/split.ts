@@ -40,7 +40,9 @@ export function splitReviews(
     else byLabel.set(label, [group]);
   }
   if (byLabel.size < 2)
-    throw new ReviewsError(`All ${reviews.length} rows are of one class; there is nothing to tell apart. Check the label column.`);
+    throw new ReviewsError(
+      `All ${reviews.length} rows are of one class; there is nothing to tell apart. Check the label column.`,
+    );
   const random = seededRandom(seed);
   const split: ReviewSplit = { train: [], validation: [], test: [] };
   for (const label of [...byLabel.keys()].sort((a, b) => a - b)) {
@@ -54,7 +56,8 @@ export function splitReviews(
     }
   }
   for (const [part, rows] of Object.entries(split) as [string, Review[]][]) {
-    if (rows.length === 0) throw new ReviewsError(`${reviews.length} rows are too few to split: ${part} would be empty.`);
+    if (rows.length === 0)
+      throw new ReviewsError(`${reviews.length} rows are too few to split: ${part} would be empty.`);
     shuffle(rows, random);
   }
   return split;

@@ -6,9 +6,16 @@ import type { Tokenizer } from '../text/tokenizer.js';
 import { verdicts } from '../training/analysis.js';
 
 /** @returns the likelier class and its probability */
-export function predictSentiment(classifier: Classifier, tokenizer: Tokenizer, sentence: string): { label: string; score: number } {
+export function predictSentiment(
+  classifier: Classifier,
+  tokenizer: Tokenizer,
+  sentence: string,
+): { label: string; score: number } {
   const names = labelNames(classifier.config);
-  const encoded = { ids: [tokenizer.encode(sentence, classifier.config.max_position_embeddings)], labels: new Int32Array(1) };
+  const encoded = {
+    ids: [tokenizer.encode(sentence, classifier.config.max_position_embeddings)],
+    labels: new Int32Array(1),
+  };
   const [verdict] = verdicts(predictLogits(classifier, padBatch(encoded, [0])), names.length);
   return { label: names[verdict!.label]!, score: verdict!.score };
 }

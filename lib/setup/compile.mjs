@@ -19,10 +19,18 @@ const compilation = (name, stamp, project, folders, result) => ({
   name,
   stamp,
   fingerprint: () =>
-    hashFiles('tsconfig.json', 'package-lock.json', ...folders.flatMap((folder) => filesUnder(folder, /\.ts$|^tsconfig\.json$/))),
+    hashFiles(
+      'tsconfig.json',
+      'package-lock.json',
+      ...folders.flatMap((folder) => filesUnder(folder, /\.ts$|^tsconfig\.json$/)),
+    ),
   makes: [path.join(root, result)],
   make: () =>
-    run(process.execPath, [tsc, '-b', project], { cwd: root, what: `Compiling ${folders.at(-1)}`, remedy: 'Mend the errors above.' }),
+    run(process.execPath, [tsc, '-b', project], {
+      cwd: root,
+      what: `Compiling ${folders.at(-1)}`,
+      remedy: 'Mend the errors above.',
+    }),
 });
 
 export const compiledLibrary = compilation('compiled library', 'lib', 'tsconfig.json', ['lib'], 'lib/dist/index.js');

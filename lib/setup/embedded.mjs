@@ -20,7 +20,8 @@ function onlySource(name) {
 export const embeddedModel = {
   name: 'embedded model',
   stamp: 'embedded-model',
-  fingerprint: () => hash(JSON.stringify(sourcesOf('embedded-model')), hashFiles('lib/setup/embedded.mjs', 'lib/model/from-bert.ts')),
+  fingerprint: () =>
+    hash(JSON.stringify(sourcesOf('embedded-model')), hashFiles('lib/setup/embedded.mjs', 'lib/model/from-bert.ts')),
   makes: [path.join(modelFolder, 'model.safetensors')],
   async make() {
     const archive = await download(onlySource('embedded-model'));

@@ -15,10 +15,21 @@ import { addon, tensorflowRuntime } from './tensorflow.mjs';
 import { checkNode } from './tools.mjs';
 
 async function main() {
-  const { values } = parseArgs({ options: { quiet: { type: 'boolean', default: false }, for: { type: 'string', default: 'start' } } });
+  const { values } = parseArgs({
+    options: { quiet: { type: 'boolean', default: false }, for: { type: 'string', default: 'start' } },
+  });
   checkNode();
   const started = performance.now();
-  const steps = [packages, pythonEnvironment, kernel, tensorflowRuntime, addon, compiledLibrary, embeddedModel, embeddedReviews];
+  const steps = [
+    packages,
+    pythonEnvironment,
+    kernel,
+    tensorflowRuntime,
+    addon,
+    compiledLibrary,
+    embeddedModel,
+    embeddedReviews,
+  ];
   if (values.for === 'test') steps.push(compiledTests);
   let made = 0;
   for (const [index, step] of steps.entries()) {
@@ -39,7 +50,10 @@ try {
   await main();
 } catch (error) {
   const full = error instanceof Error && 'code' in error && error.code === 'ENOSPC';
-  if (full) console.error('\nSet-up stopped: the disk is full. Make room (about 4 GB are needed) and run the same command again.');
+  if (full)
+    console.error(
+      '\nSet-up stopped: the disk is full. Make room (about 4 GB are needed) and run the same command again.',
+    );
   else if (error instanceof SetupError) console.error(`\nSet-up stopped: ${error.message}`);
   else throw error;
   process.exit(1);

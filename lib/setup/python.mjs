@@ -24,10 +24,21 @@ export const pythonEnvironment = {
     });
     await run(
       python,
-      ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--require-hashes', '--only-binary=:all:', '-r', path.join(root, lock)],
+      [
+        '-m',
+        'pip',
+        'install',
+        '--quiet',
+        '--disable-pip-version-check',
+        '--require-hashes',
+        '--only-binary=:all:',
+        '-r',
+        path.join(root, lock),
+      ],
       {
         what: 'Installing JupyterLab into .venv',
-        remedy: 'Check that the Python package index can be reached (pip config list shows which one), then run it again.',
+        remedy:
+          'Check that the Python package index can be reached (pip config list shows which one), then run it again.',
       },
     );
   },
@@ -38,7 +49,12 @@ const kernelFile = path.join(venv, 'share/jupyter/kernels/tslab/kernel.json');
 const kernelSpecification = () =>
   JSON.stringify(
     {
-      argv: [process.execPath, path.join(root, 'node_modules/tslab/bin/tslab'), 'kernel', '--config-path={connection_file}'],
+      argv: [
+        process.execPath,
+        path.join(root, 'node_modules/tslab/bin/tslab'),
+        'kernel',
+        '--config-path={connection_file}',
+      ],
       display_name: 'TypeScript (tslab)',
       language: 'typescript',
       interrupt_mode: 'signal',
@@ -55,6 +71,7 @@ export const kernel = {
   makes: [kernelFile],
   async make() {
     fs.mkdirSync(path.dirname(kernelFile), { recursive: true });
-    fs.writeFileSync(kernelFile, kernelSpecification());
+    fs.writeFileSync(`${kernelFile}.new`, kernelSpecification());
+    fs.renameSync(`${kernelFile}.new`, kernelFile);
   },
 };

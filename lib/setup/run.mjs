@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 
 /** What went wrong in set-up, in words for the person who sees it. */
 export class SetupError extends Error {
+  /** @override */
   name = 'SetupError';
 }
 
@@ -16,8 +17,14 @@ export class SetupError extends Error {
  */
 export function run(command, argv, { cwd, what, env, remedy }) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, argv, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'inherit', 'inherit'] });
-    child.on('error', (error) => reject(new SetupError(`${what}: ${command} could not be started (${error.message}).`)));
+    const child = spawn(command, argv, {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+    child.on('error', (error) =>
+      reject(new SetupError(`${what}: ${command} could not be started (${error.message}).`)),
+    );
     child.on('exit', (code, signal) => {
       if (code === 0) resolve();
       else

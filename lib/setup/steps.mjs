@@ -28,7 +28,8 @@ export function filesUnder(folder, pattern) {
     .readdirSync(path.join(root, folder), { withFileTypes: true })
     .flatMap((entry) => {
       const name = `${folder}/${entry.name}`;
-      if (entry.isDirectory()) return entry.name === 'dist' || entry.name === 'node_modules' ? [] : filesUnder(name, pattern);
+      if (entry.isDirectory())
+        return entry.name === 'dist' || entry.name === 'node_modules' ? [] : filesUnder(name, pattern);
       return pattern.test(entry.name) ? [name] : [];
     })
     .sort();
@@ -41,7 +42,9 @@ const stampOf = (step) => path.join(workFolder, 'done', step.stamp);
 export function isDone(step) {
   const stamp = stampOf(step);
   return (
-    fs.existsSync(stamp) && fs.readFileSync(stamp, 'utf8') === step.fingerprint() && step.makes.every((file) => fs.existsSync(file))
+    fs.existsSync(stamp) &&
+    fs.readFileSync(stamp, 'utf8') === step.fingerprint() &&
+    step.makes.every((file) => fs.existsSync(file))
   );
 }
 

@@ -3,6 +3,7 @@
 // @ts-check
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { download, inPlace, sourcesOf, unpack } from './downloads.mjs';
 import { addonPackage, root, tensorflowFolder } from './paths.mjs';
@@ -33,6 +34,7 @@ export const tensorflowRuntime = {
     return [path.join(runtime(), 'tensorflow/libtensorflow.so')];
   },
   async make() {
+    /** @type {string[]} */
     const archives = [];
     for (const source of sourcesOf(`tensorflow-${tensorflowKind()}`)) archives.push(await download(source));
     fs.mkdirSync(tensorflowFolder, { recursive: true });
@@ -62,15 +64,16 @@ const addonFolder = path.join(addonPackage, 'lib/napi-v8');
 export const addon = {
   name: 'TensorFlow addon (compiling, about 15 s)',
   stamp: 'addon',
-  fingerprint: () => hash(tensorflowRuntime.fingerprint(), hashFiles(patchFile, 'package-lock.json', 'lib/setup/tensorflow.mjs')),
+  fingerprint: () =>
+    hash(tensorflowRuntime.fingerprint(), hashFiles(patchFile, 'package-lock.json', 'lib/setup/tensorflow.mjs')),
   makes: [path.join(addonFolder, 'tfjs_binding.node')],
   async make() {
     checkCompiler();
     // npm has been run by now, so the library that reads patches is there.
     const { applyPatch, parsePatch } = await import('diff');
     const libraries = path.join(runtime(), 'tensorflow');
-    const require = (await import('node:module')).createRequire(import.meta.url);
-    const headers = require('node-api-headers').include_dir;
+    const load = createRequire(import.meta.url);
+    const headers = load('node-api-headers').include_dir;
     await inPlace(addonFolder, async (aside) => {
       const sources = path.join(aside, 'binding');
       fs.cpSync(path.join(addonPackage, 'binding'), sources, { recursive: true });
@@ -78,20 +81,37 @@ export const addon = {
         const file = path.join(aside, (change.newFileName ?? '').replace(/^b\//, ''));
         const patched = applyPatch(fs.readFileSync(file, 'utf8'), change);
         if (patched === false)
-          throw new SetupError(`${path.basename(patchFile)} does not fit ${path.basename(file)} of the installed tfjs-node-gpu.`);
+          throw new SetupError(
+            `${path.basename(patchFile)} does not fit ${path.basename(file)} of the installed tfjs-node-gpu.`,
+          );
         fs.writeFileSync(file, patched);
       }
       const fromAddon = path.relative(fs.realpathSync(path.dirname(addonFolder)), libraries);
       await run(
         'g++',
-        ['-O2', '-fPIC', '-shared', '-std=c++17', '-w', '-DNAPI_VERSION=8', `-I${headers}`, `-I${aside}`, `-I${addonPackage}`]
+        [
+          '-O2',
+          '-fPIC',
+          '-shared',
+          '-std=c++17',
+          '-w',
+          '-DNAPI_VERSION=8',
+          `-I${headers}`,
+          `-I${aside}`,
+          `-I${addonPackage}`,
+        ]
           .concat([`-I${path.join(libraries, 'include')}`, 'binding/tfjs_backend.cc', 'binding/tfjs_binding.cc'])
-          .concat(['-o', path.join(aside, 'tfjs_binding.node'), `-L${libraries}`, '-ltensorflow', '-ltensorflow_framework'])
+          .concat([
+            '-o',
+            path.join(aside, 'tfjs_binding.node'),
+            `-L${libraries}`,
+            '-ltensorflow',
+            '-ltensorflow_framework',
+          ])
           // Relative to the addon, so that a checkout may be moved.
           .concat([`-Wl,-rpath,$ORIGIN/${path.join('..', fromAddon)}`]),
-        { cwd: aside, what: 'Compiling the TensorFlow addon', remedy: 'The compiler\'s words above say why.' },
+        { cwd: aside, what: 'Compiling the TensorFlow addon', remedy: "The compiler's words above say why." },
       );
     });
   },
 };
-

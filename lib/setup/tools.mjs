@@ -41,12 +41,14 @@ export function checkNode() {
   if (!nodeIsNewEnough(process.versions.node))
     throw new SetupError(
       `Node ${process.versions.node} is too old or unsupported: Tunebook needs 20.19 or newer, 22 or newer. Install one (for ` +
-        'example: npx --yes node@22, nvm install 22, or your system\'s package) and run it again.',
+        "example: npx --yes node@22, nvm install 22, or your system's package) and run it again.",
     );
 }
 
 /** @throws {SetupError} when there is no C++ compiler */
 export function checkCompiler() {
   if (!answers('g++', ['--version']))
-    throw new SetupError('g++ is missing; it compiles the TensorFlow addon. Install it (Debian, Ubuntu: sudo apt-get install g++).');
+    throw new SetupError(
+      'g++ is missing; it compiles the TensorFlow addon. Install it (Debian, Ubuntu: sudo apt-get install g++).',
+    );
 }

@@ -18,7 +18,9 @@ export interface Device {
 /** The GPU's name as the driver tells it; TensorFlow's C interface does not say. */
 function gpuName(): string {
   try {
-    return execFileSync('nvidia-smi', ['--query-gpu=name', '--format=csv,noheader'], { encoding: 'utf8' }).trim().split('\n')[0]!;
+    return execFileSync('nvidia-smi', ['--query-gpu=name', '--format=csv,noheader'], { encoding: 'utf8' })
+      .trim()
+      .split('\n')[0]!;
   } catch {
     return 'NVIDIA GPU';
   }

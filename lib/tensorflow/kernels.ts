@@ -9,15 +9,18 @@ const float = typeAttribute('float32');
 
 /** Product of two matrices, either transposed inside the kernel at no cost: [m, k] x [k, n] -> [m, n]. */
 export const matMul = (a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor =>
-  executeOne('MatMul', [float, boolAttribute('transpose_a', transposeA), boolAttribute('transpose_b', transposeB)], [a, b]);
+  executeOne(
+    'MatMul',
+    [float, boolAttribute('transpose_a', transposeA), boolAttribute('transpose_b', transposeB)],
+    [a, b],
+  );
 
 /** Products of two stacks of matrices: [..., m, k] x [..., k, n] -> [..., m, n]. */
 export const batchMatMul = (a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor =>
   executeOne('BatchMatMulV2', [float, boolAttribute('adj_x', transposeA), boolAttribute('adj_y', transposeB)], [a, b]);
 
 /** Adds a bias to each row: [n, width] + [width]. */
-export const biasAdd = (x: Tensor, bias: Tensor): Tensor =>
-  executeOne('BiasAdd', [float], [x, bias]);
+export const biasAdd = (x: Tensor, bias: Tensor): Tensor => executeOne('BiasAdd', [float], [x, bias]);
 
 /** The gradient of a bias: the sum over rows, [n, width] -> [width]. */
 export const biasAddGradient = (dy: Tensor): Tensor => executeOne('BiasAddGrad', [float], [dy]);
@@ -29,7 +32,8 @@ export const softmax = (logits: Tensor): Tensor => executeOne('Softmax', [float]
 export const halfSquareSum = (x: Tensor): Tensor => executeOne('L2Loss', [float], [x]);
 
 /** Where the condition holds `a`, else `b`, with broadcasting. */
-export const select = (condition: Tensor, a: Tensor, b: Tensor): Tensor => executeOne('SelectV2', [float], [condition, a, b]);
+export const select = (condition: Tensor, a: Tensor, b: Tensor): Tensor =>
+  executeOne('SelectV2', [float], [condition, a, b]);
 
 /**
  * Sums rows into the rows that ids name, the gradient of looking rows up: [n, width] by [n] -> [rows, width].
@@ -72,7 +76,9 @@ function stateless(kernel: string, shape: number[], seed: Tensor1D): Tensor {
 }
 
 /** Uniform numbers in [0, 1) that depend on the seed alone ([2], int32). tf.randomUniform draws them in a JavaScript loop. */
-export const statelessUniform = (shape: number[], seed: Tensor1D): Tensor => stateless('StatelessRandomUniform', shape, seed);
+export const statelessUniform = (shape: number[], seed: Tensor1D): Tensor =>
+  stateless('StatelessRandomUniform', shape, seed);
 
 /** Standard normal numbers that depend on the seed alone ([2], int32). */
-export const statelessNormal = (shape: number[], seed: Tensor1D): Tensor => stateless('StatelessRandomNormal', shape, seed);
+export const statelessNormal = (shape: number[], seed: Tensor1D): Tensor =>
+  stateless('StatelessRandomNormal', shape, seed);

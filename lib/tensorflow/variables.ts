@@ -39,8 +39,15 @@ export class ResourceVariable {
    */
   assign(value: Tensor): void {
     if (value.shape.join() !== this.shape.join())
-      throw new Error(`A variable of shape [${this.shape.join(', ')}] cannot take a value of shape [${value.shape.join(', ')}].`);
-    binding.executeOp('AssignVariableOp', [typeAttribute('float32', 'dtype')], [this.handle, ...backend.getInputTensorIds([value])], 0);
+      throw new Error(
+        `A variable of shape [${this.shape.join(', ')}] cannot take a value of shape [${value.shape.join(', ')}].`,
+      );
+    binding.executeOp(
+      'AssignVariableOp',
+      [typeAttribute('float32', 'dtype')],
+      [this.handle, ...backend.getInputTensorIds([value])],
+      0,
+    );
   }
 
   /**
@@ -48,7 +55,9 @@ export class ResourceVariable {
    * update must copy the memory first.
    */
   read(): Tensor {
-    return backend.createOutputTensor(binding.executeOp('ReadVariableOp', [typeAttribute('float32', 'dtype')], [this.handle], 1)[0]!);
+    return backend.createOutputTensor(
+      binding.executeOp('ReadVariableOp', [typeAttribute('float32', 'dtype')], [this.handle], 1)[0]!,
+    );
   }
 
   /** The value's numbers, copied to JavaScript. */
@@ -63,7 +72,12 @@ export class ResourceVariable {
   dispose(): void {
     if (!this.#alive) return;
     this.#alive = false;
-    binding.executeOp('DestroyResourceOp', [{ name: 'ignore_lookup_error', type: binding.TF_ATTR_BOOL, value: true }], [this.handle], 0);
+    binding.executeOp(
+      'DestroyResourceOp',
+      [{ name: 'ignore_lookup_error', type: binding.TF_ATTR_BOOL, value: true }],
+      [this.handle],
+      0,
+    );
     binding.deleteTensor(this.handle);
   }
 }

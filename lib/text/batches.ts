@@ -27,7 +27,14 @@ export function padBatch({ ids, labels }: EncodedReviews, indices: number[], pad
     inputIds.set(ids[index]!, row * tokens);
     attentionMask.fill(1, row * tokens, row * tokens + ids[index]!.length);
   });
-  return { inputIds, attentionMask, labels: Int32Array.from(indices, (index) => labels[index]!), batch, tokens, indices };
+  return {
+    inputIds,
+    attentionMask,
+    labels: Int32Array.from(indices, (index) => labels[index]!),
+    batch,
+    tokens,
+    indices,
+  };
 }
 
 const runsOf = (list: number[], size: number): number[][] =>
@@ -45,7 +52,12 @@ const batchesInNeighbourhood = 50;
  */
 export function trainingBatches(
   reviews: EncodedReviews,
-  { batchSize, seed, epoch, groupByLength = true }: { batchSize: number; seed: number; epoch: number; groupByLength?: boolean },
+  {
+    batchSize,
+    seed,
+    epoch,
+    groupByLength = true,
+  }: { batchSize: number; seed: number; epoch: number; groupByLength?: boolean },
 ): IndexedBatch[] {
   const random = seededRandom(seed, epoch);
   const length = (index: number) => reviews.ids[index]!.length;
@@ -53,11 +65,15 @@ export function trainingBatches(
     reviews.ids.map((_, index) => index),
     random,
   );
-  if (!groupByLength)
-    return runsOf(order, batchSize).map((indices) => padBatch(reviews, indices));
-  const sorted = runsOf(order, batchSize * batchesInNeighbourhood).flatMap((run) => run.sort((a, b) => length(b) - length(a)));
+  if (!groupByLength) return runsOf(order, batchSize).map((indices) => padBatch(reviews, indices));
+  const sorted = runsOf(order, batchSize * batchesInNeighbourhood).flatMap((run) =>
+    run.sort((a, b) => length(b) - length(a)),
+  );
   const batches = shuffle(runsOf(sorted, batchSize), random);
-  const longest = batches.reduce((best, { 0: first }, i) => (length(first!) > length(batches[best]![0]!) ? i : best), 0);
+  const longest = batches.reduce(
+    (best, { 0: first }, i) => (length(first!) > length(batches[best]![0]!) ? i : best),
+    0,
+  );
   [batches[0], batches[longest]] = [batches[longest]!, batches[0]!];
   return batches.map((indices) => padBatch(reviews, indices));
 }

@@ -17,7 +17,9 @@ export interface Tokenizer {
 export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   for (const name of ['tokenizer.json', 'tokenizer_config.json'])
     if (!fs.existsSync(path.join(folder, name)))
-      throw new Error(`${folder} has no ${name}. Save the model's tokenizer beside it (in Python: tokenizer.save_pretrained(folder)).`);
+      throw new Error(
+        `${folder} has no ${name}. Save the model's tokenizer beside it (in Python: tokenizer.save_pretrained(folder)).`,
+      );
   const { AutoTokenizer, env } = await import('@huggingface/transformers');
   env.allowRemoteModels = false;
   const tokenizer = await AutoTokenizer.from_pretrained(path.resolve(folder), { local_files_only: true });
@@ -34,7 +36,11 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
 }
 
 /** Encodes labelled texts for training and evaluation. */
-export function encodeReviews(tokenizer: Tokenizer, reviews: { text: string; label: number }[], maxLength = 512): EncodedReviews {
+export function encodeReviews(
+  tokenizer: Tokenizer,
+  reviews: { text: string; label: number }[],
+  maxLength = 512,
+): EncodedReviews {
   return {
     ids: reviews.map(({ text }) => tokenizer.encode(text, maxLength)),
     labels: Int32Array.from(reviews, ({ label }) => label),

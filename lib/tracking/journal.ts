@@ -11,5 +11,8 @@ export interface Journal {
 export function openJournal(runFolder: string): Journal {
   fs.mkdirSync(runFolder, { recursive: true });
   const file = path.join(runFolder, 'journal.jsonl');
-  return { write: (kind, entry) => fs.appendFileSync(file, `${JSON.stringify({ kind, time: new Date().toISOString(), ...entry })}\n`) };
+  return {
+    write: (kind, entry) =>
+      fs.appendFileSync(file, `${JSON.stringify({ kind, time: new Date().toISOString(), ...entry })}\n`),
+  };
 }

@@ -48,8 +48,8 @@ export class AdamW {
     tf.tidy(() => {
       const id = (tensor: Tensor) => backend.getInputTensorIds([tensor])[0]!;
       // The kernel adds epsilon to √v before the bias correction, PyTorch after it.
-      const scalars = [firstPower, secondPower, learningRate, beta1, beta2, epsilon * Math.sqrt(1 - secondPower)].map((value) =>
-        id(tf.scalar(value)),
+      const scalars = [firstPower, secondPower, learningRate, beta1, beta2, epsilon * Math.sqrt(1 - secondPower)].map(
+        (value) => id(tf.scalar(value)),
       );
       const keep = tf.scalar(1 - learningRate * weightDecay);
       for (const [name, gradient] of gradients) {

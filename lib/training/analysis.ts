@@ -13,7 +13,12 @@ export function verdicts(logits: Float32Array, classes: number): { label: number
 }
 
 /** Accuracy of four groups of texts of about equal number, from short to long. */
-export function accuracyByLength(lengths: number[], labels: ArrayLike<number>, logits: Float32Array, classes: number): NamedAccuracy[] {
+export function accuracyByLength(
+  lengths: number[],
+  labels: ArrayLike<number>,
+  logits: Float32Array,
+  classes: number,
+): NamedAccuracy[] {
   const found = verdicts(logits, classes);
   const sorted = [...lengths].sort((a, b) => a - b);
   const bounds = [...new Set([0.25, 0.5, 0.75, 1].map((share) => sorted[Math.ceil(share * sorted.length) - 1]!))];
@@ -21,7 +26,11 @@ export function accuracyByLength(lengths: number[], labels: ArrayLike<number>, l
     const low = (bounds[i - 1] ?? sorted[0]! - 1) + 1;
     const rows = lengths.flatMap((length, row) => (length >= low && length <= high ? [row] : []));
     const right = rows.filter((row) => found[row]!.label === labels[row]).length;
-    return { name: `${low}–${high} tokens`, accuracy: right / rows.length, interval: wilsonInterval(right, rows.length) };
+    return {
+      name: `${low}–${high} tokens`,
+      accuracy: right / rows.length,
+      interval: wilsonInterval(right, rows.length),
+    };
   });
 }
 

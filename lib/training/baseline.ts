@@ -11,7 +11,10 @@ export interface BaselineResult {
   interval: Interval;
 }
 
-const outcome = (right: number, count: number): BaselineResult => ({ accuracy: right / count, interval: wilsonInterval(right, count) });
+const outcome = (right: number, count: number): BaselineResult => ({
+  accuracy: right / count,
+  interval: wilsonInterval(right, count),
+});
 
 /** Always answers the class that is commonest among the training rows. */
 export function majorityBaseline(train: Review[], test: Review[]): BaselineResult {

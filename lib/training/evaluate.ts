@@ -23,7 +23,9 @@ export async function evaluate(
   const logits = new Float32Array(reviews.labels.length * classes);
   for (const batch of evaluationBatches(reviews, batchSize)) {
     const found = predictLogits(classifier, batch);
-    batch.indices.forEach((index, row) => logits.set(found.subarray(row * classes, (row + 1) * classes), index * classes));
+    batch.indices.forEach((index, row) =>
+      logits.set(found.subarray(row * classes, (row + 1) * classes), index * classes),
+    );
     await tick?.();
   }
   return { metrics: classificationMetrics(logits, reviews.labels, classes), logits };

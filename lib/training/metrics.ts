@@ -42,7 +42,7 @@ export function rocAuc(scores: ArrayLike<number>, labels: ArrayLike<number>): nu
   const order = Array.from({ length: scores.length }, (_, i) => i).sort((a, b) => scores[a]! - scores[b]!);
   let rankSum = 0;
   let positives = 0;
-  for (let start = 0; start < order.length; ) {
+  for (let start = 0; start < order.length;) {
     let end = start;
     while (end < order.length && scores[order[end]!] === scores[order[start]!]) end++;
     for (let i = start; i < end; i++)
@@ -53,7 +53,9 @@ export function rocAuc(scores: ArrayLike<number>, labels: ArrayLike<number>): nu
     start = end;
   }
   const negatives = order.length - positives;
-  return positives === 0 || negatives === 0 ? NaN : (rankSum - (positives * (positives + 1)) / 2) / (positives * negatives);
+  return positives === 0 || negatives === 0
+    ? NaN
+    : (rankSum - (positives * (positives + 1)) / 2) / (positives * negatives);
 }
 
 /** Softmax of one row of logits. */
@@ -69,7 +71,11 @@ export function probabilities(logits: ArrayLike<number>): number[] {
  * @param logits [n * classes], row by row
  * @param labels [n]
  */
-export function classificationMetrics(logits: Float32Array, labels: ArrayLike<number>, classes: number): ClassificationMetrics {
+export function classificationMetrics(
+  logits: Float32Array,
+  labels: ArrayLike<number>,
+  classes: number,
+): ClassificationMetrics {
   const count = labels.length;
   const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   const positive = new Float64Array(count);
@@ -94,7 +100,8 @@ export function classificationMetrics(logits: Float32Array, labels: ArrayLike<nu
     return { precision, recall, f1: precision + recall ? (2 * precision * recall) / (precision + recall) : 0 };
   };
   const each = classes === 2 ? [ofClass(1)] : Array.from({ length: classes }, (_, c) => ofClass(c));
-  const mean = (name: 'precision' | 'recall' | 'f1') => each.reduce((sum, figures) => sum + figures[name], 0) / each.length;
+  const mean = (name: 'precision' | 'recall' | 'f1') =>
+    each.reduce((sum, figures) => sum + figures[name], 0) / each.length;
   return {
     count,
     loss: loss / count,

@@ -89,7 +89,11 @@ const runsOf = <T>(list: T[], size: number): T[][] =>
 export async function train(
   classifier: Classifier,
   data: { train: EncodedReviews; validation?: EncodedReviews },
-  options: { arguments?: Partial<TrainingArguments>; onRecord?: (record: TrainingRecord) => void; signal?: AbortSignal } = {},
+  options: {
+    arguments?: Partial<TrainingArguments>;
+    onRecord?: (record: TrainingRecord) => void;
+    signal?: AbortSignal;
+  } = {},
 ): Promise<TrainingResult> {
   const chosen = completeTrainingArguments(options.arguments);
   if (data.train.labels.length === 0) throw new RangeError('There are no rows to train on.');
@@ -136,7 +140,8 @@ export async function train(
           addInto(gradients, found.gradients);
           loss += found.loss * share;
         }
-        const learningRate = chosen.learningRate * learningRateFactor(step, totalSteps, warmupSteps, chosen.lrSchedulerType);
+        const learningRate =
+          chosen.learningRate * learningRateFactor(step, totalSteps, warmupSteps, chosen.lrSchedulerType);
         try {
           if (!Number.isFinite(loss)) throw new DivergedError(step + 1, loss, learningRate);
           const gradNorm = clipByGlobalNorm(gradients, chosen.maxGradNorm || Infinity);
@@ -165,7 +170,10 @@ export async function train(
         const record = records.at(-1)!;
         let stop = false;
         if (data.validation && (step % evalSteps === 0 || step === totalSteps)) {
-          const { metrics } = await evaluate(classifier, data.validation, { batchSize: chosen.perDeviceEvalBatchSize, tick: nextTurn });
+          const { metrics } = await evaluate(classifier, data.validation, {
+            batchSize: chosen.perDeviceEvalBatchSize,
+            tick: nextTurn,
+          });
           record.evalLoss = metrics.loss;
           record.evalAccuracy = metrics.accuracy;
           const seen = stopping.see(metrics.accuracy);
@@ -186,5 +194,12 @@ export async function train(
   } finally {
     optimizer.dispose();
   }
-  return { end, records, best, samples, seconds: (performance.now() - started) / 1000, samplesPerSecond: samples / trainSeconds };
+  return {
+    end,
+    records,
+    best,
+    samples,
+    seconds: (performance.now() - started) / 1000,
+    samplesPerSecond: samples / trainSeconds,
+  };
 }

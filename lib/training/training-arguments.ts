@@ -76,11 +76,15 @@ const countsOrZero = ['evalSteps', 'earlyStoppingPatience'] as const;
  */
 export function completeTrainingArguments(given: Partial<TrainingArguments> = {}): TrainingArguments {
   const unknown = Object.keys(given).find((name) => !(name in defaultTrainingArguments));
-  if (unknown) throw new RangeError(`There is no training argument '${unknown}'. There are: ${Object.keys(defaultTrainingArguments).join(', ')}.`);
+  if (unknown)
+    throw new RangeError(
+      `There is no training argument '${unknown}'. There are: ${Object.keys(defaultTrainingArguments).join(', ')}.`,
+    );
   const complete = { ...defaultTrainingArguments, ...given };
   const check = (names: readonly (keyof TrainingArguments)[], holds: (value: number) => boolean, allowed: string) => {
     for (const name of names)
-      if (!holds(complete[name] as number)) throw new RangeError(`${name} is ${String(complete[name])}; it must be ${allowed}.`);
+      if (!holds(complete[name] as number))
+        throw new RangeError(`${name} is ${String(complete[name])}; it must be ${allowed}.`);
   };
   check(positive, (value) => value > 0 && Number.isFinite(value), 'above 0');
   check(notNegative, (value) => value >= 0 && Number.isFinite(value), '0 or more');
@@ -88,7 +92,11 @@ export function completeTrainingArguments(given: Partial<TrainingArguments> = {}
   check(counts, (value) => Number.isInteger(value) && value >= 1, 'a whole number of at least 1');
   check(countsOrZero, (value) => Number.isInteger(value) && value >= 0, 'a whole number of at least 0');
   check(['seed'], Number.isInteger, 'a whole number');
-  check(['maxSteps'], (value) => value === -1 || (Number.isInteger(value) && value >= 1), '-1 or a whole number of at least 1');
+  check(
+    ['maxSteps'],
+    (value) => value === -1 || (Number.isInteger(value) && value >= 1),
+    '-1 or a whole number of at least 1',
+  );
   if (!['linear', 'cosine', 'constant'].includes(complete.lrSchedulerType))
     throw new RangeError(`lrSchedulerType is '${complete.lrSchedulerType}'; it must be linear, cosine or constant.`);
   return complete;

@@ -20,7 +20,8 @@ function findPyTorch(): string {
       [process.env['TUNEBOOK_PYTHON'] ?? 'python3', ['-m', 'venv', '--clear', environment]],
       [python, ['-m', 'pip', 'install', '--quiet', '-r', path.join(root, 'test/bench/requirements.txt')]],
     ] as const)
-      if (spawnSync(command, argv, { stdio: 'inherit' }).status !== 0) throw new Error('PyTorch could not be installed; see above.');
+      if (spawnSync(command, argv, { stdio: 'inherit' }).status !== 0)
+        throw new Error('PyTorch could not be installed; see above.');
     fs.writeFileSync(path.join(environment, 'whole'), '');
   }
   return python;
@@ -44,10 +45,17 @@ function startSide(command: string, argv: string[]) {
 const median = (values: number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 const sides = {
   Tunebook: startSide(process.execPath, [path.join(root, 'test/dist/bench/tunebook.js')]),
-  PyTorch: startSide(findPyTorch(), [path.join(root, 'test/bench/pytorch.py'), String(batch), String(tokens), String(steps)]),
+  PyTorch: startSide(findPyTorch(), [
+    path.join(root, 'test/bench/pytorch.py'),
+    String(batch),
+    String(tokens),
+    String(steps),
+  ]),
 };
 const rates: Record<keyof typeof sides, number[]> = { Tunebook: [], PyTorch: [] };
-console.log(`DistilBERT-base's size, ${batch} x ${tokens} tokens, dropout on, float32, eager; ${os.cpus()[0]?.model}, ${os.availableParallelism()} cores`);
+console.log(
+  `DistilBERT-base's size, ${batch} x ${tokens} tokens, dropout on, float32, eager; ${os.cpus()[0]?.model}, ${os.availableParallelism()} cores`,
+);
 for (let round = 0; round < rounds; round++)
   for (const name of round % 2 ? (['PyTorch', 'Tunebook'] as const) : (['Tunebook', 'PyTorch'] as const)) {
     const rate = await sides[name].turn();
@@ -56,4 +64,6 @@ for (let round = 0; round < rounds; round++)
   }
 for (const side of Object.values(sides)) side.end();
 const [tunebook, pytorch] = [median(rates.Tunebook), median(rates.PyTorch)];
-console.log(`median: Tunebook ${tunebook.toFixed(2)}, PyTorch ${pytorch.toFixed(2)} samples/s; ratio ${(tunebook / pytorch).toFixed(2)}`);
+console.log(
+  `median: Tunebook ${tunebook.toFixed(2)}, PyTorch ${pytorch.toFixed(2)} samples/s; ratio ${(tunebook / pytorch).toFixed(2)}`,
+);

@@ -73,7 +73,10 @@ test('the loss curve of 100 steps, and no tensor left behind', () => {
       batch: labels.length,
       tokens: inputIds.length / labels.length,
     });
-    assert.ok(Math.abs(loss - losses[step]!) < 2e-3 * Math.max(1, losses[step]!), `step ${step}: ${loss} against ${losses[step]}`);
+    assert.ok(
+      Math.abs(loss - losses[step]!) < 2e-3 * Math.max(1, losses[step]!),
+      `step ${step}: ${loss} against ${losses[step]}`,
+    );
     clipByGlobalNorm(gradients, 1);
     optimizer.step(gradients, learningRate * learningRateFactor(step, batches.length, warmupSteps, 'linear'));
     tf.dispose([...gradients.values()]);

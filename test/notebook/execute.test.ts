@@ -1,0 +1,122 @@
+// Notebooks run headlessly as a reviewer runs them; and those that must fail do fail (negative controls).
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import { CellError, executeNotebook } from 'tunebook/notebook/execute.js';
+import { root } from '../checkout.js';
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-test-'));
+after(() => fs.rmSync(folder, { recursive: true }));
+
+interface StoredNotebook {
+  cells: { cell_type: string; source: string | string[]; execution_count?: number | null; outputs?: StoredOutput[] }[];
+}
+interface StoredOutput {
+  output_type: string;
+  name?: string;
+  text?: string | string[];
+  data?: Record<string, unknown>;
+}
+
+const readNotebook = (file: string) => JSON.parse(fs.readFileSync(file, 'utf8')) as StoredNotebook;
+const joined = (text: string | string[] | undefined) => (Array.isArray(text) ? text.join('') : (text ?? ''));
+
+/** Writes a notebook of the given cells and runs it. The kernel finds the project's packages through this link. */
+async function run(...sources: string[]): Promise<StoredNotebook> {
+  const modules = path.join(folder, 'node_modules');
+  if (!fs.existsSync(modules)) fs.symlinkSync(path.join(root, 'node_modules'), modules);
+  const notebook = path.join(folder, 'tried.ipynb');
+  const cells = sources.map((source, i) => ({
+    cell_type: 'code',
+    id: `c${i}`,
+    metadata: {},
+    execution_count: null,
+    outputs: [],
+    source,
+  }));
+  const kernelspec = { name: 'tslab', display_name: 'tslab', language: 'typescript' };
+  fs.writeFileSync(notebook, JSON.stringify({ cells, metadata: { kernelspec }, nbformat: 4, nbformat_minor: 5 }));
+  const executed = path.join(folder, 'executed.ipynb');
+  await executeNotebook(notebook, { executed, report: path.join(folder, 'report.html') });
+  return readNotebook(executed);
+}
+
+test('finetune.ipynb runs from top to bottom in its quick setting', async () => {
+  const executed = path.join(folder, 'finetune.ipynb');
+  const report = path.join(folder, 'finetune.html');
+  await executeNotebook(path.join(root, 'notebooks/finetune.ipynb'), {
+    executed,
+    report,
+    environment: { TUNEBOOK_MAX_STEPS: '6', TUNEBOOK_MAX_ROWS: '400', TUNEBOOK_RUN_FOLDER: path.join(folder, 'run') },
+  });
+  const code = readNotebook(executed).cells.filter(({ cell_type }) => cell_type === 'code');
+  assert.deepEqual(
+    code.map(({ execution_count }) => execution_count),
+    code.map((_, i) => i + 1),
+  );
+  const types = code.flatMap(({ outputs }) => outputs ?? []).map(({ data }) => Object.keys(data ?? {}));
+  const figures = types.filter((type) => type.includes('application/vnd.plotly.v1+json'));
+  assert.equal(figures.length, 7);
+  assert.ok(figures.every((type) => type.includes('image/png') && type.includes('text/plain')));
+  const html = fs.readFileSync(report, 'utf8');
+  assert.ok((html.match(/data:image\/png/g) ?? []).length >= 7);
+  assert.ok(fs.existsSync(path.join(folder, 'run/model/model.safetensors')));
+  const steps = fs.readFileSync(path.join(folder, 'run/journal.jsonl'), 'utf8').trim().split('\n');
+  assert.equal(steps.length, 7);
+});
+
+test('the committed notebook holds the outputs of a whole run, in under 1 MB', () => {
+  const file = path.join(root, 'notebooks/finetune.ipynb');
+  assert.ok(fs.statSync(file).size < 1_000_000);
+  const code = readNotebook(file).cells.filter(({ cell_type }) => cell_type === 'code');
+  assert.ok(
+    code.every(({ outputs, execution_count }) => (outputs ?? []).length > 0 && typeof execution_count === 'number'),
+  );
+  for (const { source } of code) assert.ok(joined(source).split('\n').length <= 12, joined(source));
+});
+
+test('a failing cell is reported with its number, its line and its words', async () => {
+  await assert.rejects(
+    run('const a = 1;', "const b = a + 1;\nthrow new Error('broken on purpose');"),
+    (error: unknown) => {
+      assert.ok(error instanceof CellError);
+      assert.equal(error.cell, 2);
+      assert.equal(error.line, 2);
+      assert.match(error.message, /broken on purpose/);
+      return true;
+    },
+  );
+});
+
+test('a cell that TypeScript refuses is reported with its line', async () => {
+  await assert.rejects(run("const first = 1;\nconst n: number = 'text';"), (error: unknown) => {
+    assert.ok(error instanceof CellError);
+    assert.equal(error.line, 2);
+    return true;
+  });
+});
+
+test('a promise that nobody awaited and that fails is reported, though tslab calls its cell good', async () => {
+  await assert.rejects(
+    run("void new Promise((_, reject) => setTimeout(() => reject(new Error('nobody saw')), 50));", 'const b = 2;'),
+    /nobody saw/,
+  );
+});
+
+test('600 lines and 600 updates all arrive', async () => {
+  const { cells } = await run(
+    "import { show } from 'tunebook';",
+    "for (let i = 0; i < 600; i++) { console.log('line ' + i); show({ 'text/plain': 'update ' + i }, 'one', i > 0); await new Promise((r) => setTimeout(r, 1)); }",
+  );
+  const outputs = cells[1]!.outputs!;
+  const lines = joined(outputs.filter(({ name }) => name === 'stdout').map(({ text }) => joined(text)))
+    .trim()
+    .split('\n');
+  assert.equal(lines.length, 600);
+  assert.equal(lines.at(-1), 'line 599');
+  const shown = outputs.filter(({ data }) => data);
+  assert.equal(shown.length, 1);
+  assert.equal(joined(shown[0]!.data!['text/plain'] as string), 'update 599');
+});

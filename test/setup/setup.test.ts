@@ -1,0 +1,66 @@
+// Set-up: what is refused and what is repaired. The whole of it has run by the time a test can.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { test } from 'node:test';
+import { root } from '../checkout.js';
+
+const setup = (environment: Record<string, string> = {}, code = "await import('./lib/setup/main.mjs')") =>
+  spawnSync(process.execPath, ['--input-type=module', '-e', code], {
+    cwd: root,
+    encoding: 'utf8',
+    env: { ...process.env, ...environment },
+  });
+
+test('a second run finds nothing to do', () => {
+  const { stdout, status } = setup();
+  assert.equal(status, 0);
+  assert.match(stdout, /Everything is set up/);
+});
+
+test('an unknown TensorFlow is refused with what it may be', () => {
+  const { stderr, status } = setup({ TUNEBOOK_TENSORFLOW: 'tpu' });
+  assert.equal(status, 1);
+  assert.match(stderr, /TUNEBOOK_TENSORFLOW is 'tpu'; it takes cpu or gpu/);
+});
+
+test('a missing compiler and a missing Python are named with the command that installs them', () => {
+  const empty = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-path-'));
+  const tools = "import * as tools from './lib/setup/tools.mjs';";
+  const compiler = setup(
+    { PATH: empty },
+    `${tools} try { tools.checkCompiler() } catch (error) { console.log(error.message) }`,
+  );
+  assert.match(compiler.stdout, /g\+\+ is missing.*apt-get install g\+\+/);
+  const python = setup(
+    { PATH: empty },
+    `${tools} try { tools.findPython() } catch (error) { console.log(error.message) }`,
+  );
+  assert.match(python.stdout, /No Python 3\.10.*apt-get install python3/);
+  fs.rmdirSync(empty);
+});
+
+test('a download that is not what was pinned is deleted and refused', () => {
+  const source = {
+    project: 'six',
+    version: '1.17.0',
+    file: 'six-1.17.0-py2.py3-none-any.whl',
+    sha256: '0'.repeat(64),
+    licence: 'MIT',
+  };
+  const { stdout } = setup(
+    {},
+    `import { download } from './lib/setup/downloads.mjs'; try { await download(${JSON.stringify(source)}) } catch (error) { console.log(error.message) }`,
+  );
+  assert.match(stdout, /arrived with sha256 [0-9a-f]{64}, but 0{64} is pinned/);
+  assert.ok(!fs.existsSync(path.join(root, '.tunebook/downloads', source.file)));
+});
+
+test('a step that was interrupted, and so left no stamp, is done again and alone', () => {
+  fs.rmSync(path.join(root, '.tunebook/done/kernel'));
+  const { stdout, status } = setup();
+  assert.equal(status, 0);
+  assert.deepEqual(stdout.match(/^\[.*…$/gm), ['[3/8] tslab kernel …']);
+});

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { evaluationBatches, trainingBatches, type EncodedReviews } from 'tunebook/text/batches.js';
+import { loadTokenizer } from 'tunebook/text/tokenizer.js';
+import { embeddedModel, fixtures } from '../checkout.js';
+
+test("tokens are those of transformers' tokenizer", async () => {
+  const tokenizer = await loadTokenizer(embeddedModel);
+  const cases = JSON.parse(fs.readFileSync(path.join(fixtures, 'tokens.json'), 'utf8')) as {
+    text: string;
+    ids: number[];
+  }[];
+  for (const { text, ids } of cases) assert.deepEqual([...tokenizer.encode(text)], ids, text.slice(0, 40));
+  assert.equal(tokenizer.encode('great '.repeat(600), 16).length, 16);
+  assert.doesNotThrow(() => tokenizer.encode('a lone \ud83d surrogate'));
+});
+
+test('a folder without a tokenizer is refused in words', async () => {
+  await assert.rejects(loadTokenizer(fixtures), /has no tokenizer\.json/);
+});
+
+const reviews: EncodedReviews = {
+  ids: Array.from({ length: 103 }, (_, i) => new Int32Array(1 + ((i * 37) % 50)).fill(i + 1)),
+  labels: Int32Array.from({ length: 103 }, (_, i) => i % 2),
+};
+const order = (epoch: number, seed = 1) =>
+  trainingBatches(reviews, { batchSize: 8, seed, epoch }).map(({ indices }) => indices);
+
+test('an epoch holds each row once, padded to the longest, in an order of its own', () => {
+  const batches = trainingBatches(reviews, { batchSize: 8, seed: 1, epoch: 0 });
+  assert.deepEqual(
+    batches.flatMap(({ indices }) => indices).sort((a, b) => a - b),
+    Array.from({ length: 103 }, (_, i) => i),
+  );
+  assert.equal(batches[0]!.tokens, 50);
+  for (const { indices, inputIds, attentionMask, tokens, labels } of batches)
+    indices.forEach((index, row) => {
+      const ids = reviews.ids[index]!;
+      assert.deepEqual(inputIds.subarray(row * tokens, row * tokens + ids.length), ids);
+      assert.equal(
+        attentionMask.subarray(row * tokens, (row + 1) * tokens).reduce((a, b) => a + b),
+        ids.length,
+      );
+      assert.equal(labels[row], index % 2);
+    });
+  assert.deepEqual(order(0), order(0));
+  assert.notDeepEqual(order(0), order(1));
+  assert.notDeepEqual(order(0), order(0, 2));
+});
+
+test('grouping by length pads much less', () => {
+  const padding = (groupByLength: boolean) =>
+    trainingBatches(reviews, { batchSize: 8, seed: 1, epoch: 0, groupByLength }).reduce(
+      (sum, { attentionMask }) => sum + attentionMask.filter((one) => one === 0).length,
+      0,
+    );
+  assert.ok(padding(true) < padding(false) / 3, `${padding(true)} against ${padding(false)}`);
+});
+
+test('evaluation holds each row once, longest first', () => {
+  const batches = evaluationBatches(reviews, 10);
+  assert.equal(new Set(batches.flatMap(({ indices }) => indices)).size, 103);
+  assert.deepEqual(
+    batches.map(({ tokens }) => tokens),
+    batches.map(({ tokens }) => tokens).sort((a, b) => b - a),
+  );
+});

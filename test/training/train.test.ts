@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import {
+  createClassifier,
+  loadClassifier,
+  predictLogits,
+  saveClassifier,
+  type Classifier,
+} from 'tunebook/model/classifier.js';
+import { ModelFormatError, parseConfig } from 'tunebook/model/config.js';
+import { dropoutOfStep } from 'tunebook/model/dropout.js';
+import { tf } from 'tunebook/tensorflow/runtime.js';
+import { padBatch, type EncodedReviews } from 'tunebook/text/batches.js';
+import { EarlyStopping } from 'tunebook/training/early-stopping.js';
+import { evaluate } from 'tunebook/training/evaluate.js';
+import { learningRateFactor } from 'tunebook/training/schedule.js';
+import { lossAndGradients } from 'tunebook/training/step.js';
+import { DivergedError, train } from 'tunebook/training/train.js';
+import { embeddedModel, relativeDifference } from '../checkout.js';
+
+const config = parseConfig({
+  vocab_size: 50,
+  dim: 16,
+  hidden_dim: 32,
+  n_layers: 2,
+  n_heads: 2,
+  max_position_embeddings: 16,
+});
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-test-'));
+after(() => fs.rmSync(folder, { recursive: true }));
+
+/** Texts whose class is whether they hold token 7. */
+const task = (rows: number): EncodedReviews => {
+  const ids = Array.from({ length: rows }, (_, i) =>
+    Int32Array.from({ length: 4 + (i % 5) }, (_, j) => (j === 2 && i % 2 ? 7 : 10 + ((i * 13 + j * 5) % 39))),
+  );
+  return { ids, labels: Int32Array.from(ids, (_, i) => i % 2) };
+};
+const values = (model: Classifier) => [...model.parameters.values()].flatMap((parameter) => [...parameter.data()]);
+
+test('gradients agree with finite differences, dropout and padding included', () => {
+  const model = createClassifier({ ...config, initializer_range: 0.3 });
+  const batch = padBatch(task(6), [0, 1, 2, 3, 4, 5]);
+  const loss = () => {
+    const found = lossAndGradients(model, batch, dropoutOfStep(5, 0));
+    tf.dispose([...found.gradients.values()]);
+    return found.loss;
+  };
+  const { gradients } = lossAndGradients(model, batch, dropoutOfStep(5, 0));
+  for (const [name, parameter] of model.parameters) {
+    const gradient = gradients.get(name)!.dataSync<'float32'>();
+    const index = gradient.reduce((best, value, i) => (Math.abs(value) > Math.abs(gradient[best]!) ? i : best), 0);
+    if (Math.abs(gradient[index]!) < 1e-3) continue;
+    const original = parameter.data().slice();
+    const at = (change: number) => {
+      const moved = original.slice();
+      moved[index]! += change;
+      parameter.assign(tf.tensor(moved, parameter.shape));
+      return loss();
+    };
+    const step = 3e-3;
+    const slope = (at(step) - at(-step)) / (2 * step);
+    parameter.assign(tf.tensor(original, parameter.shape));
+    assert.ok(
+      Math.abs(slope - gradient[index]!) < 0.02 * Math.abs(gradient[index]!) + 1e-4,
+      `${name}: ${gradient[index]} against ${slope}`,
+    );
+  }
+  model.dispose();
+});
+
+test('a small task is learnt, by accumulated batches too', async () => {
+  for (const gradientAccumulationSteps of [1, 2]) {
+    const model = createClassifier(config);
+    const data = task(64);
+    await train(
+      model,
+      { train: data },
+      { arguments: { learningRate: 3e-3, numTrainEpochs: 30, perDeviceTrainBatchSize: 8, gradientAccumulationSteps } },
+    );
+    const { metrics } = await evaluate(model, data);
+    assert.ok(metrics.accuracy > 0.95, `${metrics.accuracy}`);
+    model.dispose();
+  }
+});
+
+test('the same seed gives the same run, another seed another', async () => {
+  const run = async (seed: number) => {
+    const model = createClassifier(config);
+    await train(model, { train: task(32) }, { arguments: { seed, numTrainEpochs: 2, perDeviceTrainBatchSize: 8 } });
+    const found = values(model);
+    model.dispose();
+    return found;
+  };
+  const [first, second, other] = [await run(1), await run(1), await run(2)];
+  assert.ok(relativeDifference(first, second) < 1e-6);
+  assert.ok(relativeDifference(first, other) > 1e-4);
+});
+
+test('200 steps leave no tensor behind', async () => {
+  const model = createClassifier(config);
+  const counts: number[] = [];
+  await train(
+    model,
+    { train: task(32), validation: task(8) },
+    {
+      arguments: { maxSteps: 200, perDeviceTrainBatchSize: 8, evalSteps: 20, earlyStoppingPatience: 0 },
+      onRecord: () => counts.push(tf.memory().numTensors),
+    },
+  );
+  assert.equal(counts.length, 200);
+  assert.equal(counts.at(-1), counts[0]);
+  model.dispose();
+});
+
+test('an interrupt ends after the current step, with the model usable', async () => {
+  const model = createClassifier(config);
+  const controller = new AbortController();
+  const result = await train(
+    model,
+    { train: task(64) },
+    {
+      arguments: { perDeviceTrainBatchSize: 8 },
+      signal: controller.signal,
+      onRecord: ({ step }) => step === 3 && controller.abort(),
+    },
+  );
+  assert.equal(result.end, 'interrupted');
+  assert.equal(result.records.length, 3);
+  assert.ok((await evaluate(model, task(8))).metrics.loss < 1);
+  model.dispose();
+});
+
+test('a loss that is not a number ends the run, says where, and leaves the parameters as they were', async () => {
+  const model = createClassifier(config);
+  model.parameters.get('classifier.bias')!.assign(tf.tensor1d([NaN, 0]));
+  const before = model.parameters.get('pre_classifier.weight')!.data().slice();
+  await assert.rejects(
+    train(model, { train: task(16) }, { arguments: { perDeviceTrainBatchSize: 8 } }),
+    (error: unknown) => {
+      assert.ok(error instanceof DivergedError);
+      assert.match(error.message, /at step 1 .*learning rate a third/);
+      return true;
+    },
+  );
+  assert.deepEqual(model.parameters.get('pre_classifier.weight')!.data(), before);
+  model.dispose();
+});
+
+test('the best evaluation is kept, and training stops when none improves', async () => {
+  const model = createClassifier(config);
+  const data = task(32);
+  const result = await train(
+    model,
+    { train: data, validation: data },
+    {
+      arguments: { learningRate: 3e-3, numTrainEpochs: 100, perDeviceTrainBatchSize: 8, earlyStoppingPatience: 2 },
+    },
+  );
+  assert.equal(result.end, 'early stopping');
+  const best = Math.max(...result.records.flatMap(({ evalAccuracy }) => evalAccuracy ?? []));
+  assert.equal(result.best?.metrics.accuracy, best);
+  assert.equal((await evaluate(model, data)).metrics.accuracy, best);
+  model.dispose();
+});
+
+test('early stopping counts small gains, but not smaller than its threshold', () => {
+  const stopping = new EarlyStopping(2, 0.001);
+  assert.deepEqual(
+    [0.9, 0.902, 0.9021, 0.9022].map((accuracy) => stopping.see(accuracy).stop),
+    [false, false, false, true],
+  );
+});
+
+test('arguments that cannot be are refused before any work', async () => {
+  const model = createClassifier(config);
+  const refused = (given: object) => train(model, { train: task(4) }, { arguments: given });
+  await assert.rejects(refused({ learningRate: -1 }), /learningRate is -1; it must be 0 or more/);
+  await assert.rejects(refused({ perDeviceTrainBatchSize: 2.5 }), /perDeviceTrainBatchSize is 2.5/);
+  await assert.rejects(refused({ learning_rate: 1 }), /no training argument 'learning_rate'/);
+  await assert.rejects(train(model, { train: { ids: [], labels: new Int32Array() } }), /no rows to train on/);
+  model.dispose();
+});
+
+test('schedules rise, fall and end at 0', () => {
+  assert.equal(learningRateFactor(0, 100, 10, 'linear'), 0);
+  assert.equal(learningRateFactor(10, 100, 10, 'linear'), 1);
+  assert.equal(learningRateFactor(55, 100, 10, 'linear'), 0.5);
+  assert.ok(Math.abs(learningRateFactor(55, 100, 10, 'cosine') - 0.5) < 1e-12);
+  assert.ok(learningRateFactor(100, 100, 10, 'cosine') < 1e-12);
+});
+
+test('saved and loaded, the logits are identical and the label names kept', () => {
+  const model = loadClassifier(embeddedModel, { labels: ['bad', 'good'] });
+  assert.match(model.notes.join(), /Freshly initialised, to be learnt: pre_classifier\.weight/);
+  const saved = path.join(folder, 'saved');
+  saveClassifier(model, saved, embeddedModel);
+  const loaded = loadClassifier(saved);
+  assert.deepEqual(loaded.notes, []);
+  assert.deepEqual(loaded.config, model.config);
+  const batch = padBatch(
+    { ids: [Int32Array.of(101, 2307, 102), Int32Array.of(101, 102)], labels: new Int32Array(2) },
+    [0, 1],
+  );
+  assert.deepEqual(predictLogits(loaded, batch), predictLogits(model, batch));
+  loaded.dispose();
+  model.dispose();
+});
+
+test('a folder that is no model, and a file that is cut off, are refused in words', () => {
+  assert.throws(() => loadClassifier(path.join(folder, 'nowhere')), /has no config\.json .*no such folder/);
+  const cut = path.join(folder, 'cut');
+  fs.cpSync(embeddedModel, cut, { recursive: true });
+  fs.truncateSync(path.join(cut, 'model.safetensors'), 1_000_000);
+  assert.throws(
+    () => loadClassifier(cut),
+    (error: unknown) => error instanceof ModelFormatError && /ends behind the file's end/.test(error.message),
+  );
+  assert.throws(() => parseConfig({ model_type: 'gpt2' }), /"gpt2" model; this loads 'distilbert'/);
+  assert.throws(() => parseConfig({ dim: 10, n_heads: 3 }), /which its 3 heads/);
+});
