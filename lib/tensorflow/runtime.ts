@@ -60,10 +60,10 @@ function load(): typeof TensorFlow {
   // Without this, TensorFlow's start-up notices are the first thing a reader of a notebook sees.
   process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
   const require = createRequire(import.meta.url);
-  // tfjs-node 4.22 calls what Node 23 has removed from util (tensorflow/tfjs#8609).
+  // tfjs-node 4.22 calls what Node 22 deprecates and Node 23 has removed from util (tensorflow/tfjs#8609).
   const util = require('node:util') as Record<string, unknown>;
-  util['isNullOrUndefined'] ??= (value: unknown) => value === null || value === undefined;
-  util['isArray'] ??= (value: unknown) => Array.isArray(value);
+  util['isNullOrUndefined'] = (value: unknown) => value === null || value === undefined;
+  util['isArray'] = (value: unknown) => Array.isArray(value);
   try {
     return require('@tensorflow/tfjs-node-gpu') as typeof TensorFlow;
   } catch (error) {

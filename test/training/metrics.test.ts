@@ -10,7 +10,7 @@ test("Wilson's interval, against its formula worked out apart", () => {
   close(low, 0.8599327);
   close(high, 0.9106533);
   assert.deepEqual(wilsonInterval(0, 0), { low: 0, high: 1 });
-  assert.equal(wilsonInterval(10, 10).high, 1);
+  close(wilsonInterval(10, 10).high, 1);
   assert.ok(wilsonInterval(10, 10).low < 0.8);
 });
 
