@@ -3,7 +3,7 @@
  * run's seed, the step and a count: the same step drops the same numbers, whatever ran before it.
  */
 import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
-import { select, statelessUniform } from '../tensorflow/kernels.js';
+import { select } from '../tensorflow/kernels.js';
 import { tf } from '../tensorflow/runtime.js';
 
 /** Hands out one seed a use. */
@@ -23,11 +23,5 @@ export function dropoutOfStep(seed: number, step: number): DropoutSource {
   return { nextSeed: () => tf.tensor1d([seed | 0, (Math.imul(step, 1024) + uses++) | 0], 'int32') };
 }
 
-/** True where a number is kept, with probability 1 - rate. */
-export function keepMask(shape: number[], rate: number, seed: Tensor1D): Tensor {
-  return tf.greaterEqual(statelessUniform(shape, seed), rate);
-}
-
-/** Kept numbers grow by 1 / (1 - rate), so that sums stay the same on average; the others are 0. */
-export const applyMask = (x: Tensor, keep: Tensor, rate: number): Tensor =>
-  select(keep, tf.mul(x, 1 / (1 - rate)), tf.scalar(0));
+/** The kept numbers, and 0 for the others. */
+export const applyMask = (x: Tensor, keep: Tensor): Tensor => select(keep, x, tf.scalar(0));

@@ -12,10 +12,11 @@ import {
   matMul,
   softmax,
   sparseCrossEntropy,
+  statelessKeep,
   sumRows,
 } from '../tensorflow/kernels.js';
 import { tf } from '../tensorflow/runtime.js';
-import { applyMask, keepMask, type DropoutSource } from './dropout.js';
+import { applyMask, type DropoutSource } from './dropout.js';
 
 // tf.customGrad's own types know one tensor and no list.
 type Save = (tensors: Tensor[]) => void;
@@ -87,9 +88,10 @@ export function dropout(x: Tensor, rate: number, source: DropoutSource | undefin
   const seed = source.nextSeed();
   return customGradient((...inputs) => {
     const [x, save] = inputs as [Tensor, Save];
-    const keep = keepMask(x.shape, rate, seed);
-    save([keep]);
-    return { value: applyMask(x, keep, rate), gradFunc: (dy, [keep]) => applyMask(dy, keep!, rate) };
+    // Kept numbers grow by 1 / (1 - rate), so that sums stay the same on average.
+    const factors = applyMask(tf.scalar(1 / (1 - rate)), statelessKeep(x.shape, rate, seed));
+    save([factors]);
+    return { value: tf.mul(x, factors), gradFunc: (dy, [factors]) => tf.mul(dy, factors!) };
   })(x);
 }
 
@@ -124,21 +126,24 @@ export function attention(
     const scaled = tf.mul(query, scale);
     const scores = batchMatMul(scaled, key, false, true); // [batch, heads, asking tokens, tokens]
     const weights = softmax(bias ? tf.add(scores, bias) : scores);
-    const keep = seed && keepMask(weights.shape, rate, seed);
-    const used = keep ? applyMask(weights, keep, rate) : weights;
+    const keep = seed && statelessKeep(weights.shape, rate, seed);
+    const used = keep ? applyMask(weights, keep) : weights;
+    // Dropout's 1 / (1 - rate) is applied to the products, which are smaller than the weights.
+    const grown = (x: Tensor) => (keep ? tf.mul(x, 1 / (1 - rate)) : x);
     save([scaled, key, value, weights, ...(keep ? [used, keep] : [])]);
     return {
-      value: batchMatMul(used, value), // [batch, heads, asking tokens, width]
+      value: grown(batchMatMul(used, value)), // [batch, heads, asking tokens, width]
       gradFunc: (dy, saved) => {
         const [scaled, key, value, weights, used, keep] = saved as [Tensor, Tensor, Tensor, Tensor, Tensor?, Tensor?];
-        const dUsed = batchMatMul(dy, value, false, true);
-        const dWeights = keep ? applyMask(dUsed, keep, rate) : dUsed;
+        const dProduct = grown(dy);
+        const dUsed = batchMatMul(dProduct, value, false, true);
+        const dWeights = keep ? applyMask(dUsed, keep) : dUsed;
         const weighted = tf.mul(dWeights, weights);
         const dScores = tf.sub(weighted, tf.mul(weights, tf.sum(weighted, -1, true)));
         return [
           tf.mul(batchMatMul(dScores, key), scale),
           batchMatMul(dScores, scaled, true, false),
-          batchMatMul(used ?? weights, dy, true, false),
+          batchMatMul(used ?? weights, dProduct, true, false),
         ];
       },
     };

@@ -2,8 +2,9 @@
  * TensorFlow kernels that tfjs either lacks or reaches by a detour, as functions over tensors. None has a gradient of
  * its own: they are what gradients are written with (tf.customGrad).
  */
-import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
-import { boolAttribute, execute, executeOne, tf, typeAttribute } from './runtime.js';
+import type { Rank, Tensor, Tensor1D } from '@tensorflow/tfjs';
+import { backend, binding, boolAttribute, execute, executeOne, tf, typeAttribute } from './runtime.js';
+import type { ResourceVariable } from './variables.js';
 
 const float = typeAttribute('float32');
 
@@ -49,6 +50,16 @@ export const sumRows = (values: Tensor, ids: Tensor, rows: number): Tensor => {
   return sums;
 };
 
+/** Writes rows of a variable in place: [rows, width], at ids [n], the values [n, width]. */
+export function scatterRows(variable: ResourceVariable, ids: Tensor1D, values: Tensor): void {
+  binding.executeOp(
+    'ResourceScatterUpdate',
+    [typeAttribute('float32', 'dtype'), typeAttribute('int32', 'Tindices')],
+    [variable.handle, ...backend.getInputTensorIds([ids, values])],
+    0,
+  );
+}
+
 /**
  * Cross-entropy of each row and its gradient by the logits in one kernel.
  * @param logits [n, classes]
@@ -64,10 +75,11 @@ export function sparseCrossEntropy(logits: Tensor, labels: Tensor): { losses: Te
   return { losses: losses!, gradient: gradient! };
 }
 
-function stateless(kernel: string, shape: number[], seed: Tensor1D): Tensor {
+/** Standard normal numbers that depend on the seed alone ([2], int32). */
+export function statelessNormal(shape: number[], seed: Tensor1D): Tensor {
   const size = tf.tensor1d(shape, 'int32');
   const numbers = executeOne(
-    kernel,
+    'StatelessRandomNormal',
     [typeAttribute('float32', 'dtype'), typeAttribute('int32'), typeAttribute('int32', 'Tseed')],
     [size, seed],
   );
@@ -75,10 +87,39 @@ function stateless(kernel: string, shape: number[], seed: Tensor1D): Tensor {
   return numbers;
 }
 
-/** Uniform numbers in [0, 1) that depend on the seed alone ([2], int32). tf.randomUniform draws them in a JavaScript loop. */
-export const statelessUniform = (shape: number[], seed: Tensor1D): Tensor =>
-  stateless('StatelessRandomUniform', shape, seed);
+/** TensorFlow's number for int16 (types.proto), a type that tfjs does not know. */
+const int16 = 5;
 
-/** Standard normal numbers that depend on the seed alone ([2], int32). */
-export const statelessNormal = (shape: number[], seed: Tensor1D): Tensor =>
-  stateless('StatelessRandomNormal', shape, seed);
+/**
+ * True with probability 1 - rate (to 1/65,536), depending on the seed alone ([2], int32). tf.randomUniform draws in a
+ * JavaScript loop, and a float32 is more chance than a yes or no needs: 16 bits decide, so each draw serves two, and the
+ * comparison works on half the bytes.
+ */
+export function statelessKeep(shape: number[], rate: number, seed: Tensor1D): Tensor {
+  const count = shape.reduce((product, size) => product * size, 1);
+  const draws = Math.ceil(count / 2);
+  const type = (name: string, value: number) => ({ name, type: binding.TF_ATTR_TYPE, value });
+  return tf.tidy(() => {
+    const inputs = (...tensors: Tensor[]) => backend.getInputTensorIds(tensors);
+    const random = statelessInteger(tf.tensor1d([draws], 'int32'), seed); // [draws], int32
+    const halves = binding.executeOp('Bitcast', [typeAttribute('int32'), type('type', int16)], inputs(random), 1)[0]!; // [draws, 2], int16
+    const least = binding.executeOp(
+      'Cast',
+      [typeAttribute('int32', 'SrcT'), type('DstT', int16)],
+      inputs(tf.scalar(Math.round(rate * 65536) - 32768, 'int32')),
+      1,
+    )[0]!;
+    const [kept] = binding.executeOp('GreaterEqual', [type('T', int16)], [halves.id, least.id], 1);
+    binding.deleteTensor(halves.id);
+    binding.deleteTensor(least.id);
+    const flat = tf.reshape<Rank.R1>(backend.createOutputTensor(kept!), [2 * draws]);
+    return tf.reshape(count % 2 ? tf.slice(flat, 0, count) : flat, shape);
+  });
+}
+
+const statelessInteger = (shape: Tensor1D, seed: Tensor1D): Tensor =>
+  executeOne(
+    'StatelessRandomUniformFullInt',
+    [typeAttribute('int32', 'dtype'), typeAttribute('int32'), typeAttribute('int32', 'Tseed')],
+    [shape, seed],
+  );

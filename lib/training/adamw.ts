@@ -1,6 +1,12 @@
 /**
- * AdamW: Adam with decoupled weight decay (Loshchilov and Hutter, 2019, arXiv:1711.05101), step for step what
- * torch.optim.AdamW does, on TensorFlow's fused kernel: about 60 ms a step for DistilBERT-base, where tfjs's own Adam takes 680.
+ * AdamW: Adam with decoupled weight decay (Loshchilov and Hutter, 2019, arXiv:1711.05101), number for number what
+ * torch.optim.AdamW does after clip_grad_norm_, on TensorFlow's fused kernel, which tfjs's own Adam does not use.
+ *
+ * Gradients are clipped without touching them. The kernel's moments are averages, m += (g - m)(1 - β); an average of
+ * gradients each scaled by its own factor f is the average of the unscaled ones under other weights, times the average
+ * of the factors. So the clipping of a step goes into the kernel's scalars: AdamW keeps the averages of f and f² (two
+ * numbers), hands the kernel the β that makes the weights come out right, and spares a pass over every gradient. Started
+ * at 0, the averages of f carry Adam's bias correction with them.
  */
 import type { Tensor } from '@tensorflow/tfjs';
 import { halfSquareSum } from '../tensorflow/kernels.js';
@@ -25,6 +31,9 @@ export class AdamW {
   readonly #moments: Map<string, { first: ResourceVariable; second: ResourceVariable }>;
   readonly #options: Required<AdamWOptions>;
   #steps = 0;
+  #averageFactor = 0;
+  #averageSquaredFactor = 0;
+  #decay = 1;
 
   constructor(
     private readonly parameters: Map<string, ResourceVariable>,
@@ -36,26 +45,39 @@ export class AdamW {
     );
   }
 
+  /** What weight decay alone has made of a decayed weight whose gradient was always 0, as a factor. */
+  get decay(): number {
+    return this.#decay;
+  }
+
   /**
    * One update in place. No tensor that shares a parameter's memory may be alive.
    * @param gradients by parameter name; the caller keeps them
+   * @param factor the gradients count as multiplied by it, see clipFactor; default 1
    */
-  step(gradients: Map<string, Tensor>, learningRate: number): void {
+  step(gradients: Map<string, Tensor>, learningRate: number, factor = 1): void {
     const { beta1, beta2, epsilon, weightDecay } = this.#options;
     this.#steps++;
-    const firstPower = beta1 ** this.#steps;
-    const secondPower = beta2 ** this.#steps;
+    const first = beta1 * this.#averageFactor + (1 - beta1) * factor;
+    const second = beta2 * this.#averageSquaredFactor + (1 - beta2) * factor * factor;
+    const firstWeight = (beta1 * this.#averageFactor) / first;
+    const secondWeight = (beta2 * this.#averageSquaredFactor) / second;
+    [this.#averageFactor, this.#averageSquaredFactor] = [first, second];
+    // The moments after bias correction are the kernel's times `mean` and `deviation` squared.
+    const mean = first / (1 - beta1 ** this.#steps);
+    const deviation = Math.sqrt(second / (1 - beta2 ** this.#steps));
+    const keep = 1 - learningRate * weightDecay;
+    this.#decay *= keep;
     tf.tidy(() => {
       const id = (tensor: Tensor) => backend.getInputTensorIds([tensor])[0]!;
-      // The kernel adds epsilon to √v before the bias correction, PyTorch after it.
-      const scalars = [firstPower, secondPower, learningRate, beta1, beta2, epsilon * Math.sqrt(1 - secondPower)].map(
+      // beta1_power, beta2_power (0: no correction is left to do), lr, beta1, beta2, epsilon.
+      const scalars = [0, 0, (learningRate * mean) / deviation, firstWeight, secondWeight, epsilon / deviation].map(
         (value) => id(tf.scalar(value)),
       );
-      const keep = tf.scalar(1 - learningRate * weightDecay);
       for (const [name, gradient] of gradients) {
         const parameter = this.parameters.get(name)!;
         const { first, second } = this.#moments.get(name)!;
-        if (weightDecay > 0 && learningRate > 0 && isDecayed(name)) {
+        if (keep !== 1 && isDecayed(name)) {
           const decayed = tf.tidy(() => tf.mul(parameter.read(), keep));
           parameter.assign(decayed);
           decayed.dispose();
@@ -80,19 +102,12 @@ export class AdamW {
 }
 
 /**
- * Scales gradients down together so that their joint length is at most `maxNorm` (torch.nn.utils.clip_grad_norm_).
- * Gradients that are replaced are disposed of.
- * @returns the length before
+ * The factor that scales gradients down to a joint length of at most `maxNorm`, else 1 (torch.nn.utils.clip_grad_norm_).
+ * @returns the length before, too
  */
-export function clipByGlobalNorm(gradients: Map<string, Tensor>, maxNorm: number): number {
+export function clipFactor(gradients: Map<string, Tensor>, maxNorm: number): { norm: number; factor: number } {
   const total = tf.tidy(() => tf.addN([...gradients.values()].map((gradient) => halfSquareSum(gradient))));
   const norm = Math.sqrt(2 * total.dataSync()[0]!);
   total.dispose();
-  const factor = maxNorm / (norm + 1e-6);
-  if (factor < 1)
-    for (const [name, gradient] of gradients) {
-      gradients.set(name, tf.mul(gradient, factor));
-      gradient.dispose();
-    }
-  return norm;
+  return { norm, factor: Math.min(1, maxNorm / (norm + 1e-6)) };
 }

@@ -7,13 +7,14 @@ import { parameterValues, restoreParameters, type Classifier } from '../model/cl
 import { dropoutOfStep } from '../model/dropout.js';
 import { tf } from '../tensorflow/runtime.js';
 import { trainingBatches, type EncodedReviews } from '../text/batches.js';
-import { AdamW, clipByGlobalNorm } from './adamw.js';
+import { AdamW, clipFactor } from './adamw.js';
 import { EarlyStopping } from './early-stopping.js';
 import { evaluate } from './evaluate.js';
 import type { ClassificationMetrics } from './metrics.js';
 import { learningRateFactor } from './schedule.js';
 import { lossAndGradients, type LabelledBatch } from './step.js';
 import { completeTrainingArguments, type TrainingArguments } from './training-arguments.js';
+import { useVocabularyOf } from './used-vocabulary.js';
 
 /** What is known after an update. */
 export interface TrainingRecord {
@@ -97,8 +98,9 @@ export async function train(
 ): Promise<TrainingResult> {
   const chosen = completeTrainingArguments(options.arguments);
   if (data.train.labels.length === 0) throw new RangeError('There are no rows to train on.');
+  const vocabulary = useVocabularyOf(classifier, data.train);
   const batchesOf = (epoch: number): LabelledBatch[] =>
-    trainingBatches(data.train, {
+    trainingBatches(vocabulary.reviews, {
       batchSize: chosen.perDeviceTrainBatchSize,
       seed: chosen.seed,
       epoch,
@@ -109,7 +111,7 @@ export async function train(
   const totalSteps = chosen.maxSteps > 0 ? chosen.maxSteps : Math.ceil(stepsPerEpoch * chosen.numTrainEpochs);
   const warmupSteps = Math.ceil(totalSteps * chosen.warmupRatio);
   const evalSteps = chosen.evalSteps || stepsPerEpoch;
-  const optimizer = new AdamW(classifier.parameters, {
+  const optimizer = new AdamW(vocabulary.classifier.parameters, {
     beta1: chosen.adamBeta1,
     beta2: chosen.adamBeta2,
     epsilon: chosen.adamEpsilon,
@@ -136,7 +138,7 @@ export async function train(
         let loss = 0;
         for (const batch of batches) {
           const share = batch.batch / rows;
-          const found = lossAndGradients(classifier, batch, dropoutOfStep(chosen.seed, passes++), share);
+          const found = lossAndGradients(vocabulary.classifier, batch, dropoutOfStep(chosen.seed, passes++), share);
           addInto(gradients, found.gradients);
           loss += found.loss * share;
         }
@@ -144,9 +146,9 @@ export async function train(
           chosen.learningRate * learningRateFactor(step, totalSteps, warmupSteps, chosen.lrSchedulerType);
         try {
           if (!Number.isFinite(loss)) throw new DivergedError(step + 1, loss, learningRate);
-          const gradNorm = clipByGlobalNorm(gradients, chosen.maxGradNorm || Infinity);
+          const { norm: gradNorm, factor } = clipFactor(gradients, chosen.maxGradNorm || Infinity);
           if (!Number.isFinite(gradNorm)) throw new DivergedError(step + 1, NaN, learningRate);
-          optimizer.step(gradients, learningRate);
+          optimizer.step(gradients, learningRate, factor);
           step++;
           samples += rows;
           trainSeconds += (performance.now() - from) / 1000;
@@ -170,6 +172,7 @@ export async function train(
         const record = records.at(-1)!;
         let stop = false;
         if (data.validation && (step % evalSteps === 0 || step === totalSteps)) {
+          vocabulary.writeBack(optimizer.decay);
           const { metrics } = await evaluate(classifier, data.validation, {
             batchSize: chosen.perDeviceEvalBatchSize,
             tick: nextTurn,
@@ -189,11 +192,13 @@ export async function train(
         if (end !== 'completed') break training;
       }
     }
-    // An interrupted run keeps what it has learnt so far, unless an evaluation has vouched for something.
-    if (bestValues && best && best.step !== step) restoreParameters(classifier, bestValues);
   } finally {
+    vocabulary.writeBack(optimizer.decay);
     optimizer.dispose();
+    vocabulary.dispose();
   }
+  // An interrupted run keeps what it has learnt so far, unless an evaluation has vouched for something.
+  if (bestValues && best && best.step !== step) restoreParameters(classifier, bestValues);
   return {
     end,
     records,

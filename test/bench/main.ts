@@ -5,15 +5,15 @@ import os from 'node:os';
 import path from 'node:path';
 import readline from 'node:readline';
 import { root } from '../checkout.js';
-import { batch, rounds, steps, tokens } from './work.js';
+import { batch, rounds, steps, tokens, workFile, writeWork } from './work.js';
 
 const environment = path.join(root, '.tunebook/pytorch');
-const python = path.join(environment, 'bin/python');
 
 /** PyTorch's CPU build in an environment of its own; TUNEBOOK_BENCH_PYTHON names one that is there already. */
 function findPyTorch(): string {
   const named = process.env['TUNEBOOK_BENCH_PYTHON'];
   if (named) return named;
+  const python = path.join(environment, 'bin/python');
   if (!fs.existsSync(path.join(environment, 'whole'))) {
     console.log('Setting up PyTorch in an environment of its own …');
     for (const [command, argv] of [
@@ -27,43 +27,50 @@ function findPyTorch(): string {
   return python;
 }
 
-/** A side that waits for its turn. */
-function startSide(command: string, argv: string[]) {
+/** A side that waits for its turn; resolves when it is ready, so that no side's start is in another's time. */
+async function startSide(command: string, argv: string[]) {
   const child = spawn(command, argv, { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const next = async (): Promise<string> => {
+    const line = await lines.next();
+    if (line.done) throw new Error(`${command} ended before its turn was over.`);
+    return line.value;
+  };
+  await next();
   return {
     async turn(): Promise<number> {
       child.stdin.write('\n');
-      const line = await lines.next();
-      if (line.done) throw new Error(`${command} ended before its turn was over.`);
-      return Number(line.value);
+      return Number(await next());
     },
     end: () => child.stdin.end(),
   };
 }
 
 const median = (values: number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
+await writeWork();
+const python = findPyTorch();
+const pytorch = (optimizer: string) =>
+  startSide(python, [path.join(root, 'test/bench/pytorch.py'), workFile, String(batch), String(steps), optimizer]);
 const sides = {
-  Tunebook: startSide(process.execPath, [path.join(root, 'test/dist/bench/tunebook.js')]),
-  PyTorch: startSide(findPyTorch(), [
-    path.join(root, 'test/bench/pytorch.py'),
-    String(batch),
-    String(tokens),
-    String(steps),
-  ]),
+  Tunebook: await startSide(process.execPath, [path.join(root, 'test/dist/bench/tunebook.js')]),
+  'PyTorch, fused AdamW': await pytorch('fused'),
+  'PyTorch, default AdamW': await pytorch('default'),
 };
-const rates: Record<keyof typeof sides, number[]> = { Tunebook: [], PyTorch: [] };
+type Name = keyof typeof sides;
+const names = Object.keys(sides) as Name[];
+const rates = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Name, number[]>;
 console.log(
-  `DistilBERT-base's size, ${batch} x ${tokens} tokens, dropout on, float32, eager; ${os.cpus()[0]?.model}, ${os.availableParallelism()} cores`,
+  `Training DistilBERT-base's size, ${batch} x ${tokens} tokens, dropout on, float32, eager; ${os.cpus()[0]?.model}, ${os.availableParallelism()} cores; samples/s`,
 );
 for (let round = 0; round < rounds; round++)
-  for (const name of round % 2 ? (['PyTorch', 'Tunebook'] as const) : (['Tunebook', 'PyTorch'] as const)) {
+  for (const name of round % 2 ? [...names].reverse() : names) {
     const rate = await sides[name].turn();
     rates[name].push(rate);
-    console.log(`  ${name.padEnd(8)} ${rate.toFixed(2)} samples/s`);
+    console.log(`  ${name.padEnd(24)} ${rate.toFixed(2)}`);
   }
 for (const side of Object.values(sides)) side.end();
-const [tunebook, pytorch] = [median(rates.Tunebook), median(rates.PyTorch)];
-console.log(
-  `median: Tunebook ${tunebook.toFixed(2)}, PyTorch ${pytorch.toFixed(2)} samples/s; ratio ${(tunebook / pytorch).toFixed(2)}`,
-);
+const own = median(rates.Tunebook);
+for (const name of names)
+  console.log(
+    `median: ${name.padEnd(24)} ${median(rates[name]).toFixed(2)}, Tunebook is ${(own / median(rates[name])).toFixed(2)} times that`,
+  );

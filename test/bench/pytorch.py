@@ -1,21 +1,37 @@
-"""PyTorch's side of the benchmark, as Hugging Face's Trainer does it: a turn of steps for each line on standard input."""
+"""PyTorch's side of the benchmark: a turn of training steps for each line on standard input, samples/s on standard output.
 
+    pytorch.py WORK BATCH STEPS fused|default
+
+WORK is a JSON file of rows, { "ids": [[...], ...], "labels": [...] }. `fused` is the AdamW that Hugging Face's Trainer
+takes since PyTorch 2.8 (TrainingArguments.optim), `default` the one that torch.optim.AdamW is when nothing is said.
+"""
+
+import json
 import sys
 import time
 
 import torch
 from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
-batch, tokens, steps = map(int, sys.argv[1:])
+work = json.load(open(sys.argv[1]))
+batch, steps = map(int, sys.argv[2:4])
+rows = torch.tensor(work["ids"])
+row_labels = torch.tensor(work["labels"])
 model = DistilBertForSequenceClassification(DistilBertConfig()).train()
-optimizer = torch.optim.AdamW(model.parameters(), lr=5e-5, weight_decay=0.01)
-ids = torch.randint(1, 30000, (batch, tokens))
-mask = torch.ones_like(ids)
-labels = torch.arange(batch) % 2
+# Trainer's two groups.
+decayed = [p for n, p in model.named_parameters() if not (n.endswith("bias") or "norm" in n.lower())]
+kept = [p for n, p in model.named_parameters() if n.endswith("bias") or "norm" in n.lower()]
+groups = [{"params": decayed, "weight_decay": 0.01}, {"params": kept, "weight_decay": 0.0}]
+optimizer = torch.optim.AdamW(groups, lr=5e-5, fused=True if sys.argv[4] == "fused" else None)
+passes = 0
 
 
 def step():
-    model(input_ids=ids, attention_mask=mask, labels=labels).loss.backward()
+    global passes
+    chosen = [(passes * batch + i) % len(rows) for i in range(batch)]
+    passes += 1
+    ids = rows[chosen]
+    model(input_ids=ids, attention_mask=torch.ones_like(ids), labels=row_labels[chosen]).loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
     optimizer.zero_grad()
@@ -23,6 +39,7 @@ def step():
 
 for _ in range(3):  # not measured, as on the other side
     step()
+print("ready", flush=True)
 for _ in sys.stdin:
     start = time.perf_counter()
     for _ in range(steps):

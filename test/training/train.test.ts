@@ -12,13 +12,17 @@ import {
 } from 'tunebook/model/classifier.js';
 import { ModelFormatError, parseConfig } from 'tunebook/model/config.js';
 import { dropoutOfStep } from 'tunebook/model/dropout.js';
+import { dropout } from 'tunebook/model/layers.js';
 import { tf } from 'tunebook/tensorflow/runtime.js';
-import { padBatch, type EncodedReviews } from 'tunebook/text/batches.js';
+import { statelessKeep } from 'tunebook/tensorflow/kernels.js';
+import { padBatch, trainingBatches, type EncodedReviews } from 'tunebook/text/batches.js';
+import { AdamW, clipFactor } from 'tunebook/training/adamw.js';
 import { EarlyStopping } from 'tunebook/training/early-stopping.js';
 import { evaluate } from 'tunebook/training/evaluate.js';
 import { learningRateFactor } from 'tunebook/training/schedule.js';
 import { lossAndGradients } from 'tunebook/training/step.js';
 import { DivergedError, train } from 'tunebook/training/train.js';
+import { completeTrainingArguments } from 'tunebook/training/training-arguments.js';
 import { embeddedModel, relativeDifference } from '../checkout.js';
 
 const config = parseConfig({
@@ -85,6 +89,73 @@ test('a small task is learnt, by accumulated batches too', async () => {
     assert.ok(metrics.accuracy > 0.95, `${metrics.accuracy}`);
     model.dispose();
   }
+});
+
+test('training the used rows of the vocabulary alone ends where training all of them does', async () => {
+  const data = task(24);
+  const used = new Set(data.ids.flatMap((ids) => [...ids]));
+  assert.ok(used.size < 0.8 * config.vocab_size && !used.has(5));
+  const chosen = completeTrainingArguments({
+    learningRate: 1e-2,
+    weightDecay: 0.5,
+    maxSteps: 9,
+    perDeviceTrainBatchSize: 8,
+    maxGradNorm: 0.05,
+  });
+  const short = createClassifier(config);
+  await train(short, { train: data }, { arguments: chosen });
+
+  const long = createClassifier(config);
+  const optimizer = new AdamW(long.parameters, { weightDecay: chosen.weightDecay });
+  for (let step = 0; step < 9; step++) {
+    const batches = trainingBatches(data, { batchSize: 8, seed: chosen.seed, epoch: Math.floor(step / 3) });
+    const { gradients } = lossAndGradients(long, batches[step % 3]!, dropoutOfStep(chosen.seed, step));
+    const { factor } = clipFactor(gradients, chosen.maxGradNorm);
+    assert.ok(factor < 1);
+    optimizer.step(gradients, chosen.learningRate * learningRateFactor(step, 9, 1, 'linear'), factor);
+    tf.dispose([...gradients.values()]);
+  }
+  const table = 'distilbert.embeddings.word_embeddings.weight';
+  const row = (model: Classifier) =>
+    model.parameters
+      .get(table)!
+      .data()
+      .slice(5 * config.dim, 6 * config.dim);
+  const fresh = createClassifier(config);
+  assert.ok(relativeDifference(row(short), row(fresh)) > 0.01, 'unused rows decay too');
+  assert.ok(relativeDifference(row(short), row(long)) < 1e-5);
+  assert.ok(
+    relativeDifference(values(short), values(long)) < 1e-4,
+    `${relativeDifference(values(short), values(long))}`,
+  );
+  optimizer.dispose();
+  for (const model of [short, long, fresh]) model.dispose();
+});
+
+test('one batch is learnt by heart', async () => {
+  const model = createClassifier(config);
+  const { records } = await train(
+    model,
+    { train: task(8) },
+    { arguments: { learningRate: 1e-2, maxSteps: 80, perDeviceTrainBatchSize: 8 } },
+  );
+  assert.ok(Math.abs(records[0]!.loss - Math.LN2) < 0.05, 'guessing costs ln 2');
+  assert.ok(records.at(-1)!.loss < 0.05, `${records.at(-1)!.loss}`);
+  model.dispose();
+});
+
+test('dropout drops its share, and kept numbers grow so that sums stay', () => {
+  tf.tidy(() => {
+    // An odd count: two draws come from one number.
+    const keep = statelessKeep([99_999], 0.3, tf.tensor1d([1, 2], 'int32'));
+    assert.ok(Math.abs(tf.mean(tf.cast(keep, 'float32')).dataSync()[0]! - 0.7) < 0.01);
+    const again = statelessKeep([99_999], 0.3, tf.tensor1d([1, 2], 'int32'));
+    const other = statelessKeep([99_999], 0.3, tf.tensor1d([1, 3], 'int32'));
+    assert.deepEqual(keep.dataSync(), again.dataSync());
+    assert.notDeepEqual(keep.dataSync(), other.dataSync());
+    const dropped = dropout(tf.fill([100_000], 1), 0.3, dropoutOfStep(1, 1));
+    assert.ok(Math.abs(tf.mean(dropped).dataSync()[0]! - 1) < 0.01);
+  });
 });
 
 test('the same seed gives the same run, another seed another', async () => {
