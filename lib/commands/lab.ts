@@ -9,6 +9,8 @@ const child = spawn(
     '--ServerApp.ip=127.0.0.1',
     `--ServerApp.root_dir=${root}`,
     '--LabApp.default_url=/lab/tree/notebooks/finetune.ipynb',
+    // JupyterLab refuses to run as root unless it is told to; in a container that is who one is.
+    ...(process.getuid?.() === 0 ? ['--allow-root'] : []),
     ...process.argv.slice(2),
   ],
   { stdio: 'inherit', env: { ...process.env, JUPYTER_PREFER_ENV_PATH: '1' } },

@@ -9,6 +9,7 @@ import { hashFiles } from './steps.mjs';
 export const packages = {
   name: 'npm packages',
   stamp: 'packages',
+  silent: true,
   fingerprint: () => hashFiles('package-lock.json', 'package.json', '.npmrc'),
   makes: [path.join(root, 'node_modules/tslab'), path.join(root, 'node_modules/typescript')],
   make: () =>

@@ -9,7 +9,6 @@ import { download, inPlace, sourcesOf, unpack } from './downloads.mjs';
 import { addonPackage, root, tensorflowFolder } from './paths.mjs';
 import { SetupError, run } from './run.mjs';
 import { hash, hashFiles } from './steps.mjs';
-import { checkCompiler } from './tools.mjs';
 
 /**
  * Which build this machine gets: TUNEBOOK_TENSORFLOW, else the GPU's where nvidia-smi lists one.
@@ -64,11 +63,11 @@ const addonFolder = path.join(addonPackage, 'lib/napi-v8');
 export const addon = {
   name: 'TensorFlow addon (compiling, about 15 s)',
   stamp: 'addon',
+  silent: true,
   fingerprint: () =>
     hash(tensorflowRuntime.fingerprint(), hashFiles(patchFile, 'package-lock.json', 'lib/setup/tensorflow.mjs')),
   makes: [path.join(addonFolder, 'tfjs_binding.node')],
   async make() {
-    checkCompiler();
     // npm has been run by now, so the library that reads patches is there.
     const { applyPatch, parsePatch } = await import('diff');
     const libraries = path.join(runtime(), 'tensorflow');

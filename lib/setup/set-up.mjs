@@ -1,0 +1,66 @@
+// The steps of set-up in their order; each is done when it is missing or what it is made from has changed.
+// @ts-check
+import fs from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { compiledLibrary, compiledTests } from './compile.mjs';
+import { embeddedModel, embeddedReviews } from './embedded.mjs';
+import { packages } from './packages.mjs';
+import { workFolder } from './paths.mjs';
+import { kernel, pythonEnvironment } from './python.mjs';
+import { SetupError } from './run.mjs';
+import { isDone, perform } from './steps.mjs';
+import { addon, tensorflowRuntime } from './tensorflow.mjs';
+import { checkCompiler, findPython } from './tools.mjs';
+
+/** Two set-ups at once would move each other's files away. The lock of a process that is no more does not count. */
+function lock() {
+  const file = path.join(workFolder, 'set-up.pid');
+  fs.mkdirSync(workFolder, { recursive: true });
+  const other = fs.existsSync(file) ? Number(fs.readFileSync(file, 'utf8')) : 0;
+  if (other && fs.existsSync(`/proc/${other}`))
+    throw new SetupError(
+      `Another set-up is under way in this checkout (process ${other}). Wait until it has ended, then run it again.`,
+    );
+  fs.writeFileSync(file, String(process.pid));
+  process.on('exit', () => fs.rmSync(file, { force: true }));
+}
+
+/** @throws {SetupError} in words for the person who sees it */
+export async function setUp() {
+  const { values } = parseArgs({
+    options: { quiet: { type: 'boolean', default: false }, for: { type: 'string', default: 'start' } },
+  });
+  const started = performance.now();
+  const steps = [
+    packages,
+    pythonEnvironment,
+    kernel,
+    tensorflowRuntime,
+    addon,
+    compiledLibrary,
+    embeddedModel,
+    embeddedReviews,
+  ];
+  if (values.for === 'test') steps.push(compiledTests);
+  let made = 0;
+  for (const [index, step] of steps.entries()) {
+    // npm removes what set-up had put into node_modules, so each step is looked at when its turn comes.
+    if (isDone(step)) continue;
+    if (made === 0) {
+      lock();
+      // What the machine lacks is said before anything is fetched.
+      if (!isDone(pythonEnvironment)) findPython();
+      if (!isDone(addon)) checkCompiler();
+    }
+    console.log(`[${index + 1}/${steps.length}] ${step.name} …`);
+    const from = performance.now();
+    const seconds = () => Math.round((performance.now() - from) / 1000);
+    const ticker = step.silent ? setInterval(() => console.log(`      ${seconds()} s …`), 10_000) : undefined;
+    await perform(step).finally(() => clearInterval(ticker));
+    console.log(`      done in ${((performance.now() - from) / 1000).toFixed(1)} s`);
+    made++;
+  }
+  if (made > 0) console.log(`Set up in ${((performance.now() - started) / 1000).toFixed(0)} s.\n`);
+  else if (!values.quiet) console.log('Everything is set up.');
+}
