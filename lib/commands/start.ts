@@ -2,10 +2,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { SingleBar } from 'cli-progress';
-import { CellError, executeNotebook, root } from '../notebook/execute.js';
+import { CellError, executeNotebook, InterruptedError, root } from '../notebook/execute.js';
 import { describeRecord, duration } from '../notebook/progress.js';
 import type { Interval } from '../training/metrics.js';
-import type { TrainingRecord } from '../training/train.js';
+import type { EndOfTraining, TrainingRecord } from '../training/train.js';
 
 interface Summary {
   baseline: { accuracy: number };
@@ -14,6 +14,7 @@ interface Summary {
   count: number;
   samplesPerSecond: number;
   modelFolder: string;
+  end: EndOfTraining;
 }
 
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
@@ -71,6 +72,11 @@ try {
     report,
     // As the kernel sees it, which runs beside the notebook; the same on every machine.
     environment: { TUNEBOOK_RUN_FOLDER: path.relative(notebooks, runFolder) },
+    onInterrupt() {
+      bar?.stop();
+      bar = undefined;
+      console.log('\nTraining ends after this step, and what follows it is run. Ctrl-C again ends everything at once.');
+    },
     onEvent(event) {
       if (event.event !== 'cell') return;
       readJournal();
@@ -89,11 +95,16 @@ Time               ${duration((performance.now() - started) / 1000)}, training $
 Model              ${path.relative(process.cwd(), path.resolve(notebooks, summary.modelFolder))}
 Notebook           ${path.relative(process.cwd(), executed)}
 Report             ${path.relative(process.cwd(), report)}`);
+  if (summary.end === 'interrupted') {
+    console.log('\nTraining was ended early by an interrupt: these are the figures of the model as it was by then.');
+    process.exitCode = 130;
+  }
 } catch (error) {
   bar?.stop();
   console.error(`\n${error instanceof Error ? error.message : String(error)}`);
-  if (error instanceof CellError) console.error(`\nWhat was run so far: ${path.relative(process.cwd(), executed)}`);
-  process.exitCode = 1;
+  if ((error instanceof CellError || error instanceof InterruptedError) && fs.existsSync(executed))
+    console.error(`\nWhat was run so far: ${path.relative(process.cwd(), executed)}`);
+  process.exitCode = error instanceof InterruptedError ? 130 : 1;
 } finally {
   clearInterval(timer);
 }

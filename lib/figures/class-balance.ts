@@ -1,11 +1,11 @@
 /** How many reviews each class has, in each part of the split. */
+import type { ReviewTable } from '../reviews/table.js';
 import { axis, layoutOf, type Figure } from './figure.js';
 
 /** @param parts reviews by the part's name */
-export function classBalanceFigure(parts: Record<string, { label: number }[]>, labelNames: string[]): Figure {
-  const counts = labelNames.map((_, label) =>
-    Object.values(parts).map((rows) => rows.filter((row) => row.label === label).length),
-  );
+export function classBalanceFigure(parts: Record<string, ReviewTable>, labelNames: string[]): Figure {
+  const labels = Object.values(parts).map((table) => table.column('label').values as number[]);
+  const counts = labelNames.map((_, label) => labels.map((part) => part.filter((each) => each === label).length));
   return {
     data: labelNames.map((name, label) => ({
       type: 'bar',

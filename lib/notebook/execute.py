@@ -4,11 +4,15 @@
 
 tslab does not report a promise that nobody awaited and that failed: the cell counts as good. Here the kernel writes such
 failures down (rejections.ts), and they fail the notebook, also a moment after the last cell.
+
+SIGINT is passed on to the kernel, as the notebook's stop button does: training ends itself after its step and the
+notebook goes on, any other cell fails. SIGTERM ends the run at once. What was executed is written in every case.
 """
 
 import json
 import os
 import re
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -54,6 +58,11 @@ def check_rejections(number, cell, when):
         fail(number, cell, f"A promise that nobody awaited failed {when}:\n{text}")
 
 
+def pass_on(*_):
+    if client.km and client.km.provisioner.pid:
+        os.kill(client.km.provisioner.pid, signal.SIGINT)
+
+
 rejections = Path(tempfile.mkdtemp(prefix="tunebook-")) / "rejections"
 rejections.touch()
 os.environ["TUNEBOOK_REJECTIONS"] = str(rejections)
@@ -63,6 +72,8 @@ os.environ["NODE_OPTIONS"] = f"{os.environ.get('NODE_OPTIONS', '')} --import {pr
 notebook = nbformat.read(source, as_version=4)
 code = [(index, cell) for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
 client = NotebookClient(notebook, kernel_name="tslab", timeout=None, resources={"metadata": {"path": str(source.parent.resolve())}})
+signal.signal(signal.SIGINT, pass_on)
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 try:
     with client.setup_kernel():
         # tslab answers before its sockets are bound and fails at it; the client asks again, and no cell is to blame.

@@ -25,7 +25,14 @@ export class CellError extends Error {
   }
 }
 
+/** The run was ended from outside before the notebook was through. */
+export class InterruptedError extends Error {
+  override name = 'InterruptedError';
+}
+
 /**
+ * While it runs, SIGINT (Ctrl-C) is the kernel's: a training cell ends itself after its step and the notebook goes on, any
+ * other cell fails. A second SIGINT, or SIGTERM, ends the run.
  * @param options.executed where the executed notebook is written, also when a cell fails
  * @param options.report where the HTML report is written
  * @param options.environment added to this process's for the kernel
@@ -38,6 +45,8 @@ export async function executeNotebook(
     report: string;
     environment?: Record<string, string>;
     onEvent?: (event: NotebookEvent) => void;
+    /** Called at the first SIGINT. */
+    onInterrupt?: () => void;
   },
 ): Promise<void> {
   const child = spawn(
@@ -52,8 +61,21 @@ export async function executeNotebook(
         ...options.environment,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
+      // In a group of its own: the terminal's Ctrl-C reaches it by the handler below alone, once.
+      detached: true,
     },
   );
+  let interrupts = 0;
+  const interrupt = () => {
+    if (interrupts++ === 0) options.onInterrupt?.();
+    child.kill(interrupts === 1 ? 'SIGINT' : 'SIGTERM');
+  };
+  const terminate = () => {
+    interrupts = 2;
+    child.kill('SIGTERM');
+  };
+  const handlers = { SIGINT: interrupt, SIGTERM: terminate, SIGHUP: terminate };
+  for (const [name, handler] of Object.entries(handlers)) process.on(name, handler);
   let words = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (words += text));
   const exit = new Promise<number | null>((resolve) => child.on('close', resolve));
@@ -64,6 +86,9 @@ export async function executeNotebook(
     options.onEvent?.(event);
   }
   const status = await exit;
+  for (const [name, handler] of Object.entries(handlers)) process.off(name, handler);
+  if (interrupts > 1) throw new InterruptedError('Ended at once, as asked.');
+  if (failure && interrupts > 0) throw new InterruptedError(`Interrupted in cell ${failure.cell}.`);
   if (failure) throw failure;
   if (status !== 0) throw new Error(`The notebook could not be run:\n${words.trim().split('\n').slice(-8).join('\n')}`);
 }

@@ -1,4 +1,5 @@
 /** Tables and text in cells. Review text can hold anything, so all of it is escaped. */
+import type { DataFrame } from 'danfojs-node';
 import { show } from './kernel.js';
 
 const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
@@ -6,23 +7,40 @@ const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;
 /** Text as it stands in HTML. */
 export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => entities[character]!);
 
-/** Shows rows as a table; the first row's keys are the columns. Numbers stand to the right. */
-export function showTable(rows: Record<string, string | number>[]): void {
+type Row = Record<string, string | number>;
+
+/** A DataFrame's rows, with its index where that is more than a count. */
+function rowsOfFrame(frame: DataFrame): Row[] {
+  const columns = frame.columns;
+  const named = frame.index.some((name, i) => name !== i);
+  const digits = (value: unknown) =>
+    typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(4)) : (value as string | number);
+  return (frame.values as unknown[][]).map((values, i) => ({
+    ...(named ? { '': frame.index[i]! } : {}),
+    ...Object.fromEntries(columns.map((column, j) => [column, digits(values[j])])),
+  }));
+}
+
+/** Shows rows, or a danfo DataFrame, as a table; the first row's keys are the columns. Numbers stand to the right. */
+export function showTable(table: Row[] | DataFrame): void {
+  const rows = Array.isArray(table) ? table : rowsOfFrame(table);
   const columns = Object.keys(rows[0] ?? {});
-  const cell = (value: string | number | undefined) =>
-    `<td style="text-align:${typeof value === 'number' ? 'right' : 'left'}">${escapeHtml(String(value ?? ''))}</td>`;
-  const head = columns.map((column) => `<th style="text-align:left">${escapeHtml(column)}</th>`).join('');
-  const body = rows.map((row) => `<tr>${columns.map((column) => cell(row[column])).join('')}</tr>`).join('');
-  const widths = columns.map((column) =>
-    Math.max(column.length, ...rows.map((row) => String(row[column] ?? '').length)),
-  );
-  const line = (values: string[]) =>
-    values
+  const isNumber = (column: string) => rows.every((row) => typeof row[column] === 'number');
+  const align = columns.map((column) => `style="text-align:${isNumber(column) ? 'right' : 'left'}"`);
+  const head = columns.map((column, i) => `<th ${align[i]}>${escapeHtml(column)}</th>`).join('');
+  const bodyOf = (row: Row) =>
+    columns.map((column, i) => `<td ${align[i]}>${escapeHtml(String(row[column] ?? ''))}</td>`).join('');
+  const body = rows.map((row) => `<tr>${bodyOf(row)}</tr>`).join('');
+  const texts = [columns, ...rows.map((row) => columns.map((column) => String(row[column] ?? '')))];
+  const widths = columns.map((_, i) => Math.max(...texts.map((text) => text[i]!.length)));
+  const plain = texts.map((text) =>
+    text
       .map((value, i) => value.padEnd(widths[i]!))
       .join('  ')
-      .trimEnd();
-  const plain = [line(columns), ...rows.map((row) => line(columns.map((column) => String(row[column] ?? ''))))].join(
-    '\n',
+      .trimEnd(),
   );
-  show({ 'text/html': `<table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table>`, 'text/plain': plain });
+  show({
+    'text/html': `<table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table>`,
+    'text/plain': plain.join('\n'),
+  });
 }

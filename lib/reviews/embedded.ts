@@ -2,7 +2,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ReviewsError, type ReviewSet } from './review.js';
+import { ReviewsError, type Review, type ReviewSet } from './review.js';
+import { reviewTable } from './table.js';
 
 /** data/embedded of this checkout, which set-up fills. */
 export const embeddedFolder = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../../data/embedded');
@@ -17,21 +18,23 @@ export const embeddedModelFolder = path.join(embeddedFolder, 'model');
 export function embeddedReviews(threshold = 0.5): ReviewSet {
   const file = path.join(embeddedFolder, 'reviews/amazonReviewSnippets_GroundTruth.txt');
   if (!fs.existsSync(file)) throw new ReviewsError('The embedded reviews are not there yet. Run npm run setup.');
-  const set: ReviewSet = {
-    reviews: [],
-    labelNames: ['negative', 'positive'],
-    dropped: { emptyText: 0, missingLabel: 0, belowThreshold: 0 },
-    source: 'embedded: sentences of Amazon product reviews (Hutto and Gilbert, 2014)',
-  };
+  const labelNames = ['negative', 'positive'];
+  const dropped = { emptyText: 0, missingLabel: 0, belowThreshold: 0 };
+  const reviews: Review[] = [];
   // The file is of 2014 and in Latin-1.
   for (const line of fs.readFileSync(file, 'latin1').split('\n')) {
     if (line === '') continue;
     const [, rating = '', text = ''] = line.split('\t');
     const mean = Number(rating);
-    if (!text.trim()) set.dropped.emptyText++;
-    else if (rating.trim() === '' || Number.isNaN(mean)) set.dropped.missingLabel++;
-    else if (Math.abs(mean) < threshold) set.dropped.belowThreshold++;
-    else set.reviews.push({ text: text.trim(), label: mean > 0 ? 1 : 0 });
+    if (!text.trim()) dropped.emptyText++;
+    else if (rating.trim() === '' || Number.isNaN(mean)) dropped.missingLabel++;
+    else if (Math.abs(mean) < threshold) dropped.belowThreshold++;
+    else reviews.push({ text: text.trim(), label: mean > 0 ? 1 : 0 });
   }
-  return set;
+  return {
+    table: reviewTable(reviews, labelNames),
+    labelNames,
+    dropped,
+    source: 'embedded: sentences of Amazon product reviews (Hutto and Gilbert, 2014)',
+  };
 }

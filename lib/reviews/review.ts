@@ -1,4 +1,5 @@
 /** What a review is here, wherever it came from. */
+import type { ReviewTable } from './table.js';
 
 export interface Review {
   text: string;
@@ -8,7 +9,7 @@ export interface Review {
 
 /** Reviews as they were read, with what was left out. */
 export interface ReviewSet {
-  reviews: Review[];
+  table: ReviewTable;
   labelNames: string[];
   /** Rows left out, by reason; all are counted, none is silently lost. */
   dropped: { emptyText: number; missingLabel: number; belowThreshold: number };

@@ -1,13 +1,36 @@
-/** Reviews as a danfo DataFrame: what a data scientist looks at them with. */
+/**
+ * Reviews as a danfo DataFrame: what a data scientist samples, describes and groups them with. Columns: `text`, `label`
+ * (class number), `class` (its name) and `words` (how many).
+ */
+// danfo loads TensorFlow; what must happen before it has happened when this line is through.
+import '../tensorflow/runtime.js';
+import { createRequire } from 'node:module';
+import type * as Danfo from 'danfojs-node';
 import type { DataFrame } from 'danfojs-node';
 import type { Review } from './review.js';
 
-/** Columns: text, label (its name), words (how many). */
-export async function toDataFrame(reviews: Review[], labelNames: string[]): Promise<DataFrame> {
-  const danfo = await import('danfojs-node');
+// Its names are not seen by an import of an ES module.
+const danfo = createRequire(import.meta.url)('danfojs-node') as typeof Danfo;
+
+export type ReviewTable = DataFrame;
+
+export function reviewTable(reviews: Review[], labelNames: string[]): ReviewTable {
   return new danfo.DataFrame({
     text: reviews.map(({ text }) => text),
-    label: reviews.map(({ label }) => labelNames[label]!),
+    label: reviews.map(({ label }) => label),
+    class: reviews.map(({ label }) => labelNames[label]!),
     words: reviews.map(({ text }) => text.split(/\s+/).length),
   });
+}
+
+/** The rows as objects, for code that goes through them one by one. */
+export function reviewsOf(table: ReviewTable): Review[] {
+  const texts = table.column('text').values as string[];
+  const labels = table.column('label').values as number[];
+  return texts.map((text, i) => ({ text, label: labels[i]! }));
+}
+
+/** Those rows, in that order, numbered anew. */
+export function rowsOf(table: ReviewTable, rows: number[]): ReviewTable {
+  return table.iloc({ rows }).resetIndex();
 }

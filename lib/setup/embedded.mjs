@@ -20,6 +20,7 @@ function onlySource(name) {
 export const embeddedModel = {
   name: 'embedded model',
   stamp: 'embedded-model',
+  megabytes: 300,
   fingerprint: () =>
     hash(JSON.stringify(sourcesOf('embedded-model')), hashFiles('lib/setup/embedded.mjs', 'lib/model/from-bert.ts')),
   makes: [path.join(modelFolder, 'model.safetensors')],

@@ -13,9 +13,7 @@ Promise.resolve()
   .catch((error) => {
     process.exitCode = 1;
     if (error.code === 'ENOSPC')
-      console.error(
-        '\nSet-up stopped: the disk is full. Make room (about 4 GB are needed) and run the same command again.',
-      );
+      console.error('\nSet-up stopped: the disk is full. Make room and run the same command again.');
     else if (error instanceof SetupError) console.error(`\nSet-up stopped: ${error.message}`);
     else throw error;
   });

@@ -1,7 +1,7 @@
 // npm packages at their locked versions, with install scripts off (.npmrc).
 // @ts-check
 import path from 'node:path';
-import { root } from './paths.mjs';
+import { freeMegabytes, root } from './paths.mjs';
 import { run } from './run.mjs';
 import { hashFiles } from './steps.mjs';
 
@@ -9,13 +9,17 @@ import { hashFiles } from './steps.mjs';
 export const packages = {
   name: 'npm packages',
   stamp: 'packages',
+  megabytes: 1200,
   silent: true,
   fingerprint: () => hashFiles('package-lock.json', 'package.json', '.npmrc'),
   makes: [path.join(root, 'node_modules/tslab'), path.join(root, 'node_modules/typescript')],
-  make: () =>
-    run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
+  async make() {
+    await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
       cwd: root,
       what: 'Installing npm packages',
       remedy: 'Check that the npm registry can be reached (npm ping), then run it again.',
-    }),
+    });
+    // npm takes files that it could not write for a warning and says that all went well.
+    if (freeMegabytes() < 16) throw Object.assign(new Error('npm filled the disk'), { code: 'ENOSPC' });
+  },
 };

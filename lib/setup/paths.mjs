@@ -1,5 +1,6 @@
 // The places that set-up fills, all inside the checkout and all ignored by git.
 // @ts-check
+import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -12,3 +13,9 @@ export const python = path.join(venv, 'bin/python');
 export const embeddedFolder = path.join(root, 'data/embedded');
 export const tensorflowFolder = path.join(workFolder, 'tensorflow');
 export const addonPackage = path.join(root, 'node_modules/@tensorflow/tfjs-node-gpu');
+
+/** Room left where the checkout lies. */
+export function freeMegabytes() {
+  const { bavail, bsize } = fs.statfsSync(root);
+  return (bavail * bsize) / 1e6;
+}

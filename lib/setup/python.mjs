@@ -13,6 +13,7 @@ const lock = 'lib/setup/requirements.txt';
 export const pythonEnvironment = {
   name: 'Python environment with JupyterLab',
   stamp: 'python',
+  megabytes: 400,
   silent: true,
   fingerprint: () => hashFiles(lock),
   makes: [python, path.join(venv, 'bin/jupyter-lab')],

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { compiledLibrary, compiledTests } from './compile.mjs';
 import { embeddedModel, embeddedReviews } from './embedded.mjs';
 import { packages } from './packages.mjs';
-import { workFolder } from './paths.mjs';
+import { freeMegabytes, root, workFolder } from './paths.mjs';
 import { kernel, pythonEnvironment } from './python.mjs';
 import { SetupError } from './run.mjs';
 import { isDone, perform } from './steps.mjs';
@@ -52,6 +52,12 @@ export async function setUp() {
       // What the machine lacks is said before anything is fetched.
       if (!isDone(pythonEnvironment)) findPython();
       if (!isDone(addon)) checkCompiler();
+      const needed = steps.reduce((sum, each) => sum + (isDone(each) ? 0 : (each.megabytes ?? 0)), 0);
+      if (freeMegabytes() < needed)
+        throw new SetupError(
+          `About ${(needed / 1000).toFixed(1)} GB of disk are needed and ${(freeMegabytes() / 1000).toFixed(1)} GB are free ` +
+            `at ${root}. Make room and run the same command again.`,
+        );
     }
     console.log(`[${index + 1}/${steps.length}] ${step.name} …`);
     const from = performance.now();

@@ -13,6 +13,7 @@ import { root, workFolder } from './paths.mjs';
  * @property {() => string} fingerprint changes when the step must be done again
  * @property {string[]} makes paths that must exist for the step to count as done
  * @property {() => Promise<void>} make
+ * @property {number} [megabytes] of disk that making it takes, downloads on their way included
  * @property {boolean} [silent] the tools that make it say nothing meanwhile
  */
 

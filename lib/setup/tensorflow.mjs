@@ -28,6 +28,9 @@ const runtime = () => path.join(tensorflowFolder, tensorflowKind());
 export const tensorflowRuntime = {
   name: 'TensorFlow runtime',
   stamp: 'tensorflow',
+  get megabytes() {
+    return tensorflowKind() === 'gpu' ? 9000 : 1500;
+  },
   fingerprint: () => hash(JSON.stringify(sourcesOf(`tensorflow-${tensorflowKind()}`))),
   get makes() {
     return [path.join(runtime(), 'tensorflow/libtensorflow.so')];
@@ -59,6 +62,26 @@ export const tensorflowRuntime = {
 const patchFile = 'lib/setup/addon.patch';
 const addonFolder = path.join(addonPackage, 'lib/napi-v8');
 
+/**
+ * Applies the project's patch to the addon's sources.
+ * @param {string} patch
+ * @param {string} folder holds `binding`
+ * @throws {SetupError} when the patch does not fit
+ */
+export async function patchSources(patch, folder) {
+  // npm has been run by now, so the library that reads patches is there.
+  const { applyPatch, parsePatch } = await import('diff');
+  for (const change of parsePatch(patch)) {
+    const file = path.join(folder, (change.newFileName ?? '').replace(/^b\//, ''));
+    const patched = applyPatch(fs.readFileSync(file, 'utf8'), change);
+    if (patched === false)
+      throw new SetupError(
+        `${path.basename(patchFile)} does not fit ${path.basename(file)} of the installed tfjs-node-gpu.`,
+      );
+    fs.writeFileSync(file, patched);
+  }
+}
+
 /** @type {import('./steps.mjs').Step} */
 export const addon = {
   name: 'TensorFlow addon (compiling, about 15 s)',
@@ -68,23 +91,13 @@ export const addon = {
     hash(tensorflowRuntime.fingerprint(), hashFiles(patchFile, 'package-lock.json', 'lib/setup/tensorflow.mjs')),
   makes: [path.join(addonFolder, 'tfjs_binding.node')],
   async make() {
-    // npm has been run by now, so the library that reads patches is there.
-    const { applyPatch, parsePatch } = await import('diff');
     const libraries = path.join(runtime(), 'tensorflow');
     const load = createRequire(import.meta.url);
     const headers = load('node-api-headers').include_dir;
     await inPlace(addonFolder, async (aside) => {
       const sources = path.join(aside, 'binding');
       fs.cpSync(path.join(addonPackage, 'binding'), sources, { recursive: true });
-      for (const change of parsePatch(fs.readFileSync(path.join(root, patchFile), 'utf8'))) {
-        const file = path.join(aside, (change.newFileName ?? '').replace(/^b\//, ''));
-        const patched = applyPatch(fs.readFileSync(file, 'utf8'), change);
-        if (patched === false)
-          throw new SetupError(
-            `${path.basename(patchFile)} does not fit ${path.basename(file)} of the installed tfjs-node-gpu.`,
-          );
-        fs.writeFileSync(file, patched);
-      }
+      await patchSources(fs.readFileSync(path.join(root, patchFile), 'utf8'), aside);
       const fromAddon = path.relative(fs.realpathSync(path.dirname(addonFolder)), libraries);
       await run(
         'g++',

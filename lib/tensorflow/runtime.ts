@@ -56,6 +56,18 @@ export class TensorFlowLoadError extends Error {
   override name = 'TensorFlowLoadError';
 }
 
+/** What a failure to load the addon means, for the person who meets it. */
+export function loadError(cause: unknown): TensorFlowLoadError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const missing = /(\S+\.so[\d.]*): cannot open shared object/.exec(reason)?.[1];
+  return new TensorFlowLoadError(
+    missing
+      ? `TensorFlow's addon needs ${missing}, which is not where set-up put it. Run npm run setup.`
+      : `TensorFlow's addon could not be loaded (${reason.split('\n')[0]}). Run npm run setup; if it says all is set up, delete .tunebook and run it again.`,
+    { cause },
+  );
+}
+
 function load(): typeof TensorFlow {
   // Without this, TensorFlow's start-up notices are the first thing a reader of a notebook sees.
   process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
@@ -67,14 +79,7 @@ function load(): typeof TensorFlow {
   try {
     return require('@tensorflow/tfjs-node-gpu') as typeof TensorFlow;
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    const missing = /(\S+\.so[\d.]*): cannot open shared object/.exec(reason)?.[1];
-    throw new TensorFlowLoadError(
-      missing
-        ? `TensorFlow's addon needs ${missing}, which is not where set-up put it. Run npm run setup.`
-        : `TensorFlow's addon could not be loaded (${reason.split('\n')[0]}). Run npm run setup; if it says all is set up, delete .tunebook and run it again.`,
-      { cause: error },
-    );
+    throw loadError(error);
   }
 }
 

@@ -1,6 +1,7 @@
 /** Texts to token ids, by transformers.js: 8,500 reviews a second on one core, so none of our own. */
 import fs from 'node:fs';
 import path from 'node:path';
+import { reviewsOf, type ReviewTable } from '../reviews/table.js';
 import type { EncodedReviews } from './batches.js';
 
 export interface Tokenizer {
@@ -36,11 +37,8 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
 }
 
 /** Encodes labelled texts for training and evaluation. */
-export function encodeReviews(
-  tokenizer: Tokenizer,
-  reviews: { text: string; label: number }[],
-  maxLength = 512,
-): EncodedReviews {
+export function encodeReviews(tokenizer: Tokenizer, table: ReviewTable, maxLength = 512): EncodedReviews {
+  const reviews = reviewsOf(table);
   return {
     ids: reviews.map(({ text }) => tokenizer.encode(text, maxLength)),
     labels: Int32Array.from(reviews, ({ label }) => label),

@@ -1,6 +1,6 @@
 /** Looking closer at predictions: where they are right, and where they are surely wrong. */
 import type { NamedAccuracy } from '../figures/accuracies.js';
-import type { Review } from '../reviews/review.js';
+import { reviewsOf, type ReviewTable } from '../reviews/table.js';
 import { probabilities, wilsonInterval } from './metrics.js';
 
 /** The class with the highest logit, and its probability, a row. */
@@ -36,11 +36,12 @@ export function accuracyByLength(
 
 /** The wrong answers that the model was surest of. */
 export function confidentErrors(
-  reviews: Review[],
+  table: ReviewTable,
   logits: Float32Array,
   labelNames: string[],
   count: number,
 ): { review: string; true: string; predicted: string; probability: number }[] {
+  const reviews = reviewsOf(table);
   return verdicts(logits, labelNames.length)
     .map((verdict, row) => ({ ...verdict, review: reviews[row]! }))
     .filter(({ label, review }) => label !== review.label)

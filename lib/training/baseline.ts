@@ -3,7 +3,7 @@
  * words, logistic regression), as scikit-learn's TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True) and
  * LogisticRegression() do it. The second takes a second and is good: a language model that does not beat it is not needed.
  */
-import type { Review } from '../reviews/review.js';
+import { reviewsOf, type ReviewTable } from '../reviews/table.js';
 import { wilsonInterval, type Interval } from './metrics.js';
 
 export interface BaselineResult {
@@ -17,11 +17,12 @@ const outcome = (right: number, count: number): BaselineResult => ({
 });
 
 /** Always answers the class that is commonest among the training rows. */
-export function majorityBaseline(train: Review[], test: Review[]): BaselineResult {
+export function majorityBaseline(train: ReviewTable, test: ReviewTable): BaselineResult {
   const counts = new Map<number, number>();
-  for (const { label } of train) counts.set(label, (counts.get(label) ?? 0) + 1);
+  for (const { label } of reviewsOf(train)) counts.set(label, (counts.get(label) ?? 0) + 1);
   const commonest = [...counts].sort((a, b) => b[1] - a[1])[0]![0];
-  return outcome(test.filter(({ label }) => label === commonest).length, test.length);
+  const tested = reviewsOf(test);
+  return outcome(tested.filter(({ label }) => label === commonest).length, tested.length);
 }
 
 /** Words of two letters or more, and neighbouring pairs. */
@@ -41,7 +42,8 @@ const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
  * Fits a bag of words on the training rows (two classes, 0 and 1) and answers the test rows.
  * Minimises the summed logistic loss and half the squared weights, by Nesterov's accelerated gradient (300 iterations).
  */
-export function bagOfWordsBaseline(train: Review[], test: Review[]): BaselineResult {
+export function bagOfWordsBaseline(trainTable: ReviewTable, testTable: ReviewTable): BaselineResult {
+  const [train, test] = [reviewsOf(trainTable), reviewsOf(testTable)];
   const columnOf = new Map<string, number>();
   const documents: number[] = [];
   const counted = train.map(({ text }) => {

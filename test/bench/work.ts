@@ -3,6 +3,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { embeddedReviews } from 'tunebook/reviews/embedded.js';
+import { reviewsOf } from 'tunebook/reviews/table.js';
 import type { EncodedReviews } from 'tunebook/text/batches.js';
 import { loadTokenizer } from 'tunebook/text/tokenizer.js';
 import { embeddedModel, root } from '../checkout.js';
@@ -19,7 +20,7 @@ export const workFile = path.join(root, '.tunebook/bench/work.json');
 /** Writes the rows for both sides: lists of `tokens` ids, and labels. */
 export async function writeWork(): Promise<void> {
   const tokenizer = await loadTokenizer(embeddedModel);
-  const ids = embeddedReviews().reviews.flatMap(({ text }) => [...tokenizer.encode(text)]);
+  const ids = reviewsOf(embeddedReviews().table).flatMap(({ text }) => [...tokenizer.encode(text)]);
   const rows = Array.from({ length: Math.floor(ids.length / tokens) }, (_, i) =>
     ids.slice(i * tokens, (i + 1) * tokens),
   );

@@ -6,40 +6,15 @@ import path from 'node:path';
 import { after, test } from 'node:test';
 import { CellError, executeNotebook } from 'tunebook/notebook/execute.js';
 import { root } from '../checkout.js';
+import { joined, readNotebook, writeNotebook, type StoredNotebook } from './write.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-test-'));
 after(() => fs.rmSync(folder, { recursive: true }));
 
-interface StoredNotebook {
-  cells: { cell_type: string; source: string | string[]; execution_count?: number | null; outputs?: StoredOutput[] }[];
-}
-interface StoredOutput {
-  output_type: string;
-  name?: string;
-  text?: string | string[];
-  data?: Record<string, unknown>;
-}
-
-const readNotebook = (file: string) => JSON.parse(fs.readFileSync(file, 'utf8')) as StoredNotebook;
-const joined = (text: string | string[] | undefined) => (Array.isArray(text) ? text.join('') : (text ?? ''));
-
-/** Writes a notebook of the given cells and runs it. The kernel finds the project's packages through this link. */
+/** Writes a notebook of the given cells and runs it. */
 async function run(...sources: string[]): Promise<StoredNotebook> {
-  const modules = path.join(folder, 'node_modules');
-  if (!fs.existsSync(modules)) fs.symlinkSync(path.join(root, 'node_modules'), modules);
-  const notebook = path.join(folder, 'tried.ipynb');
-  const cells = sources.map((source, i) => ({
-    cell_type: 'code',
-    id: `c${i}`,
-    metadata: {},
-    execution_count: null,
-    outputs: [],
-    source,
-  }));
-  const kernelspec = { name: 'tslab', display_name: 'tslab', language: 'typescript' };
-  fs.writeFileSync(notebook, JSON.stringify({ cells, metadata: { kernelspec }, nbformat: 4, nbformat_minor: 5 }));
   const executed = path.join(folder, 'executed.ipynb');
-  await executeNotebook(notebook, { executed, report: path.join(folder, 'report.html') });
+  await executeNotebook(writeNotebook(folder, sources), { executed, report: path.join(folder, 'report.html') });
   return readNotebook(executed);
 }
 

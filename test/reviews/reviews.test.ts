@@ -8,9 +8,10 @@ import { embeddedReviews } from 'tunebook/reviews/embedded.js';
 import { readReviews } from 'tunebook/reviews/read.js';
 import { sampleReviews } from 'tunebook/reviews/sample.js';
 import { splitReviews } from 'tunebook/reviews/split.js';
-import { toDataFrame } from 'tunebook/reviews/table.js';
+import { reviewsOf, reviewTable } from 'tunebook/reviews/table.js';
 import { readSettings } from 'tunebook/settings.js';
 import { bagOfWordsBaseline, majorityBaseline } from 'tunebook/training/baseline.js';
+import { root } from '../checkout.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-test-'));
 after(() => fs.rmSync(folder, { recursive: true }));
@@ -22,7 +23,7 @@ const columns = { textColumns: ['title', 'content'], labelColumn: 'label' };
 
 test('the embedded reviews: 2,985 of 3,708, the rest counted', () => {
   const set = embeddedReviews();
-  assert.equal(set.reviews.length, 2985);
+  assert.equal(set.table.shape[0], 2985);
   assert.deepEqual(set.dropped, { emptyText: 0, missingLabel: 0, belowThreshold: 723 });
 });
 
@@ -32,7 +33,7 @@ test('CSV with quotes and newlines, two text columns, empty texts and missing la
     'title,content,label\n"Good, ""really""","line one\nline two",1\n,,0\nBad,awful,\nBad,awful,0\n',
   );
   const set = await readReviews(file, columns);
-  assert.deepEqual(set.reviews, [
+  assert.deepEqual(reviewsOf(set.table), [
     { text: 'Good, "really". line one\nline two', label: 1 },
     { text: 'Bad. awful', label: 0 },
   ]);
@@ -49,7 +50,7 @@ test('JSON lines with named labels; a broken line is named by its number', async
     .join('\n');
   const set = await readReviews(write('b.jsonl', rows), columns);
   assert.deepEqual(set.labelNames, ['ham', 'spam']);
-  assert.deepEqual(set.reviews, [
+  assert.deepEqual(reviewsOf(set.table), [
     { text: 'x', label: 1 },
     { text: 'y', label: 0 },
   ]);
@@ -64,17 +65,24 @@ test('what cannot be read is refused in words', async () => {
   await assert.rejects(readReviews(write('e.csv', 'title,content,label\n"open,1\n'), columns), /not well-formed CSV/);
   await assert.rejects(readReviews(write('f.parquet', 'PAR1 but no more'), columns), /not a whole Parquet file/);
   await assert.rejects(readReviews(write('g.txt', 'x'), columns), /ends in '\.txt'/);
+  await assert.rejects(readReviews(write('i.jsonl', '[1]\n'), columns), /line 1, is not an object/);
+  await assert.rejects(readReviews(write('j.jsonl', ''), columns), /has no rows/);
+  await assert.rejects(
+    readReviews(write('k.csv', 'title,content,label\n,,1\na,b,\n'), columns),
+    /No row of .* can be used: 1 without text, 1 without a label/,
+  );
   await assert.rejects(loadReviews('amazon_polarity', columns), /hub is not there yet/);
 });
 
 test('the split is stratified, seeded, and keeps copies of a text on one side', () => {
-  const { reviews } = embeddedReviews();
+  const reviews = reviewsOf(embeddedReviews().table);
   const copies = [
     ...reviews,
     ...reviews.slice(0, 300).map(({ text, label }) => ({ text: `  ${text.toUpperCase()} `, label })),
   ];
-  const split = splitReviews(copies);
-  const parts = Object.values(split) as (typeof reviews)[];
+  const table = reviewTable(copies, ['negative', 'positive']);
+  const partsOf = (options?: { seed: number }) => Object.values(splitReviews(table, options)).map(reviewsOf);
+  const parts = partsOf();
   assert.equal(
     parts.reduce((sum, part) => sum + part.length, 0),
     copies.length,
@@ -83,51 +91,79 @@ test('the split is stratified, seeded, and keeps copies of a text on one side', 
   for (const text of sides[2]!) assert.ok(!sides[0]!.has(text) && !sides[1]!.has(text), text);
   const share = (part: typeof reviews) => part.filter(({ label }) => label === 1).length / part.length;
   for (const part of parts) assert.ok(Math.abs(share(part) - share(copies)) < 0.02);
-  assert.deepEqual(splitReviews(copies), split);
-  assert.notDeepEqual(splitReviews(copies, { seed: 1 }).test, split.test);
+  assert.deepEqual(partsOf(), parts);
+  assert.notDeepEqual(partsOf({ seed: 1 })[2], parts[2]);
 });
 
 test('one class only, and too few rows, are refused', () => {
-  assert.throws(
-    () =>
-      splitReviews([
-        { text: 'a', label: 1 },
-        { text: 'b', label: 1 },
-      ]),
-    /of one class/,
-  );
-  assert.throws(
-    () =>
-      splitReviews([
-        { text: 'a', label: 0 },
-        { text: 'b', label: 1 },
-      ]),
-    /too few to split/,
-  );
+  const twoRows = (...labels: number[]) =>
+    reviewTable(
+      labels.map((label, i) => ({ text: `text ${i}`, label })),
+      ['negative', 'positive'],
+    );
+  assert.throws(() => splitReviews(twoRows(1, 1)), /of one class/);
+  assert.throws(() => splitReviews(twoRows(0, 1)), /too few to split/);
 });
 
 test('a sample has the number asked for and each class in its share', () => {
-  const { reviews } = embeddedReviews();
-  const sample = sampleReviews(reviews, { rows: 300, seed: 7 });
-  assert.ok(Math.abs(sample.length - 300) <= 1);
-  assert.equal(new Set(sample).size, sample.length);
-  assert.deepEqual(sampleReviews(reviews, { rows: 300, seed: 7 }), sample);
+  const { table } = embeddedReviews();
+  const sampled = (seed: number) => reviewsOf(sampleReviews(table, { rows: 301, seed }));
+  const share = (rows: { label: number }[]) => rows.filter(({ label }) => label === 1).length / rows.length;
+  const sample = sampled(7);
+  assert.equal(sample.length, 301);
+  assert.ok(Math.abs(share(sample) - share(reviewsOf(table))) < 1 / 301);
+  const texts = new Set(reviewsOf(table).map(({ text }) => text));
+  assert.ok(sample.every(({ text }) => texts.has(text)));
+  assert.deepEqual(sampled(7), sample);
+  assert.notDeepEqual(sampled(8), sample);
+  assert.equal(sampleReviews(table, { rows: -1 }), table);
 });
 
-test('a danfo DataFrame on the one TensorFlow', async () => {
-  const table = await toDataFrame(
-    [
-      { text: 'two words', label: 1 },
-      { text: 'one', label: 0 },
-    ],
-    ['negative', 'positive'],
-  );
-  assert.deepEqual(table.shape, [2, 3]);
+test('a danfo DataFrame, on the one TensorFlow of the process', () => {
+  const reviews = [
+    { text: 'two words', label: 1 },
+    { text: 'one', label: 0 },
+  ];
+  const table = reviewTable(reviews, ['negative', 'positive']);
+  assert.deepEqual(table.columns, ['text', 'label', 'class', 'words']);
   assert.deepEqual(table.column('words').values, [2, 1]);
+  assert.deepEqual(table.column('class').values, ['positive', 'negative']);
+  assert.deepEqual(reviewsOf(table), reviews);
+  // danfo computes with tfjs: had it brought its own, two native libraries would be mapped.
+  assert.deepEqual(table.loc({ columns: ['words'] }).mean().values.length, 2);
+  const mapped = fs
+    .readFileSync('/proc/self/maps', 'utf8')
+    .match(/\S+\/(libtensorflow_cc|libtensorflow)\.so\S*|\S+tfjs_binding\.node/g);
+  assert.equal(new Set(mapped).size, 2, String([...new Set(mapped)]));
+});
+
+test('Parquet as pyarrow writes it, compressed', async () => {
+  const file = path.join(root, 'test/fixtures/reviews.parquet');
+  const set = await readReviews(file, columns);
+  assert.deepEqual(reviewsOf(set.table), [
+    { text: 'Café. naïve 😀', label: 1 },
+    { text: 'only content', label: 0 },
+    { text: 'Last. one', label: 1 },
+  ]);
+  assert.deepEqual(set.dropped, { emptyText: 1, missingLabel: 1, belowThreshold: 0 });
+});
+
+test('numbers, booleans and stars are classes in their order', async () => {
+  const set = async (...labels: unknown[]) =>
+    readReviews(
+      write('h.jsonl', labels.map((label, i) => JSON.stringify({ title: `t${i}`, content: 'c', label })).join('\n')),
+      columns,
+    );
+  assert.deepEqual((await set(10, 2, 2)).labelNames, ['2', '10']);
+  assert.deepEqual(
+    reviewsOf((await set(10, 2, 2)).table).map(({ label }) => label),
+    [1, 0, 0],
+  );
+  assert.deepEqual((await set(true, false)).labelNames, ['false', 'true']);
 });
 
 test('baselines: the bag of words beats the majority by far', () => {
-  const { train, test } = splitReviews(embeddedReviews().reviews);
+  const { train, test } = splitReviews(embeddedReviews().table);
   const majority = majorityBaseline(train, test);
   const bagOfWords = bagOfWordsBaseline(train, test);
   assert.ok(Math.abs(majority.accuracy - 0.586) < 0.001);

@@ -64,3 +64,27 @@ test('a step that was interrupted, and so left no stamp, is done again and alone
   assert.equal(status, 0);
   assert.deepEqual(stdout.match(/^\[.*…$/gm), ['[3/8] tslab kernel …']);
 });
+
+test('two set-ups at once are refused, and a lock whose process is no more is not a set-up', () => {
+  const lock = path.join(root, '.tunebook/set-up.pid');
+  fs.rmSync(path.join(root, '.tunebook/done/kernel'));
+  fs.writeFileSync(lock, String(process.pid));
+  const refused = setup();
+  assert.equal(refused.status, 1);
+  assert.match(refused.stderr, new RegExp(`Another set-up is under way in this checkout \\(process ${process.pid}\\)`));
+  fs.writeFileSync(lock, '4194305');
+  assert.equal(setup().status, 0);
+  assert.ok(!fs.existsSync(lock));
+});
+
+test('a patch that does not fit the installed sources is refused, and the addon that is there stays', async () => {
+  const addon = path.join(root, 'node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/tfjs_binding.node');
+  const { stdout } = setup(
+    {},
+    `import { patchSources } from './lib/setup/tensorflow.mjs';
+     await patchSources('--- a/binding/tfjs_backend.h\\n+++ b/binding/tfjs_backend.h\\n@@ -1,1 +1,1 @@\\n-not there\\n+new\\n', 'node_modules/@tensorflow/tfjs-node-gpu')
+       .catch((error) => console.log(error.message));`,
+  );
+  assert.match(stdout, /addon\.patch does not fit tfjs_backend\.h of the installed tfjs-node-gpu/);
+  assert.ok(fs.existsSync(addon));
+});

@@ -1,0 +1,58 @@
+// The native runtime: what the addon's patch adds, and what is said when it cannot be loaded.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { test } from 'node:test';
+import { describeDevice } from 'tunebook/tensorflow/device.js';
+import { binding, executeOne, loadError, tf, typeAttribute } from 'tunebook/tensorflow/runtime.js';
+import { ResourceVariable } from 'tunebook/tensorflow/variables.js';
+import { root } from '../checkout.js';
+
+test('the device is described, by the function that the patch adds to the addon', () => {
+  const cpu = binding.listDevices().find(({ type }) => type === 'CPU');
+  assert.match(cpu!.name, /device:CPU:0$/);
+  const device = describeDevice();
+  assert.equal(device.tensorflow, '2.21.0');
+  assert.equal(device.kind, binding.isUsingGpuDevice() ? 'GPU' : 'CPU');
+  assert.ok(device.name.length > 0 && device.threads >= 1);
+  assert.ok(device.memoryBytes > 2 ** 28 && device.memoryBytes <= Math.max(os.totalmem(), 2 ** 40));
+});
+
+test('a kernel of wrong shapes is refused by TensorFlow in words', () => {
+  assert.throws(
+    () => executeOne('MatMul', [typeAttribute('float32')], [tf.ones([2, 3]), tf.ones([2, 3])]),
+    /Matrix size-incompatible/,
+  );
+});
+
+test('a variable keeps its shape, and reading shares its memory until it is written', () => {
+  const initial = tf.tensor1d([1, 2, 3]);
+  const variable = new ResourceVariable(initial);
+  assert.throws(() => variable.assign(tf.tensor1d([1])), /shape \[3\] cannot take a value of shape \[1\]/);
+  const read = variable.read();
+  variable.assign(tf.tensor1d([4, 5, 6]));
+  assert.deepEqual([...read.dataSync()], [1, 2, 3]);
+  assert.deepEqual([...variable.data()], [4, 5, 6]);
+  variable.dispose();
+  variable.dispose();
+});
+
+test('a runtime that is not there is named, with what to do', () => {
+  // The addon looks for TensorFlow relative to itself: a copy elsewhere finds none.
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-addon-'));
+  const copy = path.join(folder, 'tfjs_binding.node');
+  fs.copyFileSync(path.join(root, 'node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/tfjs_binding.node'), copy);
+  const { stdout } = spawnSync(
+    process.execPath,
+    ['-e', `try { require(${JSON.stringify(copy)}) } catch (error) { console.log(error.message) }`],
+    { encoding: 'utf8' },
+  );
+  fs.rmSync(folder, { recursive: true });
+  assert.match(
+    loadError(new Error(stdout)).message,
+    /needs libtensorflow\S*, which is not where set-up put it\. Run npm run setup/,
+  );
+  assert.match(loadError(new Error('wrong ELF class')).message, /could not be loaded \(wrong ELF class\)/);
+});
