@@ -61,6 +61,14 @@ const schema = z.object({
 
 const variableOf = (name: string) => `TUNEBOOK_${name.replace(/[A-Z]/g, '_$&').toUpperCase()}`;
 
+/** The settings as rows of a table: each with the environment variable that overrides it. */
+export const describeSettings = (settings: Settings): { setting: string; variable: string; value: string }[] =>
+  Object.entries(settings).map(([setting, value]) => ({
+    setting,
+    variable: variableOf(setting),
+    value: String(value),
+  }));
+
 /**
  * The settings: defaults, then what the code gives, then the environment.
  * @throws SettingsError naming the variable, its value and what is wrong

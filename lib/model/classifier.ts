@@ -1,20 +1,21 @@
 /** A text classifier as an object: its configuration and its parameters on the device, loaded from and saved to a Hugging Face folder. */
 import fs from 'node:fs';
 import path from 'node:path';
-import type { Tensor2D } from '@tensorflow/tfjs';
+import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs';
 import { statelessNormal } from '../tensorflow/kernels.js';
 import { tf } from '../tensorflow/runtime.js';
 import { ResourceVariable } from '../tensorflow/variables.js';
 import { configJson, labelNames, ModelFormatError, parseConfig, type DistilBertConfig } from './config.js';
 import { sequenceClassification, weightShapes, type Weights } from './distilbert.js';
+import type { Layers } from './layers.js';
 import { readSafetensors, writeSafetensors, type StoredTensor } from './safetensors.js';
 
 /** Padded texts as the model takes them. */
 export interface EncodedBatch {
   /** [batch * tokens], row by row. */
   inputIds: Int32Array;
-  /** [batch * tokens]: 1 a token, 0 padding. */
-  attentionMask: Int32Array;
+  /** [batch]: how many tokens of each text are no padding, which stands behind them. */
+  lengths: Int32Array;
   batch: number;
   tokens: number;
 }
@@ -126,25 +127,23 @@ export function readWeights(classifier: Classifier): Weights {
   return Object.fromEntries([...classifier.parameters].map(([name, parameter]) => [name, parameter.read()]));
 }
 
-/** A batch as tensors; the mask only where something is padded. */
-export function batchTensors({ inputIds, attentionMask, batch, tokens }: EncodedBatch): {
+/** A batch as tensors: ids [batch, tokens] and lengths [batch], int32. */
+export function batchTensors({ inputIds, lengths, batch, tokens }: EncodedBatch): {
   ids: Tensor2D;
-  mask: Tensor2D | undefined;
+  lengths: Tensor1D;
 } {
-  return {
-    ids: tf.tensor2d(inputIds, [batch, tokens], 'int32'),
-    mask: attentionMask.includes(0) ? tf.tensor2d(attentionMask, [batch, tokens], 'int32') : undefined,
-  };
+  return { ids: tf.tensor2d(inputIds, [batch, tokens], 'int32'), lengths: tf.tensor1d(lengths, 'int32') };
 }
 
 /**
  * Logits of a batch, without dropout.
+ * @param layers see sequenceClassification
  * @returns [batch * labels], row by row
  */
-export function predictLogits(classifier: Classifier, batch: EncodedBatch): Float32Array {
+export function predictLogits(classifier: Classifier, batch: EncodedBatch, layers?: Layers): Float32Array {
   const logits = tf.tidy(() => {
-    const { ids, mask } = batchTensors(batch);
-    return sequenceClassification(readWeights(classifier), ids, mask, classifier.config);
+    const { ids, lengths } = batchTensors(batch);
+    return sequenceClassification(readWeights(classifier), ids, lengths, classifier.config, undefined, layers);
   });
   const data = logits.dataSync<'float32'>();
   logits.dispose();

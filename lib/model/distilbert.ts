@@ -2,11 +2,14 @@
  * DistilBERT for sequence classification, all of it (Sanh et al., 2019, arXiv:1910.01108; parity with
  * `transformers`' DistilBertForSequenceClassification). Plain tensor code, run eagerly: a breakpoint works anywhere.
  */
-import type { Rank, Tensor, Tensor2D } from '@tensorflow/tfjs';
+import type { Rank, Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs';
+import { fusedKernelsRun } from '../tensorflow/fused-kernels.js';
 import { tf } from '../tensorflow/runtime.js';
 import type { DistilBertConfig } from './config.js';
 import type { DropoutSource } from './dropout.js';
-import { attention, dropout, embeddingLookup, gelu, layerNorm, linear } from './layers.js';
+import { composedLayers } from './composed-layers.js';
+import { fusedLayers } from './fused-layers.js';
+import { addBias, embeddingLookup, layerNorm, product, type Layers } from './layers.js';
 
 /** Weights by Hugging Face's names. */
 export type Weights = Record<string, Tensor>;
@@ -42,52 +45,55 @@ export function weightShapes(config: DistilBertConfig, labels: number): Map<stri
 /**
  * Texts to logits.
  * @param inputIds [batch, tokens], int32
- * @param attentionMask [batch, tokens], int32: 1 a token, 0 padding; none when nothing is padded
+ * @param lengths [batch], int32: how many tokens of each text are no padding, which stands behind them
  * @param source given while training: dropout's random numbers
+ * @param layers which making of the parts; default: the fused one where tensors live on the processor
  * @returns [batch, labels]
  */
 export function sequenceClassification(
   weights: Weights,
   inputIds: Tensor2D,
-  attentionMask: Tensor2D | undefined,
+  lengths: Tensor1D,
   config: DistilBertConfig,
   source?: DropoutSource,
+  layers: Layers = fusedKernelsRun ? fusedLayers : composedLayers,
 ): Tensor2D {
   const [batch, tokens] = inputIds.shape;
   const { dim, n_heads: heads } = config;
-  const linearOf = (x: Tensor, name: string) => linear(x, weights[`${name}.weight`]!, weights[`${name}.bias`]!);
-  const normOf = (x: Tensor, name: string) => layerNorm(x, weights[`${name}.weight`]!, weights[`${name}.bias`]!);
-  const split = (x: Tensor) => tf.transpose(tf.reshape(x, [batch, -1, heads, dim / heads]), [0, 2, 1, 3]); // [batch, heads, tokens, dim / heads]
+  const weightOf = (name: string) => weights[`${name}.weight`]!;
+  const biasOf = (name: string) => weights[`${name}.bias`]!;
+  const split = (x: Tensor, name: string) => layers.splitHeads(product(x, weightOf(name)), biasOf(name), batch, heads); // [batch, heads, tokens, dim / heads]
   const join = (x: Tensor) => tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [-1, dim]); // [batch * tokens, dim]
+  const add = (a: Tensor, b: Tensor, linear: string, norm: string, rate: number) =>
+    layers.residualLayerNorm(a, b, { bias: biasOf(linear), scale: weightOf(norm), shift: biasOf(norm) }, rate, source);
   // The first token, [CLS], speaks for the text.
   const firstOf = (x: Tensor) =>
     tf.reshape(tf.slice(tf.reshape(x, [batch, tokens, dim]), [0, 0, 0], [batch, 1, dim]), [batch, dim]);
 
   const ids = tf.reshape<Rank.R1>(inputIds, [batch * tokens]);
-  const words = embeddingLookup(weights['distilbert.embeddings.word_embeddings.weight']!, ids); // [batch * tokens, dim]
-  const positions = tf.slice(weights['distilbert.embeddings.position_embeddings.weight']!, [0, 0], [tokens, dim]); // [tokens, dim]
-  let x = tf.reshape(tf.add(tf.reshape(words, [batch, tokens, dim]), positions), [batch * tokens, dim]);
-  x = dropout(normOf(x, 'distilbert.embeddings.LayerNorm'), config.dropout, source);
-
-  // Padding must not be attended to: e^-1e9 is 0 in float32.
-  const bias =
-    attentionMask && tf.reshape(tf.mul(tf.sub(1, tf.cast(attentionMask, 'float32')), -1e9), [batch, 1, 1, tokens]);
+  const words = embeddingLookup(weightOf('distilbert.embeddings.word_embeddings'), ids); // [batch * tokens, dim]
+  const positions = tf.slice(weightOf('distilbert.embeddings.position_embeddings'), [0, 0], [tokens, dim]); // [tokens, dim]
+  const embedded = tf.reshape(tf.add(tf.reshape(words, [batch, tokens, dim]), positions), [batch * tokens, dim]);
+  const norm = 'distilbert.embeddings.LayerNorm';
+  let x = layers.dropout(layerNorm(embedded, weightOf(norm), biasOf(norm)), config.dropout, source); // [batch * tokens, dim]
 
   for (let i = 0; i < config.n_layers; i++) {
     const layer = `distilbert.transformer.layer.${i}`;
     // The head reads the last layer's first token alone: no other needs a query there, nor what follows it. That spares
     // an eighth of all the work, and the result is the same.
     const asking = i === config.n_layers - 1 ? firstOf(x) : x;
-    const query = split(linearOf(asking, `${layer}.attention.q_lin`));
-    const key = split(linearOf(x, `${layer}.attention.k_lin`));
-    const value = split(linearOf(x, `${layer}.attention.v_lin`));
-    const context = join(attention(query, key, value, bias, config.attention_dropout, source));
-    x = normOf(tf.add(asking, linearOf(context, `${layer}.attention.out_lin`)), `${layer}.sa_layer_norm`);
-    const inner = gelu(linearOf(x, `${layer}.ffn.lin1`)); // [batch * tokens, hidden_dim]
-    const outer = dropout(linearOf(inner, `${layer}.ffn.lin2`), config.dropout, source);
-    x = normOf(tf.add(x, outer), `${layer}.output_layer_norm`);
+    const query = split(asking, `${layer}.attention.q_lin`);
+    const key = split(x, `${layer}.attention.k_lin`);
+    const value = split(x, `${layer}.attention.v_lin`);
+    const context = join(layers.attention(query, key, value, lengths, config.attention_dropout, source));
+    const attended = product(context, weightOf(`${layer}.attention.out_lin`));
+    x = add(asking, attended, `${layer}.attention.out_lin`, `${layer}.sa_layer_norm`, 0);
+    const inner = layers.gelu(product(x, weightOf(`${layer}.ffn.lin1`)), biasOf(`${layer}.ffn.lin1`)); // [batch * tokens, hidden_dim]
+    const outer = product(inner, weightOf(`${layer}.ffn.lin2`));
+    x = add(x, outer, `${layer}.ffn.lin2`, `${layer}.output_layer_norm`, config.dropout);
   }
 
-  const pooled = dropout(tf.relu(linearOf(x, 'pre_classifier')), config.seq_classif_dropout, source);
-  return linearOf(pooled, 'classifier') as Tensor2D;
+  const linear = (x: Tensor, name: string) => addBias(product(x, weightOf(name)), biasOf(name));
+  const pooled = layers.dropout(tf.relu(linear(x, 'pre_classifier')), config.seq_classif_dropout, source);
+  return linear(pooled, 'classifier') as Tensor2D;
 }

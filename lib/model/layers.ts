@@ -1,49 +1,74 @@
 /**
- * The parts a transformer is made of, each with its own gradient. tfjs could derive them all; written out, they save
- * less for the way back and spend fewer kernels on it (layer norm: 9 instead of some 30).
+ * The parts a transformer is made of, as one interface with two makings: composed of TensorFlow's kernels, for any
+ * device (composed-layers.ts), and of the project's fused ones, for a processor (fused-layers.ts). Here is what both
+ * share. Each part has its own gradient. tfjs could derive them all; written out, they save less for the way back and
+ * spend fewer kernels on it.
  *
- * Weights are stored [out, in] as PyTorch's are: products transpose inside the kernel, at no cost.
+ * Weights are stored [out, in] as PyTorch's are: products transpose inside the kernel, at no cost. A product comes
+ * without its bias, which the part behind it adds on its way.
  */
 import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
-import {
-  batchMatMul,
-  biasAdd,
-  biasAddGradient,
-  matMul,
-  softmax,
-  sparseCrossEntropy,
-  statelessKeep,
-  sumRows,
-} from '../tensorflow/kernels.js';
+import { biasAdd, biasAddGradient, matMul, sparseCrossEntropy, sumRows } from '../tensorflow/kernels.js';
 import { tf } from '../tensorflow/runtime.js';
-import { applyMask, type DropoutSource } from './dropout.js';
+import { customGradient, type Save } from './custom-gradient.js';
+import type { DropoutSource } from './dropout.js';
 
-// tf.customGrad's own types know one tensor and no list.
-type Save = (tensors: Tensor[]) => void;
-type GradientFunction = (dy: Tensor, saved: Tensor[]) => Tensor | Tensor[];
-const customGradient = tf.customGrad as unknown as (
-  forward: (...inputsAndSave: [...Tensor[], Save]) => { value: Tensor; gradFunc: GradientFunction },
-) => (...inputs: Tensor[]) => Tensor;
+/** DistilBERT's, and BERT's, and RoBERTa's. */
+export const layerNormEpsilon = 1e-12;
 
-/** x · weightᵀ + bias: [n, in], [out, in], [out] -> [n, out]. */
-export const linear: (x: Tensor, weight: Tensor, bias: Tensor) => Tensor = customGradient((...inputs) => {
-  const [x, weight, bias, save] = inputs as [Tensor, Tensor, Tensor, Save];
+export interface Layers {
+  /** The exact GELU of x + bias, x Φ(x) (Hendrycks and Gimpel, 2016): [n, width], [width] -> [n, width]. */
+  gelu(x: Tensor, bias: Tensor): Tensor;
+  /** Drops a share of the numbers while training (a source is given), else nothing. */
+  dropout(x: Tensor, rate: number, source: DropoutSource | undefined): Tensor;
+  /** Layer norm of a + dropout(b + bias): a and b [n, width], the others [width] -> [n, width]. */
+  residualLayerNorm(
+    a: Tensor,
+    b: Tensor,
+    parameters: { bias: Tensor; scale: Tensor; shift: Tensor },
+    rate: number,
+    source: DropoutSource | undefined,
+  ): Tensor;
+  /** x + bias, cut into heads: [batch * tokens, heads * width] -> [batch, heads, tokens, width]. */
+  splitHeads(x: Tensor, bias: Tensor, batch: number, heads: number): Tensor;
+  /**
+   * softmax(query · keyᵀ / √width) · value, each head for itself, padding left out.
+   * @param query [batch, heads, asking tokens, width]
+   * @param key [batch, heads, tokens, width]
+   * @param value [batch, heads, tokens, width]
+   * @param lengths [batch], int32: how many tokens of each text are no padding
+   */
+  attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    lengths: Tensor1D,
+    rate: number,
+    source: DropoutSource | undefined,
+  ): Tensor;
+}
+
+/** x · weightᵀ: [n, in], [out, in] -> [n, out]. */
+export const product: (x: Tensor, weight: Tensor) => Tensor = customGradient((...inputs) => {
+  const [x, weight, save] = inputs as [Tensor, Tensor, Save];
   save([x, weight]);
   return {
-    value: biasAdd(matMul(x, weight, false, true), bias), // [n, out]
+    value: matMul(x, weight, false, true), // [n, out]
     gradFunc: (dy, saved) => {
       const [x, weight] = saved as [Tensor, Tensor];
       return [
         matMul(dy, weight), // [n, in]
         matMul(dy, x, true, false), // [out, in]
-        biasAddGradient(dy), // [out]
       ];
     },
   };
 });
 
-/** DistilBERT's, and BERT's, and RoBERTa's. */
-const layerNormEpsilon = 1e-12;
+/** x + bias: [n, width], [width] -> [n, width]. */
+export const addBias: (x: Tensor, bias: Tensor) => Tensor = customGradient((...inputs) => {
+  const [x, bias] = inputs as [Tensor, Tensor, Save];
+  return { value: biasAdd(x, bias), gradFunc: (dy) => [dy, biasAddGradient(dy)] };
+});
 
 /** Each row to mean 0 and variance 1, then scaled and shifted: [n, width], [width], [width] -> [n, width]. */
 export const layerNorm: (x: Tensor, scale: Tensor, shift: Tensor) => Tensor = customGradient((...inputs) => {
@@ -67,88 +92,14 @@ export const layerNorm: (x: Tensor, scale: Tensor, shift: Tensor) => Tensor = cu
   };
 });
 
-/** The exact GELU, x Φ(x) (Hendrycks and Gimpel, 2016), not its tanh approximation. */
-export const gelu: (x: Tensor) => Tensor = customGradient((...inputs) => {
-  const [x, save] = inputs as [Tensor, Save];
-  const cumulative = tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5); // Φ(x)
-  save([x, cumulative]);
-  return {
-    value: tf.mul(x, cumulative),
-    gradFunc: (dy, saved) => {
-      const [x, cumulative] = saved as [Tensor, Tensor];
-      const density = tf.mul(tf.exp(tf.mul(tf.square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
-      return tf.mul(dy, tf.add(cumulative, tf.mul(x, density)));
-    },
-  };
-});
-
-/** Drops a share of the numbers while training (a source is given), else nothing. */
-export function dropout(x: Tensor, rate: number, source: DropoutSource | undefined): Tensor {
-  if (!source || rate === 0) return x;
-  const seed = source.nextSeed();
-  return customGradient((...inputs) => {
-    const [x, save] = inputs as [Tensor, Save];
-    // Kept numbers grow by 1 / (1 - rate), so that sums stay the same on average.
-    const factors = applyMask(tf.scalar(1 / (1 - rate)), statelessKeep(x.shape, rate, seed));
-    save([factors]);
-    return { value: tf.mul(x, factors), gradFunc: (dy, [factors]) => tf.mul(dy, factors!) };
-  })(x);
-}
-
 /** Looks rows up: [rows, width] by ids [n] -> [n, width]. */
 export const embeddingLookup = (table: Tensor, ids: Tensor1D): Tensor =>
   customGradient((...inputs) => {
     const [table, save] = inputs as [Tensor, Save];
-    const rows = table.shape[0];
+    const rows = table.shape[0]!;
     save([ids]);
     return { value: tf.gather(table, ids), gradFunc: (dy, [ids]) => sumRows(dy, ids!, rows) };
   })(table);
-
-/**
- * softmax(query · keyᵀ / √width + bias) · value, each head for itself.
- * @param query [batch, heads, asking tokens, width]
- * @param key [batch, heads, tokens, width]
- * @param value [batch, heads, tokens, width]
- * @param bias [batch, 1, 1, tokens]: 0 where a token is, very negative where padding is; none when nothing is padded
- */
-export function attention(
-  query: Tensor,
-  key: Tensor,
-  value: Tensor,
-  bias: Tensor | undefined,
-  rate: number,
-  source: DropoutSource | undefined,
-): Tensor {
-  const scale = 1 / Math.sqrt(query.shape[3]!);
-  const seed = rate > 0 ? source?.nextSeed() : undefined;
-  return customGradient((...inputs) => {
-    const [query, key, value, save] = inputs as [Tensor, Tensor, Tensor, Save];
-    const scaled = tf.mul(query, scale);
-    const scores = batchMatMul(scaled, key, false, true); // [batch, heads, asking tokens, tokens]
-    const weights = softmax(bias ? tf.add(scores, bias) : scores);
-    const keep = seed && statelessKeep(weights.shape, rate, seed);
-    const used = keep ? applyMask(weights, keep) : weights;
-    // Dropout's 1 / (1 - rate) is applied to the products, which are smaller than the weights.
-    const grown = (x: Tensor) => (keep ? tf.mul(x, 1 / (1 - rate)) : x);
-    save([scaled, key, value, weights, ...(keep ? [used, keep] : [])]);
-    return {
-      value: grown(batchMatMul(used, value)), // [batch, heads, asking tokens, width]
-      gradFunc: (dy, saved) => {
-        const [scaled, key, value, weights, used, keep] = saved as [Tensor, Tensor, Tensor, Tensor, Tensor?, Tensor?];
-        const dProduct = grown(dy);
-        const dUsed = batchMatMul(dProduct, value, false, true);
-        const dWeights = keep ? applyMask(dUsed, keep) : dUsed;
-        const weighted = tf.mul(dWeights, weights);
-        const dScores = tf.sub(weighted, tf.mul(weights, tf.sum(weighted, -1, true)));
-        return [
-          tf.mul(batchMatMul(dScores, key), scale),
-          batchMatMul(dScores, scaled, true, false),
-          batchMatMul(used ?? weights, dProduct, true, false),
-        ];
-      },
-    };
-  })(query, key, value);
-}
 
 /** The mean cross-entropy over rows: logits [n, classes], labels [n] (int32) -> scalar. */
 export const crossEntropy = (logits: Tensor, labels: Tensor1D): Tensor =>

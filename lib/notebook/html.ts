@@ -44,3 +44,20 @@ export function showTable(table: Row[] | DataFrame): void {
     'text/plain': plain.join('\n'),
   });
 }
+
+/** Shows the pieces a text is cut into, with their ids; pieces of one word share a colour. */
+export function showTokens(tokens: string[], ids: ArrayLike<number>): void {
+  let word = 0;
+  const pieces = tokens.map((token, i) => {
+    if (!token.startsWith('##')) word++;
+    const colour = token.startsWith('[') ? '#e6e6e6' : word % 2 ? '#cfe3f1' : '#fbe0cc';
+    return (
+      `<span style="display:inline-block;margin:2px;padding:2px 6px;border-radius:4px;background:${colour};color:#222;` +
+      `text-align:center">${escapeHtml(token)}<br><small style="color:#666">${ids[i]}</small></span>`
+    );
+  });
+  show({
+    'text/html': `<div>${pieces.join('')}</div>`,
+    'text/plain': tokens.map((t, i) => `${t} ${ids[i]}`).join(', '),
+  });
+}

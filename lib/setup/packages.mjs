@@ -1,9 +1,10 @@
 // npm packages at their locked versions, with install scripts off (.npmrc).
 // @ts-check
+import fs from 'node:fs';
 import path from 'node:path';
 import { freeMegabytes, root } from './paths.mjs';
 import { run } from './run.mjs';
-import { hashFiles } from './steps.mjs';
+import { hash, hashFiles } from './steps.mjs';
 
 /** @type {import('./steps.mjs').Step} */
 export const packages = {
@@ -11,7 +12,15 @@ export const packages = {
   stamp: 'packages',
   megabytes: 1200,
   silent: true,
-  fingerprint: () => hashFiles('package-lock.json', 'package.json', '.npmrc'),
+  fingerprint() {
+    const { dependencies, devDependencies, overrides } = JSON.parse(
+      fs.readFileSync(path.join(root, 'package.json'), 'utf8'),
+    );
+    return hash(
+      JSON.stringify({ dependencies, devDependencies, overrides }),
+      hashFiles('package-lock.json', 'lib/package.json', '.npmrc'),
+    );
+  },
   makes: [path.join(root, 'node_modules/tslab'), path.join(root, 'node_modules/typescript')],
   async make() {
     await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], {

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { download, inPlace, sourcesOf, unpack } from './downloads.mjs';
 import { addonPackage, root, tensorflowFolder } from './paths.mjs';
 import { SetupError, run } from './run.mjs';
-import { hash, hashFiles } from './steps.mjs';
+import { filesUnder, hash, hashFiles } from './steps.mjs';
 
 /**
  * Which build this machine gets: TUNEBOOK_TENSORFLOW, else the GPU's where nvidia-smi lists one.
@@ -60,6 +60,7 @@ export const tensorflowRuntime = {
 };
 
 const patchFile = 'lib/setup/addon.patch';
+const kernelFolder = 'lib/tensorflow/native';
 const addonFolder = path.join(addonPackage, 'lib/napi-v8');
 
 /**
@@ -82,13 +83,20 @@ export async function patchSources(patch, folder) {
   }
 }
 
+/** What this machine's processor can do: the kernels are compiled for it, and again when it is another. */
+const processor = () => /^flags.*$/m.exec(fs.readFileSync('/proc/cpuinfo', 'utf8'))?.[0] ?? '';
+
 /** @type {import('./steps.mjs').Step} */
 export const addon = {
-  name: 'TensorFlow addon (compiling, about 15 s)',
+  name: 'TensorFlow addon (compiling, about 25 s)',
   stamp: 'addon',
   silent: true,
   fingerprint: () =>
-    hash(tensorflowRuntime.fingerprint(), hashFiles(patchFile, 'package-lock.json', 'lib/setup/tensorflow.mjs')),
+    hash(
+      tensorflowRuntime.fingerprint(),
+      hashFiles(patchFile, 'package-lock.json', 'lib/setup/tensorflow.mjs', ...filesUnder(kernelFolder, /\.(cc|h)$/)),
+      processor(),
+    ),
   makes: [path.join(addonFolder, 'tfjs_binding.node')],
   async make() {
     const libraries = path.join(runtime(), 'tensorflow');
@@ -99,31 +107,49 @@ export const addon = {
       fs.cpSync(path.join(addonPackage, 'binding'), sources, { recursive: true });
       await patchSources(fs.readFileSync(path.join(root, patchFile), 'utf8'), aside);
       const fromAddon = path.relative(fs.realpathSync(path.dirname(addonFolder)), libraries);
-      await run(
-        'g++',
-        [
-          '-O2',
-          '-fPIC',
-          '-shared',
-          '-std=c++17',
-          '-w',
-          '-DNAPI_VERSION=8',
-          `-I${headers}`,
-          `-I${aside}`,
-          `-I${addonPackage}`,
-        ]
-          .concat([`-I${path.join(libraries, 'include')}`, 'binding/tfjs_backend.cc', 'binding/tfjs_binding.cc'])
-          .concat([
+      const include = `-I${path.join(libraries, 'include')}`;
+      const common = ['-fPIC', '-std=c++17', '-w', '-DNDEBUG', include];
+      /** @param {string} what @param {string[]} argv */
+      const compile = (what, argv) =>
+        run('g++', argv, { cwd: aside, what: `Compiling ${what}`, remedy: "The compiler's words above say why." });
+      await Promise.all([
+        ...['tfjs_backend', 'tfjs_binding'].map((name) =>
+          compile('the TensorFlow addon', [
+            ...common,
+            '-O2',
+            '-DNAPI_VERSION=8',
+            `-I${headers}`,
+            `-I${aside}`,
+            `-I${addonPackage}`,
+            '-c',
+            `binding/${name}.cc`,
             '-o',
-            path.join(aside, 'tfjs_binding.node'),
-            `-L${libraries}`,
-            '-ltensorflow',
-            '-ltensorflow_framework',
-          ])
-          // Relative to the addon, so that a checkout may be moved.
-          .concat([`-Wl,-rpath,$ORIGIN/${path.join('..', fromAddon)}`]),
-        { cwd: aside, what: 'Compiling the TensorFlow addon', remedy: "The compiler's words above say why." },
-      );
+            `${name}.o`,
+          ]),
+        ),
+        compile("the project's kernels", [
+          ...common,
+          '-O3',
+          // For this very processor. Sums are reordered where the source says so, and nothing else is.
+          '-march=native',
+          '-fopenmp-simd',
+          '-fno-math-errno',
+          '-fno-trapping-math',
+          '-DEIGEN_MAX_ALIGN_BYTES=64',
+          '-c',
+          path.join(root, kernelFolder, 'kernels.cc'),
+          '-o',
+          'kernels.o',
+        ]),
+      ]);
+      await compile('the TensorFlow addon', [
+        '-shared',
+        ...['tfjs_backend.o', 'tfjs_binding.o', 'kernels.o'],
+        ...['-o', 'tfjs_binding.node', `-L${libraries}`, '-ltensorflow', '-ltensorflow_framework'],
+        // Relative to the addon, so that a checkout may be moved.
+        `-Wl,-rpath,$ORIGIN/${path.join('..', fromAddon)}`,
+      ]);
+      for (const name of fs.readdirSync(aside)) if (name.endsWith('.o')) fs.rmSync(path.join(aside, name));
     });
   },
 };

@@ -22,14 +22,10 @@ export function padBatch({ ids, labels }: EncodedReviews, indices: number[], pad
   const batch = indices.length;
   const tokens = Math.max(...indices.map((index) => ids[index]!.length));
   const inputIds = new Int32Array(batch * tokens).fill(padTokenId);
-  const attentionMask = new Int32Array(batch * tokens);
-  indices.forEach((index, row) => {
-    inputIds.set(ids[index]!, row * tokens);
-    attentionMask.fill(1, row * tokens, row * tokens + ids[index]!.length);
-  });
+  indices.forEach((index, row) => inputIds.set(ids[index]!, row * tokens));
   return {
     inputIds,
-    attentionMask,
+    lengths: Int32Array.from(indices, (index) => ids[index]!.length),
     labels: Int32Array.from(indices, (index) => labels[index]!),
     batch,
     tokens,

@@ -1,6 +1,7 @@
 /**
  * AdamW: Adam with decoupled weight decay (Loshchilov and Hutter, 2019, arXiv:1711.05101), number for number what
- * torch.optim.AdamW does after clip_grad_norm_, on TensorFlow's fused kernel, which tfjs's own Adam does not use.
+ * torch.optim.AdamW does after clip_grad_norm_: on a processor by the project's kernel, on a GPU by TensorFlow's fused
+ * one, which tfjs's own Adam does not use.
  *
  * Gradients are clipped without touching them. The kernel's moments are averages, m += (g - m)(1 - β); an average of
  * gradients each scaled by its own factor f is the average of the unscaled ones under other weights, times the average
@@ -9,6 +10,7 @@
  * at 0, the averages of f carry Adam's bias correction with them.
  */
 import type { Tensor } from '@tensorflow/tfjs';
+import { fusedAdamW, fusedKernelsRun } from '../tensorflow/fused-kernels.js';
 import { halfSquareSum } from '../tensorflow/kernels.js';
 import { backend, binding, boolAttribute, tf, typeAttribute } from '../tensorflow/runtime.js';
 import { zerosVariable, type ResourceVariable } from '../tensorflow/variables.js';
@@ -70,13 +72,17 @@ export class AdamW {
     this.#decay *= keep;
     tf.tidy(() => {
       const id = (tensor: Tensor) => backend.getInputTensorIds([tensor])[0]!;
-      // beta1_power, beta2_power (0: no correction is left to do), lr, beta1, beta2, epsilon.
-      const scalars = [0, 0, (learningRate * mean) / deviation, firstWeight, secondWeight, epsilon / deviation].map(
-        (value) => id(tf.scalar(value)),
-      );
+      const values = [(learningRate * mean) / deviation, firstWeight, secondWeight, epsilon / deviation];
+      const fused = fusedKernelsRun ? tf.tensor1d([...values, keep]) : undefined;
+      // beta1_power and beta2_power, 0 since no correction is left to do, then lr, beta1, beta2 and epsilon.
+      const scalars = fused ? [] : [0, 0, ...values].map((value) => id(tf.scalar(value)));
       for (const [name, gradient] of gradients) {
         const parameter = this.parameters.get(name)!;
         const { first, second } = this.#moments.get(name)!;
+        if (fused) {
+          fusedAdamW(parameter, first, second, gradient, fused, isDecayed(name));
+          continue;
+        }
         if (keep !== 1 && isDecayed(name)) {
           const decayed = tf.tidy(() => tf.mul(parameter.read(), keep));
           parameter.assign(decayed);

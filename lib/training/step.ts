@@ -6,7 +6,7 @@ import type { Scalar, Tensor, Tensor1D } from '@tensorflow/tfjs';
 import { batchTensors, readWeights, type Classifier, type EncodedBatch } from '../model/classifier.js';
 import { sequenceClassification } from '../model/distilbert.js';
 import type { DropoutSource } from '../model/dropout.js';
-import { crossEntropy } from '../model/layers.js';
+import { crossEntropy, type Layers } from '../model/layers.js';
 import { tf } from '../tensorflow/runtime.js';
 
 export interface LabelledBatch extends EncodedBatch {
@@ -17,6 +17,7 @@ export interface LabelledBatch extends EncodedBatch {
 /**
  * @param source dropout's random numbers; none switches dropout off
  * @param weight the loss is multiplied by it: 1, or a batch's share when gradients are accumulated
+ * @param layers see sequenceClassification
  * @returns the mean cross-entropy before weighting, and gradients by parameter name; the caller disposes of them
  */
 export function lossAndGradients(
@@ -24,15 +25,17 @@ export function lossAndGradients(
   batch: LabelledBatch,
   source?: DropoutSource,
   weight = 1,
+  layers?: Layers,
 ): { loss: number; gradients: Map<string, Tensor> } {
   const names = [...classifier.parameters.keys()];
   const { value, grads } = tf.tidy(() => {
-    const { ids, mask } = batchTensors(batch);
+    const { ids, lengths } = batchTensors(batch);
     const labels: Tensor1D = tf.tensor1d(batch.labels, 'int32');
     const weights = readWeights(classifier);
     const lossOf = (...values: Tensor[]) => {
       const traced = Object.fromEntries(names.map((name, i) => [name, values[i]!]));
-      return crossEntropy(sequenceClassification(traced, ids, mask, classifier.config, source), labels) as Scalar;
+      const logits = sequenceClassification(traced, ids, lengths, classifier.config, source, layers);
+      return crossEntropy(logits, labels) as Scalar;
     };
     return tf.valueAndGrads(lossOf)(
       names.map((name) => weights[name]!),

@@ -1,31 +1,11 @@
 // `npm run bench`: Tunebook and PyTorch on the same work in one run, taking turns; medians and their ratio.
-import { spawn, spawnSync } from 'node:child_process';
-import fs from 'node:fs';
+import { spawn } from 'node:child_process';
 import os from 'node:os';
 import path from 'node:path';
 import readline from 'node:readline';
 import { root } from '../checkout.js';
+import { findPyTorch } from './pytorch-environment.js';
 import { batch, rounds, steps, tokens, workFile, writeWork } from './work.js';
-
-const environment = path.join(root, '.tunebook/pytorch');
-
-/** PyTorch's CPU build in an environment of its own; TUNEBOOK_BENCH_PYTHON names one that is there already. */
-function findPyTorch(): string {
-  const named = process.env['TUNEBOOK_BENCH_PYTHON'];
-  if (named) return named;
-  const python = path.join(environment, 'bin/python');
-  if (!fs.existsSync(path.join(environment, 'whole'))) {
-    console.log('Setting up PyTorch in an environment of its own …');
-    for (const [command, argv] of [
-      [process.env['TUNEBOOK_PYTHON'] ?? 'python3', ['-m', 'venv', '--clear', environment]],
-      [python, ['-m', 'pip', 'install', '--quiet', '-r', path.join(root, 'test/bench/requirements.txt')]],
-    ] as const)
-      if (spawnSync(command, argv, { stdio: 'inherit' }).status !== 0)
-        throw new Error('PyTorch could not be installed; see above.');
-    fs.writeFileSync(path.join(environment, 'whole'), '');
-  }
-  return python;
-}
 
 /** A side that waits for its turn; resolves when it is ready, so that no side's start is in another's time. */
 async function startSide(command: string, argv: string[]) {

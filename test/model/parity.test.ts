@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test } from 'node:test';
 import { loadClassifier, predictLogits } from 'tunebook/model/classifier.js';
+import { composedLayers } from 'tunebook/model/composed-layers.js';
+import { fusedLayers } from 'tunebook/model/fused-layers.js';
 import { tf } from 'tunebook/tensorflow/runtime.js';
 import { AdamW, clipFactor } from 'tunebook/training/adamw.js';
 import { learningRateFactor } from 'tunebook/training/schedule.js';
@@ -12,35 +14,44 @@ import { fixtures, reference, relativeDifference, unpack } from '../checkout.js'
 const expected = reference();
 const batch: LabelledBatch = {
   inputIds: Int32Array.from(expected.inputIds),
-  attentionMask: Int32Array.from(expected.attentionMask),
+  lengths: Int32Array.from({ length: expected.batch }, (_, row) =>
+    expected.attentionMask.slice(row * expected.tokens, (row + 1) * expected.tokens).reduce((a, b) => a + b),
+  ),
   labels: Int32Array.from(expected.labels),
   batch: expected.batch,
   tokens: expected.tokens,
 };
 const tiny = () => loadClassifier(path.join(fixtures, 'tiny'));
 
-test('logits of a padded batch', () => {
-  const model = tiny();
-  assert.ok(relativeDifference(predictLogits(model, batch), unpack(expected.logits)) < 1e-5);
-  model.dispose();
-});
+const makings = { fused: fusedLayers, composed: composedLayers };
 
-test('loss and the gradient of every parameter, with padding in the batch', () => {
-  const model = tiny();
-  const { loss, gradients } = lossAndGradients(model, batch);
-  assert.ok(Math.abs(loss - expected.loss) / expected.loss < 1e-5, `${loss} against ${expected.loss}`);
-  assert.deepEqual([...gradients.keys()].sort(), Object.keys(expected.gradients).sort());
-  // A key's bias shifts every score of a row alike, so softmax leaves it a gradient of 0 but for rounding.
-  const size = Math.max(...Object.values(expected.gradients).flatMap((packed) => Array.from(unpack(packed), Math.abs)));
-  for (const [name, gradient] of gradients) {
-    const found = gradient.dataSync();
-    const wanted = unpack(expected.gradients[name]!);
-    if (name.endsWith('k_lin.bias')) assert.ok(Math.max(...Array.from(found, Math.abs)) < 1e-5 * size, name);
-    else assert.ok(relativeDifference(found, wanted) < 1e-4, `${name}: ${relativeDifference(found, wanted)}`);
-    gradient.dispose();
-  }
-  model.dispose();
-});
+for (const [making, layers] of Object.entries(makings)) {
+  test(`${making} layers: logits of a padded batch`, () => {
+    const model = tiny();
+    const difference = relativeDifference(predictLogits(model, batch, layers), unpack(expected.logits));
+    assert.ok(difference < 1e-5, String(difference));
+    model.dispose();
+  });
+
+  test(`${making} layers: loss and the gradient of every parameter, with padding in the batch`, () => {
+    const model = tiny();
+    const { loss, gradients } = lossAndGradients(model, batch, undefined, 1, layers);
+    assert.ok(Math.abs(loss - expected.loss) / expected.loss < 1e-5, `${loss} against ${expected.loss}`);
+    assert.deepEqual([...gradients.keys()].sort(), Object.keys(expected.gradients).sort());
+    // A key's bias shifts every score of a row alike, so softmax leaves it a gradient of 0 but for rounding.
+    const size = Math.max(
+      ...Object.values(expected.gradients).flatMap((packed) => Array.from(unpack(packed), Math.abs)),
+    );
+    for (const [name, gradient] of gradients) {
+      const found = gradient.dataSync();
+      const wanted = unpack(expected.gradients[name]!);
+      if (name.endsWith('k_lin.bias')) assert.ok(Math.max(...Array.from(found, Math.abs)) < 1e-5 * size, name);
+      else assert.ok(relativeDifference(found, wanted) < 1e-4, `${name}: ${relativeDifference(found, wanted)}`);
+      gradient.dispose();
+    }
+    model.dispose();
+  });
+}
 
 test('one clipped AdamW step', () => {
   const model = tiny();
@@ -69,7 +80,7 @@ test('the loss curve of 100 steps, and no tensor left behind', () => {
   for (const [step, { inputIds, labels }] of batches.entries()) {
     const { loss, gradients } = lossAndGradients(model, {
       inputIds: Int32Array.from(inputIds),
-      attentionMask: new Int32Array(inputIds.length).fill(1),
+      lengths: Int32Array.from(labels, () => inputIds.length / labels.length),
       labels: Int32Array.from(labels),
       batch: labels.length,
       tokens: inputIds.length / labels.length,

@@ -45,7 +45,9 @@ test('finetune.ipynb runs from top to bottom in its quick setting', async () => 
 test('the committed notebook holds the outputs of a whole run, in under 1 MB', () => {
   const file = path.join(root, 'notebooks/finetune.ipynb');
   assert.ok(fs.statSync(file).size < 1_000_000);
-  const code = readNotebook(file).cells.filter(({ cell_type }) => cell_type === 'code');
+  const { cells } = readNotebook(file);
+  assert.ok(cells.length >= 25 && cells.length <= 40);
+  const code = cells.filter(({ cell_type }) => cell_type === 'code');
   assert.ok(
     code.every(({ outputs, execution_count }) => (outputs ?? []).length > 0 && typeof execution_count === 'number'),
   );

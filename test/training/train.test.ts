@@ -12,7 +12,8 @@ import {
 } from 'tunebook/model/classifier.js';
 import { ModelFormatError, parseConfig } from 'tunebook/model/config.js';
 import { dropoutOfStep } from 'tunebook/model/dropout.js';
-import { dropout } from 'tunebook/model/layers.js';
+import { composedLayers } from 'tunebook/model/composed-layers.js';
+import { fusedLayers } from 'tunebook/model/fused-layers.js';
 import { tf } from 'tunebook/tensorflow/runtime.js';
 import { statelessKeep } from 'tunebook/tensorflow/kernels.js';
 import { padBatch, trainingBatches, type EncodedReviews } from 'tunebook/text/batches.js';
@@ -45,36 +46,37 @@ const task = (rows: number): EncodedReviews => {
 };
 const values = (model: Classifier) => [...model.parameters.values()].flatMap((parameter) => [...parameter.data()]);
 
-test('gradients agree with finite differences, dropout and padding included', () => {
-  const model = createClassifier({ ...config, initializer_range: 0.3 });
-  const batch = padBatch(task(6), [0, 1, 2, 3, 4, 5]);
-  const loss = () => {
-    const found = lossAndGradients(model, batch, dropoutOfStep(5, 0));
-    tf.dispose([...found.gradients.values()]);
-    return found.loss;
-  };
-  const { gradients } = lossAndGradients(model, batch, dropoutOfStep(5, 0));
-  for (const [name, parameter] of model.parameters) {
-    const gradient = gradients.get(name)!.dataSync<'float32'>();
-    const index = gradient.reduce((best, value, i) => (Math.abs(value) > Math.abs(gradient[best]!) ? i : best), 0);
-    if (Math.abs(gradient[index]!) < 1e-3) continue;
-    const original = parameter.data().slice();
-    const at = (change: number) => {
-      const moved = original.slice();
-      moved[index]! += change;
-      parameter.assign(tf.tensor(moved, parameter.shape));
-      return loss();
+for (const [making, layers] of Object.entries({ fused: fusedLayers, composed: composedLayers }))
+  test(`${making} layers: gradients agree with finite differences, dropout and padding included`, () => {
+    const model = createClassifier({ ...config, initializer_range: 0.3 });
+    const batch = padBatch(task(6), [0, 1, 2, 3, 4, 5]);
+    const loss = () => {
+      const found = lossAndGradients(model, batch, dropoutOfStep(5, 0), 1, layers);
+      tf.dispose([...found.gradients.values()]);
+      return found.loss;
     };
-    const step = 3e-3;
-    const slope = (at(step) - at(-step)) / (2 * step);
-    parameter.assign(tf.tensor(original, parameter.shape));
-    assert.ok(
-      Math.abs(slope - gradient[index]!) < 0.02 * Math.abs(gradient[index]!) + 1e-4,
-      `${name}: ${gradient[index]} against ${slope}`,
-    );
-  }
-  model.dispose();
-});
+    const { gradients } = lossAndGradients(model, batch, dropoutOfStep(5, 0), 1, layers);
+    for (const [name, parameter] of model.parameters) {
+      const gradient = gradients.get(name)!.dataSync<'float32'>();
+      const index = gradient.reduce((best, value, i) => (Math.abs(value) > Math.abs(gradient[best]!) ? i : best), 0);
+      if (Math.abs(gradient[index]!) < 1e-3) continue;
+      const original = parameter.data().slice();
+      const at = (change: number) => {
+        const moved = original.slice();
+        moved[index]! += change;
+        parameter.assign(tf.tensor(moved, parameter.shape));
+        return loss();
+      };
+      const step = 3e-3;
+      const slope = (at(step) - at(-step)) / (2 * step);
+      parameter.assign(tf.tensor(original, parameter.shape));
+      assert.ok(
+        Math.abs(slope - gradient[index]!) < 0.02 * Math.abs(gradient[index]!) + 1e-4,
+        `${name}: ${gradient[index]} against ${slope}`,
+      );
+    }
+    model.dispose();
+  });
 
 test('a small task is learnt, by accumulated batches too', async () => {
   for (const gradientAccumulationSteps of [1, 2]) {
@@ -153,8 +155,19 @@ test('dropout drops its share, and kept numbers grow so that sums stay', () => {
     const other = statelessKeep([99_999], 0.3, tf.tensor1d([1, 3], 'int32'));
     assert.deepEqual(keep.dataSync(), again.dataSync());
     assert.notDeepEqual(keep.dataSync(), other.dataSync());
-    const dropped = dropout(tf.fill([100_000], 1), 0.3, dropoutOfStep(1, 1));
-    assert.ok(Math.abs(tf.mean(dropped).dataSync()[0]! - 1) < 0.01);
+    for (const layers of [fusedLayers, composedLayers]) {
+      const ones = tf.fill([400, 250], 1);
+      const dropped = layers.dropout(ones, 0.3, dropoutOfStep(1, 1));
+      assert.ok(Math.abs(tf.mean(dropped).dataSync()[0]! - 1) < 0.01);
+      assert.deepEqual([...new Set(dropped.dataSync())].sort(), [0, Math.fround(1 / 0.7)].sort());
+      // Neighbours fall alike no more often than chance has it: 0.3 · 0.3 + 0.7 · 0.7.
+      const numbers = dropped.dataSync();
+      const alike = (far: number) => numbers.filter((value, i) => i >= far && value === numbers[i - far]).length / 1e5;
+      for (const far of [1, 2, 250]) assert.ok(Math.abs(alike(far) - 0.58) < 0.01, `${far}: ${alike(far)}`);
+      const others = layers.dropout(ones, 0.3, dropoutOfStep(1, 2)).dataSync();
+      const same = numbers.filter((value, i) => value === others[i]).length / 1e5;
+      assert.ok(Math.abs(same - 0.58) < 0.01, `the next step: ${same}`);
+    }
   });
 });
 
