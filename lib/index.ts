@@ -21,6 +21,7 @@ export * from './reviews/table.js';
 export * from './serving/score.js';
 export * from './settings.js';
 export * from './tensorflow/device.js';
+export * from './tensorflow/precision.js';
 export * from './text/batches.js';
 export * from './text/tokenizer.js';
 export * from './tracking/journal.js';

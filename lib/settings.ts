@@ -3,6 +3,7 @@
  * override it (TUNEBOOK_ and the name in capitals), so the same notebook does a quick run, the usual one and a long one.
  */
 import { z } from 'zod';
+import type { PrecisionSetting } from './tensorflow/precision.js';
 
 export interface Settings {
   /** TUNEBOOK_MODEL: `embedded`, or a DistilBERT folder of Hugging Face's layout. @default 'embedded' */
@@ -25,6 +26,8 @@ export interface Settings {
   batchSize: number;
   /** TUNEBOOK_MAX_LENGTH: tokens after which a text is cut. @default 128 */
   maxLength: number;
+  /** TUNEBOOK_PRECISION: of matrix products, `float32`, `bfloat16`, or `auto` for what the device does well. @default 'auto' */
+  precision: PrecisionSetting;
   /** TUNEBOOK_SEED: of everything that chance decides. @default 42 */
   seed: number;
   /** TUNEBOOK_RUN_FOLDER: where the journal and the model go. @default 'runs/notebook' beside the notebooks' folder */
@@ -55,6 +58,7 @@ const schema = z.object({
   learningRate: z.coerce.number().positive().max(1).default(5e-5),
   batchSize: count(1).default(16),
   maxLength: count(8).default(128),
+  precision: z.enum(['auto', 'float32', 'bfloat16']).default('auto'),
   seed: z.coerce.number().int().default(42),
   runFolder: z.string().min(1).default('../runs/notebook'),
 });

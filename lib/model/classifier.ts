@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs';
 import { statelessNormal } from '../tensorflow/kernels.js';
+import { precisionOf, type Precision, type PrecisionSetting } from '../tensorflow/precision.js';
 import { tf } from '../tensorflow/runtime.js';
 import { ResourceVariable } from '../tensorflow/variables.js';
 import { configJson, labelNames, ModelFormatError, parseConfig, type DistilBertConfig } from './config.js';
@@ -24,6 +25,8 @@ export interface Classifier {
   config: DistilBertConfig;
   /** By Hugging Face's names, in the order in which they are stored. */
   parameters: Map<string, ResourceVariable>;
+  /** Of the products with weights; the parameters themselves are float32. */
+  precision: Precision;
   /** What loading left aside or made afresh, in sentences. */
   notes: string[];
   /** Frees the parameters' memory. */
@@ -63,10 +66,21 @@ function build(
 /**
  * A classifier with fresh random weights, as for a benchmark or a test.
  * @param seed default 42
+ * @param precision default `auto`: what is best here
  */
-export function createClassifier(config: DistilBertConfig, seed = 42): Classifier {
+export function createClassifier(
+  config: DistilBertConfig,
+  seed = 42,
+  precision: PrecisionSetting = 'auto',
+): Classifier {
   const { parameters } = build(config, new Map(), seed);
-  return { config, parameters, notes: [], dispose: () => parameters.forEach((parameter) => parameter.dispose()) };
+  return {
+    config,
+    parameters,
+    precision: precisionOf(precision),
+    notes: [],
+    dispose: () => parameters.forEach((parameter) => parameter.dispose()),
+  };
 }
 
 /**
@@ -74,11 +88,12 @@ export function createClassifier(config: DistilBertConfig, seed = 42): Classifie
  * A head that is missing is made afresh, one of another task is left aside, and `notes` says so.
  * @param options.labels class names; default: the ones in config.json, for a base model negative and positive
  * @param options.seed of the fresh head's weights, default 42
+ * @param options.precision default `auto`: what is best here
  * @throws ModelFormatError when a file is missing or does not fit
  */
 export function loadClassifier(
   folder: string,
-  { labels, seed = 42 }: { labels?: string[]; seed?: number } = {},
+  { labels, seed = 42, precision = 'auto' }: { labels?: string[]; seed?: number; precision?: PrecisionSetting } = {},
 ): Classifier {
   const need = (name: string): string => {
     const file = path.join(folder, name);
@@ -119,7 +134,13 @@ export function loadClassifier(
   if (fresh.length > 0) notes.push(`Freshly initialised, to be learnt: ${fresh.join(', ')}.`);
   const unused = [...stored.keys()].filter((name) => !parameters.has(name));
   if (unused.length > 0) notes.push(`Left aside, since they belong to another task: ${unused.join(', ')}.`);
-  return { config, parameters, notes, dispose: () => parameters.forEach((parameter) => parameter.dispose()) };
+  return {
+    config,
+    parameters,
+    precision: precisionOf(precision),
+    notes,
+    dispose: () => parameters.forEach((parameter) => parameter.dispose()),
+  };
 }
 
 /** Reads every parameter for one step; inside tf.tidy, which lets go of them afterwards. */
@@ -137,13 +158,16 @@ export function batchTensors({ inputIds, lengths, batch, tokens }: EncodedBatch)
 
 /**
  * Logits of a batch, without dropout.
- * @param layers see sequenceClassification
+ * @param layers see ForwardOptions
  * @returns [batch * labels], row by row
  */
 export function predictLogits(classifier: Classifier, batch: EncodedBatch, layers?: Layers): Float32Array {
   const logits = tf.tidy(() => {
     const { ids, lengths } = batchTensors(batch);
-    return sequenceClassification(readWeights(classifier), ids, lengths, classifier.config, undefined, layers);
+    return sequenceClassification(readWeights(classifier), ids, lengths, classifier.config, {
+      layers,
+      precision: classifier.precision,
+    });
   });
   const data = logits.dataSync<'float32'>();
   logits.dispose();

@@ -4,6 +4,7 @@
  */
 import type { Rank, Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs';
 import { fusedKernelsRun } from '../tensorflow/fused-kernels.js';
+import type { Precision } from '../tensorflow/precision.js';
 import { tf } from '../tensorflow/runtime.js';
 import type { DistilBertConfig } from './config.js';
 import type { DropoutSource } from './dropout.js';
@@ -42,12 +43,20 @@ export function weightShapes(config: DistilBertConfig, labels: number): Map<stri
   return shapes;
 }
 
+export interface ForwardOptions {
+  /** Given while training: dropout's random numbers. */
+  source?: DropoutSource | undefined;
+  /** Which making of the parts. Default: the fused one where tensors live on the processor. */
+  layers?: Layers | undefined;
+  /** Of the products with weights. @default 'float32' */
+  precision?: Precision;
+}
+
 /**
  * Texts to logits.
  * @param inputIds [batch, tokens], int32
  * @param lengths [batch], int32: how many tokens of each text are no padding, which stands behind them
- * @param source given while training: dropout's random numbers
- * @param layers which making of the parts; default: the fused one where tensors live on the processor
+ * @param options see ForwardOptions
  * @returns [batch, labels]
  */
 export function sequenceClassification(
@@ -55,14 +64,14 @@ export function sequenceClassification(
   inputIds: Tensor2D,
   lengths: Tensor1D,
   config: DistilBertConfig,
-  source?: DropoutSource,
-  layers: Layers = fusedKernelsRun ? fusedLayers : composedLayers,
+  { source, layers = fusedKernelsRun ? fusedLayers : composedLayers, precision = 'float32' }: ForwardOptions = {},
 ): Tensor2D {
+  const productOf = (x: Tensor, name: string) => product(x, weightOf(name), precision);
   const [batch, tokens] = inputIds.shape;
   const { dim, n_heads: heads } = config;
   const weightOf = (name: string) => weights[`${name}.weight`]!;
   const biasOf = (name: string) => weights[`${name}.bias`]!;
-  const split = (x: Tensor, name: string) => layers.splitHeads(product(x, weightOf(name)), biasOf(name), batch, heads); // [batch, heads, tokens, dim / heads]
+  const split = (x: Tensor, name: string) => layers.splitHeads(productOf(x, name), biasOf(name), batch, heads); // [batch, heads, tokens, dim / heads]
   const join = (x: Tensor) => tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [-1, dim]); // [batch * tokens, dim]
   const add = (a: Tensor, b: Tensor, linear: string, norm: string, rate: number) =>
     layers.residualLayerNorm(a, b, { bias: biasOf(linear), scale: weightOf(norm), shift: biasOf(norm) }, rate, source);
@@ -86,14 +95,14 @@ export function sequenceClassification(
     const key = split(x, `${layer}.attention.k_lin`);
     const value = split(x, `${layer}.attention.v_lin`);
     const context = join(layers.attention(query, key, value, lengths, config.attention_dropout, source));
-    const attended = product(context, weightOf(`${layer}.attention.out_lin`));
+    const attended = productOf(context, `${layer}.attention.out_lin`);
     x = add(asking, attended, `${layer}.attention.out_lin`, `${layer}.sa_layer_norm`, 0);
-    const inner = layers.gelu(product(x, weightOf(`${layer}.ffn.lin1`)), biasOf(`${layer}.ffn.lin1`)); // [batch * tokens, hidden_dim]
-    const outer = product(inner, weightOf(`${layer}.ffn.lin2`));
+    const inner = layers.gelu(productOf(x, `${layer}.ffn.lin1`), biasOf(`${layer}.ffn.lin1`)); // [batch * tokens, hidden_dim]
+    const outer = productOf(inner, `${layer}.ffn.lin2`);
     x = add(x, outer, `${layer}.ffn.lin2`, `${layer}.output_layer_norm`, config.dropout);
   }
 
-  const linear = (x: Tensor, name: string) => addBias(product(x, weightOf(name)), biasOf(name));
+  const linear = (x: Tensor, name: string) => addBias(productOf(x, name), biasOf(name));
   const pooled = layers.dropout(tf.relu(linear(x, 'pre_classifier')), config.seq_classif_dropout, source);
   return linear(pooled, 'classifier') as Tensor2D;
 }

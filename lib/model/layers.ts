@@ -9,6 +9,7 @@
  */
 import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
 import { biasAdd, biasAddGradient, matMul, sparseCrossEntropy, sumRows } from '../tensorflow/kernels.js';
+import type { Precision } from '../tensorflow/precision.js';
 import { tf } from '../tensorflow/runtime.js';
 import { customGradient, type Save } from './custom-gradient.js';
 import type { DropoutSource } from './dropout.js';
@@ -49,20 +50,21 @@ export interface Layers {
 }
 
 /** x · weightᵀ: [n, in], [out, in] -> [n, out]. */
-export const product: (x: Tensor, weight: Tensor) => Tensor = customGradient((...inputs) => {
-  const [x, weight, save] = inputs as [Tensor, Tensor, Save];
-  save([x, weight]);
-  return {
-    value: matMul(x, weight, false, true), // [n, out]
-    gradFunc: (dy, saved) => {
-      const [x, weight] = saved as [Tensor, Tensor];
-      return [
-        matMul(dy, weight), // [n, in]
-        matMul(dy, x, true, false), // [out, in]
-      ];
-    },
-  };
-});
+export const product = (x: Tensor, weight: Tensor, precision: Precision): Tensor =>
+  customGradient((...inputs) => {
+    const [x, weight, save] = inputs as [Tensor, Tensor, Save];
+    save([x, weight]);
+    return {
+      value: matMul(x, weight, false, true, precision), // [n, out]
+      gradFunc: (dy, saved) => {
+        const [x, weight] = saved as [Tensor, Tensor];
+        return [
+          matMul(dy, weight, false, false, precision), // [n, in]
+          matMul(dy, x, true, false, precision), // [out, in]
+        ];
+      },
+    };
+  })(x, weight);
 
 /** x + bias: [n, width], [width] -> [n, width]. */
 export const addBias: (x: Tensor, bias: Tensor) => Tensor = customGradient((...inputs) => {

@@ -12,7 +12,9 @@ import type { Review } from './review.js';
 // Its names are not seen by an import of an ES module.
 const danfo = createRequire(import.meta.url)('danfojs-node') as typeof Danfo;
 
-export type ReviewTable = DataFrame;
+/** A name of its own: tslab's compiler cannot name what it infers by a path into another package. */
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type
+export interface ReviewTable extends DataFrame {}
 
 export function reviewTable(reviews: Review[], labelNames: string[]): ReviewTable {
   return new danfo.DataFrame({

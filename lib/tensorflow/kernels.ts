@@ -3,18 +3,42 @@
  * its own: they are what gradients are written with (tf.customGrad).
  */
 import type { Rank, Tensor, Tensor1D } from '@tensorflow/tfjs';
+import type { Precision } from './precision.js';
 import { backend, binding, boolAttribute, execute, executeOne, tf, typeAttribute } from './runtime.js';
 import type { ResourceVariable } from './variables.js';
 
 const float = typeAttribute('float32');
 
-/** Product of two matrices, either transposed inside the kernel at no cost: [m, k] x [k, n] -> [m, n]. */
-export const matMul = (a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor =>
-  executeOne(
-    'MatMul',
-    [float, boolAttribute('transpose_a', transposeA), boolAttribute('transpose_b', transposeB)],
-    [a, b],
-  );
+// TensorFlow's numbers (types.proto) of types that tfjs does not know.
+const int16 = 5;
+const bfloat16 = 14;
+
+const typeNumber = (name: string, value: number) => ({ name, type: binding.TF_ATTR_TYPE, value });
+
+function cast(id: number, from: number, to: number): number {
+  const [result] = binding.executeOp('Cast', [typeNumber('SrcT', from), typeNumber('DstT', to)], [id], 1);
+  return result!.id;
+}
+
+/**
+ * Product of two matrices, either transposed inside the kernel at no cost: [m, k] x [k, n] -> [m, n].
+ * @param precision of the factors and of the result; what comes in and goes out is float32 all the same
+ */
+export function matMul(
+  a: Tensor,
+  b: Tensor,
+  transposeA = false,
+  transposeB = false,
+  precision: Precision = 'float32',
+): Tensor {
+  const transposes = [boolAttribute('transpose_a', transposeA), boolAttribute('transpose_b', transposeB)];
+  if (precision === 'float32') return executeOne('MatMul', [float, ...transposes], [a, b]);
+  const factors = backend.getInputTensorIds([a, b]).map((id) => cast(id, binding.TF_FLOAT, bfloat16));
+  const [rounded] = binding.executeOp('MatMul', [typeNumber('T', bfloat16), ...transposes], factors, 1);
+  const id = cast(rounded!.id, bfloat16, binding.TF_FLOAT);
+  for (const done of [...factors, rounded!.id]) binding.deleteTensor(done);
+  return backend.createOutputTensor({ ...rounded!, id, dtype: binding.TF_FLOAT });
+}
 
 /** Products of two stacks of matrices: [..., m, k] x [..., k, n] -> [..., m, n]. */
 export const batchMatMul = (a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor =>
@@ -87,9 +111,6 @@ export function statelessNormal(shape: number[], seed: Tensor1D): Tensor {
   return numbers;
 }
 
-/** TensorFlow's number for int16 (types.proto), a type that tfjs does not know. */
-const int16 = 5;
-
 /**
  * True with probability 1 - rate (to 1/65,536), depending on the seed alone ([2], int32). tf.randomUniform draws in a
  * JavaScript loop, and a float32 is more chance than a yes or no needs: 16 bits decide, so each draw serves two, and the
@@ -98,18 +119,22 @@ const int16 = 5;
 export function statelessKeep(shape: number[], rate: number, seed: Tensor1D): Tensor {
   const count = shape.reduce((product, size) => product * size, 1);
   const draws = Math.ceil(count / 2);
-  const type = (name: string, value: number) => ({ name, type: binding.TF_ATTR_TYPE, value });
   return tf.tidy(() => {
     const inputs = (...tensors: Tensor[]) => backend.getInputTensorIds(tensors);
     const random = statelessInteger(tf.tensor1d([draws], 'int32'), seed); // [draws], int32
-    const halves = binding.executeOp('Bitcast', [typeAttribute('int32'), type('type', int16)], inputs(random), 1)[0]!; // [draws, 2], int16
+    const halves = binding.executeOp(
+      'Bitcast',
+      [typeAttribute('int32'), typeNumber('type', int16)],
+      inputs(random),
+      1,
+    )[0]!; // [draws, 2], int16
     const least = binding.executeOp(
       'Cast',
-      [typeAttribute('int32', 'SrcT'), type('DstT', int16)],
+      [typeAttribute('int32', 'SrcT'), typeNumber('DstT', int16)],
       inputs(tf.scalar(Math.round(rate * 65536) - 32768, 'int32')),
       1,
     )[0]!;
-    const [kept] = binding.executeOp('GreaterEqual', [type('T', int16)], [halves.id, least.id], 1);
+    const [kept] = binding.executeOp('GreaterEqual', [typeNumber('T', int16)], [halves.id, least.id], 1);
     binding.deleteTensor(halves.id);
     binding.deleteTensor(least.id);
     const flat = tf.reshape<Rank.R1>(backend.createOutputTensor(kept!), [2 * draws]);

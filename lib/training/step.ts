@@ -17,7 +17,7 @@ export interface LabelledBatch extends EncodedBatch {
 /**
  * @param source dropout's random numbers; none switches dropout off
  * @param weight the loss is multiplied by it: 1, or a batch's share when gradients are accumulated
- * @param layers see sequenceClassification
+ * @param layers see ForwardOptions
  * @returns the mean cross-entropy before weighting, and gradients by parameter name; the caller disposes of them
  */
 export function lossAndGradients(
@@ -34,7 +34,11 @@ export function lossAndGradients(
     const weights = readWeights(classifier);
     const lossOf = (...values: Tensor[]) => {
       const traced = Object.fromEntries(names.map((name, i) => [name, values[i]!]));
-      const logits = sequenceClassification(traced, ids, lengths, classifier.config, source, layers);
+      const logits = sequenceClassification(traced, ids, lengths, classifier.config, {
+        source,
+        layers,
+        precision: classifier.precision,
+      });
       return crossEntropy(logits, labels) as Scalar;
     };
     return tf.valueAndGrads(lossOf)(

@@ -1,6 +1,6 @@
 // `npm run bench:accuracy -- FILE`: accuracy of two epochs on a file of reviews (label, title, content), by the library's
 // own interface, against a bag of words; and whether Python's transformers gets the same logits from the saved model.
-// The last 1,000 rows are the test, by position, since neighbours review the same product.
+// TUNEBOOK_PRECISION is heeded. The last 1,000 rows are the test, by position, since neighbours review the same product.
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -29,7 +29,10 @@ const [trainSet, testSet] = [train, test].map((part) => tunebook.encodeReviews(t
   tunebook.EncodedReviews,
   tunebook.EncodedReviews,
 ];
-const model = tunebook.loadClassifier(embeddedModel, { labels: labelNames });
+const model = tunebook.loadClassifier(embeddedModel, {
+  labels: labelNames,
+  precision: tunebook.readSettings().precision,
+});
 const result = await tunebook.train(
   model,
   { train: trainSet, validation: testSet },
@@ -42,11 +45,14 @@ const result = await tunebook.train(
     },
   },
 );
-const { metrics, logits } = await tunebook.evaluate(model, testSet);
-console.log(`fine-tuned        ${percent(metrics)}, ${result.samplesPerSecond.toFixed(1)} samples/s`);
+const { metrics } = await tunebook.evaluate(model, testSet);
+console.log(
+  `fine-tuned        ${percent(metrics)}, ${result.samplesPerSecond.toFixed(1)} samples/s in ${model.precision}`,
+);
 
 const folder = path.join(root, '.tunebook/bench/model');
 tunebook.saveClassifier(model, folder, embeddedModel);
+const { logits } = await tunebook.evaluate(tunebook.loadClassifier(folder, { precision: 'float32' }), testSet);
 fs.writeFileSync(path.join(folder, 'rows.json'), JSON.stringify(testSet.ids.map((ids) => [...ids])));
 const python = spawnSync(findPyTorch(), [path.join(root, 'test/bench/saved-model.py'), folder], {
   encoding: 'utf8',

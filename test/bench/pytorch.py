@@ -1,9 +1,10 @@
 """PyTorch's side of the benchmark: a turn of training steps for each line on standard input, samples/s on standard output.
 
-    pytorch.py WORK BATCH STEPS fused|default
+    pytorch.py WORK BATCH STEPS fused|default float32|bfloat16
 
 WORK is a JSON file of rows, { "ids": [[...], ...], "labels": [...] }. `fused` is the AdamW that Hugging Face's Trainer
 takes since PyTorch 2.8 (TrainingArguments.optim), `default` the one that torch.optim.AdamW is when nothing is said.
+bfloat16 is autocast, as Trainer's bf16=True.
 """
 
 import json
@@ -31,7 +32,9 @@ def step():
     chosen = [(passes * batch + i) % len(rows) for i in range(batch)]
     passes += 1
     ids = rows[chosen]
-    model(input_ids=ids, attention_mask=torch.ones_like(ids), labels=row_labels[chosen]).loss.backward()
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=sys.argv[5] == "bfloat16"):
+        loss = model(input_ids=ids, attention_mask=torch.ones_like(ids), labels=row_labels[chosen]).loss
+    loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
     optimizer.zero_grad()

@@ -1,8 +1,10 @@
 // Tunebook's side of the benchmark: a turn of training steps for each line on standard input, samples/s on standard output.
+//   tunebook.js float32|bfloat16
 import readline from 'node:readline';
 import { parseConfig } from 'tunebook/model/config.js';
 import { createClassifier } from 'tunebook/model/classifier.js';
 import { dropoutOfStep } from 'tunebook/model/dropout.js';
+import type { Precision } from 'tunebook/tensorflow/precision.js';
 import { tf } from 'tunebook/tensorflow/runtime.js';
 import { padBatch } from 'tunebook/text/batches.js';
 import { AdamW, clipFactor } from 'tunebook/training/adamw.js';
@@ -10,7 +12,10 @@ import { lossAndGradients } from 'tunebook/training/step.js';
 import { useVocabularyOf } from 'tunebook/training/used-vocabulary.js';
 import { batch, readWork, steps } from './work.js';
 
-const { classifier, reviews } = useVocabularyOf(createClassifier(parseConfig({})), readWork());
+const { classifier, reviews } = useVocabularyOf(
+  createClassifier(parseConfig({}), 42, process.argv[2] as Precision),
+  readWork(),
+);
 const optimizer = new AdamW(classifier.parameters, { weightDecay: 0.01 });
 let passes = 0;
 function step(): void {

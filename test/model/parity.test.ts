@@ -21,7 +21,7 @@ const batch: LabelledBatch = {
   batch: expected.batch,
   tokens: expected.tokens,
 };
-const tiny = () => loadClassifier(path.join(fixtures, 'tiny'));
+const tiny = () => loadClassifier(path.join(fixtures, 'tiny'), { precision: 'float32' });
 
 const makings = { fused: fusedLayers, composed: composedLayers };
 
@@ -52,6 +52,24 @@ for (const [making, layers] of Object.entries(makings)) {
     model.dispose();
   });
 }
+
+test('in bfloat16 the logits are near, the gradients point the same way, and the parameters stay float32', () => {
+  const model = loadClassifier(path.join(fixtures, 'tiny'), { precision: 'bfloat16' });
+  const logits = predictLogits(model, batch);
+  const difference = relativeDifference(logits, unpack(expected.logits));
+  assert.ok(difference < 0.03 && difference > 1e-5, String(difference));
+  const { gradients } = lossAndGradients(model, batch);
+  for (const [name, gradient] of gradients) {
+    assert.equal(gradient.dtype, 'float32');
+    if (name.endsWith('k_lin.bias')) continue;
+    const [found, wanted] = [gradient.dataSync<'float32'>(), unpack(expected.gradients[name]!)];
+    const dot = (a: Float32Array, b: Float32Array) => a.reduce((sum, value, i) => sum + value * b[i]!, 0);
+    const cosine = dot(found, wanted) / Math.sqrt(dot(found, found) * dot(wanted, wanted));
+    assert.ok(cosine > 0.99, `${name}: ${cosine}`);
+  }
+  tf.dispose([...gradients.values()]);
+  model.dispose();
+});
 
 test('one clipped AdamW step', () => {
   const model = tiny();

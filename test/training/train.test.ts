@@ -48,7 +48,7 @@ const values = (model: Classifier) => [...model.parameters.values()].flatMap((pa
 
 for (const [making, layers] of Object.entries({ fused: fusedLayers, composed: composedLayers }))
   test(`${making} layers: gradients agree with finite differences, dropout and padding included`, () => {
-    const model = createClassifier({ ...config, initializer_range: 0.3 });
+    const model = createClassifier({ ...config, initializer_range: 0.3 }, 42, 'float32');
     const batch = padBatch(task(6), [0, 1, 2, 3, 4, 5]);
     const loss = () => {
       const found = lossAndGradients(model, batch, dropoutOfStep(5, 0), 1, layers);

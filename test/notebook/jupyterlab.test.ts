@@ -1,0 +1,114 @@
+// finetune.ipynb as a person sees it: a real JupyterLab in a real Chromium, cells run, the stop button pressed. It needs
+// Chromium on the machine (or its path in TUNEBOOK_CHROMIUM) and says so where there is none. TUNEBOOK_SCREENSHOTS names
+// a folder for pictures of it.
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import { chromium, type Page } from 'playwright-core';
+import { root } from '../checkout.js';
+
+const found = (name: string) => spawnSync('which', [name], { encoding: 'utf8' }).stdout.trim();
+const browserPath = process.env['TUNEBOOK_CHROMIUM'] || found('chromium') || found('google-chrome');
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-lab-'));
+after(() => fs.rmSync(folder, { recursive: true, force: true }));
+
+const freePort = () =>
+  new Promise<number>((resolve) => {
+    const server = net.createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as net.AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+
+// Evaluated in the page, where JupyterLab's own application object is. Not awaited there: running all cells takes its time.
+const command = (page: Page, name: string) => page.evaluate(`void window.jupyterapp.commands.execute('${name}')`);
+const prompts = (page: Page) =>
+  page.$$eval('.jp-CodeCell .jp-InputPrompt', (elements) => elements.map(({ textContent }) => textContent));
+
+test(
+  'in JupyterLab: curves that move, a stop button that keeps the model, figures that stay',
+  { skip: browserPath ? false : 'no Chromium on this machine (TUNEBOOK_CHROMIUM names one)' },
+  async () => {
+    fs.cpSync(path.join(root, 'notebooks/finetune.ipynb'), path.join(folder, 'finetune.ipynb'));
+    fs.symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'));
+    const port = await freePort();
+    const lab = spawn(
+      process.execPath,
+      [
+        path.join(root, 'lib/dist/commands/lab.js'),
+        '--no-browser',
+        `--ServerApp.port=${port}`,
+        `--ServerApp.root_dir=${folder}`,
+        '--IdentityProvider.token=',
+        '--LabApp.expose_app_in_browser=True',
+      ],
+      {
+        stdio: 'ignore',
+        detached: true,
+        env: { ...process.env, TUNEBOOK_EPOCHS: '30', TUNEBOOK_RUN_FOLDER: path.join(folder, 'run') },
+      },
+    );
+    const browser = await chromium.launch({
+      executablePath: browserPath,
+      args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+    });
+    try {
+      // As high as the notebook: JupyterLab leaves out of the page what is out of sight.
+      const page = await browser.newPage({ viewport: { width: 1200, height: 9000 } });
+      page.setDefaultTimeout(60_000);
+      const picture = async (name: string) => {
+        const pictures = process.env['TUNEBOOK_SCREENSHOTS'];
+        if (pictures) await page.screenshot({ path: path.join(pictures, `${name}.png`) });
+      };
+      const address = `http://127.0.0.1:${port}/lab/tree/finetune.ipynb?reset`;
+      for (let tries = 0; ; tries++)
+        try {
+          await page.goto(address, { waitUntil: 'domcontentloaded' });
+          break;
+        } catch (error) {
+          if (tries > 60) throw error;
+          await new Promise((resolve) => setTimeout(resolve, 500));
+        }
+      await page.waitForFunction('window.jupyterapp');
+      await page.waitForSelector('.jp-NotebookPanel .jp-Cell');
+      await page.waitForFunction(
+        "window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'",
+      );
+      await command(page, 'notebook:clear-all-cell-outputs');
+      await command(page, 'notebook:run-all-cells');
+
+      const moving = '.jp-OutputArea-output[data-mime-type="image/svg+xml"]';
+      const live = await page.waitForSelector(moving, { state: 'attached' });
+      await live.scrollIntoViewIfNeeded();
+      const at = () => page.$eval(moving, (element) => element.innerHTML);
+      const before = await at();
+      await new Promise((resolve) => setTimeout(resolve, 4000));
+      assert.notEqual(await at(), before, 'the curves move');
+      await picture('training');
+
+      // The stop button's command: training ends, and the cells behind it run.
+      await command(page, 'notebook:interrupt-kernel');
+      await page.waitForFunction(
+        "![...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].some((prompt) => prompt.textContent.includes('*'))",
+      );
+      const texts = await page.$$eval('.jp-OutputArea', (areas) => areas.map(({ textContent }) => textContent ?? ''));
+      assert.ok(texts.some((text) => /interrupted: \d+ samples/.test(text)));
+      assert.ok(texts.some((text) => text.includes('identical logits')));
+      assert.equal(await page.$(moving), null, 'the figure has taken the place of the curves');
+      assert.ok((await prompts(page)).every((prompt) => !prompt?.includes('*')));
+      await picture('end');
+      // A picture until the mouse enters, then Plotly's own.
+      await page.hover('.jp-RenderedPlotly');
+      await page.waitForSelector('.js-plotly-plot .main-svg');
+      await picture('figure');
+    } finally {
+      await browser.close();
+      process.kill(-lab.pid!, 'SIGTERM');
+    }
+  },
+);
