@@ -98,7 +98,7 @@ export const layerNorm: (x: Tensor, scale: Tensor, shift: Tensor) => Tensor = cu
 export const embeddingLookup = (table: Tensor, ids: Tensor1D): Tensor =>
   customGradient((...inputs) => {
     const [table, save] = inputs as [Tensor, Save];
-    const rows = table.shape[0]!;
+    const rows = table.shape[0];
     save([ids]);
     return { value: tf.gather(table, ids), gradFunc: (dy, [ids]) => sumRows(dy, ids!, rows) };
   })(table);

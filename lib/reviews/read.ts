@@ -64,7 +64,7 @@ const readers: Record<string, (file: string) => AsyncGenerator<Row>> = {
 
 /** What can be a label, as text; empty for what cannot. */
 const labelOf = (value: unknown): string =>
-  ['string', 'number', 'boolean', 'bigint'].includes(typeof value) ? String(value as string).trim() : '';
+  ['string', 'number', 'boolean', 'bigint'].includes(typeof value) ? String(value).trim() : '';
 
 /**
  * Reads labelled reviews. Labels may be whole numbers, booleans or names; their sorted values become classes 0, 1, …

@@ -77,7 +77,7 @@ test('two set-ups at once are refused, and a lock whose process is no more is no
   assert.ok(!fs.existsSync(lock));
 });
 
-test('a patch that does not fit the installed sources is refused, and the addon that is there stays', async () => {
+test('a patch that does not fit the installed sources is refused, and the addon that is there stays', () => {
   const addon = path.join(root, 'node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/tfjs_binding.node');
   const { stdout } = setup(
     {},
