@@ -18,7 +18,10 @@ after(() => fs.rmSync(cells, { recursive: true, force: true }));
 
 test('formatting', () => node(path.join(modules, 'prettier/bin/prettier.cjs'), '--check', '.'));
 
-test('linter', () => node(path.join(modules, 'eslint/bin/eslint.js'), '.'));
+const lint = (...argv: string[]) =>
+  node(path.join(modules, 'eslint/bin/eslint.js'), '--config', 'test/eslint.config.js', ...argv);
+
+test('linter', () => lint('.'));
 
 test("types of set-up's scripts", () => node(path.join(modules, 'typescript/bin/tsc'), '-p', 'lib/setup'));
 
@@ -40,7 +43,7 @@ test("types and promises of the notebooks' cells", () => {
     JSON.stringify({ extends: '../../tsconfig.json', compilerOptions: options, include: ['*.ts'], exclude: [] }),
   );
   node(path.join(modules, 'typescript/bin/tsc'), '-p', cells);
-  node(path.join(modules, 'eslint/bin/eslint.js'), '--no-ignore', path.join(cells, '*.ts'));
+  lint('--no-ignore', path.join(cells, '*.ts'));
 });
 
 test('the lock file names no registry host', () => {
