@@ -63,6 +63,19 @@ function build(
   return { parameters, fresh };
 }
 
+const assemble = (
+  config: DistilBertConfig,
+  parameters: Map<string, ResourceVariable>,
+  precision: PrecisionSetting,
+  notes: string[],
+): Classifier => ({
+  config,
+  parameters,
+  precision: precisionOf(precision),
+  notes,
+  dispose: () => parameters.forEach((parameter) => parameter.dispose()),
+});
+
 /**
  * A classifier with fresh random weights, as for a benchmark or a test.
  * @param seed default 42
@@ -74,13 +87,7 @@ export function createClassifier(
   precision: PrecisionSetting = 'auto',
 ): Classifier {
   const { parameters } = build(config, new Map(), seed);
-  return {
-    config,
-    parameters,
-    precision: precisionOf(precision),
-    notes: [],
-    dispose: () => parameters.forEach((parameter) => parameter.dispose()),
-  };
+  return assemble(config, parameters, precision, []);
 }
 
 /**
@@ -134,13 +141,7 @@ export function loadClassifier(
   if (fresh.length > 0) notes.push(`Freshly initialised, to be learnt: ${fresh.join(', ')}.`);
   const unused = [...stored.keys()].filter((name) => !parameters.has(name));
   if (unused.length > 0) notes.push(`Left aside, since they belong to another task: ${unused.join(', ')}.`);
-  return {
-    config,
-    parameters,
-    precision: precisionOf(precision),
-    notes,
-    dispose: () => parameters.forEach((parameter) => parameter.dispose()),
-  };
+  return assemble(config, parameters, precision, notes);
 }
 
 /** Reads every parameter for one step; inside tf.tidy, which lets go of them afterwards. */

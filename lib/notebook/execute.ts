@@ -80,13 +80,17 @@ export async function executeNotebook(
   child.stderr.setEncoding('utf8').on('data', (text: string) => (words += text));
   const exit = new Promise<number | null>((resolve) => child.on('close', resolve));
   let failure: CellError | undefined;
-  for await (const line of readline.createInterface({ input: child.stdout })) {
-    const event = JSON.parse(line) as NotebookEvent;
-    if (event.event === 'error') failure = new CellError(event.cell, event.line, event.message, event.source);
-    options.onEvent?.(event);
+  let status: number | null;
+  try {
+    for await (const line of readline.createInterface({ input: child.stdout })) {
+      const event = JSON.parse(line) as NotebookEvent;
+      if (event.event === 'error') failure = new CellError(event.cell, event.line, event.message, event.source);
+      options.onEvent?.(event);
+    }
+    status = await exit;
+  } finally {
+    for (const [name, handler] of Object.entries(handlers)) process.off(name, handler);
   }
-  const status = await exit;
-  for (const [name, handler] of Object.entries(handlers)) process.off(name, handler);
   if (interrupts > 1) throw new InterruptedError('Ended at once, as asked.');
   if (failure && interrupts > 0) throw new InterruptedError(`Interrupted in cell ${failure.cell}.`);
   if (failure) throw failure;

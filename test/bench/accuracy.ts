@@ -15,13 +15,8 @@ if (!file) throw new Error('Which file of reviews? npm run bench:accuracy -- rev
 const { table, labelNames } = await readReviews(file, { textColumns: ['title', 'content'], labelColumn: 'label' });
 const rows = table.column('label').values.map((_, row) => row);
 const [train, test] = [rowsOf(table, rows.slice(0, -1000)), rowsOf(table, rows.slice(-1000))];
-const percent = ({
-  accuracy,
-  interval: { low, high },
-}: {
-  accuracy: number;
-  interval: { low: number; high: number };
-}) => `${(100 * accuracy).toFixed(1)} % (95 % interval ${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)})`;
+const percent = ({ accuracy, interval: { low, high } }: tunebook.BaselineResult) =>
+  `${(100 * accuracy).toFixed(1)} % (95 % interval ${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)})`;
 console.log(`bag of words      ${percent(tunebook.bagOfWordsBaseline(train, test))}`);
 
 const tokenizer = await tunebook.loadTokenizer(embeddedModel);

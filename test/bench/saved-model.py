@@ -6,6 +6,7 @@
 import contextlib
 import io
 import json
+import logging as python_logging
 import pathlib
 import sys
 
@@ -17,7 +18,7 @@ folder = pathlib.Path(sys.argv[1])
 words = io.StringIO()
 logging.set_verbosity_info()
 logging.disable_progress_bar()
-handler = __import__("logging").StreamHandler(words)
+handler = python_logging.StreamHandler(words)
 handler.setLevel("WARNING")
 logging.add_handler(handler)
 with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
