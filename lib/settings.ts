@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { PrecisionSetting } from './tensorflow/precision.js';
+import type { Freeze } from './training/freeze.js';
 
 export interface Settings {
   /** TUNEBOOK_MODEL: `embedded`, or a DistilBERT folder of Hugging Face's layout. @default 'embedded' */
@@ -26,8 +27,14 @@ export interface Settings {
   batchSize: number;
   /** TUNEBOOK_MAX_LENGTH: tokens after which a text is cut. @default 128 */
   maxLength: number;
-  /** TUNEBOOK_PRECISION: of matrix products, `float32`, `bfloat16`, or `auto` for what the device does well. @default 'auto' */
+  /** TUNEBOOK_FREEZE: `none`, `embeddings`, `encoder`, or how many layers from below stay as they are. @default 'none' */
+  freeze: Freeze;
+  /** TUNEBOOK_PRECISION: of matrix products, `float32`, `bfloat16`, `float16`, or `auto` for what the device does well. @default 'auto' */
   precision: PrecisionSetting;
+  /** TUNEBOOK_EAGER: kernel by kernel, as the code reads, not as captured graphs. @default false */
+  eager: boolean;
+  /** TUNEBOOK_JIT_COMPILE: has XLA compile the captured graphs. @default false */
+  jitCompile: boolean;
   /** TUNEBOOK_SEED: of everything that chance decides. @default 42 */
   seed: number;
   /** TUNEBOOK_RUN_FOLDER: where the journal and the model go. @default 'runs/notebook' beside the notebooks' folder */
@@ -45,6 +52,11 @@ const limit = z.coerce
   .int()
   .refine((value) => value === -1 || value >= 1, 'must be -1 or a whole number of at least 1');
 
+const flag = z.preprocess(
+  (value) => (value === 'true' || value === '1' ? true : value === 'false' || value === '0' ? false : value),
+  z.boolean('must be true or false'),
+);
+
 const schema = z.object({
   model: z.string().min(1).default('embedded'),
   reviews: z.string().min(1).default('embedded'),
@@ -58,7 +70,15 @@ const schema = z.object({
   learningRate: z.coerce.number().positive().max(1).default(5e-5),
   batchSize: count(1).default(16),
   maxLength: count(8).default(128),
-  precision: z.enum(['auto', 'float32', 'bfloat16']).default('auto'),
+  freeze: z
+    .union(
+      [z.enum(['none', 'embeddings', 'encoder']), count(1)],
+      'must be none, embeddings, encoder or a number of layers',
+    )
+    .default('none'),
+  precision: z.enum(['auto', 'float32', 'bfloat16', 'float16']).default('auto'),
+  eager: flag.default(false),
+  jitCompile: flag.default(false),
   seed: z.coerce.number().int().default(42),
   runFolder: z.string().min(1).default('../runs/notebook'),
 });

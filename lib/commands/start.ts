@@ -13,7 +13,7 @@ interface Summary {
   interval: Interval;
   count: number;
   samplesPerSecond: number;
-  precision: string;
+  engine: string;
   modelFolder: string;
   end: EndOfTraining;
 }
@@ -92,7 +92,7 @@ try {
   console.log(`
 Held-out accuracy  ${percent(summary.accuracy)} (95 % interval ${percent(summary.interval.low)} to ${percent(summary.interval.high)}, ${summary.count} reviews)
 Bag of words       ${percent(summary.baseline.accuracy)}
-Time               ${duration((performance.now() - started) / 1000)}, training ${summary.samplesPerSecond.toFixed(1)} samples/s in ${summary.precision}
+Time               ${duration((performance.now() - started) / 1000)}, training ${summary.samplesPerSecond.toFixed(1)} samples/s (${summary.engine})
 Model              ${path.relative(process.cwd(), path.resolve(notebooks, summary.modelFolder))}
 Notebook           ${path.relative(process.cwd(), executed)}
 Report             ${path.relative(process.cwd(), report)}`);

@@ -1,13 +1,16 @@
 /** A text classifier as an object: its configuration and its parameters on the device, loaded from and saved to a Hugging Face folder. */
 import fs from 'node:fs';
 import path from 'node:path';
-import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs';
+import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs';
+import { tensorFunction, type TensorFunction } from '../tensorflow/function.js';
+import { fusedKernelsRun } from '../tensorflow/fused-kernels.js';
 import { statelessNormal } from '../tensorflow/kernels.js';
 import { precisionOf, type Precision, type PrecisionSetting } from '../tensorflow/precision.js';
 import { tf } from '../tensorflow/runtime.js';
 import { ResourceVariable } from '../tensorflow/variables.js';
 import { configJson, labelNames, ModelFormatError, parseConfig, type DistilBertConfig } from './config.js';
-import { sequenceClassification, weightShapes, type Weights } from './distilbert.js';
+import { composedLayers } from './composed-layers.js';
+import { layersFor, sequenceClassification, weightShapes, type Weights } from './distilbert.js';
 import type { Layers } from './layers.js';
 import { readSafetensors, writeSafetensors, type StoredTensor } from './safetensors.js';
 
@@ -21,12 +24,37 @@ export interface EncodedBatch {
   tokens: number;
 }
 
-export interface Classifier {
+/** How a model is computed. */
+export interface EngineOptions {
+  /** Of the products with weights; parameters and all else are float32. @default 'auto', what is best here */
+  precision?: PrecisionSetting;
+  /** Kernel by kernel from JavaScript, as the code reads, not as one captured graph. @default false */
+  eager?: boolean;
+  /** Has XLA compile the captured graphs. @default false */
+  jitCompile?: boolean;
+}
+
+export interface Engine {
+  precision: Precision;
+  eager: boolean;
+  jitCompile: boolean;
+  /** Which making of the parts. */
+  layers: Layers;
+  /** Whether the project's own kernels may be used. */
+  fused: boolean;
+}
+
+/** What a pass through a model needs. */
+export interface Model {
   config: DistilBertConfig;
   /** By Hugging Face's names, in the order in which they are stored. */
   parameters: Map<string, ResourceVariable>;
-  /** Of the products with weights; the parameters themselves are float32. */
-  precision: Precision;
+  engine: Engine;
+}
+
+export interface Classifier extends Model {
+  /** Ids [batch, tokens] and lengths [batch], int32, to logits [batch, labels], without dropout. */
+  forward: TensorFunction<ForwardInputs, { logits: Tensor }>;
   /** What loading left aside or made afresh, in sentences. */
   notes: string[];
   /** Frees the parameters' memory. */
@@ -63,31 +91,51 @@ function build(
   return { parameters, fresh };
 }
 
-const assemble = (
+/** @param layers default: the ones that are best here */
+export function engineOf(
+  { precision: wanted = 'auto', eager = false, jitCompile = false }: EngineOptions = {},
+  layers?: Layers,
+): Engine {
+  const precision = precisionOf(wanted);
+  // XLA knows TensorFlow's kernels and not the project's own.
+  const fused = fusedKernelsRun && !jitCompile;
+  return { precision, eager, jitCompile, fused, layers: layers ?? (fused ? layersFor(precision) : composedLayers) };
+}
+
+/** An engine in a few words, for summaries. */
+export const describeEngine = ({ precision, eager, jitCompile }: Engine): string =>
+  `${eager ? 'eager' : jitCompile ? 'graph compiled by XLA' : 'graph'}, ${precision}`;
+
+function assemble(
   config: DistilBertConfig,
   parameters: Map<string, ResourceVariable>,
-  precision: PrecisionSetting,
+  engine: Engine,
   notes: string[],
-): Classifier => ({
-  config,
-  parameters,
-  precision: precisionOf(precision),
-  notes,
-  dispose: () => parameters.forEach((parameter) => parameter.dispose()),
-});
+): Classifier {
+  const forward = tensorFunction(
+    ({ ids, lengths }: ForwardInputs) => ({
+      logits: sequenceClassification(readWeights({ parameters }), ids, config, { lengths, ...engine }),
+    }),
+    { name: 'the forward pass', eager: engine.eager, jitCompile: engine.jitCompile },
+  );
+  const dispose = () => {
+    forward.dispose();
+    parameters.forEach((parameter) => parameter.dispose());
+  };
+  return { config, parameters, engine, forward, notes, dispose };
+}
 
 /**
  * A classifier with fresh random weights, as for a benchmark or a test.
- * @param seed default 42
- * @param precision default `auto`: what is best here
+ * @param options.seed default 42
+ * @param options.layers default: the ones that are best here
  */
 export function createClassifier(
   config: DistilBertConfig,
-  seed = 42,
-  precision: PrecisionSetting = 'auto',
+  { seed = 42, layers, ...engine }: { seed?: number; layers?: Layers } & EngineOptions = {},
 ): Classifier {
   const { parameters } = build(config, new Map(), seed);
-  return assemble(config, parameters, precision, []);
+  return assemble(config, parameters, engineOf(engine, layers), []);
 }
 
 /**
@@ -95,12 +143,12 @@ export function createClassifier(
  * A head that is missing is made afresh, one of another task is left aside, and `notes` says so.
  * @param options.labels class names; default: the ones in config.json, for a base model negative and positive
  * @param options.seed of the fresh head's weights, default 42
- * @param options.precision default `auto`: what is best here
+ * @param options.layers default: the ones that are best here
  * @throws ModelFormatError when a file is missing or does not fit
  */
 export function loadClassifier(
   folder: string,
-  { labels, seed = 42, precision = 'auto' }: { labels?: string[]; seed?: number; precision?: PrecisionSetting } = {},
+  { labels, seed = 42, layers, ...engine }: { labels?: string[]; seed?: number; layers?: Layers } & EngineOptions = {},
 ): Classifier {
   const need = (name: string): string => {
     const file = path.join(folder, name);
@@ -141,37 +189,31 @@ export function loadClassifier(
   if (fresh.length > 0) notes.push(`Freshly initialised, to be learnt: ${fresh.join(', ')}.`);
   const unused = [...stored.keys()].filter((name) => !parameters.has(name));
   if (unused.length > 0) notes.push(`Left aside, since they belong to another task: ${unused.join(', ')}.`);
-  return assemble(config, parameters, precision, notes);
+  return assemble(config, parameters, engineOf(engine, layers), notes);
 }
 
 /** Reads every parameter for one step; inside tf.tidy, which lets go of them afterwards. */
-export function readWeights(classifier: Classifier): Weights {
-  return Object.fromEntries([...classifier.parameters].map(([name, parameter]) => [name, parameter.read()]));
-}
+export const readWeights = ({ parameters }: Pick<Model, 'parameters'>): Weights =>
+  Object.fromEntries([...parameters].map(([name, parameter]) => [name, parameter.read()]));
 
-/** A batch as tensors: ids [batch, tokens] and lengths [batch], int32. */
-export function batchTensors({ inputIds, lengths, batch, tokens }: EncodedBatch): {
-  ids: Tensor2D;
-  lengths: Tensor1D;
-} {
-  return { ids: tf.tensor2d(inputIds, [batch, tokens], 'int32'), lengths: tf.tensor1d(lengths, 'int32') };
-}
+/** Ids and lengths as `sequenceClassification` takes them; without padding there are no lengths to tell. */
+export type ForwardInputs = { ids: Tensor2D; lengths?: Tensor1D };
+
+/** A batch as tensors. */
+export const batchTensors = ({ inputIds, lengths, batch, tokens }: EncodedBatch): ForwardInputs => ({
+  ids: tf.tensor2d(inputIds, [batch, tokens], 'int32'),
+  ...(lengths.some((length) => length < tokens) && { lengths: tf.tensor1d(lengths, 'int32') }),
+});
 
 /**
  * Logits of a batch, without dropout.
- * @param layers see ForwardOptions
  * @returns [batch * labels], row by row
  */
-export function predictLogits(classifier: Classifier, batch: EncodedBatch, layers?: Layers): Float32Array {
-  const logits = tf.tidy(() => {
-    const { ids, lengths } = batchTensors(batch);
-    return sequenceClassification(readWeights(classifier), ids, lengths, classifier.config, {
-      layers,
-      precision: classifier.precision,
-    });
-  });
+export function predictLogits(classifier: Classifier, batch: EncodedBatch): Float32Array {
+  const inputs = batchTensors(batch);
+  const { logits } = classifier.forward.call(inputs);
   const data = logits.dataSync<'float32'>();
-  logits.dispose();
+  tf.dispose([inputs, logits]);
   return data;
 }
 

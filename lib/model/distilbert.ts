@@ -44,35 +44,37 @@ export function weightShapes(config: DistilBertConfig, labels: number): Map<stri
 }
 
 export interface ForwardOptions {
+  /** How many tokens of each text are no padding, which stands behind them: [batch], int32. Default: all. */
+  lengths?: Tensor1D | undefined;
   /** Given while training: dropout's random numbers. */
   source?: DropoutSource | undefined;
-  /** Which making of the parts. Default: the fused one where tensors live on the processor. */
+  /** Which making of the parts. Default: the fused one where it runs, see layersFor. */
   layers?: Layers | undefined;
   /** Of the products with weights. @default 'float32' */
   precision?: Precision;
 }
 
+/** The fused parts where tensors live on the processor, in the precisions that they know; else the composed ones. */
+export const layersFor = (precision: Precision): Layers =>
+  fusedKernelsRun && precision !== 'float16' ? fusedLayers : composedLayers;
+
 /**
  * Texts to logits.
  * @param inputIds [batch, tokens], int32
- * @param lengths [batch], int32: how many tokens of each text are no padding, which stands behind them
  * @param options see ForwardOptions
  * @returns [batch, labels]
  */
 export function sequenceClassification(
   weights: Weights,
   inputIds: Tensor2D,
-  lengths: Tensor1D,
   config: DistilBertConfig,
-  { source, layers = fusedKernelsRun ? fusedLayers : composedLayers, precision = 'float32' }: ForwardOptions = {},
+  { lengths, source, precision = 'float32', layers = layersFor(precision) }: ForwardOptions = {},
 ): Tensor2D {
-  const productOf = (x: Tensor, name: string) => product(x, weightOf(name), precision);
   const [batch, tokens] = inputIds.shape;
   const { dim, n_heads: heads } = config;
   const weightOf = (name: string) => weights[`${name}.weight`]!;
   const biasOf = (name: string) => weights[`${name}.bias`]!;
-  const split = (x: Tensor, name: string) => layers.splitHeads(productOf(x, name), biasOf(name), batch, heads); // [batch, heads, tokens, dim / heads]
-  const join = (x: Tensor) => tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [-1, dim]); // [batch * tokens, dim]
+  const dense = (name: string) => ({ weight: weightOf(name), bias: biasOf(name) });
   const add = (a: Tensor, b: Tensor, linear: string, norm: string, rate: number) =>
     layers.residualLayerNorm(a, b, { bias: biasOf(linear), scale: weightOf(norm), shift: biasOf(norm) }, rate, source);
   // The first token, [CLS], speaks for the text.
@@ -88,21 +90,26 @@ export function sequenceClassification(
 
   for (let i = 0; i < config.n_layers; i++) {
     const layer = `distilbert.transformer.layer.${i}`;
+    const [attention, ffn] = [`${layer}.attention`, `${layer}.ffn`];
     // The head reads the last layer's first token alone: no other needs a query there, nor what follows it. That spares
     // an eighth of all the work, and the result is the same.
-    const asking = i === config.n_layers - 1 ? firstOf(x) : x;
-    const query = split(asking, `${layer}.attention.q_lin`);
-    const key = split(x, `${layer}.attention.k_lin`);
-    const value = split(x, `${layer}.attention.v_lin`);
-    const context = join(layers.attention(query, key, value, lengths, config.attention_dropout, source));
-    const attended = productOf(context, `${layer}.attention.out_lin`);
-    x = add(asking, attended, `${layer}.attention.out_lin`, `${layer}.sa_layer_norm`, 0);
-    const inner = layers.gelu(productOf(x, `${layer}.ffn.lin1`), biasOf(`${layer}.ffn.lin1`)); // [batch * tokens, hidden_dim]
-    const outer = productOf(inner, `${layer}.ffn.lin2`);
-    x = add(x, outer, `${layer}.ffn.lin2`, `${layer}.output_layer_norm`, config.dropout);
+    const asking = i === config.n_layers - 1 ? firstOf(x) : x; // [batch * asking tokens, dim]
+    const projections = {
+      query: dense(`${attention}.q_lin`),
+      key: dense(`${attention}.k_lin`),
+      value: dense(`${attention}.v_lin`),
+    };
+    const attended = layers.attention(x, asking, projections, weightOf(`${attention}.out_lin`), {
+      ...{ batch, heads, lengths, source, precision },
+      rate: config.attention_dropout,
+    });
+    x = add(asking, attended, `${attention}.out_lin`, `${layer}.sa_layer_norm`, 0);
+    const outer = layers.feedForward(x, dense(`${ffn}.lin1`), weightOf(`${ffn}.lin2`), precision);
+    x = add(x, outer, `${ffn}.lin2`, `${layer}.output_layer_norm`, config.dropout);
   }
 
-  const linear = (x: Tensor, name: string) => addBias(productOf(x, name), biasOf(name));
+  // Two small products: float32 costs nothing here, and the logits have all their digits.
+  const linear = (x: Tensor, name: string) => addBias(product(x, weightOf(name), 'float32'), biasOf(name));
   const pooled = layers.dropout(tf.relu(linear(x, 'pre_classifier')), config.seq_classif_dropout, source);
   return linear(pooled, 'classifier') as Tensor2D;
 }

@@ -1,6 +1,6 @@
 /**
- * Where a training step's random numbers come from. Each use of dropout in a step gets a seed of its own, made of the
- * run's seed, the step and a count: the same step drops the same numbers, whatever ran before it.
+ * Where a training step's random numbers come from. Each use of dropout in a pass gets a seed of its own, made of the
+ * run's seed, the pass and a count: the same step drops the same numbers, whatever ran before it.
  */
 import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
 import { select } from '../tensorflow/kernels.js';
@@ -13,14 +13,18 @@ export interface DropoutSource {
 }
 
 /**
- * The seeds of one step.
+ * The seed of a forward pass.
  * @param seed the run's
- * @param step counts forward passes of the run, from 0
+ * @param pass counts forward passes of the run, from 0
  */
-export function dropoutOfStep(seed: number, step: number): DropoutSource {
+export const seedOfPass = (seed: number, pass: number): Tensor1D =>
+  // A pass has fewer than 1,024 uses: 3 a layer and 2 more.
+  tf.tensor1d([seed | 0, Math.imul(pass, 1024)], 'int32');
+
+/** The seeds of all uses in a pass, made of the pass's. */
+export function dropoutSource(seed: Tensor1D): DropoutSource {
   let uses = 0;
-  // A step has fewer than 1,024 uses: 4 a layer and 2 more.
-  return { nextSeed: () => tf.tensor1d([seed | 0, (Math.imul(step, 1024) + uses++) | 0], 'int32') };
+  return { nextSeed: () => tf.add(seed, tf.tensor1d([0, uses++], 'int32')) };
 }
 
 /** The kept numbers, and 0 for the others. */

@@ -1,4 +1,7 @@
-/** The parts of a transformer by the project's own kernels, one or two a part: for tensors on a processor. */
+/**
+ * The parts of a transformer by the project's own kernels, for tensors on a processor. Between the products of a block
+ * everything has their precision: in bfloat16 half the bytes move, and nothing is cast but what comes in.
+ */
 import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
 import {
   fusedAttentionWeights,
@@ -6,13 +9,14 @@ import {
   fusedDropout,
   fusedGelu,
   fusedGeluGradient,
+  fusedJoinHeads,
   fusedResidualLayerNorm,
   fusedResidualLayerNormGradient,
   fusedSplitHeads,
-  fusedSplitHeadsGradient,
+  wideSum,
 } from '../tensorflow/fused-kernels.js';
-import { batchMatMul } from '../tensorflow/kernels.js';
-import { tf } from '../tensorflow/runtime.js';
+import { batchMatMul, castTo, matMul } from '../tensorflow/kernels.js';
+import { nativeType, tf } from '../tensorflow/runtime.js';
 import { customGradient, type Save } from './custom-gradient.js';
 import type { DropoutSource } from './dropout.js';
 import { layerNormEpsilon, type Layers } from './layers.js';
@@ -21,15 +25,107 @@ import { layerNormEpsilon, type Layers } from './layers.js';
 const chanceOf = (rate: number, source: DropoutSource | undefined): { rate: number; seed: Tensor1D } =>
   source && rate > 0 ? { rate, seed: source.nextSeed() } : { rate: 0, seed: tf.tensor1d([0, 0], 'int32') };
 
+/** The sum of gradients in the products' precision, as float32. */
+const sumOf = (parts: Tensor[]): Tensor =>
+  nativeType(parts[0]!) === nativeType(tf.scalar(0)) ? tf.addN(parts) : wideSum(parts);
+
 export const fusedLayers: Layers = {
-  gelu: customGradient((...inputs) => {
-    const [x, bias, save] = inputs as [Tensor, Tensor, Save];
-    save([x, bias]);
-    return {
-      value: fusedGelu(x, bias),
-      gradFunc: (dy, saved) => fusedGeluGradient(dy, ...(saved as [Tensor, Tensor])),
-    };
-  }),
+  attention(x, asking, { query, key, value }, outWeight, { batch, heads, lengths, precision, ...dropout }) {
+    const { rate, seed } = chanceOf(dropout.rate, dropout.source);
+    const dim = x.shape[1]!;
+    const tokens = x.shape[0] / batch;
+    const factor = 1 / Math.sqrt(dim / heads);
+    const counts = lengths ?? tf.fill([batch], tokens, 'int32');
+    const sameRows = asking === x;
+    // Gradients by query, key and value share x's rows where all tokens ask; else the askers' come apart.
+    const rows = sameRows ? [x] : [x, asking];
+    const parameters = [query, key, value].flatMap(({ weight, bias }) => [weight, bias]);
+
+    return customGradient((...inputs) => {
+      const save = inputs.pop() as unknown as Save;
+      const [x, asking = x] = (inputs as Tensor[]).splice(0, rows.length) as [Tensor, Tensor?];
+      const [queryBias, keyBias, valueBias] = [inputs[1], inputs[3], inputs[5]] as [Tensor, Tensor, Tensor];
+      const weights = [inputs[0], inputs[2], inputs[4], inputs[6]].map((weight) => castTo(weight as Tensor, precision));
+      const [queryWeight, keyWeight, valueWeight, outWeight] = weights as [Tensor, Tensor, Tensor, Tensor];
+      const told = castTo(x, precision); // [batch * tokens, dim]
+      const asked = sameRows ? told : castTo(asking, precision); // [batch * asking, dim]
+      const project = (rows: Tensor, weight: Tensor, bias: Tensor) =>
+        fusedSplitHeads(matMul(rows, weight, false, true), bias, batch, heads);
+      const query = project(asked, queryWeight, queryBias); // [batch, heads, asking, width]
+      const key = project(told, keyWeight, keyBias); // [batch, heads, tokens, width]
+      const value = project(told, valueWeight, valueBias);
+      const scores = batchMatMul(query, key, false, true); // [batch, heads, asking, tokens]
+      const [shares, used] = fusedAttentionWeights(scores, counts, factor, rate, seed);
+      const [context] = fusedJoinHeads(batchMatMul(used, value)); // [batch * asking, dim]
+      save([told, asked, ...weights, query, key, value, shares, used, context, seed]);
+      return {
+        value: matMul(context, outWeight, false, true), // [batch * asking, dim]
+        gradFunc: (dy, saved) => {
+          const [told, asked, queryWeight, keyWeight, valueWeight, outWeight, ...made] = saved;
+          const [query, key, value, shares, used, context, seed] = made;
+          const dContext = matMul(dy, outWeight!);
+          const dHeads = fusedSplitHeads(dContext, tf.zeros([dim]), batch, heads); // [batch, heads, asking, width]
+          const dUsed = batchMatMul(dHeads, value!, false, true); // [batch, heads, asking, tokens]
+          const dScores = fusedAttentionWeightsGradient(dUsed, shares!, factor, rate, seed!);
+          const [dQuery, dQueryBias] = fusedJoinHeads(batchMatMul(dScores, key!)); // [batch * asking, dim]
+          const [dKey, dKeyBias] = fusedJoinHeads(batchMatMul(dScores, query!, true, false)); // [batch * tokens, dim]
+          const [dValue, dValueBias] = fusedJoinHeads(batchMatMul(used!, dHeads, true, false));
+          const dAsking = matMul(dQuery, queryWeight!);
+          const dTold = [matMul(dKey, keyWeight!), matMul(dValue, valueWeight!)];
+          return [
+            ...(sameRows ? [sumOf([dAsking, ...dTold])] : [sumOf(dTold), sumOf([dAsking])]),
+            ...[matMul(dQuery, asked!, true, false), dQueryBias],
+            ...[matMul(dKey, told!, true, false), dKeyBias],
+            ...[matMul(dValue, told!, true, false), dValueBias],
+            matMul(dy, context!, true, false),
+          ];
+        },
+      };
+    })(...rows, ...parameters, outWeight);
+  },
+
+  feedForward: (x, { weight, bias }, outerWeight, precision) =>
+    customGradient((...inputs) => {
+      const [x, innerWeight, bias, outerWeight, save] = inputs as [Tensor, Tensor, Tensor, Tensor, Save];
+      const [rows, inner, outer] = [x, innerWeight, outerWeight].map((tensor) => castTo(tensor, precision)) as [
+        Tensor,
+        Tensor,
+        Tensor,
+      ];
+      const before = matMul(rows, inner, false, true); // [n, hidden]
+      const hidden = fusedGelu(before, bias); // [n, hidden]
+      save([rows, inner, outer, before, hidden, bias]);
+      return {
+        value: matMul(hidden, outer, false, true), // [n, dim]
+        gradFunc: (dy, saved) => {
+          const [rows, inner, outer, before, hidden, bias] = saved;
+          const [dBefore, dBias] = fusedGeluGradient(matMul(dy, outer!), before!, bias!); // [n, hidden], [hidden]
+          return [
+            sumOf([matMul(dBefore, inner!)]), // [n, dim]
+            matMul(dBefore, rows!, true, false), // [hidden, dim]
+            dBias,
+            matMul(dy, hidden!, true, false), // [dim, hidden]
+          ];
+        },
+      };
+    })(x, weight, bias, outerWeight),
+
+  residualLayerNorm(a, b, { bias, scale, shift }, wantedRate, source) {
+    const { rate, seed } = chanceOf(wantedRate, source);
+    return customGradient((...inputs) => {
+      const [a, b, bias, scale, shift, save] = inputs as [Tensor, Tensor, Tensor, Tensor, Tensor, Save];
+      const type = nativeType(b);
+      const [y, sum, statistics] = fusedResidualLayerNorm(a, b, bias, scale, shift, layerNormEpsilon, rate, seed);
+      save([sum!, statistics!, scale, seed]);
+      return {
+        value: y!,
+        gradFunc: (dy, saved) => {
+          const [sum, statistics, scale, seed] = saved as [Tensor, Tensor, Tensor, Tensor];
+          return fusedResidualLayerNormGradient(dy, sum, statistics, scale, rate, seed, type);
+        },
+      };
+    })(a, b, bias, scale, shift);
+  },
 
   dropout(x, rate, source) {
     if (!source || rate === 0) return x;
@@ -42,51 +138,5 @@ export const fusedLayers: Layers = {
         gradFunc: (dy, [seed]) => fusedDropout(dy, rate, seed as Tensor1D),
       };
     })(x);
-  },
-
-  residualLayerNorm(a, b, { bias, scale, shift }, wantedRate, source) {
-    const { rate, seed } = chanceOf(wantedRate, source);
-    return customGradient((...inputs) => {
-      const [a, b, bias, scale, shift, save] = inputs as [Tensor, Tensor, Tensor, Tensor, Tensor, Save];
-      const [y, sum, statistics] = fusedResidualLayerNorm(a, b, bias, scale, shift, layerNormEpsilon, rate, seed);
-      save([sum!, statistics!, scale, seed]);
-      return {
-        value: y!,
-        gradFunc: (dy, saved) => {
-          const [sum, statistics, scale, seed] = saved as [Tensor, Tensor, Tensor, Tensor];
-          return fusedResidualLayerNormGradient(dy, sum, statistics, scale, rate, seed);
-        },
-      };
-    })(a, b, bias, scale, shift);
-  },
-
-  splitHeads: (x, bias, batch, heads) =>
-    customGradient((...inputs) => {
-      const [x, bias] = inputs as [Tensor, Tensor, Save];
-      return { value: fusedSplitHeads(x, bias, batch, heads), gradFunc: (dy) => fusedSplitHeadsGradient(dy) };
-    })(x, bias),
-
-  attention(query, key, value, lengths, wantedRate, source) {
-    const { rate, seed } = chanceOf(wantedRate, source);
-    const scale = 1 / Math.sqrt(query.shape[3]!);
-    return customGradient((...inputs) => {
-      const [query, key, value, save] = inputs as [Tensor, Tensor, Tensor, Save];
-      const scores = batchMatMul(query, key, false, true); // [batch, heads, asking tokens, tokens]
-      const [weights, used] = fusedAttentionWeights(scores, lengths, scale, rate, seed);
-      save([query, key, value, weights!, used!, seed]);
-      return {
-        value: batchMatMul(used!, value), // [batch, heads, asking tokens, width]
-        gradFunc: (dy, saved) => {
-          const [query, key, value, weights, used, seed] = saved as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
-          const dUsed = batchMatMul(dy, value, false, true);
-          const dScores = fusedAttentionWeightsGradient(dUsed, weights, scale, rate, seed);
-          return [
-            batchMatMul(dScores, key),
-            batchMatMul(dScores, query, true, false),
-            batchMatMul(used, dy, true, false),
-          ];
-        },
-      };
-    })(query, key, value);
   },
 };

@@ -4,11 +4,20 @@
  * share. Each part has its own gradient. tfjs could derive them all; written out, they save less for the way back and
  * spend fewer kernels on it.
  *
- * Weights are stored [out, in] as PyTorch's are: products transpose inside the kernel, at no cost. A product comes
- * without its bias, which the part behind it adds on its way.
+ * Weights are stored [out, in] as PyTorch's are: products transpose inside the kernel, at no cost. What a block returns
+ * lacks the bias of its last product, which the layer norm behind it adds on its way. It may be in the products' own
+ * precision, and so may gradients of weights; what goes into a block is float32.
  */
 import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
-import { biasAdd, biasAddGradient, matMul, sparseCrossEntropy, sumRows } from '../tensorflow/kernels.js';
+import {
+  biasAdd,
+  biasAddGradient,
+  castTo,
+  gatherRows,
+  matMul,
+  sparseCrossEntropy,
+  sumRows,
+} from '../tensorflow/kernels.js';
 import type { Precision } from '../tensorflow/precision.js';
 import { tf } from '../tensorflow/runtime.js';
 import { customGradient, type Save } from './custom-gradient.js';
@@ -17,11 +26,48 @@ import type { DropoutSource } from './dropout.js';
 /** DistilBERT's, and BERT's, and RoBERTa's. */
 export const layerNormEpsilon = 1e-12;
 
+/** A dense layer: weight [out, in], bias [out]. */
+export interface Dense {
+  weight: Tensor;
+  bias: Tensor;
+}
+
+export interface AttentionOptions {
+  batch: number;
+  heads: number;
+  /** [batch], int32: how many tokens of each text are no padding; none where there is no padding at all. */
+  lengths: Tensor1D | undefined;
+  /** Of dropout on the attention weights. */
+  rate: number;
+  /** Dropout's random numbers, while training. */
+  source: DropoutSource | undefined;
+  /** Of the products. */
+  precision: Precision;
+}
+
 export interface Layers {
-  /** The exact GELU of x + bias, x Φ(x) (Hendrycks and Gimpel, 2016): [n, width], [width] -> [n, width]. */
-  gelu(x: Tensor, bias: Tensor): Tensor;
-  /** Drops a share of the numbers while training (a source is given), else nothing. */
-  dropout(x: Tensor, rate: number, source: DropoutSource | undefined): Tensor;
+  /**
+   * Each head for itself: softmax(query · keyᵀ / √width) · value, padding left out; heads joined, and the last product.
+   * @param x [batch * tokens, dim], which keys and values are made of
+   * @param asking [batch * asking tokens, dim], which queries are made of; x itself for self-attention of all tokens
+   * @param outWeight [dim, dim]
+   * @returns [batch * asking tokens, dim], without the last bias
+   */
+  attention(
+    x: Tensor,
+    asking: Tensor,
+    projections: { query: Dense; key: Dense; value: Dense },
+    outWeight: Tensor,
+    options: AttentionOptions,
+  ): Tensor;
+  /**
+   * GELU(x · innerᵀ + bias) · outerᵀ, the exact GELU, x Φ(x) (Hendrycks and Gimpel, 2016).
+   * @param x [n, dim]
+   * @param inner weight [hidden, dim], bias [hidden]
+   * @param outerWeight [dim, hidden]
+   * @returns [n, dim], without the last bias
+   */
+  feedForward(x: Tensor, inner: Dense, outerWeight: Tensor, precision: Precision): Tensor;
   /** Layer norm of a + dropout(b + bias): a and b [n, width], the others [width] -> [n, width]. */
   residualLayerNorm(
     a: Tensor,
@@ -30,37 +76,24 @@ export interface Layers {
     rate: number,
     source: DropoutSource | undefined,
   ): Tensor;
-  /** x + bias, cut into heads: [batch * tokens, heads * width] -> [batch, heads, tokens, width]. */
-  splitHeads(x: Tensor, bias: Tensor, batch: number, heads: number): Tensor;
-  /**
-   * softmax(query · keyᵀ / √width) · value, each head for itself, padding left out.
-   * @param query [batch, heads, asking tokens, width]
-   * @param key [batch, heads, tokens, width]
-   * @param value [batch, heads, tokens, width]
-   * @param lengths [batch], int32: how many tokens of each text are no padding
-   */
-  attention(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    lengths: Tensor1D,
-    rate: number,
-    source: DropoutSource | undefined,
-  ): Tensor;
+  /** Drops a share of the numbers while training (a source is given), else nothing. */
+  dropout(x: Tensor, rate: number, source: DropoutSource | undefined): Tensor;
 }
 
-/** x · weightᵀ: [n, in], [out, in] -> [n, out]. */
+/** x · weightᵀ, taken in some precision: [n, in], [out, in] -> [n, out], all float32. */
 export const product = (x: Tensor, weight: Tensor, precision: Precision): Tensor =>
   customGradient((...inputs) => {
     const [x, weight, save] = inputs as [Tensor, Tensor, Save];
-    save([x, weight]);
+    const [left, right] = [castTo(x, precision), castTo(weight, precision)];
+    save([left, right]);
     return {
-      value: matMul(x, weight, false, true, precision), // [n, out]
+      value: castTo(matMul(left, right, false, true), 'float32'), // [n, out]
       gradFunc: (dy, saved) => {
-        const [x, weight] = saved as [Tensor, Tensor];
+        const [left, right] = saved as [Tensor, Tensor];
+        const narrow = castTo(dy, precision);
         return [
-          matMul(dy, weight, false, false, precision), // [n, in]
-          matMul(dy, x, true, false, precision), // [out, in]
+          castTo(matMul(narrow, right), 'float32'), // [n, in]
+          castTo(matMul(narrow, left, true, false), 'float32'), // [out, in]
         ];
       },
     };
@@ -100,7 +133,7 @@ export const embeddingLookup = (table: Tensor, ids: Tensor1D): Tensor =>
     const [table, save] = inputs as [Tensor, Save];
     const rows = table.shape[0];
     save([ids]);
-    return { value: tf.gather(table, ids), gradFunc: (dy, [ids]) => sumRows(dy, ids!, rows) };
+    return { value: gatherRows(table, ids), gradFunc: (dy, [ids]) => sumRows(dy, ids!, rows) };
   })(table);
 
 /** The mean cross-entropy over rows: logits [n, classes], labels [n] (int32) -> scalar. */

@@ -15,23 +15,26 @@ export interface Device {
   tensorflow: string;
 }
 
-/** The GPU's name as the driver tells it; TensorFlow's C interface does not say. */
-function gpuName(): string {
+/** What the driver tells of the first GPU; TensorFlow's C interface does not say. */
+function askDriver(field: string): string | undefined {
   try {
-    return execFileSync('nvidia-smi', ['--query-gpu=name', '--format=csv,noheader'], { encoding: 'utf8' })
+    return execFileSync('nvidia-smi', [`--query-gpu=${field}`, '--format=csv,noheader'], { encoding: 'utf8' })
       .trim()
-      .split('\n')[0]!;
+      .split('\n')[0];
   } catch {
-    return 'NVIDIA GPU';
+    return undefined;
   }
 }
+
+/** The GPU's generation: 7.0 Volta, 7.5 Turing, 8.x Ampere and Ada, 9.0 Hopper; 0 where the driver does not say. */
+export const computeCapability = (): number => Number(askDriver('compute_cap')) || 0;
 
 /** The device in use: the GPU where TensorFlow sees one, else the CPU. */
 export function describeDevice(): Device {
   const gpu = backend.isUsingGpuDevice ? binding.listDevices().find(({ type }) => type === 'GPU') : undefined;
   return {
     kind: gpu ? 'GPU' : 'CPU',
-    name: gpu ? gpuName() : (os.cpus()[0]?.model ?? 'CPU'),
+    name: gpu ? (askDriver('name') ?? 'NVIDIA GPU') : (os.cpus()[0]?.model ?? 'CPU'),
     memoryBytes: gpu ? gpu.memoryBytes : os.totalmem(),
     threads: Number(process.env['TF_NUM_INTRAOP_THREADS']) || os.availableParallelism(),
     tensorflow: binding.TF_Version,

@@ -3,9 +3,20 @@
  * one pass over memory what takes TensorFlow's kernels up to thirty: on a processor those passes, not the arithmetic,
  * are what is left to save once matrix products are fast. They are for the CPU; on a GPU the same layers are composed of
  * TensorFlow's kernels.
+ *
+ * T is float32 or bfloat16, the type of what stands between two matrix products; the arithmetic is float32's.
  */
 import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
-import { backend, binding, boolAttribute, execute, executeOne, type Attribute } from './runtime.js';
+import {
+  backend,
+  binding,
+  boolAttribute,
+  execute,
+  executeOne,
+  nativeType,
+  typeAttributeOf,
+  type Attribute,
+} from './runtime.js';
 import type { ResourceVariable } from './variables.js';
 
 /** Whether tensors live where these kernels run. */
@@ -13,20 +24,21 @@ export const fusedKernelsRun = !backend.isUsingGpuDevice;
 
 const floatAttribute = (name: string, value: number): Attribute => ({ name, type: binding.TF_ATTR_FLOAT, value });
 const intAttribute = (name: string, value: number): Attribute => ({ name, type: binding.TF_ATTR_INT, value });
+const typeOf = (tensor: Tensor): Attribute => typeAttributeOf(nativeType(tensor));
 
-/** The exact GELU of x + bias: [n, width], [width] -> [n, width]. */
-export const fusedGelu = (x: Tensor, bias: Tensor): Tensor => executeOne('TunebookGelu', [], [x, bias]);
+/** The exact GELU of x + bias: [n, width] of T, [width] -> [n, width] of T. */
+export const fusedGelu = (x: Tensor, bias: Tensor): Tensor => executeOne('TunebookGelu', [typeOf(x)], [x, bias]);
 
 /** @returns the gradients by x and by bias */
-export const fusedGeluGradient = (dy: Tensor, x: Tensor, bias: Tensor): Tensor[] =>
-  execute('TunebookGeluGrad', [], [dy, x, bias], 2);
+export const fusedGeluGradient = (dy: Tensor, x: Tensor, bias: Tensor): [Tensor, Tensor] =>
+  execute('TunebookGeluGrad', [typeOf(x)], [dy, x, bias], 2) as [Tensor, Tensor];
 
 /** Dropout by a seed ([2], int32); its gradient is the same of the incoming gradient. */
 export const fusedDropout = (x: Tensor, rate: number, seed: Tensor1D): Tensor =>
   executeOne('TunebookDropout', [floatAttribute('rate', rate)], [x, seed]);
 
 /**
- * Layer norm of a + dropout(b + bias): a and b [n, width], the others [width].
+ * Layer norm of a + dropout(b + bias): a [n, width], b [n, width] of T, the others [width].
  * @returns y and the sum, [n, width], and each row's mean and 1 / deviation, [n, 2]
  */
 export const fusedResidualLayerNorm = (
@@ -41,12 +53,15 @@ export const fusedResidualLayerNorm = (
 ): Tensor[] =>
   execute(
     'TunebookResidualLayerNorm',
-    [floatAttribute('rate', rate), floatAttribute('epsilon', epsilon)],
+    [typeOf(b), floatAttribute('rate', rate), floatAttribute('epsilon', epsilon)],
     [a, b, bias, scale, shift, seed],
     3,
   );
 
-/** @returns the gradients by a, b, bias, scale and shift */
+/**
+ * @param type b's, see typeAttributeOf
+ * @returns the gradients by a, b, bias, scale and shift
+ */
 export const fusedResidualLayerNormGradient = (
   dy: Tensor,
   sum: Tensor,
@@ -54,12 +69,18 @@ export const fusedResidualLayerNormGradient = (
   scale: Tensor,
   rate: number,
   seed: Tensor,
+  type: number,
 ): Tensor[] =>
-  execute('TunebookResidualLayerNormGrad', [floatAttribute('rate', rate)], [dy, sum, statistics, scale, seed], 5);
+  execute(
+    'TunebookResidualLayerNormGrad',
+    [typeAttributeOf(type), floatAttribute('rate', rate)],
+    [dy, sum, statistics, scale, seed],
+    5,
+  );
 
 /**
  * softmax(factor · scores) of each row, padding left out, before and after dropout.
- * @param scores [batch, heads, asking tokens, tokens]
+ * @param scores [batch, heads, asking tokens, tokens] of T
  * @param lengths [batch], int32: how many tokens of each text are no padding
  */
 export const fusedAttentionWeights = (
@@ -68,13 +89,13 @@ export const fusedAttentionWeights = (
   factor: number,
   rate: number,
   seed: Tensor1D,
-): Tensor[] =>
+): [Tensor, Tensor] =>
   execute(
     'TunebookAttentionWeights',
-    [floatAttribute('rate', rate), floatAttribute('scale', factor)],
+    [typeOf(scores), floatAttribute('rate', rate), floatAttribute('scale', factor)],
     [scores, lengths, seed],
     2,
-  );
+  ) as [Tensor, Tensor];
 
 /** @returns the gradient by scores */
 export const fusedAttentionWeightsGradient = (
@@ -86,34 +107,46 @@ export const fusedAttentionWeightsGradient = (
 ): Tensor =>
   executeOne(
     'TunebookAttentionWeightsGrad',
-    [floatAttribute('rate', rate), floatAttribute('scale', factor)],
+    [typeOf(weights), floatAttribute('rate', rate), floatAttribute('scale', factor)],
     [dUsed, weights, seed],
   );
 
-/** x + bias, cut into heads: [batch * tokens, heads * width] -> [batch, heads, tokens, width]. */
+/** x + bias, cut into heads: [batch * tokens, heads * width] of T -> [batch, heads, tokens, width] of T. */
 export const fusedSplitHeads = (x: Tensor, bias: Tensor, batch: number, heads: number): Tensor =>
-  executeOne('TunebookSplitHeads', [intAttribute('batch', batch), intAttribute('heads', heads)], [x, bias]);
-
-/** @returns the gradients by x and by bias */
-export const fusedSplitHeadsGradient = (dy: Tensor): Tensor[] => execute('TunebookSplitHeadsGrad', [], [dy], 2);
+  executeOne('TunebookSplitHeads', [typeOf(x), intAttribute('batch', batch), intAttribute('heads', heads)], [x, bias]);
 
 /**
- * One parameter's AdamW update in place: m += (g - m)(1 - beta1), v += (g² - v)(1 - beta2),
- * p = p · keep - rate · m / (√v + epsilon).
- * @param scalars [5]: rate, beta1, beta2, epsilon, keep
- * @param decayed false for keep = 1
+ * Heads put together again: [batch, heads, tokens, width] of T -> [batch * tokens, heads * width] of T.
+ * @returns the sum over rows, too: [heads * width]
+ */
+export const fusedJoinHeads = (x: Tensor): [Tensor, Tensor] =>
+  execute('TunebookJoinHeads', [typeOf(x)], [x], 2) as [Tensor, Tensor];
+
+/** The sum of bfloat16 tensors as float32. */
+export const wideSum = (parts: Tensor[]): Tensor =>
+  executeOne('TunebookWideSum', [intAttribute('N', parts.length)], parts);
+
+/** The sum of all squares of T, a float32 scalar. */
+export const fusedSquareSum = (x: Tensor): Tensor => executeOne('TunebookSquareSum', [typeOf(x)], [x]);
+
+/**
+ * One parameter's AdamW update in place.
+ * @param gradient of T
+ * @param scalars [8]: 0 for no update at all, learning rate, epsilon, what decay leaves; how much of the average of the
+ * gradient stays and how much of the new one comes in; the same for the average of its square
+ * @param decayed false leaves decay out
  */
 export function fusedAdamW(
   parameter: ResourceVariable,
   first: ResourceVariable,
   second: ResourceVariable,
   gradient: Tensor,
-  scalars: Tensor1D,
+  scalars: Tensor,
   decayed: boolean,
 ): void {
   binding.executeOp(
     'TunebookAdamW',
-    [boolAttribute('decayed', decayed)],
+    [typeOf(gradient), boolAttribute('decayed', decayed)],
     [parameter.handle, first.handle, second.handle, ...backend.getInputTensorIds([gradient, scalars])],
     0,
   );

@@ -4,45 +4,57 @@
  */
 import type { Rank, Tensor, Tensor1D } from '@tensorflow/tfjs';
 import type { Precision } from './precision.js';
-import { backend, binding, boolAttribute, execute, executeOne, tf, typeAttribute } from './runtime.js';
+import {
+  backend,
+  binding,
+  boolAttribute,
+  execute,
+  executeOne,
+  nativeType,
+  nativeTypes,
+  tf,
+  typeAttribute,
+  typeAttributeOf,
+} from './runtime.js';
 import type { ResourceVariable } from './variables.js';
 
 const float = typeAttribute('float32');
 
-// TensorFlow's numbers (types.proto) of types that tfjs does not know.
-const int16 = 5;
-const bfloat16 = 14;
+/** TensorFlow's number of the generator (rng_alg.h). */
+const philox = 1;
 
-const typeNumber = (name: string, value: number) => ({ name, type: binding.TF_ATTR_TYPE, value });
-
-function cast(id: number, from: number, to: number): number {
-  const [result] = binding.executeOp('Cast', [typeNumber('SrcT', from), typeNumber('DstT', to)], [id], 1);
-  return result!.id;
+/**
+ * The same numbers in another precision, to the nearest.
+ * @returns the tensor itself where it has that precision already
+ */
+export function castTo(x: Tensor, precision: Precision): Tensor {
+  const from = nativeType(x);
+  const to = precision === 'float32' ? binding.TF_FLOAT : nativeTypes[precision];
+  return from === to ? x : executeOne('Cast', [typeAttributeOf(from, 'SrcT'), typeAttributeOf(to, 'DstT')], [x]);
 }
 
 /**
- * Product of two matrices, either transposed inside the kernel at no cost: [m, k] x [k, n] -> [m, n].
- * @param precision of the factors and of the result; what comes in and goes out is float32 all the same
+ * Product of two matrices of one precision, either transposed inside the kernel at no cost: [m, k] x [k, n] -> [m, n].
+ * Products of 16-bit numbers are added up in float32, and the sum is rounded.
  */
-export function matMul(
-  a: Tensor,
-  b: Tensor,
-  transposeA = false,
-  transposeB = false,
-  precision: Precision = 'float32',
-): Tensor {
-  const transposes = [boolAttribute('transpose_a', transposeA), boolAttribute('transpose_b', transposeB)];
-  if (precision === 'float32') return executeOne('MatMul', [float, ...transposes], [a, b]);
-  const factors = backend.getInputTensorIds([a, b]).map((id) => cast(id, binding.TF_FLOAT, bfloat16));
-  const [rounded] = binding.executeOp('MatMul', [typeNumber('T', bfloat16), ...transposes], factors, 1);
-  const id = cast(rounded!.id, bfloat16, binding.TF_FLOAT);
-  for (const done of [...factors, rounded!.id]) binding.deleteTensor(done);
-  return backend.createOutputTensor({ ...rounded!, id, dtype: binding.TF_FLOAT });
-}
+export const matMul = (a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor =>
+  executeOne(
+    'MatMul',
+    [
+      typeAttributeOf(nativeType(a)),
+      boolAttribute('transpose_a', transposeA),
+      boolAttribute('transpose_b', transposeB),
+    ],
+    [a, b],
+  );
 
-/** Products of two stacks of matrices: [..., m, k] x [..., k, n] -> [..., m, n]. */
+/** Products of two stacks of matrices of one precision: [..., m, k] x [..., k, n] -> [..., m, n]. */
 export const batchMatMul = (a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor =>
-  executeOne('BatchMatMulV2', [float, boolAttribute('adj_x', transposeA), boolAttribute('adj_y', transposeB)], [a, b]);
+  executeOne(
+    'BatchMatMulV2',
+    [typeAttributeOf(nativeType(a)), boolAttribute('adj_x', transposeA), boolAttribute('adj_y', transposeB)],
+    [a, b],
+  );
 
 /** Adds a bias to each row: [n, width] + [width]. */
 export const biasAdd = (x: Tensor, bias: Tensor): Tensor => executeOne('BiasAdd', [float], [x, bias]);
@@ -56,9 +68,44 @@ export const softmax = (logits: Tensor): Tensor => executeOne('Softmax', [float]
 /** Half the sum of squares, a scalar. */
 export const halfSquareSum = (x: Tensor): Tensor => executeOne('L2Loss', [float], [x]);
 
+/** a · b, and 0 where b is 0, even where a is no number. */
+export const multiplyNoNan = (a: Tensor, b: Tensor): Tensor => executeOne('MulNoNan', [float], [a, b]);
+
+/**
+ * Adam's update of one parameter in place, without bias correction (ResourceApplyAdam).
+ * @param scalars tensors
+ */
+export function applyAdam(
+  parameter: ResourceVariable,
+  first: ResourceVariable,
+  second: ResourceVariable,
+  gradient: Tensor,
+  scalars: Record<'learningRate' | 'beta1' | 'beta2' | 'epsilon', Tensor>,
+): void {
+  const none = tf.scalar(0); // The powers of the betas that the kernel would correct by.
+  const { learningRate, beta1, beta2, epsilon } = scalars;
+  binding.executeOp(
+    'ResourceApplyAdam',
+    [float, boolAttribute('use_locking', false), boolAttribute('use_nesterov', false)],
+    [
+      ...[parameter.handle, first.handle, second.handle],
+      ...backend.getInputTensorIds([none, none, learningRate, beta1, beta2, epsilon, gradient]),
+    ],
+    0,
+  );
+}
+
 /** Where the condition holds `a`, else `b`, with broadcasting. */
 export const select = (condition: Tensor, a: Tensor, b: Tensor): Tensor =>
   executeOne('SelectV2', [float], [condition, a, b]);
+
+/** Rows by their ids: [rows, width], [n] -> [n, width]. tf.gather would read the ids back to look at them. */
+export const gatherRows = (table: Tensor, ids: Tensor1D): Tensor =>
+  executeOne(
+    'GatherV2',
+    [typeAttribute('float32', 'Tparams'), typeAttribute('int32', 'Tindices'), typeAttribute('int32', 'Taxis')],
+    [table, ids, tf.scalar(0, 'int32')],
+  );
 
 /**
  * Sums rows into the rows that ids name, the gradient of looking rows up: [n, width] by [n] -> [rows, width].
@@ -112,39 +159,35 @@ export function statelessNormal(shape: number[], seed: Tensor1D): Tensor {
 }
 
 /**
- * True with probability 1 - rate (to 1/65,536), depending on the seed alone ([2], int32). tf.randomUniform draws in a
- * JavaScript loop, and a float32 is more chance than a yes or no needs: 16 bits decide, so each draw serves two, and the
- * comparison works on half the bytes.
+ * True with probability 1 - rate (to 1/65,536), depending on the seed alone ([2], int32), on every device and under XLA.
+ * tf.randomUniform draws in a JavaScript loop, and a float32 is more chance than a yes or no needs: 16 bits decide, so
+ * each draw serves two, and the comparison works on half the bytes.
  */
 export function statelessKeep(shape: number[], rate: number, seed: Tensor1D): Tensor {
   const count = shape.reduce((product, size) => product * size, 1);
   const draws = Math.ceil(count / 2);
+  const int16 = nativeTypes.int16;
   return tf.tidy(() => {
-    const inputs = (...tensors: Tensor[]) => backend.getInputTensorIds(tensors);
+    const toInt16 = [typeAttribute('int32', 'SrcT'), typeAttributeOf(int16, 'DstT')];
     const random = statelessInteger(tf.tensor1d([draws], 'int32'), seed); // [draws], int32
-    const halves = binding.executeOp(
-      'Bitcast',
-      [typeAttribute('int32'), typeNumber('type', int16)],
-      inputs(random),
-      1,
-    )[0]!; // [draws, 2], int16
-    const least = binding.executeOp(
-      'Cast',
-      [typeAttribute('int32', 'SrcT'), typeNumber('DstT', int16)],
-      inputs(tf.scalar(Math.round(rate * 65536) - 32768, 'int32')),
-      1,
-    )[0]!;
-    const [kept] = binding.executeOp('GreaterEqual', [typeNumber('T', int16)], [halves.id, least.id], 1);
-    binding.deleteTensor(halves.id);
-    binding.deleteTensor(least.id);
-    const flat = tf.reshape<Rank.R1>(backend.createOutputTensor(kept!), [2 * draws]);
+    const halves = executeOne('Bitcast', [typeAttribute('int32'), typeAttributeOf(int16, 'type')], [random]); // [draws, 2]
+    const least = executeOne('Cast', toInt16, [tf.scalar(Math.round(rate * 65536) - 32768, 'int32')]);
+    const kept = executeOne('GreaterEqual', [typeAttributeOf(int16)], [halves, least]);
+    const flat = tf.reshape<Rank.R1>(kept, [2 * draws]);
     return tf.reshape(count % 2 ? tf.slice(flat, 0, count) : flat, shape);
   });
 }
 
-const statelessInteger = (shape: Tensor1D, seed: Tensor1D): Tensor =>
-  executeOne(
-    'StatelessRandomUniformFullInt',
-    [typeAttribute('int32', 'dtype'), typeAttribute('int32'), typeAttribute('int32', 'Tseed')],
-    [shape, seed],
+/** Philox by name: left to itself, XLA takes another generator than TensorFlow's kernels do. */
+function statelessInteger(shape: Tensor1D, seed: Tensor1D): Tensor {
+  const { uint64 } = nativeTypes;
+  const toUint64 = [typeAttribute('int32', 'SrcT'), typeAttributeOf(uint64, 'DstT')];
+  const [first, second] = tf.split(seed, 2); // [1] each
+  const key = executeOne('Cast', toUint64, [first!]);
+  const counter = executeOne('Cast', toUint64, [tf.concat([tf.zeros([1], 'int32'), second!])]);
+  return executeOne(
+    'StatelessRandomUniformFullIntV2',
+    [typeAttribute('int32', 'dtype'), typeAttribute('int32', 'Tshape')],
+    [shape, key, counter, tf.scalar(philox, 'int32')],
   );
+}

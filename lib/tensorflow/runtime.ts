@@ -15,7 +15,8 @@ export interface Attribute {
   value: unknown;
 }
 
-interface OutputMetadata {
+/** What the addon tells of a kernel's result. */
+export interface OutputMetadata {
   id: number;
   shape: number[];
   dtype: number;
@@ -28,14 +29,19 @@ export interface NativeDevice {
 }
 
 interface Binding {
-  executeOp(kernel: string, attributes: Attribute[], inputIds: number[], outputs: number): OutputMetadata[];
-  deleteTensor(id: number): void;
-  listDevices(): NativeDevice[];
-  isUsingGpuDevice(): boolean;
+  executeOp: (kernel: string, attributes: Attribute[], inputIds: number[], outputs: number) => OutputMetadata[];
+  createTensor: (shape: number[], dtype: number, values: unknown) => number;
+  tensorDataSync: (id: number) => unknown;
+  deleteTensor: (id: number) => void;
+  addGraph: (name: string, graphDef: Uint8Array, inputs: string[], outputs: string[], effects: string[]) => void;
+  removeFunction: (name: string) => void;
+  listDevices: () => NativeDevice[];
+  isUsingGpuDevice: () => boolean;
   TF_Version: string;
   TF_FLOAT: number;
   TF_INT32: number;
   TF_BOOL: number;
+  TF_RESOURCE: number;
   TF_ATTR_TYPE: number;
   TF_ATTR_BOOL: number;
   TF_ATTR_INT: number;
@@ -47,6 +53,7 @@ interface Binding {
 interface NativeBackend {
   binding: Binding;
   isUsingGpuDevice: boolean;
+  tensorMap: { get(dataId: object): { dtype: number } };
   getInputTensorIds(tensors: Tensor[]): number[];
   createOutputTensor(metadata: OutputMetadata): Tensor;
 }
@@ -89,8 +96,14 @@ export const tf = load();
 /** The native backend, for what tfjs has no function for. */
 export const backend = tf.backend() as unknown as NativeBackend;
 
-/** The addon, its constants among it. */
-export const binding = backend.binding;
+/**
+ * The addon, its constants among it. A copy, and the one that tfjs uses too: the addon's own properties cannot be
+ * replaced, and recording (function.ts) stands between tfjs and the addon.
+ */
+export const binding = Object.fromEntries(
+  Object.getOwnPropertyNames(backend.binding).map((name) => [name, backend.binding[name as keyof Binding]]),
+) as unknown as Binding;
+backend.binding = binding;
 
 const typeNumbers: Partial<Record<DataType, number>> = {
   float32: binding.TF_FLOAT,
@@ -98,23 +111,44 @@ const typeNumbers: Partial<Record<DataType, number>> = {
   bool: binding.TF_BOOL,
 };
 
-/** An attribute that is a type, `T` unless named otherwise. */
-export const typeAttribute = (dtype: DataType, name = 'T'): Attribute => ({
+/** TensorFlow's numbers (types.proto) of types that tfjs does not know. */
+export const nativeTypes = { int16: 5, bfloat16: 14, float16: 19, uint64: 23 } as const;
+
+/** An attribute that is a type by TensorFlow's number, `T` unless named otherwise. */
+export const typeAttributeOf = (dtype: number, name = 'T'): Attribute => ({
   name,
   type: binding.TF_ATTR_TYPE,
-  value: typeNumbers[dtype],
+  value: dtype,
 });
 
+/** An attribute that is a type of tfjs, `T` unless named otherwise. */
+export const typeAttribute = (dtype: DataType, name = 'T'): Attribute => typeAttributeOf(typeNumbers[dtype]!, name);
+
 export const boolAttribute = (name: string, value: boolean): Attribute => ({ name, type: binding.TF_ATTR_BOOL, value });
+
+/** The number of the type that a tensor has on the device. */
+export const nativeType = (tensor: Tensor): number => backend.tensorMap.get(tensor.dataId).dtype;
+
+const unknownToTfjs = new Set<number>(Object.values(nativeTypes));
+
+/**
+ * A kernel's result as a tensor. Types that tfjs does not know go under the name of float32, since its gradients want
+ * that of all they meet; `nativeType` tells the truth, and tfjs's own functions refuse such a tensor with TensorFlow's
+ * words about types.
+ */
+export function outputTensor(metadata: OutputMetadata): Tensor {
+  if (!unknownToTfjs.has(metadata.dtype)) return backend.createOutputTensor(metadata);
+  const tensor = backend.createOutputTensor({ ...metadata, dtype: binding.TF_FLOAT });
+  backend.tensorMap.get(tensor.dataId).dtype = metadata.dtype;
+  return tensor;
+}
 
 /**
  * Runs a TensorFlow kernel by its registered name and returns its outputs.
  * @throws Error from TensorFlow, naming the kernel, for wrong shapes or types
  */
 export function execute(kernel: string, attributes: Attribute[], inputs: Tensor[], outputs = 1): Tensor[] {
-  return binding
-    .executeOp(kernel, attributes, backend.getInputTensorIds(inputs), outputs)
-    .map((metadata) => backend.createOutputTensor(metadata));
+  return binding.executeOp(kernel, attributes, backend.getInputTensorIds(inputs), outputs).map(outputTensor);
 }
 
 /** Runs a kernel of one output. */

@@ -6,6 +6,10 @@ import type { Tensor } from '@tensorflow/tfjs';
 import { backend, binding, tf, typeAttribute } from './runtime.js';
 
 let made = 0;
+const alive = new Map<number, ResourceVariable>();
+
+/** The variable whose handle has this id, if it is one's. */
+export const variableOf = (id: number): ResourceVariable | undefined => alive.get(id);
 
 /** A float32 variable on the device. */
 export class ResourceVariable {
@@ -13,7 +17,6 @@ export class ResourceVariable {
   readonly size: number;
   /** The id that kernels take. */
   readonly handle: number;
-  #alive = true;
 
   /** @param initial its first value; the caller keeps it */
   constructor(initial: Tensor) {
@@ -30,7 +33,12 @@ export class ResourceVariable {
       [],
       1,
     )[0]!.id;
+    alive.set(this.handle, this);
     this.assign(initial);
+  }
+
+  get isDisposed(): boolean {
+    return !alive.has(this.handle);
   }
 
   /**
@@ -38,12 +46,24 @@ export class ResourceVariable {
    * @throws Error for another shape
    */
   assign(value: Tensor): void {
+    this.#write('AssignVariableOp', value);
+  }
+
+  /**
+   * Adds to the value in place.
+   * @throws Error for another shape
+   */
+  add(value: Tensor): void {
+    this.#write('AssignAddVariableOp', value);
+  }
+
+  #write(kernel: string, value: Tensor): void {
     if (value.shape.join() !== this.shape.join())
       throw new Error(
         `A variable of shape [${this.shape.join(', ')}] cannot take a value of shape [${value.shape.join(', ')}].`,
       );
     binding.executeOp(
-      'AssignVariableOp',
+      kernel,
       [typeAttribute('float32', 'dtype')],
       [this.handle, ...backend.getInputTensorIds([value])],
       0,
@@ -70,8 +90,7 @@ export class ResourceVariable {
 
   /** Frees the device's memory. */
   dispose(): void {
-    if (!this.#alive) return;
-    this.#alive = false;
+    if (!alive.delete(this.handle)) return;
     binding.executeOp(
       'DestroyResourceOp',
       [{ name: 'ignore_lookup_error', type: binding.TF_ATTR_BOOL, value: true }],

@@ -17,11 +17,20 @@ export interface IndexedBatch extends LabelledBatch {
   indices: number[];
 }
 
-/** Rows padded to the longest among them. */
-export function padBatch({ ids, labels }: EncodedReviews, indices: number[], padTokenId = 0): IndexedBatch {
+/** Batches are padded to a multiple of so many tokens: few shapes to capture graphs for, and little padding. */
+const padToMultipleOf = 8;
+
+/**
+ * Rows padded to the longest among them, rounded up to a multiple of 8 tokens.
+ * @param maxTokens what a model can take at most; default: no limit
+ */
+export function padBatch({ ids, labels }: EncodedReviews, indices: number[], maxTokens = Infinity): IndexedBatch {
   const batch = indices.length;
-  const tokens = Math.max(...indices.map((index) => ids[index]!.length));
-  const inputIds = new Int32Array(batch * tokens).fill(padTokenId);
+  const longest = Math.max(...indices.map((index) => ids[index]!.length));
+  const rounded = Math.ceil(longest / padToMultipleOf) * padToMultipleOf;
+  const tokens = Math.max(longest, Math.min(rounded, maxTokens));
+  // Padding is token 0; what it is does not matter, since nothing attends to it.
+  const inputIds = new Int32Array(batch * tokens);
   indices.forEach((index, row) => inputIds.set(ids[index]!, row * tokens));
   return {
     inputIds,
@@ -45,6 +54,7 @@ const batchesInNeighbourhood = 50;
  * (as transformers' LengthGroupedSampler does).
  * @param options.epoch another order for each, the same for the same seed
  * @param options.groupByLength false for batches in shuffled order
+ * @param options.maxTokens see padBatch
  */
 export function trainingBatches(
   reviews: EncodedReviews,
@@ -53,7 +63,8 @@ export function trainingBatches(
     seed,
     epoch,
     groupByLength = true,
-  }: { batchSize: number; seed: number; epoch: number; groupByLength?: boolean },
+    maxTokens,
+  }: { batchSize: number; seed: number; epoch: number; groupByLength?: boolean; maxTokens?: number },
 ): IndexedBatch[] {
   const random = seededRandom(seed, epoch);
   const length = (index: number) => reviews.ids[index]!.length;
@@ -61,7 +72,7 @@ export function trainingBatches(
     reviews.ids.map((_, index) => index),
     random,
   );
-  if (!groupByLength) return runsOf(order, batchSize).map((indices) => padBatch(reviews, indices));
+  if (!groupByLength) return runsOf(order, batchSize).map((indices) => padBatch(reviews, indices, maxTokens));
   const sorted = runsOf(order, batchSize * batchesInNeighbourhood).flatMap((run) =>
     run.sort((a, b) => length(b) - length(a)),
   );
@@ -71,11 +82,11 @@ export function trainingBatches(
     0,
   );
   [batches[0], batches[longest]] = [batches[longest]!, batches[0]!];
-  return batches.map((indices) => padBatch(reviews, indices));
+  return batches.map((indices) => padBatch(reviews, indices, maxTokens));
 }
 
 /** All rows once, longest first; `indices` says where each belongs. */
-export function evaluationBatches(reviews: EncodedReviews, batchSize: number): IndexedBatch[] {
+export function evaluationBatches(reviews: EncodedReviews, batchSize: number, maxTokens?: number): IndexedBatch[] {
   const order = reviews.ids.map((_, index) => index).sort((a, b) => reviews.ids[b]!.length - reviews.ids[a]!.length);
-  return runsOf(order, batchSize).map((indices) => padBatch(reviews, indices));
+  return runsOf(order, batchSize).map((indices) => padBatch(reviews, indices, maxTokens));
 }

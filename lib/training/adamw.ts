@@ -3,16 +3,15 @@
  * torch.optim.AdamW does after clip_grad_norm_: on a processor by the project's kernel, on a GPU by TensorFlow's fused
  * one, which tfjs's own Adam does not use.
  *
- * Gradients are clipped without touching them. The kernel's moments are averages, m += (g - m)(1 - β); an average of
- * gradients each scaled by its own factor f is the average of the unscaled ones under other weights, times the average
- * of the factors. So the clipping of a step goes into the kernel's scalars: AdamW keeps the averages of f and f² (two
- * numbers), hands the kernel the β that makes the weights come out right, and spares a pass over every gradient. Started
- * at 0, the averages of f carry Adam's bias correction with them.
+ * Gradients are clipped without touching them. Moments are averages of gradients, each clipped by a factor of its own:
+ * such an average is one of the unclipped gradients under other weights, times the average of the factors. So AdamW keeps
+ * the averages of the factor f and of f² (two numbers), hands the kernel the weights that make the sum come out right,
+ * and spares a pass over every gradient. Started at 0, the averages of f carry Adam's bias correction with them.
  */
-import type { Tensor } from '@tensorflow/tfjs';
-import { fusedAdamW, fusedKernelsRun } from '../tensorflow/fused-kernels.js';
-import { halfSquareSum } from '../tensorflow/kernels.js';
-import { backend, binding, boolAttribute, tf, typeAttribute } from '../tensorflow/runtime.js';
+import type { Scalar, Tensor } from '@tensorflow/tfjs';
+import { fusedAdamW, fusedKernelsRun, fusedSquareSum } from '../tensorflow/fused-kernels.js';
+import { applyAdam, castTo, halfSquareSum, multiplyNoNan, select } from '../tensorflow/kernels.js';
+import { tf } from '../tensorflow/runtime.js';
 import { zerosVariable, type ResourceVariable } from '../tensorflow/variables.js';
 
 export interface AdamWOptions {
@@ -24,24 +23,41 @@ export interface AdamWOptions {
   epsilon?: number;
   /** Not applied to biases and layer norms. Default 0. */
   weightDecay?: number;
+  /** Whether the project's own kernel may be used. Default: where it runs. */
+  fused?: boolean;
+}
+
+/** What an update depends on, besides the gradients: all scalars. */
+export interface UpdateScalars {
+  learningRate: Tensor;
+  /** 1 - beta1^t and 1 - beta2^t, see `corrections`. */
+  firstCorrection: Tensor;
+  secondCorrection: Tensor;
+  /** The gradients count as multiplied by it. */
+  factor: Tensor;
+  /** bool: false for no update at all. */
+  finite: Tensor;
 }
 
 /** Biases and layer norms are not decayed, as Hugging Face's Trainer has it. */
 export const isDecayed = (name: string): boolean => !name.endsWith('.bias') && !/norm\.weight$/i.test(name);
 
 export class AdamW {
-  readonly #moments: Map<string, { first: ResourceVariable; second: ResourceVariable }>;
+  readonly #parameters: Map<string, ResourceVariable>;
   readonly #options: Required<AdamWOptions>;
+  readonly #moments: Map<string, { first: ResourceVariable; second: ResourceVariable }>;
+  /** The averages of the factor and of its square. */
+  readonly #factors = { first: zerosVariable([]), second: zerosVariable([]) };
   #steps = 0;
-  #averageFactor = 0;
-  #averageSquaredFactor = 0;
   #decay = 1;
 
+  /** @param parameters by name */
   constructor(
-    private readonly parameters: Map<string, ResourceVariable>,
-    { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0 }: AdamWOptions = {},
+    parameters: Map<string, ResourceVariable>,
+    { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0, fused = fusedKernelsRun }: AdamWOptions = {},
   ) {
-    this.#options = { beta1, beta2, epsilon, weightDecay };
+    this.#parameters = parameters;
+    this.#options = { beta1, beta2, epsilon, weightDecay, fused };
     this.#moments = new Map(
       [...parameters].map(([name, { shape }]) => [name, { first: zerosVariable(shape), second: zerosVariable(shape) }]),
     );
@@ -52,55 +68,77 @@ export class AdamW {
     return this.#decay;
   }
 
-  /**
-   * One update in place. No tensor that shares a parameter's memory may be alive.
-   * @param gradients by parameter name; the caller keeps them
-   * @param factor the gradients count as multiplied by it, see clipFactor; default 1
-   */
-  step(gradients: Map<string, Tensor>, learningRate: number, factor = 1): void {
-    const { beta1, beta2, epsilon, weightDecay } = this.#options;
+  /** The bias corrections of the next update: float32 could not raise beta2 to a power precisely enough. */
+  corrections(): { firstCorrection: Scalar; secondCorrection: Scalar } {
+    const { beta1, beta2 } = this.#options;
+    const next = this.#steps + 1;
+    return { firstCorrection: tf.scalar(1 - beta1 ** next), secondCorrection: tf.scalar(1 - beta2 ** next) };
+  }
+
+  /** Counts an update that took place. */
+  applied(learningRate: number): void {
     this.#steps++;
-    const first = beta1 * this.#averageFactor + (1 - beta1) * factor;
-    const second = beta2 * this.#averageSquaredFactor + (1 - beta2) * factor * factor;
-    const firstWeight = (beta1 * this.#averageFactor) / first;
-    const secondWeight = (beta2 * this.#averageSquaredFactor) / second;
-    [this.#averageFactor, this.#averageSquaredFactor] = [first, second];
+    this.#decay *= 1 - learningRate * this.#options.weightDecay;
+  }
+
+  /**
+   * One update in place, made of kernels only, so that it can be captured.
+   * @param gradients by parameter name
+   */
+  apply(
+    gradients: Map<string, Tensor>,
+    { learningRate, firstCorrection, secondCorrection, factor, finite }: UpdateScalars,
+  ): void {
+    const { beta1, beta2, epsilon, weightDecay, fused } = this.#options;
+    /** An average's new value, and the share of it that was there before. */
+    const averaged = (variable: ResourceVariable, beta: number, value: Tensor) => {
+      const before = variable.read();
+      const stays = tf.mul(before, beta);
+      const comes = tf.mul(value, 1 - beta);
+      const sum = tf.add(stays, comes);
+      variable.assign(select(finite, sum, before));
+      return { sum, stays: tf.div(stays, sum), comes: tf.div(comes, sum) };
+    };
+    const first = averaged(this.#factors.first, beta1, factor);
+    const second = averaged(this.#factors.second, beta2, tf.square(factor));
     // The moments after bias correction are the kernel's times `mean` and `deviation` squared.
-    const mean = first / (1 - beta1 ** this.#steps);
-    const deviation = Math.sqrt(second / (1 - beta2 ** this.#steps));
-    const keep = 1 - learningRate * weightDecay;
-    this.#decay *= keep;
-    tf.tidy(() => {
-      const id = (tensor: Tensor) => backend.getInputTensorIds([tensor])[0]!;
-      const values = [(learningRate * mean) / deviation, firstWeight, secondWeight, epsilon / deviation];
-      const fused = fusedKernelsRun ? tf.tensor1d([...values, keep]) : undefined;
-      // beta1_power and beta2_power, 0 since no correction is left to do, then lr, beta1, beta2 and epsilon.
-      const scalars = fused ? [] : [0, 0, ...values].map((value) => id(tf.scalar(value)));
+    const mean = tf.div(first.sum, firstCorrection);
+    const deviation = tf.sqrt(tf.div(second.sum, secondCorrection));
+    const rate = tf.div(tf.mul(learningRate, mean), deviation);
+    const smallest = tf.div(epsilon, deviation);
+    const keep = tf.sub(1, tf.mul(learningRate, weightDecay));
+    if (fused) {
+      const scalars = tf.stack([
+        ...[tf.cast(finite, 'float32'), rate, smallest, keep],
+        ...[first.stays, first.comes, second.stays, second.comes],
+      ]); // [8]
       for (const [name, gradient] of gradients) {
-        const parameter = this.parameters.get(name)!;
         const { first, second } = this.#moments.get(name)!;
-        if (fused) {
-          fusedAdamW(parameter, first, second, gradient, fused, isDecayed(name));
-          continue;
-        }
-        if (keep !== 1 && isDecayed(name)) {
-          const decayed = tf.tidy(() => tf.mul(parameter.read(), keep));
-          parameter.assign(decayed);
-          decayed.dispose();
-        }
-        binding.executeOp(
-          'ResourceApplyAdam',
-          [typeAttribute('float32'), boolAttribute('use_locking', false), boolAttribute('use_nesterov', false)],
-          [parameter.handle, first.handle, second.handle, ...scalars, id(gradient)],
-          0,
-        );
+        fusedAdamW(this.#parameters.get(name)!, first, second, gradient, scalars, isDecayed(name));
       }
-    });
+      return;
+    }
+    // TensorFlow's kernel cannot leave an update out: it gets gradients of 0 and averages that stay as they are.
+    const one = tf.scalar(1);
+    const orOne = (value: Tensor) => select(finite, value, one);
+    const scalars = {
+      learningRate: multiplyNoNan(rate, tf.cast(finite, 'float32')),
+      beta1: orOne(first.stays),
+      beta2: orOne(second.stays),
+      epsilon: orOne(smallest),
+    };
+    for (const [name, gradient] of gradients) {
+      const parameter = this.#parameters.get(name)!;
+      const { first, second } = this.#moments.get(name)!;
+      if (weightDecay > 0 && isDecayed(name)) parameter.assign(tf.mul(parameter.read(), orOne(keep)));
+      const known = multiplyNoNan(castTo(gradient, 'float32'), tf.cast(finite, 'float32'));
+      applyAdam(parameter, first, second, known, scalars);
+    }
   }
 
   /** Frees the moments' memory. */
   dispose(): void {
-    for (const { first, second } of this.#moments.values()) {
+    for (const { first, second } of [...this.#moments.values(), this.#factors]) {
       first.dispose();
       second.dispose();
     }
@@ -108,12 +146,15 @@ export class AdamW {
 }
 
 /**
- * The factor that scales gradients down to a joint length of at most `maxNorm`, else 1 (torch.nn.utils.clip_grad_norm_).
- * @returns the length before, too
+ * The joint length of gradients, a scalar.
+ * @param fused whether the project's own kernel may be used; default: where it runs
  */
-export function clipFactor(gradients: Map<string, Tensor>, maxNorm: number): { norm: number; factor: number } {
-  const total = tf.tidy(() => tf.addN([...gradients.values()].map((gradient) => halfSquareSum(gradient))));
-  const norm = Math.sqrt(2 * total.dataSync()[0]!);
-  total.dispose();
-  return { norm, factor: Math.min(1, maxNorm / (norm + 1e-6)) };
-}
+export const globalNorm = (gradients: Map<string, Tensor>, fused = fusedKernelsRun): Tensor => {
+  const tensors = [...gradients.values()];
+  return fused
+    ? tf.sqrt(tf.addN(tensors.map(fusedSquareSum)))
+    : tf.sqrt(tf.mul(tf.addN(tensors.map((gradient) => halfSquareSum(castTo(gradient, 'float32')))), 2));
+};
+
+/** The factor that scales gradients of joint length `norm` down to at most `maxNorm` (torch.nn.utils.clip_grad_norm_). */
+export const clipFactor = (norm: Tensor, maxNorm: number): Tensor => tf.minimum(tf.div(maxNorm, tf.add(norm, 1e-6)), 1);

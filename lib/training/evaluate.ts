@@ -21,7 +21,7 @@ export async function evaluate(
 ): Promise<Evaluation> {
   const classes = labelNames(classifier.config).length;
   const logits = new Float32Array(reviews.labels.length * classes);
-  for (const batch of evaluationBatches(reviews, batchSize)) {
+  for (const batch of evaluationBatches(reviews, batchSize, classifier.config.max_position_embeddings)) {
     const found = predictLogits(classifier, batch);
     batch.indices.forEach((index, row) =>
       logits.set(found.subarray(row * classes, (row + 1) * classes), index * classes),

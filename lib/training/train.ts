@@ -2,17 +2,14 @@
  * The training loop. One update after another: batches forward and back, gradients clipped, AdamW; now and then a look
  * at the validation rows. The caller watches by `onRecord` and may end it by `signal`, with the model intact.
  */
-import type { Tensor } from '@tensorflow/tfjs';
-import { parameterValues, restoreParameters, type Classifier } from '../model/classifier.js';
-import { dropoutOfStep } from '../model/dropout.js';
-import { tf } from '../tensorflow/runtime.js';
+import { describeEngine, parameterValues, restoreParameters, type Classifier } from '../model/classifier.js';
 import { trainingBatches, type EncodedReviews } from '../text/batches.js';
-import { AdamW, clipFactor } from './adamw.js';
 import { EarlyStopping } from './early-stopping.js';
 import { evaluate } from './evaluate.js';
+import { trainedParameters } from './freeze.js';
 import type { ClassificationMetrics } from './metrics.js';
 import { learningRateFactor } from './schedule.js';
-import { lossAndGradients, type LabelledBatch } from './step.js';
+import { TrainingStep, type LabelledBatch } from './step.js';
 import { completeTrainingArguments, type TrainingArguments } from './training-arguments.js';
 import { useVocabularyOf } from './used-vocabulary.js';
 
@@ -48,6 +45,10 @@ export interface TrainingResult {
   seconds: number;
   /** Evaluation left out. */
   samplesPerSecond: number;
+  /** What computed the steps, in a few words. */
+  engine: string;
+  /** Graphs captured for the steps, and the seconds that took, XLA's compilation included. */
+  captured: { graphs: number; seconds: number };
 }
 
 /** The loss is no longer a number. */
@@ -62,17 +63,6 @@ export class DivergedError extends Error {
 }
 
 const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
-
-function addInto(sums: Map<string, Tensor>, gradients: Map<string, Tensor>): void {
-  for (const [name, gradient] of gradients) {
-    const sum = sums.get(name);
-    if (sum) {
-      sums.set(name, tf.add(sum, gradient));
-      sum.dispose();
-      gradient.dispose();
-    } else sums.set(name, gradient);
-  }
-}
 
 /** Cuts a list into runs of `size`. */
 const runsOf = <T>(list: T[], size: number): T[][] =>
@@ -98,6 +88,7 @@ export async function train(
 ): Promise<TrainingResult> {
   const chosen = completeTrainingArguments(options.arguments);
   if (data.train.labels.length === 0) throw new RangeError('There are no rows to train on.');
+  const trained = trainedParameters(classifier.parameters.keys(), classifier.config.n_layers, chosen.freeze);
   const vocabulary = useVocabularyOf(classifier, data.train);
   const batchesOf = (epoch: number): LabelledBatch[] =>
     trainingBatches(vocabulary.reviews, {
@@ -105,13 +96,18 @@ export async function train(
       seed: chosen.seed,
       epoch,
       groupByLength: chosen.groupByLength,
+      maxTokens: classifier.config.max_position_embeddings,
     });
   const batchesPerEpoch = Math.ceil(data.train.labels.length / chosen.perDeviceTrainBatchSize);
   const stepsPerEpoch = Math.ceil(batchesPerEpoch / chosen.gradientAccumulationSteps);
   const totalSteps = chosen.maxSteps > 0 ? chosen.maxSteps : Math.ceil(stepsPerEpoch * chosen.numTrainEpochs);
   const warmupSteps = Math.ceil(totalSteps * chosen.warmupRatio);
   const evalSteps = chosen.evalSteps || stepsPerEpoch;
-  const optimizer = new AdamW(vocabulary.classifier.parameters, {
+  const trainingStep = new TrainingStep(vocabulary.model, {
+    trained,
+    maxGradNorm: chosen.maxGradNorm,
+    seed: chosen.seed,
+    accumulates: chosen.gradientAccumulationSteps > 1,
     beta1: chosen.adamBeta1,
     beta2: chosen.adamBeta2,
     epsilon: chosen.adamEpsilon,
@@ -124,7 +120,6 @@ export async function train(
   let bestValues: ReturnType<typeof parameterValues> | undefined;
   let end: EndOfTraining = 'completed';
   let samples = 0;
-  let passes = 0;
   let trainSeconds = 0;
   let step = 0;
 
@@ -134,45 +129,30 @@ export async function train(
         if (step >= totalSteps) break training;
         const from = performance.now();
         const rows = batches.reduce((sum, batch) => sum + batch.batch, 0);
-        const gradients = new Map<string, Tensor>();
-        let loss = 0;
-        for (const batch of batches) {
-          const share = batch.batch / rows;
-          const found = lossAndGradients(vocabulary.classifier, batch, dropoutOfStep(chosen.seed, passes++), share);
-          addInto(gradients, found.gradients);
-          loss += found.loss * share;
-        }
         const learningRate =
           chosen.learningRate * learningRateFactor(step, totalSteps, warmupSteps, chosen.lrSchedulerType);
-        try {
-          if (!Number.isFinite(loss)) throw new DivergedError(step + 1, loss, learningRate);
-          const { norm: gradNorm, factor } = clipFactor(gradients, chosen.maxGradNorm || Infinity);
-          if (!Number.isFinite(gradNorm)) throw new DivergedError(step + 1, NaN, learningRate);
-          optimizer.step(gradients, learningRate, factor);
-          step++;
-          samples += rows;
-          trainSeconds += (performance.now() - from) / 1000;
-          const samplesPerSecond = samples / trainSeconds;
-          const record: TrainingRecord = {
-            step,
-            totalSteps,
-            epoch: epoch + (group + 1) / stepsPerEpoch,
-            loss,
-            learningRate,
-            gradNorm,
-            samplesPerSecond,
-            secondsLeft: ((totalSteps - step) * trainSeconds) / step,
-          };
-          records.push(record);
-        } finally {
-          tf.dispose([...gradients.values()]);
-        }
+        const { loss, gradNorm } = trainingStep.run(batches, learningRate);
+        if (!Number.isFinite(loss)) throw new DivergedError(step + 1, loss, learningRate);
+        if (!Number.isFinite(gradNorm)) throw new DivergedError(step + 1, NaN, learningRate);
+        step++;
+        samples += rows;
+        trainSeconds += (performance.now() - from) / 1000;
+        const record: TrainingRecord = {
+          step,
+          totalSteps,
+          epoch: epoch + (group + 1) / stepsPerEpoch,
+          loss,
+          learningRate,
+          gradNorm,
+          samplesPerSecond: samples / trainSeconds,
+          secondsLeft: ((totalSteps - step) * trainSeconds) / step,
+        };
+        records.push(record);
         // Lets signals, timers and the notebook's messages in.
         await nextTurn();
-        const record = records.at(-1)!;
         let stop = false;
         if (data.validation && (step % evalSteps === 0 || step === totalSteps)) {
-          vocabulary.writeBack(optimizer.decay);
+          vocabulary.writeBack(trainingStep.optimizer.decay);
           const { metrics } = await evaluate(classifier, data.validation, {
             batchSize: chosen.perDeviceEvalBatchSize,
             tick: nextTurn,
@@ -193,8 +173,8 @@ export async function train(
       }
     }
   } finally {
-    vocabulary.writeBack(optimizer.decay);
-    optimizer.dispose();
+    vocabulary.writeBack(trainingStep.optimizer.decay);
+    trainingStep.dispose();
     vocabulary.dispose();
   }
   // An interrupted run keeps what it has learnt so far, unless an evaluation has vouched for something.
@@ -206,5 +186,7 @@ export async function train(
     samples,
     seconds: (performance.now() - started) / 1000,
     samplesPerSecond: samples / trainSeconds,
+    engine: describeEngine(classifier.engine),
+    captured: trainingStep.captured,
   };
 }

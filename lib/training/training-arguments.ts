@@ -1,4 +1,5 @@
 /** Everything a training run can be told, under the names of Hugging Face's TrainingArguments, in camelCase. */
+import type { Freeze } from './freeze.js';
 import type { SchedulerType } from './schedule.js';
 
 export interface TrainingArguments {
@@ -38,6 +39,8 @@ export interface TrainingArguments {
   earlyStoppingThreshold: number;
   /** Ends with the parameters of the best evaluation, not the last. @default true */
   loadBestModelAtEnd: boolean;
+  /** What stays as it is, see Freeze. @default 'none' */
+  freeze: Freeze;
   /** Of shuffling and dropout. @default 42 */
   seed: number;
 }
@@ -61,6 +64,7 @@ export const defaultTrainingArguments: TrainingArguments = {
   earlyStoppingPatience: 3,
   earlyStoppingThreshold: 0.001,
   loadBestModelAtEnd: true,
+  freeze: 'none',
   seed: 42,
 };
 
@@ -99,5 +103,13 @@ export function completeTrainingArguments(given: Partial<TrainingArguments> = {}
   );
   if (!['linear', 'cosine', 'constant'].includes(complete.lrSchedulerType))
     throw new RangeError(`lrSchedulerType is '${complete.lrSchedulerType}'; it must be linear, cosine or constant.`);
+  const { freeze } = complete;
+  if (
+    !['none', 'embeddings', 'encoder'].includes(freeze as string) &&
+    !(Number.isInteger(freeze) && Number(freeze) >= 1)
+  )
+    throw new RangeError(
+      `freeze is '${freeze}'; it must be none, embeddings, encoder, or how many layers from below (1 or more).`,
+    );
   return complete;
 }

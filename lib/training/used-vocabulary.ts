@@ -5,8 +5,8 @@
  * a third of DistilBERT-base's) costs a fraction of its gradient, its moments and its update.
  */
 import type { Tensor1D } from '@tensorflow/tfjs';
-import type { Classifier } from '../model/classifier.js';
-import { scatterRows } from '../tensorflow/kernels.js';
+import type { Model } from '../model/classifier.js';
+import { gatherRows, scatterRows } from '../tensorflow/kernels.js';
 import { tf } from '../tensorflow/runtime.js';
 import { ResourceVariable } from '../tensorflow/variables.js';
 import type { EncodedReviews } from '../text/batches.js';
@@ -17,12 +17,12 @@ const wordEmbeddings = 'distilbert.embeddings.word_embeddings.weight';
 const worthwhileShare = 0.8;
 
 export interface UsedVocabulary {
-  /** The classifier to train: it shares every parameter but the word embedding, which has the used rows only. */
-  classifier: Classifier;
+  /** The model to train: it shares every parameter but the word embedding, which has the used rows only. */
+  model: Model;
   /** The same texts with rows of the smaller table as their ids. */
   reviews: EncodedReviews;
   /**
-   * Brings the whole classifier up to date.
+   * Brings the whole model up to date.
    * @param decay what weight decay has made of the unused rows since the start, as a factor
    */
   writeBack(decay: number): void;
@@ -34,24 +34,25 @@ export interface UsedVocabulary {
  * Row 0 of the smaller table is that of padding, since batches are padded with 0.
  * @param reviews every text that will be trained on
  */
-export function useVocabularyOf(classifier: Classifier, reviews: EncodedReviews): UsedVocabulary {
-  const whole = classifier.parameters.get(wordEmbeddings)!;
+export function useVocabularyOf({ config, parameters, engine }: Model, reviews: EncodedReviews): UsedVocabulary {
+  const whole = parameters.get(wordEmbeddings)!;
   const [rows] = whole.shape as [number, number];
-  const used = new Set([classifier.config.pad_token_id]);
+  const used = new Set([config.pad_token_id]);
   for (const text of reviews.ids) for (const id of text) used.add(id);
-  if (used.size > worthwhileShare * rows) return { classifier, reviews, writeBack: () => {}, dispose: () => {} };
+  if (used.size > worthwhileShare * rows)
+    return { model: { config, parameters, engine }, reviews, writeBack: () => {}, dispose: () => {} };
 
   const ids = Int32Array.from(used);
   const rowOf = new Int32Array(rows);
   ids.forEach((id, row) => (rowOf[id] = row));
   const indices = (): Tensor1D => tf.tensor1d(ids, 'int32');
-  const initial = tf.tidy(() => tf.gather(whole.read(), indices()));
+  const initial = tf.tidy(() => gatherRows(whole.read(), indices()));
   const smaller = new ResourceVariable(initial);
   initial.dispose();
   let applied = 1;
   return {
     // Map.set keeps the place, so that parameters stay in their order.
-    classifier: { ...classifier, parameters: new Map(classifier.parameters).set(wordEmbeddings, smaller) },
+    model: { config, engine, parameters: new Map(parameters).set(wordEmbeddings, smaller) },
     reviews: { labels: reviews.labels, ids: reviews.ids.map((text) => text.map((id) => rowOf[id]!)) },
     writeBack(decay) {
       if (decay !== applied) {

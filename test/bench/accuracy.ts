@@ -42,7 +42,7 @@ const result = await tunebook.train(
 );
 const { metrics } = await tunebook.evaluate(model, testSet);
 console.log(
-  `fine-tuned        ${percent(metrics)}, ${result.samplesPerSecond.toFixed(1)} samples/s in ${model.precision}`,
+  `fine-tuned        ${percent(metrics)}, ${result.samplesPerSecond.toFixed(1)} samples/s (${result.engine})`,
 );
 
 const folder = path.join(root, '.tunebook/bench/model');

@@ -1,6 +1,7 @@
 // AdamW's update of one parameter in one pass: decay, both moments and the step, in place.
 #include <cmath>
 
+#include "numbers.h"
 #include "parallel.h"
 #include "tensorflow/core/framework/resource_mgr.h"
 #include "tensorflow/core/framework/resource_var.h"
@@ -12,17 +13,23 @@ REGISTER_OP("TunebookAdamW")
     .Input("parameter: resource")
     .Input("first: resource")
     .Input("second: resource")
-    .Input("gradient: float")
-    .Input("scalars: float")  // [5]: learning rate, beta1, beta2, epsilon, what decay leaves
+    .Attr("T: {float, bfloat16}")
+    .Input("gradient: T")
+    // [8]: 0 for no step at all, learning rate, epsilon, what decay leaves of the parameter; then of both averages how
+    // much stays and how much of the gradient, or its square, comes in.
+    .Input("scalars: float")
     .SetIsStateful()
     .SetShapeFn(tensorflow::shape_inference::NoOutputs);
 
+template <typename T>
 class AdamW : public OpKernel {
  public:
   explicit AdamW(OpKernelConstruction* context) : OpKernel(context) {
     OP_REQUIRES_OK(context, context->GetAttr("decayed", &decayed_));
   }
   void Compute(OpKernelContext* context) override {
+    const float* scalars = context->input(4).flat<float>().data();
+    if (scalars[0] == 0) return;
     tensorflow::core::RefCountPtr<tensorflow::Var> variables[3];
     float* values[3];
     const Tensor& gradient = context->input(3);
@@ -41,17 +48,18 @@ class AdamW : public OpKernel {
       values[i] = value->flat<float>().data();
     }
     float *parameter = values[0], *first_moment = values[1], *second_moment = values[2];
-    const float* g = gradient.flat<float>().data();
-    const float* scalars = context->input(4).flat<float>().data();
+    const auto* g = NumbersOf<T>(gradient);
     const int64_t count = gradient.NumElements();
     InParts(context, PartsOf(context, count, count), count, [&](int, int64_t from, int64_t to) {
       // A copy of its own: what is captured might be what is written to, for all the compiler knows.
-      const float rate = scalars[0], beta1 = scalars[1], beta2 = scalars[2], epsilon = scalars[3];
-      const float keep = decayed_ ? scalars[4] : 1.0f;
+      const float rate = scalars[1], epsilon = scalars[2], keep = decayed_ ? scalars[3] : 1.0f;
+      const float first_stays = scalars[4], first_comes = scalars[5];
+      const float second_stays = scalars[6], second_comes = scalars[7];
 #pragma omp simd
       for (int64_t i = from; i < to; i++) {
-        const float m = beta1 * first_moment[i] + (1 - beta1) * g[i];
-        const float v = beta2 * second_moment[i] + (1 - beta2) * g[i] * g[i];
+        const float change = Load(g + i);
+        const float m = first_stays * first_moment[i] + first_comes * change;
+        const float v = second_stays * second_moment[i] + second_comes * change * change;
         first_moment[i] = m;
         second_moment[i] = v;
         parameter[i] = parameter[i] * keep - rate * m / (std::sqrt(v) + epsilon);
@@ -62,6 +70,6 @@ class AdamW : public OpKernel {
  private:
   bool decayed_;
 };
-REGISTER_KERNEL_BUILDER(Name("TunebookAdamW").Device(tensorflow::DEVICE_CPU), AdamW);
+TUNEBOOK_KERNEL("TunebookAdamW", AdamW);
 
 }  // namespace tunebook

@@ -5,3 +5,4 @@
 #include "gelu.cc"
 #include "heads.cc"
 #include "residual-layer-norm.cc"
+#include "widen.cc"

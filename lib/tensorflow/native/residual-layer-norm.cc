@@ -1,8 +1,10 @@
 // Layer norm of a sum: LN(a + dropout(b + bias)), what follows every attention and every feed-forward block. One pass
 // forward, one back, where single kernels take some thirty.
 #include <cmath>
+#include <type_traits>
 
 #include "chance.h"
+#include "numbers.h"
 #include "parallel.h"
 
 namespace tunebook {
@@ -10,8 +12,9 @@ namespace tunebook {
 REGISTER_OP("TunebookResidualLayerNorm")
     .Attr("rate: float")
     .Attr("epsilon: float")
+    .Attr("T: {float, bfloat16}")
     .Input("a: float")     // [rows, width]
-    .Input("b: float")     // [rows, width]
+    .Input("b: T")         // [rows, width]
     .Input("bias: float")  // [width]
     .Input("scale: float")
     .Input("shift: float")
@@ -28,13 +31,14 @@ REGISTER_OP("TunebookResidualLayerNorm")
 
 REGISTER_OP("TunebookResidualLayerNormGrad")
     .Attr("rate: float")
+    .Attr("T: {float, bfloat16}")
     .Input("dy: float")
     .Input("sum: float")
     .Input("statistics: float")
     .Input("scale: float")
     .Input("seed: int32")
     .Output("da: float")  // [rows, width]
-    .Output("db: float")  // [rows, width]
+    .Output("db: T")      // [rows, width]
     .Output("dbias: float")
     .Output("dscale: float")
     .Output("dshift: float")
@@ -45,6 +49,7 @@ REGISTER_OP("TunebookResidualLayerNormGrad")
       return absl::OkStatus();
     });
 
+template <typename T>
 class ResidualLayerNorm : public OpKernel {
  public:
   explicit ResidualLayerNorm(OpKernelConstruction* context) : OpKernel(context) {
@@ -59,7 +64,7 @@ class ResidualLayerNorm : public OpKernel {
     OP_REQUIRES_OK(context, context->allocate_output(1, shape, &sum_output));
     OP_REQUIRES_OK(context, context->allocate_output(2, TensorShape({rows, 2}), &statistics_output));
     const float* a = context->input(0).flat<float>().data();
-    const float* b = context->input(1).flat<float>().data();
+    const auto* b = NumbersOf<T>(context->input(1));
     const float* bias = context->input(2).flat<float>().data();
     const float* scale = context->input(3).flat<float>().data();
     const float* shift = context->input(4).flat<float>().data();
@@ -75,9 +80,9 @@ class ResidualLayerNorm : public OpKernel {
         float* s = sum + from;
         if (rate_ > 0)
           for (int64_t i = 0; i < width; i++)
-            s[i] = a[from + i] + (b[from + i] + bias[i]) * draw(static_cast<uint32_t>(from + i));
+            s[i] = a[from + i] + (Load(b + from + i) + bias[i]) * draw(static_cast<uint32_t>(from + i));
         else
-          for (int64_t i = 0; i < width; i++) s[i] = a[from + i] + (b[from + i] + bias[i]);
+          for (int64_t i = 0; i < width; i++) s[i] = a[from + i] + (Load(b + from + i) + bias[i]);
         float mean = 0, variance = 0;
 #pragma omp simd reduction(+ : mean)
         for (int64_t i = 0; i < width; i++) mean += s[i];
@@ -95,8 +100,9 @@ class ResidualLayerNorm : public OpKernel {
  private:
   float rate_, epsilon_;
 };
-REGISTER_KERNEL_BUILDER(Name("TunebookResidualLayerNorm").Device(tensorflow::DEVICE_CPU), ResidualLayerNorm);
+TUNEBOOK_KERNEL("TunebookResidualLayerNorm", ResidualLayerNorm);
 
+template <typename T>
 class ResidualLayerNormGrad : public OpKernel {
  public:
   explicit ResidualLayerNormGrad(OpKernelConstruction* context) : OpKernel(context) {
@@ -107,8 +113,9 @@ class ResidualLayerNormGrad : public OpKernel {
     const int64_t rows = shape.dim_size(0), width = shape.dim_size(1);
     Tensor *da_output, *db_output, *totals[3];
     OP_REQUIRES_OK(context, context->allocate_output(0, shape, &da_output));
-    // Without dropout both summands have the same gradient: one piece of memory serves both.
-    if (rate_ > 0)
+    // Without dropout both summands have the same gradient: one piece of memory serves both, if they are of one type.
+    const bool same = rate_ == 0 && std::is_same<T, float>::value;
+    if (!same)
       OP_REQUIRES_OK(context, context->allocate_output(1, shape, &db_output));
     else
       context->set_output(1, *da_output);
@@ -120,7 +127,7 @@ class ResidualLayerNormGrad : public OpKernel {
     const float* scale = context->input(3).flat<float>().data();
     const Chance chance(context->input(4).flat<int32_t>().data(), rate_);
     float* da = da_output->flat<float>().data();
-    float* db = rate_ > 0 ? db_output->flat<float>().data() : da;
+    auto* db = same ? reinterpret_cast<typename Stored<T>::Type*>(da) : NumbersOf<T>(db_output);
     const int parts = PartsOf(context, rows, rows * width);
     PartialSums bias_sums(parts, width), scale_sums(parts, width), shift_sums(parts, width);
     InParts(context, parts, rows, [&](int part, int64_t first, int64_t last) {
@@ -142,12 +149,21 @@ class ResidualLayerNormGrad : public OpKernel {
         }
         level /= width;
         along /= width;
-        float *out_a = da + from, *out_b = db + from;
+        float* out_a = da + from;
+        auto* out_b = db + from;
         for (int64_t i = 0; i < width; i++)
           out_a[i] = inverse * (grad[i] * scale[i] - level - (s[i] - mean) * inverse * along);
         if (rate_ > 0)
-          for (int64_t i = 0; i < width; i++) out_b[i] = out_a[i] * draw(static_cast<uint32_t>(from + i));
-        for (int64_t i = 0; i < width; i++) dbias[i] += out_b[i];
+          for (int64_t i = 0; i < width; i++) {
+            const float change = out_a[i] * draw(static_cast<uint32_t>(from + i));
+            Store(change, out_b + i);
+            dbias[i] += change;
+          }
+        else
+          for (int64_t i = 0; i < width; i++) {
+            if (!same) Store(out_a[i], out_b + i);
+            dbias[i] += out_a[i];
+          }
       }
     });
     bias_sums.Total(totals[0]->flat<float>().data());
@@ -158,6 +174,6 @@ class ResidualLayerNormGrad : public OpKernel {
  private:
   float rate_;
 };
-REGISTER_KERNEL_BUILDER(Name("TunebookResidualLayerNormGrad").Device(tensorflow::DEVICE_CPU), ResidualLayerNormGrad);
+TUNEBOOK_KERNEL("TunebookResidualLayerNormGrad", ResidualLayerNormGrad);
 
 }  // namespace tunebook

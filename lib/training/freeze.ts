@@ -1,0 +1,23 @@
+/**
+ * Parts of the model that stay as they came. Their gradients are not computed, and neither is what only they would need:
+ * with the lower layers frozen, the way back ends above them.
+ */
+
+/** `none`, `embeddings`, the whole `encoder` (only the head learns), or how many layers from below, embeddings included. */
+export type Freeze = 'none' | 'embeddings' | 'encoder' | number;
+
+/**
+ * The names of the parameters that are trained.
+ * @throws RangeError for more layers than there are
+ */
+export function trainedParameters(names: Iterable<string>, layers: number, freeze: Freeze): string[] {
+  if (typeof freeze === 'number' && freeze > layers)
+    throw new RangeError(`freeze is ${freeze}, but the model has ${layers} layers.`);
+  const frozenLayers = freeze === 'encoder' ? layers : typeof freeze === 'number' ? freeze : 0;
+  const isFrozen = (name: string) => {
+    const layer = /^distilbert\.transformer\.layer\.(\d+)\./.exec(name)?.[1];
+    if (layer !== undefined) return Number(layer) < frozenLayers;
+    return freeze !== 'none' && name.startsWith('distilbert.embeddings.');
+  };
+  return [...names].filter((name) => !isFrozen(name));
+}

@@ -1,0 +1,189 @@
+// Capture: code over tensors and variables as one TensorFlow function.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { CaptureError, tensorFunction } from 'tunebook/tensorflow/function.js';
+import { statelessNormal } from 'tunebook/tensorflow/kernels.js';
+import { binding, tf } from 'tunebook/tensorflow/runtime.js';
+import { ResourceVariable, zerosVariable } from 'tunebook/tensorflow/variables.js';
+
+/** Counts how often tfjs runs a kernel while `run` runs. */
+function kernelsRun(run: () => void): number {
+  const { executeOp } = binding;
+  let count = 0;
+  binding.executeOp = (...argv) => {
+    count++;
+    return executeOp(...argv);
+  };
+  try {
+    run();
+  } finally {
+    binding.executeOp = executeOp;
+  }
+  return count;
+}
+
+test('from the second call on, one call of TensorFlow does what the code does', () => {
+  let runs = 0;
+  const squares = tensorFunction(({ x }: { x: ReturnType<typeof tf.tensor1d> }) => {
+    runs++;
+    return { sum: tf.sum(tf.square(x)), twice: tf.add(x, x) };
+  });
+  for (const values of [
+    [1, 2],
+    [3, 4],
+    [5, 6],
+  ]) {
+    const { sum, twice } = squares.call({ x: tf.tensor1d(values) });
+    assert.equal(sum.dataSync()[0], values[0]! ** 2 + values[1]! ** 2);
+    assert.deepEqual([...twice.dataSync()], [2 * values[0]!, 2 * values[1]!]);
+  }
+  assert.equal(runs, 1);
+  assert.equal(squares.captures, 1);
+  const x = tf.tensor1d([7, 8]);
+  assert.equal(
+    kernelsRun(() => squares.call({ x })),
+    1,
+  );
+  squares.call({ x: tf.tensor1d([1, 2, 3]) });
+  assert.equal(squares.captures, 2, 'another shape, another graph');
+  squares.dispose();
+});
+
+test('functions of several shapes and plain code share one variable, in the order in which the code has it', () => {
+  const variable = new ResourceVariable(tf.tensor1d([0]));
+  const add = tensorFunction(({ x }: { x: ReturnType<typeof tf.tensor1d> }) => {
+    const before = variable.read();
+    variable.assign(tf.add(before, tf.sum(x).reshape([1])));
+    const between = variable.read();
+    variable.add(tf.tensor1d([100]));
+    return { before, between, after: variable.read() };
+  });
+  let expected = 0;
+  for (const values of [[1], [1, 2], [3], [3, 4], [5], [5, 6]]) {
+    const results = add.call({ x: tf.tensor1d(values) });
+    const sum = values.reduce((a, b) => a + b);
+    const found = Object.fromEntries(Object.entries(results).map(([name, value]) => [name, value.dataSync()[0]]));
+    assert.deepEqual(found, { before: expected, between: expected + sum, after: expected + sum + 100 });
+    expected += sum + 100;
+    assert.equal(variable.data()[0], expected);
+    variable.assign(tf.tensor1d([++expected]));
+  }
+  assert.equal(add.captures, 2);
+  variable.dispose();
+  assert.throws(() => add.call({ x: tf.tensor1d([1]) }), /uses a variable that was disposed of/);
+  add.dispose();
+});
+
+test('a thousand calls keep nothing, and neither do shapes beyond the limit', () => {
+  const variable = zerosVariable([64, 64]);
+  const step = tensorFunction(
+    ({ x }: { x: ReturnType<typeof tf.tensor2d> }) => {
+      variable.add(tf.matMul(x, x, true));
+      return { sum: tf.sum(variable.read()) };
+    },
+    { limit: 3 },
+  );
+  const call = (rows: number) =>
+    tf.tidy(() => {
+      step.call({ x: tf.ones([rows, 64]) });
+    });
+  call(1);
+  const tensors = tf.memory().numTensors;
+  const native = (binding as unknown as { getNumOfTensors(): number }).getNumOfTensors();
+  for (let i = 0; i < 1000; i++) call(1);
+  for (let rows = 2; rows < 10; rows++) for (let i = 0; i < 2; i++) call(rows);
+  assert.equal(tf.memory().numTensors, tensors);
+  assert.equal((binding as unknown as { getNumOfTensors(): number }).getNumOfTensors(), native);
+  assert.equal(step.captures, 9);
+  call(1);
+  assert.equal(step.captures, 10, 'the first shape had gone');
+  call(9);
+  assert.equal(step.captures, 10, 'the last one had not');
+  step.dispose();
+  variable.dispose();
+});
+
+test('what depends on a seed depends on the seed that comes in', () => {
+  const draw = tensorFunction(({ seed }: { seed: ReturnType<typeof tf.tensor1d> }) => ({
+    numbers: statelessNormal([4], tf.add(seed, tf.tensor1d([0, 1], 'int32'))),
+  }));
+  const numbers = (seed: number) => [...draw.call({ seed: tf.tensor1d([1, seed], 'int32') }).numbers.dataSync()];
+  const first = numbers(1);
+  assert.deepEqual(numbers(1), first);
+  assert.notDeepEqual(numbers(2), first);
+  draw.dispose();
+});
+
+test('what cannot be captured is refused by kernel and line, and plain code goes on', () => {
+  const refused = (
+    body: (inputs: { x: ReturnType<typeof tf.tensor1d> }) => Record<string, ReturnType<typeof tf.ones>>,
+  ) => {
+    const captured = tensorFunction(body, { name: 'the example' });
+    try {
+      captured.call({ x: tf.tensor1d([1, 2]) });
+    } catch (error) {
+      assert.ok(error instanceof CaptureError, String(error));
+      return error.message;
+    }
+    return assert.fail('It was captured.');
+  };
+  assert.match(
+    refused(({ x }) => ({ y: tf.mul(x, tf.sum(x).dataSync()[0]!) })),
+    /^the example cannot be captured: the result of Sum is read back to JavaScript, at .*function\.test\.[jt]s:\d+:\d+\)?\. Return it/,
+  );
+  assert.match(
+    refused(({ x }) => ({ y: tf.mul(x, x.dataSync()[0]!) })),
+    /an input is read back/,
+  );
+  const earlier = tf.square(tf.tensor1d([3, 4]));
+  assert.match(
+    refused(({ x }) => ({ y: tf.add(x, earlier) })),
+    /Add\w* takes a tensor that was made before, at .*function\.test\.[jt]s:\d+.*Pass it as an input/,
+  );
+  assert.match(
+    refused(() => ({ y: tf.square(tf.tensor1d(new Float32Array(1 << 19))) })),
+    /Square takes 2097152 bytes of numbers that JavaScript made/,
+  );
+  assert.match(
+    refused(({ x }) => {
+      new ResourceVariable(x);
+      return {};
+    }),
+    /a variable is made/,
+  );
+  assert.deepEqual([...tf.add(earlier, 1).dataSync()], [10, 17]);
+});
+
+test('run eagerly, the code is run at every call', () => {
+  let runs = 0;
+  const eager = tensorFunction(({ x }: { x: ReturnType<typeof tf.tensor1d> }) => ({ y: tf.mul(x, ++runs) }), {
+    eager: true,
+  });
+  assert.deepEqual(
+    [1, 2].map(() => eager.call({ x: tf.tensor1d([2]) }).y.dataSync()[0]),
+    [2, 4],
+  );
+  assert.equal(eager.captures, 0);
+});
+
+test('compiled by XLA, the numbers are the same', () => {
+  const variable = new ResourceVariable(tf.tensor1d([1, 2, 3]));
+  const functions = [false, true].map((jitCompile) =>
+    tensorFunction(
+      ({ x }: { x: ReturnType<typeof tf.tensor1d> }) => {
+        variable.assign(tf.mul(variable.read(), tf.sigmoid(x)));
+        return { y: tf.tanh(variable.read()), numbers: statelessNormal([3], tf.tensor1d([1, 2], 'int32')) };
+      },
+      { jitCompile },
+    ),
+  );
+  const [plain, compiled] = functions.map((each) => {
+    variable.assign(tf.tensor1d([1, 2, 3]));
+    for (let i = 0; i < 2; i++) each.call({ x: tf.tensor1d([0.5, 1, 2]) });
+    return [...each.call({ x: tf.tensor1d([0.5, 1, 2]) }).y.dataSync()];
+  });
+  plain!.forEach((value, i) => assert.ok(Math.abs(value - compiled![i]!) < 1e-6));
+  assert.ok(functions[1]!.captureSeconds > functions[0]!.captureSeconds);
+  functions.forEach((each) => each.dispose());
+  variable.dispose();
+});
