@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import type { PrecisionSetting } from './tensorflow/precision.js';
 import type { Freeze } from './training/freeze.js';
+import type { TrainingArguments } from './training/training-arguments.js';
 
 export interface Settings {
   /** TUNEBOOK_MODEL: `embedded`, or a DistilBERT folder of Hugging Face's layout. @default 'embedded' */
@@ -109,3 +110,13 @@ export function readSettings(given: Partial<Settings> = {}, environment: NodeJS.
   const name = String(issue?.path[0]);
   throw new SettingsError(`${variableOf(name)} (${name}) is '${String(raw[name])}': ${issue?.message}.`);
 }
+
+/** What training is told of the settings, under the names of Hugging Face's TrainingArguments. */
+export const trainingArguments = (settings: Settings): Partial<TrainingArguments> => ({
+  learningRate: settings.learningRate,
+  numTrainEpochs: settings.epochs,
+  maxSteps: settings.maxSteps,
+  perDeviceTrainBatchSize: settings.batchSize,
+  freeze: settings.freeze,
+  seed: settings.seed,
+});

@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs';
 import { tensorFunction, type TensorFunction } from '../tensorflow/function.js';
 import { fusedKernelsRun } from '../tensorflow/fused-kernels.js';
-import { statelessNormal } from '../tensorflow/kernels.js';
+import { castTo, statelessNormal } from '../tensorflow/kernels.js';
 import { precisionOf, type Precision, type PrecisionSetting } from '../tensorflow/precision.js';
 import { tf } from '../tensorflow/runtime.js';
 import { ResourceVariable } from '../tensorflow/variables.js';
@@ -54,7 +54,7 @@ export interface Model {
 
 export interface Classifier extends Model {
   /** Ids [batch, tokens] and lengths [batch], int32, to logits [batch, labels], without dropout. */
-  forward: TensorFunction<ForwardInputs, { logits: Tensor }>;
+  forward: TensorFunction<ForwardInputs & Weights, { logits: Tensor }>;
   /** What loading left aside or made afresh, in sentences. */
   notes: string[];
   /** Frees the parameters' memory. */
@@ -206,12 +206,25 @@ export const batchTensors = ({ inputIds, lengths, batch, tokens }: EncodedBatch)
 });
 
 /**
+ * The weights of products in the engine's precision, for several passes before the next update: each pass would round
+ * them anew. The caller disposes of them.
+ */
+export function prepareWeights({ parameters, engine: { precision } }: Model): Weights {
+  const products = [...parameters].filter(([name]) => /\.layer\.\d+\..*lin\d?\.weight$/.test(name));
+  if (precision === 'float32') return {};
+  return tf.tidy(() =>
+    Object.fromEntries(products.map(([name, parameter]) => [name, castTo(parameter.read(), precision)])),
+  );
+}
+
+/**
  * Logits of a batch, without dropout.
+ * @param prepared of `prepareWeights`, if there are more batches to come
  * @returns [batch * labels], row by row
  */
-export function predictLogits(classifier: Classifier, batch: EncodedBatch): Float32Array {
+export function predictLogits(classifier: Classifier, batch: EncodedBatch, prepared: Weights = {}): Float32Array {
   const inputs = batchTensors(batch);
-  const { logits } = classifier.forward.call(inputs);
+  const { logits } = classifier.forward.call({ ...inputs, ...prepared });
   const data = logits.dataSync<'float32'>();
   tf.dispose([inputs, logits]);
   return data;

@@ -1,6 +1,7 @@
 /** Predictions and figures for a set of encoded reviews. Longest texts share batches with their like, so little is padding. */
 import { labelNames } from '../model/config.js';
-import { predictLogits, type Classifier } from '../model/classifier.js';
+import { predictLogits, prepareWeights, type Classifier } from '../model/classifier.js';
+import { tf } from '../tensorflow/runtime.js';
 import { evaluationBatches, type EncodedReviews } from '../text/batches.js';
 import { classificationMetrics, type ClassificationMetrics } from './metrics.js';
 
@@ -21,12 +22,17 @@ export async function evaluate(
 ): Promise<Evaluation> {
   const classes = labelNames(classifier.config).length;
   const logits = new Float32Array(reviews.labels.length * classes);
-  for (const batch of evaluationBatches(reviews, batchSize, classifier.config.max_position_embeddings)) {
-    const found = predictLogits(classifier, batch);
-    batch.indices.forEach((index, row) =>
-      logits.set(found.subarray(row * classes, (row + 1) * classes), index * classes),
-    );
-    await tick?.();
+  const prepared = prepareWeights(classifier);
+  try {
+    for (const batch of evaluationBatches(reviews, batchSize, classifier.config.max_position_embeddings)) {
+      const found = predictLogits(classifier, batch, prepared);
+      batch.indices.forEach((index, row) =>
+        logits.set(found.subarray(row * classes, (row + 1) * classes), index * classes),
+      );
+      await tick?.();
+    }
+  } finally {
+    tf.dispose(prepared);
   }
   return { metrics: classificationMetrics(logits, reviews.labels, classes), logits };
 }

@@ -144,6 +144,11 @@ export class TrainingStep {
     );
   }
 
+  /** What the loss is multiplied by on the way back: 1, but in float16. */
+  get lossScale(): number {
+    return this.#lossScale.value;
+  }
+
   /** How many graphs were captured so far, and the seconds that took. */
   get captured(): { graphs: number; seconds: number } {
     const functions = [this.#accumulate, this.#update];

@@ -1,50 +1,91 @@
-"""PyTorch's side of the benchmark: a turn of training steps for each line on standard input, samples/s on standard output.
+"""PyTorch's side of the benchmark. For each line on standard input, a number of steps, it does as many and answers with a
+turn as JSON (see work.ts).
 
-    pytorch.py WORK BATCH STEPS fused|default float32|bfloat16
+    pytorch.py train|infer ROWS BATCH float32|bfloat16|bfloat16-weights|float16 eager|compiled cpu|cuda
 
-WORK is a JSON file of rows, { "ids": [[...], ...], "labels": [...] }. `fused` is the AdamW that Hugging Face's Trainer
-takes since PyTorch 2.8 (TrainingArguments.optim), `default` the one that torch.optim.AdamW is when nothing is said.
-bfloat16 is autocast, as Trainer's bf16=True.
+ROWS is a JSON file, { "ids": [[...], ...], "labels": [...] }; batches are taken in the order of arrival and padded to their
+longest, as Hugging Face's Trainer does with DataCollatorWithPadding. AdamW is the fused one that Trainer takes since
+PyTorch 2.8 (TrainingArguments.optim); bfloat16 and float16 are autocast, as Trainer's bf16=True and fp16=True;
+bfloat16-weights converts the whole model, for inference.
 """
 
 import json
+import resource
 import sys
 import time
 
 import torch
 from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
-work = json.load(open(sys.argv[1]))
-batch, steps = map(int, sys.argv[2:4])
-rows = torch.tensor(work["ids"])
-row_labels = torch.tensor(work["labels"])
-model = DistilBertForSequenceClassification(DistilBertConfig()).train()
+mode, rows_file, size, precision, engine, device = sys.argv[1:]
+training, size = mode == "train", int(size)
+work = json.load(open(rows_file))
+torch.set_float32_matmul_precision("high")  # TF32 on GPUs that have it, as TensorFlow does; nothing on CPUs
+config = DistilBertConfig()
+model = DistilBertForSequenceClassification(config).to(device).train(training)
+if precision == "bfloat16-weights":
+    model = model.to(torch.bfloat16)
+forward = torch.compile(model) if engine == "compiled" else model
+autocast = torch.autocast(
+    device,
+    dtype=torch.float16 if precision == "float16" else torch.bfloat16,
+    enabled=precision in ("bfloat16", "float16"),
+)
+scaler = torch.amp.GradScaler(device, enabled=precision == "float16")
 # Trainer's two groups.
 decayed = [p for n, p in model.named_parameters() if not (n.endswith("bias") or "norm" in n.lower())]
 kept = [p for n, p in model.named_parameters() if n.endswith("bias") or "norm" in n.lower()]
 groups = [{"params": decayed, "weight_decay": 0.01}, {"params": kept, "weight_decay": 0.0}]
-optimizer = torch.optim.AdamW(groups, lr=5e-5, fused=True if sys.argv[4] == "fused" else None)
-passes = 0
+optimizer = torch.optim.AdamW(groups, lr=5e-5, fused=True) if training else None
 
 
-def step():
-    global passes
-    chosen = [(passes * batch + i) % len(rows) for i in range(batch)]
-    passes += 1
-    ids = rows[chosen]
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=sys.argv[5] == "bfloat16"):
-        loss = model(input_ids=ids, attention_mask=torch.ones_like(ids), labels=row_labels[chosen]).loss
-    loss.backward()
+def batch_of(start):
+    rows = [torch.tensor(ids) for ids in work["ids"][start : start + size]]
+    ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    mask = torch.nn.utils.rnn.pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
+    return ids, mask, torch.tensor(work["labels"][start : start + size])
+
+
+batches = [batch_of(start) for start in range(0, len(work["ids"]) - size + 1, size)]
+
+
+def step(ids, mask, labels):
+    ids, mask, labels = ids.to(device), mask.to(device), labels.to(device)
+    if not training:
+        with torch.inference_mode(), autocast:
+            return forward(input_ids=ids, attention_mask=mask).logits.float().cpu()
+    with autocast:
+        loss = forward(input_ids=ids, attention_mask=mask, labels=labels).loss
+    scaler.scale(loss).backward()
+    scaler.unscale_(optimizer)
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimizer.step()
+    scaler.step(optimizer)
+    scaler.update()
     optimizer.zero_grad()
+    return loss.item()
+
+
+def operations(ids):
+    batch, tokens = ids.shape
+    dim, hidden = config.dim, config.hidden_dim
+    layer = 2 * batch * tokens * (4 * dim**2 + 2 * dim * hidden + 2 * tokens * dim)
+    return (3 if training else 1) * config.n_layers * layer
 
 
 for _ in range(3):  # not measured, as on the other side
-    step()
+    step(*batches[0])
 print("ready", flush=True)
-for _ in sys.stdin:
+following = 0
+for line in sys.stdin:
+    turn = {"samples": 0, "tokens": 0, "operations": 0}
     start = time.perf_counter()
-    for _ in range(steps):
-        step()
-    print(f"{batch * steps / (time.perf_counter() - start):.3f}", flush=True)
+    for _ in range(int(line)):
+        batch = batches[following % len(batches)]
+        following += 1
+        step(*batch)
+        turn["samples"] += len(batch[0])
+        turn["tokens"] += int(batch[1].sum())
+        turn["operations"] += operations(batch[0])
+    turn["seconds"] = time.perf_counter() - start
+    turn["peakBytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps(turn), flush=True)

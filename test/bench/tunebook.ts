@@ -1,31 +1,62 @@
-// Tunebook's side of the benchmark: a turn of training steps for each line on standard input, samples/s on standard output.
-//   tunebook.js float32|bfloat16
+// Tunebook's side of the benchmark. For each line on standard input, a number of steps, it does as many and answers with a
+// Turn as JSON.
+//   tunebook.js train|infer fixed|own BATCH float32|bfloat16|float16 graph|eager|xla
 import readline from 'node:readline';
+import { createClassifier, predictLogits, prepareWeights, type EncodedBatch } from 'tunebook/model/classifier.js';
 import { parseConfig } from 'tunebook/model/config.js';
-import { createClassifier } from 'tunebook/model/classifier.js';
 import type { Precision } from 'tunebook/tensorflow/precision.js';
-import { padBatch } from 'tunebook/text/batches.js';
-import { TrainingStep } from 'tunebook/training/step.js';
+import { evaluationBatches, padBatch, trainingBatches, type EncodedReviews } from 'tunebook/text/batches.js';
+import { TrainingStep, type LabelledBatch } from 'tunebook/training/step.js';
 import { useVocabularyOf } from 'tunebook/training/used-vocabulary.js';
-import { batch, readWork, steps } from './work.js';
+import { operationsOf, readRows, type Rows, type Turn } from './work.js';
 
-const { model, reviews } = useVocabularyOf(
-  createClassifier(parseConfig({}), { precision: process.argv[2] as Precision }),
-  readWork(),
-);
-const trainingStep = new TrainingStep(model, { weightDecay: 0.01 });
-let passes = 0;
-function step(): void {
-  const rows = Array.from({ length: batch }, (_, i) => (passes * batch + i) % reviews.ids.length);
-  passes++;
-  trainingStep.run([padBatch(reviews, rows)], 5e-5);
+const [mode, rows, size, precision, engine] = process.argv.slice(2) as [string, Rows, string, Precision, string];
+const training = mode === 'train';
+const batchSize = Number(size);
+const classifier = createClassifier(parseConfig({}), {
+  precision,
+  eager: engine === 'eager',
+  jitCompile: engine === 'xla',
+});
+
+const fixedBatches = (reviews: EncodedReviews) =>
+  Array.from({ length: Math.floor(reviews.ids.length / batchSize) }, (_, i) =>
+    padBatch(
+      reviews,
+      Array.from({ length: batchSize }, (_, row) => i * batchSize + row),
+    ),
+  );
+const batchesOf = (reviews: EncodedReviews) => {
+  if (rows === 'fixed') return fixedBatches(reviews);
+  return training ? trainingBatches(reviews, { batchSize, seed: 42, epoch: 0 }) : evaluationBatches(reviews, batchSize);
+};
+
+const prepared = training ? {} : prepareWeights(classifier);
+let step: (batch: LabelledBatch) => void = (batch: EncodedBatch) => predictLogits(classifier, batch, prepared);
+let reviews = readRows(rows);
+if (training) {
+  const vocabulary = useVocabularyOf(classifier, reviews);
+  reviews = vocabulary.reviews;
+  const trainingStep = new TrainingStep(vocabulary.model, { weightDecay: 0.01 });
+  step = (batch) => void trainingStep.run([batch], 5e-5);
 }
+const batches = batchesOf(reviews);
 
 // Not measured: memory is claimed and kernels are chosen.
-for (let i = 0; i < 3; i++) step();
+for (let i = 0; i < 3; i++) step(batches[0]!);
 console.log('ready');
-for await (const _ of readline.createInterface({ input: process.stdin })) {
+let next = 0;
+for await (const line of readline.createInterface({ input: process.stdin })) {
+  const turn: Turn = { seconds: 0, samples: 0, tokens: 0, operations: 0, peakBytes: 0 };
   const from = performance.now();
-  for (let i = 0; i < steps; i++) step();
-  console.log(((batch * steps) / ((performance.now() - from) / 1000)).toFixed(3));
+  for (let i = 0; i < Number(line); i++) {
+    const batch = batches[next++ % batches.length]!;
+    step(batch);
+    turn.samples += batch.batch;
+    turn.tokens += batch.lengths.reduce((a, b) => a + b);
+    turn.operations += operationsOf(batch.batch, batch.tokens, 1, training);
+  }
+  turn.seconds = (performance.now() - from) / 1000;
+  turn.peakBytes = process.resourceUsage().maxRSS * 1024;
+  console.log(JSON.stringify(turn));
 }

@@ -1,34 +1,75 @@
-// The work that both sides do: DistilBERT-base's size with random weights, on batches of full length, dropout on. The
-// tokens are real text, the embedded reviews one after another, so that their vocabulary is that of a small data set.
+// The work that both sides do: DistilBERT-base's size with random weights, dropout on while training, on rows of token ids
+// in a file that both read. `fixed` rows are real text cut into stretches of 128 tokens, no padding, so that both sides do
+// the very same batches; `own` rows are reviews as long as they are, which each side batches in its own way.
 import fs from 'node:fs';
 import path from 'node:path';
 import { embeddedReviews } from 'tunebook/reviews/embedded.js';
-import { reviewsOf } from 'tunebook/reviews/table.js';
+import { readReviews } from 'tunebook/reviews/read.js';
+import { reviewsOf, type ReviewTable } from 'tunebook/reviews/table.js';
 import type { EncodedReviews } from 'tunebook/text/batches.js';
 import { loadTokenizer } from 'tunebook/text/tokenizer.js';
 import { embeddedModel, root } from '../checkout.js';
 
-export const batch = Number(process.env['BENCH_BATCH'] ?? 8);
-export const tokens = Number(process.env['BENCH_TOKENS'] ?? 128);
-/** Steps measured each time a side's turn comes. */
-export const steps = 4;
-/** Turns, alternating. */
-export const rounds = 5;
+export type Rows = 'fixed' | 'own';
 
-export const workFile = path.join(root, '.tunebook/bench/work.json');
+/** Tokens of a fixed row. */
+export const fixedTokens = 128;
+/** Reviews that each side batches in its own way. */
+const ownRows = 640;
 
-/** Writes the rows for both sides: lists of `tokens` ids, and labels. */
-export async function writeWork(): Promise<void> {
+export const rowsFile = (rows: Rows): string => path.join(root, `.tunebook/bench/${rows}.json`);
+
+/**
+ * Writes both files.
+ * @param file reviews (label, title, content); default: the embedded ones, which are sentences
+ * @returns what the reviews are, in words
+ */
+export async function writeRows(file: string | undefined): Promise<string> {
   const tokenizer = await loadTokenizer(embeddedModel);
-  const ids = reviewsOf(embeddedReviews().table).flatMap(({ text }) => [...tokenizer.encode(text)]);
-  const rows = Array.from({ length: Math.floor(ids.length / tokens) }, (_, i) =>
-    ids.slice(i * tokens, (i + 1) * tokens),
+  const table: ReviewTable = file
+    ? (await readReviews(file, { textColumns: ['title', 'content'], labelColumn: 'label' })).table
+    : embeddedReviews().table;
+  const reviews = reviewsOf(table).map(({ text, label }) => ({ ids: [...tokenizer.encode(text, 512)], label }));
+  const stream = reviews.flatMap(({ ids }) => ids);
+  const stretches = Array.from({ length: Math.min(640, Math.floor(stream.length / fixedTokens)) }, (_, i) =>
+    stream.slice(i * fixedTokens, (i + 1) * fixedTokens),
   );
-  fs.mkdirSync(path.dirname(workFile), { recursive: true });
-  fs.writeFileSync(workFile, JSON.stringify({ ids: rows, labels: rows.map((_, i) => i % 2) }));
+  const own = reviews.slice(0, ownRows);
+  fs.mkdirSync(path.dirname(rowsFile('own')), { recursive: true });
+  for (const [rows, content] of [
+    ['fixed', { ids: stretches, labels: stretches.map((_, i) => i % 2) }],
+    ['own', { ids: own.map(({ ids }) => ids), labels: own.map(({ label }) => label) }],
+  ] as const)
+    fs.writeFileSync(rowsFile(rows), JSON.stringify(content));
+  const mean = own.reduce((sum, { ids }) => sum + ids.length, 0) / own.length;
+  return `${own.length} ${file ? `reviews of ${path.basename(file)}` : 'embedded reviews'}, ${mean.toFixed(0)} tokens on average`;
 }
 
-export function readWork(): EncodedReviews {
-  const { ids, labels } = JSON.parse(fs.readFileSync(workFile, 'utf8')) as { ids: number[][]; labels: number[] };
+export function readRows(rows: Rows): EncodedReviews {
+  const { ids, labels } = JSON.parse(fs.readFileSync(rowsFile(rows), 'utf8')) as { ids: number[][]; labels: number[] };
   return { ids: ids.map((row) => Int32Array.from(row)), labels: Int32Array.from(labels) };
+}
+
+/** What a side tells after each turn. */
+export interface Turn {
+  seconds: number;
+  samples: number;
+  /** Padding left out. */
+  tokens: number;
+  /** Operations of the matrix products that this side does. */
+  operations: number;
+  /** The process's largest resident memory so far, in bytes. */
+  peakBytes: number;
+}
+
+/**
+ * Operations (multiplications and additions) of DistilBERT-base's matrix products for one batch, padding included.
+ * @param asking tokens of a text that the last layer asks for: all of them, or the one that the head reads
+ */
+export function operationsOf(batch: number, tokens: number, asking: number, training: boolean): number {
+  const [dim, hidden, layers] = [768, 3072, 6];
+  const layer = (asking: number) =>
+    // Keys and values; queries, output and feed-forward; scores and their use.
+    2 * batch * (tokens * 2 * dim ** 2 + asking * (2 * dim ** 2 + 2 * dim * hidden) + 2 * asking * tokens * dim);
+  return (training ? 3 : 1) * ((layers - 1) * layer(tokens) + layer(asking));
 }

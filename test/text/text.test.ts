@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { evaluationBatches, trainingBatches, type EncodedReviews } from 'tunebook/text/batches.js';
+import { evaluationBatches, padBatch, trainingBatches, type EncodedReviews } from 'tunebook/text/batches.js';
 import { loadTokenizer } from 'tunebook/text/tokenizer.js';
 import { embeddedModel, fixtures } from '../checkout.js';
 
@@ -28,13 +28,16 @@ const reviews: EncodedReviews = {
 const order = (epoch: number, seed = 1) =>
   trainingBatches(reviews, { batchSize: 8, seed, epoch }).map(({ indices }) => indices);
 
-test('an epoch holds each row once, padded to the longest, in an order of its own', () => {
+test('an epoch holds each row once, padded to the longest and to a multiple of 8, in an order of its own', () => {
   const batches = trainingBatches(reviews, { batchSize: 8, seed: 1, epoch: 0 });
   assert.deepEqual(
     batches.flatMap(({ indices }) => indices).sort((a, b) => a - b),
     Array.from({ length: 103 }, (_, i) => i),
   );
-  assert.equal(batches[0]!.tokens, 50);
+  assert.equal(batches[0]!.tokens, 56);
+  for (const { indices, tokens } of batches)
+    assert.equal(tokens, 8 * Math.ceil(Math.max(...indices.map((index) => reviews.ids[index]!.length)) / 8));
+  assert.equal(padBatch(reviews, batches[0]!.indices, 52).tokens, 52, 'a model that takes no more gets no more');
   for (const { indices, inputIds, lengths, tokens, labels } of batches)
     indices.forEach((index, row) => {
       const ids = reviews.ids[index]!;

@@ -44,6 +44,20 @@ class WideSum : public OpKernel {
 };
 REGISTER_KERNEL_BUILDER(Name("TunebookWideSum").Device(tensorflow::DEVICE_CPU), WideSum);
 
+template <typename Number>
+float SquareSumOf(const Number* x, int64_t count) {
+  // Several sums side by side: one would wait for itself at every addition.
+  constexpr int64_t kLanes = 64;
+  float sums[kLanes] = {};
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes)
+    for (int64_t lane = 0; lane < kLanes; lane++) sums[lane] += Load(x + i + lane) * Load(x + i + lane);
+  float total = 0;
+  for (; i < count; i++) total += Load(x + i) * Load(x + i);
+  for (float sum : sums) total += sum;
+  return total;
+}
+
 template <typename T>
 class SquareSum : public OpKernel {
  public:
@@ -57,13 +71,11 @@ class SquareSum : public OpKernel {
     std::vector<double> sums(parts, 0.0);
     InParts(context, parts, count, [&](int part, int64_t first, int64_t last) {
       // In float32 over stretches short enough for it, and of those in float64.
-      for (int64_t from = first; from < last; from += 4096) {
-        const int64_t to = std::min(last, from + 4096);
-        float sum = 0;
-#pragma omp simd reduction(+ : sum)
-        for (int64_t i = from; i < to; i++) sum += Load(x + i) * Load(x + i);
-        sums[part] += sum;
-      }
+      constexpr int64_t kStretch = 4096;
+      double sum = 0;
+      for (int64_t from = first; from < last; from += kStretch)
+        sum += SquareSumOf(x + from, std::min(last - from, kStretch));
+      sums[part] = sum;
     });
     double total = 0;
     for (double sum : sums) total += sum;
