@@ -40,7 +40,7 @@ export interface FunctionOptions {
   eager?: boolean;
   /** Has XLA compile each graph, which takes seconds and may run faster. @default false */
   jitCompile?: boolean;
-  /** Graphs kept; beyond that the one that has not been used for longest goes. @default 64 */
+  /** Graphs kept; beyond that the one that has not been used for longest goes. @default 128 */
   limit?: number;
 }
 
@@ -212,7 +212,7 @@ export class TensorFunction<Inputs extends NamedTensors, Outputs extends NamedTe
       name: options.name ?? 'function',
       eager: options.eager ?? false,
       jitCompile: options.jitCompile ?? false,
-      limit: options.limit ?? 64,
+      limit: options.limit ?? 128,
     };
   }
 
@@ -236,20 +236,24 @@ export class TensorFunction<Inputs extends NamedTensors, Outputs extends NamedTe
     if (this.#options.eager || recording) return tf.tidy(() => this.#body(inputs));
     const names = Object.keys(inputs).sort();
     const tensors = names.map((name) => inputs[name]!);
-    const signature = names.map((name, i) => `${name}:${nativeType(tensors[i]!)}[${tensors[i]!.shape.join()}]`).join();
+    const ids = backend.getInputTensorIds(tensors);
+    // A tensor that comes in under two names is one input: the graph cannot tell its uses apart.
+    const signature = tensors
+      .map((tensor, i) => `${names[i]}:${nativeType(tensor)}[${tensor.shape.join()}]${ids.indexOf(ids[i]!)}`)
+      .join();
     const concrete = this.#concrete.get(signature);
-    if (!concrete) return this.#capture(signature, inputs, names);
+    if (!concrete) return this.#capture(signature, inputs, ids, tensors);
 
     // Moves to the end: the first is the one that has not been used for longest.
     this.#concrete.delete(signature);
     this.#concrete.set(signature, concrete);
-    const gone = concrete.variables.findIndex((variable) => variable.isDisposed);
-    if (gone >= 0) throw new Error(`${this.#options.name} uses a variable that was disposed of (its ${gone}th).`);
+    if (concrete.variables.some((variable) => variable.isDisposed))
+      throw new Error(`${this.#options.name} uses a variable that was disposed of after the capture.`);
     const from = performance.now();
     const results = binding.executeOp(
       concrete.name,
       this.#options.jitCompile ? [boolAttribute('_XlaMustCompile', true)] : [],
-      [...backend.getInputTensorIds(tensors), ...concrete.variables.map((variable) => variable.handle)],
+      [...new Set(ids), ...concrete.variables.map((variable) => variable.handle)],
       concrete.outputs.length,
     );
     // The first call of a graph prepares it: XLA compiles here.
@@ -257,14 +261,11 @@ export class TensorFunction<Inputs extends NamedTensors, Outputs extends NamedTe
     return Object.fromEntries(results.map((result, i) => [concrete.outputs[i]!, outputTensor(result)])) as Outputs;
   }
 
-  #capture(signature: string, inputs: Inputs, names: string[]): Outputs {
+  #capture(signature: string, inputs: Inputs, ids: number[], tensors: Tensor[]): Outputs {
     const { name: title, limit } = this.#options;
     const record = new Recording(title);
-    // Uploaded before anything is recorded, so that they are known by their ids.
-    const placeholders = names.map((name) => {
-      const tensor = inputs[name]!;
-      return record.input(backend.getInputTensorIds([tensor])[0]!, nativeType(tensor));
-    });
+    const types = new Map(tensors.map((tensor, i) => [ids[i]!, nativeType(tensor)]));
+    const placeholders = Array.from(types, ([id, type]) => record.input(id, type));
     let results: Outputs;
     recording = true;
     try {

@@ -1,7 +1,8 @@
 // `npm run bench`: Tunebook and PyTorch on the same work in one run, taking turns; medians and their ratios.
 //   --reviews FILE   reviews (label, title, content) for the part where each side makes its own batches; default: the
 //                    embedded ones
-//   --only TEXT      only works whose title holds this text: "train", "infer", "8 x 128", "own"
+//   --only TEXT      only works whose title holds this text: "train", "infer", "8 x 128", "own"; what the file of results
+//                    has of the others stays
 //   --compiled       with torch.compile, too, which takes minutes to compile
 //   --out FILE       where the results go; default: the file that the README is made from
 import { spawnSync } from 'node:child_process';
@@ -76,6 +77,17 @@ function productRate(precision: Precision): number {
   return (2 * n * k * m) / median(times);
 }
 
+const chosen = works.filter((work) => workTitle(work).includes(options.only));
+
+/** What an earlier run measured of works that are not done now. */
+function kept(): Measurement[] {
+  if (chosen.length === works.length || !fs.existsSync(options.out)) return [];
+  const { measurements } = JSON.parse(fs.readFileSync(options.out, 'utf8')) as Results;
+  const isDone = ({ mode, rows, batch }: Measurement) =>
+    chosen.some((work) => work.mode === mode && work.rows === rows && work.batch === batch);
+  return measurements.filter((each) => !isDone(each));
+}
+
 const reviews = await writeRows(options.reviews);
 const productRates = Object.fromEntries(
   (best === 'float32' ? ['float32' as const] : ['float32' as const, best]).map((each) => [each, productRate(each)]),
@@ -97,7 +109,7 @@ const results: Results = {
   versions: { node: process.versions.node, tensorflow: device.tensorflow, pytorch, transformers },
   reviews,
   productRates,
-  measurements: [],
+  measurements: kept(),
 };
 console.log(
   `${results.machine.gpu ?? results.machine.processor}, ${results.machine.cores} cores; products at ` +
@@ -106,7 +118,7 @@ console.log(
       .join(', '),
 );
 
-for (const work of works.filter((work) => workTitle(work).includes(options.only))) {
+for (const work of chosen) {
   console.log(`\n${workTitle(work)}${work.rows === 'own' ? `: ${reviews}` : ''}`);
   const sides = [];
   for (const name of sidesFor(work))

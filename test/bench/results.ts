@@ -1,4 +1,4 @@
-// What a run of the benchmark leaves: a file that the README's table and chart are made from.
+// What runs of the benchmarks leave: files that the README's tables and charts are made from.
 import path from 'node:path';
 import { root } from '../checkout.js';
 import type { SideName, Work } from './sides.js';
@@ -15,22 +15,39 @@ export interface Measurement extends Omit<Work, 'steps' | 'rounds'>, SideName {
   turns: number[];
 }
 
+/** Of `npm run bench`. */
 export interface Results {
   date: string;
   machine: { processor: string; cores: number; memoryBytes: number; gpu: string | null };
   versions: Record<string, string>;
+  /** What the reviews are that each side batches in its own way. */
   reviews: string;
   /** Operations per second of 1024 x 768 x 3072 products by TensorFlow. */
   productRates: Record<string, number>;
   measurements: Measurement[];
 }
 
-/** The results that the README tells of. */
-export const resultsFile = path.join(root, 'test/bench/results.json');
+export interface AccuracyResult {
+  reviews: string;
+  precision: string;
+  epochs: number;
+  bagOfWords: number;
+  accuracy: number;
+  interval: { low: number; high: number };
+  /** Held-out reviews. */
+  count: number;
+  /** Of training, a running mean. */
+  losses: { step: number; loss: number }[];
+}
 
-/** The measurement of this side on this work. */
-export const find = (
-  { measurements }: Results,
-  wanted: Pick<Measurement, 'mode' | 'rows' | 'batch' | 'side' | 'precision'> & { engine?: string },
-): Measurement | undefined =>
-  measurements.find((each) => Object.entries(wanted).every(([key, value]) => each[key as keyof Measurement] === value));
+/** Of `npm run bench:accuracy`. */
+export interface AccuracyResults {
+  runs: AccuracyResult[];
+  savedModel: { logits: number; largestDifference: number; words: string };
+}
+
+const folder = path.join(root, 'test/bench/results');
+export const resultsFile = path.join(folder, 'speed.json');
+export const accuracyFile = path.join(folder, 'accuracy.json');
+export const speedPicture = path.join(folder, 'speed.png');
+export const lossPicture = path.join(folder, 'losses.png');

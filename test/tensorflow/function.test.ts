@@ -154,6 +154,20 @@ test('what cannot be captured is refused by kernel and line, and plain code goes
   assert.deepEqual([...tf.add(earlier, 1).dataSync()], [10, 17]);
 });
 
+test('a tensor that comes in under two names is told from two tensors', () => {
+  const difference = tensorFunction((inputs: Record<'a' | 'b', ReturnType<typeof tf.tensor1d>>) => ({
+    y: tf.sub(inputs.a, inputs.b),
+  }));
+  const [one, two] = [tf.tensor1d([1]), tf.tensor1d([2])];
+  for (let i = 0; i < 2; i++) {
+    assert.equal(difference.call({ a: two, b: two }).y.dataSync()[0], 0);
+    assert.equal(difference.call({ a: two, b: one }).y.dataSync()[0], 1);
+    assert.equal(difference.call({ a: one, b: one }).y.dataSync()[0], 0);
+  }
+  assert.equal(difference.captures, 2);
+  difference.dispose();
+});
+
 test('run eagerly, the code is run at every call', () => {
   let runs = 0;
   const eager = tensorFunction(({ x }: { x: ReturnType<typeof tf.tensor1d> }) => ({ y: tf.mul(x, ++runs) }), {

@@ -37,6 +37,8 @@ test('an epoch holds each row once, padded to the longest and to a multiple of 8
   assert.equal(batches[0]!.tokens, 56);
   for (const { indices, tokens } of batches)
     assert.equal(tokens, 8 * Math.ceil(Math.max(...indices.map((index) => reviews.ids[index]!.length)) / 8));
+  const padded = (length: number) => padBatch({ ids: [new Int32Array(length)], labels: new Int32Array(1) }, [0]).tokens;
+  assert.deepEqual([1, 8, 9, 128, 129, 256, 257].map(padded), [8, 8, 16, 128, 144, 256, 288]);
   assert.equal(padBatch(reviews, batches[0]!.indices, 52).tokens, 52, 'a model that takes no more gets no more');
   for (const { indices, inputIds, lengths, tokens, labels } of batches)
     indices.forEach((index, row) => {

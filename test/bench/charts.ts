@@ -1,0 +1,105 @@
+// The benchmark's figures.
+import { axis, colours, layoutOf, type Figure } from 'tunebook/figures/figure.js';
+import { fastest, precisionsOf, workTitles } from './readme.js';
+import type { AccuracyResults, Results } from './results.js';
+
+/** Samples per second of both sides, training on the left, inference on the right. */
+export function speedFigure(results: Results): Figure {
+  const precisions = precisionsOf(results);
+  const shades: Record<string, string[]> = {
+    Tunebook: ['#7fb8d8', colours.blue],
+    PyTorch: ['#f0b58a', colours.orange],
+  };
+  const series = precisions.flatMap((precision, shade) =>
+    (['Tunebook', 'PyTorch'] as const).map((side) => ({ side, precision, colour: shades[side]![shade % 2]! })),
+  );
+  const panels = (['train', 'infer'] as const).map((mode) => workTitles.filter(([, each]) => each === mode));
+  return {
+    data: panels.flatMap((works, panel) =>
+      series.map(({ side, precision, colour }) => {
+        const rates = works.map((work) => fastest(results, side, work, precision)?.samplesPerSecond ?? null);
+        return {
+          type: 'bar',
+          name: `${side}, ${precision}`,
+          legendgroup: `${side} ${precision}`,
+          showlegend: panel === 0,
+          x: works.map(([title]) => title.replace(/^\w+, /, '')),
+          y: rates,
+          text: rates.map((rate) => (rate === null ? '' : rate.toFixed(1))),
+          textposition: 'outside',
+          textfont: { size: 10 },
+          cliponaxis: false,
+          marker: { color: colour },
+          xaxis: panel ? 'x2' : 'x',
+          yaxis: panel ? 'y2' : 'y',
+        };
+      }),
+    ),
+    layout: layoutOf(
+      "DistilBERT-base's size: samples per second",
+      {
+        barmode: 'group',
+        xaxis: axis('training', { domain: [0, 0.46] }),
+        xaxis2: axis('inference', { domain: [0.54, 1] }),
+        yaxis: axis('samples/s'),
+        yaxis2: axis('', { anchor: 'x2' }),
+        legend: { orientation: 'h', x: 0, y: -0.26 },
+        margin: { l: 64, r: 24, t: 56, b: 110 },
+      },
+      900,
+      440,
+    ),
+    description: panels
+      .flat()
+      .map(
+        (work) =>
+          `${work[0]}: ${series
+            .map(
+              ({ side, precision }) =>
+                `${side} ${precision} ${fastest(results, side, work, precision)?.samplesPerSecond.toFixed(1) ?? 'none'}`,
+            )
+            .join(', ')}`,
+      )
+      .join('; '),
+  };
+}
+
+/** The loss curves of the precisions over each other, a panel for each set of reviews. */
+export function lossFigure({ runs }: AccuracyResults): Figure {
+  const sets = [...new Set(runs.map(({ reviews }) => reviews))];
+  const lines: Record<string, object> = {
+    float32: { color: colours.orange, width: 2 },
+    bfloat16: { color: colours.blue, width: 2, dash: 'dot' },
+    float16: { color: colours.green, width: 2, dash: 'dot' },
+  };
+  return {
+    data: runs.map(({ reviews, precision, losses }) => ({
+      type: 'scatter',
+      mode: 'lines',
+      name: precision,
+      legendgroup: precision,
+      showlegend: reviews === sets[0],
+      x: losses.map(({ step }) => step),
+      y: losses.map(({ loss }) => loss),
+      line: lines[precision],
+      xaxis: reviews === sets[0] ? 'x' : 'x2',
+      yaxis: reviews === sets[0] ? 'y' : 'y2',
+    })),
+    layout: layoutOf(
+      'Training loss by precision, a running mean',
+      {
+        xaxis: axis(`step, ${sets[0]} reviews`, { domain: [0, 0.46] }),
+        xaxis2: axis(`step, ${sets[1] ?? ''}`, { domain: [0.54, 1] }),
+        yaxis: axis('cross-entropy', { rangemode: 'tozero', dtick: 0.2 }),
+        yaxis2: axis('', { anchor: 'x2', rangemode: 'tozero' }),
+        legend: { orientation: 'h', x: 0, y: -0.26 },
+        margin: { l: 88, r: 24, t: 56, b: 100 },
+      },
+      900,
+      400,
+    ),
+    description: runs
+      .map(({ reviews, precision, losses }) => `${reviews} in ${precision}: ends at ${losses.at(-1)!.loss.toFixed(3)}`)
+      .join('; '),
+  };
+}

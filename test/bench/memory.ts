@@ -1,0 +1,43 @@
+// `npm run bench:memory`: resident memory over 2,000 steps of fine-tuning the embedded model, and its slope.
+import v8 from 'node:v8';
+import vm from 'node:vm';
+import { loadClassifier } from 'tunebook/model/classifier.js';
+import { embeddedReviews } from 'tunebook/reviews/embedded.js';
+import { trainingBatches } from 'tunebook/text/batches.js';
+import { encodeReviews, loadTokenizer } from 'tunebook/text/tokenizer.js';
+import { TrainingStep } from 'tunebook/training/step.js';
+import { useVocabularyOf } from 'tunebook/training/used-vocabulary.js';
+import { embeddedModel } from '../checkout.js';
+
+v8.setFlagsFromString('--expose-gc');
+/** JavaScript's own garbage comes and goes, and is not what is asked for here. */
+const collectGarbage = vm.runInNewContext('gc') as () => void;
+
+const steps = 2000;
+const every = 100;
+const tokenizer = await loadTokenizer(embeddedModel);
+const classifier = loadClassifier(embeddedModel);
+const { model, reviews } = useVocabularyOf(classifier, encodeReviews(tokenizer, embeddedReviews().table, 128));
+const trainingStep = new TrainingStep(model, { weightDecay: 0.01 });
+const points: { step: number; megabytes: number }[] = [];
+let step = 0;
+for (let epoch = 0; step < steps; epoch++)
+  for (const batch of trainingBatches(reviews, { batchSize: 16, seed: 42, epoch })) {
+    if (step === steps) break;
+    trainingStep.run([batch], 5e-5);
+    if (++step % every) continue;
+    collectGarbage();
+    points.push({ step, megabytes: process.memoryUsage.rss() / 1e6 });
+    console.log(`step ${step}: ${points.at(-1)!.megabytes.toFixed(0)} MB, ${trainingStep.captured.graphs} graphs`);
+  }
+
+/** Least squares over the second half, when every shape of batch has come. */
+const half = points.slice(points.length / 2);
+const mean = (values: number[]) => values.reduce((a, b) => a + b) / values.length;
+const [x, y] = [mean(half.map(({ step }) => step)), mean(half.map(({ megabytes }) => megabytes))];
+const slope =
+  half.reduce((sum, point) => sum + (point.step - x) * (point.megabytes - y), 0) /
+  half.reduce((sum, point) => sum + (point.step - x) ** 2, 0);
+console.log(
+  `slope over the second half: ${(slope * 1000).toFixed(2)} MB in 1,000 steps (${classifier.engine.precision})`,
+);

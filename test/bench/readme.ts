@@ -1,0 +1,138 @@
+// The README's tables of measurements, made from the results' files, and set between its markers.
+import fs from 'node:fs';
+import path from 'node:path';
+import { root } from '../checkout.js';
+import { accuracyFile, resultsFile, type AccuracyResults, type Measurement, type Results } from './results.js';
+
+export const readmeFile = path.join(root, 'README.md');
+
+const read = <T>(file: string): T => JSON.parse(fs.readFileSync(file, 'utf8')) as T;
+export const readSpeed = (): Results => read(resultsFile);
+export const readAccuracy = (): AccuracyResults => read(accuracyFile);
+
+const table = (head: string[], rows: string[][]) =>
+  [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+
+const works = [
+  ['training, 8 x 128 tokens', 'train', 'fixed', 8],
+  ['training, 16 x 128 tokens', 'train', 'fixed', 16],
+  ['training, own batches', 'train', 'own', 8],
+  ['inference, 8 x 128 tokens', 'infer', 'fixed', 8],
+  ['inference, 16 x 128 tokens', 'infer', 'fixed', 16],
+  ['inference, own batches', 'infer', 'own', 8],
+] as const;
+
+export const precisionsOf = ({ measurements }: Results): string[] => [
+  ...new Set(measurements.filter(({ side }) => side === 'Tunebook').map(({ precision }) => precision)),
+];
+
+/** A work's fastest measurement of a side, among those of a precision. */
+export const fastest = (
+  { measurements }: Results,
+  side: string,
+  [, mode, rows, batch]: (typeof works)[number],
+  precision = '',
+): Measurement | undefined =>
+  measurements
+    .filter(
+      (each) =>
+        each.side === side &&
+        each.mode === mode &&
+        each.rows === rows &&
+        each.batch === batch &&
+        each.precision.startsWith(precision),
+    )
+    .sort((a, b) => b.samplesPerSecond - a.samplesPerSecond)[0];
+
+/** Title, and which measurements it names. */
+export const workTitles = works;
+
+function speedTable(results: Results): string {
+  const rows = works.flatMap((work) =>
+    precisionsOf(results).flatMap((precision) => {
+      const own = fastest(results, 'Tunebook', work, precision);
+      if (!own) return [];
+      const peers = results.measurements
+        .filter((each) => each.side === 'PyTorch' && each.mode === own.mode && each.rows === own.rows)
+        .filter((each) => each.batch === own.batch && each.precision.startsWith(precision));
+      return peers.map((peer, i) => {
+        const name = `${peer.engine}${peer.precision.endsWith('-weights') ? ', whole model in bfloat16' : ''}`;
+        const cells = (each: Measurement) => [
+          `${each.samplesPerSecond.toFixed(2)}`,
+          each.tokensPerSecond.toFixed(0),
+          `${(100 * each.shareOfProductRate).toFixed(0)} %`,
+          `${(each.peakBytes / 1e9).toFixed(2)} GB`,
+        ];
+        const [mine, theirs] = [cells(own), cells(peer)];
+        return [
+          i === 0 ? work[0] : '',
+          i === 0 ? precision : '',
+          ...mine.map((cell, k) => (i === 0 ? `${cell} / ${theirs[k]}` : `/ ${theirs[k]}`)),
+          name,
+          `**${(own.samplesPerSecond / peer.samplesPerSecond).toFixed(2)}**`,
+        ];
+      });
+    }),
+  );
+  return table(
+    ['work', 'precision', 'samples/s', 'tokens/s', 'of the product rate', 'peak memory', 'PyTorch', 'ratio'],
+    rows,
+  );
+}
+
+function accuracyTable({ runs }: AccuracyResults): string {
+  const percent = (share: number) => (100 * share).toFixed(1);
+  return table(
+    ['reviews', 'precision', 'held-out accuracy', '95 % interval', 'bag of words'],
+    runs.map(({ reviews, epochs, precision, accuracy, interval, count, bagOfWords }) => [
+      `${reviews}, ${epochs} epochs`,
+      precision,
+      `${percent(accuracy)} % of ${count}`,
+      `${percent(interval.low)} to ${percent(interval.high)} %`,
+      `${percent(bagOfWords)} %`,
+    ]),
+  );
+}
+
+/** The part of the README between its markers. */
+export function measurements(speed: Results, accuracy: AccuracyResults): string {
+  const { machine, versions, productRates, reviews, date } = speed;
+  const [slow, ...others] = precisionsOf(speed);
+  const best = others[0] ?? slow!;
+  const own = works[2];
+  const mixed = fastest(speed, 'Tunebook', own, best)!.samplesPerSecond;
+  const plain = speed.measurements.find(
+    ({ side, mode, rows, precision }) =>
+      side === 'PyTorch' && mode === 'train' && rows === 'own' && precision === 'float32',
+  )!.samplesPerSecond;
+  return `Measured on ${date}: ${machine.gpu ?? machine.processor}, ${machine.cores} cores, matrix products at ${Object.entries(
+    productRates,
+  )
+    .map(([precision, rate]) => `${(rate / 1e9).toFixed(0)} GFLOP/s in ${precision}`)
+    .join(
+      ' and ',
+    )}; TensorFlow ${versions['tensorflow']}, PyTorch ${versions['pytorch']?.replace(/\+.*/, '')}, transformers ${versions['transformers']}. Each cell
+says Tunebook / PyTorch. Own batches: ${reviews}; 8 a batch, Tunebook's of like length, PyTorch's in
+the order of arrival and padded to their longest, as Trainer has it. There Tunebook in ${best} trains **${(mixed / plain).toFixed(2)}
+times** as fast as PyTorch in float32, Trainer's default.
+
+${speedTable(speed)}
+
+![Samples per second of Tunebook and PyTorch](test/bench/results/speed.png)
+
+${accuracyTable(accuracy)}
+
+![Loss while training, in float32 and in ${best}](test/bench/results/losses.png)
+
+The saved model in Python's \`transformers\`: ${accuracy.savedModel.logits} logits differ by ${accuracy.savedModel.largestDifference.toExponential(1)} at most.
+`;
+}
+
+const [start, end] = ['<!-- measurements: made by npm run bench:readme -->', '<!-- end of measurements -->'];
+
+/** The README with its measurements replaced. */
+export function withMeasurements(readme: string, content: string): string {
+  const [from, to] = [readme.indexOf(start), readme.indexOf(end)];
+  if (from < 0 || to < from) throw new Error('The README lacks its markers for measurements.');
+  return `${readme.slice(0, from + start.length)}\n\n${content}\n${readme.slice(to)}`;
+}
