@@ -113,8 +113,11 @@ function assemble(
   notes: string[],
 ): Classifier {
   const forward = tensorFunction(
-    ({ ids, lengths }: ForwardInputs) => ({
-      logits: sequenceClassification(readWeights({ parameters }), ids, config, { lengths, ...engine }),
+    ({ ids, lengths, ...prepared }: ForwardInputs & Weights) => ({
+      logits: sequenceClassification({ ...readWeights({ parameters }), ...prepared }, ids, config, {
+        lengths,
+        ...engine,
+      }),
     }),
     { name: 'the forward pass', eager: engine.eager, jitCompile: engine.jitCompile },
   );

@@ -16,7 +16,7 @@ import {
   wideSum,
 } from '../tensorflow/fused-kernels.js';
 import { batchMatMul, castTo, matMul } from '../tensorflow/kernels.js';
-import { nativeType, tf } from '../tensorflow/runtime.js';
+import { binding, nativeType, tf } from '../tensorflow/runtime.js';
 import { customGradient, type Save } from './custom-gradient.js';
 import type { DropoutSource } from './dropout.js';
 import { layerNormEpsilon, type Layers } from './layers.js';
@@ -27,7 +27,7 @@ const chanceOf = (rate: number, source: DropoutSource | undefined): { rate: numb
 
 /** The sum of gradients in the products' precision, as float32. */
 const sumOf = (parts: Tensor[]): Tensor =>
-  nativeType(parts[0]!) === nativeType(tf.scalar(0)) ? tf.addN(parts) : wideSum(parts);
+  nativeType(parts[0]!) === binding.TF_FLOAT ? tf.addN(parts) : wideSum(parts);
 
 export const fusedLayers: Layers = {
   attention(x, asking, { query, key, value }, outWeight, { batch, heads, lengths, precision, ...dropout }) {

@@ -20,7 +20,7 @@ import {
   nativeType,
   outputTensor,
   tf,
-  typeAttributeOf,
+  typeOf,
   type Attribute,
   type OutputMetadata,
 } from './runtime.js';
@@ -171,8 +171,7 @@ class Recording {
   /** The node of a result, under a name that is no other's. */
   output(tensor: Tensor): string {
     const [id] = backend.getInputTensorIds([tensor]) as [number];
-    const identity = [typeAttributeOf(nativeType(tensor))];
-    return this.graph.node('Identity', [this.#nameOf(id, 'a result')], identity);
+    return this.graph.node('Identity', [this.#nameOf(id, 'a result')], [typeOf(tensor)]);
   }
 
   /** Runs code with this recording listening. */

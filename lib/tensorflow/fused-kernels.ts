@@ -13,8 +13,8 @@ import {
   boolAttribute,
   execute,
   executeOne,
-  nativeType,
   typeAttributeOf,
+  typeOf,
   type Attribute,
 } from './runtime.js';
 import type { ResourceVariable } from './variables.js';
@@ -24,7 +24,6 @@ export const fusedKernelsRun = !backend.isUsingGpuDevice;
 
 const floatAttribute = (name: string, value: number): Attribute => ({ name, type: binding.TF_ATTR_FLOAT, value });
 const intAttribute = (name: string, value: number): Attribute => ({ name, type: binding.TF_ATTR_INT, value });
-const typeOf = (tensor: Tensor): Attribute => typeAttributeOf(nativeType(tensor));
 
 /** The exact GELU of x + bias: [n, width] of T, [width] -> [n, width] of T. */
 export const fusedGelu = (x: Tensor, bias: Tensor): Tensor => executeOne('TunebookGelu', [typeOf(x)], [x, bias]);

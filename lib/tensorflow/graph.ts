@@ -98,11 +98,6 @@ export class Graph {
     this.#graph.setVersions(versions);
   }
 
-  /** How many nodes there are. */
-  get size(): number {
-    return this.#nodes;
-  }
-
   #add(kernel: string, inputs: string[], attributes: [string, AttrValue][]): string {
     const name = `${kernel}_${this.#nodes++}`;
     const node = new messages.NodeDef();

@@ -15,6 +15,7 @@ import {
   tf,
   typeAttribute,
   typeAttributeOf,
+  typeOf,
 } from './runtime.js';
 import type { ResourceVariable } from './variables.js';
 
@@ -40,11 +41,7 @@ export function castTo(x: Tensor, precision: Precision): Tensor {
 export const matMul = (a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor =>
   executeOne(
     'MatMul',
-    [
-      typeAttributeOf(nativeType(a)),
-      boolAttribute('transpose_a', transposeA),
-      boolAttribute('transpose_b', transposeB),
-    ],
+    [typeOf(a), boolAttribute('transpose_a', transposeA), boolAttribute('transpose_b', transposeB)],
     [a, b],
   );
 
@@ -52,7 +49,7 @@ export const matMul = (a: Tensor, b: Tensor, transposeA = false, transposeB = fa
 export const batchMatMul = (a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor =>
   executeOne(
     'BatchMatMulV2',
-    [typeAttributeOf(nativeType(a)), boolAttribute('adj_x', transposeA), boolAttribute('adj_y', transposeB)],
+    [typeOf(a), boolAttribute('adj_x', transposeA), boolAttribute('adj_y', transposeB)],
     [a, b],
   );
 

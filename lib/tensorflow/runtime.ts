@@ -36,6 +36,7 @@ interface Binding {
   addGraph: (name: string, graphDef: Uint8Array, inputs: string[], outputs: string[], effects: string[]) => void;
   removeFunction: (name: string) => void;
   listDevices: () => NativeDevice[];
+  getNumOfTensors: () => number;
   isUsingGpuDevice: () => boolean;
   TF_Version: string;
   TF_FLOAT: number;
@@ -128,6 +129,9 @@ export const boolAttribute = (name: string, value: boolean): Attribute => ({ nam
 
 /** The number of the type that a tensor has on the device. */
 export const nativeType = (tensor: Tensor): number => backend.tensorMap.get(tensor.dataId).dtype;
+
+/** The attribute `T` of kernels whose type is that of a tensor. */
+export const typeOf = (tensor: Tensor): Attribute => typeAttributeOf(nativeType(tensor));
 
 const unknownToTfjs = new Set<number>(Object.values(nativeTypes));
 

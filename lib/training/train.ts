@@ -89,7 +89,7 @@ export async function train(
   const chosen = completeTrainingArguments(options.arguments);
   if (data.train.labels.length === 0) throw new RangeError('There are no rows to train on.');
   const trained = trainedParameters(classifier.parameters.keys(), classifier.config.n_layers, chosen.freeze);
-  const vocabulary = useVocabularyOf(classifier, data.train);
+  const vocabulary = useVocabularyOf(classifier, data.train, trained);
   const batchesOf = (epoch: number): LabelledBatch[] =>
     trainingBatches(vocabulary.reviews, {
       batchSize: chosen.perDeviceTrainBatchSize,

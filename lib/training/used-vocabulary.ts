@@ -33,13 +33,18 @@ export interface UsedVocabulary {
 /**
  * Row 0 of the smaller table is that of padding, since batches are padded with 0.
  * @param reviews every text that will be trained on
+ * @param trained names of parameters; where the word embedding is not among them, it stays as it is. Default: all
  */
-export function useVocabularyOf({ config, parameters, engine }: Model, reviews: EncodedReviews): UsedVocabulary {
+export function useVocabularyOf(
+  { config, parameters, engine }: Model,
+  reviews: EncodedReviews,
+  trained: string[] = [...parameters.keys()],
+): UsedVocabulary {
   const whole = parameters.get(wordEmbeddings)!;
   const [rows] = whole.shape as [number, number];
   const used = new Set([config.pad_token_id]);
   for (const text of reviews.ids) for (const id of text) used.add(id);
-  if (used.size > worthwhileShare * rows)
+  if (!trained.includes(wordEmbeddings) || used.size > worthwhileShare * rows)
     return { model: { config, parameters, engine }, reviews, writeBack: () => {}, dispose: () => {} };
 
   const ids = Int32Array.from(used);

@@ -1,6 +1,6 @@
 // The benchmark's figures.
 import { axis, colours, layoutOf, type Figure } from 'tunebook/figures/figure.js';
-import { fastest, precisionsOf, workTitles } from './readme.js';
+import { fastest, precisionsOf, works } from './readme.js';
 import type { AccuracyResults, Results } from './results.js';
 
 /** Samples per second of both sides, training on the left, inference on the right. */
@@ -13,17 +13,17 @@ export function speedFigure(results: Results): Figure {
   const series = precisions.flatMap((precision, shade) =>
     (['Tunebook', 'PyTorch'] as const).map((side) => ({ side, precision, colour: shades[side]![shade % 2]! })),
   );
-  const panels = (['train', 'infer'] as const).map((mode) => workTitles.filter(([, each]) => each === mode));
+  const panels = (['train', 'infer'] as const).map((mode) => works.filter(([, each]) => each === mode));
   return {
-    data: panels.flatMap((works, panel) =>
+    data: panels.flatMap((shown, panel) =>
       series.map(({ side, precision, colour }) => {
-        const rates = works.map((work) => fastest(results, side, work, precision)?.samplesPerSecond ?? null);
+        const rates = shown.map((work) => fastest(results, side, work, precision)?.samplesPerSecond ?? null);
         return {
           type: 'bar',
           name: `${side}, ${precision}`,
           legendgroup: `${side} ${precision}`,
           showlegend: panel === 0,
-          x: works.map(([title]) => title.replace(/^\w+, /, '')),
+          x: shown.map(([title]) => title.replace(/^\w+, /, '')),
           y: rates,
           text: rates.map((rate) => (rate === null ? '' : rate.toFixed(1))),
           textposition: 'outside',

@@ -13,7 +13,8 @@ export const readAccuracy = (): AccuracyResults => read(accuracyFile);
 const table = (head: string[], rows: string[][]) =>
   [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 
-const works = [
+/** Title, and which measurements it names. */
+export const works = [
   ['training, 8 x 128 tokens', 'train', 'fixed', 8],
   ['training, 16 x 128 tokens', 'train', 'fixed', 16],
   ['training, own batches', 'train', 'own', 8],
@@ -26,36 +27,32 @@ export const precisionsOf = ({ measurements }: Results): string[] => [
   ...new Set(measurements.filter(({ side }) => side === 'Tunebook').map(({ precision }) => precision)),
 ];
 
-/** A work's fastest measurement of a side, among those of a precision. */
-export const fastest = (
+/** A side's measurements of a work in a precision, by whatever engine. */
+const measured = (
   { measurements }: Results,
   side: string,
   [, mode, rows, batch]: (typeof works)[number],
-  precision = '',
-): Measurement | undefined =>
-  measurements
-    .filter(
-      (each) =>
-        each.side === side &&
-        each.mode === mode &&
-        each.rows === rows &&
-        each.batch === batch &&
-        each.precision.startsWith(precision),
-    )
-    .sort((a, b) => b.samplesPerSecond - a.samplesPerSecond)[0];
+  precision: string,
+): Measurement[] =>
+  measurements.filter(
+    (each) =>
+      each.side === side &&
+      each.mode === mode &&
+      each.rows === rows &&
+      each.batch === batch &&
+      each.precision.startsWith(precision),
+  );
 
-/** Title, and which measurements it names. */
-export const workTitles = works;
+/** The fastest of them. */
+export const fastest = (...which: Parameters<typeof measured>): Measurement | undefined =>
+  measured(...which).sort((a, b) => b.samplesPerSecond - a.samplesPerSecond)[0];
 
 function speedTable(results: Results): string {
   const rows = works.flatMap((work) =>
     precisionsOf(results).flatMap((precision) => {
       const own = fastest(results, 'Tunebook', work, precision);
       if (!own) return [];
-      const peers = results.measurements
-        .filter((each) => each.side === 'PyTorch' && each.mode === own.mode && each.rows === own.rows)
-        .filter((each) => each.batch === own.batch && each.precision.startsWith(precision));
-      return peers.map((peer, i) => {
+      return measured(results, 'PyTorch', work, precision).map((peer, i) => {
         const name = `${peer.engine}${peer.precision.endsWith('-weights') ? ', whole model in bfloat16' : ''}`;
         const cells = (each: Measurement) => [
           `${each.samplesPerSecond.toFixed(2)}`,
@@ -101,10 +98,7 @@ export function measurements(speed: Results, accuracy: AccuracyResults): string 
   const best = others[0] ?? slow!;
   const own = works[2];
   const mixed = fastest(speed, 'Tunebook', own, best)!.samplesPerSecond;
-  const plain = speed.measurements.find(
-    ({ side, mode, rows, precision }) =>
-      side === 'PyTorch' && mode === 'train' && rows === 'own' && precision === 'float32',
-  )!.samplesPerSecond;
+  const plain = fastest(speed, 'PyTorch', own, 'float32')!.samplesPerSecond;
   return `Measured on ${date}: ${machine.gpu ?? machine.processor}, ${machine.cores} cores, matrix products at ${Object.entries(
     productRates,
   )

@@ -89,11 +89,11 @@ test('a thousand calls keep nothing, and neither do shapes beyond the limit', ()
     });
   call(1);
   const tensors = tf.memory().numTensors;
-  const native = (binding as unknown as { getNumOfTensors(): number }).getNumOfTensors();
+  const native = binding.getNumOfTensors();
   for (let i = 0; i < 1000; i++) call(1);
   for (let rows = 2; rows < 10; rows++) for (let i = 0; i < 2; i++) call(rows);
   assert.equal(tf.memory().numTensors, tensors);
-  assert.equal((binding as unknown as { getNumOfTensors(): number }).getNumOfTensors(), native);
+  assert.equal(binding.getNumOfTensors(), native);
   assert.equal(step.captures, 9);
   call(1);
   assert.equal(step.captures, 10, 'the first shape had gone');

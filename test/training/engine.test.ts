@@ -1,7 +1,14 @@
 // The engines do the same work: captured as graphs or eagerly, by XLA or not, in more bits or fewer; and they keep nothing.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createClassifier, loadClassifier, type Classifier, type EngineOptions } from 'tunebook/model/classifier.js';
+import {
+  createClassifier,
+  loadClassifier,
+  predictLogits,
+  prepareWeights,
+  type Classifier,
+  type EngineOptions,
+} from 'tunebook/model/classifier.js';
 import { composedLayers } from 'tunebook/model/composed-layers.js';
 import { parseConfig } from 'tunebook/model/config.js';
 import { embeddedReviews } from 'tunebook/reviews/embedded.js';
@@ -170,6 +177,31 @@ test('frozen parts stay as they are, all others learn, and too many layers are r
   model.dispose();
 });
 
+test('a frozen word embedding does not decay where texts use few of its rows', async () => {
+  const model = createClassifier(config);
+  const table = () => model.parameters.get('distilbert.embeddings.word_embeddings.weight')!.data().slice();
+  const before = table();
+  const few = { ids: [Int32Array.of(1, 2, 3), Int32Array.of(1, 4, 3)], labels: Int32Array.of(0, 1) };
+  const frozen = { freeze: 'embeddings', learningRate: 1e-2, maxSteps: 4, weightDecay: 0.5 } as const;
+  await train(model, { train: few }, { arguments: frozen });
+  assert.deepEqual(table(), before);
+  model.dispose();
+});
+
+test('weights rounded beforehand are the ones that a pass uses', () => {
+  const model = createClassifier(config, { precision: 'bfloat16' });
+  const batch = trainingBatches(task(8), { batchSize: 8, seed: 1, epoch: 0 })[0]!;
+  const prepared = prepareWeights(model);
+  const expected = predictLogits(model, batch);
+  assert.deepEqual(predictLogits(model, batch, prepared), expected);
+  const weight = model.parameters.get('distilbert.transformer.layer.0.ffn.lin1.weight')!;
+  weight.assign(tf.mul(weight.read(), 2));
+  assert.notDeepEqual(predictLogits(model, batch), expected);
+  assert.deepEqual(predictLogits(model, batch, prepared), expected, 'as they were when they were prepared');
+  tf.dispose(prepared);
+  model.dispose();
+});
+
 test('accumulated batches make the update that one large batch makes', () => {
   const still = { ...config, dropout: 0, attention_dropout: 0, seq_classif_dropout: 0 };
   const reviews = task(16);
@@ -207,7 +239,6 @@ test('memory is level over 1,200 steps of many shapes', () => {
   const model = createClassifier(config);
   const trainingStep = new TrainingStep(model, { weightDecay: 0.01 });
   const reviews = task(96);
-  const native = () => (binding as unknown as { getNumOfTensors(): number }).getNumOfTensors();
   const steps = (count: number) => {
     for (let epoch = 0; count > 0; epoch++)
       for (const batch of trainingBatches(reviews, { batchSize: 8, seed: 1, epoch }))
@@ -215,10 +246,10 @@ test('memory is level over 1,200 steps of many shapes', () => {
   };
   // Every shape has come by then, and the heap has its size.
   steps(400);
-  const [tensors, natives, resident] = [tf.memory().numTensors, native(), process.memoryUsage.rss()];
+  const [tensors, natives, resident] = [tf.memory().numTensors, binding.getNumOfTensors(), process.memoryUsage.rss()];
   steps(1200);
   assert.equal(tf.memory().numTensors, tensors);
-  assert.equal(native(), natives);
+  assert.equal(binding.getNumOfTensors(), natives);
   const growth = (process.memoryUsage.rss() - resident) / 1200;
   // A kernel's smallest tensor takes 64 bytes and its handle more: one forgotten a step would be seen above; this is for
   // what TensorFlow itself might keep.
