@@ -1,9 +1,16 @@
-/** `npm start`: the main job. Runs notebooks/finetune.ipynb headlessly, shows how it goes, and ends with a short summary. */
+/**
+ * `npm start`: the main job. Runs notebooks/finetune.ipynb headlessly, shows how it goes, and ends with a short summary.
+ * Each setting is a flag; where none says otherwise, model and reviews are the embedded ones.
+ */
 import fs from 'node:fs';
 import path from 'node:path';
 import { SingleBar } from 'cli-progress';
+import { Command, Option } from 'commander';
+import type { DownloadProgress } from '../hub/download.js';
 import { CellError, executeNotebook, InterruptedError, root } from '../notebook/execute.js';
+import { describeDownload } from '../notebook/downloads.js';
 import { describeRecord, duration } from '../notebook/progress.js';
+import { readSettings, settingsList, type Settings } from '../settings.js';
 import type { Interval } from '../training/metrics.js';
 import type { EndOfTraining, TrainingRecord } from '../training/train.js';
 
@@ -16,6 +23,7 @@ interface Summary {
   engine: string;
   modelFolder: string;
   end: EndOfTraining;
+  sources: string;
 }
 
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
@@ -32,6 +40,52 @@ function follow(file: string): () => string[] {
   };
 }
 
+/** A path of this machine as the kernel must be told it, which runs elsewhere; what is none stays as it is. */
+function fromHere(value: string): string {
+  const file = path.resolve(process.env['INIT_CWD'] ?? process.cwd(), value);
+  return fs.existsSync(file) ? file : value;
+}
+
+/** What the command line says, as the environment variables that the notebook reads. */
+function environmentOfFlags(): Record<string, string> {
+  const command = new Command('npm start --')
+    .description('Fine-tunes a DistilBERT on reviews, as notebooks/finetune.ipynb does.')
+    .addHelpText(
+      'after',
+      '\nEach flag has an environment variable, TUNEBOOK_MODEL for --model, which the notebook reads in JupyterLab too.',
+    );
+  const defaults: Partial<Record<keyof Settings, unknown>> = { source: 'embedded' };
+  // The run's folder is this command's own.
+  for (const { setting, description, default: standard } of settingsList.filter(
+    ({ setting }) => setting !== 'runFolder',
+  )) {
+    const flag = `--${setting.replace(/[A-Z]/g, '-$&').toLowerCase()}`;
+    const option = new Option(standard === false ? flag : `${flag} <value>`, description);
+    // Shown, not set: the environment may say otherwise.
+    option.defaultValueDescription = `${(defaults[setting] ?? standard ?? 'by what there is') as string}`;
+    if (standard !== false) option.description += ` (default: ${option.defaultValueDescription})`;
+    command.addOption(option);
+  }
+  const given = command.parse().opts<Partial<Record<keyof Settings, string | boolean>>>();
+  const environment: Record<string, string> = {};
+  for (const { setting, variable } of settingsList) {
+    const value = given[setting] ?? (process.env[variable] ? undefined : (defaults[setting] as string | undefined));
+    if (value !== undefined)
+      environment[variable] = ['model', 'dataset'].includes(setting) ? fromHere(String(value)) : String(value);
+  }
+  // Refused here, before anything is started.
+  readSettings({}, { ...process.env, ...environment });
+  return environment;
+}
+
+let flags: Record<string, string>;
+try {
+  flags = environmentOfFlags();
+} catch (error) {
+  console.error((error as Error).message);
+  process.exit(2);
+}
+
 const started = performance.now();
 const notebooks = path.join(root, 'notebooks');
 const runFolder = path.join(root, 'runs', new Date().toISOString().replace(/[:.]/g, '-').slice(0, 19));
@@ -44,25 +98,36 @@ let bar: SingleBar | undefined;
 let summary: Summary | undefined;
 let spoken = 0;
 
+/** A line that changes on a terminal; elsewhere now and then one more. */
+function say(words: string, done: number, all: number, important: boolean): void {
+  if (interactive) {
+    if (!bar) {
+      bar = new SingleBar({ format: '  {bar} {words}', barsize: 24, hideCursor: true });
+      bar.start(all, 0, { words: '' });
+    }
+    bar.setTotal(all);
+    bar.update(done, { words });
+  } else if (important || performance.now() - spoken > 5000) {
+    console.log(`  ${words}`);
+    spoken = performance.now();
+  }
+}
+
 function readJournal(): void {
   for (const line of journal()) {
     const entry = JSON.parse(line) as { kind: string };
     if (entry.kind === 'summary') summary = entry as unknown as Summary;
+    if (entry.kind === 'banner') console.log(`  ${(entry as unknown as { words: string }).words}`);
+    if (entry.kind === 'download') {
+      const progress = entry as unknown as DownloadProgress;
+      say(describeDownload(progress), progress.received, progress.size, progress.received === progress.size);
+    }
     if (entry.kind !== 'step') continue;
     const record = entry as unknown as TrainingRecord;
     const words =
       describeRecord(record) +
       (record.evalAccuracy === undefined ? '' : `, validation accuracy ${percent(record.evalAccuracy)}`);
-    if (interactive) {
-      if (!bar) {
-        bar = new SingleBar({ format: '  {bar} {words}', barsize: 24, hideCursor: true });
-        bar.start(record.totalSteps, 0, { words: '' });
-      }
-      bar.update(record.step, { words });
-    } else if (record.evalAccuracy !== undefined || performance.now() - spoken > 5000) {
-      console.log(`  ${words}`);
-      spoken = performance.now();
-    }
+    say(words, record.step, record.totalSteps, record.evalAccuracy !== undefined);
   }
 }
 
@@ -72,7 +137,7 @@ try {
     executed,
     report,
     // As the kernel sees it, which runs beside the notebook; the same on every machine.
-    environment: { TUNEBOOK_RUN_FOLDER: path.relative(notebooks, runFolder) },
+    environment: { ...flags, TUNEBOOK_RUN_FOLDER: path.relative(notebooks, runFolder) },
     onInterrupt() {
       bar?.stop();
       bar = undefined;
@@ -90,6 +155,7 @@ try {
   bar?.stop();
   if (!summary) throw new Error('The notebook ended without writing a summary to its journal.');
   console.log(`
+Model and reviews  ${summary.sources}
 Held-out accuracy  ${percent(summary.accuracy)} (95 % interval ${percent(summary.interval.low)} to ${percent(summary.interval.high)}, ${summary.count} reviews)
 Bag of words       ${percent(summary.baseline.accuracy)}
 Time               ${duration((performance.now() - started) / 1000)}, training ${summary.samplesPerSecond.toFixed(1)} samples/s (${summary.engine})

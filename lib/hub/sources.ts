@@ -1,33 +1,80 @@
 /**
- * From what a setting names to what is loaded: `embedded`, or something local. Names on the Hugging Face hub are known
- * for what they are and refused: loading from the hub is not there yet.
+ * Which model and which reviews a run takes: those that are named, else the hub's `distilbert-base-uncased` and
+ * `amazon_polarity`, else the embedded pair. What was chosen, and why, is told in a sentence that the reader sees.
  */
-import fs from 'node:fs';
-import { embeddedModelFolder, embeddedReviews } from '../reviews/embedded.js';
-import { readReviews, type ReadOptions } from '../reviews/read.js';
-import type { ReviewSet } from '../reviews/review.js';
+import { cachedRepository, parseRepositoryName } from './repository.js';
+import { hubOfEnvironment, type Hub } from './environment.js';
+import { hubAnswers } from './request.js';
 
-/** A setting names a model or reviews that cannot be had. */
-export class SourceError extends Error {
-  override name = 'SourceError';
+/** `hub`, `embedded`, or `auto`: the hub's where it can be had, else the embedded ones. */
+export type SourceSetting = 'auto' | 'hub' | 'embedded';
+
+export interface Sources {
+  /** `embedded`, a folder, or a name on the hub. */
+  model: string;
+  /** `embedded`, a file or folder, or a name on the hub. */
+  dataset: string;
+  /** What was chosen and why, a sentence or two. */
+  banner: string;
+  /** The hub was wanted and could not be had. */
+  fallback: boolean;
 }
 
-const notYet = (name: string, what: string, local: string) =>
-  new SourceError(
-    `'${name}' is neither 'embedded' nor ${what} on this machine. Loading from the Hugging Face hub is not there yet: ` +
-      `download it with another tool and name ${local}, or use 'embedded'.`,
-  );
+/** The original project's. */
+export const hubDefaults = { model: 'distilbert-base-uncased', dataset: 'amazon_polarity' } as const;
 
-/** The folder of a model. @throws SourceError when there is none */
-export function modelFolder(name: string): string {
-  if (name === 'embedded') return embeddedModelFolder;
-  if (fs.existsSync(name)) return name;
-  throw notYet(name, 'a folder', 'its folder');
+/** Seconds in which the hub must answer to be chosen. */
+const patience = 3;
+
+/** Whether all that the defaults need is in the cache. */
+function isCached(hub: Hub, type: keyof typeof hubDefaults): boolean {
+  const { name, revision } = parseRepositoryName(hubDefaults[type]);
+  const ending = type === 'model' ? 'model.safetensors' : '.parquet';
+  return !!cachedRepository(hub, type, name, revision)?.files.some(({ path }) => path.endsWith(ending));
 }
 
-/** Reviews by name. @throws SourceError or ReviewsError */
-export async function loadReviews(name: string, options: ReadOptions): Promise<ReviewSet> {
-  if (name === 'embedded') return embeddedReviews();
-  if (fs.existsSync(name)) return readReviews(name, options);
-  throw notYet(name, 'a file', 'the file');
+/**
+ * @param settings.model named: it is taken, whatever the source
+ * @param settings.dataset named: it is taken, whatever the source
+ */
+export async function chooseSources(
+  { source, model, dataset }: { source: SourceSetting; model?: string | undefined; dataset?: string | undefined },
+  hub: Hub = hubOfEnvironment(),
+): Promise<Sources> {
+  const named = [model && `the model ${model}`, dataset && `the reviews ${dataset}`].filter(Boolean);
+  const asAsked = named.length > 0 ? `${named.join(' and ')}, as asked for` : '';
+  const runsOn = (...parts: string[]) => `This runs on ${parts.filter((part) => part !== '').join(', and on ')}.`;
+  if (model && dataset) return { model, dataset, banner: runsOn(asAsked), fallback: false };
+  const embedded = { model: model ?? 'embedded', dataset: dataset ?? 'embedded' };
+  const open = (
+    [
+      ['model', model],
+      ['dataset', dataset],
+    ] as const
+  ).flatMap(([type, name]) => (name ? [] : [type]));
+  const pair =
+    open.length > 1 ? 'the embedded model and reviews' : `the embedded ${open[0] === 'model' ? 'model' : 'reviews'}`;
+  if (source === 'embedded')
+    return { ...embedded, banner: runsOn(asAsked, `${pair}, for which no network is needed`), fallback: false };
+
+  const answers = source === 'hub' || (await hubAnswers(hub, patience));
+  if (answers || open.every((type) => isCached(hub, type))) {
+    const names = open.map((type) => hubDefaults[type]).join(' and ');
+    const where = answers && !hub.offline ? `of ${hub.endpoint}` : 'of the hub, as they are in the cache';
+    return {
+      ...hubDefaults,
+      ...(model && { model }),
+      ...(dataset && { dataset }),
+      banner: runsOn(asAsked, `${names} ${where}`),
+      fallback: false,
+    };
+  }
+  const why = hub.offline ? 'HF_HUB_OFFLINE is set' : `${hub.endpoint} did not answer within ${patience} s`;
+  return {
+    ...embedded,
+    banner:
+      `${why}, and ${open.map((type) => hubDefaults[type]).join(' and ')} ${open.length > 1 ? 'are' : 'is'} not in the cache. ` +
+      runsOn(asAsked, `${pair} instead`),
+    fallback: true,
+  };
 }

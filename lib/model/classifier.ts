@@ -13,6 +13,7 @@ import { composedLayers } from './composed-layers.js';
 import { layersFor, sequenceClassification, weightShapes, type Weights } from './distilbert.js';
 import type { Layers } from './layers.js';
 import { readSafetensors, writeSafetensors, type StoredTensor } from './safetensors.js';
+import { readTokenizer } from '../text/tokenizer.js';
 
 /** Padded texts as the model takes them. */
 export interface EncodedBatch {
@@ -252,13 +253,13 @@ export function restoreParameters(classifier: Classifier, values: Map<string, St
 /**
  * Saves a folder that `transformers`, transformers.js and loadClassifier load: config.json with the label names,
  * model.safetensors, and the tokenizer's files.
- * @param tokenizerFolder where tokenizer.json and tokenizer_config.json are taken from
+ * @param tokenizerFolder where the tokenizer's files are
  */
 export function saveClassifier(classifier: Classifier, folder: string, tokenizerFolder: string): void {
   fs.mkdirSync(folder, { recursive: true });
-  for (const name of ['tokenizer.json', 'tokenizer_config.json'])
-    if (path.resolve(tokenizerFolder) !== path.resolve(folder))
-      fs.copyFileSync(path.join(tokenizerFolder, name), path.join(folder, name));
+  const { tokenizer, config } = readTokenizer(tokenizerFolder);
+  for (const [name, content] of Object.entries({ 'tokenizer.json': tokenizer, 'tokenizer_config.json': config }))
+    fs.writeFileSync(path.join(folder, name), JSON.stringify(content, null, name === 'tokenizer.json' ? 0 : 2));
   fs.writeFileSync(path.join(folder, 'config.json'), `${JSON.stringify(configJson(classifier.config), null, 2)}\n`);
   writeSafetensors(path.join(folder, 'model.safetensors'), parameterValues(classifier));
 }

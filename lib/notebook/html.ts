@@ -1,6 +1,7 @@
 /** Tables and text in cells. Review text can hold anything, so all of it is escaped. */
 import type { DataFrame } from 'danfojs-node';
-import { show } from './kernel.js';
+import { colours } from '../figures/figure.js';
+import { show, type MimeBundle } from './kernel.js';
 
 const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 
@@ -21,8 +22,8 @@ function rowsOfFrame(frame: DataFrame): Row[] {
   }));
 }
 
-/** Shows rows, or a danfo DataFrame, as a table; the first row's keys are the columns. Numbers stand to the right. */
-export function showTable(table: Row[] | DataFrame): void {
+/** Rows, or a danfo DataFrame, as a table; the first row's keys are the columns. Numbers stand to the right. */
+export function tableBundle(table: Row[] | DataFrame): MimeBundle {
   const rows = Array.isArray(table) ? table : rowsOfFrame(table);
   const columns = Object.keys(rows[0] ?? {});
   const isNumber = (column: string) => rows.every((row) => typeof row[column] === 'number');
@@ -39,11 +40,14 @@ export function showTable(table: Row[] | DataFrame): void {
       .join('  ')
       .trimEnd(),
   );
-  show({
+  return {
     'text/html': `<table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table>`,
     'text/plain': plain.join('\n'),
-  });
+  };
 }
+
+/** Shows rows, or a danfo DataFrame, as a table. */
+export const showTable = (table: Row[] | DataFrame): void => show(tableBundle(table));
 
 /** Shows the pieces a text is cut into, with their ids; pieces of one word share a colour. */
 export function showTokens(tokens: string[], ids: ArrayLike<number>): void {
@@ -59,5 +63,14 @@ export function showTokens(tokens: string[], ids: ArrayLike<number>): void {
   show({
     'text/html': `<div>${pieces.join('')}</div>`,
     'text/plain': tokens.map((t, i) => `${t} ${ids[i]}`).join(', '),
+  });
+}
+
+/** A sentence that must not be overlooked, in a box; orange where it says that something is not as one may expect. */
+export function showBanner(text: string, warning = false): void {
+  const [edge, ground] = warning ? [colours.orange, '#fdf0e6'] : [colours.blue, '#e8f2f8'];
+  show({
+    'text/html': `<div style="border-left:4px solid ${edge};background:${ground};color:#222;padding:8px 12px">${escapeHtml(text)}</div>`,
+    'text/plain': text,
   });
 }

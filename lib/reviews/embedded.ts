@@ -1,40 +1,47 @@
 /** The embedded reviews (data/README.md): sentences of Amazon product reviews with the mean of 20 people's ratings, -4 to 4. */
 import fs from 'node:fs';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { ReviewsError, type Review, type ReviewSet } from './review.js';
-import { reviewTable } from './table.js';
-
-/** data/embedded of this checkout, which set-up fills. */
-export const embeddedFolder = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../../data/embedded');
-
-/** The embedded DistilBERT's folder. */
-export const embeddedModelFolder = path.join(embeddedFolder, 'model');
+import { embeddedReviewsFile } from '../hub/embedded.js';
+import { nothingDropped, ReviewsError } from './review.js';
+import { namedClasses } from './labels.js';
+import { chunksOf, type Chunk, type Row } from './row-file.js';
+import type { ReviewSource } from './source.js';
 
 /**
  * @param threshold sentences whose mean rating is nearer to 0 are left out as neutral, default 0.5
  * @throws ReviewsError when set-up has not been run
  */
-export function embeddedReviews(threshold = 0.5): ReviewSet {
-  const file = path.join(embeddedFolder, 'reviews/amazonReviewSnippets_GroundTruth.txt');
-  if (!fs.existsSync(file)) throw new ReviewsError('The embedded reviews are not there yet. Run npm run setup.');
-  const labelNames = ['negative', 'positive'];
-  const dropped = { emptyText: 0, missingLabel: 0, belowThreshold: 0 };
-  const reviews: Review[] = [];
+export function embeddedReviews(threshold = 0.5): ReviewSource {
+  if (!fs.existsSync(embeddedReviewsFile))
+    throw new ReviewsError('The embedded reviews are not there yet. Run npm run setup.');
+  const dropped = nothingDropped();
+  const rows: Row[] = [];
   // The file is of 2014 and in Latin-1.
-  for (const line of fs.readFileSync(file, 'latin1').split('\n')) {
+  for (const line of fs.readFileSync(embeddedReviewsFile, 'latin1').split('\n')) {
     if (line === '') continue;
     const [, rating = '', text = ''] = line.split('\t');
     const mean = Number(rating);
-    if (!text.trim()) dropped.emptyText++;
-    else if (rating.trim() === '' || Number.isNaN(mean)) dropped.missingLabel++;
+    if (rating.trim() === '' || Number.isNaN(mean)) dropped.missingLabel++;
     else if (Math.abs(mean) < threshold) dropped.belowThreshold++;
-    else reviews.push({ text: text.trim(), label: mean > 0 ? 1 : 0 });
+    else rows.push({ text, label: mean > 0 ? 1 : 0 });
   }
+  const name = 'embedded: sentences of Amazon product reviews (Hutto and Gilbert, 2014)';
+  const file = {
+    name,
+    columns: ['text', 'label'],
+    rows: rows.length,
+    chunks: chunksOf(0, rows.length, fs.statSync(embeddedReviewsFile).size),
+    classNames: {},
+    read: ({ start, rows: count }: Chunk) => Promise.resolve(rows.slice(start, start + count)),
+  };
   return {
-    table: reviewTable(reviews, labelNames),
-    labelNames,
+    name,
+    splits: { train: [file] },
+    locations: {},
+    reading: { textColumns: ['text'], labelColumn: 'label', classes: namedClasses(['negative', 'positive']) },
+    labelNames: ['negative', 'positive'],
     dropped,
-    source: 'embedded: sentences of Amazon product reviews (Hutto and Gilbert, 2014)',
+    files: [
+      { file: 'amazonReviewSnippets_GroundTruth.txt', size: fs.statSync(embeddedReviewsFile).size, from: 'embedded' },
+    ],
   };
 }

@@ -1,20 +1,20 @@
-/** What a review is here, wherever it came from. */
-import type { ReviewTable } from './table.js';
+/** What a review is here, wherever it came from, and how a row becomes one. */
+import { labelText, type Classes } from './labels.js';
 
 export interface Review {
   text: string;
-  /** Class number: an index into the set's label names. */
+  /** Class number: an index into the label names. */
   label: number;
 }
 
-/** Reviews as they were read, with what was left out. */
-export interface ReviewSet {
-  table: ReviewTable;
-  labelNames: string[];
-  /** Rows left out, by reason; all are counted, none is silently lost. */
-  dropped: { emptyText: number; missingLabel: number; belowThreshold: number };
-  /** Where they came from, for the reader. */
-  source: string;
+/** Rows left out, by reason; all are counted, none is silently lost. */
+export interface Dropped {
+  emptyText: number;
+  missingLabel: number;
+  /** Rated too close to neutral (the embedded reviews). */
+  belowThreshold: number;
+  /** The label mapping does not name their label. */
+  unmappedLabel: number;
 }
 
 /** Reviews that cannot be used; the message says which and what would help. */
@@ -22,14 +22,65 @@ export class ReviewsError extends Error {
   override name = 'ReviewsError';
 }
 
+export const nothingDropped = (): Dropped => ({ emptyText: 0, missingLabel: 0, belowThreshold: 0, unmappedLabel: 0 });
+
 /** What was left out, in words; empty when nothing was. */
-export function describeDropped({ emptyText, missingLabel, belowThreshold }: ReviewSet['dropped']): string {
+export function describeDropped({ emptyText, missingLabel, belowThreshold, unmappedLabel }: Dropped): string {
   return [
     [emptyText, 'without text'],
     [missingLabel, 'without a label'],
     [belowThreshold, 'rated too close to neutral'],
+    [unmappedLabel, 'with a label that the mapping leaves out'],
   ]
     .filter(([count]) => count)
     .map(([count, what]) => `${count} ${what}`)
     .join(', ');
 }
+
+/** How rows are read; plain data, so that workers can be given it. */
+export interface Reading {
+  /** Columns that make the text, joined by '. '. */
+  textColumns: string[];
+  labelColumn: string;
+  classes: Classes;
+}
+
+/** The text of a row: its columns' texts, where there are any; lone surrogates, which are no characters, replaced. */
+export const textOf = (row: Record<string, unknown>, textColumns: string[]): string =>
+  textColumns
+    .map((column) => row[column])
+    .filter((value) => typeof value === 'string' && value.trim() !== '')
+    .map((value) => (value as string).trim().toWellFormed())
+    .join('. ');
+
+/**
+ * Rows as reviews, those without text or label counted.
+ * @param where named in errors
+ * @throws ReviewsError for a label that is none of the classes
+ */
+export function reviewsOfRows(
+  rows: Record<string, unknown>[],
+  { textColumns, labelColumn, classes: { names, numberOf, partial } }: Reading,
+  dropped: Dropped,
+  where: string,
+): Review[] {
+  const reviews: Review[] = [];
+  for (const row of rows) {
+    const text = textOf(row, textColumns);
+    const label = labelText(row[labelColumn]);
+    const number = Object.hasOwn(numberOf, label) ? numberOf[label] : undefined;
+    if (text === '') dropped.emptyText++;
+    else if (label === '') dropped.missingLabel++;
+    else if (number !== undefined) reviews.push({ text, label: number });
+    else if (partial) dropped.unmappedLabel++;
+    else
+      throw new ReviewsError(
+        `${where} has a row labelled '${label}' in '${labelColumn}', which is none of ${names.join(', ')}. Mend it, or say which ` +
+          "labels count: TUNEBOOK_LABEL_MAPPING='1,2 -> negative; 4,5 -> positive'.",
+      );
+  }
+  return reviews;
+}
+
+/** Texts that differ in case and spacing alone are one text. */
+export const normalizedText = (text: string): string => text.toLowerCase().replace(/\s+/g, ' ').trim();

@@ -1,30 +1,136 @@
-/** Some of the reviews, by chance but with each class in its share. danfo's own sample() does not look at classes. */
-import { seededRandom, shuffle } from '../text/random.js';
-import { reviewsOf, rowsOf, type ReviewTable } from './table.js';
-
 /**
- * @param options.rows how many; -1 or more than there are for all, in their order
- * @param options.seed default 42
+ * Some of the reviews, by chance and by seed, as a danfo DataFrame. Of large sets only some runs of rows are read, chosen
+ * by chance: at least four times as many rows as are wanted, from at least sixteen places as long as they are small, since
+ * neighbours in a file may be alike.
  */
-export function sampleReviews(table: ReviewTable, { rows, seed = 42 }: { rows: number; seed?: number }): ReviewTable {
-  const reviews = reviewsOf(table);
-  if (rows < 0 || rows >= reviews.length) return table;
-  const random = seededRandom(seed);
-  const members = new Map<number, number[]>();
-  reviews.forEach(({ label }, row) => {
-    const rowsOfClass = members.get(label);
-    if (rowsOfClass) rowsOfClass.push(row);
-    else members.set(label, [row]);
-  });
-  // Whole shares first; what is left over goes to the largest remainders.
-  const shares = [...members.keys()]
-    .sort((a, b) => a - b)
-    .map((label) => {
-      const exact = (members.get(label)!.length * rows) / reviews.length;
+import type { SplitName } from '../hub/dataset.js';
+import { seededRandom, shuffle } from '../text/random.js';
+import { describeDropped, reviewsOfRows, ReviewsError, type Review } from './review.js';
+import type { Chunk, RowFile } from './row-file.js';
+import type { ReviewSource } from './source.js';
+import { reviewTable, type ReviewTable } from './table.js';
+
+/** Rows read for each that is wanted. */
+const oversampling = 4;
+/** Places in the files that a sample comes from at least, … */
+const leastChunks = 16;
+/** … as long as they are not more bytes than this. */
+const fewestBytes = 64e6;
+
+/** A table of more rows is too much for memory. */
+export const mostRowsInTable = 1_000_000;
+
+/** The share of a sample that each of a data set's own splits gives; what a set does not have, training gives. */
+const shares: Record<SplitName, number> = { train: 0.7, validation: 0.1, test: 0.2 };
+
+/** How many of each class: whole shares first, what is left over to the largest remainders. */
+function allotment(counts: Map<number, number>, rows: number): Map<number, number> {
+  const all = [...counts.values()].reduce((a, b) => a + b, 0);
+  const parts = [...counts]
+    .sort(([a], [b]) => a - b)
+    .map(([label, count]) => {
+      const exact = (count * rows) / all;
       return { label, count: Math.floor(exact), remainder: exact % 1 };
     });
-  const left = rows - shares.reduce((sum, { count }) => sum + count, 0);
-  for (const share of [...shares].sort((a, b) => b.remainder - a.remainder).slice(0, left)) share.count++;
-  const chosen = shares.flatMap(({ label, count }) => shuffle(members.get(label)!, random).slice(0, count));
-  return rowsOf(table, shuffle(chosen, random));
+  const left = rows - parts.reduce((sum, { count }) => sum + count, 0);
+  for (const part of [...parts].sort((a, b) => b.remainder - a.remainder).slice(0, left)) part.count++;
+  return new Map(parts.map(({ label, count }) => [label, count]));
 }
+
+/** `rows` of the reviews, each class in its share. */
+function stratified(reviews: Review[], rows: number, random: () => number): Review[] {
+  const members = new Map<number, Review[]>();
+  for (const review of reviews) {
+    const list = members.get(review.label);
+    if (list) list.push(review);
+    else members.set(review.label, [review]);
+  }
+  const wanted = allotment(new Map([...members].map(([label, { length }]) => [label, length])), rows);
+  return shuffle(
+    [...wanted].flatMap(([label, count]) => shuffle(members.get(label)!, random).slice(0, count)),
+    random,
+  );
+}
+
+/** Runs of rows to draw from. */
+function chooseChunks(files: RowFile[], rows: number, random: () => number): { file: RowFile; chunk: Chunk }[] {
+  const all = files.flatMap((file) => file.chunks.map((chunk) => ({ file, chunk })));
+  const order = shuffle([...all.keys()], random);
+  const chosen = new Set<number>();
+  let [count, bytes] = [0, 0];
+  for (const index of order) {
+    if (count >= oversampling * rows && (chosen.size >= leastChunks || bytes >= fewestBytes)) break;
+    chosen.add(index);
+    count += all[index]!.chunk.rows;
+    bytes += all[index]!.chunk.bytes;
+  }
+  return all.filter((_, index) => chosen.has(index));
+}
+
+async function sampleSplit(
+  source: ReviewSource,
+  files: RowFile[],
+  rows: number,
+  { random, stratify }: { random: () => number; stratify: boolean },
+): Promise<Review[]> {
+  const total = files.reduce((sum, file) => sum + file.rows, 0);
+  const chunks =
+    rows < 0 || rows >= total
+      ? files.flatMap((file) => file.chunks.map((chunk) => ({ file, chunk })))
+      : chooseChunks(files, rows, random);
+  const { textColumns, labelColumn } = source.reading;
+  const reviews: Review[] = [];
+  for (const { file, chunk } of chunks)
+    reviews.push(
+      ...reviewsOfRows(
+        await file.read(chunk, [...textColumns, labelColumn]),
+        source.reading,
+        source.dropped,
+        file.name,
+      ),
+    );
+  if (rows < 0 || rows >= reviews.length) return reviews;
+  return stratify ? stratified(reviews, rows, random) : shuffle(reviews, random).slice(0, rows);
+}
+
+/**
+ * Draws reviews. A data set's own splits are kept apart, in the column `split`: a fifth of the rows comes from its test
+ * rows and a tenth from its validation rows, where it has them.
+ * @param options.rows how many in all; -1 or more than there are for all of them, in their order. @default -1
+ * @param options.seed @default 42
+ * @param options.stratify each class in its share, not by chance alone. @default true
+ * @returns columns `text`, `label`, `class`, `words` and `split`
+ * @throws ReviewsError when no row can be used, or for more rows than a table holds; HubError
+ */
+export async function sampleReviews(
+  source: ReviewSource,
+  { rows = -1, seed = 42, stratify = true }: { rows?: number; seed?: number; stratify?: boolean } = {},
+): Promise<ReviewTable> {
+  const splits = (Object.keys(shares) as SplitName[]).filter((split) =>
+    source.splits[split]?.some((file) => file.rows > 0),
+  );
+  const sizes = splits.map((split) => source.splits[split]!.reduce((sum, file) => sum + file.rows, 0));
+  const all = sizes.reduce((a, b) => a + b, 0);
+  if ((rows < 0 ? all : Math.min(rows, all)) > mostRowsInTable)
+    throw new ReviewsError(
+      `${source.name} has ${all.toLocaleString('en')} rows, too many for a table in memory. Take a sample (TUNEBOOK_ROWS=20000).`,
+    );
+  const others = splits.filter((split) => split !== 'train').reduce((sum, split) => sum + shares[split], 0);
+  const drawn: (Review & { split: SplitName })[] = [];
+  for (const [i, split] of splits.entries()) {
+    const share = split === 'train' ? 1 - others : shares[split];
+    const wanted = rows < 0 || rows >= all ? -1 : Math.min(Math.round(rows * share), sizes[i]!);
+    const random = seededRandom(seed, i);
+    const reviews = await sampleSplit(source, source.splits[split]!, wanted, { random, stratify });
+    for (const review of reviews) drawn.push({ ...review, split });
+  }
+  if (drawn.length === 0)
+    throw new ReviewsError(
+      `No row of ${source.name} can be used: ${describeDropped(source.dropped)}. Are '${source.reading.textColumns.join(', ')}' and '${source.reading.labelColumn}' the right columns?`,
+    );
+  return reviewTable(drawn, source.labelNames);
+}
+
+/** How many rows to draw where nobody says: all, but of a data set on the hub 20,000 with a GPU and 2,000 without. */
+export const defaultRows = ({ files }: ReviewSource, gpu: boolean): number =>
+  files.some(({ from }) => from === 'embedded' || from === 'local') ? -1 : gpu ? 20_000 : 2_000;

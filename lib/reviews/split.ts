@@ -1,6 +1,7 @@
 /** Rows for training, for choosing, and for the final word. The same text is never on two sides: that would be a test whose answers were handed out. */
+import type { SplitName } from '../hub/dataset.js';
 import { seededRandom, shuffle } from '../text/random.js';
-import { ReviewsError } from './review.js';
+import { normalizedText, ReviewsError } from './review.js';
 import { reviewsOf, rowsOf, type ReviewTable } from './table.js';
 
 export interface ReviewSplit {
@@ -9,15 +10,19 @@ export interface ReviewSplit {
   test: ReviewTable;
 }
 
-/** Texts that differ in case and spacing alone are one text. */
-const normalized = (text: string): string => text.toLowerCase().replace(/\s+/g, ' ').trim();
+/** A class in all three parts needs this many texts at least. */
+const leastTexts = 3;
+
+const remedy = "Or say which labels count: TUNEBOOK_LABEL_MAPPING='1,2 -> negative; 4,5 -> positive'.";
 
 /**
- * Splits by chance, each class for itself, copies of a text staying together.
+ * Splits by chance, each class for itself, copies of a text staying together. Where the rows' data set has splits of its
+ * own (column `split`), they are kept: only what is missing is taken from the training rows, and training rows whose text
+ * is in another part are left out.
  * @param options.seed default 42
  * @param options.validation share of the rows, default 0.1
  * @param options.test share of the rows, default 0.2
- * @throws ReviewsError when a part would be empty or only one class is there
+ * @throws ReviewsError when there is one class only, one that is too rare for three parts, or too few rows
  */
 export function splitReviews(
   table: ReviewTable,
@@ -26,9 +31,22 @@ export function splitReviews(
   if (!(validation > 0 && test > 0 && validation + test < 1))
     throw new ReviewsError(`validation ${validation} and test ${test} must be above 0 and leave rows to train on.`);
   const reviews = reviewsOf(table);
+  const own = table.column('split').values as SplitName[];
+  const rows: Record<SplitName, number[]> = { train: [], validation: [], test: [] };
+  // A text that a test asks for, and one that chooses, keep out of what comes before.
+  const taken = new Set<string>();
+  for (const part of ['test', 'validation'] as const) {
+    const found = own
+      .flatMap((split, row) => (split === part ? [row] : []))
+      .filter((row) => !taken.has(normalizedText(reviews[row]!.text)));
+    for (const row of found) taken.add(normalizedText(reviews[row]!.text));
+    rows[part].push(...found);
+  }
+
   const copies = new Map<string, number[]>();
   reviews.forEach(({ text }, row) => {
-    const key = normalized(text);
+    const key = normalizedText(text);
+    if (own[row] !== 'train' || taken.has(key)) return;
     const group = copies.get(key);
     if (group) group.push(row);
     else copies.set(key, [row]);
@@ -41,23 +59,38 @@ export function splitReviews(
     if (groups) groups.push(group);
     else byLabel.set(label, [group]);
   }
-  if (byLabel.size < 2)
+  const names = table.column('class').values as string[];
+  const nameOf = (groups: number[][]) => names[groups[0]![0]!]!;
+  if (byLabel.size < 2) {
+    const [groups] = byLabel.values();
     throw new ReviewsError(
-      `All ${reviews.length} rows are of one class; there is nothing to tell apart. Check the label column.`,
+      `All ${reviews.length} rows are of one class${groups ? `, ${nameOf(groups)}` : ''}; there is nothing to tell apart. Check the label column, or whether the rows are sorted by it and too few were read. ${remedy}`,
     );
+  }
   const random = seededRandom(seed);
-  const rows: Record<keyof ReviewSplit, number[]> = { train: [], validation: [], test: [] };
+  const shareOf = { test: rows.test.length > 0 ? 0 : test, validation: rows.validation.length > 0 ? 0 : validation };
   for (const label of [...byLabel.keys()].sort((a, b) => a - b)) {
     const groups = shuffle(byLabel.get(label)!, random);
+    if (groups.length < leastTexts)
+      throw new ReviewsError(
+        `The class ${nameOf(groups)} has ${groups.length} different ${groups.length === 1 ? 'text' : 'texts'} among ${reviews.length} rows, too few to split: training, validation and test need one each. Is it a mistake in the label column? ${remedy}`,
+      );
     const count = groups.reduce((sum, group) => sum + group.length, 0);
+    // Each part that is made gets one text at least; the largest groups do not come before the parts are full.
     let seen = 0;
-    for (const group of groups) {
+    groups.forEach((group, i) => {
       const share = seen / count;
-      rows[share < test ? 'test' : share < test + validation ? 'validation' : 'train'].push(...group);
+      const part =
+        share < shareOf.test
+          ? 'test'
+          : share < shareOf.test + shareOf.validation || (shareOf.validation > 0 && i === 1 && shareOf.test > 0)
+            ? 'validation'
+            : 'train';
+      rows[part].push(...group);
       seen += group.length;
-    }
+    });
   }
-  const part = (name: keyof ReviewSplit): ReviewTable => {
+  const part = (name: SplitName): ReviewTable => {
     if (rows[name].length === 0)
       throw new ReviewsError(`${reviews.length} rows are too few to split: ${name} would be empty.`);
     return rowsOf(table, shuffle(rows[name], random));

@@ -1,12 +1,13 @@
 /**
  * Reviews as a danfo DataFrame: what a data scientist samples, describes and groups them with. Columns: `text`, `label`
- * (class number), `class` (its name) and `words` (how many).
+ * (class number), `class` (its name), `words` (how many) and `split` (the part of the data set that a row is from).
  */
 // danfo loads TensorFlow; what must happen before it has happened when this line is through.
 import '../tensorflow/runtime.js';
 import { createRequire } from 'node:module';
 import type * as Danfo from 'danfojs-node';
 import type { DataFrame } from 'danfojs-node';
+import type { SplitName } from '../hub/dataset.js';
 import type { Review } from './review.js';
 
 // Its names are not seen by an import of an ES module.
@@ -16,12 +17,14 @@ const danfo = createRequire(import.meta.url)('danfojs-node') as typeof Danfo;
 // eslint-disable-next-line @typescript-eslint/no-empty-object-type
 export interface ReviewTable extends DataFrame {}
 
-export function reviewTable(reviews: Review[], labelNames: string[]): ReviewTable {
+/** A row's split is `train` where none is said. */
+export function reviewTable(reviews: (Review & { split?: SplitName })[], labelNames: string[]): ReviewTable {
   return new danfo.DataFrame({
     text: reviews.map(({ text }) => text),
     label: reviews.map(({ label }) => label),
     class: reviews.map(({ label }) => labelNames[label]!),
     words: reviews.map(({ text }) => text.split(/\s+/).length),
+    split: reviews.map(({ split = 'train' }) => split),
   });
 }
 

@@ -8,7 +8,6 @@ import path from 'node:path';
 import * as tunebook from 'tunebook';
 import { smoothed } from 'tunebook/figures/learning-curves.js';
 import { embeddedReviews } from 'tunebook/reviews/embedded.js';
-import { readReviews } from 'tunebook/reviews/read.js';
 import { rowsOf } from 'tunebook/reviews/table.js';
 import { embeddedModel, root } from '../checkout.js';
 import { findPyTorch } from './pytorch-environment.js';
@@ -20,25 +19,26 @@ const percent = ({ accuracy, interval: { low, high } }: tunebook.BaselineResult)
   `${(100 * accuracy).toFixed(1)} % (95 % interval ${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)})`;
 
 const embedded = embeddedReviews();
-const read = await readReviews(file, { textColumns: ['title', 'content'], labelColumn: 'label' });
-const rows = read.table.column('label').values.map((_, row) => row);
+const source = await tunebook.openReviews(file, { textColumns: ['title', 'content'], labelColumn: 'label' });
+const table = await tunebook.sampleReviews(source);
+const rows = table.column('label').values.map((_, row) => row);
 const sets = [
   {
     reviews: 'embedded',
     labels: embedded.labelNames,
     epochs: 3,
-    ...tunebook.splitReviews(embedded.table, { seed: 42 }),
+    ...tunebook.splitReviews(await tunebook.sampleReviews(embedded), { seed: 42 }),
   },
   {
     reviews: path.basename(file, path.extname(file)),
-    labels: read.labelNames,
+    labels: source.labelNames,
     epochs: 2,
-    train: rowsOf(read.table, rows.slice(0, -1000)),
+    train: rowsOf(table, rows.slice(0, -1000)),
     validation: undefined,
-    test: rowsOf(read.table, rows.slice(-1000)),
+    test: rowsOf(table, rows.slice(-1000)),
   },
 ];
-const tokenizer = await tunebook.loadTokenizer(embeddedModel);
+const tokenizer = tunebook.loadTokenizer(embeddedModel);
 const results: AccuracyResults = { runs: [], savedModel: { logits: 0, largestDifference: 0, words: '' } };
 for (const { reviews, labels, epochs, train, validation, test } of sets) {
   const bagOfWords = tunebook.bagOfWordsBaseline(train, test);

@@ -3,6 +3,7 @@ import v8 from 'node:v8';
 import vm from 'node:vm';
 import { loadClassifier } from 'tunebook/model/classifier.js';
 import { embeddedReviews } from 'tunebook/reviews/embedded.js';
+import { sampleReviews } from 'tunebook/reviews/sample.js';
 import { trainingBatches } from 'tunebook/text/batches.js';
 import { encodeReviews, loadTokenizer } from 'tunebook/text/tokenizer.js';
 import { TrainingStep } from 'tunebook/training/step.js';
@@ -15,9 +16,12 @@ const collectGarbage = vm.runInNewContext('gc') as () => void;
 
 const steps = 2000;
 const every = 100;
-const tokenizer = await loadTokenizer(embeddedModel);
+const tokenizer = loadTokenizer(embeddedModel);
 const classifier = loadClassifier(embeddedModel);
-const { model, reviews } = useVocabularyOf(classifier, encodeReviews(tokenizer, embeddedReviews().table, 128));
+const { model, reviews } = useVocabularyOf(
+  classifier,
+  encodeReviews(tokenizer, await sampleReviews(embeddedReviews()), 128),
+);
 const trainingStep = new TrainingStep(model, { weightDecay: 0.01 });
 const points: { step: number; megabytes: number }[] = [];
 let step = 0;

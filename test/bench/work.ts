@@ -3,8 +3,8 @@
 // the very same batches; `own` rows are reviews as long as they are, which each side batches in its own way.
 import fs from 'node:fs';
 import path from 'node:path';
-import { embeddedReviews } from 'tunebook/reviews/embedded.js';
-import { readReviews } from 'tunebook/reviews/read.js';
+import { sampleReviews } from 'tunebook/reviews/sample.js';
+import { openReviews } from 'tunebook/reviews/source.js';
 import { reviewsOf, type ReviewTable } from 'tunebook/reviews/table.js';
 import type { EncodedReviews } from 'tunebook/text/batches.js';
 import { loadTokenizer } from 'tunebook/text/tokenizer.js';
@@ -25,10 +25,9 @@ export const rowsFile = (rows: Rows): string => path.join(root, `.tunebook/bench
  * @returns what the reviews are, in words
  */
 export async function writeRows(file: string | undefined): Promise<string> {
-  const tokenizer = await loadTokenizer(embeddedModel);
-  const table: ReviewTable = file
-    ? (await readReviews(file, { textColumns: ['title', 'content'], labelColumn: 'label' })).table
-    : embeddedReviews().table;
+  const tokenizer = loadTokenizer(embeddedModel);
+  const source = await openReviews(file ?? 'embedded', { textColumns: ['title', 'content'], labelColumn: 'label' });
+  const table: ReviewTable = await sampleReviews(source);
   const reviews = reviewsOf(table).map(({ text, label }) => ({ ids: [...tokenizer.encode(text, 512)], label }));
   const stream = reviews.flatMap(({ ids }) => ids);
   const stretches = Array.from({ length: Math.min(640, Math.floor(stream.length / fixedTokens)) }, (_, i) =>

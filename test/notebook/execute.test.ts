@@ -24,7 +24,12 @@ test('finetune.ipynb runs from top to bottom in its quick setting', async () => 
   await executeNotebook(path.join(root, 'notebooks/finetune.ipynb'), {
     executed,
     report,
-    environment: { TUNEBOOK_MAX_STEPS: '6', TUNEBOOK_MAX_ROWS: '400', TUNEBOOK_RUN_FOLDER: path.join(folder, 'run') },
+    environment: {
+      TUNEBOOK_SOURCE: 'embedded',
+      TUNEBOOK_MAX_STEPS: '6',
+      TUNEBOOK_ROWS: '400',
+      TUNEBOOK_RUN_FOLDER: path.join(folder, 'run'),
+    },
   });
   const code = readNotebook(executed).cells.filter(({ cell_type }) => cell_type === 'code');
   assert.deepEqual(
@@ -39,7 +44,7 @@ test('finetune.ipynb runs from top to bottom in its quick setting', async () => 
   assert.ok((html.match(/data:image\/png/g) ?? []).length >= 7);
   assert.ok(fs.existsSync(path.join(folder, 'run/model/model.safetensors')));
   const steps = fs.readFileSync(path.join(folder, 'run/journal.jsonl'), 'utf8').trim().split('\n');
-  assert.equal(steps.length, 7);
+  assert.equal(steps.filter((line) => line.includes('"kind":"step"')).length, 6);
 });
 
 test('the committed notebook holds the outputs of a whole run, in under 1 MB', () => {

@@ -3,28 +3,34 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import { loadReviews } from 'tunebook/hub/sources.js';
 import { embeddedReviews } from 'tunebook/reviews/embedded.js';
-import { readReviews } from 'tunebook/reviews/read.js';
 import { sampleReviews } from 'tunebook/reviews/sample.js';
+import { nothingDropped, type Dropped } from 'tunebook/reviews/review.js';
+import { openReviews, type ReviewsOptions } from 'tunebook/reviews/source.js';
 import { splitReviews } from 'tunebook/reviews/split.js';
 import { reviewsOf, reviewTable } from 'tunebook/reviews/table.js';
-import { readSettings } from 'tunebook/settings.js';
+import { readSettings, settingsList } from 'tunebook/settings.js';
 import { bagOfWordsBaseline, logisticRegression, majorityBaseline } from 'tunebook/training/baseline.js';
 import { root } from '../checkout.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-test-'));
 after(() => fs.rmSync(folder, { recursive: true }));
+const dropped = (some: Partial<Dropped>) => ({ ...nothingDropped(), ...some });
 const write = (name: string, content: string) => {
   fs.writeFileSync(path.join(folder, name), content);
   return path.join(folder, name);
 };
 const columns = { textColumns: ['title', 'content'], labelColumn: 'label' };
+/** All of a file. */
+async function readReviews(file: string, options: ReviewsOptions = columns) {
+  const source = await openReviews(file, options);
+  return { table: await sampleReviews(source), labelNames: source.labelNames, dropped: source.dropped };
+}
+const embeddedTable = await sampleReviews(embeddedReviews());
 
 test('the embedded reviews: 2,985 of 3,708, the rest counted', () => {
-  const set = embeddedReviews();
-  assert.equal(set.table.shape[0], 2985);
-  assert.deepEqual(set.dropped, { emptyText: 0, missingLabel: 0, belowThreshold: 723 });
+  assert.equal(embeddedTable.shape[0], 2985);
+  assert.deepEqual(embeddedReviews().dropped, dropped({ belowThreshold: 723 }));
 });
 
 test('CSV with quotes and newlines, two text columns, empty texts and missing labels counted', async () => {
@@ -38,7 +44,7 @@ test('CSV with quotes and newlines, two text columns, empty texts and missing la
     { text: 'Bad. awful', label: 0 },
   ]);
   assert.deepEqual(set.labelNames, ['negative', 'positive']);
-  assert.deepEqual(set.dropped, { emptyText: 1, missingLabel: 1, belowThreshold: 0 });
+  assert.deepEqual(set.dropped, dropped({ emptyText: 1, missingLabel: 1 }));
 });
 
 test('JSON lines with named labels; a broken line is named by its number', async () => {
@@ -71,11 +77,11 @@ test('what cannot be read is refused in words', async () => {
     readReviews(write('k.csv', 'title,content,label\n,,1\na,b,\n'), columns),
     /No row of .* can be used: 1 without text, 1 without a label/,
   );
-  await assert.rejects(loadReviews('amazon_polarity', columns), /hub is not there yet/);
+  await assert.rejects(readReviews('nowhere.csv'), /There is no file nowhere\.csv/);
 });
 
 test('the split is stratified, seeded, and keeps copies of a text on one side', () => {
-  const reviews = reviewsOf(embeddedReviews().table);
+  const reviews = reviewsOf(embeddedTable);
   const copies = [
     ...reviews,
     ...reviews.slice(0, 300).map(({ text, label }) => ({ text: `  ${text.toUpperCase()} `, label })),
@@ -105,18 +111,16 @@ test('one class only, and too few rows, are refused', () => {
   assert.throws(() => splitReviews(twoRows(0, 1)), /too few to split/);
 });
 
-test('a sample has the number asked for and each class in its share', () => {
-  const { table } = embeddedReviews();
-  const sampled = (seed: number) => reviewsOf(sampleReviews(table, { rows: 301, seed }));
+test('a sample has the number asked for and each class in its share', async () => {
+  const sampled = async (seed: number) => reviewsOf(await sampleReviews(embeddedReviews(), { rows: 301, seed }));
   const share = (rows: { label: number }[]) => rows.filter(({ label }) => label === 1).length / rows.length;
-  const sample = sampled(7);
+  const sample = await sampled(7);
   assert.equal(sample.length, 301);
-  assert.ok(Math.abs(share(sample) - share(reviewsOf(table))) < 1 / 301);
-  const texts = new Set(reviewsOf(table).map(({ text }) => text));
+  assert.ok(Math.abs(share(sample) - share(reviewsOf(embeddedTable))) < 1 / 301);
+  const texts = new Set(reviewsOf(embeddedTable).map(({ text }) => text));
   assert.ok(sample.every(({ text }) => texts.has(text)));
-  assert.deepEqual(sampled(7), sample);
-  assert.notDeepEqual(sampled(8), sample);
-  assert.equal(sampleReviews(table, { rows: -1 }), table);
+  assert.deepEqual(await sampled(7), sample);
+  assert.notDeepEqual(await sampled(8), sample);
 });
 
 test('a danfo DataFrame, on the one TensorFlow of the process', () => {
@@ -125,7 +129,7 @@ test('a danfo DataFrame, on the one TensorFlow of the process', () => {
     { text: 'one', label: 0 },
   ];
   const table = reviewTable(reviews, ['negative', 'positive']);
-  assert.deepEqual(table.columns, ['text', 'label', 'class', 'words']);
+  assert.deepEqual(table.columns, ['text', 'label', 'class', 'words', 'split']);
   assert.deepEqual(table.column('words').values, [2, 1]);
   assert.deepEqual(table.column('class').values, ['positive', 'negative']);
   assert.deepEqual(reviewsOf(table), reviews);
@@ -145,7 +149,7 @@ test('Parquet as pyarrow writes it, compressed', async () => {
     { text: 'only content', label: 0 },
     { text: 'Last. one', label: 1 },
   ]);
-  assert.deepEqual(set.dropped, { emptyText: 1, missingLabel: 1, belowThreshold: 0 });
+  assert.deepEqual(set.dropped, dropped({ emptyText: 1, missingLabel: 1 }));
 });
 
 test('numbers, booleans and stars are classes in their order', async () => {
@@ -163,7 +167,7 @@ test('numbers, booleans and stars are classes in their order', async () => {
 });
 
 test("baselines: the majority, and scikit-learn's bag of words to a row or two", () => {
-  const { train, test } = splitReviews(embeddedReviews().table);
+  const { train, test } = splitReviews(embeddedTable);
   assert.ok(Math.abs(majorityBaseline(train, test).accuracy - 0.586) < 0.001);
   // scikit-learn 1.9 on the same rows, the pipeline named in baseline.ts: 477 of 597.
   assert.ok(Math.abs(bagOfWordsBaseline(train, test).accuracy - 477 / 597) < 3 / 597);
@@ -195,8 +199,18 @@ test('logistic regression stands at the minimum: its gradient is 0', () => {
 
 test('settings: defaults, then code, then the environment; nonsense is refused by name', () => {
   assert.equal(readSettings({}, {}).epochs, 3);
+  assert.equal(readSettings({}, {}).source, 'auto');
+  assert.throws(
+    () => readSettings({}, { TUNEBOOK_LABEL_MAPPING: '1 negative' }),
+    /TUNEBOOK_LABEL_MAPPING .* names no class/,
+  );
   assert.equal(readSettings({ epochs: 2 }, {}).epochs, 2);
   assert.equal(readSettings({ epochs: 2 }, { TUNEBOOK_EPOCHS: '5' }).epochs, 5);
   assert.deepEqual(readSettings({}, { TUNEBOOK_TEXT_COLUMNS: 'title,content' }).textColumns, ['title', 'content']);
   assert.throws(() => readSettings({}, { TUNEBOOK_EPOCHS: 'many' }), /TUNEBOOK_EPOCHS \(epochs\) is 'many'/);
+});
+
+test('the README names every setting, by flag and by variable', () => {
+  const readme = fs.readFileSync(path.join(root, 'README.md'), 'utf8');
+  for (const { variable } of settingsList) assert.ok(readme.includes(`\`${variable}\``), variable);
 });

@@ -12,6 +12,7 @@ import {
 import { composedLayers } from 'tunebook/model/composed-layers.js';
 import { parseConfig } from 'tunebook/model/config.js';
 import { embeddedReviews } from 'tunebook/reviews/embedded.js';
+import { sampleReviews } from 'tunebook/reviews/sample.js';
 import { binding, tf } from 'tunebook/tensorflow/runtime.js';
 import { trainingBatches, type EncodedReviews } from 'tunebook/text/batches.js';
 import { encodeReviews, loadTokenizer } from 'tunebook/text/tokenizer.js';
@@ -60,8 +61,8 @@ function curve(
 }
 
 test('100 steps with dropout, captured and eager: the same numbers, on a real model', async () => {
-  const tokenizer = await loadTokenizer(embeddedModel);
-  const reviews = encodeReviews(tokenizer, embeddedReviews().table.head(12), 24);
+  const tokenizer = loadTokenizer(embeddedModel);
+  const reviews = encodeReviews(tokenizer, (await sampleReviews(embeddedReviews())).head(12), 24);
   const [captured, eager] = [false, true].map((eager) => {
     const model = loadClassifier(embeddedModel, { precision: 'float32', eager });
     const found = curve(model, reviews, 100, { weightDecay: 0.01 }, 5e-5, 2);

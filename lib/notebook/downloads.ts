@@ -1,0 +1,59 @@
+/** Files on their way, as a bar below the cell that is updated in place and ends as a table: what came from where. */
+import { randomUUID } from 'node:crypto';
+import { colours } from '../figures/figure.js';
+import type { DownloadProgress } from '../hub/download.js';
+import type { Journal } from '../tracking/journal.js';
+import { escapeHtml, tableBundle } from './html.js';
+import { show } from './kernel.js';
+import { duration } from './progress.js';
+
+/** Bytes as a person says them. */
+export function size(bytes: number): string {
+  const [value, unit] = bytes < 1e6 ? [bytes / 1e3, 'kB'] : bytes < 1e9 ? [bytes / 1e6, 'MB'] : [bytes / 1e9, 'GB'];
+  return `${value.toFixed(value < 10 ? 1 : 0)} ${unit}`;
+}
+
+/** One line that says how far a file is. */
+export const describeDownload = ({ file, received, size: all, rate, secondsLeft }: DownloadProgress): string =>
+  `${file}: ${size(received)} of ${size(all)}` + (rate > 0 ? `, ${size(rate)}/s, ${duration(secondsLeft)} left` : '');
+
+/** The least time between two drawings. */
+const pauseMilliseconds = 500;
+
+/**
+ * @param journal told too, so that whoever started the notebook can show it
+ * @returns to be given to what downloads, and to be called with the files when they are there
+ */
+export function downloadProgress(journal?: Journal): {
+  onProgress: (progress: DownloadProgress) => void;
+  finish: (...groups: { name: string; files: { file: string; size: number; from: string }[] }[]) => void;
+} {
+  const displayId = randomUUID();
+  let drawn = -Infinity;
+  return {
+    onProgress(progress) {
+      const now = performance.now();
+      if (now - drawn < pauseMilliseconds && progress.received < progress.size) return;
+      journal?.write('download', progress);
+      const share = progress.size > 0 ? progress.received / progress.size : 1;
+      const words = describeDownload(progress);
+      show(
+        {
+          'text/html':
+            `<div style="width:400px;height:8px;border-radius:4px;background:#e6e6e6"><div style="width:${(100 * share).toFixed(1)}%;` +
+            `height:8px;border-radius:4px;background:${colours.blue}"></div></div><div>${escapeHtml(words)}</div>`,
+          'text/plain': words,
+        },
+        displayId,
+        drawn > 0,
+      );
+      drawn = now;
+    },
+    finish(...groups) {
+      const rows = groups.flatMap(({ name, files }) =>
+        files.map(({ file, size: bytes, from }, i) => ({ what: i === 0 ? name : '', file, size: size(bytes), from })),
+      );
+      show(tableBundle(rows), displayId, drawn > 0);
+    },
+  };
+}

@@ -1,0 +1,71 @@
+/** JSON lines: one object a line. */
+import fs from 'node:fs';
+import { open } from 'node:fs/promises';
+import { ReviewsError } from './review.js';
+import { addRow, type Chunk, type Row, type RowIndex } from './row-file.js';
+
+/** Lines with the byte behind each; a line may be longer than what is read at once. */
+async function* linesOf(path: string): AsyncGenerator<{ text: string; end: number }> {
+  let rest: Buffer[] = [];
+  let at = 0;
+  for await (const data of fs.createReadStream(path, { highWaterMark: 1 << 20 })) {
+    let bytes = data as Buffer;
+    for (let newline; (newline = bytes.indexOf(10)) >= 0; bytes = bytes.subarray(newline + 1)) {
+      const line = Buffer.concat([...rest, bytes.subarray(0, newline)]);
+      rest = [];
+      at += line.length + 1;
+      yield { text: line.toString('utf8'), end: at };
+    }
+    rest.push(bytes);
+  }
+  const line = Buffer.concat(rest);
+  if (line.length > 0) yield { text: line.toString('utf8'), end: at + line.length };
+}
+
+/**
+ * Goes through the file once.
+ * @throws ReviewsError naming the line that is broken
+ */
+export async function indexJsonLines(name: string, path: string): Promise<RowIndex> {
+  const columns = new Set<string>();
+  const chunks: Chunk[] = [];
+  let rows = 0;
+  let number = 0;
+  let from = 0;
+  for await (const { text, end } of linesOf(path)) {
+    number++;
+    if (text.trim() !== '') {
+      let row: unknown;
+      try {
+        row = JSON.parse(text.replace(/^\ufeff/, ''));
+      } catch (error) {
+        throw new ReviewsError(
+          `${name}, line ${number}, is not JSON (${(error as Error).message}). Mend or remove that line.`,
+        );
+      }
+      if (typeof row !== 'object' || row === null || Array.isArray(row))
+        throw new ReviewsError(`${name}, line ${number}, is not an object with columns, like {"text": …, "label": …}.`);
+      for (const column of Object.keys(row)) columns.add(column);
+      addRow(chunks, rows, from, end);
+      rows++;
+    }
+    from = end;
+  }
+  return { columns: [...columns], rows, chunks };
+}
+
+/** The rows of a chunk. */
+export async function readJsonLines(path: string, { from, bytes: size }: Chunk): Promise<Row[]> {
+  const bytes = Buffer.alloc(size);
+  const handle = await open(path);
+  try {
+    await handle.read(bytes, 0, size, from);
+  } finally {
+    await handle.close();
+  }
+  return bytes
+    .toString('utf8')
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line) => JSON.parse(line.replace(/^\ufeff/, '')) as Row);
+}

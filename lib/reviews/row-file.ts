@@ -1,0 +1,95 @@
+/**
+ * A file of rows that can be read in pieces, each for itself and in any order: what sampling and streaming need. Parquet
+ * has row groups; CSV and JSON lines are gone through once, which checks every line, and remembered by where runs of rows
+ * begin.
+ */
+import type { AsyncBuffer } from 'hyparquet';
+import { indexCsv, readCsv } from './csv.js';
+import { indexJsonLines, readJsonLines } from './json-lines.js';
+import { openParquet } from './parquet.js';
+
+export type Row = Record<string, unknown>;
+
+/** A run of rows. */
+export interface Chunk {
+  /** The first row's number in the file. */
+  start: number;
+  rows: number;
+  /** Where its bytes begin; of no meaning in Parquet, whose columns stand apart. */
+  from: number;
+  /** Bytes to read for it; of Parquet about. */
+  bytes: number;
+}
+
+/** What a file holds. */
+export interface RowIndex {
+  columns: string[];
+  rows: number;
+  /** All rows, in their order; none has more than `mostRowsInChunk`. */
+  chunks: Chunk[];
+}
+
+/**
+ * @param columns those to read; of others nothing is known
+ * @throws ReviewsError when the file is broken there
+ */
+export type ReadRows = (chunk: Chunk, columns: string[]) => Promise<Row[]>;
+
+export interface RowFile extends RowIndex {
+  /** For the reader. */
+  name: string;
+  /** Class names by column, where the file knows them. */
+  classNames: Record<string, string[]>;
+  read: ReadRows;
+}
+
+/** Enough to open a file again, in a worker too. */
+export type RowLocation = { name: string } & (
+  | { format: 'csv' | 'jsonl'; place: { path: string } }
+  | { format: 'parquet'; place: { path: string } | { url: string; size: number } }
+);
+
+/** More would be too much at once: 10,000 reviews are 4 MB. */
+export const mostRowsInChunk = 10_000;
+
+/** Cuts a run of rows into chunks of a bearable size. */
+export function chunksOf(start: number, rows: number, bytes: number): Chunk[] {
+  const parts = Math.ceil(rows / mostRowsInChunk);
+  const size = Math.ceil(rows / parts);
+  return Array.from({ length: parts }, (_, i) => {
+    const count = Math.min(size, rows - i * size);
+    return { start: start + i * size, rows: count, from: 0, bytes: Math.ceil((bytes * count) / rows) };
+  }).filter((chunk) => chunk.rows > 0);
+}
+
+/** Rows in a chunk of a file of lines: about half a megabyte of reviews. */
+const linesInChunk = 1000;
+
+/** Notes the place of row number `row`, in the last chunk or in a new one. */
+export function addRow(chunks: Chunk[], row: number, from: number, to: number): void {
+  const last = chunks.at(-1);
+  if (last && last.rows < linesInChunk) {
+    last.rows++;
+    last.bytes = to - last.from;
+  } else chunks.push({ start: row, rows: 1, from, bytes: to - from });
+}
+
+/** Opens a place on the hub. */
+export type OpenRemote = (url: string, size: number) => AsyncBuffer;
+
+/** Rows of a file whose index is known already. */
+export async function rowReader(location: RowLocation, columns: string[], open: OpenRemote): Promise<ReadRows> {
+  const { name, format, place } = location;
+  if (format === 'csv') return (chunk) => readCsv(name, place.path, chunk, columns);
+  if (format === 'jsonl') return (chunk) => readJsonLines(place.path, chunk);
+  return (await openParquet(name, 'path' in place ? place.path : open(place.url, place.size))).read;
+}
+
+/** @throws ReviewsError when the file is broken; HubError */
+export async function openRowFile(location: RowLocation, open: OpenRemote): Promise<RowFile> {
+  const { name, format, place } = location;
+  if (format === 'parquet')
+    return { name, ...(await openParquet(name, 'path' in place ? place.path : open(place.url, place.size))) };
+  const index = await (format === 'csv' ? indexCsv(name, place.path) : indexJsonLines(name, place.path));
+  return { name, ...index, classNames: {}, read: await rowReader(location, index.columns, open) };
+}

@@ -1,0 +1,220 @@
+/**
+ * Where reviews come from, as one thing whatever it is: the embedded ones, a file or a folder of this machine, or a data
+ * set of the hub, of which only what is needed is read.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { openDataset, splitOfPath, type SplitName } from '../hub/dataset.js';
+import { fetchFiles, resolveUrl, type DownloadOptions } from '../hub/download.js';
+import { hubOfEnvironment, type Hub } from '../hub/environment.js';
+import { snapshotFolder } from '../hub/cache.js';
+import { remoteFile } from '../hub/remote-file.js';
+import { isRepositoryName } from '../hub/repository.js';
+import { embeddedReviews } from './embedded.js';
+import { classesOfValues, labelText, namedClasses, parseLabelMapping, type Classes } from './labels.js';
+import { nothingDropped, ReviewsError, type Dropped, type Reading } from './review.js';
+import { openRowFile, type OpenRemote, type RowFile, type RowLocation } from './row-file.js';
+
+/** A file of a source, and where it is read from. */
+export interface SourceFile {
+  file: string;
+  /** Bytes. */
+  size: number;
+  /** `hub, by ranges`: only what is needed of it is read, and nothing is kept. */
+  from: 'embedded' | 'local' | 'hub' | 'cache' | 'hub, by ranges';
+}
+
+export interface ReviewSource {
+  /** For the reader. */
+  name: string;
+  splits: Partial<Record<SplitName, RowFile[]>>;
+  /** Where the files are, for workers; none for what is in memory. */
+  locations: Partial<Record<SplitName, RowLocation[]>>;
+  reading: Reading;
+  labelNames: string[];
+  /** Rows left out so far, of those that were read. */
+  dropped: Dropped;
+  files: SourceFile[];
+}
+
+export interface ReviewsOptions {
+  /** Columns that make the text. Default: `text`, or what a data set of reviews calls it. */
+  textColumns?: string[] | undefined;
+  /** Default: `label`, or what a data set of reviews calls it. */
+  labelColumn?: string | undefined;
+  /** `1,2 -> negative; 4,5 -> positive`; default: each value is a class. */
+  labelMapping?: string | undefined;
+  /** Which configuration of a data set on the hub, where it has several. */
+  datasetConfig?: string | undefined;
+  /** Whole files into the cache, where otherwise only ranges would be read: every row will be wanted, more than once. @default false */
+  download?: boolean;
+}
+
+const formats: Record<string, RowLocation['format']> = {
+  '.csv': 'csv',
+  '.jsonl': 'jsonl',
+  '.ndjson': 'jsonl',
+  '.parquet': 'parquet',
+};
+
+/** What text and label are called in data sets of reviews, the first that is there. */
+const usualTextColumns = [['text'], ['title', 'content'], ['content'], ['sentence'], ['review'], ['review_body']];
+const usualLabelColumns = ['label', 'labels', 'stars', 'rating', 'sentiment'];
+
+function chooseColumns(
+  name: string,
+  columns: string[],
+  { textColumns, labelColumn }: ReviewsOptions,
+): { textColumns: string[]; labelColumn: string } {
+  const text = textColumns ?? usualTextColumns.find((names) => names.every((column) => columns.includes(column)));
+  const label = labelColumn ?? usualLabelColumns.find((column) => columns.includes(column));
+  for (const column of [...(textColumns ?? []), ...(labelColumn ? [labelColumn] : [])])
+    if (!columns.includes(column))
+      throw new ReviewsError(`${name} has no column '${column}'. It has: ${columns.join(', ')}.`);
+  if (!text)
+    throw new ReviewsError(
+      `${name} has no column 'text' and none of the usual others. It has: ${columns.join(', ')}. Name those with the text (TUNEBOOK_TEXT_COLUMNS=title,content).`,
+    );
+  if (!label)
+    throw new ReviewsError(
+      `${name} has no column 'label' and none of the usual others. It has: ${columns.join(', ')}. Name the one with the label (TUNEBOOK_LABEL_COLUMN=stars).`,
+    );
+  return { textColumns: text, labelColumn: label };
+}
+
+/** Chunks looked through for the values of a label column; of larger sets an even choice. */
+const chunksLookedThrough = 200;
+
+async function valuesOf(files: RowFile[], column: string): Promise<Set<string>> {
+  const all = files.flatMap((file) => file.chunks.map((chunk) => ({ file, chunk })));
+  const every = Math.max(1, all.length / chunksLookedThrough);
+  const values = new Set<string>();
+  for (let i = 0; i < all.length; i += every) {
+    const { file, chunk } = all[Math.floor(i)]!;
+    for (const row of await file.read(chunk, [column])) {
+      const label = labelText(row[column]);
+      if (label !== '') values.add(label);
+    }
+  }
+  return values;
+}
+
+async function complete(
+  name: string,
+  splits: ReviewSource['splits'],
+  rest: Pick<ReviewSource, 'locations' | 'files'>,
+  options: ReviewsOptions,
+  declared: Record<string, string[]> = {},
+): Promise<ReviewSource> {
+  const files = Object.values(splits).flat();
+  const rows = files.reduce((sum, file) => sum + file.rows, 0);
+  if (rows === 0) throw new ReviewsError(`${name} has no rows.`);
+  const columns = files.find((file) => file.rows > 0)!.columns;
+  const { textColumns, labelColumn } = chooseColumns(name, columns, options);
+  for (const file of files)
+    for (const column of [...textColumns, labelColumn])
+      if (file.rows > 0 && !file.columns.includes(column))
+        throw new ReviewsError(
+          `${file.name} has no column '${column}', unlike ${files[0]!.name}. It has: ${file.columns.join(', ')}.`,
+        );
+  const names = files.find((file) => file.classNames[labelColumn])?.classNames[labelColumn] ?? declared[labelColumn];
+  const classes: Classes = options.labelMapping
+    ? parseLabelMapping(options.labelMapping)
+    : names
+      ? namedClasses(names)
+      : classesOfValues(await valuesOf(files, labelColumn), labelColumn);
+  return {
+    name,
+    splits,
+    reading: { textColumns, labelColumn, classes },
+    labelNames: classes.names,
+    dropped: nothingDropped(),
+    ...rest,
+  };
+}
+
+/** Opens files by split; those of no rows are as good as none. */
+async function openAll(locations: ReviewSource['locations'], open: OpenRemote): Promise<ReviewSource['splits']> {
+  const splits: ReviewSource['splits'] = {};
+  for (const [split, list] of Object.entries(locations) as [SplitName, RowLocation[]][]) {
+    splits[split] = [];
+    for (const location of list) splits[split].push(await openRowFile(location, open));
+  }
+  return splits;
+}
+
+const noPlace = (): never => {
+  throw new TypeError('a local source has no URLs');
+};
+
+/** A file, or a folder whose files' names tell their splits. */
+async function openLocal(name: string, options: ReviewsOptions): Promise<ReviewSource> {
+  const folder = fs.statSync(name).isDirectory();
+  const found = (
+    folder
+      ? fs
+          .readdirSync(name, { recursive: true, encoding: 'utf8' })
+          .sort()
+          .map((file) => path.join(name, file))
+      : [name]
+  ).filter((file) => !folder || path.extname(file).toLowerCase() in formats);
+  const known = Object.keys(formats).join(', ');
+  if (found.length === 0) throw new ReviewsError(`The folder ${name} holds no ${known} files.`);
+  const locations: ReviewSource['locations'] = {};
+  for (const file of found) {
+    const extension = path.extname(file).toLowerCase();
+    const format = formats[extension];
+    if (!format) throw new ReviewsError(`${file} ends in '${extension}'; reviews are read from ${known} files.`);
+    const split = folder ? splitOfPath(path.relative(name, file)) : 'train';
+    (locations[split] ??= []).push({ name: file, format, place: { path: file } });
+  }
+  const files = found.map((file): SourceFile => ({ file, size: fs.statSync(file).size, from: 'local' }));
+  return complete(name, await openAll(locations, noPlace), { locations, files }, options);
+}
+
+async function openFromHub(hub: Hub, name: string, options: ReviewsOptions & DownloadOptions): Promise<ReviewSource> {
+  const { repository, splits: parquet, classNames } = await openDataset(hub, name, options.datasetConfig);
+  const snapshot = snapshotFolder(repository.folder, repository.commit);
+  const paths = Object.values(parquet).flatMap((list) => list.map(({ path }) => path));
+  // Without the hub there is the cache, or an error that says so.
+  const fetched = options.download || repository.cached ? (await fetchFiles(repository, paths, options)).files : [];
+  const locations: ReviewSource['locations'] = {};
+  const files: SourceFile[] = [];
+  for (const [split, list] of Object.entries(parquet) as [SplitName, { path: string; size: number }[]][])
+    locations[split] = list.map(({ path: file, size }) => {
+      const local = path.join(snapshot, file);
+      const here = fs.existsSync(local);
+      const from = fetched.find((entry) => entry.file === file)?.from ?? (here ? 'cache' : 'hub, by ranges');
+      files.push({ file, size, from });
+      return {
+        name: `${repository.name}: ${file}`,
+        format: 'parquet',
+        place: here ? { path: local } : { url: resolveUrl(repository, file), size },
+      };
+    });
+  const open = (url: string, size: number) => remoteFile(hub, url, size);
+  return complete(
+    `${repository.id} on the hub`,
+    await openAll(locations, open),
+    { locations, files },
+    options,
+    classNames,
+  );
+}
+
+/**
+ * Opens reviews by name: `embedded`, a .csv, .jsonl, .ndjson or .parquet file, a folder of such files, or a data set of
+ * the hub.
+ * @throws ReviewsError for a missing column (naming those that exist), a broken line (by number), or no rows; HubError
+ */
+export async function openReviews(
+  name: string,
+  options: ReviewsOptions & DownloadOptions = {},
+  hub: Hub = hubOfEnvironment(),
+): Promise<ReviewSource> {
+  if (name === 'embedded') return embeddedReviews();
+  if (fs.existsSync(name)) return openLocal(name, options);
+  if (path.extname(name).toLowerCase() in formats || !isRepositoryName(name))
+    throw new ReviewsError(`There is no file ${name}.`);
+  return openFromHub(hub, name, options);
+}

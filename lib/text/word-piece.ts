@@ -1,0 +1,55 @@
+/**
+ * BERT's tokenizer out of its vocabulary alone: older models (ProsusAI/finbert) have a vocab.txt and no tokenizer.json.
+ * What it does is BertTokenizer's of `transformers`, with its defaults.
+ */
+
+/**
+ * @param vocabulary vocab.txt: a piece a line, its number the line's
+ * @param config tokenizer_config.json
+ * @returns what tokenizer.json would hold
+ */
+export function wordPieceTokenizer(vocabulary: string, config: object): object {
+  const {
+    do_lower_case: lowercase = true,
+    strip_accents: stripAccents = null,
+    tokenize_chinese_chars: chinese = true,
+  } = config as { do_lower_case?: boolean; strip_accents?: boolean | null; tokenize_chinese_chars?: boolean };
+  const pieces = vocabulary.replace(/\r?\n$/, '').split(/\r?\n/);
+  const vocab = Object.fromEntries(pieces.map((piece, id) => [piece, id]));
+  const special = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'].filter((piece) => piece in vocab);
+  const token = (id: string, type_id = 0) => ({ SpecialToken: { id, type_id } });
+  const text = (id: string, type_id = 0) => ({ Sequence: { id, type_id } });
+  return {
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: special.map((content) => ({
+      ...{ id: vocab[content], content, special: true },
+      ...{ single_word: false, lstrip: false, rstrip: false, normalized: false },
+    })),
+    normalizer: {
+      type: 'BertNormalizer',
+      clean_text: true,
+      handle_chinese_chars: chinese,
+      strip_accents: stripAccents,
+      lowercase,
+    },
+    pre_tokenizer: { type: 'BertPreTokenizer' },
+    post_processor: {
+      type: 'TemplateProcessing',
+      single: [token('[CLS]'), text('A'), token('[SEP]')],
+      pair: [token('[CLS]'), text('A'), token('[SEP]'), text('B', 1), token('[SEP]', 1)],
+      special_tokens: Object.fromEntries(
+        ['[CLS]', '[SEP]'].map((piece) => [piece, { id: piece, ids: [vocab[piece]], tokens: [piece] }]),
+      ),
+    },
+    decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
+    model: {
+      type: 'WordPiece',
+      unk_token: '[UNK]',
+      continuing_subword_prefix: '##',
+      max_input_chars_per_word: 100,
+      vocab,
+    },
+  };
+}

@@ -1,0 +1,161 @@
+// Data sets of the stand-in hub: splits, class names, and samples of which only the ranges that are needed are read.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, before, beforeEach, test } from 'node:test';
+import type { Hub } from 'tunebook/hub/environment.js';
+import { chooseSources } from 'tunebook/hub/sources.js';
+import { fetchModel } from 'tunebook/hub/model.js';
+import { sampleReviews } from 'tunebook/reviews/sample.js';
+import { openReviews } from 'tunebook/reviews/source.js';
+import { splitReviews } from 'tunebook/reviews/split.js';
+import { reviewsOf } from 'tunebook/reviews/table.js';
+import { distilbert, polarity, polarityParquet, polarityRows } from './repositories.js';
+import { startStandInHub, type StandInHub } from './stand-in.js';
+
+const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-test-'));
+let server: StandInHub;
+let hub: Hub;
+let fileBytes = 0;
+before(async () => {
+  const set = await polarity(60_000, 6_000);
+  fileBytes = Object.values(set.files).reduce((sum, file) => sum + file.length, 0);
+  const some = await polarityRows(300);
+  server = await startStandInHub([
+    distilbert,
+    set,
+    {
+      type: 'dataset',
+      id: 'someone/plain',
+      files: {
+        'data/validation.parquet': polarityParquet(some.slice(0, 100)),
+        'data/training-0.parquet': polarityParquet(some.slice(100)),
+      },
+    },
+    {
+      type: 'dataset',
+      id: 'someone/several',
+      files: {
+        'README.md': Buffer.from('no head'),
+        'train.csv': Buffer.from('text,label\n'),
+        'refs/convert/parquet:en/train/0000.parquet': polarityParquet(some),
+        'refs/convert/parquet:de/train/0000.parquet': polarityParquet(some),
+      },
+    },
+    { type: 'dataset', id: 'someone/images', files: { 'a.png': Buffer.from('x') } },
+    { type: 'dataset', id: 'someone/broken', files: { 'train.parquet': polarityParquet(some).subarray(0, 5000) } },
+  ]);
+});
+let count = 0;
+beforeEach(() => {
+  server.faults.length = 0;
+  server.requests.length = 0;
+  hub = {
+    endpoint: server.endpoint,
+    token: undefined,
+    cacheFolder: path.join(temporary, `cache-${count++}`),
+    offline: false,
+    timeout: 1,
+    attempts: 4,
+    firstDelay: 0.02,
+  };
+});
+after(async () => {
+  await server.close();
+  fs.rmSync(temporary, { recursive: true });
+});
+
+test('a sample of a large set: class names, its own test rows, and a part of its bytes', async () => {
+  const source = await openReviews('amazon_polarity', {}, hub);
+  assert.deepEqual(source.labelNames, ['negative', 'positive']);
+  assert.deepEqual(source.reading.textColumns, ['title', 'content']);
+  assert.ok(source.files.every(({ from }) => from === 'hub, by ranges'));
+  const table = await sampleReviews(source, { rows: 2000, seed: 1 });
+  assert.equal(table.shape[0], 2000);
+  const splits = table.column('split').values as string[];
+  assert.deepEqual(
+    [splits.filter((name) => name === 'train').length, splits.filter((name) => name === 'test').length],
+    [1600, 400],
+  );
+  const received = server.requests.reduce((sum, { bytes }) => sum + bytes, 0);
+  assert.ok(received < fileBytes * 0.75, `${received} of ${fileBytes}`);
+  // From all over the set, not from its beginning.
+  const numbers = reviewsOf(table).map(({ text }) => Number(/^Review (\d+)/.exec(text)![1]));
+  const places = new Set(numbers.map((number) => Math.floor(number / 6000)));
+  assert.ok(places.size >= 7, String([...places]));
+  assert.deepEqual(reviewsOf(await sampleReviews(source, { rows: 2000, seed: 1 })), reviewsOf(table));
+  assert.notDeepEqual(reviewsOf(await sampleReviews(source, { rows: 2000, seed: 2 })), reviewsOf(table));
+  const { train, validation, test } = splitReviews(table);
+  assert.ok((test.column('split').values as string[]).every((name) => name === 'test'));
+  assert.ok((validation.column('split').values as string[]).every((name) => name === 'train'));
+  assert.equal(train.shape[0]! + validation.shape[0]! + test.shape[0]!, 2000);
+});
+
+test('ranges survive a connection that is cut, and a server that knows no ranges', async () => {
+  server.faults.push({ path: /resolve.*train.*parquet/, times: 3, cutAfter: 20_000 });
+  const source = await openReviews('fancyzhx/amazon_polarity', {}, hub);
+  assert.equal((await sampleReviews(source, { rows: 300 })).shape[0], 300);
+});
+
+test('splits by the names of files; a validation part that is there is kept', async () => {
+  const source = await openReviews('someone/plain', {}, hub);
+  assert.deepEqual(Object.keys(source.splits).sort(), ['train', 'validation']);
+  const { validation, test } = splitReviews(await sampleReviews(source));
+  assert.equal(validation.shape[0], 100);
+  assert.ok((test.column('split').values as string[]).every((name) => name === 'train'));
+});
+
+test('the conversion to Parquet where there is none of its own; several configurations must be told apart', async () => {
+  await assert.rejects(
+    openReviews('someone/several', {}, hub),
+    /several configurations: (en, de|de, en)\. Name one of them \(TUNEBOOK_DATASET_CONFIG\)/,
+  );
+  await assert.rejects(openReviews('someone/several', { datasetConfig: 'fr' }, hub), /'fr' is none of them/);
+  assert.equal((await sampleReviews(await openReviews('someone/several', { datasetConfig: 'en' }, hub))).shape[0], 300);
+  await assert.rejects(
+    openReviews('someone/images', {}, hub),
+    /no Parquet files, nor a conversion to them\. It has: a\.png/,
+  );
+  await assert.rejects(openReviews('polarity', {}, hub), /Did you mean fancyzhx\/amazon_polarity\?/);
+  await assert.rejects(
+    openReviews('amazon_polarity', { textColumns: ['body'] }, hub),
+    /no column 'body'\. It has: label, title, content/,
+  );
+  await assert.rejects(openReviews('someone/broken', {}, hub), /not a whole Parquet file/);
+});
+
+test('downloaded whole, it is read from the cache, and without the hub', async () => {
+  const source = await openReviews('amazon_polarity', { download: true }, hub);
+  assert.ok(source.files.every(({ from }) => from === 'hub'));
+  const offline = await openReviews('amazon_polarity', {}, { ...hub, offline: true });
+  assert.ok(offline.files.every(({ from }) => from === 'cache'));
+  assert.deepEqual(
+    reviewsOf(await sampleReviews(offline, { rows: 500 })),
+    reviewsOf(await sampleReviews(source, { rows: 500 })),
+  );
+});
+
+test('auto takes the hub where it answers or its files are cached, else the embedded pair, and says so', async () => {
+  const nobody = { ...hub, offline: true };
+  const found = await chooseSources({ source: 'auto' }, hub);
+  assert.deepEqual([found.model, found.dataset, found.fallback], ['distilbert-base-uncased', 'amazon_polarity', false]);
+  assert.match(found.banner, /^This runs on distilbert-base-uncased and amazon_polarity of http:\/\/127/);
+  const embedded = await chooseSources({ source: 'auto' }, nobody);
+  assert.deepEqual([embedded.model, embedded.dataset, embedded.fallback], ['embedded', 'embedded', true]);
+  assert.match(
+    embedded.banner,
+    /HF_HUB_OFFLINE is set, and distilbert-base-uncased and amazon_polarity are not in the cache\. This runs on the embedded model and reviews instead\./,
+  );
+  const stalled = await startStandInHub([]);
+  stalled.faults.push({ path: /./, status: 503 });
+  assert.equal((await chooseSources({ source: 'auto' }, { ...hub, endpoint: stalled.endpoint })).fallback, true);
+  await stalled.close();
+  await fetchModel('distilbert-base-uncased', {}, hub);
+  await openReviews('amazon_polarity', { download: true }, hub);
+  assert.equal((await chooseSources({ source: 'auto' }, nobody)).model, 'distilbert-base-uncased');
+  const named = await chooseSources({ source: 'auto', model: 'a/b', dataset: 'c.csv' }, nobody);
+  assert.deepEqual([named.model, named.dataset], ['a/b', 'c.csv']);
+  const half = await chooseSources({ source: 'embedded', model: 'a/b' }, nobody);
+  assert.deepEqual([half.model, half.dataset], ['a/b', 'embedded']);
+});

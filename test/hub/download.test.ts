@@ -1,0 +1,400 @@
+// Downloads from a stand-in hub with real routes and files: what goes wrong ends in the right file or in words.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, before, beforeEach, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { hubOfEnvironment, type Hub } from 'tunebook/hub/environment.js';
+import {
+  CacheError,
+  EntryNotFoundError,
+  GatedRepoError,
+  HubUnavailableError,
+  IntegrityError,
+  OfflineError,
+  RepositoryNotFoundError,
+  RevisionNotFoundError,
+} from 'tunebook/hub/errors.js';
+import { fetchModel, NoWeightsError } from 'tunebook/hub/model.js';
+import { embeddedModel } from '../checkout.js';
+import { standInToken, startStandInHub, type StandInHub } from './stand-in.js';
+
+const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-test-'));
+const weights = randomBytes(3_000_000);
+const small = (name: string) => path.join(embeddedModel, name);
+const model = {
+  'config.json': small('config.json'),
+  'tokenizer.json': small('tokenizer.json'),
+  'tokenizer_config.json': small('tokenizer_config.json'),
+  'model.safetensors': weights,
+  'pytorch_model.bin': randomBytes(1000),
+  'onnx/model.onnx': randomBytes(1000),
+};
+let server: StandInHub;
+/** Where nothing listens. */
+let nobody: string;
+let hub: Hub;
+
+before(async () => {
+  const gone = await startStandInHub([]);
+  nobody = gone.endpoint;
+  await gone.close();
+  server = await startStandInHub([
+    { type: 'model', id: 'distilbert/distilbert-base-uncased', aliases: ['distilbert-base-uncased'], files: model },
+    { type: 'model', id: 'someone/gated', files: model, access: 'gated' },
+    { type: 'model', id: 'someone/private', files: model, access: 'private' },
+    {
+      type: 'model',
+      id: 'someone/old',
+      files: {
+        'config.json': small('config.json'),
+        'vocab.txt': Buffer.from('[PAD]\n'),
+        'pytorch_model.bin': randomBytes(10),
+        'refs/pr/7:config.json': small('config.json'),
+        'refs/pr/7:model.safetensors': weights,
+      },
+      discussions: [{ num: 7, title: 'Adding `safetensors` variant of this model', author: 'SFconvertbot' }],
+    },
+    {
+      type: 'model',
+      id: 'someone/sharded',
+      files: {
+        ...Object.fromEntries(Object.entries(model).filter(([name]) => name !== 'model.safetensors')),
+        'model.safetensors.index.json': Buffer.from(
+          JSON.stringify({
+            weight_map: {
+              a: 'model-00001-of-00002.safetensors',
+              b: 'model-00002-of-00002.safetensors',
+              c: 'model-00001-of-00002.safetensors',
+            },
+          }),
+        ),
+        'model-00001-of-00002.safetensors': randomBytes(100_000),
+        'model-00002-of-00002.safetensors': randomBytes(90_000),
+      },
+    },
+    { type: 'model', id: 'someone/nothing', files: { 'README.md': Buffer.from('# Nothing') } },
+  ]);
+});
+let count = 0;
+beforeEach(() => {
+  server.faults.length = 0;
+  server.requests.length = 0;
+  delete server.rate;
+  hub = {
+    endpoint: server.endpoint,
+    token: undefined,
+    cacheFolder: path.join(temporary, `cache-${count++}`),
+    offline: false,
+    timeout: 0.5,
+    attempts: 4,
+    firstDelay: 0.02,
+  };
+});
+after(async () => {
+  await server.close();
+  fs.rmSync(temporary, { recursive: true });
+});
+
+const name = 'distilbert-base-uncased';
+const stored = (folder: string) =>
+  createHash('sha256')
+    .update(fs.readFileSync(path.join(folder, 'model.safetensors')))
+    .digest('hex');
+const right = createHash('sha256').update(weights).digest('hex');
+/** Nothing under blobs but whole files under their own hash. */
+function checkCache(): void {
+  for (const repository of fs.existsSync(hub.cacheFolder) ? fs.readdirSync(hub.cacheFolder) : []) {
+    const blobs = path.join(hub.cacheFolder, repository, 'blobs');
+    for (const blob of fs.existsSync(blobs) ? fs.readdirSync(blobs) : []) {
+      if (blob.includes('tunebook')) continue;
+      const bytes = fs.readFileSync(path.join(blobs, blob));
+      const hash = blob.length === 64 ? createHash('sha256') : createHash('sha1').update(`blob ${bytes.length}\0`);
+      assert.equal(hash.update(bytes).digest('hex'), blob);
+    }
+  }
+}
+
+test('a model arrives in the shared cache, only the files needed, and the second time none at all', async () => {
+  const seen: number[] = [];
+  const fetched = await fetchModel(
+    name,
+    { onProgress: ({ file, received }) => file === 'model.safetensors' && seen.push(received) },
+    hub,
+  );
+  assert.deepEqual(
+    fetched.files.map(({ file, from }) => `${file} ${from}`),
+    ['config.json hub', 'tokenizer.json hub', 'tokenizer_config.json hub', 'model.safetensors hub'],
+  );
+  assert.match(fetched.name, /^distilbert\/distilbert-base-uncased on the hub, commit [0-9a-f]{7}$/);
+  assert.equal(stored(fetched.folder), right);
+  assert.ok(
+    seen.length > 10 && seen.every((value, i) => i === 0 || value >= seen[i - 1]!) && seen.at(-1) === weights.length,
+  );
+  const repository = path.join(hub.cacheFolder, 'models--distilbert-base-uncased');
+  assert.equal(
+    fetched.folder,
+    path.join(repository, 'snapshots', fs.readFileSync(path.join(repository, 'refs/main'), 'utf8')),
+  );
+  assert.equal(fs.readlinkSync(path.join(fetched.folder, 'model.safetensors')), `../../blobs/${right}`);
+  checkCache();
+  const before = server.requests.length;
+  const again = await fetchModel(name, {}, hub);
+  assert.ok(again.files.every(({ from }) => from === 'cache'));
+  assert.ok(server.requests.slice(before).every(({ path }) => path.startsWith('/api/')));
+});
+
+test('offline, the cache is enough, under the old name or the new; without it the choices are named', async () => {
+  await assert.rejects(
+    fetchModel(name, {}, { ...hub, offline: true }),
+    (error: Error) => error instanceof OfflineError && /HF_HUB_OFFLINE.*not in the cache.*embedded/.test(error.message),
+  );
+  await fetchModel('distilbert/distilbert-base-uncased', {}, hub);
+  assert.equal((await fetchModel(name, {}, { ...hub, offline: true })).files.length, 4);
+  // A hub that is down is as good as none.
+  assert.equal((await fetchModel(name, {}, { ...hub, endpoint: nobody })).files.length, 4);
+  await assert.rejects(
+    fetchModel('someone/else', {}, { ...hub, endpoint: nobody }),
+    /cannot be reached \(ECONNREFUSED\).*someone\/else.*TUNEBOOK_SOURCE=embedded/,
+  );
+});
+
+test('an unknown name is answered with those that come near', async () => {
+  await assert.rejects(
+    fetchModel('distilbert-base-uncase', {}, hub),
+    (error: Error) =>
+      error instanceof RepositoryNotFoundError &&
+      /Did you mean distilbert\/distilbert-base-uncased\?/.test(error.message),
+  );
+  await assert.rejects(
+    fetchModel('qqqq', {}, hub),
+    /has no model 'qqqq' that may be seen without a token\. If it is private/,
+  );
+  await assert.rejects(
+    fetchModel(`${name}@v9`, {}, hub),
+    (error: Error) => error instanceof RevisionNotFoundError && /no branch, tag or commit 'v9'/.test(error.message),
+  );
+});
+
+test('gated and private models ask for a token, and open with it', async () => {
+  await assert.rejects(
+    fetchModel('someone/gated', {}, hub),
+    (error: Error) =>
+      error instanceof GatedRepoError && /Ask for access on .*someone\/gated, then set HF_TOKEN/.test(error.message),
+  );
+  await assert.rejects(
+    fetchModel('someone/private', {}, hub),
+    (error: Error) => error instanceof RepositoryNotFoundError && /HF_TOKEN/.test(error.message),
+  );
+  await assert.rejects(
+    fetchModel('someone/private', {}, { ...hub, token: 'hf_wrong' }),
+    (error: Error) => error instanceof GatedRepoError && /does not accept the token/.test(error.message),
+  );
+  for (const id of ['someone/gated', 'someone/private'])
+    assert.equal(stored((await fetchModel(id, {}, { ...hub, token: standInToken })).folder), right);
+});
+
+test('weights: shards by their index; .bin alone is refused, naming the conversion; its branch loads', async () => {
+  const { files } = await fetchModel('someone/sharded', {}, hub);
+  assert.deepEqual(
+    files.map(({ file }) => file).filter((file) => file.includes('safetensors')),
+    ['model.safetensors.index.json', 'model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors'],
+  );
+  await assert.rejects(
+    fetchModel('someone/old', {}, hub),
+    (error: Error) =>
+      error instanceof NoWeightsError && /pytorch_model\.bin.*someone\/old@refs\/pr\/7/.test(error.message),
+  );
+  assert.equal(stored((await fetchModel('someone/old@refs/pr/7', {}, hub)).folder), right);
+  await assert.rejects(
+    fetchModel('someone/nothing', {}, hub),
+    (error: Error) => error instanceof EntryNotFoundError && /no config\.json.*README\.md/.test(error.message),
+  );
+});
+
+const passing: [string, () => void][] = [
+  [
+    '429 with Retry-After',
+    () =>
+      server.faults.push({ path: /resolve.*safetensors/, times: 1, status: 429, headers: { 'retry-after': '0.2' } }),
+  ],
+  [
+    '500 twice, then fine',
+    () =>
+      server.faults.push(
+        { path: /resolve.*safetensors/, times: 2, status: 500 },
+        { path: /\/api\//, times: 2, status: 503 },
+      ),
+  ],
+  [
+    'a connection cut in the middle, five times',
+    () => server.faults.push({ path: /resolve.*safetensors/, times: 5, cutAfter: 400_000 }),
+  ],
+  ['a server that stalls', () => server.faults.push({ path: /resolve.*safetensors/, times: 1, stallAfter: 700_000 })],
+  ['a wrong byte once', () => server.faults.push({ path: /resolve.*safetensors/, times: 1, corrupt: true })],
+];
+for (const [words, cause] of passing)
+  test(`${words}: the download mends itself`, async () => {
+    cause();
+    const { folder } = await fetchModel(name, {}, hub);
+    assert.equal(stored(folder), right);
+    checkCache();
+    assert.deepEqual(
+      fs.readdirSync(path.join(folder, '../../blobs')).filter((blob) => blob.includes('tunebook')),
+      [],
+    );
+  });
+
+test('what breaks off goes on where it stopped', async () => {
+  server.faults.push({ path: /resolve.*safetensors/, cutAfter: 1_000_000, times: 1 });
+  await fetchModel(name, {}, hub);
+  const sent = server.requests.filter(({ path }) => path.endsWith('model.safetensors'));
+  assert.deepEqual(
+    sent.map(({ range }) => range?.replace(/\d+/, 'n')),
+    [undefined, 'bytes=n-'],
+  );
+  assert.ok(sent.reduce((sum, { bytes }) => sum + bytes, 0) < weights.length + 600_000);
+});
+
+const lasting: [string, () => void, new (...a: never[]) => Error, RegExp][] = [
+  [
+    '404 for a file that was listed',
+    () =>
+      server.faults.push({ path: /resolve.*safetensors/, status: 404, headers: { 'x-error-code': 'EntryNotFound' } }),
+    EntryNotFoundError,
+    /./,
+  ],
+  [
+    '403 without a reason',
+    () => server.faults.push({ path: /resolve.*safetensors/, status: 403 }),
+    GatedRepoError,
+    /HF_TOKEN/,
+  ],
+  [
+    '429 for ever',
+    () => server.faults.push({ path: /resolve.*safetensors/, status: 429 }),
+    HubUnavailableError,
+    /too many requests.*4 tries.*set HF_TOKEN/,
+  ],
+  [
+    '429 for an hour',
+    () => server.faults.push({ path: /resolve.*safetensors/, status: 429, headers: { 'retry-after': '3600' } }),
+    HubUnavailableError,
+    /asks to wait 3600 s/,
+  ],
+  [
+    '500 for ever',
+    () => server.faults.push({ path: /resolve.*safetensors/, status: 500 }),
+    HubUnavailableError,
+    /500.*4 tries.*kept/,
+  ],
+  [
+    'wrong bytes for ever',
+    () => server.faults.push({ path: /resolve.*safetensors/, corrupt: true }),
+    IntegrityError,
+    /other bytes than the hub lists.*Nothing of it was kept/,
+  ],
+  [
+    'silence from the first byte',
+    () => server.faults.push({ path: /resolve.*safetensors/, stallAfter: 0 }),
+    HubUnavailableError,
+    /no byte in 0\.5 s/,
+  ],
+];
+for (const [words, cause, kind, message] of lasting)
+  test(`${words}: an error in words, no broken file, and the next run mends it`, async () => {
+    cause();
+    await assert.rejects(fetchModel(name, {}, hub), (error: Error) => {
+      assert.ok(error instanceof kind, error.name);
+      assert.match(error.message, message);
+      return true;
+    });
+    checkCache();
+    await assert.rejects(fetchModel(name, {}, { ...hub, offline: true }), OfflineError);
+    server.faults.length = 0;
+    assert.equal(stored((await fetchModel(name, {}, hub)).folder), right);
+  });
+
+test('a full disk and a cache that may not be written are said so', async () => {
+  // A file where a folder must be: what root cannot write either.
+  fs.mkdirSync(hub.cacheFolder, { recursive: true });
+  fs.writeFileSync(path.join(hub.cacheFolder, 'models--distilbert-base-uncased'), '');
+  await assert.rejects(fetchModel(name, {}, hub), /ENOTDIR|EEXIST/);
+  const full = '/dev/full';
+  assert.throws(() => fs.writeFileSync(full, 'x'), /ENOSPC/);
+  const repository = path.join(temporary, `full-${count}`, 'models--distilbert-base-uncased');
+  fs.mkdirSync(path.join(repository, 'blobs'), { recursive: true });
+  fs.symlinkSync(full, path.join(repository, 'blobs', `${right}.tunebook.incomplete`));
+  await assert.rejects(
+    fetchModel(name, {}, { ...hub, cacheFolder: path.dirname(repository) }),
+    (error: Error) => error instanceof CacheError && /No space is left in .*HF_HOME/.test(error.message),
+  );
+});
+
+test("the environment's variables are Hugging Face's", () => {
+  const kept = { ...process.env };
+  const home = path.join(temporary, 'home');
+  fs.mkdirSync(home);
+  fs.writeFileSync(path.join(home, 'token'), 'hf_stored\n');
+  Object.assign(process.env, { HF_ENDPOINT: 'https://mirror.example/', HF_HOME: home, HF_HUB_OFFLINE: '1' });
+  for (const name of ['HF_TOKEN', 'HF_HUB_CACHE', 'HF_TOKEN_PATH']) delete process.env[name];
+  const found = hubOfEnvironment();
+  assert.deepEqual(
+    [found.endpoint, found.token, found.cacheFolder, found.offline],
+    ['https://mirror.example', 'hf_stored', path.join(home, 'hub'), true],
+  );
+  process.env['HF_TOKEN'] = 'hf_given';
+  assert.equal(hubOfEnvironment().token, 'hf_given');
+  for (const name of Object.keys(process.env)) if (!(name in kept)) delete process.env[name];
+  Object.assign(process.env, kept);
+});
+
+const child = fileURLToPath(new URL('./fetch-model.js', import.meta.url));
+const spawnFetch = () =>
+  spawn(process.execPath, [child, name], {
+    env: {
+      ...process.env,
+      HF_ENDPOINT: server.endpoint,
+      HF_HUB_CACHE: hub.cacheFolder,
+      HF_HUB_OFFLINE: '',
+      HF_TOKEN: '',
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+const exitOf = (process: ReturnType<typeof spawnFetch>) =>
+  new Promise<number | null>((resolve) => process.on('close', (code) => resolve(code)));
+
+test('two processes that want the same model at once both get it, by one download', async () => {
+  server.rate = 3_000_000;
+  assert.deepEqual(await Promise.all([exitOf(spawnFetch()), exitOf(spawnFetch())]), [0, 0]);
+  checkCache();
+  const sent = server.requests
+    .filter(({ path }) => path.endsWith('model.safetensors'))
+    .reduce((sum, { bytes }) => sum + bytes, 0);
+  assert.equal(sent, weights.length);
+});
+
+test('killed at random moments, 20 times, and each time the next run goes on from what is there', async () => {
+  server.rate = 1_500_000;
+  for (let kill = 0; kill < 20; kill++) {
+    const process = spawnFetch();
+    const ended = exitOf(process);
+    await new Promise((resolve) => setTimeout(resolve, 150 + Math.random() * 700));
+    process.kill('SIGKILL');
+    await ended;
+    checkCache();
+    // A lock of a dead process is nobody's after 5 s; here nobody need wait for that.
+    const blobs = path.join(hub.cacheFolder, 'models--distilbert-base-uncased/blobs');
+    if (kill < 19 && fs.existsSync(blobs))
+      for (const lock of fs.readdirSync(blobs).filter((file) => file.endsWith('.lock')))
+        fs.utimesSync(path.join(blobs, lock), 0, 0);
+  }
+  delete server.rate;
+  const process = spawnFetch();
+  assert.equal(await exitOf(process), 0);
+  checkCache();
+  assert.equal(stored((await fetchModel(name, {}, { ...hub, offline: true })).folder), right);
+});

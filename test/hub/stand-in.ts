@@ -1,0 +1,311 @@
+/**
+ * A stand-in for the hub on 127.0.0.1: its real routes over real files, with faults on demand. Large files redirect to
+ * another path, as the hub's do; names of old lead to those of today.
+ */
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export interface StoredRepository {
+  type: 'model' | 'dataset';
+  id: string;
+  /** Names that redirect to the id. */
+  aliases?: string[];
+  /** Paths with what they hold: bytes, or a file of this machine. Revisions other than main: `revision:path`. */
+  files: Record<string, Buffer | string>;
+  /** Who may read: everybody, whoever has the token, or whoever has the token and was let in. */
+  access?: 'open' | 'private' | 'gated';
+  /** Pull requests: number and title. */
+  discussions?: { num: number; title: string; author: string }[];
+}
+
+export interface Fault {
+  /** Of the requests whose path it fits. */
+  path: RegExp;
+  /** How many of them; default: all. */
+  times?: number;
+  status?: number;
+  headers?: Record<string, string>;
+  /** Ends the connection after so many bytes of the body. */
+  cutAfter?: number;
+  /** Sends nothing any more after so many bytes of the body. */
+  stallAfter?: number;
+  /** Changes a byte of the body. */
+  corrupt?: boolean;
+}
+
+export interface StandInHub {
+  endpoint: string;
+  /** Method and path of each request, and the bytes of bodies that were sent. */
+  requests: { path: string; range: string | undefined; bytes: number }[];
+  faults: Fault[];
+  /** Bytes a second of a body; default: no limit. */
+  rate?: number;
+  close(): Promise<void>;
+}
+
+/** The only token that opens anything. */
+export const standInToken = 'hf_stand_in_token';
+
+/** From this size on a file is a large one (LFS), with a sha256. */
+const largeFrom = 1 << 16;
+
+const commitOf = (repository: StoredRepository, revision: string) =>
+  createHash('sha1').update(`${repository.type} ${repository.id} ${revision}`).digest('hex');
+
+const hashes = new Map<string, { oid: string; sha256: string; size: number }>();
+
+/** Git's hash and sha256 of a file, computed once. */
+function describe(content: Buffer | string) {
+  const key = typeof content === 'string' ? content : createHash('md5').update(content).digest('hex');
+  const known = hashes.get(key);
+  if (known) return known;
+  const size = typeof content === 'string' ? fs.statSync(content).size : content.length;
+  const git = createHash('sha1').update(`blob ${size}\0`);
+  const sha256 = createHash('sha256');
+  if (typeof content === 'string') {
+    const descriptor = fs.openSync(content, 'r');
+    const buffer = Buffer.alloc(1 << 22);
+    for (let count; (count = fs.readSync(descriptor, buffer)) > 0;) {
+      git.update(buffer.subarray(0, count));
+      sha256.update(buffer.subarray(0, count));
+    }
+    fs.closeSync(descriptor);
+  } else {
+    git.update(content);
+    sha256.update(content);
+  }
+  const described = { oid: git.digest('hex'), sha256: sha256.digest('hex'), size };
+  hashes.set(key, described);
+  return described;
+}
+
+export async function startStandInHub(repositories: StoredRepository[]): Promise<StandInHub> {
+  const requests: StandInHub['requests'] = [];
+  const faults: Fault[] = [];
+  const state: { rate?: number } = {};
+
+  const server = http.createServer((request, response) => {
+    void answer(request, response).catch((error: unknown) => response.destroy(error as Error));
+  });
+
+  async function sendBody(
+    response: http.ServerResponse,
+    content: Buffer | string,
+    range: string | undefined,
+    headers: Record<string, string>,
+    fault: Fault | undefined,
+    entry: { bytes: number },
+  ) {
+    const size = typeof content === 'string' ? fs.statSync(content).size : content.length;
+    const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(range ?? '') ?? [];
+    const start = Number(first ?? 0);
+    const end = Math.min(size, last ? Number(last) + 1 : size);
+    if (start >= size && size > 0) {
+      response.writeHead(416).end();
+      return;
+    }
+    response.writeHead(range ? 206 : 200, {
+      'content-length': String(end - start),
+      'accept-ranges': 'bytes',
+      ...(range && { 'content-range': `bytes ${start}-${end - 1}/${size}` }),
+      ...headers,
+    });
+    const part = state.rate ? Math.max(1024, Math.floor(state.rate / 50)) : 1 << 16;
+    const descriptor = typeof content === 'string' ? fs.openSync(content, 'r') : undefined;
+    try {
+      for (let at = start; at < end;) {
+        const limit = fault?.cutAfter ?? fault?.stallAfter ?? Infinity;
+        let count = Math.min(part, end - at, limit - (at - start));
+        if (count <= 0) {
+          if (fault?.cutAfter !== undefined) response.destroy();
+          return;
+        }
+        let bytes: Buffer;
+        if (descriptor === undefined) bytes = Buffer.from((content as Buffer).subarray(at, at + count));
+        else {
+          bytes = Buffer.alloc(count);
+          count = fs.readSync(descriptor, bytes, 0, count, at);
+        }
+        if (fault?.corrupt && at === start) bytes[0] = bytes[0]! ^ 1;
+        entry.bytes += bytes.length;
+        if (!response.write(bytes))
+          await new Promise<void>((resolve) => {
+            const go = () => {
+              response.off('drain', go).off('close', go);
+              resolve();
+            };
+            response.on('drain', go).on('close', go);
+          });
+        if (response.destroyed) return;
+        at += count;
+        if (state.rate) await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      response.end();
+    } finally {
+      if (descriptor !== undefined) fs.closeSync(descriptor);
+    }
+  }
+
+  async function answer(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+    const url = new URL(request.url!, endpoint);
+    const route = decodeURIComponent(url.pathname);
+    const entry = { path: route, range: request.headers.range, bytes: 0 };
+    requests.push(entry);
+    // What happens to bodies happens to those of large files, behind the redirect.
+    const fault = faults.find(
+      ({ path, times = Infinity, status }) =>
+        times > 0 && path.test(route) && (status !== undefined || url.searchParams.has('cdn')),
+    );
+    if (fault?.times) fault.times--;
+    if (fault?.status) {
+      response.writeHead(fault.status, fault.headers).end();
+      return;
+    }
+    const refuse = (status: number, code: string, words: string) =>
+      response.writeHead(status, { 'x-error-code': code, 'x-error-message': words }).end();
+    const json = (value: unknown) =>
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+
+    const listing = /^\/api\/(model|dataset)s$/.exec(route);
+    if (listing) {
+      const query = url.searchParams.get('search') ?? '';
+      json(
+        repositories
+          .filter(({ type, id }) => type === listing[1] && id.includes(query))
+          .map(({ id }) => ({ _id: id, id, lastModified: '2024-01-01T00:00:00.000Z', downloads: 1, likes: 1 })),
+      );
+      return;
+    }
+
+    const api = /^\/api\/(model|dataset)s\/(.*)$/.exec(route);
+    const isDataset = route.startsWith('/datasets/');
+    const type = api?.[1] ?? (isDataset ? 'dataset' : 'model');
+    const rest = api?.[2] ?? route.slice(isDataset ? '/datasets/'.length : 1);
+    const repository = repositories.find(
+      (candidate) =>
+        candidate.type === type &&
+        [candidate.id, ...(candidate.aliases ?? [])].some((name) => rest.startsWith(`${name}/`)),
+    );
+    if (!repository) {
+      refuse(401, 'RepoNotFound', 'Repository not found');
+      return;
+    }
+    const alias = repository.aliases?.find((name) => rest.startsWith(`${name}/`));
+    if (alias) {
+      response.writeHead(307, { location: request.url!.replace(alias, repository.id) }).end();
+      return;
+    }
+    const authorized = request.headers.authorization === `Bearer ${standInToken}`;
+    if (request.headers.authorization && !authorized) {
+      refuse(401, '', 'Invalid credentials in Authorization header');
+      return;
+    }
+    if (repository.access === 'private' && !authorized) {
+      refuse(401, 'RepoNotFound', 'Repository not found');
+      return;
+    }
+    const action = rest.slice(repository.id.length + 1);
+    const revisions = new Set([
+      'main',
+      ...Object.keys(repository.files).flatMap((name) => /^(refs\/.*?):/.exec(name)?.[1] ?? []),
+    ]);
+    const revisionOf = (text: string) =>
+      [...revisions].find((name) => text === name || text === commitOf(repository, name));
+    const filesOf = (revision: string) =>
+      Object.entries(repository.files).flatMap(([name, content]) => {
+        const [, branch = 'main', path = name] = /^(refs\/.*?):(.*)$/.exec(name) ?? [];
+        return branch === revision ? [{ path, content }] : [];
+      });
+
+    if (action === 'discussions') {
+      json({
+        discussions: (repository.discussions ?? []).map(({ num, title, author }) => ({
+          num,
+          title,
+          isPullRequest: true,
+          author: { name: author },
+        })),
+      });
+      return;
+    }
+    const [, kind, tail = ''] = /^(revision|tree|resolve)\/(.*)$/.exec(action) ?? [];
+    const revision = kind === 'resolve' ? revisionOf(tail.split('/')[0]!) : revisionOf(tail);
+    if (!kind || !revision) {
+      refuse(404, 'RevisionNotFound', 'Revision not found');
+      return;
+    }
+    if (kind === 'revision') {
+      json({
+        _id: '1',
+        id: repository.id,
+        sha: commitOf(repository, revision),
+        lastModified: '2024-01-01T00:00:00.000Z',
+        private: false,
+        gated: false,
+        siblings: filesOf(revision).map(({ path }) => ({ rfilename: path })),
+      });
+      return;
+    }
+    if (kind === 'tree') {
+      json(
+        filesOf(revision).map(({ path, content }) => {
+          const { oid, sha256, size } = describe(content);
+          return {
+            type: 'file',
+            path,
+            size,
+            oid,
+            ...(size >= largeFrom && { lfs: { oid: sha256, size, pointerSize: 134 } }),
+          };
+        }),
+      );
+      return;
+    }
+    if (repository.access === 'gated' && !authorized) {
+      refuse(403, 'GatedRepo', 'Access to this repository is restricted');
+      return;
+    }
+    const path = tail.split('/').slice(1).join('/');
+    const file = filesOf(revision).find((candidate) => candidate.path === path);
+    if (!file) {
+      refuse(404, 'EntryNotFound', 'Entry not found');
+      return;
+    }
+    const { sha256, oid, size } = describe(file.content);
+    if (size >= largeFrom && !url.searchParams.has('cdn')) {
+      response
+        .writeHead(302, {
+          location: `${url.pathname}?cdn=1`,
+          'x-repo-commit': commitOf(repository, revision),
+          'x-linked-etag': `"${sha256}"`,
+          'x-linked-size': String(size),
+        })
+        .end();
+      requests.pop();
+      return;
+    }
+    await sendBody(
+      response,
+      file.content,
+      request.headers.range,
+      { etag: `"${size >= largeFrom ? sha256 : oid}"`, 'x-repo-commit': commitOf(repository, revision) },
+      fault,
+      entry,
+    );
+  }
+
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return Object.assign(state, {
+    endpoint,
+    requests,
+    faults,
+    close: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  });
+}

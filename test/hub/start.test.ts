@@ -1,0 +1,73 @@
+// The command as a person types it, with the original's names, against the stand-in hub.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import { root } from '../checkout.js';
+import { distilbert, polarity } from './repositories.js';
+import { startStandInHub } from './stand-in.js';
+
+const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-test-'));
+after(() => fs.rmSync(temporary, { recursive: true }));
+
+async function start(
+  flags: string[],
+  environment: Record<string, string>,
+): Promise<{ status: number | null; output: string }> {
+  const child = spawn(process.execPath, [path.join(root, 'lib/dist/commands/start.js'), ...flags], {
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  child.stdout.on('data', (data) => (output += String(data)));
+  child.stderr.on('data', (data) => (output += String(data)));
+  const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  return { status, output };
+}
+
+test('npm start with the names of the original runs to the end and downloads only what it needs', async () => {
+  const hub = await startStandInHub([distilbert, await polarity(40_000, 4_000)]);
+  const { status, output } = await start(
+    [
+      '--model',
+      'distilbert-base-uncased',
+      '--dataset',
+      'amazon_polarity',
+      '--rows',
+      '400',
+      '--max-steps',
+      '3',
+      '--max-length',
+      '32',
+    ],
+    { HF_ENDPOINT: hub.endpoint, HF_HUB_CACHE: path.join(temporary, 'cache'), HF_HUB_OFFLINE: '', HF_TOKEN: '' },
+  );
+  await hub.close();
+  assert.equal(status, 0, output);
+  assert.match(output, /model\.safetensors: \d+ MB of \d+ MB/);
+  assert.match(
+    output,
+    /Model and reviews {2}This runs on the model distilbert-base-uncased and the reviews amazon_polarity, as asked for\./,
+  );
+  assert.match(output, /Held-out accuracy .*, 80 reviews\)/);
+  const bodies = hub.requests.filter(({ bytes }) => bytes > 0);
+  const whole = bodies.filter(({ range }) => range === undefined).map(({ path }) => path.split('/').at(-1));
+  assert.deepEqual(whole, ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'model.safetensors', 'README.md']);
+  assert.ok(bodies.filter(({ range }) => range !== undefined).every(({ path }) => path.endsWith('.parquet')));
+  fs.rmSync(path.dirname(path.resolve(root, /Report +(\S+)/.exec(output)![1]!)), { recursive: true });
+});
+
+test('a name that does not exist and a flag that cannot be end the command with what to do', async () => {
+  const hub = await startStandInHub([distilbert]);
+  const { status, output } = await start(['--model', 'distilbert-base-uncase'], {
+    HF_ENDPOINT: hub.endpoint,
+    HF_HUB_CACHE: path.join(temporary, 'none'),
+  });
+  await hub.close();
+  assert.equal(status, 1);
+  assert.match(output, /Did you mean distilbert\/distilbert-base-uncased\?/);
+  const refused = await start(['--rows', '0'], {});
+  assert.deepEqual([refused.status, /TUNEBOOK_ROWS \(rows\) is '0'/.test(refused.output)], [2, true]);
+});

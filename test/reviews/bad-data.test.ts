@@ -1,0 +1,211 @@
+// Data as it comes: each kind of badness either becomes good data, counted, or an error in words before any work.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import { parquetWriteBuffer } from 'hyparquet-writer';
+import { describeDropped } from 'tunebook/reviews/review.js';
+import { sampleReviews } from 'tunebook/reviews/sample.js';
+import { openReviews, type ReviewsOptions } from 'tunebook/reviews/source.js';
+import { splitReviews } from 'tunebook/reviews/split.js';
+import { reviewsOf, reviewTable } from 'tunebook/reviews/table.js';
+import { encodeReviews, loadTokenizer } from 'tunebook/text/tokenizer.js';
+import { embeddedModel } from '../checkout.js';
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-test-'));
+after(() => fs.rmSync(folder, { recursive: true }));
+let count = 0;
+const write = (extension: string, content: string | Buffer) => {
+  const file = path.join(folder, `${count++}.${extension}`);
+  fs.writeFileSync(file, content);
+  return file;
+};
+const lines = (...rows: object[]) => write('jsonl', rows.map((row) => JSON.stringify(row)).join('\n'));
+async function read(file: string, options: ReviewsOptions = {}) {
+  const source = await openReviews(file, options);
+  const reviews = reviewsOf(await sampleReviews(source));
+  return { reviews, source };
+}
+
+test('nulls, empty texts, only whitespace and missing labels are left out and counted', async () => {
+  const { reviews, source } = await read(
+    lines(
+      { text: null, label: 1 },
+      { text: '', label: 1 },
+      { text: ' \t\n ', label: 0 },
+      { label: 0 },
+      { text: 'a number is no text', label: null },
+      { text: 12, label: 1 },
+      { text: 'kept secret', label: -1 },
+      { text: '  good ', label: 1 },
+      { text: 'bad', label: 0 },
+    ),
+  );
+  assert.deepEqual(reviews, [
+    { text: 'good', label: 1 },
+    { text: 'bad', label: 0 },
+  ]);
+  assert.equal(describeDropped(source.dropped), '5 without text, 2 without a label');
+});
+
+test('texts of a megabyte are cut into tokens in no time, and into the same ones', () => {
+  const tokenizer = loadTokenizer(embeddedModel);
+  const words = 'great product but the battery died '.repeat(30_000);
+  const started = performance.now();
+  for (const text of [
+    words,
+    words.replaceAll(' ', '\n'),
+    'x'.repeat(1e6),
+    ' '.repeat(1e6),
+    `${' '.repeat(5e5)}good ${words}`,
+  ]) {
+    const ids = tokenizer.encode(text, 128);
+    assert.ok(ids.length <= 128 && ids[0] === 101 && ids.at(-1) === 102);
+  }
+  assert.deepEqual(tokenizer.encode(words, 128), tokenizer.encode(words.slice(0, 4000), 128));
+  assert.deepEqual([...tokenizer.encode(`${' '.repeat(5e5)}good`, 128)].length, 3);
+  assert.ok(performance.now() - started < 20_000);
+});
+
+test('emoji, every script and lone surrogates come through reading and tokenizing', async () => {
+  const texts = [
+    '😀👩‍👩‍👧',
+    'Ωραίο',
+    'отлично',
+    'ممتاز',
+    '很好',
+    'बढ़िया',
+    'x\u0000y',
+    '\u200bhidden',
+    'e\u0301',
+    'half \ud83d here',
+  ];
+  const { reviews } = await read(lines(...texts.map((text, i) => ({ text, label: i % 2 }))));
+  assert.equal(reviews.length, texts.length);
+  assert.equal(reviews.at(-1)!.text, 'half \ufffd here');
+  const { ids } = encodeReviews(loadTokenizer(embeddedModel), reviewTable(reviews, ['a', 'b']), 32);
+  assert.ok(ids.every((text) => text.length >= 2 && text.every((id) => id >= 0 && id < 30522)));
+});
+
+test('CSV: quotes, newlines inside them, a byte order mark, Windows line ends; in pieces too', async () => {
+  const rows = Array.from({ length: 2500 }, (_, i) => `"say ""${i}""\nsecond, line é",${i % 2}`);
+  const file = write('csv', `\ufefftext,label\r\n${rows.join('\r\n')}\r\n`);
+  const { reviews, source } = await read(file);
+  assert.equal(source.splits.train![0]!.chunks.length, 3);
+  assert.deepEqual(reviews[2499], { text: 'say "2499"\nsecond, line é', label: 1 });
+  assert.deepEqual(
+    reviews.map(({ text }) => Number(/\d+/.exec(text)![0])),
+    rows.map((_, i) => i),
+  );
+  await assert.rejects(read(write('csv', 'text,label\na,1\nb\n')), /not well-formed CSV: .*line 3/);
+});
+
+test('JSON lines in pieces, with a byte order mark, blank lines, and none at the end', async () => {
+  const rows = Array.from(
+    { length: 2100 },
+    (_, i) => `${JSON.stringify({ text: `é ${i}`, label: i % 2 })}\n${i % 500 ? '' : '\n'}`,
+  );
+  const { reviews } = await read(write('jsonl', `\ufeff${rows.join('').trimEnd()}`));
+  assert.deepEqual(
+    reviews.map(({ text }) => text),
+    rows.map((_, i) => `é ${i}`),
+  );
+});
+
+const parquet = () =>
+  Buffer.from(
+    parquetWriteBuffer({
+      columnData: [
+        { name: 'text', data: Array.from({ length: 500 }, (_, i) => `text ${i}`), type: 'STRING' },
+        { name: 'label', data: Array.from({ length: 500 }, (_, i) => i % 2), type: 'INT32' },
+      ],
+      rowGroupSize: 100,
+    }),
+  );
+
+test('a truncated Parquet file is refused; so is one with broken pages', async () => {
+  const whole = parquet();
+  assert.equal((await read(write('parquet', whole))).reviews.length, 500);
+  for (const length of [0, 3, 100, whole.length - 1, whole.length - 300])
+    await assert.rejects(
+      read(write('parquet', whole.subarray(0, length))),
+      /is not a whole Parquet file.*Download it again/,
+    );
+  const broken = Buffer.from(whole);
+  broken.fill(255, 4, 200);
+  await assert.rejects(read(write('parquet', broken)), /is not a whole Parquet file/);
+});
+
+test('a third label that is a slip is named; a mapping leaves it out; stars become classes', async () => {
+  const rows = Array.from({ length: 40 }, (_, i) => ({ text: `text ${i}`, label: i % 2 }));
+  const file = lines(...rows, { text: 'slip', label: 7 });
+  const table = await sampleReviews(await openReviews(file));
+  assert.throws(
+    () => splitReviews(table),
+    /The class 7 has 1 different text among 41 rows, too few to split.*TUNEBOOK_LABEL_MAPPING/,
+  );
+  const mapped = await read(file, { labelMapping: '0 -> negative; 1 -> positive' });
+  assert.deepEqual([mapped.reviews.length, mapped.source.dropped.unmappedLabel], [40, 1]);
+  const stars = await read(lines(...[1, 2, 3, 4, 5].map((rating) => ({ text: `${rating} stars`, rating }))), {
+    labelMapping: '1,2 -> negative; 4,5 -> positive',
+  });
+  assert.deepEqual(stars.source.labelNames, ['negative', 'positive']);
+  assert.deepEqual(
+    stars.reviews.map(({ text, label }) => `${text} ${label}`),
+    ['1 stars 0', '2 stars 0', '4 stars 1', '5 stars 1'],
+  );
+  for (const [mapping, message] of [
+    ['1,2', /names no class/],
+    ['1 -> a', /fewer than two/],
+    ['1 -> a; 1 -> b', /names 1 twice/],
+  ] as const)
+    await assert.rejects(read(file, { labelMapping: mapping }), message);
+  await assert.rejects(
+    read(lines(...Array.from({ length: 150 }, (_, i) => ({ text: 'x', label: `id ${i}` })))),
+    /'label' holds 150 different values.*is it the label column\?/,
+  );
+});
+
+test('one class only, all rows equal, and no rows at all are refused in words', async () => {
+  const table = async (file: string) => sampleReviews(await openReviews(file));
+  assert.throws(
+    () =>
+      splitReviews(
+        reviewTable(
+          Array.from({ length: 9 }, (_, i) => ({ text: `t ${i}`, label: 0 })),
+          ['bad'],
+        ),
+      ),
+    /All 9 rows are of one class, bad/,
+  );
+  const equal = lines(...Array.from({ length: 50 }, (_, i) => ({ text: 'The same.', label: i % 2 })));
+  await assert.rejects(async () => splitReviews(await table(equal)), /of one class|too few to split/);
+  await assert.rejects(table(write('csv', 'text,label\n')), /has no rows/);
+  await assert.rejects(table(write('jsonl', '')), /has no rows/);
+  await assert.rejects(
+    table(lines({ text: ' ', label: 1 }, { text: 'x', label: null })),
+    /No row of .* can be used: 1 without text, 1 without a label/,
+  );
+});
+
+test('a column that is not there is answered with those that are; the usual names are found', async () => {
+  const file = lines({ headline: 'a', body: 'b', verdict: 1 });
+  await assert.rejects(
+    read(file),
+    /no column 'text' and none of the usual others\. It has: headline, body, verdict.*TUNEBOOK_TEXT_COLUMNS/,
+  );
+  await assert.rejects(read(file, { textColumns: ['body'] }), /no column 'label'.*TUNEBOOK_LABEL_COLUMN/);
+  await assert.rejects(
+    read(file, { textColumns: ['bodi'], labelColumn: 'verdict' }),
+    /no column 'bodi'\. It has: headline, body, verdict/,
+  );
+  const { reviews, source } = await read(
+    lines({ title: 'a', content: 'b', stars: 5 }, { title: 'c', content: 'd', stars: 1 }),
+  );
+  assert.deepEqual(
+    reviews.map(({ text }) => text),
+    ['a. b', 'c. d'],
+  );
+  assert.deepEqual(source.labelNames, ['1', '5']);
+});
