@@ -8,11 +8,12 @@ import { castTo, statelessNormal } from '../tensorflow/kernels.js';
 import { precisionOf, type Precision, type PrecisionSetting } from '../tensorflow/precision.js';
 import { tf } from '../tensorflow/runtime.js';
 import { ResourceVariable } from '../tensorflow/variables.js';
-import { configJson, labelNames, ModelFormatError, parseConfig, type DistilBertConfig } from './config.js';
+import { configJson, labelNames, ModelFormatError, parseConfig, type EncoderConfig } from './config.js';
 import { composedLayers } from './composed-layers.js';
-import { layersFor, sequenceClassification, weightShapes, type Weights } from './distilbert.js';
+import { layersFor, sequenceClassification, weightShapes, type Weights } from './encoder.js';
+import { families, layerOf } from './families.js';
 import type { Layers } from './layers.js';
-import { readSafetensors, writeSafetensors, type StoredTensor } from './safetensors.js';
+import { readSafetensorsFolder, writeSafetensors, type StoredTensor } from './safetensors.js';
 import { readTokenizer } from '../text/tokenizer.js';
 
 /** Padded texts as the model takes them. */
@@ -47,7 +48,7 @@ export interface Engine {
 
 /** What a pass through a model needs. */
 export interface Model {
-  config: DistilBertConfig;
+  config: EncoderConfig;
   /** By Hugging Face's names, in the order in which they are stored. */
   parameters: Map<string, ResourceVariable>;
   engine: Engine;
@@ -63,7 +64,7 @@ export interface Classifier extends Model {
 }
 
 function build(
-  config: DistilBertConfig,
+  config: EncoderConfig,
   stored: Map<string, StoredTensor>,
   seed: number,
 ): { parameters: Map<string, ResourceVariable>; fresh: string[] } {
@@ -108,7 +109,7 @@ export const describeEngine = ({ precision, eager, jitCompile }: Engine): string
   `${eager ? 'eager' : jitCompile ? 'graph compiled by XLA' : 'graph'}, ${precision}`;
 
 function assemble(
-  config: DistilBertConfig,
+  config: EncoderConfig,
   parameters: Map<string, ResourceVariable>,
   engine: Engine,
   notes: string[],
@@ -135,7 +136,7 @@ function assemble(
  * @param options.layers default: the ones that are best here
  */
 export function createClassifier(
-  config: DistilBertConfig,
+  config: EncoderConfig,
   { seed = 42, layers, ...engine }: { seed?: number; layers?: Layers } & EngineOptions = {},
 ): Classifier {
   const { parameters } = build(config, new Map(), seed);
@@ -143,7 +144,8 @@ export function createClassifier(
 }
 
 /**
- * Loads a DistilBERT folder of Hugging Face's layout: a base model, one with a masked-LM head, or a finished classifier.
+ * Loads a folder of Hugging Face's layout, of a DistilBERT, BERT or RoBERTa: a base model, one with a masked-LM head, or a
+ * finished classifier; in one file or in shards, in float32 or in half precision.
  * A head that is missing is made afresh, one of another task is left aside, and `notes` says so.
  * @param options.labels class names; default: the ones in config.json, for a base model negative and positive
  * @param options.seed of the fresh head's weights, default 42
@@ -164,30 +166,38 @@ export function loadClassifier(
     }
     return file;
   };
-  const config = parseConfig(
-    JSON.parse(fs.readFileSync(need('config.json'), 'utf8')) as Record<string, unknown>,
-    path.join(folder, 'config.json'),
-  );
+  const json = JSON.parse(fs.readFileSync(need('config.json'), 'utf8')) as Record<string, unknown>;
+  const config = parseConfig(json, path.join(folder, 'config.json'));
+  const { prefix, classifier: headName } = families[config.model_type];
   const stored = new Map<string, StoredTensor>();
-  for (const [name, tensor] of readSafetensors(need('model.safetensors')))
-    // A bare DistilBertModel is stored without the prefix.
-    stored.set(/^(embeddings|transformer)\./.test(name) ? `distilbert.${name}` : name, tensor);
+  for (const [name, tensor] of readSafetensorsFolder(folder)) {
+    // A bare encoder is stored without the prefix, and early BERTs name their layer norms' numbers otherwise.
+    const whole = /^(embeddings|transformer|encoder|pooler)\./.test(name) ? `${prefix}.${name}` : name;
+    stored.set(
+      whole.replace(/LayerNorm\.gamma$/, 'LayerNorm.weight').replace(/LayerNorm\.beta$/, 'LayerNorm.bias'),
+      tensor,
+    );
+  }
 
   const notes: string[] = [];
   const wanted = labels ?? labelNames(config);
-  const head = stored.get('classifier.weight');
+  const head = stored.get(`${headName}.weight`);
   if (head && head.shape[0] !== wanted.length) {
     notes.push(`The stored classifier knows ${head.shape[0]} classes, ${wanted.length} are wanted: it is left aside.`);
-    for (const name of ['classifier.weight', 'classifier.bias']) stored.delete(name);
-  }
+    for (const kind of ['weight', 'bias']) stored.delete(`${headName}.${kind}`);
+  } else if (head && json['id2label'] && labelNames(config).join() !== wanted.join())
+    notes.push(
+      `The stored classifier's classes ${labelNames(config).join(', ')} are taken for ${wanted.join(', ')}, in that order.`,
+    );
   config.id2label = Object.fromEntries(wanted.map((name, id) => [String(id), name]));
 
   const { parameters, fresh } = build(config, stored, seed);
-  const missing = fresh.filter((name) => name.startsWith('distilbert.'));
+  // Of BERT's encoder the pooler may be missing: masked-language models have none.
+  const missing = fresh.filter((name) => name.startsWith(`${prefix}.`) && !name.includes('.pooler.'));
   if (missing.length > 0) {
     parameters.forEach((parameter) => parameter.dispose());
     throw new ModelFormatError(
-      `${folder} lacks ${missing.length} of the encoder's weights, ${missing[0]} among them. Is it a DistilBERT?`,
+      `${folder} lacks ${missing.length} of the encoder's weights, ${missing[0]} among them. Is it a ${config.model_type}?`,
     );
   }
   if (fresh.length > 0) notes.push(`Freshly initialised, to be learnt: ${fresh.join(', ')}.`);
@@ -214,7 +224,7 @@ export const batchTensors = ({ inputIds, lengths, batch, tokens }: EncodedBatch)
  * them anew. The caller disposes of them.
  */
 export function prepareWeights({ parameters, engine: { precision } }: Model): Weights {
-  const products = [...parameters].filter(([name]) => /\.layer\.\d+\..*lin\d?\.weight$/.test(name));
+  const products = [...parameters].filter(([name, { shape }]) => layerOf(name) !== undefined && shape.length === 2);
   if (precision === 'float32') return {};
   return tf.tidy(() =>
     Object.fromEntries(products.map(([name, parameter]) => [name, castTo(parameter.read(), precision)])),

@@ -98,7 +98,7 @@ export const composedLayers: Layers = {
   },
   feedForward: (x, { weight, bias }, outerWeight, precision) =>
     product(gelu(addBias(product(x, weight, precision), bias)), outerWeight, precision),
-  residualLayerNorm: (a, b, { bias, scale, shift }, rate, source) =>
-    layerNorm(tf.add(a, dropout(addBias(b, bias), rate, source)), scale, shift),
+  residualLayerNorm: (a, b, { bias, scale, shift, epsilon }, rate, source) =>
+    layerNorm(tf.add(a, dropout(addBias(b, bias), rate, source)), scale, shift, epsilon),
   dropout,
 };

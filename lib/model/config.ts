@@ -1,6 +1,13 @@
-/** The shape of a DistilBERT, in Hugging Face's words: what its config.json says, with the defaults of distilbert-base-uncased. */
+/**
+ * The shape of an encoder, in DistilBERT's words, whatever its family: what config.json says, with the defaults of the
+ * family's base model. BERT and RoBERTa are DistilBERT with more: token types, a pooler, other numbers (Devlin et al.,
+ * 2018, arXiv:1810.04805; Liu et al., 2019, arXiv:1907.11692).
+ */
 
-export interface DistilBertConfig {
+export type ModelType = 'distilbert' | 'bert' | 'roberta' | 'xlm-roberta';
+
+export interface EncoderConfig {
+  model_type: ModelType;
   /** Width of a token's vector. */
   dim: number;
   /** Width inside the feed-forward block. */
@@ -8,8 +15,12 @@ export interface DistilBertConfig {
   n_layers: number;
   n_heads: number;
   vocab_size: number;
-  /** The longest text, in tokens. */
+  /** Rows of the position embedding, see maxTokens. */
   max_position_embeddings: number;
+  /** Rows of the token type embedding; 0 where there is none, as in DistilBERT. */
+  type_vocab_size: number;
+  /** Added to variances in layer norms. */
+  layer_norm_eps: number;
   /** Share of hidden numbers dropped while training. */
   dropout: number;
   attention_dropout: number;
@@ -21,19 +32,50 @@ export interface DistilBertConfig {
   id2label: Record<string, string>;
 }
 
-const defaults: DistilBertConfig = {
+const distilbertDefaults: EncoderConfig = {
+  model_type: 'distilbert',
   dim: 768,
   hidden_dim: 3072,
   n_layers: 6,
   n_heads: 12,
   vocab_size: 30522,
   max_position_embeddings: 512,
+  type_vocab_size: 0,
+  layer_norm_eps: 1e-12,
   dropout: 0.1,
   attention_dropout: 0.1,
   seq_classif_dropout: 0.2,
   initializer_range: 0.02,
   pad_token_id: 0,
   id2label: { 0: 'negative', 1: 'positive' },
+};
+
+const bertDefaults: EncoderConfig = {
+  ...distilbertDefaults,
+  model_type: 'bert',
+  n_layers: 12,
+  type_vocab_size: 2,
+  seq_classif_dropout: 0.1,
+};
+
+const robertaDefaults: EncoderConfig = { ...bertDefaults, vocab_size: 50265, pad_token_id: 1, layer_norm_eps: 1e-12 };
+
+const familyDefaults: Record<ModelType, EncoderConfig> = {
+  distilbert: distilbertDefaults,
+  bert: bertDefaults,
+  roberta: { ...robertaDefaults, model_type: 'roberta' },
+  'xlm-roberta': { ...robertaDefaults, model_type: 'xlm-roberta', vocab_size: 30522 },
+};
+
+/** What BERT and RoBERTa call it. */
+const bertNames: Partial<Record<keyof EncoderConfig, string>> = {
+  dim: 'hidden_size',
+  hidden_dim: 'intermediate_size',
+  n_layers: 'num_hidden_layers',
+  n_heads: 'num_attention_heads',
+  dropout: 'hidden_dropout_prob',
+  attention_dropout: 'attention_probs_dropout_prob',
+  seq_classif_dropout: 'classifier_dropout',
 };
 
 /** A model folder that cannot be used; the message says why and what would. */
@@ -47,45 +89,90 @@ export class ModelFormatError extends Error {
  * @param where named in errors
  * @throws ModelFormatError for another kind of model, an activation other than GELU, or sizes that do not fit together
  */
-export function parseConfig(json: Record<string, unknown>, where = 'config.json'): DistilBertConfig {
-  const kind = json['model_type'];
-  if (kind !== undefined && kind !== 'distilbert')
-    throw new ModelFormatError(`${where} is of a ${JSON.stringify(kind)} model; this loads 'distilbert'.`);
-  const activation = json['activation'] ?? 'gelu';
+export function parseConfig(json: Record<string, unknown>, where = 'config.json'): EncoderConfig {
+  const kind = (json['model_type'] ?? 'distilbert') as ModelType;
+  if (!Object.hasOwn(familyDefaults, kind))
+    throw new ModelFormatError(
+      `${where} is of a ${JSON.stringify(kind)} model; this loads ${Object.keys(familyDefaults).join(', ')}.`,
+    );
+  const isDistilbert = kind === 'distilbert';
+  const activation = json[isDistilbert ? 'activation' : 'hidden_act'] ?? 'gelu';
   if (activation !== 'gelu')
     throw new ModelFormatError(`${where} asks for the activation ${JSON.stringify(activation)}; only 'gelu' is there.`);
-  const config: DistilBertConfig = { ...defaults };
-  for (const name of Object.keys(defaults) as (keyof DistilBertConfig)[])
-    if (json[name] !== undefined && json[name] !== null) Object.assign(config, { [name]: json[name] });
+  const positions = json['position_embedding_type'] ?? 'absolute';
+  if (positions !== 'absolute')
+    throw new ModelFormatError(
+      `${where} asks for positions of the kind ${JSON.stringify(positions)}; only 'absolute' is there.`,
+    );
+  const config: EncoderConfig = { ...familyDefaults[kind] };
+  const nameOf = (name: keyof EncoderConfig) => (isDistilbert ? name : (bertNames[name] ?? name));
+  for (const name of Object.keys(config) as (keyof EncoderConfig)[]) {
+    const value = json[nameOf(name)];
+    if (value !== undefined && value !== null) Object.assign(config, { [name]: value });
+  }
+  if (isDistilbert) Object.assign(config, { type_vocab_size: 0, layer_norm_eps: distilbertDefaults.layer_norm_eps });
+  // BERT drops before the classifier what it drops elsewhere, unless told otherwise.
+  else if (typeof json['classifier_dropout'] !== 'number') config.seq_classif_dropout = config.dropout;
   for (const name of ['dim', 'hidden_dim', 'n_layers', 'n_heads', 'vocab_size', 'max_position_embeddings'] as const)
     if (!Number.isInteger(config[name]) || config[name] < 1)
-      throw new ModelFormatError(`${where} has ${name} ${String(config[name])}; it must be a whole number above 0.`);
+      throw new ModelFormatError(
+        `${where} has ${nameOf(name)} ${String(config[name])}; it must be a whole number above 0.`,
+      );
   if (config.dim % config.n_heads !== 0)
     throw new ModelFormatError(
-      `${where} has dim ${config.dim}, which its ${config.n_heads} heads (n_heads) do not divide.`,
+      `${where} has ${nameOf('dim')} ${config.dim}, which its ${config.n_heads} heads (${nameOf('n_heads')}) do not divide.`,
     );
   return config;
 }
 
+/** The position of a text's first token: RoBERTa counts from behind the number of padding. */
+export const firstPosition = ({ model_type: type, pad_token_id: pad }: EncoderConfig): number =>
+  type === 'roberta' || type === 'xlm-roberta' ? pad + 1 : 0;
+
+/** The longest text, in tokens. */
+export const maxTokens = (config: EncoderConfig): number => config.max_position_embeddings - firstPosition(config);
+
 /** The class names in order of their numbers. */
-export const labelNames = (config: DistilBertConfig): string[] =>
+export const labelNames = (config: EncoderConfig): string[] =>
   Object.keys(config.id2label)
     .sort((a, b) => Number(a) - Number(b))
     .map((id) => config.id2label[id]!);
 
+const architectures: Record<ModelType, string> = {
+  distilbert: 'DistilBertForSequenceClassification',
+  bert: 'BertForSequenceClassification',
+  roberta: 'RobertaForSequenceClassification',
+  'xlm-roberta': 'XLMRobertaForSequenceClassification',
+};
+
 /** What config.json holds for a sequence classifier of this shape, as `transformers` reads it. */
-export function configJson(config: DistilBertConfig): Record<string, unknown> {
+export function configJson(config: EncoderConfig): Record<string, unknown> {
+  const { model_type: type, type_vocab_size, layer_norm_eps, ...shape } = config;
   const names = labelNames(config);
-  return {
-    architectures: ['DistilBertForSequenceClassification'],
-    model_type: 'distilbert',
-    activation: 'gelu',
-    ...config,
+  const common = {
+    architectures: [architectures[type]],
+    model_type: type,
     label2id: Object.fromEntries(names.map((name, id) => [name, id])),
     problem_type: 'single_label_classification',
-    qa_dropout: 0.1,
-    sinusoidal_pos_embds: false,
-    tie_weights_: true,
     dtype: 'float32',
+  };
+  if (type === 'distilbert')
+    return {
+      ...common,
+      activation: 'gelu',
+      ...shape,
+      qa_dropout: 0.1,
+      sinusoidal_pos_embds: false,
+      tie_weights_: true,
+    };
+  const renamed = Object.entries(shape).map(([name, value]) => [bertNames[name as keyof EncoderConfig] ?? name, value]);
+  return {
+    ...common,
+    hidden_act: 'gelu',
+    ...(Object.fromEntries(renamed) as object),
+    type_vocab_size,
+    layer_norm_eps,
+    // RoBERTa's own; transformers would take them from its defaults.
+    ...(type !== 'bert' && { bos_token_id: 0, eos_token_id: 2 }),
   };
 }

@@ -5,7 +5,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { ModelFormatError, parseConfig } from './config.js';
+import { configJson, ModelFormatError, parseConfig } from './config.js';
 import { readSafetensors, writeSafetensors, type StoredTensor } from './safetensors.js';
 
 /** BERT's names of a layer's parts, and DistilBERT's. */
@@ -65,21 +65,11 @@ export function convertBertFolder(source: string, target: string): void {
           take(`encoder.layer.${layer}.${bert}.${kind}`),
         );
 
-  const { id2label: _, ...shape } = config;
   const write = (name: string, value: unknown) =>
     fs.writeFileSync(path.join(target, name), `${JSON.stringify(value, null, 2)}\n`);
-  write('config.json', {
-    // A base model in the layout of one with a head: transformers finds the encoder under its prefix.
-    architectures: ['DistilBertModel'],
-    model_type: 'distilbert',
-    activation: 'gelu',
-    ...shape,
-    qa_dropout: 0.1,
-    seq_classif_dropout: 0.2,
-    sinusoidal_pos_embds: false,
-    tie_weights_: true,
-    dtype: 'float32',
-  });
+  const { id2label: _, label2id: __, problem_type: ___, ...shape } = configJson(config);
+  // A base model in the layout of one with a head: transformers finds the encoder under its prefix.
+  write('config.json', { ...shape, architectures: ['DistilBertModel'] });
   const vocabulary = JSON.parse(fs.readFileSync(path.join(source, 'tokenizer.json'), 'utf8')) as Record<
     string,
     unknown

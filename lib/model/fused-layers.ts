@@ -19,7 +19,7 @@ import { batchMatMul, castTo, matMul } from '../tensorflow/kernels.js';
 import { binding, nativeType, tf } from '../tensorflow/runtime.js';
 import { customGradient, type Save } from './custom-gradient.js';
 import type { DropoutSource } from './dropout.js';
-import { layerNormEpsilon, type Layers } from './layers.js';
+import { type Layers } from './layers.js';
 
 /** The rate and the seed of a use of dropout; outside training a rate of 0, whose seed nobody reads. */
 const chanceOf = (rate: number, source: DropoutSource | undefined): { rate: number; seed: Tensor1D } =>
@@ -110,12 +110,12 @@ export const fusedLayers: Layers = {
       };
     })(x, weight, bias, outerWeight),
 
-  residualLayerNorm(a, b, { bias, scale, shift }, wantedRate, source) {
+  residualLayerNorm(a, b, { bias, scale, shift, epsilon }, wantedRate, source) {
     const { rate, seed } = chanceOf(wantedRate, source);
     return customGradient((...inputs) => {
       const [a, b, bias, scale, shift, save] = inputs as [Tensor, Tensor, Tensor, Tensor, Tensor, Save];
       const type = nativeType(b);
-      const [y, sum, statistics] = fusedResidualLayerNorm(a, b, bias, scale, shift, layerNormEpsilon, rate, seed);
+      const [y, sum, statistics] = fusedResidualLayerNorm(a, b, bias, scale, shift, epsilon, rate, seed);
       save([sum!, statistics!, scale, seed]);
       return {
         value: y!,

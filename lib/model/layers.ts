@@ -23,9 +23,6 @@ import { tf } from '../tensorflow/runtime.js';
 import { customGradient, type Save } from './custom-gradient.js';
 import type { DropoutSource } from './dropout.js';
 
-/** DistilBERT's, and BERT's, and RoBERTa's. */
-export const layerNormEpsilon = 1e-12;
-
 /** A dense layer: weight [out, in], bias [out]. */
 export interface Dense {
   weight: Tensor;
@@ -72,7 +69,7 @@ export interface Layers {
   residualLayerNorm(
     a: Tensor,
     b: Tensor,
-    parameters: { bias: Tensor; scale: Tensor; shift: Tensor },
+    parameters: { bias: Tensor; scale: Tensor; shift: Tensor; epsilon: number },
     rate: number,
     source: DropoutSource | undefined,
   ): Tensor;
@@ -106,26 +103,27 @@ export const addBias: (x: Tensor, bias: Tensor) => Tensor = customGradient((...i
 });
 
 /** Each row to mean 0 and variance 1, then scaled and shifted: [n, width], [width], [width] -> [n, width]. */
-export const layerNorm: (x: Tensor, scale: Tensor, shift: Tensor) => Tensor = customGradient((...inputs) => {
-  const [x, scale, shift, save] = inputs as [Tensor, Tensor, Tensor, Save];
-  const centered = tf.sub(x, tf.mean(x, -1, true)); // [n, width]
-  const inverseDeviation = tf.rsqrt(tf.add(tf.mean(tf.square(centered), -1, true), layerNormEpsilon)); // [n, 1]
-  const normalized = tf.mul(centered, inverseDeviation); // [n, width]
-  save([normalized, inverseDeviation, scale]);
-  return {
-    value: tf.add(tf.mul(normalized, scale), shift),
-    gradFunc: (dy, saved) => {
-      const [normalized, inverseDeviation, scale] = saved as [Tensor, Tensor, Tensor];
-      const dNormalized = tf.mul(dy, scale); // [n, width]
-      const along = tf.mean(tf.mul(dNormalized, normalized), -1, true); // [n, 1]
-      const dx = tf.mul(
-        inverseDeviation,
-        tf.sub(tf.sub(dNormalized, tf.mean(dNormalized, -1, true)), tf.mul(normalized, along)),
-      );
-      return [dx, biasAddGradient(tf.mul(dy, normalized)), biasAddGradient(dy)];
-    },
-  };
-});
+export const layerNorm = (x: Tensor, scale: Tensor, shift: Tensor, epsilon: number): Tensor =>
+  customGradient((...inputs) => {
+    const [x, scale, shift, save] = inputs as [Tensor, Tensor, Tensor, Save];
+    const centered = tf.sub(x, tf.mean(x, -1, true)); // [n, width]
+    const inverseDeviation = tf.rsqrt(tf.add(tf.mean(tf.square(centered), -1, true), epsilon)); // [n, 1]
+    const normalized = tf.mul(centered, inverseDeviation); // [n, width]
+    save([normalized, inverseDeviation, scale]);
+    return {
+      value: tf.add(tf.mul(normalized, scale), shift),
+      gradFunc: (dy, saved) => {
+        const [normalized, inverseDeviation, scale] = saved as [Tensor, Tensor, Tensor];
+        const dNormalized = tf.mul(dy, scale); // [n, width]
+        const along = tf.mean(tf.mul(dNormalized, normalized), -1, true); // [n, 1]
+        const dx = tf.mul(
+          inverseDeviation,
+          tf.sub(tf.sub(dNormalized, tf.mean(dNormalized, -1, true)), tf.mul(normalized, along)),
+        );
+        return [dx, biasAddGradient(tf.mul(dy, normalized)), biasAddGradient(dy)];
+      },
+    };
+  })(x, scale, shift);
 
 /** Looks rows up: [rows, width] by ids [n] -> [n, width]. */
 export const embeddingLookup = (table: Tensor, ids: Tensor1D): Tensor =>

@@ -1,4 +1,5 @@
 /** What a model is made of, in a table: where its parameters are. */
+import { isEmbedding, layerOf } from './families.js';
 import type { Classifier } from './classifier.js';
 
 export interface ModelPart {
@@ -12,12 +13,8 @@ export interface ModelPart {
 export function modelParts(classifier: Classifier): ModelPart[] {
   const counts = new Map<string, number>();
   for (const [name, { size }] of classifier.parameters) {
-    const layer = /layer\.(\d+)/.exec(name)?.[1];
-    const part = name.includes('.embeddings.')
-      ? 'embeddings'
-      : layer
-        ? `layer ${Number(layer) + 1}`
-        : 'classification head';
+    const layer = layerOf(name);
+    const part = isEmbedding(name) ? 'embeddings' : layer === undefined ? 'classification head' : `layer ${layer + 1}`;
     counts.set(part, (counts.get(part) ?? 0) + size);
   }
   const all = [...counts.values()].reduce((a, b) => a + b, 0);

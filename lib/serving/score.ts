@@ -1,6 +1,6 @@
 /** The verdict on a sentence, in the shape that transformers.js's pipeline gives it. */
 import { predictLogits, type Classifier } from '../model/classifier.js';
-import { labelNames } from '../model/config.js';
+import { labelNames, maxTokens } from '../model/config.js';
 import { padBatch } from '../text/batches.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import { verdicts } from '../training/analysis.js';
@@ -13,7 +13,7 @@ export function predictSentiment(
 ): { label: string; score: number } {
   const names = labelNames(classifier.config);
   const encoded = {
-    ids: [tokenizer.encode(sentence, classifier.config.max_position_embeddings)],
+    ids: [tokenizer.encode(sentence, maxTokens(classifier.config))],
     labels: new Int32Array(1),
   };
   const [verdict] = verdicts(predictLogits(classifier, padBatch(encoded, [0])), names.length);

@@ -1,5 +1,5 @@
 /** Predictions and figures for a set of encoded reviews. Longest texts share batches with their like, so little is padding. */
-import { labelNames } from '../model/config.js';
+import { labelNames, maxTokens } from '../model/config.js';
 import { predictLogits, prepareWeights, type Classifier } from '../model/classifier.js';
 import { tf } from '../tensorflow/runtime.js';
 import { evaluationBatches, type EncodedReviews } from '../text/batches.js';
@@ -24,7 +24,7 @@ export async function evaluate(
   const logits = new Float32Array(reviews.labels.length * classes);
   const prepared = prepareWeights(classifier);
   try {
-    for (const batch of evaluationBatches(reviews, batchSize, classifier.config.max_position_embeddings)) {
+    for (const batch of evaluationBatches(reviews, batchSize, maxTokens(classifier.config))) {
       const found = predictLogits(classifier, batch, prepared);
       batch.indices.forEach((index, row) =>
         logits.set(found.subarray(row * classes, (row + 1) * classes), index * classes),

@@ -3,6 +3,8 @@
  * with the lower layers frozen, the way back ends above them.
  */
 
+import { isEmbedding, layerOf } from '../model/families.js';
+
 /** `none`, `embeddings`, the whole `encoder` (only the head learns), or how many layers from below, embeddings included. */
 export type Freeze = 'none' | 'embeddings' | 'encoder' | number;
 
@@ -15,9 +17,8 @@ export function trainedParameters(names: Iterable<string>, layers: number, freez
     throw new RangeError(`freeze is ${freeze}, but the model has ${layers} layers.`);
   const frozenLayers = freeze === 'encoder' ? layers : typeof freeze === 'number' ? freeze : 0;
   const isFrozen = (name: string) => {
-    const layer = /^distilbert\.transformer\.layer\.(\d+)\./.exec(name)?.[1];
-    if (layer !== undefined) return Number(layer) < frozenLayers;
-    return freeze !== 'none' && name.startsWith('distilbert.embeddings.');
+    const layer = layerOf(name);
+    return layer === undefined ? freeze !== 'none' && isEmbedding(name) : layer < frozenLayers;
   };
   return [...names].filter((name) => !isFrozen(name));
 }

@@ -5,7 +5,7 @@
  */
 import type { Scalar, Tensor, Tensor1D } from '@tensorflow/tfjs';
 import { batchTensors, readWeights, type EncodedBatch, type ForwardInputs, type Model } from '../model/classifier.js';
-import { sequenceClassification } from '../model/distilbert.js';
+import { sequenceClassification } from '../model/encoder.js';
 import { dropoutSource, seedOfPass } from '../model/dropout.js';
 import { crossEntropy } from '../model/layers.js';
 import { tensorFunction, type TensorFunction } from '../tensorflow/function.js';

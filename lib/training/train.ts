@@ -4,6 +4,7 @@
  */
 import { describeEngine, parameterValues, restoreParameters, type Classifier } from '../model/classifier.js';
 import { trainingBatches, type EncodedReviews } from '../text/batches.js';
+import { maxTokens } from '../model/config.js';
 import { EarlyStopping } from './early-stopping.js';
 import { evaluate } from './evaluate.js';
 import { trainedParameters } from './freeze.js';
@@ -96,7 +97,7 @@ export async function train(
       seed: chosen.seed,
       epoch,
       groupByLength: chosen.groupByLength,
-      maxTokens: classifier.config.max_position_embeddings,
+      maxTokens: maxTokens(classifier.config),
     });
   const batchesPerEpoch = Math.ceil(data.train.labels.length / chosen.perDeviceTrainBatchSize);
   const stepsPerEpoch = Math.ceil(batchesPerEpoch / chosen.gradientAccumulationSteps);

@@ -6,12 +6,11 @@
  */
 import type { Tensor1D } from '@tensorflow/tfjs';
 import type { Model } from '../model/classifier.js';
+import { wordEmbeddings } from '../model/families.js';
 import { gatherRows, scatterRows } from '../tensorflow/kernels.js';
 import { tf } from '../tensorflow/runtime.js';
 import { ResourceVariable } from '../tensorflow/variables.js';
 import type { EncodedReviews } from '../text/batches.js';
-
-const wordEmbeddings = 'distilbert.embeddings.word_embeddings.weight';
 
 /** Above this share of rows in use, a smaller table is not worth its copy. */
 const worthwhileShare = 0.8;
@@ -40,11 +39,12 @@ export function useVocabularyOf(
   reviews: EncodedReviews,
   trained: string[] = [...parameters.keys()],
 ): UsedVocabulary {
-  const whole = parameters.get(wordEmbeddings)!;
+  const name = wordEmbeddings(config.model_type);
+  const whole = parameters.get(name)!;
   const [rows] = whole.shape as [number, number];
   const used = new Set([config.pad_token_id]);
   for (const text of reviews.ids) for (const id of text) used.add(id);
-  if (!trained.includes(wordEmbeddings) || used.size > worthwhileShare * rows)
+  if (!trained.includes(name) || used.size > worthwhileShare * rows)
     return { model: { config, parameters, engine }, reviews, writeBack: () => {}, dispose: () => {} };
 
   const ids = Int32Array.from(used);
@@ -57,7 +57,7 @@ export function useVocabularyOf(
   let applied = 1;
   return {
     // Map.set keeps the place, so that parameters stay in their order.
-    model: { config, engine, parameters: new Map(parameters).set(wordEmbeddings, smaller) },
+    model: { config, engine, parameters: new Map(parameters).set(name, smaller) },
     reviews: { labels: reviews.labels, ids: reviews.ids.map((text) => text.map((id) => rowOf[id]!)) },
     writeBack(decay) {
       if (decay !== applied) {

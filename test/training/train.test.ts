@@ -306,6 +306,6 @@ test('a folder that is no model, and a file that is cut off, are refused in word
     () => loadClassifier(cut),
     (error: unknown) => error instanceof ModelFormatError && /ends behind the file's end/.test(error.message),
   );
-  assert.throws(() => parseConfig({ model_type: 'gpt2' }), /"gpt2" model; this loads 'distilbert'/);
+  assert.throws(() => parseConfig({ model_type: 'gpt2' }), /"gpt2" model; this loads distilbert, bert/);
   assert.throws(() => parseConfig({ dim: 10, n_heads: 3 }), /which its 3 heads/);
 });

@@ -1,12 +1,14 @@
 /**
  * DistilBERT for sequence classification, all of it (Sanh et al., 2019, arXiv:1910.01108; parity with
- * `transformers`' DistilBertForSequenceClassification). Plain tensor code, run eagerly: a breakpoint works anywhere.
+ * `transformers`' DistilBertForSequenceClassification), and its elders BERT and RoBERTa, which differ in names and little
+ * else. Plain tensor code, run eagerly: a breakpoint works anywhere.
  */
 import type { Rank, Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs';
 import { fusedKernelsRun } from '../tensorflow/fused-kernels.js';
 import type { Precision } from '../tensorflow/precision.js';
 import { tf } from '../tensorflow/runtime.js';
-import type { DistilBertConfig } from './config.js';
+import { firstPosition, type EncoderConfig } from './config.js';
+import { families } from './families.js';
 import type { DropoutSource } from './dropout.js';
 import { composedLayers } from './composed-layers.js';
 import { fusedLayers } from './fused-layers.js';
@@ -16,8 +18,9 @@ import { addBias, embeddingLookup, layerNorm, product, type Layers } from './lay
 export type Weights = Record<string, Tensor>;
 
 /** The shape of every weight of a classifier, by Hugging Face's names, in the order in which they are stored. */
-export function weightShapes(config: DistilBertConfig, labels: number): Map<string, number[]> {
+export function weightShapes(config: EncoderConfig, labels: number): Map<string, number[]> {
   const { dim, hidden_dim: hidden } = config;
+  const family = families[config.model_type];
   const shapes = new Map<string, number[]>();
   const linearShapes = (name: string, out: number, into: number) => {
     shapes.set(`${name}.weight`, [out, into]);
@@ -27,19 +30,23 @@ export function weightShapes(config: DistilBertConfig, labels: number): Map<stri
     shapes.set(`${name}.weight`, [dim]);
     shapes.set(`${name}.bias`, [dim]);
   };
-  shapes.set('distilbert.embeddings.word_embeddings.weight', [config.vocab_size, dim]);
-  shapes.set('distilbert.embeddings.position_embeddings.weight', [config.max_position_embeddings, dim]);
-  normShapes('distilbert.embeddings.LayerNorm');
+  const embeddings = `${family.prefix}.embeddings`;
+  shapes.set(`${embeddings}.word_embeddings.weight`, [config.vocab_size, dim]);
+  shapes.set(`${embeddings}.position_embeddings.weight`, [config.max_position_embeddings, dim]);
+  if (config.type_vocab_size > 0)
+    shapes.set(`${embeddings}.token_type_embeddings.weight`, [config.type_vocab_size, dim]);
+  normShapes(`${embeddings}.LayerNorm`);
   for (let i = 0; i < config.n_layers; i++) {
-    const layer = `distilbert.transformer.layer.${i}`;
-    for (const part of ['q_lin', 'k_lin', 'v_lin', 'out_lin']) linearShapes(`${layer}.attention.${part}`, dim, dim);
-    normShapes(`${layer}.sa_layer_norm`);
-    linearShapes(`${layer}.ffn.lin1`, hidden, dim);
-    linearShapes(`${layer}.ffn.lin2`, dim, hidden);
-    normShapes(`${layer}.output_layer_norm`);
+    const layer = `${family.prefix}.${family.layers}.${i}`;
+    for (const part of [family.query, family.key, family.value, family.attentionOut])
+      linearShapes(`${layer}.${part}`, dim, dim);
+    normShapes(`${layer}.${family.attentionNorm}`);
+    linearShapes(`${layer}.${family.inner}`, hidden, dim);
+    linearShapes(`${layer}.${family.outer}`, dim, hidden);
+    normShapes(`${layer}.${family.outerNorm}`);
   }
-  linearShapes('pre_classifier', dim, dim);
-  linearShapes('classifier', labels, dim);
+  linearShapes(family.dense, dim, dim);
+  linearShapes(family.classifier, labels, dim);
   return shapes;
 }
 
@@ -67,49 +74,64 @@ export const layersFor = (precision: Precision): Layers =>
 export function sequenceClassification(
   weights: Weights,
   inputIds: Tensor2D,
-  config: DistilBertConfig,
+  config: EncoderConfig,
   { lengths, source, precision = 'float32', layers = layersFor(precision) }: ForwardOptions = {},
 ): Tensor2D {
   const [batch, tokens] = inputIds.shape;
-  const { dim, n_heads: heads } = config;
+  const { dim, n_heads: heads, layer_norm_eps: epsilon } = config;
   const weightOf = (name: string) => weights[`${name}.weight`]!;
   const biasOf = (name: string) => weights[`${name}.bias`]!;
   const dense = (name: string) => ({ weight: weightOf(name), bias: biasOf(name) });
   const add = (a: Tensor, b: Tensor, linear: string, norm: string, rate: number) =>
-    layers.residualLayerNorm(a, b, { bias: biasOf(linear), scale: weightOf(norm), shift: biasOf(norm) }, rate, source);
+    layers.residualLayerNorm(
+      a,
+      b,
+      { bias: biasOf(linear), scale: weightOf(norm), shift: biasOf(norm), epsilon },
+      rate,
+      source,
+    );
   // The first token, [CLS], speaks for the text.
   const firstOf = (x: Tensor) =>
     tf.reshape(tf.slice(tf.reshape(x, [batch, tokens, dim]), [0, 0, 0], [batch, 1, dim]), [batch, dim]);
 
+  const family = families[config.model_type];
+  const embeddings = `${family.prefix}.embeddings`;
   const ids = tf.reshape<Rank.R1>(inputIds, [batch * tokens]);
-  const words = embeddingLookup(weightOf('distilbert.embeddings.word_embeddings'), ids); // [batch * tokens, dim]
-  const positions = tf.slice(weightOf('distilbert.embeddings.position_embeddings'), [0, 0], [tokens, dim]); // [tokens, dim]
+  const words = embeddingLookup(weightOf(`${embeddings}.word_embeddings`), ids); // [batch * tokens, dim]
+  const from = firstPosition(config);
+  let positions = tf.slice(weightOf(`${embeddings}.position_embeddings`), [from, 0], [tokens, dim]); // [tokens, dim]
+  // A single text's tokens all have type 0.
+  if (config.type_vocab_size > 0)
+    positions = tf.add(positions, tf.slice(weightOf(`${embeddings}.token_type_embeddings`), [0, 0], [1, dim]));
   const embedded = tf.reshape(tf.add(tf.reshape(words, [batch, tokens, dim]), positions), [batch * tokens, dim]);
-  const norm = 'distilbert.embeddings.LayerNorm';
-  let x = layers.dropout(layerNorm(embedded, weightOf(norm), biasOf(norm)), config.dropout, source); // [batch * tokens, dim]
+  const norm = `${embeddings}.LayerNorm`;
+  const normalized = layerNorm(embedded, weightOf(norm), biasOf(norm), epsilon);
+  let x = layers.dropout(normalized, config.dropout, source); // [batch * tokens, dim]
 
   for (let i = 0; i < config.n_layers; i++) {
-    const layer = `distilbert.transformer.layer.${i}`;
-    const [attention, ffn] = [`${layer}.attention`, `${layer}.ffn`];
+    const part = (name: string) => `${family.prefix}.${family.layers}.${i}.${name}`;
     // The head reads the last layer's first token alone: no other needs a query there, nor what follows it. That spares
     // an eighth of all the work, and the result is the same.
     const asking = i === config.n_layers - 1 ? firstOf(x) : x; // [batch * asking tokens, dim]
     const projections = {
-      query: dense(`${attention}.q_lin`),
-      key: dense(`${attention}.k_lin`),
-      value: dense(`${attention}.v_lin`),
+      query: dense(part(family.query)),
+      key: dense(part(family.key)),
+      value: dense(part(family.value)),
     };
-    const attended = layers.attention(x, asking, projections, weightOf(`${attention}.out_lin`), {
+    const attended = layers.attention(x, asking, projections, weightOf(part(family.attentionOut)), {
       ...{ batch, heads, lengths, source, precision },
       rate: config.attention_dropout,
     });
-    x = add(asking, attended, `${attention}.out_lin`, `${layer}.sa_layer_norm`, 0);
-    const outer = layers.feedForward(x, dense(`${ffn}.lin1`), weightOf(`${ffn}.lin2`), precision);
-    x = add(x, outer, `${ffn}.lin2`, `${layer}.output_layer_norm`, config.dropout);
+    // DistilBERT drops nothing here.
+    const rate = config.model_type === 'distilbert' ? 0 : config.dropout;
+    x = add(asking, attended, part(family.attentionOut), part(family.attentionNorm), rate);
+    const outer = layers.feedForward(x, dense(part(family.inner)), weightOf(part(family.outer)), precision);
+    x = add(x, outer, part(family.outer), part(family.outerNorm), config.dropout);
   }
 
   // Two small products: float32 costs nothing here, and the logits have all their digits.
   const linear = (x: Tensor, name: string) => addBias(product(x, weightOf(name), 'float32'), biasOf(name));
-  const pooled = layers.dropout(tf.relu(linear(x, 'pre_classifier')), config.seq_classif_dropout, source);
-  return linear(pooled, 'classifier') as Tensor2D;
+  const drop = (x: Tensor) => layers.dropout(x, config.seq_classif_dropout, source);
+  const pooled = linear(family.dropsFirst ? drop(x) : x, family.dense); // [batch, dim]
+  return linear(drop(family.activation === 'relu' ? tf.relu(pooled) : tf.tanh(pooled)), family.classifier) as Tensor2D;
 }

@@ -1,0 +1,178 @@
+// DistilBERT's elders against Hugging Face transformers on PyTorch, as their checkpoints come. Fixtures by test/fixtures/family.py.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import { loadClassifier, predictLogits, saveClassifier, type Classifier } from 'tunebook/model/classifier.js';
+import { composedLayers } from 'tunebook/model/composed-layers.js';
+import { maxTokens, ModelFormatError, parseConfig } from 'tunebook/model/config.js';
+import { fusedLayers } from 'tunebook/model/fused-layers.js';
+import { readSafetensors } from 'tunebook/model/safetensors.js';
+import { modelParts } from 'tunebook/model/summary.js';
+import { tf } from 'tunebook/tensorflow/runtime.js';
+import { loadTokenizer } from 'tunebook/text/tokenizer.js';
+import { trainedParameters } from 'tunebook/training/freeze.js';
+import { learningRateFactor } from 'tunebook/training/schedule.js';
+import { lossAndGradients, passInputs, TrainingStep, type LabelledBatch } from 'tunebook/training/step.js';
+import { train } from 'tunebook/training/train.js';
+import { fixtures, relativeDifference, unpack, type Packed } from '../checkout.js';
+
+interface Expected {
+  inputIds: number[];
+  lengths: number[];
+  batch: number;
+  tokens: number;
+  labels: number[];
+  logits: Packed;
+  loss: number;
+  gradients: Record<string, Packed>;
+  losses: number[];
+  texts: { text: string; ids: number[] }[];
+  head?: Record<string, Packed>;
+}
+const family = JSON.parse(fs.readFileSync(path.join(fixtures, 'family.json'), 'utf8')) as Record<string, Expected>;
+const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-test-'));
+after(() => fs.rmSync(temporary, { recursive: true }));
+
+const batchOf = ({ inputIds, lengths, labels, batch, tokens }: Expected): LabelledBatch => ({
+  inputIds: Int32Array.from(inputIds),
+  lengths: Int32Array.from(lengths),
+  labels: Int32Array.from(labels),
+  batch,
+  tokens,
+});
+
+/** Loads a fixture; a bare one gets the head that the reference had. */
+function load(name: string, layers = composedLayers): Classifier {
+  const model = loadClassifier(path.join(fixtures, name), { precision: 'float32', layers });
+  for (const [parameter, packed] of Object.entries(family[name]!.head ?? {})) {
+    const value = tf.tensor(unpack(packed), packed.shape);
+    model.parameters.get(parameter)!.assign(value);
+    value.dispose();
+  }
+  return model;
+}
+
+for (const [name, expected] of Object.entries(family)) {
+  for (const [making, layers] of Object.entries({ composed: composedLayers, fused: fusedLayers }))
+    test(`${name}, ${making} layers: logits, loss and gradients of a padded batch`, () => {
+      const model = load(name, layers);
+      const difference = relativeDifference(predictLogits(model, batchOf(expected)), unpack(expected.logits));
+      assert.ok(difference < 1e-5, `logits differ by ${difference}`);
+      const { loss, gradients } = lossAndGradients(model, passInputs(batchOf(expected)));
+      assert.ok(Math.abs(loss.dataSync()[0]! - expected.loss) < 1e-5);
+      assert.deepEqual([...gradients.keys()].sort(), Object.keys(expected.gradients).sort());
+      const size = Math.max(
+        ...Object.values(expected.gradients).flatMap((packed) => Array.from(unpack(packed), Math.abs)),
+      );
+      for (const [parameter, gradient] of gradients) {
+        const reference = unpack(expected.gradients[parameter]!);
+        const worst = gradient
+          .dataSync<'float32'>()
+          .reduce((most, value, i) => Math.max(most, Math.abs(value - reference[i]!)), 0);
+        assert.ok(worst / size < 1e-4, `${parameter} differs by ${worst}`);
+      }
+      model.dispose();
+    });
+
+  test(`${name}: 20 steps of training follow the reference`, () => {
+    const model = load(name);
+    const step = new TrainingStep(model, { weightDecay: 0.01 });
+    expected.losses.forEach((loss, i) => {
+      const found = step.run([batchOf(expected)], 5e-4 * learningRateFactor(i, 20, 2, 'linear')).loss;
+      assert.ok(Math.abs(found - loss) < 1e-4 * Math.max(1, loss), `step ${i}: ${found} against ${loss}`);
+    });
+    step.dispose();
+    model.dispose();
+  });
+
+  test(`${name}: its tokenizer, and a saved model that loads again with the same logits`, () => {
+    const tokenizer = loadTokenizer(path.join(fixtures, name));
+    for (const { text, ids } of expected.texts)
+      assert.deepEqual([...tokenizer.encode(text, 24)], ids, text.slice(0, 30));
+    const model = load(name);
+    const folder = path.join(temporary, name);
+    saveClassifier(model, folder, path.join(fixtures, name));
+    const again = loadClassifier(folder, { precision: 'float32', layers: composedLayers });
+    assert.deepEqual(again.notes, []);
+    assert.deepEqual(predictLogits(again, batchOf(expected)), predictLogits(model, batchOf(expected)));
+    assert.deepEqual(again.config, model.config);
+    for (const { text, ids } of expected.texts) assert.deepEqual([...loadTokenizer(folder).encode(text, 24)], ids);
+    model.dispose();
+    again.dispose();
+  });
+}
+
+test('a bare encoder says what is new; a head of three classes is left aside for two', () => {
+  const bare = loadClassifier(path.join(fixtures, 'minilm'));
+  assert.match(bare.notes.join(), /Freshly initialised, to be learnt: classifier\.weight, classifier\.bias/);
+  bare.dispose();
+  const finbert = loadClassifier(path.join(fixtures, 'finbert'), { labels: ['negative', 'positive'] });
+  assert.match(finbert.notes.join(), /knows 3 classes, 2 are wanted: it is left aside/);
+  finbert.dispose();
+  const renamed = loadClassifier(path.join(fixtures, 'finbert'), { labels: ['up', 'down', 'level'] });
+  assert.match(
+    renamed.notes.join(),
+    /classes positive, negative, neutral are taken for up, down, level, in that order/,
+  );
+  renamed.dispose();
+});
+
+test('RoBERTa trains with dropout, a used vocabulary and frozen layers, and knows its longest text', async () => {
+  const model = load('roberta');
+  Object.assign(model.config, { dropout: 0.1, attention_dropout: 0.1, seq_classif_dropout: 0.1 });
+  assert.equal(maxTokens(model.config), 24);
+  const rows = Array.from({ length: 32 }, (_, i) => Int32Array.from([0, 10 + (i % 2), 20 + (i % 5), 2]));
+  const data = { train: { ids: rows, labels: Int32Array.from(rows, (_, i) => i % 2) } };
+  const result = await train(model, data, {
+    arguments: { maxSteps: 60, learningRate: 3e-3, freeze: 1, perDeviceTrainBatchSize: 8 },
+  });
+  const mean = (list: { loss: number }[]) => list.reduce((sum, { loss }) => sum + loss, 0) / list.length;
+  assert.ok(
+    mean(result.records.slice(-10)) < 0.5 * mean(result.records.slice(0, 10)),
+    String(result.records.at(-1)!.loss),
+  );
+  const names = trainedParameters(model.parameters.keys(), 2, 1);
+  assert.ok(names.every((name) => !/embeddings|layer\.0/.test(name)) && names.includes('classifier.dense.weight'));
+  assert.deepEqual(
+    modelParts(model).map(({ part }) => part),
+    ['embeddings', 'layer 1', 'layer 2', 'classification head', 'all'],
+  );
+  model.dispose();
+});
+
+test('what cannot be computed is refused: another family, another activation, relative positions, a missing shard', () => {
+  assert.throws(
+    () => parseConfig({ model_type: 'gpt2' }),
+    /of a "gpt2" model; this loads distilbert, bert, roberta, xlm-roberta/,
+  );
+  assert.throws(() => parseConfig({ model_type: 'bert', hidden_act: 'relu' }), /activation "relu"/);
+  assert.throws(
+    () => parseConfig({ model_type: 'bert', position_embedding_type: 'relative_key' }),
+    /positions of the kind "relative_key"/,
+  );
+  assert.throws(
+    () => parseConfig({ model_type: 'bert', hidden_size: 30, num_attention_heads: 4 }),
+    /hidden_size 30, which its 4 heads/,
+  );
+  const folder = path.join(temporary, 'shards');
+  fs.cpSync(path.join(fixtures, 'roberta'), folder, { recursive: true });
+  fs.rmSync(path.join(folder, 'model-00002-of-00003.safetensors'));
+  assert.throws(
+    () => loadClassifier(folder),
+    (error: unknown) =>
+      error instanceof ModelFormatError && /lacks model-00002-of-00003\.safetensors/.test(error.message),
+  );
+});
+
+test('half precision is read exactly', () => {
+  const file = path.join(temporary, 'half.safetensors');
+  const numbers = [0, 1, -2, 65504, 2 ** -24, -(2 ** -14), 0.333251953125, Infinity];
+  const bits = [0, 0x3c00, 0xc000, 0x7bff, 1, 0x8400, 0x3555, 0x7c00];
+  const header = JSON.stringify({ x: { dtype: 'F16', shape: [8], data_offsets: [0, 16] } });
+  const prefix = Buffer.alloc(8);
+  prefix.writeBigUInt64LE(BigInt(header.length));
+  fs.writeFileSync(file, Buffer.concat([prefix, Buffer.from(header), Buffer.from(Uint16Array.from(bits).buffer)]));
+  assert.deepEqual([...readSafetensors(file).get('x')!.data], numbers);
+});
