@@ -27,6 +27,8 @@ export * from './settings.js';
 export * from './tensorflow/device.js';
 export * from './tensorflow/precision.js';
 export * from './text/batches.js';
+export * from './text/encode.js';
+export * from './text/stream.js';
 export * from './text/tokenizer.js';
 export * from './tracking/journal.js';
 export * from './training/analysis.js';

@@ -30,6 +30,8 @@ export interface Settings {
   maxSteps: number;
   /** TUNEBOOK_ROWS: takes that many reviews by chance; -1 for all. @default all; of a data set on the hub 20,000 on a GPU, else 2,000 */
   rows?: number | undefined;
+  /** TUNEBOOK_STREAMING: trains on all rows, read while training runs; `rows` of them are sampled to look at, choose and test by. @default false */
+  streaming: boolean;
   /** TUNEBOOK_LEARNING_RATE. @default 5e-5 */
   learningRate: number;
   /** TUNEBOOK_BATCH_SIZE. @default 16 */
@@ -96,6 +98,9 @@ const schema = z.object({
   epochs: z.coerce.number().positive().default(3).describe('passes over the training rows'),
   maxSteps: limit.default(-1).describe('ends training after so many updates; -1 for no such end'),
   rows: limit.optional().describe('takes that many reviews by chance; -1 for all'),
+  streaming: flag
+    .default(false)
+    .describe('trains on all rows, read while training runs; --rows of them are looked at, and chosen and tested by'),
   learningRate: z.coerce.number().positive().max(1).default(5e-5).describe('peak of the schedule'),
   batchSize: count(1).default(16).describe('rows'),
   maxLength: count(8).default(128).describe('tokens after which a text is cut'),

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { smoothed, learningCurvesFigure } from '../figures/learning-curves.js';
 import { colours } from '../figures/figure.js';
 import type { TrainingRecord } from '../training/train.js';
+import { remember } from '../training/records.js';
 import { showFigure } from './figure.js';
 import { show } from './kernel.js';
 
@@ -87,7 +88,7 @@ export function trainingProgress(): { update(record: TrainingRecord): void; fini
   let drawn = -Infinity;
   return {
     update(record) {
-      records.push(record);
+      remember(records, record);
       const now = performance.now();
       if (now - drawn < pauseMilliseconds && record.evalAccuracy === undefined) return;
       show({ 'image/svg+xml': progressSvg(records), 'text/plain': describeRecord(record) }, displayId, drawn > 0);

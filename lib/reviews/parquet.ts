@@ -89,9 +89,9 @@ export async function openParquet(name: string, source: string | AsyncBuffer): P
       Number(total_byte_size),
   }));
   let start = 0;
-  const chunks = groups.flatMap(({ rows, bytes }) => {
+  const chunks = groups.flatMap(({ rows, bytes }, group) => {
     start += rows;
-    return chunksOf(start - rows, rows, bytes);
+    return chunksOf(start - rows, rows, bytes, group);
   });
   // The text columns and the label.
   const buffer = groups.some(({ rows }) => rows > mostRowsInChunk) ? keepingLast(file, 4) : file;

@@ -19,6 +19,8 @@ export interface Chunk {
   from: number;
   /** Bytes to read for it; of Parquet about. */
   bytes: number;
+  /** Chunks of one number are read from the same bytes: a Parquet row group that was too large for one. */
+  group: number;
 }
 
 /** What a file holds. */
@@ -53,12 +55,12 @@ export type RowLocation = { name: string } & (
 export const mostRowsInChunk = 10_000;
 
 /** Cuts a run of rows into chunks of a bearable size. */
-export function chunksOf(start: number, rows: number, bytes: number): Chunk[] {
+export function chunksOf(start: number, rows: number, bytes: number, group = 0): Chunk[] {
   const parts = Math.ceil(rows / mostRowsInChunk);
   const size = Math.ceil(rows / parts);
   return Array.from({ length: parts }, (_, i) => {
     const count = Math.min(size, rows - i * size);
-    return { start: start + i * size, rows: count, from: 0, bytes: Math.ceil((bytes * count) / rows) };
+    return { start: start + i * size, rows: count, from: 0, bytes: Math.ceil((bytes * count) / rows), group };
   }).filter((chunk) => chunk.rows > 0);
 }
 
@@ -71,7 +73,7 @@ export function addRow(chunks: Chunk[], row: number, from: number, to: number): 
   if (last && last.rows < linesInChunk) {
     last.rows++;
     last.bytes = to - last.from;
-  } else chunks.push({ start: row, rows: 1, from, bytes: to - from });
+  } else chunks.push({ start: row, rows: 1, from, bytes: to - from, group: chunks.length });
 }
 
 /** Opens a place on the hub. */

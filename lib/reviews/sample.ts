@@ -113,7 +113,7 @@ export async function sampleReviews(
   const all = sizes.reduce((a, b) => a + b, 0);
   if ((rows < 0 ? all : Math.min(rows, all)) > mostRowsInTable)
     throw new ReviewsError(
-      `${source.name} has ${all.toLocaleString('en')} rows, too many for a table in memory. Take a sample (TUNEBOOK_ROWS=20000).`,
+      `${source.name} has ${all.toLocaleString('en')} rows, too many for a table in memory. Take a sample (TUNEBOOK_ROWS=20000), and train on all by TUNEBOOK_STREAMING=true.`,
     );
   const others = splits.filter((split) => split !== 'train').reduce((sum, split) => sum + shares[split], 0);
   const drawn: (Review & { split: SplitName })[] = [];
@@ -131,6 +131,13 @@ export async function sampleReviews(
   return reviewTable(drawn, source.labelNames);
 }
 
-/** How many rows to draw where nobody says: all, but of a data set on the hub 20,000 with a GPU and 2,000 without. */
-export const defaultRows = ({ files }: ReviewSource, gpu: boolean): number =>
-  files.some(({ from }) => from === 'embedded' || from === 'local') ? -1 : gpu ? 20_000 : 2_000;
+/** How many rows to draw where nobody says: all; of a data set on the hub, and of one that is streamed, 20,000 with a GPU and 2,000 without. */
+export function sampleSize(
+  { rows, streaming }: { rows?: number | undefined; streaming: boolean },
+  { files }: ReviewSource,
+  { kind }: { kind: 'CPU' | 'GPU' },
+): number {
+  if (rows !== undefined) return rows;
+  const whole = files.some(({ from }) => from === 'embedded' || from === 'local') && !streaming;
+  return whole ? -1 : kind === 'GPU' ? 20_000 : 2_000;
+}

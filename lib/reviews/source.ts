@@ -46,8 +46,8 @@ export interface ReviewsOptions {
   labelMapping?: string | undefined;
   /** Which configuration of a data set on the hub, where it has several. */
   datasetConfig?: string | undefined;
-  /** Whole files into the cache, where otherwise only ranges would be read: every row will be wanted, more than once. @default false */
-  download?: boolean;
+  /** Every row will be read, more than once: files of the hub are fetched whole, not by ranges. @default false */
+  streaming?: boolean;
 }
 
 const formats: Record<string, RowLocation['format']> = {
@@ -177,7 +177,7 @@ async function openFromHub(hub: Hub, name: string, options: ReviewsOptions & Dow
   const snapshot = snapshotFolder(repository.folder, repository.commit);
   const paths = Object.values(parquet).flatMap((list) => list.map(({ path }) => path));
   // Without the hub there is the cache, or an error that says so.
-  const fetched = options.download || repository.cached ? (await fetchFiles(repository, paths, options)).files : [];
+  const fetched = options.streaming || repository.cached ? (await fetchFiles(repository, paths, options)).files : [];
   const locations: ReviewSource['locations'] = {};
   const files: SourceFile[] = [];
   for (const [split, list] of Object.entries(parquet) as [SplitName, { path: string; size: number }[]][])
@@ -212,7 +212,13 @@ export async function openReviews(
   options: ReviewsOptions & DownloadOptions = {},
   hub: Hub = hubOfEnvironment(),
 ): Promise<ReviewSource> {
-  if (name === 'embedded') return embeddedReviews();
+  if (name === 'embedded') {
+    if (options.streaming)
+      throw new ReviewsError(
+        'The embedded reviews are few and fit into memory: leave TUNEBOOK_STREAMING out, or name a data set.',
+      );
+    return embeddedReviews();
+  }
   if (fs.existsSync(name)) return openLocal(name, options);
   if (path.extname(name).toLowerCase() in formats || !isRepositoryName(name))
     throw new ReviewsError(`There is no file ${name}.`);

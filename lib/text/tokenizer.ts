@@ -1,16 +1,20 @@
-/** Texts to token ids, by the tokenizer of transformers.js: 8,500 reviews a second on one core, so none of our own. */
+/**
+ * Texts to token ids, by the tokenizer of transformers.js: 8,500 reviews a second on one core, several times that with
+ * words remembered, so none of our own.
+ */
 import fs from 'node:fs';
 import path from 'node:path';
 import * as tokenizers from '@huggingface/tokenizers';
-import { reviewsOf, type ReviewTable } from '../reviews/table.js';
-import type { EncodedReviews } from './batches.js';
 import { wordPieceTokenizer } from './word-piece.js';
 
 /** What is used of the package, whose own types name files that it does not ship. */
+interface WholeTokenizer {
+  encode(text: string): { ids: number[]; tokens: string[] };
+}
 const HuggingFaceTokenizer = tokenizers.Tokenizer as unknown as new (
   tokenizer: object,
   config: object,
-) => { encode(text: string): { ids: number[]; tokens: string[] } };
+) => WholeTokenizer;
 
 export interface Tokenizer {
   /** Token ids with the opening and the closing one, cut to `maxLength` tokens (default 512). */
@@ -19,12 +23,17 @@ export interface Tokenizer {
   tokens(text: string): string[];
 }
 
-/** Characters tokenized at first, for each token that is wanted: words are shorter than that, with rare exceptions. */
-const charactersPerToken = 16;
+/** What is looked at of tokenizer.json. */
+interface TokenizerDefinition {
+  normalizer?: { type: string } | null;
+  pre_tokenizer?: { type: string } | null;
+  model?: { type?: string };
+  added_tokens?: { content: string; lstrip?: boolean; rstrip?: boolean; single_word?: boolean }[];
+}
 
-/** The definition of a tokenizer, as tokenizer.json has it. */
+/** A tokenizer's files, parsed. */
 export interface TokenizerFiles {
-  tokenizer: object;
+  tokenizer: TokenizerDefinition;
   config: object;
 }
 
@@ -48,6 +57,74 @@ export function readTokenizer(folder: string): TokenizerFiles {
   );
 }
 
+type Encode = (text: string, maxLength: number) => Int32Array;
+
+/** Words remembered with their tokens, in each of two halves; most of what is said in a language is said with fewer. */
+const mostWords = 50_000;
+
+/** Longer ones hardly come twice. */
+const longestWord = 40;
+
+/** Whether BERT's tokenizer is meant, which cuts at every space and looks at each word by itself. */
+function looksAtWords(definition: TokenizerDefinition): boolean {
+  const { normalizer, pre_tokenizer: preTokenizer, model, added_tokens: added = [] } = definition;
+  return (
+    normalizer?.type === 'BertNormalizer' &&
+    preTokenizer?.type === 'BertPreTokenizer' &&
+    model?.type === 'WordPiece' &&
+    added.every(
+      ({ content, lstrip, rstrip, single_word: single }) => !lstrip && !rstrip && !single && !/\s/.test(content),
+    )
+  );
+}
+
+/**
+ * Word by word, each remembered: the same tokens as of the whole text, four times as fast, and of a text of a megabyte no
+ * more than is wanted. Words end at what BERT takes for a space and for nothing else; other spaces it finds itself.
+ */
+function encodeWords(tokenizer: WholeTokenizer): Encode {
+  // Two halves: what is still asked for survives when the older one is let go of.
+  let [recent, older] = [new Map<string, number[]>(), new Map<string, number[]>()];
+  const { ids: frame } = tokenizer.encode('');
+  const [opening, closing] = [frame[0]!, frame.at(-1)!];
+  const tokensOf = (word: string): number[] => {
+    const found = recent.get(word);
+    if (found) return found;
+    const ids = older.get(word) ?? tokenizer.encode(word).ids.slice(1, -1);
+    if (word.length <= longestWord) recent.set(word, ids);
+    if (recent.size >= mostWords) [recent, older] = [new Map<string, number[]>(), recent];
+    return ids;
+  };
+  return (text, maxLength) => {
+    const ids = [opening];
+    for (const [word] of text.matchAll(/[^ \t\n\r]+/g)) {
+      for (const id of tokensOf(word)) ids.push(id);
+      if (ids.length >= maxLength) break;
+    }
+    ids.length = Math.min(ids.length, maxLength - 1);
+    ids.push(closing);
+    return Int32Array.from(ids);
+  };
+}
+
+/** Characters tokenized at first, for each token that is wanted: words are shorter than that, with rare exceptions. */
+const charactersPerToken = 8;
+
+/**
+ * The text as a whole, as far as it takes: of one of a megabyte only the beginning, up to a space, where no token ends early.
+ */
+const encodeBeginning =
+  (tokenizer: WholeTokenizer): Encode =>
+  (text, maxLength) => {
+    for (let length = charactersPerToken * maxLength; ; length *= 4) {
+      const space = length < text.length ? text.lastIndexOf(' ', length) : -1;
+      const { ids } = tokenizer.encode(space > 0 ? text.slice(0, space) : text);
+      if (space > 0 && ids.length <= maxLength) continue;
+      // The last token stays when the text is cut.
+      return Int32Array.from(ids.length > maxLength ? [...ids.slice(0, maxLength - 1), ids.at(-1)!] : ids);
+    }
+  };
+
 /**
  * Loads the tokenizer of a local Hugging Face folder; nothing is fetched.
  * @throws Error when there is neither tokenizer.json nor vocab.txt
@@ -56,26 +133,10 @@ export function loadTokenizer(folder: string): Tokenizer {
   const { tokenizer: definition, config } = readTokenizer(folder);
   // The padding and cutting of its maker's own use are no business of ours.
   const tokenizer = new HuggingFaceTokenizer({ ...definition, truncation: null, padding: null }, config);
-  const encode = (text: string, maxLength = 512) => {
-    // A lone surrogate is no character; UTF-8 has no place for it.
-    const whole = text.toWellFormed();
-    // Of a text of a megabyte only the beginning is cut into tokens, as far as it takes: at a space, where no token ends early.
-    for (let length = charactersPerToken * maxLength; ; length *= 4) {
-      const space = length < whole.length ? whole.lastIndexOf(' ', length) : -1;
-      const { ids } = tokenizer.encode(space > 0 ? whole.slice(0, space) : whole);
-      if (space > 0 && ids.length <= maxLength) continue;
-      // The last token stays when the text is cut.
-      return Int32Array.from(ids.length > maxLength ? [...ids.slice(0, maxLength - 1), ids.at(-1)!] : ids);
-    }
-  };
-  return { encode, tokens: (text) => tokenizer.encode(text.toWellFormed()).tokens };
-}
-
-/** Encodes labelled texts for training and evaluation. */
-export function encodeReviews(tokenizer: Tokenizer, table: ReviewTable, maxLength = 512): EncodedReviews {
-  const reviews = reviewsOf(table);
+  const encode = looksAtWords(definition) ? encodeWords(tokenizer) : encodeBeginning(tokenizer);
   return {
-    ids: reviews.map(({ text }) => tokenizer.encode(text, maxLength)),
-    labels: Int32Array.from(reviews, ({ label }) => label),
+    // A lone surrogate is no character; UTF-8 has no place for it.
+    encode: (text, maxLength = 512) => encode(text.toWellFormed(), maxLength),
+    tokens: (text) => tokenizer.encode(text.toWellFormed()).tokens,
   };
 }

@@ -8,7 +8,7 @@
  * @param config tokenizer_config.json
  * @returns what tokenizer.json would hold
  */
-export function wordPieceTokenizer(vocabulary: string, config: object): object {
+export function wordPieceTokenizer(vocabulary: string, config: object) {
   const {
     do_lower_case: lowercase = true,
     strip_accents: stripAccents = null,

@@ -31,7 +31,7 @@ export interface TrainingArguments {
   adamEpsilon: number;
   /** Batches of texts of like length, padded to their longest. @default true */
   groupByLength: boolean;
-  /** Updates between two looks at the validation rows; 0 for one an epoch. @default 0 */
+  /** Updates between two looks at the validation rows; 0 for one an epoch, of a stream ten. @default 0 */
   evalSteps: number;
   /** Evaluations without improvement after which training ends; 0 for never. @default 3 */
   earlyStoppingPatience: number;

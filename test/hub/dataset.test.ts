@@ -126,7 +126,7 @@ test('the conversion to Parquet where there is none of its own; several configur
 });
 
 test('downloaded whole, it is read from the cache, and without the hub', async () => {
-  const source = await openReviews('amazon_polarity', { download: true }, hub);
+  const source = await openReviews('amazon_polarity', { streaming: true }, hub);
   assert.ok(source.files.every(({ from }) => from === 'hub'));
   const offline = await openReviews('amazon_polarity', {}, { ...hub, offline: true });
   assert.ok(offline.files.every(({ from }) => from === 'cache'));
@@ -152,7 +152,7 @@ test('auto takes the hub where it answers or its files are cached, else the embe
   assert.equal((await chooseSources({ source: 'auto' }, { ...hub, endpoint: stalled.endpoint })).fallback, true);
   await stalled.close();
   await fetchModel('distilbert-base-uncased', {}, hub);
-  await openReviews('amazon_polarity', { download: true }, hub);
+  await openReviews('amazon_polarity', { streaming: true }, hub);
   assert.equal((await chooseSources({ source: 'auto' }, nobody)).model, 'distilbert-base-uncased');
   const named = await chooseSources({ source: 'auto', model: 'a/b', dataset: 'c.csv' }, nobody);
   assert.deepEqual([named.model, named.dataset], ['a/b', 'c.csv']);

@@ -10,7 +10,8 @@ import { sampleReviews } from 'tunebook/reviews/sample.js';
 import { openReviews, type ReviewsOptions } from 'tunebook/reviews/source.js';
 import { splitReviews } from 'tunebook/reviews/split.js';
 import { reviewsOf, reviewTable } from 'tunebook/reviews/table.js';
-import { encodeReviews, loadTokenizer } from 'tunebook/text/tokenizer.js';
+import { encodeReviews } from 'tunebook/text/encode.js';
+import { loadTokenizer } from 'tunebook/text/tokenizer.js';
 import { embeddedModel } from '../checkout.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-test-'));

@@ -3,6 +3,10 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { evaluationBatches, padBatch, trainingBatches, type EncodedReviews } from 'tunebook/text/batches.js';
+import { embeddedReviews } from 'tunebook/reviews/embedded.js';
+import { sampleReviews } from 'tunebook/reviews/sample.js';
+import { reviewsOf } from 'tunebook/reviews/table.js';
+import { seededRandom } from 'tunebook/text/random.js';
 import { loadTokenizer } from 'tunebook/text/tokenizer.js';
 import { embeddedModel, fixtures } from '../checkout.js';
 
@@ -15,6 +19,28 @@ test("tokens are those of transformers' tokenizer", () => {
   for (const { text, ids } of cases) assert.deepEqual([...tokenizer.encode(text)], ids, text.slice(0, 40));
   assert.equal(tokenizer.encode('great '.repeat(600), 16).length, 16);
   assert.doesNotThrow(() => tokenizer.encode('a lone \ud83d surrogate'));
+});
+
+test("words remembered change nothing: the same tokens as transformers.js's tokenizer, on reviews and on every kind of character", async () => {
+  const { AutoTokenizer, env } = await import('@huggingface/transformers');
+  env.allowRemoteModels = false;
+  const whole = await AutoTokenizer.from_pretrained(embeddedModel, { local_files_only: true });
+  const tokenizer = loadTokenizer(embeddedModel);
+  const random = seededRandom(1);
+  const alphabet = [
+    ..."aZ0 \t\n\r\v\u00a0\u3000\u2028\ufeff\u200b\u0000\u0007.,'-#[]()éÉßΣσς\u0301很好ก็ไทยअ😀👩‍👩‍👧\ufffd",
+    ' ',
+    ' ',
+    'the',
+    '[SEP]',
+    '[MASK]',
+    'ing',
+  ];
+  const strings = Array.from({ length: 3000 }, () =>
+    Array.from({ length: Math.floor(random() * 30) }, () => alphabet[Math.floor(random() * alphabet.length)]).join(''),
+  );
+  for (const text of [...reviewsOf(await sampleReviews(embeddedReviews())).map(({ text }) => text), ...strings])
+    assert.deepEqual([...tokenizer.encode(text, 512)], whole.encode(text), JSON.stringify(text));
 });
 
 test('a folder without a tokenizer is refused in words', () => {

@@ -1,0 +1,184 @@
+/**
+ * A data set of any size as batches to train on, in constant memory. Rows are read, cleaned and tokenized by workers, a
+ * block of some thousand at a time and a few blocks ahead of the trainer. Each epoch takes the runs of rows that the files
+ * are made of in another order; inside a block rows are shuffled and grouped by length, as trainingBatches does.
+ *
+ * Everything follows from the seed, so a position in the stream (epoch, block, batch) is all that is needed to go on from
+ * there, and going on reads one block anew.
+ */
+import os from 'node:os';
+import { Piscina } from 'piscina';
+import { ReviewsError, type Dropped } from '../reviews/review.js';
+import type { RowFile } from '../reviews/row-file.js';
+import type { ReviewSource } from '../reviews/source.js';
+import { reviewsOf, type ReviewTable } from '../reviews/table.js';
+import { trainingBatches, type EncodedReviews, type IndexedBatch } from './batches.js';
+import { seededRandom, shuffle } from './random.js';
+import { textKey, type BlockPart, type PackedBlock, type WorkerSettings } from './stream-block.js';
+
+/** Where a stream is: the batch that comes next. */
+export interface StreamPosition {
+  epoch: number;
+  /** Of the epoch. */
+  block: number;
+  /** Of the block. */
+  batch: number;
+}
+
+export interface StreamedBatch extends IndexedBatch {
+  /** The position behind it. */
+  next: StreamPosition;
+}
+
+export interface StreamOptions {
+  /** The model's, for its tokenizer. */
+  tokenizerFolder: string;
+  /** Tokens after which a text is cut. @default 128 */
+  maxLength?: number;
+  /** Texts to be left out of training, wherever they come: those to choose and test by. */
+  without?: ReviewTable[];
+  /** Rows that are shuffled together. @default 16384 */
+  blockRows?: number;
+  /** Threads that read and tokenize. @default as many as there are cores, 8 at most */
+  workers?: number;
+}
+
+export function unpackBlock({ packed, rows }: PackedBlock): EncodedReviews {
+  let at = 2 * rows;
+  const ids = Array.from({ length: rows }, (_, row) => packed.subarray(at, (at += packed[row]!)));
+  return { ids, labels: packed.subarray(rows, 2 * rows) };
+}
+
+/** Blocks of an epoch: groups of chunks in an order of their own, cut where there are enough rows. */
+function blocksOf(files: RowFile[], blockRows: number, random: () => number): BlockPart[][] {
+  const groups: BlockPart[][] = [];
+  files.forEach((file, number) => {
+    const groupOf = new Map<number, BlockPart[]>();
+    for (const chunk of file.chunks) {
+      const part = { file: number, chunk };
+      const group = groupOf.get(chunk.group);
+      if (group) group.push(part);
+      else groupOf.set(chunk.group, [part]);
+    }
+    groups.push(...groupOf.values());
+  });
+  const blocks: BlockPart[][] = [];
+  let rows = Infinity;
+  // Somebody is waiting for the first, so it is small.
+  const enough = () => (blocks.length === 1 ? Math.min(blockRows, firstBlockRows) : blockRows);
+  for (const part of shuffle(groups, random).flatMap((group) => shuffle(group, random))) {
+    if (rows >= enough()) {
+      blocks.push([]);
+      rows = 0;
+    }
+    blocks.at(-1)!.push(part);
+    rows += part.chunk.rows;
+  }
+  return blocks;
+}
+
+const firstBlockRows = 1024;
+
+/** Epochs' blocks are numbered on, so that each has a chance of its own. */
+const mostBlocks = 2 ** 20;
+
+/** How rows become batches, see trainingBatches. */
+export interface BatchOptions {
+  batchSize: number;
+  seed: number;
+  groupByLength?: boolean;
+  maxTokens?: number;
+}
+
+export class ReviewStream {
+  /** Rows of an epoch, those included that will turn out to be of no use. */
+  readonly rows: number;
+  /** Rows left out so far, by reason. */
+  readonly dropped: Dropped;
+  /** Rows left out so far since they are to choose or to test by. */
+  heldOut = 0;
+  readonly #files: RowFile[];
+  readonly #pool: Piscina<BlockPart[], PackedBlock>;
+  readonly #blockRows: number;
+  readonly #ahead: number;
+
+  /** @throws ReviewsError for a source that is in memory and needs no streaming */
+  constructor(
+    { name, splits, locations, reading, dropped }: ReviewSource,
+    {
+      tokenizerFolder,
+      maxLength = 128,
+      without = [],
+      blockRows = 16_384,
+      workers = Math.min(8, os.availableParallelism()),
+    }: StreamOptions,
+  ) {
+    this.#files = splits.train ?? [];
+    this.rows = this.#files.reduce((sum, file) => sum + file.rows, 0);
+    this.dropped = dropped;
+    if (!locations.train || this.rows === 0)
+      throw new ReviewsError(`${name} has no rows to stream; it is read as a whole.`);
+    this.#blockRows = blockRows;
+    this.#ahead = workers + 1;
+    const settings: WorkerSettings = {
+      files: locations.train.map((location, i) => ({ location, columns: this.#files[i]!.columns })),
+      reading,
+      tokenizerFolder,
+      maxLength,
+      without: without.flatMap((table) => reviewsOf(table).map(({ text }) => textKey(text))),
+    };
+    this.#pool = new Piscina({
+      filename: new URL('./stream-worker.js', import.meta.url).href,
+      workerData: settings,
+      maxThreads: workers,
+      minThreads: workers,
+      // What a block needs on its way; V8 would let a worker's garbage grow to half the machine's memory.
+      resourceLimits: { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 32 },
+    });
+  }
+
+  /**
+   * Batches from a position on, epoch after epoch, without end: who takes them says when it is enough.
+   * @throws ReviewsError or HubError, with the words of whatever stopped a worker
+   */
+  async *batches(
+    options: BatchOptions,
+    from: StreamPosition = { epoch: 0, block: 0, batch: 0 },
+  ): AsyncGenerator<StreamedBatch> {
+    const blocksInEpoch = (epoch: number) => blocksOf(this.#files, this.#blockRows, seededRandom(options.seed, epoch));
+    let { epoch, block } = from;
+    let blocks = blocksInEpoch(epoch);
+    const queue: { epoch: number; block: number; last: boolean; work: Promise<PackedBlock> }[] = [];
+    for (let skip = from.batch; ; skip = 0) {
+      while (queue.length < this.#ahead) {
+        const work = this.#pool.run(blocks[block]!);
+        // Whoever awaits it is told; until then nobody else need be.
+        work.catch(() => {});
+        queue.push({ epoch, block, last: block === blocks.length - 1, work });
+        if (++block === blocks.length) [epoch, block, blocks] = [epoch + 1, 0, blocksInEpoch(epoch + 1)];
+      }
+      const current = queue.shift()!;
+      const packed = await current.work;
+      this.heldOut += packed.heldOut;
+      for (const reason of Object.keys(packed.dropped) as (keyof Dropped)[])
+        this.dropped[reason] += packed.dropped[reason];
+      const batches =
+        packed.rows === 0
+          ? []
+          : trainingBatches(unpackBlock(packed), { ...options, epoch: current.epoch * mostBlocks + current.block });
+      const behind = current.last
+        ? { epoch: current.epoch + 1, block: 0, batch: 0 }
+        : { epoch: current.epoch, block: current.block + 1, batch: 0 };
+      for (const [i, batch] of batches.entries()) {
+        if (i < skip) continue;
+        const next = i === batches.length - 1 ? behind : { epoch: current.epoch, block: current.block, batch: i + 1 };
+        yield { ...batch, next };
+      }
+    }
+  }
+
+  /** Ends the workers. */
+  async dispose(): Promise<void> {
+    await this.#pool.destroy();
+  }
+}
