@@ -122,7 +122,7 @@ const schema = z.object({
 });
 
 /** The environment variable of a setting. */
-export const variableOf = (name: string) => `TUNEBOOK_${name.replace(/[A-Z]/g, '_$&').toUpperCase()}`;
+const variableOf = (name: string) => `TUNEBOOK_${name.replace(/[A-Z]/g, '_$&').toUpperCase()}`;
 
 /** Every setting, with what it is in a line and its default, if it has one of its own. */
 export const settingsList = (Object.keys(schema.shape) as (keyof Settings)[]).map((setting) => ({

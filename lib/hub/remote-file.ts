@@ -5,9 +5,8 @@ import { PassingError, requestOnce, withRetries } from './request.js';
 
 /**
  * @param size bytes
- * @param onBytes told of each range that has arrived
  */
-export function remoteFile(hub: Hub, url: string, size: number, onBytes?: (bytes: number) => void): AsyncBuffer {
+export function remoteFile(hub: Hub, url: string, size: number): AsyncBuffer {
   return {
     byteLength: size,
     slice: (start, end = size) =>
@@ -29,7 +28,6 @@ export function remoteFile(hub: Hub, url: string, size: number, onBytes?: (bytes
             if (filled === whole.length) break;
           }
           if (filled < whole.length) throw new PassingError(`${filled} of ${whole.length} bytes came`);
-          onBytes?.(whole.length);
           return whole.buffer;
         } finally {
           done();

@@ -5,6 +5,7 @@ import { cachedCommit, cachedFiles, repositoryFolder, type RepositoryType } from
 import type { Hub } from './environment.js';
 import {
   GatedRepoError,
+  HubError,
   HubUnavailableError,
   OfflineError,
   offlineChoices,
@@ -68,6 +69,9 @@ async function suggestions(hub: Hub, type: RepositoryType, name: string): Promis
   return found;
 }
 
+/** Of git or sha256. */
+const isHash = (text: string) => /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(text);
+
 async function ask(
   hub: Hub,
   type: RepositoryType,
@@ -84,6 +88,12 @@ async function ask(
   for await (const { type: kind, path, size, oid, lfs } of tree)
     if (kind === 'file')
       files.push({ path, size: lfs?.size ?? size, ...((lfs?.oid ?? oid) && { blob: lfs?.oid ?? oid! }) });
+  // Names that folders and files of the cache will have: a hub that is none of Hugging Face's must not choose them freely.
+  const strange = files.find(({ path, blob }) => path.split(/[/\\]/).includes('..') || !isHash(blob ?? sha))?.path;
+  if (!isHash(sha) || strange)
+    throw new HubError(
+      `${hub.endpoint} answers with ${strange ? `the file '${strange}'` : `the commit '${sha}'`}, which no repository has.`,
+    );
   return { hub, type, name, id, revision, commit: sha, files, cached: false };
 }
 

@@ -10,7 +10,7 @@ import {
 import { compressors } from 'hyparquet-compressors';
 import { HubError } from '../hub/errors.js';
 import { ReviewsError } from './review.js';
-import { chunksOf, mostRowsInChunk, type Row, type RowFile } from './row-file.js';
+import { chunksOf, type Row, type RowFile } from './row-file.js';
 
 async function localFile(path: string): Promise<AsyncBuffer> {
   const { size } = await stat(path);
@@ -94,7 +94,7 @@ export async function openParquet(name: string, source: string | AsyncBuffer): P
     return chunksOf(start - rows, rows, bytes, group);
   });
   // The text columns and the label.
-  const buffer = groups.some(({ rows }) => rows > mostRowsInChunk) ? keepingLast(file, 4) : file;
+  const buffer = chunks.length > groups.length ? keepingLast(file, 4) : file;
   return {
     columns,
     rows: start,

@@ -46,7 +46,7 @@ export interface Reading {
 }
 
 /** The text of a row: its columns' texts, where there are any; lone surrogates, which are no characters, replaced. */
-export const textOf = (row: Record<string, unknown>, textColumns: string[]): string =>
+const textOf = (row: Record<string, unknown>, textColumns: string[]): string =>
   textColumns
     .map((column) => row[column])
     .filter((value) => typeof value === 'string' && value.trim() !== '')

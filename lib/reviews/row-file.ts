@@ -27,7 +27,7 @@ export interface Chunk {
 export interface RowIndex {
   columns: string[];
   rows: number;
-  /** All rows, in their order; none has more than `mostRowsInChunk`. */
+  /** All rows, in their order; none is too large to be read at once. */
   chunks: Chunk[];
 }
 
@@ -51,12 +51,15 @@ export type RowLocation = { name: string } & (
   | { format: 'parquet'; place: { path: string } | { url: string; size: number } }
 );
 
-/** More would be too much at once: 10,000 reviews are 4 MB. */
-export const mostRowsInChunk = 10_000;
+/** More would be too much at once: 10,000 reviews are 4 MB, … */
+const mostRowsInChunk = 10_000;
+
+/** … but texts may be of any length. */
+const mostBytesInChunk = 16e6;
 
 /** Cuts a run of rows into chunks of a bearable size. */
 export function chunksOf(start: number, rows: number, bytes: number, group = 0): Chunk[] {
-  const parts = Math.ceil(rows / mostRowsInChunk);
+  const parts = Math.min(rows, Math.max(Math.ceil(rows / mostRowsInChunk), Math.ceil(bytes / mostBytesInChunk)));
   const size = Math.ceil(rows / parts);
   return Array.from({ length: parts }, (_, i) => {
     const count = Math.min(size, rows - i * size);
@@ -70,7 +73,7 @@ const linesInChunk = 1000;
 /** Notes the place of row number `row`, in the last chunk or in a new one. */
 export function addRow(chunks: Chunk[], row: number, from: number, to: number): void {
   const last = chunks.at(-1);
-  if (last && last.rows < linesInChunk) {
+  if (last && last.rows < linesInChunk && last.bytes < mostBytesInChunk) {
     last.rows++;
     last.bytes = to - last.from;
   } else chunks.push({ start: row, rows: 1, from, bytes: to - from, group: chunks.length });
@@ -78,6 +81,20 @@ export function addRow(chunks: Chunk[], row: number, from: number, to: number): 
 
 /** Opens a place on the hub. */
 export type OpenRemote = (url: string, size: number) => AsyncBuffer;
+
+/** Chunks read at once: each costs a round trip where the file is on the hub. */
+const chunksAtOnce = 8;
+
+/** Reads chunks of several files, in their order. */
+export async function* readChunks(
+  chunks: { file: RowFile; chunk: Chunk }[],
+  columns: string[],
+): AsyncGenerator<{ file: RowFile; rows: Row[] }> {
+  for (let i = 0; i < chunks.length; i += chunksAtOnce) {
+    const some = chunks.slice(i, i + chunksAtOnce);
+    yield* await Promise.all(some.map(async ({ file, chunk }) => ({ file, rows: await file.read(chunk, columns) })));
+  }
+}
 
 /** Rows of a file whose index is known already. */
 export async function rowReader(location: RowLocation, columns: string[], open: OpenRemote): Promise<ReadRows> {

@@ -6,7 +6,7 @@
 import type { SplitName } from '../hub/dataset.js';
 import { seededRandom, shuffle } from '../text/random.js';
 import { describeDropped, reviewsOfRows, ReviewsError, type Review } from './review.js';
-import type { Chunk, RowFile } from './row-file.js';
+import { readChunks, type Chunk, type RowFile } from './row-file.js';
 import type { ReviewSource } from './source.js';
 import { reviewTable, type ReviewTable } from './table.js';
 
@@ -80,15 +80,8 @@ async function sampleSplit(
       : chooseChunks(files, rows, random);
   const { textColumns, labelColumn } = source.reading;
   const reviews: Review[] = [];
-  for (const { file, chunk } of chunks)
-    reviews.push(
-      ...reviewsOfRows(
-        await file.read(chunk, [...textColumns, labelColumn]),
-        source.reading,
-        source.dropped,
-        file.name,
-      ),
-    );
+  for await (const { file, rows } of readChunks(chunks, [...textColumns, labelColumn]))
+    for (const review of reviewsOfRows(rows, source.reading, source.dropped, file.name)) reviews.push(review);
   if (rows < 0 || rows >= reviews.length) return reviews;
   return stratify ? stratified(reviews, rows, random) : shuffle(reviews, random).slice(0, rows);
 }

@@ -13,7 +13,7 @@ import { isRepositoryName } from '../hub/repository.js';
 import { embeddedReviews } from './embedded.js';
 import { classesOfValues, labelText, namedClasses, parseLabelMapping, type Classes } from './labels.js';
 import { nothingDropped, ReviewsError, type Dropped, type Reading } from './review.js';
-import { openRowFile, type OpenRemote, type RowFile, type RowLocation } from './row-file.js';
+import { openRowFile, readChunks, type OpenRemote, type RowFile, type RowLocation } from './row-file.js';
 
 /** A file of a source, and where it is read from. */
 export interface SourceFile {
@@ -87,15 +87,14 @@ const chunksLookedThrough = 200;
 
 async function valuesOf(files: RowFile[], column: string): Promise<Set<string>> {
   const all = files.flatMap((file) => file.chunks.map((chunk) => ({ file, chunk })));
-  const every = Math.max(1, all.length / chunksLookedThrough);
+  const count = Math.min(all.length, chunksLookedThrough);
+  const chosen = Array.from({ length: count }, (_, i) => all[Math.floor((i * all.length) / count)]!);
   const values = new Set<string>();
-  for (let i = 0; i < all.length; i += every) {
-    const { file, chunk } = all[Math.floor(i)]!;
-    for (const row of await file.read(chunk, [column])) {
+  for await (const { rows } of readChunks(chosen, [column]))
+    for (const row of rows) {
       const label = labelText(row[column]);
       if (label !== '') values.add(label);
     }
-  }
   return values;
 }
 

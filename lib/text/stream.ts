@@ -43,7 +43,7 @@ export interface StreamOptions {
   workers?: number;
 }
 
-export function unpackBlock({ packed, rows }: PackedBlock): EncodedReviews {
+function unpackBlock({ packed, rows }: PackedBlock): EncodedReviews {
   let at = 2 * rows;
   const ids = Array.from({ length: rows }, (_, row) => packed.subarray(at, (at += packed[row]!)));
   return { ids, labels: packed.subarray(rows, 2 * rows) };
@@ -177,8 +177,8 @@ export class ReviewStream {
     }
   }
 
-  /** Ends the workers. */
+  /** Ends the workers when what they have begun is done; ended at once, what they still say would find nobody. */
   async dispose(): Promise<void> {
-    await this.#pool.destroy();
+    await this.#pool.close({ force: true });
   }
 }

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
@@ -19,6 +21,7 @@ import {
   RevisionNotFoundError,
 } from 'tunebook/hub/errors.js';
 import { fetchModel, NoWeightsError } from 'tunebook/hub/model.js';
+import { requestOnce } from 'tunebook/hub/request.js';
 import { embeddedModel } from '../checkout.js';
 import { standInToken, startStandInHub, type StandInHub } from './stand-in.js';
 
@@ -350,6 +353,42 @@ test("the environment's variables are Hugging Face's", () => {
   assert.equal(hubOfEnvironment().token, 'hf_given');
   for (const name of Object.keys(process.env)) if (!(name in kept)) delete process.env[name];
   Object.assign(process.env, kept);
+});
+
+test('the token goes to the hub and to nobody whom it redirects to', async () => {
+  const seen: (string | undefined)[] = [];
+  const listen = async (answer: http.RequestListener) => {
+    const listening = http.createServer(answer);
+    await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
+    return { listening, url: `http://127.0.0.1:${(listening.address() as AddressInfo).port}` };
+  };
+  const other = await listen((request, response) => {
+    seen.push(request.headers.authorization);
+    response.end('bytes');
+  });
+  const first = await listen((request, response) => {
+    seen.push(request.headers.authorization);
+    response.writeHead(302, { location: other.url }).end();
+  });
+  const { response, done } = await requestOnce({ ...hub, endpoint: first.url, token: 'hf_secret' }, `${first.url}/x`);
+  assert.equal(await response.text(), 'bytes');
+  done();
+  assert.deepEqual(seen, ['Bearer hf_secret', undefined]);
+  for (const { listening } of [first, other]) {
+    listening.close();
+    listening.closeAllConnections();
+  }
+});
+
+test('a hub that lists a path out of the cache is refused', async () => {
+  const hostile = await startStandInHub([
+    { type: 'model', id: 'a/b', files: { ...model, '../../../outside.json': Buffer.from('x') } },
+  ]);
+  await assert.rejects(
+    fetchModel('a/b', {}, { ...hub, endpoint: hostile.endpoint }),
+    /answers with the file '\.\.\/\.\.\/\.\.\/outside\.json'/,
+  );
+  await hostile.close();
 });
 
 const child = fileURLToPath(new URL('./fetch-model.js', import.meta.url));

@@ -50,7 +50,12 @@ test(
       {
         stdio: 'ignore',
         detached: true,
-        env: { ...process.env, TUNEBOOK_EPOCHS: '30', TUNEBOOK_RUN_FOLDER: path.join(folder, 'run') },
+        env: {
+          ...process.env,
+          TUNEBOOK_SOURCE: 'embedded',
+          TUNEBOOK_EPOCHS: '30',
+          TUNEBOOK_RUN_FOLDER: path.join(folder, 'run'),
+        },
       },
     );
     const browser = await chromium.launch({
@@ -97,7 +102,7 @@ test(
         "![...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].some((prompt) => prompt.textContent.includes('*'))",
       );
       const texts = await page.$$eval('.jp-OutputArea', (areas) => areas.map(({ textContent }) => textContent ?? ''));
-      assert.ok(texts.some((text) => /interrupted: \d+ samples/.test(text)));
+      assert.ok(texts.some((text) => /end\s*interrupted\s*samples\s*\d+/.test(text)));
       assert.ok(texts.some((text) => text.includes('identical logits')));
       assert.equal(await page.$(moving), null, 'the figure has taken the place of the curves');
       assert.ok((await prompts(page)).every((prompt) => !prompt?.includes('*')));

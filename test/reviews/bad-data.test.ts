@@ -69,6 +69,16 @@ test('texts of a megabyte are cut into tokens in no time, and into the same ones
   assert.ok(performance.now() - started < 20_000);
 });
 
+test('rows of a megabyte are read a few at a time', async () => {
+  const rows = Array.from({ length: 60 }, (_, i) => ({ text: `${i} ${'word '.repeat(200_000)}`, label: i % 2 }));
+  const { reviews, source } = await read(lines(...rows));
+  assert.equal(source.splits.train![0]!.chunks.length, 4);
+  assert.deepEqual(
+    reviews.map(({ text }) => Number(/^\d+/.exec(text)![0])),
+    rows.map((_, i) => i),
+  );
+});
+
 test('emoji, every script and lone surrogates come through reading and tokenizing', async () => {
   const texts = [
     '😀👩‍👩‍👧',
