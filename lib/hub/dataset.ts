@@ -9,7 +9,7 @@ import picomatch from 'picomatch';
 import { parse as parseYaml } from 'yaml';
 import { fetchFiles } from './download.js';
 import type { Hub } from './environment.js';
-import { EntryNotFoundError, RevisionNotFoundError } from './errors.js';
+import { EntryNotFoundError, OfflineError, offlineChoices, RevisionNotFoundError } from './errors.js';
 import { openRepository, parseRepositoryName, type HubFile, type Repository } from './repository.js';
 
 export type SplitName = 'train' | 'validation' | 'test';
@@ -21,17 +21,26 @@ const splitWords: Record<SplitName, string[]> = {
   test: ['test', 'testing', 'eval', 'evaluation'],
 };
 
-/** The split that a file's path speaks of; `train` where it speaks of none. */
-export function splitOfPath(file: string): SplitName {
-  const words = file.toLowerCase().split(/[^a-z]+/);
-  const found = (Object.keys(splitWords) as SplitName[]).filter((split) =>
-    splitWords[split].some((word) => words.includes(word)),
-  );
-  return found.at(-1) ?? 'train';
+/** The split that a file's path speaks of, if it speaks of one that is known: its name first, then its folder's, and so on. */
+export function splitOfPath(file: string): SplitName | undefined {
+  const parts = file.toLowerCase().split('/').reverse();
+  // `train-00000-of-00004.parquet` names its split, and nothing else does then.
+  const named = /-\d+-of-\d+/.test(parts[0]!);
+  for (const part of named ? parts.slice(0, 1) : parts) {
+    const words = part.split(/[^a-z]+/);
+    const found = (Object.keys(splitWords) as SplitName[]).findLast((split) =>
+      splitWords[split].some((word) => words.includes(word)),
+    );
+    if (found) return found;
+  }
+  return undefined;
 }
 
 export interface HubDataset {
+  /** Where its files are: the data set's own branch, or that of its conversion. */
   repository: Repository;
+  /** Where its README is. */
+  card: Repository;
   /** Its Parquet files by split, in their order. */
   splits: Partial<Record<SplitName, HubFile[]>>;
   /** Names of a column's classes, by column. */
@@ -42,6 +51,7 @@ interface Card {
   configs?: {
     config_name?: string;
     default?: boolean;
+    data_dir?: string;
     data_files?: string | (string | { split: string; path: string | string[] })[];
   }[];
   dataset_info?: DatasetInfo | DatasetInfo[];
@@ -95,6 +105,7 @@ function classNamesOf({ features = [] }: DatasetInfo): Record<string, string[]> 
 
 type Splits = HubDataset['splits'];
 
+/** Files by split; those of a split that is none of the three (`unsupervised`, `extra`) are nobody's. */
 function splitsOf(files: HubFile[], splitOf: (path: string) => SplitName | undefined): Splits {
   const splits: Splits = {};
   for (const file of [...files].sort((a, b) => (a.path < b.path ? -1 : 1))) {
@@ -104,15 +115,36 @@ function splitsOf(files: HubFile[], splitOf: (path: string) => SplitName | undef
   return splits;
 }
 
-/** Splits by the card's `data_files`, none where it says nothing. */
-function declaredSplits(config: NonNullable<Card['configs']>[number] | undefined, files: HubFile[]): Splits {
-  const { data_files: declared } = config ?? {};
-  if (!declared) return {};
+type CardConfig = NonNullable<Card['configs']>[number];
+
+/** Splits by the names of files; where none speaks of one, all are to be learnt from. */
+function splitsByName(files: HubFile[]): Splits {
+  const splits = splitsOf(files, splitOfPath);
+  return Object.keys(splits).length > 0 ? splits : splitsOf(files, () => 'train');
+}
+
+/** Splits of a configuration: by its `data_files`, or by the names of the files in its folder. */
+function splitsOfConfig({ data_files: declared, data_dir: folder }: CardConfig, all: HubFile[]): Splits {
+  const within = folder?.replace(/^\.?\/|\/+$/g, '');
+  const files = within ? all.filter(({ path }) => path.startsWith(`${within}/`)) : all;
+  if (!declared) return splitsByName(files);
   const entries = (Array.isArray(declared) ? declared : [declared]).map((entry) =>
     typeof entry === 'string' ? { split: 'train', path: entry } : entry,
   );
   const matchers = entries.map(({ split, path }) => ({ split: splitOfPath(split), matches: picomatch(path) }));
-  return splitsOf(files, (file) => matchers.find(({ matches }) => matches(file))?.split);
+  const nameIn = (path: string) => (within ? path.slice(within.length + 1) : path);
+  return splitsOf(files, (path) => matchers.find(({ matches }) => matches(nameIn(path)))?.split);
+}
+
+/** The first of the files `…-00000-of-0000N.parquet` that lacks some of its N, if there is one. */
+export function incompleteShard(files: { path: string }[]): string | undefined {
+  const counts = new Map<string, number>();
+  const keyOf = (path: string) => path.replace(/-\d+-of-/, '-of-');
+  for (const { path } of files) counts.set(keyOf(path), (counts.get(keyOf(path)) ?? 0) + 1);
+  return files.find(({ path }) => {
+    const of = /-\d+-of-(\d+)/.exec(path)?.[1];
+    return of !== undefined && counts.get(keyOf(path))! < Number(of);
+  })?.path;
 }
 
 /**
@@ -129,15 +161,17 @@ export async function openDataset(hub: Hub, text: string, config?: string): Prom
   const named = (card.configs ?? []).flatMap(({ config_name }) => config_name ?? []);
   const preferred = card.configs?.find((entry) => entry.default)?.config_name;
 
-  if (parquetOf(repository).length > 0) {
-    const chosen = chooseConfig(repository.name, named, config, preferred);
-    const classNames = classNamesOf(infos.find((info) => info.config_name === chosen) ?? infos[0] ?? {});
-    const declared = declaredSplits(
-      card.configs?.find(({ config_name }) => config_name === chosen),
-      parquetOf(repository),
-    );
-    const splits = Object.keys(declared).length > 0 ? declared : splitsOf(parquetOf(repository), splitOfPath);
-    return { repository, splits, classNames };
+  const configured = (card.configs ?? []).find(
+    ({ config_name }) => config_name === chooseConfig(repository.name, named, config, preferred),
+  );
+  const found = configured
+    ? splitsOfConfig(configured, parquetOf(repository))
+    : named.length === 0
+      ? splitsByName(parquetOf(repository))
+      : {};
+  if (Object.keys(found).length > 0) {
+    const info = infos.find(({ config_name }) => config_name === configured?.config_name) ?? infos[0] ?? {};
+    return checked({ repository, card: repository, splits: found, classNames: classNamesOf(info) });
   }
 
   // The conversion's layout: configuration/split/0000.parquet.
@@ -157,12 +191,25 @@ export async function openDataset(hub: Hub, text: string, config?: string): Prom
       }. ` + 'Download one of its .csv or .jsonl files and name that.',
     );
   const chosen = chooseConfig(name, [...new Set(files.map(({ path }) => path.split('/')[0]!))], config, preferred);
-  return {
+  return checked({
     repository: converted,
-    splits: splitsOf(
-      files.filter(({ path }) => path.startsWith(`${chosen}/`)),
-      (file) => splitOfPath(file.split('/')[1]!),
-    ),
+    card: repository,
+    splits: splitsByName(files.filter(({ path }) => path.startsWith(`${chosen}/`))),
     classNames: classNamesOf(infos.find((info) => info.config_name === chosen) ?? {}),
-  };
+  });
+}
+
+/** @throws OfflineError when the cache has a part of it only, EntryNotFoundError when there is nothing to learn from */
+function checked(dataset: HubDataset): HubDataset {
+  const { repository, splits } = dataset;
+  const missing = repository.cached ? incompleteShard(Object.values(splits).flat()) : undefined;
+  if (missing)
+    throw new OfflineError(
+      `The cache has a part of ${repository.name} only (${missing} has fellows that are missing), and the hub cannot be asked. ${offlineChoices}`,
+    );
+  if (!splits.train)
+    throw new EntryNotFoundError(
+      `${repository.name} has no rows to train on, only ${Object.keys(splits).join(' and ')}.`,
+    );
+  return dataset;
 }

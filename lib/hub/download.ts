@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { linkBlob, rememberCommit, snapshotFolder } from './cache.js';
 import {
   CacheError,
@@ -60,15 +61,23 @@ async function alone<T>(blob: string, work: (signal: AbortSignal) => Promise<T>,
   // Only now: it listens to signals as soon as it is loaded.
   const { default: lockfile } = await import('proper-lockfile');
   const lost = new AbortController();
-  const release = await lockfile.lock(blob, {
-    realpath: false,
-    lockfilePath: `${blob}.tunebook.lock`,
-    stale: staleSeconds * 1000,
-    update: 1000,
-    // As long as the other one needs.
-    retries: { forever: true, minTimeout: 200, maxTimeout: 1000, factor: 1.5 },
-    onCompromised: () => lost.abort(new Error('Another process has taken the download over.')),
-  });
+  const lock = () =>
+    lockfile.lock(blob, {
+      realpath: false,
+      lockfilePath: `${blob}.tunebook.lock`,
+      stale: staleSeconds * 1000,
+      update: 1000,
+      onCompromised: () => lost.abort(new Error('Another process has taken the download over.')),
+    });
+  let release: (() => Promise<void>) | undefined;
+  while (!release)
+    try {
+      release = await lock();
+    } catch (error) {
+      // As long as another one has it; whatever else is wrong will not pass by itself.
+      if ((error as NodeJS.ErrnoException).code !== 'ELOCKED') throw error;
+      await sleep(300, undefined, { ...(signal && { signal }) });
+    }
   try {
     return await work(signal ? AbortSignal.any([signal, lost.signal]) : lost.signal);
   } finally {
@@ -107,6 +116,11 @@ function begun(partial: string, file: HubFile): { received: number; hash: Return
   return { received, hash };
 }
 
+/** All of it: a disk that fills up takes the part that fits, without an error. */
+function writeAll(descriptor: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) at += fs.writeSync(descriptor, bytes, at);
+}
+
 async function receive(
   repository: Repository,
   file: HubFile,
@@ -116,6 +130,7 @@ async function receive(
   const { hub } = repository;
   const started = performance.now();
   let arrived = 0;
+  let furthest = 0;
   let spoilt = 0;
   await withRetries(
     hub,
@@ -133,6 +148,11 @@ async function receive(
           headers: received > 0 ? { range: `bytes=${received}-` } : {},
           ...(signal && { signal }),
         });
+        if (response.status === 416) {
+          done();
+          fs.rmSync(partial, { force: true });
+          throw new PassingError('the server has nothing behind what was received');
+        }
         // A server that ignores the range sends all of it.
         if (received > 0 && response.status !== 206) {
           received = 0;
@@ -143,11 +163,15 @@ async function receive(
           for await (const bytes of response.body ?? []) {
             const part = bytes as Uint8Array;
             alive();
-            fs.writeSync(descriptor, part);
+            writeAll(descriptor, part);
             hash.update(part);
             received += part.length;
             arrived += part.length;
-            progressed();
+            // Not what had been received before: a server that always breaks off would be asked for ever.
+            if (received > furthest) {
+              furthest = received;
+              progressed();
+            }
             report();
           }
           fs.fsyncSync(descriptor);
@@ -158,6 +182,7 @@ async function receive(
           fs.closeSync(descriptor);
         }
       }
+      if (file.size === 0) fs.writeFileSync(partial, '');
       // A body without a length may just end.
       if (received < file.size) throw new PassingError(`the connection ended after ${received} of ${file.size} bytes`);
       if (received > file.size || (file.blob && hash.digest('hex') !== file.blob)) {
@@ -174,11 +199,15 @@ async function receive(
   );
 }
 
+const notInCache = ({ name }: Repository, file: string) =>
+  new OfflineError(`${file} of ${name} is not in the cache, and the hub cannot be asked. ${offlineChoices}`);
+
 /** One file into the cache, unless it is there. */
 async function fetchFile(repository: Repository, file: HubFile, options: DownloadOptions): Promise<FetchedFile> {
   const { folder, commit } = repository;
   const fetched = (from: FetchedFile['from']): FetchedFile => ({ file: file.path, size: file.size, from });
   if (fs.existsSync(path.join(snapshotFolder(folder, commit), file.path))) return fetched('cache');
+  if (repository.cached) throw notInCache(repository, file.path);
   if (!file.blob) throw new EntryNotFoundError(`The hub lists no hash for ${file.path} of ${repository.name}.`);
   const blob = path.join(folder, 'blobs', file.blob);
   try {
@@ -192,6 +221,12 @@ async function fetchFile(repository: Repository, file: HubFile, options: Downloa
           // Not Python's `.incomplete`: its lock is not ours.
           const partial = `${blob}.tunebook.incomplete`;
           await receive(repository, file, partial, { ...options, signal });
+          if (fs.statSync(partial).size !== file.size) {
+            fs.rmSync(partial);
+            throw new IntegrityError(
+              `${file.path} of ${repository.name} is not on the disk as it was received. Run it again.`,
+            );
+          }
           fs.renameSync(partial, blob);
           return 'hub';
         },
@@ -207,7 +242,7 @@ async function fetchFile(repository: Repository, file: HubFile, options: Downloa
 }
 
 /**
- * Files of a repository, by their paths in it.
+ * Files of a repository, by their paths in it. When all that somebody needs is there, `rememberRepository` says so.
  * @returns the folder of the commit's files, and where each came from
  * @throws EntryNotFoundError for a path that it does not have, and see withRetries, IntegrityError, CacheError
  */
@@ -220,9 +255,7 @@ export async function fetchFiles(
     const file = repository.files.find(({ path }) => path === name);
     if (!file)
       throw repository.cached
-        ? new OfflineError(
-            `${name} of ${repository.name} is not in the cache, and the hub cannot be asked. ${offlineChoices}`,
-          )
+        ? notInCache(repository, name)
         : new EntryNotFoundError(
             `${repository.name} has no file ${name}. It has: ${repository.files.map(({ path }) => path).join(', ')}.`,
           );
@@ -230,7 +263,10 @@ export async function fetchFiles(
   });
   const files: FetchedFile[] = [];
   for (const file of wanted) files.push(await fetchFile(repository, file, options));
-  // Last: whoever is offline should find the commit whose files are whole.
-  if (!repository.cached) rememberCommit(repository.folder, repository.revision, repository.commit);
   return { folder: snapshotFolder(repository.folder, repository.commit), files };
+}
+
+/** Notes the commit for those who are offline. To be called last: they should find one whose files are all there. */
+export function rememberRepository({ cached, folder, revision, commit }: Repository): void {
+  if (!cached) rememberCommit(folder, revision, commit);
 }

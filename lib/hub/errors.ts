@@ -20,7 +20,12 @@ export class EntryNotFoundError extends HubError {
   override name = 'EntryNotFoundError';
 }
 
-/** Its owner lets in only who has asked; or the token is wrong. */
+/** The hub does not know the token. */
+export class TokenError extends HubError {
+  override name = 'TokenError';
+}
+
+/** Its owner lets in only who has asked. */
 export class GatedRepoError extends HubError {
   override name = 'GatedRepoError';
 }

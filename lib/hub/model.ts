@@ -1,7 +1,7 @@
 /** The files of a model that fine-tuning needs, and no others: a repository may hold the same weights five times over. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { fetchFiles, type DownloadOptions, type FetchedFile } from './download.js';
+import { fetchFiles, rememberRepository, type DownloadOptions, type FetchedFile } from './download.js';
 import { embeddedModelFolder } from './embedded.js';
 import { hubOfEnvironment, type Hub } from './environment.js';
 import { EntryNotFoundError, offlineChoices } from './errors.js';
@@ -83,6 +83,7 @@ async function fetchFromHub(hub: Hub, name: string, options: DownloadOptions): P
   if (!names.has('tokenizer.json') && names.has('vocab.txt')) tokenizer.push('vocab.txt');
   const weights = await weightFiles(repository, options);
   const { folder, files } = await fetchFiles(repository, ['config.json', ...tokenizer, ...weights], options);
+  rememberRepository(repository);
   return { folder, name: `${repository.id} on the hub, commit ${repository.commit.slice(0, 7)}`, files };
 }
 

@@ -12,6 +12,7 @@ import {
   offlineChoices,
   RepositoryNotFoundError,
   RevisionNotFoundError,
+  TokenError,
 } from './errors.js';
 import type { Hub } from './environment.js';
 
@@ -42,12 +43,14 @@ const isNetworkError = (error: unknown): error is Error =>
   error instanceof Error &&
   (error.name === 'TimeoutError' || (error instanceof TypeError && error.cause !== undefined));
 
-/** Retry-After (RFC 9110, 10.2.3): seconds or a date. */
-function retryAfter(response: Response): number | undefined {
-  const value = response.headers.get('retry-after');
-  if (value === null) return undefined;
-  const seconds = Number(value);
-  return Math.max(0, Number.isFinite(seconds) ? seconds : (Date.parse(value) - Date.now()) / 1000) || 0;
+/** The seconds that a server asks to wait: Retry-After (RFC 9110, 10.2.3), seconds or a date; or the hub's own RateLimit, `"api";r=0;t=55`. */
+function retryAfter({ headers }: Response): number | undefined {
+  const value = headers.get('retry-after');
+  const seconds =
+    value === null ? NaN : Number.isFinite(Number(value)) ? Number(value) : (Date.parse(value) - Date.now()) / 1000;
+  if (!Number.isNaN(seconds)) return Math.max(0, seconds);
+  const reset = /\bt\s*=\s*(\d+)/.exec(headers.get('ratelimit') ?? '')?.[1];
+  return reset === undefined ? undefined : Number(reset) + 1;
 }
 
 /** What an answer other than 2xx means. */
@@ -64,10 +67,9 @@ function refusal(response: Response, url: string, hub: Hub): Error {
   if (code === 'EntryNotFound') return new EntryNotFoundError(words);
   if (code === 'GatedRepo') return new GatedRepoError(words);
   if (status === 401 && hub.token && code !== 'RepoNotFound')
-    return new GatedRepoError(
+    return new TokenError(
       `${host} does not accept the token (${words}). Make a new one in the hub's settings and set it as HF_TOKEN, or unset HF_TOKEN.`,
     );
-  if (status === 403) return new GatedRepoError(words);
   if (status === 401 || status === 404) return new RepositoryNotFoundError(words);
   return new HubError(`${host} answers ${status} ${words} to ${url}.`);
 }

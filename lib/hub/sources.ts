@@ -2,6 +2,7 @@
  * Which model and which reviews a run takes: those that are named, else the hub's `distilbert-base-uncased` and
  * `amazon_polarity`, else the embedded pair. What was chosen, and why, is told in a sentence that the reader sees.
  */
+import { incompleteShard } from './dataset.js';
 import { cachedRepository, parseRepositoryName } from './repository.js';
 import { hubOfEnvironment, type Hub } from './environment.js';
 import { hubAnswers } from './request.js';
@@ -29,8 +30,13 @@ const patience = 3;
 /** Whether all that the defaults need is in the cache. */
 function isCached(hub: Hub, type: keyof typeof hubDefaults): boolean {
   const { name, revision } = parseRepositoryName(hubDefaults[type]);
-  const ending = type === 'model' ? 'model.safetensors' : '.parquet';
-  return !!cachedRepository(hub, type, name, revision)?.files.some(({ path }) => path.endsWith(ending));
+  const files = cachedRepository(hub, type, name, revision)?.files ?? [];
+  if (type === 'model')
+    return ['config.json', 'tokenizer.json', 'model.safetensors'].every((file) =>
+      files.some(({ path }) => path === file),
+    );
+  const parquet = files.filter(({ path }) => path.endsWith('.parquet'));
+  return parquet.length > 0 && incompleteShard(parquet) === undefined;
 }
 
 /**

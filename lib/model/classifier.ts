@@ -57,6 +57,8 @@ export interface Model {
 export interface Classifier extends Model {
   /** Ids [batch, tokens] and lengths [batch], int32, to logits [batch, labels], without dropout. */
   forward: TensorFunction<ForwardInputs & Weights, { logits: Tensor }>;
+  /** Its classifier knows nothing yet: it was made by chance. */
+  freshHead: boolean;
   /** What loading left aside or made afresh, in sentences. */
   notes: string[];
   /** Frees the parameters' memory. */
@@ -113,6 +115,7 @@ function assemble(
   parameters: Map<string, ResourceVariable>,
   engine: Engine,
   notes: string[],
+  freshHead: boolean,
 ): Classifier {
   const forward = tensorFunction(
     ({ ids, lengths, ...prepared }: ForwardInputs & Weights) => ({
@@ -127,7 +130,7 @@ function assemble(
     forward.dispose();
     parameters.forEach((parameter) => parameter.dispose());
   };
-  return { config, parameters, engine, forward, notes, dispose };
+  return { config, parameters, engine, forward, freshHead, notes, dispose };
 }
 
 /**
@@ -140,7 +143,18 @@ export function createClassifier(
   { seed = 42, layers, ...engine }: { seed?: number; layers?: Layers } & EngineOptions = {},
 ): Classifier {
   const { parameters } = build(config, new Map(), seed);
-  return assemble(config, parameters, engineOf(engine, layers), []);
+  return assemble(config, parameters, engineOf(engine, layers), [], true);
+}
+
+/**
+ * Where each wanted class stands among those of a stored head: by name, whatever its case. Classes that were never named
+ * (LABEL_0, …) are taken as they come.
+ */
+function orderOfClasses(stored: string[], wanted: string[]): number[] | 'others' {
+  if (stored.every((name, i) => name === `LABEL_${i}`)) return wanted.map((_, i) => i);
+  const lower = stored.map((name) => name.toLowerCase());
+  const order = wanted.map((name) => lower.indexOf(name.toLowerCase()));
+  return order.includes(-1) || new Set(order).size < order.length ? 'others' : order;
 }
 
 /**
@@ -181,14 +195,28 @@ export function loadClassifier(
 
   const notes: string[] = [];
   const wanted = labels ?? labelNames(config);
+  const leaveAside = () => {
+    for (const kind of ['weight', 'bias']) stored.delete(`${headName}.${kind}`);
+  };
   const head = stored.get(`${headName}.weight`);
+  const order = head && json['id2label'] ? orderOfClasses(labelNames(config), wanted) : undefined;
+  const named = labelNames(config).join(', ');
   if (head && head.shape[0] !== wanted.length) {
     notes.push(`The stored classifier knows ${head.shape[0]} classes, ${wanted.length} are wanted: it is left aside.`);
-    for (const kind of ['weight', 'bias']) stored.delete(`${headName}.${kind}`);
-  } else if (head && json['id2label'] && labelNames(config).join() !== wanted.join())
-    notes.push(
-      `The stored classifier's classes ${labelNames(config).join(', ')} are taken for ${wanted.join(', ')}, in that order.`,
-    );
+    leaveAside();
+  } else if (head && order === 'others') {
+    notes.push(`The stored classifier tells ${named} apart, not ${wanted.join(', ')}: it is left aside.`);
+    leaveAside();
+  } else if (Array.isArray(order)) {
+    for (const kind of ['weight', 'bias']) {
+      const { shape, data } = stored.get(`${headName}.${kind}`)!;
+      const width = data.length / order.length;
+      const rows = order.map((row) => data.subarray(row * width, (row + 1) * width));
+      stored.set(`${headName}.${kind}`, { shape, data: Float32Array.from(rows.flatMap((row) => [...row])) });
+    }
+    if (order.some((row, i) => row !== i))
+      notes.push(`The stored classifier's classes were ${named}; they are put in the order ${wanted.join(', ')}.`);
+  }
   config.id2label = Object.fromEntries(wanted.map((name, id) => [String(id), name]));
 
   const { parameters, fresh } = build(config, stored, seed);
@@ -203,7 +231,7 @@ export function loadClassifier(
   if (fresh.length > 0) notes.push(`Freshly initialised, to be learnt: ${fresh.join(', ')}.`);
   const unused = [...stored.keys()].filter((name) => !parameters.has(name));
   if (unused.length > 0) notes.push(`Left aside, since they belong to another task: ${unused.join(', ')}.`);
-  return assemble(config, parameters, engineOf(engine, layers), notes);
+  return assemble(config, parameters, engineOf(engine, layers), notes, fresh.includes(`${headName}.weight`));
 }
 
 /** Reads every parameter for one step; inside tf.tidy, which lets go of them afterwards. */

@@ -117,6 +117,11 @@ export function readSafetensorsFolder(folder: string): Map<string, StoredTensor>
   return tensors;
 }
 
+/** All of it: a disk that fills up takes the part that fits, without an error. */
+function writeAll(descriptor: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) at += fs.writeSync(descriptor, bytes, at);
+}
+
 /** Writes the tensors in their order, aside and then in place, so that a file under the name is always whole. */
 export function writeSafetensors(file: string, tensors: Map<string, StoredTensor>): void {
   const header: Record<string, unknown> = { __metadata__: { format: 'pt' } };
@@ -135,7 +140,7 @@ export function writeSafetensors(file: string, tensors: Map<string, StoredTensor
     fs.writeSync(descriptor, prefix);
     fs.writeSync(descriptor, text);
     for (const { data } of tensors.values())
-      fs.writeSync(descriptor, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+      writeAll(descriptor, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     fs.fsyncSync(descriptor);
   } finally {
     fs.closeSync(descriptor);

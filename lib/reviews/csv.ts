@@ -5,10 +5,18 @@ import { ReviewsError } from './review.js';
 import { addRow, type Chunk, type Row, type RowIndex } from './row-file.js';
 
 async function* parsed(path: string, name: string, options: Options, range: { start?: number; end?: number } = {}) {
+  const input = fs.createReadStream(path, range);
+  const parser = parse({ skip_empty_lines: true, ...options });
+  // pipe() keeps the input's own errors to itself.
+  input.on('error', (error) => parser.destroy(error));
   try {
-    yield* fs.createReadStream(path, range).pipe(parse({ skip_empty_lines: true, ...options }));
+    yield* input.pipe(parser);
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).syscall)
+      throw new ReviewsError(`${name} cannot be read: ${(error as Error).message}.`);
     throw new ReviewsError(`${name} is not well-formed CSV: ${(error as Error).message}.`);
+  } finally {
+    input.destroy();
   }
 }
 

@@ -8,13 +8,15 @@ export interface Classes {
   numberOf: Record<string, number>;
   /** What is not in `numberOf` is left out on purpose, like the middle of five stars. */
   partial: boolean;
+  /** What stands in the column where a label is kept secret: -1 in data sets that name their classes. */
+  secret?: string;
 }
 
-/** What can be a label, as text; empty for what cannot: nothing, lists, and the -1 of data sets whose labels are kept secret. */
+/** What can be a label, as text; empty for what cannot: nothing, lists. */
 export function labelText(value: unknown): string {
   if (!['string', 'number', 'boolean', 'bigint'].includes(typeof value)) return '';
   const text = String(value).trim();
-  return text === '-1' || text === 'NaN' ? '' : text;
+  return text === 'NaN' ? '' : text;
 }
 
 /**
@@ -43,7 +45,12 @@ export function parseLabelMapping(text: string): Classes {
 export function namedClasses(names: string[]): Classes {
   const byNumber = names.map((_, number) => [String(number), number]);
   const byName = names.map((name, number) => [name, number]);
-  return { names, numberOf: Object.fromEntries([...byName, ...byNumber]) as Record<string, number>, partial: false };
+  return {
+    names,
+    numberOf: Object.fromEntries([...byName, ...byNumber]) as Record<string, number>,
+    partial: false,
+    secret: '-1',
+  };
 }
 
 /** More different labels than this are no classes but something else. */

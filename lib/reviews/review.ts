@@ -60,7 +60,7 @@ const textOf = (row: Record<string, unknown>, textColumns: string[]): string =>
  */
 export function reviewsOfRows(
   rows: Record<string, unknown>[],
-  { textColumns, labelColumn, classes: { names, numberOf, partial } }: Reading,
+  { textColumns, labelColumn, classes: { names, numberOf, partial, secret } }: Reading,
   dropped: Dropped,
   where: string,
 ): Review[] {
@@ -70,7 +70,7 @@ export function reviewsOfRows(
     const label = labelText(row[labelColumn]);
     const number = Object.hasOwn(numberOf, label) ? numberOf[label] : undefined;
     if (text === '') dropped.emptyText++;
-    else if (label === '') dropped.missingLabel++;
+    else if (label === '' || (label === secret && number === undefined)) dropped.missingLabel++;
     else if (number !== undefined) reviews.push({ text, label: number });
     else if (partial) dropped.unmappedLabel++;
     else

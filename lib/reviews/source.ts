@@ -5,7 +5,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { openDataset, splitOfPath, type SplitName } from '../hub/dataset.js';
-import { fetchFiles, resolveUrl, type DownloadOptions } from '../hub/download.js';
+import { fetchFiles, rememberRepository, resolveUrl, type DownloadOptions } from '../hub/download.js';
 import { hubOfEnvironment, type Hub } from '../hub/environment.js';
 import { snapshotFolder } from '../hub/cache.js';
 import { remoteFile } from '../hub/remote-file.js';
@@ -156,7 +156,7 @@ async function openLocal(name: string, options: ReviewsOptions): Promise<ReviewS
           .sort()
           .map((file) => path.join(name, file))
       : [name]
-  ).filter((file) => !folder || path.extname(file).toLowerCase() in formats);
+  ).filter((file) => !folder || (path.extname(file).toLowerCase() in formats && fs.statSync(file).isFile()));
   const known = Object.keys(formats).join(', ');
   if (found.length === 0) throw new ReviewsError(`The folder ${name} holds no ${known} files.`);
   const locations: ReviewSource['locations'] = {};
@@ -164,7 +164,8 @@ async function openLocal(name: string, options: ReviewsOptions): Promise<ReviewS
     const extension = path.extname(file).toLowerCase();
     const format = formats[extension];
     if (!format) throw new ReviewsError(`${file} ends in '${extension}'; reviews are read from ${known} files.`);
-    const split = folder ? splitOfPath(path.relative(name, file)) : 'train';
+    // A file of one's own whose name says nothing is to be learnt from.
+    const split = (folder && splitOfPath(path.relative(name, file))) || 'train';
     (locations[split] ??= []).push({ name: file, format, place: { path: file } });
   }
   const files = found.map((file): SourceFile => ({ file, size: fs.statSync(file).size, from: 'local' }));
@@ -172,11 +173,12 @@ async function openLocal(name: string, options: ReviewsOptions): Promise<ReviewS
 }
 
 async function openFromHub(hub: Hub, name: string, options: ReviewsOptions & DownloadOptions): Promise<ReviewSource> {
-  const { repository, splits: parquet, classNames } = await openDataset(hub, name, options.datasetConfig);
+  const { repository, card, splits: parquet, classNames } = await openDataset(hub, name, options.datasetConfig);
   const snapshot = snapshotFolder(repository.folder, repository.commit);
   const paths = Object.values(parquet).flatMap((list) => list.map(({ path }) => path));
   // Without the hub there is the cache, or an error that says so.
   const fetched = options.streaming || repository.cached ? (await fetchFiles(repository, paths, options)).files : [];
+  if (options.streaming) [repository, card].forEach(rememberRepository);
   const locations: ReviewSource['locations'] = {};
   const files: SourceFile[] = [];
   for (const [split, list] of Object.entries(parquet) as [SplitName, { path: string; size: number }[]][])

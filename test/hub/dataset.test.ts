@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import type { Hub } from 'tunebook/hub/environment.js';
+import { OfflineError } from 'tunebook/hub/errors.js';
 import { chooseSources } from 'tunebook/hub/sources.js';
 import { fetchModel } from 'tunebook/hub/model.js';
 import { sampleReviews } from 'tunebook/reviews/sample.js';
@@ -41,6 +42,26 @@ before(async () => {
         'train.csv': Buffer.from('text,label\n'),
         'refs/convert/parquet:en/train/0000.parquet': polarityParquet(some),
         'refs/convert/parquet:de/train/0000.parquet': polarityParquet(some),
+      },
+    },
+    {
+      type: 'dataset',
+      id: 'someone/unlabelled',
+      files: {
+        'test_suite/train-00000-of-00001.parquet': polarityParquet(some.slice(0, 100)),
+        'test_suite/unsupervised-00000-of-00001.parquet': polarityParquet(some.map((row) => ({ ...row, label: -1 }))),
+      },
+    },
+    {
+      type: 'dataset',
+      id: 'someone/folders',
+      files: {
+        'README.md': Buffer.from(
+          '---\nconfigs:\n- config_name: en\n  data_dir: en\n- config_name: fr\n  data_dir: ./fr/\n- config_name: de\n  data_files: de.csv\n---\n',
+        ),
+        'en/train.parquet': polarityParquet(some.slice(0, 100)),
+        'fr/train.parquet': polarityParquet(some.slice(100, 250)),
+        'de.csv': Buffer.from('text,label\n'),
       },
     },
     { type: 'dataset', id: 'someone/images', files: { 'a.png': Buffer.from('x') } },
@@ -123,6 +144,36 @@ test('the conversion to Parquet where there is none of its own; several configur
     /no column 'body'\. It has: label, title, content/,
   );
   await assert.rejects(openReviews('someone/broken', {}, hub), /not a whole Parquet file/);
+});
+
+test("rows of a split that is none of the three are nobody's; a folder's name does not outweigh the file's", async () => {
+  const source = await openReviews('someone/unlabelled', {}, hub);
+  assert.deepEqual(
+    Object.entries(source.splits).map(([split, files]) => [split, files.map(({ rows }) => rows)]),
+    [['train', [100]]],
+  );
+});
+
+test('a configuration has the files of its folder and no others; one without Parquet is refused', async () => {
+  const rowsOf = async (datasetConfig: string) =>
+    (await openReviews('someone/folders', { datasetConfig }, hub)).splits.train!.map(({ rows }) => rows);
+  assert.deepEqual(await rowsOf('en'), [100]);
+  assert.deepEqual(await rowsOf('fr'), [150]);
+  await assert.rejects(rowsOf('de'), /no Parquet files, nor a conversion/);
+});
+
+test('a set of which the cache has a part is not taken for the whole', async () => {
+  server.faults.push({ path: /train-00001/, status: 500 });
+  await assert.rejects(openReviews('amazon_polarity', { streaming: true }, hub), /500/);
+  const offline = { ...hub, offline: true };
+  await assert.rejects(openReviews('amazon_polarity', { streaming: true }, offline), OfflineError);
+  assert.equal((await chooseSources({ source: 'auto', model: 'embedded' }, offline)).dataset, 'embedded');
+  // As Python leaves it that was asked for one of the files.
+  const repository = path.join(hub.cacheFolder, 'datasets--amazon_polarity');
+  fs.mkdirSync(path.join(repository, 'refs'), { recursive: true });
+  fs.writeFileSync(path.join(repository, 'refs/main'), fs.readdirSync(path.join(repository, 'snapshots'))[0]!);
+  await assert.rejects(openReviews('amazon_polarity', {}, offline), /The cache has a part of amazon_polarity only/);
+  assert.equal((await chooseSources({ source: 'auto', model: 'embedded' }, offline)).dataset, 'embedded');
 });
 
 test('downloaded whole, it is read from the cache, and without the hub', async () => {

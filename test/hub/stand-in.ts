@@ -31,6 +31,8 @@ export interface Fault {
   cutAfter?: number;
   /** Sends nothing any more after so many bytes of the body. */
   stallAfter?: number;
+  /** Sends the whole file whatever range is asked for. */
+  ignoreRange?: boolean;
   /** Changes a byte of the body. */
   corrupt?: boolean;
 }
@@ -289,7 +291,7 @@ export async function startStandInHub(repositories: StoredRepository[]): Promise
     await sendBody(
       response,
       file.content,
-      request.headers.range,
+      fault?.ignoreRange ? undefined : request.headers.range,
       { etag: `"${size >= largeFrom ? sha256 : oid}"`, 'x-repo-commit': commitOf(repository, revision) },
       fault,
       entry,

@@ -111,12 +111,27 @@ test('a bare encoder says what is new; a head of three classes is left aside for
   const finbert = loadClassifier(path.join(fixtures, 'finbert'), { labels: ['negative', 'positive'] });
   assert.match(finbert.notes.join(), /knows 3 classes, 2 are wanted: it is left aside/);
   finbert.dispose();
-  const renamed = loadClassifier(path.join(fixtures, 'finbert'), { labels: ['up', 'down', 'level'] });
+  const others = loadClassifier(path.join(fixtures, 'finbert'), { labels: ['up', 'down', 'level'] });
+  assert.match(others.notes.join(), /tells positive, negative, neutral apart, not up, down, level: it is left aside/);
+  assert.ok(others.freshHead);
+  others.dispose();
+});
+
+test('a stored head follows the names of its classes, not their order', () => {
+  const asStored = loadClassifier(path.join(fixtures, 'finbert'), { precision: 'float32' });
+  const labels = ['Negative', 'neutral', 'POSITIVE'];
+  const ordered = loadClassifier(path.join(fixtures, 'finbert'), { precision: 'float32', labels });
   assert.match(
-    renamed.notes.join(),
-    /classes positive, negative, neutral are taken for up, down, level, in that order/,
+    ordered.notes.join(),
+    /classes were positive, negative, neutral; they are put in the order Negative, neutral, POSITIVE/,
   );
-  renamed.dispose();
+  assert.ok(!ordered.freshHead);
+  const batch = batchOf(family['finbert']!);
+  const [before, found] = [predictLogits(asStored, batch), predictLogits(ordered, batch)];
+  for (let row = 0; row < batch.batch; row++)
+    [1, 2, 0].forEach((stored, i) => assert.ok(Math.abs(found[3 * row + i]! - before[3 * row + stored]!) < 1e-6));
+  asStored.dispose();
+  ordered.dispose();
 });
 
 test('RoBERTa trains with dropout, a used vocabulary and frozen layers, and knows its longest text', async () => {

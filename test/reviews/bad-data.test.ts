@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { parquetWriteBuffer } from 'hyparquet-writer';
+import { indexCsv } from 'tunebook/reviews/csv.js';
 import { describeDropped } from 'tunebook/reviews/review.js';
 import { sampleReviews } from 'tunebook/reviews/sample.js';
 import { openReviews, type ReviewsOptions } from 'tunebook/reviews/source.js';
@@ -13,6 +14,7 @@ import { reviewsOf, reviewTable } from 'tunebook/reviews/table.js';
 import { encodeReviews } from 'tunebook/text/encode.js';
 import { loadTokenizer } from 'tunebook/text/tokenizer.js';
 import { embeddedModel } from '../checkout.js';
+import { polarityParquet } from '../hub/repositories.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-test-'));
 after(() => fs.rmSync(folder, { recursive: true }));
@@ -38,7 +40,6 @@ test('nulls, empty texts, only whitespace and missing labels are left out and co
       { label: 0 },
       { text: 'a number is no text', label: null },
       { text: 12, label: 1 },
-      { text: 'kept secret', label: -1 },
       { text: '  good ', label: 1 },
       { text: 'bad', label: 0 },
     ),
@@ -47,7 +48,7 @@ test('nulls, empty texts, only whitespace and missing labels are left out and co
     { text: 'good', label: 1 },
     { text: 'bad', label: 0 },
   ]);
-  assert.equal(describeDropped(source.dropped), '5 without text, 2 without a label');
+  assert.equal(describeDropped(source.dropped), '5 without text, 1 without a label');
 });
 
 test('texts of a megabyte are cut into tokens in no time, and into the same ones', () => {
@@ -176,6 +177,37 @@ test('a third label that is a slip is named; a mapping leaves it out; stars beco
     read(lines(...Array.from({ length: 150 }, (_, i) => ({ text: 'x', label: `id ${i}` })))),
     /'label' holds 150 different values.*is it the label column\?/,
   );
+});
+
+test('-1 is a label like another, but where a data set names its classes and keeps some secret', async () => {
+  const rows = [-1, 0, 1].map((label) => ({ text: `felt ${label}`, label }));
+  const inferred = await read(lines(...rows));
+  assert.deepEqual(inferred.source.labelNames, ['-1', '0', '1']);
+  assert.deepEqual(
+    inferred.reviews.map(({ label }) => label),
+    [0, 1, 2],
+  );
+  const mapped = await read(lines(...rows), { labelMapping: '-1 -> negative; 1 -> positive' });
+  assert.deepEqual(mapped.reviews, [
+    { text: 'felt -1', label: 0 },
+    { text: 'felt 1', label: 1 },
+  ]);
+  const named = await read(
+    write('parquet', polarityParquet(rows.map(({ text, label }) => ({ title: '', content: text, label })))),
+  );
+  assert.deepEqual(
+    named.reviews.map(({ text }) => text),
+    ['felt 0', 'felt 1'],
+  );
+  assert.equal(named.source.dropped.missingLabel, 1);
+});
+
+test('a CSV that cannot be read, and a folder that is named like one', async () => {
+  const spark = path.join(folder, 'spark');
+  fs.mkdirSync(path.join(spark, 'out.csv'), { recursive: true });
+  fs.writeFileSync(path.join(spark, 'out.csv/part-0000.csv'), 'text,label\na,1\nb,0\n');
+  assert.equal((await read(spark)).reviews.length, 2);
+  await assert.rejects(indexCsv('x.csv', path.join(spark, 'out.csv')), /x\.csv cannot be read: EISDIR/);
 });
 
 test('one class only, all rows equal, and no rows at all are refused in words', async () => {
