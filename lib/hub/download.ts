@@ -116,11 +116,6 @@ function begun(partial: string, file: HubFile): { received: number; hash: Return
   return { received, hash };
 }
 
-/** All of it: a disk that fills up takes the part that fits, without an error. */
-function writeAll(descriptor: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length;) at += fs.writeSync(descriptor, bytes, at);
-}
-
 async function receive(
   repository: Repository,
   file: HubFile,
@@ -163,7 +158,8 @@ async function receive(
           for await (const bytes of response.body ?? []) {
             const part = bytes as Uint8Array;
             alive();
-            writeAll(descriptor, part);
+            // All of it: writeSync takes the part that fits where a disk fills up, without an error.
+            fs.writeFileSync(descriptor, part);
             hash.update(part);
             received += part.length;
             arrived += part.length;

@@ -132,8 +132,9 @@ export function cachedRepository(
 export async function openRepository(hub: Hub, type: RepositoryType, text: string): Promise<Repository> {
   const { name, revision } = parseRepositoryName(text);
   const what = `the ${kinds[type]} '${name}'`;
-  const cached = cachedRepository(hub, type, name, revision);
+  const fromCache = () => cachedRepository(hub, type, name, revision);
   if (hub.offline) {
+    const cached = fromCache();
     if (cached) return cached;
     throw new OfflineError(
       `HF_HUB_OFFLINE is set, and ${what} is not in the cache (${hub.cacheFolder}). ${offlineChoices}`,
@@ -142,7 +143,8 @@ export async function openRepository(hub: Hub, type: RepositoryType, text: strin
   try {
     return { ...(await ask(hub, type, name, revision)), folder: repositoryFolder(hub.cacheFolder, type, name) };
   } catch (error) {
-    if (cached && (error instanceof OfflineError || error instanceof HubUnavailableError)) return cached;
+    const cached = error instanceof OfflineError || error instanceof HubUnavailableError ? fromCache() : undefined;
+    if (cached) return cached;
     if (error instanceof RepositoryNotFoundError) {
       const near = await suggestions(hub, type, name);
       throw new RepositoryNotFoundError(

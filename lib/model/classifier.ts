@@ -207,15 +207,14 @@ export function loadClassifier(
   } else if (head && order === 'others') {
     notes.push(`The stored classifier tells ${named} apart, not ${wanted.join(', ')}: it is left aside.`);
     leaveAside();
-  } else if (Array.isArray(order)) {
+  } else if (Array.isArray(order) && order.some((row, i) => row !== i)) {
     for (const kind of ['weight', 'bias']) {
       const { shape, data } = stored.get(`${headName}.${kind}`)!;
       const width = data.length / order.length;
       const rows = order.map((row) => data.subarray(row * width, (row + 1) * width));
       stored.set(`${headName}.${kind}`, { shape, data: Float32Array.from(rows.flatMap((row) => [...row])) });
     }
-    if (order.some((row, i) => row !== i))
-      notes.push(`The stored classifier's classes were ${named}; they are put in the order ${wanted.join(', ')}.`);
+    notes.push(`The stored classifier's classes were ${named}; they are put in the order ${wanted.join(', ')}.`);
   }
   config.id2label = Object.fromEntries(wanted.map((name, id) => [String(id), name]));
 

@@ -117,11 +117,6 @@ export function readSafetensorsFolder(folder: string): Map<string, StoredTensor>
   return tensors;
 }
 
-/** All of it: a disk that fills up takes the part that fits, without an error. */
-function writeAll(descriptor: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length;) at += fs.writeSync(descriptor, bytes, at);
-}
-
 /** Writes the tensors in their order, aside and then in place, so that a file under the name is always whole. */
 export function writeSafetensors(file: string, tensors: Map<string, StoredTensor>): void {
   const header: Record<string, unknown> = { __metadata__: { format: 'pt' } };
@@ -137,10 +132,11 @@ export function writeSafetensors(file: string, tensors: Map<string, StoredTensor
   const aside = `${file}.new`;
   const descriptor = fs.openSync(aside, 'w');
   try {
-    fs.writeSync(descriptor, prefix);
-    fs.writeSync(descriptor, text);
+    // All of it: writeSync takes the part that fits where a disk fills up, without an error.
+    fs.writeFileSync(descriptor, prefix);
+    fs.writeFileSync(descriptor, text);
     for (const { data } of tensors.values())
-      writeAll(descriptor, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+      fs.writeFileSync(descriptor, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     fs.fsyncSync(descriptor);
   } finally {
     fs.closeSync(descriptor);

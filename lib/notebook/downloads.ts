@@ -5,7 +5,7 @@ import type { DownloadProgress } from '../hub/download.js';
 import type { Journal } from '../tracking/journal.js';
 import { escapeHtml, tableBundle } from './html.js';
 import { show } from './kernel.js';
-import { duration } from './progress.js';
+import { duration, pauseMilliseconds } from './progress.js';
 
 /** Bytes as a person says them. */
 export function size(bytes: number): string {
@@ -16,9 +16,6 @@ export function size(bytes: number): string {
 /** One line that says how far a file is. */
 export const describeDownload = ({ file, received, size: all, rate, secondsLeft }: DownloadProgress): string =>
   `${file}: ${size(received)} of ${size(all)}` + (rate > 0 ? `, ${size(rate)}/s, ${duration(secondsLeft)} left` : '');
-
-/** The least time between two drawings. */
-const pauseMilliseconds = 500;
 
 /**
  * @param journal told too, so that whoever started the notebook can show it

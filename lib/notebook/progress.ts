@@ -79,7 +79,7 @@ export function progressSvg(records: TrainingRecord[]): string {
 }
 
 /** The least time between two drawings: a burst of messages would be lost, and nobody reads faster. */
-const pauseMilliseconds = 500;
+export const pauseMilliseconds = 500;
 
 /** A display below the cell, to be told of each record and, at the end, that it is the end. */
 export function trainingProgress(): { update(record: TrainingRecord): void; finish(): Promise<void> } {

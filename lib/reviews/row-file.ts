@@ -82,12 +82,22 @@ export function addRow(chunks: Chunk[], row: number, from: number, to: number): 
 /** Opens a place on the hub. */
 export type OpenRemote = (url: string, size: number) => AsyncBuffer;
 
+/** A run of rows, and the file that it is of. */
+export interface FileChunk {
+  file: RowFile;
+  chunk: Chunk;
+}
+
+/** All runs of rows of several files, in their order. */
+export const chunksOfFiles = (files: RowFile[]): FileChunk[] =>
+  files.flatMap((file) => file.chunks.map((chunk) => ({ file, chunk })));
+
 /** Chunks read at once: each costs a round trip where the file is on the hub. */
 const chunksAtOnce = 8;
 
 /** Reads chunks of several files, in their order. */
 export async function* readChunks(
-  chunks: { file: RowFile; chunk: Chunk }[],
+  chunks: FileChunk[],
   columns: string[],
 ): AsyncGenerator<{ file: RowFile; rows: Row[] }> {
   for (let i = 0; i < chunks.length; i += chunksAtOnce) {

@@ -6,7 +6,8 @@
 import type { SplitName } from '../hub/dataset.js';
 import { seededRandom, shuffle } from '../text/random.js';
 import { describeDropped, reviewsOfRows, ReviewsError, type Review } from './review.js';
-import { readChunks, type Chunk, type RowFile } from './row-file.js';
+import { groupBy } from './group.js';
+import { chunksOfFiles, readChunks, type FileChunk, type RowFile } from './row-file.js';
 import type { ReviewSource } from './source.js';
 import { reviewTable, type ReviewTable } from './table.js';
 
@@ -39,12 +40,7 @@ function allotment(counts: Map<number, number>, rows: number): Map<number, numbe
 
 /** `rows` of the reviews, each class in its share. */
 function stratified(reviews: Review[], rows: number, random: () => number): Review[] {
-  const members = new Map<number, Review[]>();
-  for (const review of reviews) {
-    const list = members.get(review.label);
-    if (list) list.push(review);
-    else members.set(review.label, [review]);
-  }
+  const members = groupBy(reviews, ({ label }) => label);
   const wanted = allotment(new Map([...members].map(([label, { length }]) => [label, length])), rows);
   return shuffle(
     [...wanted].flatMap(([label, count]) => shuffle(members.get(label)!, random).slice(0, count)),
@@ -53,8 +49,8 @@ function stratified(reviews: Review[], rows: number, random: () => number): Revi
 }
 
 /** Runs of rows to draw from. */
-function chooseChunks(files: RowFile[], rows: number, random: () => number): { file: RowFile; chunk: Chunk }[] {
-  const all = files.flatMap((file) => file.chunks.map((chunk) => ({ file, chunk })));
+function chooseChunks(files: RowFile[], rows: number, random: () => number): FileChunk[] {
+  const all = chunksOfFiles(files);
   const order = shuffle([...all.keys()], random);
   const chosen = new Set<number>();
   let [count, bytes] = [0, 0];
@@ -74,10 +70,7 @@ async function sampleSplit(
   { random, stratify }: { random: () => number; stratify: boolean },
 ): Promise<Review[]> {
   const total = files.reduce((sum, file) => sum + file.rows, 0);
-  const chunks =
-    rows < 0 || rows >= total
-      ? files.flatMap((file) => file.chunks.map((chunk) => ({ file, chunk })))
-      : chooseChunks(files, rows, random);
+  const chunks = rows < 0 || rows >= total ? chunksOfFiles(files) : chooseChunks(files, rows, random);
   const { textColumns, labelColumn } = source.reading;
   const reviews: Review[] = [];
   for await (const { file, rows } of readChunks(chunks, [...textColumns, labelColumn]))

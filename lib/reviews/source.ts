@@ -13,7 +13,7 @@ import { isRepositoryName } from '../hub/repository.js';
 import { embeddedReviews } from './embedded.js';
 import { classesOfValues, labelText, namedClasses, parseLabelMapping, type Classes } from './labels.js';
 import { nothingDropped, ReviewsError, type Dropped, type Reading } from './review.js';
-import { openRowFile, readChunks, type OpenRemote, type RowFile, type RowLocation } from './row-file.js';
+import { chunksOfFiles, openRowFile, readChunks, type OpenRemote, type RowFile, type RowLocation } from './row-file.js';
 
 /** A file of a source, and where it is read from. */
 export interface SourceFile {
@@ -86,7 +86,7 @@ function chooseColumns(
 const chunksLookedThrough = 200;
 
 async function valuesOf(files: RowFile[], column: string): Promise<Set<string>> {
-  const all = files.flatMap((file) => file.chunks.map((chunk) => ({ file, chunk })));
+  const all = chunksOfFiles(files);
   const count = Math.min(all.length, chunksLookedThrough);
   const chosen = Array.from({ length: count }, (_, i) => all[Math.floor((i * all.length) / count)]!);
   const values = new Set<string>();
@@ -132,7 +132,7 @@ async function complete(
   };
 }
 
-/** Opens files by split; those of no rows are as good as none. */
+/** Opens files by split. */
 async function openAll(locations: ReviewSource['locations'], open: OpenRemote): Promise<ReviewSource['splits']> {
   const splits: ReviewSource['splits'] = {};
   for (const [split, list] of Object.entries(locations) as [SplitName, RowLocation[]][]) {

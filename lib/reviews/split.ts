@@ -1,6 +1,7 @@
 /** Rows for training, for choosing, and for the final word. The same text is never on two sides: that would be a test whose answers were handed out. */
 import type { SplitName } from '../hub/dataset.js';
 import { seededRandom, shuffle } from '../text/random.js';
+import { groupBy } from './group.js';
 import { normalizedText, ReviewsError } from './review.js';
 import { reviewsOf, rowsOf, type ReviewTable } from './table.js';
 
@@ -33,32 +34,19 @@ export function splitReviews(
   const reviews = reviewsOf(table);
   const own = table.column('split').values as SplitName[];
   const rows: Record<SplitName, number[]> = { train: [], validation: [], test: [] };
+  const keys = reviews.map(({ text }) => normalizedText(text));
   // A text that a test asks for, and one that chooses, keep out of what comes before.
   const taken = new Set<string>();
   for (const part of ['test', 'validation'] as const) {
-    const found = own
-      .flatMap((split, row) => (split === part ? [row] : []))
-      .filter((row) => !taken.has(normalizedText(reviews[row]!.text)));
-    for (const row of found) taken.add(normalizedText(reviews[row]!.text));
+    const found = own.flatMap((split, row) => (split === part ? [row] : [])).filter((row) => !taken.has(keys[row]!));
+    for (const row of found) taken.add(keys[row]!);
     rows[part].push(...found);
   }
 
-  const copies = new Map<string, number[]>();
-  reviews.forEach(({ text }, row) => {
-    const key = normalizedText(text);
-    if (own[row] !== 'train' || taken.has(key)) return;
-    const group = copies.get(key);
-    if (group) group.push(row);
-    else copies.set(key, [row]);
-  });
+  const rest = own.flatMap((split, row) => (split === 'train' && !taken.has(keys[row]!) ? [row] : []));
+  const copies = groupBy(rest, (row) => keys[row]!);
   // A text's class is that of its first copy: stratifying needs one.
-  const byLabel = new Map<number, number[][]>();
-  for (const group of copies.values()) {
-    const { label } = reviews[group[0]!]!;
-    const groups = byLabel.get(label);
-    if (groups) groups.push(group);
-    else byLabel.set(label, [group]);
-  }
+  const byLabel = groupBy(copies.values(), ([first]) => reviews[first!]!.label);
   const names = table.column('class').values as string[];
   const nameOf = (groups: number[][]) => names[groups[0]![0]!]!;
   if (byLabel.size < 2) {

@@ -8,6 +8,7 @@
  */
 import os from 'node:os';
 import { Piscina } from 'piscina';
+import { groupBy } from '../reviews/group.js';
 import { ReviewsError, type Dropped } from '../reviews/review.js';
 import type { RowFile } from '../reviews/row-file.js';
 import type { ReviewSource } from '../reviews/source.js';
@@ -51,17 +52,12 @@ function unpackBlock({ packed, rows }: PackedBlock): EncodedReviews {
 
 /** Blocks of an epoch: groups of chunks in an order of their own, cut where there are enough rows. */
 function blocksOf(files: RowFile[], blockRows: number, random: () => number): BlockPart[][] {
-  const groups: BlockPart[][] = [];
-  files.forEach((file, number) => {
-    const groupOf = new Map<number, BlockPart[]>();
-    for (const chunk of file.chunks) {
-      const part = { file: number, chunk };
-      const group = groupOf.get(chunk.group);
-      if (group) group.push(part);
-      else groupOf.set(chunk.group, [part]);
-    }
-    groups.push(...groupOf.values());
-  });
+  const groups = files.flatMap((file, number) => [
+    ...groupBy(
+      file.chunks.map((chunk): BlockPart => ({ file: number, chunk })),
+      ({ chunk }) => chunk.group,
+    ).values(),
+  ]);
   const blocks: BlockPart[][] = [];
   let rows = Infinity;
   // Somebody is waiting for the first, so it is small.

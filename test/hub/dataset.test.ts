@@ -13,7 +13,7 @@ import { openReviews } from 'tunebook/reviews/source.js';
 import { splitReviews } from 'tunebook/reviews/split.js';
 import { reviewsOf } from 'tunebook/reviews/table.js';
 import { distilbert, polarity, polarityParquet, polarityRows } from './repositories.js';
-import { startStandInHub, type StandInHub } from './stand-in.js';
+import { hubOf, startStandInHub, type StandInHub } from './stand-in.js';
 
 const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-test-'));
 let server: StandInHub;
@@ -72,15 +72,7 @@ let count = 0;
 beforeEach(() => {
   server.faults.length = 0;
   server.requests.length = 0;
-  hub = {
-    endpoint: server.endpoint,
-    token: undefined,
-    cacheFolder: path.join(temporary, `cache-${count++}`),
-    offline: false,
-    timeout: 1,
-    attempts: 4,
-    firstDelay: 0.02,
-  };
+  hub = { ...hubOf(server, path.join(temporary, `cache-${count++}`)), timeout: 1 };
 });
 after(async () => {
   await server.close();

@@ -25,7 +25,7 @@ import {
 import { fetchModel, NoWeightsError } from 'tunebook/hub/model.js';
 import { requestOnce } from 'tunebook/hub/request.js';
 import { embeddedModel } from '../checkout.js';
-import { standInToken, startStandInHub, type StandInHub } from './stand-in.js';
+import { hubOf, standInToken, startStandInHub, type StandInHub } from './stand-in.js';
 
 const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-test-'));
 const weights = randomBytes(3_000_000);
@@ -89,15 +89,7 @@ beforeEach(() => {
   server.faults.length = 0;
   server.requests.length = 0;
   delete server.rate;
-  hub = {
-    endpoint: server.endpoint,
-    token: undefined,
-    cacheFolder: path.join(temporary, `cache-${count++}`),
-    offline: false,
-    timeout: 0.5,
-    attempts: 4,
-    firstDelay: 0.02,
-  };
+  hub = hubOf(server, path.join(temporary, `cache-${count++}`));
 });
 after(async () => {
   await server.close();

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Hub } from 'tunebook/hub/environment.js';
 
 export interface StoredRepository {
   type: 'model' | 'dataset';
@@ -311,3 +312,9 @@ export async function startStandInHub(repositories: StoredRepository[]): Promise
       }),
   });
 }
+
+/** The stand-in as a hub that is tried again quickly. */
+export const hubOf = ({ endpoint }: StandInHub, cacheFolder: string): Hub => ({
+  ...{ endpoint, cacheFolder, token: undefined, offline: false },
+  ...{ timeout: 0.5, attempts: 4, firstDelay: 0.02 },
+});

@@ -16,17 +16,12 @@ import { trainedParameters } from 'tunebook/training/freeze.js';
 import { learningRateFactor } from 'tunebook/training/schedule.js';
 import { lossAndGradients, passInputs, TrainingStep, type LabelledBatch } from 'tunebook/training/step.js';
 import { train } from 'tunebook/training/train.js';
-import { fixtures, relativeDifference, unpack, type Packed } from '../checkout.js';
+import { fixtures, relativeDifference, unpack, type Packed, type Reference } from '../checkout.js';
 
-interface Expected {
-  inputIds: number[];
+type Computed = Pick<Reference, 'inputIds' | 'batch' | 'tokens' | 'labels' | 'logits' | 'loss' | 'gradients'>;
+
+interface Expected extends Computed {
   lengths: number[];
-  batch: number;
-  tokens: number;
-  labels: number[];
-  logits: Packed;
-  loss: number;
-  gradients: Record<string, Packed>;
   losses: number[];
   texts: { text: string; ids: number[] }[];
   head?: Record<string, Packed>;
