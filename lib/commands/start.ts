@@ -12,7 +12,7 @@ import { describeDownload } from '../notebook/downloads.js';
 import { describeRecord, duration } from '../notebook/progress.js';
 import { readSettings, settingsList, type Settings } from '../settings.js';
 import type { Interval } from '../training/metrics.js';
-import type { EndOfTraining, TrainingRecord } from '../training/train.js';
+import type { EndOfTraining, TrainingRecord } from '../training/loop.js';
 
 interface Summary {
   baseline: { accuracy: number };

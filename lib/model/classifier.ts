@@ -14,17 +14,8 @@ import { layersFor, sequenceClassification, weightShapes, type Weights } from '.
 import { families, layerOf } from './families.js';
 import type { Layers } from './layers.js';
 import { readSafetensorsFolder, writeSafetensors, type StoredTensor } from './safetensors.js';
+import type { EncodedBatch } from '../text/batches.js';
 import { readTokenizer } from '../text/tokenizer.js';
-
-/** Padded texts as the model takes them. */
-export interface EncodedBatch {
-  /** [batch * tokens], row by row. */
-  inputIds: Int32Array;
-  /** [batch]: how many tokens of each text are no padding, which stands behind them. */
-  lengths: Int32Array;
-  batch: number;
-  tokens: number;
-}
 
 /** How a model is computed. */
 export interface EngineOptions {
@@ -272,14 +263,14 @@ export function predictLogits(classifier: Classifier, batch: EncodedBatch, prepa
 }
 
 /** Copies every parameter to JavaScript. */
-export function parameterValues(classifier: Classifier): Map<string, StoredTensor> {
+export function parameterValues(classifier: Pick<Model, 'parameters'>): Map<string, StoredTensor> {
   return new Map(
     [...classifier.parameters].map(([name, parameter]) => [name, { shape: parameter.shape, data: parameter.data() }]),
   );
 }
 
 /** Puts values back that `parameterValues` took. */
-export function restoreParameters(classifier: Classifier, values: Map<string, StoredTensor>): void {
+export function restoreParameters(classifier: Pick<Model, 'parameters'>, values: Map<string, StoredTensor>): void {
   for (const [name, { shape, data }] of values) {
     const value = tf.tensor(data, shape);
     classifier.parameters.get(name)!.assign(value);

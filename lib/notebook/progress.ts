@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { smoothed, learningCurvesFigure } from '../figures/learning-curves.js';
 import { colours } from '../figures/figure.js';
-import type { TrainingRecord } from '../training/train.js';
+import type { TrainingRecord } from '../training/loop.js';
 import { remember } from '../training/records.js';
 import { showFigure } from './figure.js';
 import { show } from './kernel.js';

@@ -2,8 +2,22 @@
  * Batches of texts of like length, padded to their longest. Amazon reviews have a median of 94 tokens and a maximum far
  * above it: padding all to 512 would spend four fifths of the work on nothing.
  */
-import type { LabelledBatch } from '../training/step.js';
 import { seededRandom, shuffle } from './random.js';
+
+/** Padded texts as a model takes them. */
+export interface EncodedBatch {
+  /** [batch * tokens], row by row. */
+  inputIds: Int32Array;
+  /** [batch]: how many tokens of each text are no padding, which stands behind them. */
+  lengths: Int32Array;
+  batch: number;
+  tokens: number;
+}
+
+export interface LabelledBatch extends EncodedBatch {
+  /** [batch], class numbers. */
+  labels: Int32Array;
+}
 
 export interface EncodedReviews {
   /** A text's token ids, [CLS] and [SEP] included. */

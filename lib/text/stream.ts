@@ -6,6 +6,7 @@
  * Everything follows from the seed, so a position in the stream (epoch, block, batch) is all that is needed to go on from
  * there, and going on reads one block anew.
  */
+import { hash } from 'node:crypto';
 import os from 'node:os';
 import { Piscina } from 'piscina';
 import { groupBy } from '../reviews/group.js';
@@ -89,6 +90,8 @@ export interface BatchOptions {
 export class ReviewStream {
   /** Rows of an epoch, those included that will turn out to be of no use. */
   readonly rows: number;
+  /** The same files, read the same way, have the same: positions of one are positions of the other. */
+  readonly fingerprint: string;
   /** Rows left out so far, by reason. */
   readonly dropped: Dropped;
   /** Rows left out so far since they are to choose or to test by. */
@@ -123,6 +126,13 @@ export class ReviewStream {
       maxLength,
       without: without.flatMap((table) => reviewsOf(table).map(({ text }) => textKey(text))),
     };
+    this.fingerprint = hash(
+      'sha256',
+      JSON.stringify([
+        ...[reading, maxLength, blockRows, settings.without],
+        this.#files.map(({ name, chunks }) => [name, chunks]),
+      ]),
+    ).slice(0, 16);
     this.#pool = new Piscina({
       filename: new URL('./stream-worker.js', import.meta.url).href,
       workerData: settings,

@@ -9,6 +9,7 @@
  * and spares a pass over every gradient. Started at 0, the averages of f carry Adam's bias correction with them.
  */
 import type { Scalar, Tensor } from '@tensorflow/tfjs';
+import type { StoredTensor } from '../model/safetensors.js';
 import { fusedAdamW, fusedKernelsRun, fusedSquareSum } from '../tensorflow/fused-kernels.js';
 import { applyAdam, castTo, halfSquareSum, multiplyNoNan, select } from '../tensorflow/kernels.js';
 import { tf } from '../tensorflow/runtime.js';
@@ -37,6 +38,13 @@ export interface UpdateScalars {
   factor: Tensor;
   /** bool: false for no update at all. */
   finite: Tensor;
+}
+
+/** What AdamW counts on the side of its tensors. */
+export interface AdamWState {
+  steps: number;
+  /** See AdamW.decay. */
+  decay: number;
 }
 
 /** Biases and layer norms are not decayed, as Hugging Face's Trainer has it. */
@@ -134,6 +142,45 @@ export class AdamW {
       const known = multiplyNoNan(castTo(gradient, 'float32'), tf.cast(finite, 'float32'));
       applyAdam(parameter, first, second, known, scalars);
     }
+  }
+
+  /** Every tensor by a name: moments under PyTorch's words for them, and the averages of the factor. */
+  #named(): [string, ResourceVariable][] {
+    return [
+      ...[...this.#moments].flatMap(([name, { first, second }]): [string, ResourceVariable][] => [
+        [`exp_avg.${name}`, first],
+        [`exp_avg_sq.${name}`, second],
+      ]),
+      ['factor', this.#factors.first],
+      ['factor_sq', this.#factors.second],
+    ];
+  }
+
+  /** What a checkpoint must hold of it; tensors are copied. */
+  state(): { state: AdamWState; tensors: Map<string, StoredTensor> } {
+    const tensors = this.#named().map(([name, variable]): [string, StoredTensor] => [
+      name,
+      { shape: variable.shape, data: variable.data() },
+    ]);
+    return { state: { steps: this.#steps, decay: this.#decay }, tensors: new Map(tensors) };
+  }
+
+  /**
+   * Goes on from a state.
+   * @throws RangeError when the tensors are those of other parameters
+   */
+  restore({ steps, decay }: AdamWState, tensors: Map<string, StoredTensor>): void {
+    const named = this.#named();
+    for (const [name, { shape }] of named)
+      if (tensors.get(name)?.shape.join() !== shape.join())
+        throw new RangeError(`The optimizer's state is of other parameters: ${name} is not [${shape.join(', ')}].`);
+    for (const [name, variable] of named) {
+      const value = tf.tensor(tensors.get(name)!.data, variable.shape);
+      variable.assign(value);
+      value.dispose();
+    }
+    this.#steps = steps;
+    this.#decay = decay;
   }
 
   /** Frees the moments' memory. */

@@ -8,6 +8,12 @@ import type { Precision } from '../tensorflow/precision.js';
 
 const growthInterval = 2000;
 
+export interface LossScaleState {
+  value: number;
+  /** Updates since the last overflow. */
+  good: number;
+}
+
 export class LossScale {
   value: number;
   readonly #dynamic: boolean;
@@ -16,6 +22,15 @@ export class LossScale {
   constructor(precision: Precision) {
     this.#dynamic = precision === 'float16';
     this.value = this.#dynamic ? 2 ** 16 : 1;
+  }
+
+  get state(): LossScaleState {
+    return { value: this.value, good: this.#good };
+  }
+
+  set state({ value, good }: LossScaleState) {
+    this.value = value;
+    this.#good = good;
   }
 
   /**

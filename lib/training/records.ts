@@ -1,5 +1,5 @@
 /** What is remembered of a run's updates: all of them, or of a long run evenly chosen ones, so that memory stays level. */
-import type { TrainingRecord } from './train.js';
+import type { TrainingRecord } from './loop.js';
 
 /** More points than a curve can show. */
 const mostRecords = 10_000;

@@ -4,45 +4,32 @@
  * updates.
  */
 import type { Scalar, Tensor, Tensor1D } from '@tensorflow/tfjs';
-import { batchTensors, readWeights, type EncodedBatch, type ForwardInputs, type Model } from '../model/classifier.js';
-import { sequenceClassification } from '../model/encoder.js';
+import { readWeights, type Model } from '../model/classifier.js';
 import { dropoutSource, seedOfPass } from '../model/dropout.js';
-import { crossEntropy } from '../model/layers.js';
-import { tensorFunction, type TensorFunction } from '../tensorflow/function.js';
+import type { StoredTensor } from '../model/safetensors.js';
+import { tensorFunction, type NamedTensors, type TensorFunction } from '../tensorflow/function.js';
 import { castTo } from '../tensorflow/kernels.js';
 import { tf } from '../tensorflow/runtime.js';
 import { zerosVariable, type ResourceVariable } from '../tensorflow/variables.js';
-import { AdamW, clipFactor, globalNorm, type AdamWOptions } from './adamw.js';
-import { LossScale } from './loss-scale.js';
+import type { EncodedBatch } from '../text/batches.js';
+import { AdamW, clipFactor, globalNorm, type AdamWOptions, type AdamWState } from './adamw.js';
+import { LossScale, type LossScaleState } from './loss-scale.js';
+import type { TrainingTask } from './task.js';
 
-export interface LabelledBatch extends EncodedBatch {
-  /** [batch], class numbers. */
-  labels: Int32Array;
-}
-
-export type PassInputs = ForwardInputs & {
-  /** [batch], int32, class numbers. */
-  labels: Tensor1D;
-  /** [2], int32: of dropout; none switches dropout off. */
-  seed?: Tensor1D;
-};
-
-/** A labelled batch as tensors. */
-export const passInputs = (batch: LabelledBatch, seed?: Tensor1D): PassInputs => ({
-  ...batchTensors(batch),
-  labels: tf.tensor1d(batch.labels, 'int32'),
-  ...(seed && { seed }),
-});
+/** What a pass takes: the task's inputs, and dropout's seed ([2], int32); none switches dropout off. */
+export type PassInputs = NamedTensors & { seed?: Tensor1D };
 
 /**
  * The loss of a batch and the gradients of what is trained, as tensors.
+ * @param inputs of `task.tensors`, with the seed
  * @param trained names of parameters
  * @param weight the gradients are those of the loss times this scalar
- * @returns the mean cross-entropy without the weight, a scalar, and gradients by parameter name
+ * @returns the mean loss without the weight, a scalar, and gradients by parameter name
  */
-export function lossAndGradients(
+export function lossAndGradients<Batch extends EncodedBatch, Inputs extends NamedTensors>(
   model: Model,
-  { ids, lengths, labels, seed }: PassInputs,
+  task: TrainingTask<Batch, Inputs>,
+  { seed, ...inputs }: Inputs & { seed?: Tensor1D },
   trained: string[] = [...model.parameters.keys()],
   weight: Scalar = tf.scalar(1),
 ): { loss: Scalar; gradients: Map<string, Tensor> } {
@@ -51,9 +38,7 @@ export function lossAndGradients(
     const weights = readWeights(model);
     const lossOf = (...values: Tensor[]) => {
       const traced = { ...weights, ...Object.fromEntries(trained.map((name, i) => [name, values[i]!])) };
-      const source = seed && dropoutSource(seed);
-      const logits = sequenceClassification(traced, ids, model.config, { lengths, source, ...model.engine });
-      return crossEntropy(logits, labels) as Scalar;
+      return task.loss(traced, inputs as unknown as Inputs, model, seed && dropoutSource(seed));
     };
     return tf.valueAndGrads(lossOf)(
       trained.map((name) => weights[name]!),
@@ -75,13 +60,13 @@ export interface StepOptions extends AdamWOptions {
 }
 
 export interface StepResult {
-  /** Mean cross-entropy of all rows. */
+  /** Mean loss of all batches. */
   loss: number;
   /** Joint length of the gradients before clipping. If this or the loss is no finite number, nothing was updated. */
   gradNorm: number;
 }
 
-type ScaledInputs = PassInputs & { weight: Scalar; [name: string]: Tensor };
+type ScaledInputs = PassInputs & { weight: Scalar };
 type UpdateInputs = ScaledInputs & {
   learningRate: Scalar;
   lossScale: Scalar;
@@ -89,8 +74,17 @@ type UpdateInputs = ScaledInputs & {
   secondCorrection: Scalar;
 };
 
-export class TrainingStep {
+/** All that a step has besides the parameters: with it and them, training goes on as if it had never stopped. */
+export interface StepState {
+  /** Forward passes so far: dropout's random numbers are made of it and the seed. */
+  passes: number;
+  lossScale: LossScaleState;
+  optimizer: AdamWState;
+}
+
+export class TrainingStep<Batch extends EncodedBatch> {
   readonly optimizer: AdamW;
+  readonly #task: TrainingTask<Batch>;
   readonly #seed: number;
   readonly #lossScale: LossScale;
   readonly #sums: Map<string, ResourceVariable>;
@@ -100,6 +94,7 @@ export class TrainingStep {
 
   constructor(
     model: Model,
+    task: TrainingTask<Batch>,
     {
       trained = [...model.parameters.keys()],
       maxGradNorm = 1,
@@ -108,6 +103,7 @@ export class TrainingStep {
       ...adam
     }: StepOptions = {},
   ) {
+    this.#task = task;
     this.#seed = seed;
     this.#lossScale = new LossScale(model.engine.precision);
     const parameters = new Map(trained.map((name) => [name, model.parameters.get(name)!]));
@@ -116,7 +112,7 @@ export class TrainingStep {
     const { eager, jitCompile } = model.engine;
     this.#accumulate = tensorFunction(
       ({ weight, ...inputs }: ScaledInputs) => {
-        const { loss, gradients } = lossAndGradients(model, inputs, trained, weight);
+        const { loss, gradients } = lossAndGradients(model, task, inputs, trained, weight);
         for (const [name, gradient] of gradients) this.#sums.get(name)!.add(castTo(gradient, 'float32'));
         return { loss };
       },
@@ -124,7 +120,7 @@ export class TrainingStep {
     );
     this.#update = tensorFunction(
       ({ weight, learningRate, lossScale, firstCorrection, secondCorrection, ...inputs }: UpdateInputs) => {
-        const { loss, gradients } = lossAndGradients(model, inputs, trained, weight);
+        const { loss, gradients } = lossAndGradients(model, task, inputs, trained, weight);
         for (const [name, sum] of this.#sums) {
           gradients.set(name, tf.add(sum.read(), castTo(gradients.get(name)!, 'float32')));
           sum.assign(tf.fill(sum.shape, 0));
@@ -159,10 +155,10 @@ export class TrainingStep {
   }
 
   /**
-   * One update from the rows of one or several batches.
+   * One update from one batch or several.
    * @throws RangeError for several batches where none were announced
    */
-  run(batches: LabelledBatch[], learningRate: number): StepResult {
+  run(batches: Batch[], learningRate: number): StepResult {
     if (batches.length > 1 && this.#sums.size === 0)
       throw new RangeError('An update from several batches needs `accumulates`.');
     const first = this.#passes;
@@ -176,15 +172,16 @@ export class TrainingStep {
     }
   }
 
-  #attempt(batches: LabelledBatch[], learningRate: number, first: number): StepResult {
-    const rows = batches.reduce((sum, { batch }) => sum + batch, 0);
+  #attempt(batches: Batch[], learningRate: number, first: number): StepResult {
+    const whole = batches.reduce((sum, batch) => sum + this.#task.weight(batch), 0);
     let loss = 0;
     let gradNorm = 0;
     batches.forEach((batch, i) => {
-      const share = batch.batch / rows;
+      const share = this.#task.weight(batch) / whole;
       const results = tf.tidy(() => {
         const pass = {
-          ...passInputs(batch, seedOfPass(this.#seed, first + i)),
+          ...this.#task.tensors(batch),
+          seed: seedOfPass(this.#seed, first + i),
           weight: tf.scalar(share * this.#lossScale.value),
         };
         if (i < batches.length - 1) return this.#accumulate.call(pass);
@@ -200,6 +197,22 @@ export class TrainingStep {
       tf.dispose(Object.values(results));
     });
     return { loss, gradNorm };
+  }
+
+  /** What a checkpoint must hold besides the parameters; tensors are copied. */
+  state(): { state: StepState; tensors: Map<string, StoredTensor> } {
+    const { state: optimizer, tensors } = this.optimizer.state();
+    return { state: { passes: this.#passes, lossScale: this.#lossScale.state, optimizer }, tensors };
+  }
+
+  /**
+   * Goes on from a state.
+   * @throws RangeError when the tensors are those of other parameters
+   */
+  restore({ passes, lossScale, optimizer }: StepState, tensors: Map<string, StoredTensor>): void {
+    this.#passes = passes;
+    this.#lossScale.state = lossScale;
+    this.optimizer.restore(optimizer, tensors);
   }
 
   /** Frees what belongs to training and not to the model. */

@@ -37,6 +37,10 @@ export interface TrainingArguments {
   earlyStoppingPatience: number;
   /** The least gain in validation accuracy that counts as improvement. @default 0.001 */
   earlyStoppingThreshold: number;
+  /** Updates between two checkpoints, where there are any, besides those at evaluations and at the end; 0 for no others. @default 500 */
+  saveSteps: number;
+  /** The newest checkpoints that are kept, besides the best. @default 2 */
+  saveTotalLimit: number;
   /** Ends with the parameters of the best evaluation, not the last. @default true */
   loadBestModelAtEnd: boolean;
   /** What stays as it is, see Freeze. @default 'none' */
@@ -63,6 +67,8 @@ export const defaultTrainingArguments: TrainingArguments = {
   evalSteps: 0,
   earlyStoppingPatience: 3,
   earlyStoppingThreshold: 0.001,
+  saveSteps: 500,
+  saveTotalLimit: 2,
   loadBestModelAtEnd: true,
   freeze: 'none',
   seed: 42,
@@ -71,8 +77,13 @@ export const defaultTrainingArguments: TrainingArguments = {
 const positive = ['numTrainEpochs', 'adamEpsilon'] as const;
 const notNegative = ['learningRate', 'weightDecay', 'maxGradNorm', 'earlyStoppingThreshold'] as const;
 const shares = ['warmupRatio', 'adamBeta1', 'adamBeta2'] as const;
-const counts = ['perDeviceTrainBatchSize', 'perDeviceEvalBatchSize', 'gradientAccumulationSteps'] as const;
-const countsOrZero = ['evalSteps', 'earlyStoppingPatience'] as const;
+const counts = [
+  'perDeviceTrainBatchSize',
+  'perDeviceEvalBatchSize',
+  'gradientAccumulationSteps',
+  'saveTotalLimit',
+] as const;
+const countsOrZero = ['evalSteps', 'saveSteps', 'earlyStoppingPatience'] as const;
 
 /**
  * Fills in what is not given and refuses what cannot be.

@@ -33,11 +33,13 @@ export interface UsedVocabulary {
  * Row 0 of the smaller table is that of padding, since batches are padded with 0.
  * @param reviews every text that will be trained on
  * @param trained names of parameters; where the word embedding is not among them, it stays as it is. Default: all
+ * @param decay what the unused rows have been decayed by already, as a factor; default 1
  */
 export function useVocabularyOf(
   { config, parameters, engine }: Model,
   reviews: EncodedReviews,
   trained: string[] = [...parameters.keys()],
+  decay = 1,
 ): UsedVocabulary {
   const name = wordEmbeddings(config.model_type);
   const whole = parameters.get(name)!;
@@ -54,7 +56,7 @@ export function useVocabularyOf(
   const initial = tf.tidy(() => gatherRows(whole.read(), indices()));
   const smaller = new ResourceVariable(initial);
   initial.dispose();
-  let applied = 1;
+  let applied = decay;
   return {
     // Map.set keeps the place, so that parameters stay in their order.
     model: { config, engine, parameters: new Map(parameters).set(name, smaller) },

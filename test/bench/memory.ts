@@ -8,6 +8,7 @@ import { trainingBatches } from 'tunebook/text/batches.js';
 import { encodeReviews } from 'tunebook/text/encode.js';
 import { loadTokenizer } from 'tunebook/text/tokenizer.js';
 import { TrainingStep } from 'tunebook/training/step.js';
+import { classification } from 'tunebook/training/task.js';
 import { useVocabularyOf } from 'tunebook/training/used-vocabulary.js';
 import { embeddedModel } from '../checkout.js';
 
@@ -23,7 +24,7 @@ const { model, reviews } = useVocabularyOf(
   classifier,
   encodeReviews(tokenizer, await sampleReviews(embeddedReviews()), 128),
 );
-const trainingStep = new TrainingStep(model, { weightDecay: 0.01 });
+const trainingStep = new TrainingStep(model, classification, { weightDecay: 0.01 });
 const points: { step: number; megabytes: number }[] = [];
 let step = 0;
 for (let epoch = 0; step < steps; epoch++)

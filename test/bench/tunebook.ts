@@ -2,11 +2,19 @@
 // Turn as JSON.
 //   tunebook.js train|infer fixed|own BATCH float32|bfloat16|float16 graph|eager|xla
 import readline from 'node:readline';
-import { createClassifier, predictLogits, prepareWeights, type EncodedBatch } from 'tunebook/model/classifier.js';
+import { createClassifier, predictLogits, prepareWeights } from 'tunebook/model/classifier.js';
 import { parseConfig } from 'tunebook/model/config.js';
 import type { Precision } from 'tunebook/tensorflow/precision.js';
-import { evaluationBatches, padBatch, trainingBatches, type EncodedReviews } from 'tunebook/text/batches.js';
-import { TrainingStep, type LabelledBatch } from 'tunebook/training/step.js';
+import {
+  evaluationBatches,
+  padBatch,
+  trainingBatches,
+  type EncodedBatch,
+  type EncodedReviews,
+  type LabelledBatch,
+} from 'tunebook/text/batches.js';
+import { TrainingStep } from 'tunebook/training/step.js';
+import { classification } from 'tunebook/training/task.js';
 import { useVocabularyOf } from 'tunebook/training/used-vocabulary.js';
 import { operationsOf, readRows, type Rows, type Turn } from './work.js';
 
@@ -37,7 +45,7 @@ let reviews = readRows(rows);
 if (training) {
   const vocabulary = useVocabularyOf(classifier, reviews);
   reviews = vocabulary.reviews;
-  const trainingStep = new TrainingStep(vocabulary.model, { weightDecay: 0.01 });
+  const trainingStep = new TrainingStep(vocabulary.model, classification, { weightDecay: 0.01 });
   step = (batch) => void trainingStep.run([batch], 5e-5);
 }
 const batches = batchesOf(reviews);

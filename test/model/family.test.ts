@@ -14,7 +14,9 @@ import { tf } from 'tunebook/tensorflow/runtime.js';
 import { loadTokenizer } from 'tunebook/text/tokenizer.js';
 import { trainedParameters } from 'tunebook/training/freeze.js';
 import { learningRateFactor } from 'tunebook/training/schedule.js';
-import { lossAndGradients, passInputs, TrainingStep, type LabelledBatch } from 'tunebook/training/step.js';
+import type { LabelledBatch } from 'tunebook/text/batches.js';
+import { lossAndGradients, TrainingStep } from 'tunebook/training/step.js';
+import { classification } from 'tunebook/training/task.js';
 import { train } from 'tunebook/training/train.js';
 import { fixtures, relativeDifference, unpack, type Packed, type Reference } from '../checkout.js';
 
@@ -55,7 +57,7 @@ for (const [name, expected] of Object.entries(family)) {
       const model = load(name, layers);
       const difference = relativeDifference(predictLogits(model, batchOf(expected)), unpack(expected.logits));
       assert.ok(difference < 1e-5, `logits differ by ${difference}`);
-      const { loss, gradients } = lossAndGradients(model, passInputs(batchOf(expected)));
+      const { loss, gradients } = lossAndGradients(model, classification, classification.tensors(batchOf(expected)));
       assert.ok(Math.abs(loss.dataSync()[0]! - expected.loss) < 1e-5);
       assert.deepEqual([...gradients.keys()].sort(), Object.keys(expected.gradients).sort());
       const size = Math.max(
@@ -73,7 +75,7 @@ for (const [name, expected] of Object.entries(family)) {
 
   test(`${name}: 20 steps of training follow the reference`, () => {
     const model = load(name);
-    const step = new TrainingStep(model, { weightDecay: 0.01 });
+    const step = new TrainingStep(model, classification, { weightDecay: 0.01 });
     expected.losses.forEach((loss, i) => {
       const found = step.run([batchOf(expected)], 5e-4 * learningRateFactor(i, 20, 2, 'linear')).loss;
       assert.ok(Math.abs(found - loss) < 1e-4 * Math.max(1, loss), `step ${i}: ${found} against ${loss}`);

@@ -8,7 +8,9 @@ import { fusedLayers } from 'tunebook/model/fused-layers.js';
 import { castTo } from 'tunebook/tensorflow/kernels.js';
 import { tf } from 'tunebook/tensorflow/runtime.js';
 import { learningRateFactor } from 'tunebook/training/schedule.js';
-import { lossAndGradients, passInputs, TrainingStep, type LabelledBatch } from 'tunebook/training/step.js';
+import type { LabelledBatch } from 'tunebook/text/batches.js';
+import { lossAndGradients, TrainingStep } from 'tunebook/training/step.js';
+import { classification } from 'tunebook/training/task.js';
 import { fixtures, reference, relativeDifference, unpack } from '../checkout.js';
 
 const expected = reference();
@@ -36,7 +38,7 @@ for (const [making, layers] of Object.entries(makings)) {
 
   test(`${making} layers: loss and the gradient of every parameter, with padding in the batch`, () => {
     const model = tiny({ layers });
-    const { loss: scalar, gradients } = lossAndGradients(model, passInputs(batch));
+    const { loss: scalar, gradients } = lossAndGradients(model, classification, classification.tensors(batch));
     const [loss] = scalar.dataSync() as unknown as [number];
     assert.ok(Math.abs(loss - expected.loss) / expected.loss < 1e-5, `${loss} against ${expected.loss}`);
     assert.deepEqual([...gradients.keys()].sort(), Object.keys(expected.gradients).sort());
@@ -72,7 +74,7 @@ for (const [precision, making, most, least] of [
     const model = tiny({ precision, layers: makings[making] });
     const difference = relativeDifference(predictLogits(model, batch), unpack(expected.logits));
     assert.ok(difference < most && difference > least, String(difference));
-    const { gradients } = lossAndGradients(model, passInputs(batch));
+    const { gradients } = lossAndGradients(model, classification, classification.tensors(batch));
     for (const [name, gradient] of gradients) {
       if (name.endsWith('k_lin.bias')) continue;
       const alike = cosine(castTo(gradient, 'float32').dataSync(), unpack(expected.gradients[name]!));
@@ -89,7 +91,7 @@ for (const fused of [true, false])
     const { learningRate, weightDecay, maxGradNorm, norm, parameters } = expected.adamw;
     // The reference step was taken without dropout.
     Object.assign(model.config, { dropout: 0, attention_dropout: 0, seq_classif_dropout: 0 });
-    const step = new TrainingStep(model, { weightDecay, maxGradNorm });
+    const step = new TrainingStep(model, classification, { weightDecay, maxGradNorm });
     const { gradNorm } = step.run([batch], learningRate);
     assert.ok(Math.abs(gradNorm - norm) / norm < 1e-5);
     for (const [name, parameter] of model.parameters) {
@@ -106,7 +108,7 @@ test('the loss curve of 100 steps, and no tensor left behind', () => {
   const model = tiny();
   Object.assign(model.config, { dropout: 0, attention_dropout: 0, seq_classif_dropout: 0 });
   const { learningRate, weightDecay, warmupSteps, batches, losses } = expected.curve;
-  const trainingStep = new TrainingStep(model, { weightDecay });
+  const trainingStep = new TrainingStep(model, classification, { weightDecay });
   let tensors = 0;
   for (const [step, { inputIds, labels }] of batches.entries()) {
     const { loss } = trainingStep.run(

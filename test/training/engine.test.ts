@@ -20,6 +20,7 @@ import { loadTokenizer } from 'tunebook/text/tokenizer.js';
 import { evaluate } from 'tunebook/training/evaluate.js';
 import { LossScale } from 'tunebook/training/loss-scale.js';
 import { TrainingStep, type StepOptions } from 'tunebook/training/step.js';
+import { classification } from 'tunebook/training/task.js';
 import { train } from 'tunebook/training/train.js';
 import { embeddedModel, relativeDifference } from '../checkout.js';
 
@@ -49,7 +50,7 @@ function curve(
   learningRate = 1e-3,
   batchSize = 8,
 ) {
-  const trainingStep = new TrainingStep(model, options);
+  const trainingStep = new TrainingStep(model, classification, options);
   const numbers: number[] = [];
   for (let epoch = 0; numbers.length < 2 * steps; epoch++)
     for (const batch of trainingBatches(reviews, { batchSize, seed: 1, epoch })) {
@@ -125,7 +126,7 @@ test('a gradient beyond float16 is taken again at half the scale, and nothing of
     // The gradient behind it, times the first scale of 65,536, is beyond 65,504.
     const weight = model.parameters.get('classifier.weight')!;
     weight.assign(tf.mul(weight.read(), 1000));
-    const trainingStep = new TrainingStep(model);
+    const trainingStep = new TrainingStep(model, classification);
     const found = { ...trainingStep.run([batch], 1e-3), scale: trainingStep.lossScale };
     trainingStep.dispose();
     const before = createClassifier(config).parameters.get('pre_classifier.weight')!.data();
@@ -209,7 +210,7 @@ test('accumulated batches make the update that one large batch makes', () => {
   const reviews = task(16);
   const update = (sizes: number[]) => {
     const model = createClassifier(still, { precision: 'float32' });
-    const trainingStep = new TrainingStep(model, { accumulates: sizes.length > 1, weightDecay: 0.01 });
+    const trainingStep = new TrainingStep(model, classification, { accumulates: sizes.length > 1, weightDecay: 0.01 });
     const results = [];
     for (let step = 0; step < 3; step++) {
       let from = 0;
@@ -239,7 +240,7 @@ test('accumulated batches make the update that one large batch makes', () => {
 
 test('memory is level over 1,200 steps of many shapes', () => {
   const model = createClassifier(config);
-  const trainingStep = new TrainingStep(model, { weightDecay: 0.01 });
+  const trainingStep = new TrainingStep(model, classification, { weightDecay: 0.01 });
   const reviews = task(96);
   const steps = (count: number) => {
     for (let epoch = 0; count > 0; epoch++)

@@ -20,8 +20,10 @@ import { padBatch, trainingBatches, type EncodedReviews } from 'tunebook/text/ba
 import { EarlyStopping } from 'tunebook/training/early-stopping.js';
 import { evaluate } from 'tunebook/training/evaluate.js';
 import { learningRateFactor } from 'tunebook/training/schedule.js';
-import { lossAndGradients, passInputs, TrainingStep } from 'tunebook/training/step.js';
-import { DivergedError, train } from 'tunebook/training/train.js';
+import { DivergedError } from 'tunebook/training/loop.js';
+import { lossAndGradients, TrainingStep } from 'tunebook/training/step.js';
+import { classification } from 'tunebook/training/task.js';
+import { train } from 'tunebook/training/train.js';
 import { completeTrainingArguments } from 'tunebook/training/training-arguments.js';
 import { embeddedModel, relativeDifference } from '../checkout.js';
 
@@ -49,14 +51,15 @@ for (const [making, layers] of Object.entries({ fused: fusedLayers, composed: co
   test(`${making} layers: gradients agree with finite differences, dropout and padding included`, () => {
     const model = createClassifier({ ...config, initializer_range: 0.3 }, { precision: 'float32', layers });
     // A seed for which no unit's kink (relu) lies between the points looked at.
-    const inputs = passInputs(padBatch(task(6), [0, 1, 2, 3, 4, 5]), seedOfPass(9, 0));
+    const batch = padBatch(task(6), [0, 1, 2, 3, 4, 5]);
+    const inputs = { ...classification.tensors(batch), seed: seedOfPass(9, 0) };
     assert.ok(inputs.lengths);
     const loss = () => {
-      const found = lossAndGradients(model, inputs);
+      const found = lossAndGradients(model, classification, inputs);
       tf.dispose([...found.gradients.values()]);
       return found.loss.dataSync()[0]!;
     };
-    const { gradients } = lossAndGradients(model, inputs);
+    const { gradients } = lossAndGradients(model, classification, inputs);
     for (const [name, parameter] of model.parameters) {
       const gradient = gradients.get(name)!.dataSync<'float32'>();
       const index = gradient.reduce((best, value, i) => (Math.abs(value) > Math.abs(gradient[best]!) ? i : best), 0);
@@ -109,7 +112,7 @@ test('training the used rows of the vocabulary alone ends where training all of 
   await train(short, { train: data }, { arguments: chosen });
 
   const long = createClassifier(config);
-  const trainingStep = new TrainingStep(long, {
+  const trainingStep = new TrainingStep(long, classification, {
     weightDecay: chosen.weightDecay,
     maxGradNorm: chosen.maxGradNorm,
     seed: chosen.seed,

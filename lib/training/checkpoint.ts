@@ -1,0 +1,213 @@
+/**
+ * Checkpoints: all that training needs to go on as if it had never stopped, in folders of Hugging Face's layout
+ * (checkpoint-500 with model.safetensors, config and tokenizer, so each is a model too), beside them the optimizer's state
+ * and trainer_state.json, which names every file's size and hash.
+ *
+ * A checkpoint is written aside, synced, and renamed when it is whole: what is there under its name is whole, however the
+ * process or the machine died. There is no state of a random generator in it, since there is none: shuffling and dropout
+ * are functions of seed, position and pass.
+ */
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { readSafetensors, writeSafetensors, type StoredTensor } from '../model/safetensors.js';
+import type { StreamPosition } from '../text/stream.js';
+import type { EarlyStoppingState } from './early-stopping.js';
+import type { StepState } from './step.js';
+import type { EndOfTraining, TrainingRecord } from './loop.js';
+
+/** trainer_state.json, but for the files' hashes. */
+export interface TrainerState {
+  /** Updates done. */
+  step: number;
+  /** The batch that comes next. */
+  position: StreamPosition;
+  /** Of the rows that are trained on: another set of rows has other positions and other words. */
+  data: string;
+  /** Rows trained on, counted as often as they were. */
+  samples: number;
+  seconds: number;
+  trainSeconds: number;
+  waitedSeconds: number;
+  /** The best evaluation; metrics are the task's own. */
+  best: { step: number; metrics: unknown } | null;
+  /** The update after which the validation rows were looked at last; 0 for none. */
+  lookedAt: number;
+  earlyStopping: EarlyStoppingState;
+  trainingStep: StepState;
+  records: TrainingRecord[];
+  /** How training ended; null while it goes on. */
+  end: Exclude<EndOfTraining, 'interrupted'> | null;
+}
+
+export interface Checkpoint {
+  folder: string;
+  state: TrainerState;
+}
+
+/** A checkpoint that could not be written, or cannot be gone on from; the message says what is safe and what to do. */
+export class CheckpointError extends Error {
+  override name = 'CheckpointError';
+}
+
+/** There is no room for it. */
+export class DiskFullError extends CheckpointError {
+  override name = 'DiskFullError';
+}
+
+const stateFile = 'trainer_state.json';
+const optimizerFile = 'optimizer.safetensors';
+const partial = '.partial';
+
+/** JSON has no word for these, and a metric may be one of them. */
+const notFinite = ['NaN', 'Infinity', '-Infinity'];
+const toJson = (value: unknown) =>
+  JSON.stringify(value, (_, each: unknown) =>
+    typeof each === 'number' && !Number.isFinite(each) ? String(each) : each,
+  );
+const fromJson = (text: string): unknown =>
+  JSON.parse(text, (_, each: unknown) => (notFinite.includes(each as string) ? Number(each) : each));
+
+function sha256(file: string): string {
+  const hash = createHash('sha256');
+  const descriptor = fs.openSync(file, 'r');
+  try {
+    const piece = Buffer.allocUnsafe(1 << 20);
+    for (let read; (read = fs.readSync(descriptor, piece)) > 0;) hash.update(piece.subarray(0, read));
+  } finally {
+    fs.closeSync(descriptor);
+  }
+  return hash.digest('hex');
+}
+
+/** Has a file's or a folder's entries on the disk, not only in memory. */
+function sync(file: string): void {
+  const descriptor = fs.openSync(file, 'r');
+  try {
+    fs.fsyncSync(descriptor);
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+const stepOf = (name: string) => Number(/^checkpoint-(\d+)$/.exec(name)?.[1] ?? NaN);
+
+/** The folder of a run's checkpoints. */
+export class CheckpointFolder {
+  /** Checkpoints that are there but not whole, and what is wrong with them; found by `newest`. */
+  readonly broken: string[] = [];
+
+  constructor(readonly folder: string) {}
+
+  /** Where the checkpoint of a step is. */
+  of(step: number): string {
+    return path.join(this.folder, `checkpoint-${step}`);
+  }
+
+  /** The steps of all checkpoints, the newest first. */
+  steps(): number[] {
+    if (!fs.existsSync(this.folder)) return [];
+    return fs
+      .readdirSync(this.folder)
+      .map(stepOf)
+      .filter((step) => !Number.isNaN(step))
+      .sort((a, b) => b - a);
+  }
+
+  /**
+   * Writes one.
+   * @param writeModel writes the model's files into a folder
+   * @throws DiskFullError when there is no room, CheckpointError when it cannot be written; those that are there are kept
+   */
+  save(state: TrainerState, optimizer: Map<string, StoredTensor>, writeModel: (folder: string) => void): Checkpoint {
+    const folder = this.of(state.step);
+    const aside = path.join(this.folder, `.checkpoint-${state.step}${partial}`);
+    try {
+      fs.mkdirSync(this.folder, { recursive: true });
+      this.#removePartial();
+      fs.mkdirSync(aside);
+      writeModel(aside);
+      writeSafetensors(path.join(aside, optimizerFile), optimizer);
+      const files = fs.readdirSync(aside).map((name) => {
+        const file = path.join(aside, name);
+        sync(file);
+        return [name, { size: fs.statSync(file).size, sha256: sha256(file) }] as const;
+      });
+      const last = path.join(aside, stateFile);
+      fs.writeFileSync(last, toJson({ ...state, files: Object.fromEntries(files) }));
+      sync(last);
+      sync(aside);
+      // One of the same step is there when a run went on from an older one.
+      if (fs.existsSync(folder))
+        fs.renameSync(folder, path.join(this.folder, `.checkpoint-${state.step}-old${partial}`));
+      fs.renameSync(aside, folder);
+      sync(this.folder);
+      this.#removePartial();
+    } catch (error) {
+      throw this.#explained(error, state.step, aside);
+    }
+    return { folder, state };
+  }
+
+  #explained(error: unknown, step: number, aside: string): unknown {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (!code) return error;
+    try {
+      fs.rmSync(aside, { recursive: true, force: true });
+    } catch {
+      // It is removed before the next one is written.
+    }
+    const [newest] = this.steps();
+    const safe =
+      newest === undefined ? 'There is no earlier one.' : `${this.of(newest)} is whole: go on from it with --resume.`;
+    if (code === 'ENOSPC' || code === 'EDQUOT')
+      return new DiskFullError(
+        `The disk is full: the checkpoint of step ${step} could not be written to ${this.folder}. ${safe} Make room first, or keep fewer (--save-total-limit).`,
+      );
+    return new CheckpointError(`The checkpoint of step ${step} could not be written: ${message}. ${safe}`);
+  }
+
+  #removePartial(): void {
+    for (const name of fs.readdirSync(this.folder))
+      if (name.endsWith(partial)) fs.rmSync(path.join(this.folder, name), { recursive: true, force: true });
+  }
+
+  /** Removes all but the newest `keep` and the one of step `best`. */
+  prune(keep: number, best: number | undefined): void {
+    for (const step of this.steps().slice(keep))
+      if (step !== best) fs.rmSync(this.of(step), { recursive: true, force: true });
+  }
+
+  /** What is wrong with a checkpoint; nothing for a whole one. */
+  #read(step: number): { state: TrainerState } | { wrong: string } {
+    const folder = this.of(step);
+    try {
+      const { files, ...state } = fromJson(fs.readFileSync(path.join(folder, stateFile), 'utf8')) as TrainerState & {
+        files: Record<string, { size: number; sha256: string }>;
+      };
+      for (const [name, { size, sha256: expected }] of Object.entries(files)) {
+        const file = path.join(folder, name);
+        if (fs.statSync(file).size !== size || sha256(file) !== expected)
+          return { wrong: `${name} is not what was saved` };
+      }
+      return { state };
+    } catch (error) {
+      return { wrong: (error as Error).message };
+    }
+  }
+
+  /** The newest whole one; what is wrong with newer ones is in `broken`. */
+  newest(): Checkpoint | undefined {
+    this.broken.length = 0;
+    for (const step of this.steps()) {
+      const found = this.#read(step);
+      if ('state' in found) return { folder: this.of(step), state: found.state };
+      this.broken.push(`${this.of(step)}: ${found.wrong}`);
+    }
+    return undefined;
+  }
+}
+
+/** The optimizer's tensors of a checkpoint. */
+export const optimizerOf = ({ folder }: Checkpoint): Map<string, StoredTensor> =>
+  readSafetensors(path.join(folder, optimizerFile));
