@@ -34,6 +34,7 @@ export * from './tracking/journal.js';
 export * from './training/analysis.js';
 export * from './training/baseline.js';
 export * from './training/checkpoint.js';
+export * from './training/diverged-error.js';
 export * from './training/evaluate.js';
 export * from './training/metrics.js';
 export * from './training/loop.js';

@@ -1,161 +1,152 @@
 /**
- * Everything a run of the notebook can be told, in one typed object with a default for each. Environment variables
- * override it (TUNEBOOK_ and the name in capitals), so the same notebook does a quick run, the usual one and a long one.
+ * Everything a run can be told, notebook or job, in one typed object with a default for each. Layers decide: what is given
+ * later (a file, the environment, the command line) goes before what was given earlier, and where each value came from is
+ * kept, since "which learning rate was that?" is the first question of whoever reads an old run.
  */
-import { z } from 'zod';
-import type { SourceSetting } from './hub/sources.js';
-import { parseLabelMapping } from './reviews/labels.js';
-import type { PrecisionSetting } from './tensorflow/precision.js';
-import type { Freeze } from './training/freeze.js';
+import { closest, distance } from 'fastest-levenshtein';
+import type { z } from 'zod';
+import { descriptions, schema, type SettingGroup } from './settings-schema.js';
 import type { TrainingArguments } from './training/training-arguments.js';
 
-export interface Settings {
-  /** TUNEBOOK_SOURCE: where model and reviews come from that are not named: `hub`, `embedded`, or `auto`, the hub where it answers. @default 'auto' */
-  source: SourceSetting;
-  /** TUNEBOOK_MODEL: `embedded`, a folder of Hugging Face's layout, or a name on the hub (`owner/name@revision`). @default by source */
-  model?: string | undefined;
-  /** TUNEBOOK_DATASET: `embedded`, a .csv, .jsonl, .ndjson or .parquet file or a folder of them, or a name on the hub. @default by source */
-  dataset?: string | undefined;
-  /** TUNEBOOK_DATASET_CONFIG: which configuration of a data set on the hub. @default its default, or its only one */
-  datasetConfig?: string | undefined;
-  /** TUNEBOOK_TEXT_COLUMNS: columns that make the text, by commas. @default `text`, or what a data set of reviews calls it */
-  textColumns?: string[] | undefined;
-  /** TUNEBOOK_LABEL_COLUMN. @default `label`, or what a data set of reviews calls it */
-  labelColumn?: string | undefined;
-  /** TUNEBOOK_LABEL_MAPPING: `1,2 -> negative; 4,5 -> positive`. @default each value is a class */
-  labelMapping?: string | undefined;
-  /** TUNEBOOK_EPOCHS: passes over the training rows. @default 3 */
-  epochs: number;
-  /** TUNEBOOK_MAX_STEPS: ends training after so many updates; -1 for no such end. @default -1 */
-  maxSteps: number;
-  /** TUNEBOOK_ROWS: takes that many reviews by chance; -1 for all. @default all; of a data set on the hub 20,000 on a GPU, else 2,000 */
-  rows?: number | undefined;
-  /** TUNEBOOK_STREAMING: trains on all rows, read while training runs; `rows` of them are sampled to look at, choose and test by. @default false */
-  streaming: boolean;
-  /** TUNEBOOK_LEARNING_RATE. @default 5e-5 */
-  learningRate: number;
-  /** TUNEBOOK_BATCH_SIZE. @default 16 */
-  batchSize: number;
-  /** TUNEBOOK_MAX_LENGTH: tokens after which a text is cut. @default 128 */
-  maxLength: number;
-  /** TUNEBOOK_FREEZE: `none`, `embeddings`, `encoder`, or how many layers from below stay as they are. @default 'none' */
-  freeze: Freeze;
-  /** TUNEBOOK_PRECISION: of matrix products, `float32`, `bfloat16`, `float16`, or `auto` for what the device does well. @default 'auto' */
-  precision: PrecisionSetting;
-  /** TUNEBOOK_EAGER: kernel by kernel, as the code reads, not as captured graphs. @default false */
-  eager: boolean;
-  /** TUNEBOOK_JIT_COMPILE: has XLA compile the captured graphs. @default false */
-  jitCompile: boolean;
-  /** TUNEBOOK_SEED: of everything that chance decides. @default 42 */
-  seed: number;
-  /** TUNEBOOK_RUN_FOLDER: where the journal and the model go. @default 'runs/notebook' beside the notebooks' folder */
-  runFolder: string;
-}
-
-/** A setting that cannot be; the message names its environment variable and what it may be. */
+/** A setting that cannot be, or that does not exist; the message says where it was given and what it may be. */
 export class SettingsError extends Error {
   override name = 'SettingsError';
 }
 
-const count = (least: number) => z.coerce.number().int().min(least);
-const limit = z.coerce
-  .number()
-  .int()
-  .refine((value) => value === -1 || value >= 1, 'must be -1 or a whole number of at least 1');
+// A name of its own: tslab's compiler cannot name what it infers by a path into another package.
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type
+export interface Settings extends z.infer<typeof schema> {}
 
-const flag = z.preprocess(
-  (value) => (value === 'true' || value === '1' ? true : value === 'false' || value === '0' ? false : value),
-  z.boolean('must be true or false'),
-);
+export type SettingName = keyof Settings;
 
-const name = z.string().min(1).optional();
-
-const schema = z.object({
-  source: z
-    .enum(['auto', 'hub', 'embedded'])
-    .default('auto')
-    .describe('where model and reviews come from that are not named: hub, embedded, or auto, the hub where it answers'),
-  model: name.describe("embedded, a folder of Hugging Face's layout, or a name on the hub: owner/name@revision"),
-  dataset: name.describe('embedded, a .csv, .jsonl, .ndjson or .parquet file, a folder of them, or a name on the hub'),
-  datasetConfig: name.describe('which configuration of a data set on the hub'),
-  textColumns: z
-    .preprocess((value) => (typeof value === 'string' ? value.split(',') : value), z.array(z.string().min(1)).min(1))
-    .optional()
-    .describe('columns that make the text, by commas: title,content'),
-  labelColumn: name.describe('whole numbers, stars, booleans or names'),
-  labelMapping: z
-    .string()
-    .min(1)
-    .superRefine((value, context) => {
-      try {
-        parseLabelMapping(value);
-      } catch (error) {
-        context.addIssue((error as Error).message);
-      }
-    })
-    .optional()
-    .describe('what labels mean: 1,2 -> negative; 4,5 -> positive. Others are left out'),
-  epochs: z.coerce.number().positive().default(3).describe('passes over the training rows'),
-  maxSteps: limit.default(-1).describe('ends training after so many updates; -1 for no such end'),
-  rows: limit.optional().describe('takes that many reviews by chance; -1 for all'),
-  streaming: flag
-    .default(false)
-    .describe('trains on all rows, read while training runs; --rows of them are looked at, and chosen and tested by'),
-  learningRate: z.coerce.number().positive().max(1).default(5e-5).describe('peak of the schedule'),
-  batchSize: count(1).default(16).describe('rows'),
-  maxLength: count(8).default(128).describe('tokens after which a text is cut'),
-  freeze: z
-    .union(
-      [z.enum(['none', 'embeddings', 'encoder']), count(1)],
-      'must be none, embeddings, encoder or a number of layers',
-    )
-    .default('none')
-    .describe('what stays as it is: none, embeddings, encoder, or how many layers from below'),
-  precision: z
-    .enum(['auto', 'float32', 'bfloat16', 'float16'])
-    .default('auto')
-    .describe('of matrix products; auto is what the device does well'),
-  eager: flag.default(false).describe('kernel by kernel, as the code reads, for looking into it: the same numbers'),
-  jitCompile: flag.default(false).describe('has XLA compile the captured graphs'),
-  seed: z.coerce.number().int().default(42).describe('of everything that chance decides'),
-  runFolder: z.string().min(1).default('../runs/notebook').describe('where the journal and the model go'),
-});
-
-/** The environment variable of a setting. */
-const variableOf = (name: string) => `TUNEBOOK_${name.replace(/[A-Z]/g, '_$&').toUpperCase()}`;
-
-/** Every setting, with what it is in a line and its default, if it has one of its own. */
-export const settingsList = (Object.keys(schema.shape) as (keyof Settings)[]).map((setting) => ({
+/** Every setting, its environment variable, what it is, and its default, if it has a fixed one. */
+export const settingsList = (Object.keys(schema.shape) as SettingName[]).map((setting) => ({
   setting,
-  variable: variableOf(setting),
-  description: schema.shape[setting].description!,
+  variable: `TUNEBOOK_${setting.replace(/[A-Z]/g, '_$&').toUpperCase()}`,
   default: schema.shape[setting].safeParse(undefined).data,
+  ...descriptions.get(schema.shape[setting])!,
 }));
 
-/** The settings as rows of a table: each with the environment variable that overrides it. */
-export const describeSettings = (settings: Settings): { setting: string; variable: string; value: string }[] =>
-  settingsList.map(({ setting, variable }) => ({
-    setting,
-    variable,
-    value: String(settings[setting] ?? 'by what there is'),
-  }));
+const listed = new Map(settingsList.map((each) => [each.setting, each]));
+
+/** The description of a setting. */
+export const describeSetting = (setting: SettingName) => listed.get(setting)!;
+
+/** Other variables of ours; where they are read is said in the README. */
+const otherVariables = [
+  'BENCH_PYTHON',
+  'CHROMIUM',
+  'MLFLOW_PYTHON',
+  'PYTHON',
+  'REJECTIONS',
+  'SCREENSHOTS',
+  'TENSORFLOW',
+];
+
+/** The likeliest of some names for one that is none of them, as a question; nothing where none is near. */
+export function didYouMean(wrong: string, names: string[]): string {
+  // learning_rate and learningRate are the same distance from learningrat.
+  const plain = (name: string) => name.replace(/[-_ ]/g, '').toLowerCase();
+  const near = closest(plain(wrong), names.map(plain));
+  if (distance(plain(wrong), near) > Math.max(2, wrong.length / 3)) return '';
+  return ` Did you mean ${names.find((name) => plain(name) === near)}?`;
+}
+
+/** Settings from one place. */
+export interface SettingsLayer {
+  /** The place, for people: `environment`, `run.yaml`. */
+  origin: string;
+  values: Partial<Record<SettingName, unknown>>;
+  /** A setting as it is written there: `TUNEBOOK_EPOCHS`, `--epochs`. */
+  nameOf: (setting: SettingName) => string;
+}
 
 /**
- * The settings: defaults, then what the code gives, then the environment.
- * @throws SettingsError naming the variable, its value and what is wrong
+ * What the environment says. Empty variables say nothing.
+ * @throws SettingsError for a TUNEBOOK_ variable that does not exist
  */
-export function readSettings(given: Partial<Settings> = {}, environment: NodeJS.ProcessEnv = process.env): Settings {
-  const raw: Record<string, unknown> = { ...given };
-  for (const { setting: name, variable } of settingsList) {
-    const value = environment[variable];
-    if (value !== undefined && value !== '') raw[name] = value;
-  }
-  const result = schema.safeParse(raw);
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  const name = String(issue?.path[0]);
-  throw new SettingsError(`${variableOf(name)} (${name}) is '${String(raw[name])}': ${issue?.message}.`);
+export function environmentLayer(environment: NodeJS.ProcessEnv = process.env): SettingsLayer {
+  const variables = settingsList.map(({ variable }) => variable);
+  const known = new Set([...variables, ...otherVariables.map((other) => `TUNEBOOK_${other}`)]);
+  for (const variable of Object.keys(environment))
+    if (variable.startsWith('TUNEBOOK_') && !known.has(variable))
+      throw new SettingsError(
+        `There is no setting ${variable}.${didYouMean(variable, variables)} README lists them all; unset it, or mend its name.`,
+      );
+  return {
+    origin: 'environment',
+    values: Object.fromEntries(
+      settingsList
+        .filter(({ variable }) => (environment[variable] ?? '') !== '')
+        .map(({ setting, variable }) => [setting, environment[variable]]),
+    ),
+    nameOf: (setting) => describeSetting(setting).variable,
+  };
 }
+
+export interface ResolvedSettings {
+  settings: Settings;
+  /** Where each value came from: a layer's origin, or `default`. */
+  origins: Record<SettingName, string>;
+}
+
+/** What a fast development run is: through everything, in seconds. */
+const fastDevRun = { rows: 64, maxLength: 32, maxSteps: 2, evalSteps: 1 } satisfies Partial<Settings>;
+
+/**
+ * The settings of layers, a later one going before an earlier one.
+ * @throws SettingsError naming the place, the value and what it may be
+ */
+export function resolveSettings(layers: SettingsLayer[]): ResolvedSettings {
+  const raw: Partial<Record<SettingName, unknown>> = {};
+  const from: Partial<Record<SettingName, SettingsLayer>> = {};
+  for (const layer of layers)
+    for (const [setting, value] of Object.entries(layer.values) as [SettingName, unknown][]) {
+      // Of JSON's null and of what a caller leaves open nothing is known.
+      if (value === undefined || value === null) continue;
+      raw[setting] = value;
+      from[setting] = layer;
+    }
+  const result = schema.safeParse(raw);
+  if (!result.success) {
+    const [issue] = result.error.issues;
+    const setting = issue!.path[0] as SettingName;
+    const why = issue!.code === 'custom' && issue.message !== 'Invalid input' ? ` (${issue.message})` : '';
+    throw new SettingsError(
+      `${from[setting]!.nameOf(setting)} is '${String(raw[setting])}'; it must be ${describeSetting(setting).allowed}${why}.`,
+    );
+  }
+  const settings: Settings = result.data;
+  const origins = Object.fromEntries(
+    settingsList.map(({ setting }) => [setting, from[setting]?.origin ?? 'default']),
+  ) as Record<SettingName, string>;
+  if (settings.fastDevRun) {
+    Object.assign(settings, fastDevRun);
+    for (const setting of Object.keys(fastDevRun)) origins[setting as SettingName] = 'fastDevRun';
+  }
+  return { settings, origins };
+}
+
+/**
+ * The settings of a notebook: defaults, then what the code gives, then the environment.
+ * @throws SettingsError naming the place, the value and what it may be
+ */
+export const readSettings = (given: Partial<Settings> = {}, environment: NodeJS.ProcessEnv = process.env): Settings =>
+  resolveSettings([{ origin: 'code', values: given, nameOf: (setting) => setting }, environmentLayer(environment)])
+    .settings;
+
+/** Groups of settings that few change. */
+const quiet: SettingGroup[] = ['Evaluation and checkpoints', 'Masking', 'Smoke tests'];
+
+/** The settings as rows of a table, each with the environment variable that overrides it; of those that few change the changed ones. */
+export const describeSettings = (settings: Settings): { setting: string; variable: string; value: string }[] =>
+  settingsList
+    .filter(({ setting, group, default: standard }) => !quiet.includes(group) || settings[setting] !== standard)
+    .map(({ setting, variable }) => ({
+      setting,
+      variable,
+      value: String(settings[setting] ?? 'by what there is'),
+    }));
 
 /** What training is told of the settings, under the names of Hugging Face's TrainingArguments. */
 export const trainingArguments = (settings: Settings): Partial<TrainingArguments> => ({
@@ -163,6 +154,18 @@ export const trainingArguments = (settings: Settings): Partial<TrainingArguments
   numTrainEpochs: settings.epochs,
   maxSteps: settings.maxSteps,
   perDeviceTrainBatchSize: settings.batchSize,
+  perDeviceEvalBatchSize: settings.evalBatchSize,
+  gradientAccumulationSteps: settings.gradientAccumulationSteps,
+  weightDecay: settings.weightDecay,
+  warmupRatio: settings.warmupRatio,
+  lrSchedulerType: settings.lrSchedulerType,
+  maxGradNorm: settings.maxGradNorm,
+  groupByLength: settings.groupByLength,
+  evalSteps: settings.evalSteps,
+  earlyStoppingPatience: settings.earlyStoppingPatience,
+  earlyStoppingThreshold: settings.earlyStoppingThreshold,
+  saveSteps: settings.saveSteps,
+  saveTotalLimit: settings.saveTotalLimit,
   freeze: settings.freeze,
   seed: settings.seed,
 });

@@ -5,14 +5,15 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { SingleBar } from 'cli-progress';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import type { DownloadProgress } from '../hub/download.js';
 import { CellError, executeNotebook, InterruptedError, root } from '../notebook/execute.js';
 import { describeDownload } from '../notebook/downloads.js';
 import { describeRecord, duration } from '../notebook/progress.js';
-import { readSettings, settingsList, type Settings } from '../settings.js';
+import { describeSetting, environmentLayer, resolveSettings, settingsList, type SettingName } from '../settings.js';
 import type { Interval } from '../training/metrics.js';
 import type { EndOfTraining, TrainingRecord } from '../training/loop.js';
+import { addSettings, flagsLayer, withDashes } from './settings-flags.js';
 
 interface Summary {
   baseline: { accuracy: number };
@@ -55,28 +56,28 @@ function environmentOfFlags(): Record<string, string> {
       'after',
       '\nEach flag has an environment variable, TUNEBOOK_MODEL for --model, which the notebook reads in JupyterLab too.',
     );
-  const defaults: Partial<Record<keyof Settings, unknown>> = { source: 'embedded' };
   // The run's folder is this command's own.
-  for (const { setting, description, default: standard } of settingsList.filter(
-    ({ setting }) => setting !== 'runFolder',
-  )) {
-    const flag = `--${setting.replace(/[A-Z]/g, '-$&').toLowerCase()}`;
-    const option = new Option(standard === false ? flag : `${flag} <value>`, description);
-    // Shown, not set: the environment may say otherwise.
-    option.defaultValueDescription = `${(defaults[setting] ?? standard ?? 'by what there is') as string}`;
-    if (standard !== false) option.description += ` (default: ${option.defaultValueDescription})`;
-    command.addOption(option);
-  }
-  const given = command.parse().opts<Partial<Record<keyof Settings, string | boolean>>>();
-  const environment: Record<string, string> = {};
-  for (const { setting, variable } of settingsList) {
-    const value = given[setting] ?? (process.env[variable] ? undefined : (defaults[setting] as string | undefined));
-    if (value !== undefined)
-      environment[variable] = ['model', 'dataset'].includes(setting) ? fromHere(String(value)) : String(value);
-  }
+  const offered = settingsList.filter(({ setting, only }) => setting !== 'runFolder' && !only);
+  addSettings(
+    command,
+    offered.map(({ setting }) => setting),
+    { source: 'embedded' },
+  );
+  command.parse(withDashes(process.argv));
+  const flags = flagsLayer(command);
+  const environment = environmentLayer();
   // Refused here, before anything is started.
-  readSettings({}, { ...process.env, ...environment });
-  return environment;
+  resolveSettings([environment, flags]);
+  const values: Partial<Record<SettingName, unknown>> = {
+    ...(environment.values.source === undefined && { source: 'embedded' }),
+    ...flags.values,
+  };
+  return Object.fromEntries(
+    (Object.entries(values) as [SettingName, unknown][]).map(([setting, value]) => [
+      describeSetting(setting).variable,
+      ['model', 'dataset'].includes(setting) ? fromHere(String(value)) : String(value),
+    ]),
+  );
 }
 
 let flags: Record<string, string>;

@@ -11,7 +11,8 @@ export function smoothed(values: number[], window = Math.max(1, Math.round(value
   });
 }
 
-export function learningCurvesFigure(records: TrainingRecord[]): Figure {
+/** @param title what was trained */
+export function learningCurvesFigure(records: TrainingRecord[], title = 'Fine-tuning'): Figure {
   const evaluations = records.filter((record) => record.evalAccuracy !== undefined);
   const steps = packed(records.map(({ step }) => step));
   const losses = records.map(({ loss }) => loss);
@@ -54,11 +55,11 @@ export function learningCurvesFigure(records: TrainingRecord[]): Figure {
       },
     ],
     layout: layoutOf(
-      'Fine-tuning',
+      title,
       {
         xaxis: axis('step', { domain: [0, 0.45] }),
         yaxis: axis('loss', { rangemode: 'tozero' }),
-        xaxis2: axis('step', { domain: [0.58, 1], range: [0, records.length * 1.05] }),
+        xaxis2: axis('step', { domain: [0.58, 1], range: [0, (records.at(-1)?.step ?? 1) * 1.05] }),
         // The whole range that matters: a curve that fills its panel makes luck look like progress.
         yaxis2: axis('validation accuracy', { anchor: 'x2', tickformat: '.0%', range: [0.5, 1] }),
         legend: { x: 0.2, y: 1.02, bgcolor: 'rgba(255,255,255,0.8)' },
@@ -66,7 +67,7 @@ export function learningCurvesFigure(records: TrainingRecord[]): Figure {
       820,
       380,
     ),
-    description: `Loss from ${losses[0]?.toFixed(3)} to ${smoothed(losses).at(-1)?.toFixed(3)} in ${records.length} steps${
+    description: `Loss from ${losses[0]?.toFixed(3)} to ${smoothed(losses).at(-1)?.toFixed(3)} in ${records.at(-1)?.step ?? 0} steps${
       last ? `; validation accuracy ${(100 * last.evalAccuracy!).toFixed(1)} %` : ''
     }`,
   };

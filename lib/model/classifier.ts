@@ -15,7 +15,7 @@ import { families, layerOf } from './families.js';
 import type { Layers } from './layers.js';
 import { readSafetensorsFolder, writeSafetensors, type StoredTensor } from './safetensors.js';
 import type { EncodedBatch } from '../text/batches.js';
-import { readTokenizer } from '../text/tokenizer.js';
+import { readTokenizer, writeTokenizer } from '../text/tokenizer.js';
 
 /** How a model is computed. */
 export interface EngineOptions {
@@ -285,9 +285,7 @@ export function restoreParameters(classifier: Pick<Model, 'parameters'>, values:
  */
 export function saveClassifier(classifier: Classifier, folder: string, tokenizerFolder: string): void {
   fs.mkdirSync(folder, { recursive: true });
-  const { tokenizer, config } = readTokenizer(tokenizerFolder);
-  for (const [name, content] of Object.entries({ 'tokenizer.json': tokenizer, 'tokenizer_config.json': config }))
-    fs.writeFileSync(path.join(folder, name), JSON.stringify(content, null, name === 'tokenizer.json' ? 0 : 2));
+  writeTokenizer(readTokenizer(tokenizerFolder), folder);
   fs.writeFileSync(path.join(folder, 'config.json'), `${JSON.stringify(configJson(classifier.config), null, 2)}\n`);
   writeSafetensors(path.join(folder, 'model.safetensors'), parameterValues(classifier));
 }

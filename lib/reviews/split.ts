@@ -23,11 +23,17 @@ const remedy = "Or say which labels count: TUNEBOOK_LABEL_MAPPING='1,2 -> negati
  * @param options.seed default 42
  * @param options.validation share of the rows, default 0.1
  * @param options.test share of the rows, default 0.2
+ * @param options.maxTrainSamples leaves the training part that many rows at most; -1 for all of them. @default -1
  * @throws ReviewsError when there is one class only, one that is too rare for three parts, or too few rows
  */
 export function splitReviews(
   table: ReviewTable,
-  { seed = 42, validation = 0.1, test = 0.2 }: { seed?: number; validation?: number; test?: number } = {},
+  {
+    seed = 42,
+    validation = 0.1,
+    test = 0.2,
+    maxTrainSamples = -1,
+  }: { seed?: number; validation?: number; test?: number; maxTrainSamples?: number } = {},
 ): ReviewSplit {
   if (!(validation > 0 && test > 0 && validation + test < 1))
     throw new ReviewsError(`validation ${validation} and test ${test} must be above 0 and leave rows to train on.`);
@@ -81,7 +87,8 @@ export function splitReviews(
   const part = (name: SplitName): ReviewTable => {
     if (rows[name].length === 0)
       throw new ReviewsError(`${reviews.length} rows are too few to split: ${name} would be empty.`);
-    return rowsOf(table, shuffle(rows[name], random));
+    const order = shuffle(rows[name], random);
+    return rowsOf(table, name === 'train' && maxTrainSamples > 0 ? order.slice(0, maxTrainSamples) : order);
   };
   return { train: part('train'), validation: part('validation'), test: part('test') };
 }

@@ -20,7 +20,8 @@ export function run(command, argv, { cwd, what, env, remedy }) {
     const child = spawn(command, argv, {
       cwd,
       env: { ...process.env, ...env },
-      stdio: ['ignore', 'inherit', 'inherit'],
+      // Both on standard error, see setUp.
+      stdio: ['ignore', 2, 2],
     });
     child.on('error', (error) =>
       reject(new SetupError(`${what}: ${command} could not be started (${error.message}).`)),

@@ -2,7 +2,6 @@
 // @ts-check
 import fs from 'node:fs';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
 import { compiledLibrary, compiledTests } from './compile.mjs';
 import { embeddedModel, embeddedReviews } from './embedded.mjs';
 import { packages } from './packages.mjs';
@@ -26,11 +25,12 @@ function lock() {
   process.on('exit', () => fs.rmSync(file, { force: true }));
 }
 
-/** @throws {SetupError} in words for the person who sees it */
-export async function setUp() {
-  const { values } = parseArgs({
-    options: { quiet: { type: 'boolean', default: false }, for: { type: 'string', default: 'start' } },
-  });
+/**
+ * Says what it does on standard error: what `tunebook … --json` prints is for machines.
+ * @param {{ quiet: boolean, tests: boolean }} options quiet: says nothing when there is nothing to do; tests: compiles them too
+ * @throws {SetupError} in words for the person who sees it
+ */
+export async function setUp({ quiet, tests }) {
   const started = performance.now();
   const steps = [
     packages,
@@ -42,7 +42,7 @@ export async function setUp() {
     embeddedModel,
     embeddedReviews,
   ];
-  if (values.for === 'test') steps.push(compiledTests);
+  if (tests) steps.push(compiledTests);
   let made = 0;
   for (const [index, step] of steps.entries()) {
     // npm removes what set-up had put into node_modules, so each step is looked at when its turn comes.
@@ -59,14 +59,14 @@ export async function setUp() {
             `at ${root}. Make room and run the same command again.`,
         );
     }
-    console.log(`[${index + 1}/${steps.length}] ${step.name} …`);
+    console.error(`[${index + 1}/${steps.length}] ${step.name} …`);
     const from = performance.now();
     const seconds = () => Math.round((performance.now() - from) / 1000);
-    const ticker = step.silent ? setInterval(() => console.log(`      ${seconds()} s …`), 10_000) : undefined;
+    const ticker = step.silent ? setInterval(() => console.error(`      ${seconds()} s …`), 10_000) : undefined;
     await perform(step).finally(() => clearInterval(ticker));
-    console.log(`      done in ${((performance.now() - from) / 1000).toFixed(1)} s`);
+    console.error(`      done in ${((performance.now() - from) / 1000).toFixed(1)} s`);
     made++;
   }
-  if (made > 0) console.log(`Set up in ${((performance.now() - started) / 1000).toFixed(0)} s.\n`);
-  else if (!values.quiet) console.log('Everything is set up.');
+  if (made > 0) console.error(`Set up in ${((performance.now() - started) / 1000).toFixed(0)} s.\n`);
+  else if (!quiet) console.error('Everything is set up.');
 }

@@ -5,6 +5,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import * as tokenizers from '@huggingface/tokenizers';
+import { ModelFormatError } from '../model/config.js';
 import { wordPieceTokenizer } from './word-piece.js';
 
 /** What is used of the package, whose own types name files that it does not ship. */
@@ -39,7 +40,7 @@ export interface TokenizerFiles {
 
 /**
  * Reads a tokenizer's files from a Hugging Face folder; out of vocab.txt alone, as older BERTs have it, the same is made.
- * @throws Error when there is neither tokenizer.json nor vocab.txt
+ * @throws ModelFormatError when there is neither tokenizer.json nor vocab.txt
  */
 export function readTokenizer(folder: string): TokenizerFiles {
   const read = (name: string): object | undefined => {
@@ -52,9 +53,15 @@ export function readTokenizer(folder: string): TokenizerFiles {
   const vocabulary = path.join(folder, 'vocab.txt');
   if (fs.existsSync(vocabulary))
     return { tokenizer: wordPieceTokenizer(fs.readFileSync(vocabulary, 'utf8'), config), config };
-  throw new Error(
+  throw new ModelFormatError(
     `${folder} has neither tokenizer.json nor vocab.txt. Save the model's tokenizer beside it (in Python: AutoTokenizer.from_pretrained(name).save_pretrained(folder)).`,
   );
+}
+
+/** Writes a tokenizer's files into a folder, which is there. */
+export function writeTokenizer({ tokenizer, config }: TokenizerFiles, folder: string): void {
+  fs.writeFileSync(path.join(folder, 'tokenizer.json'), JSON.stringify(tokenizer));
+  fs.writeFileSync(path.join(folder, 'tokenizer_config.json'), JSON.stringify(config, null, 2));
 }
 
 type Encode = (text: string, maxLength: number) => Int32Array;
@@ -127,7 +134,7 @@ const encodeBeginning =
 
 /**
  * Loads the tokenizer of a local Hugging Face folder; nothing is fetched.
- * @throws Error when there is neither tokenizer.json nor vocab.txt
+ * @throws ModelFormatError when there is neither tokenizer.json nor vocab.txt
  */
 export function loadTokenizer(folder: string): Tokenizer {
   const { tokenizer: definition, config } = readTokenizer(folder);

@@ -3,12 +3,13 @@
  * and then a look at the validation rows and a checkpoint. The caller watches by `onRecord` and may end it by `signal`, with
  * the model intact.
  */
+import path from 'node:path';
 import type { EncodedBatch } from '../text/batches.js';
 import { describeEngine, parameterValues, restoreParameters, type Model } from '../model/classifier.js';
 import { readSafetensors, type StoredTensor } from '../model/safetensors.js';
 import type { StreamPosition } from '../text/stream.js';
-import path from 'node:path';
 import { CheckpointError, CheckpointFolder, optimizerOf, type Checkpoint } from './checkpoint.js';
+import { DivergedError } from './diverged-error.js';
 import { EarlyStopping } from './early-stopping.js';
 import { remember } from './records.js';
 import { learningRateFactor } from './schedule.js';
@@ -60,17 +61,6 @@ export interface TrainingResult<Metrics> {
   captured: { graphs: number; seconds: number };
 }
 
-/** The loss is no longer a number. */
-export class DivergedError extends Error {
-  override name = 'DivergedError';
-  constructor(step: number, loss: number, learningRate: number) {
-    super(
-      `The loss became ${loss} at step ${step} (learning rate ${learningRate.toExponential(2)}). ` +
-        'Try a learning rate a third as large, more warm-up (warmupRatio), or a smaller maxGradNorm; and look for broken rows.',
-    );
-  }
-}
-
 /** A batch, whether it is the last of its epoch, and what comes behind it. */
 export interface NextBatch<Batch> {
   batch: Batch;
@@ -112,7 +102,9 @@ export interface CheckpointOptions {
   /** How many and how often is said by the arguments saveSteps and saveTotalLimit. */
   checkpoints?: CheckpointFolder;
   /** Of `checkpoints.newest()`; the model must have been loaded from its folder. */
-  resumeFrom?: Checkpoint;
+  resumeFrom?: Checkpoint | undefined;
+  /** Called when one has been written. */
+  onCheckpoint?: (checkpoint: Checkpoint) => void;
 }
 
 export interface LoopOptions<Batch extends EncodedBatch, Metrics> extends CheckpointOptions {
@@ -185,7 +177,9 @@ export async function runTraining<Batch extends EncodedBatch, Metrics>(
   let position = before?.position ?? { epoch: 0, block: 0, batch: 0 };
   let best = (before?.best ?? undefined) as TrainingResult<Metrics>['best'];
   let bestValues: Map<string, StoredTensor> | undefined;
-  let end: EndOfTraining | undefined = before?.end ?? undefined;
+  // A run that was through goes on when it is told of more epochs.
+  let end: EndOfTraining | undefined =
+    before?.end === 'completed' && before.step < totalSteps ? undefined : (before?.end ?? undefined);
 
   const isDue = () => options.evaluate !== undefined && (step % evalSteps === 0 || step === totalSteps);
   const tick = async () => {
@@ -211,7 +205,7 @@ export async function runTraining<Batch extends EncodedBatch, Metrics>(
     if (!checkpoints || !options.saveModel) return;
     options.writeBack(trainingStep.optimizer.decay);
     const { state, tensors } = trainingStep.state();
-    checkpoints.save(
+    const saved = checkpoints.save(
       {
         ...{ step, position, data: options.data, samples, trainSeconds, waitedSeconds, lookedAt, records },
         seconds: (performance.now() - started) / 1000,
@@ -224,6 +218,7 @@ export async function runTraining<Batch extends EncodedBatch, Metrics>(
       options.saveModel,
     );
     checkpoints.prune(chosen.saveTotalLimit, chosen.loadBestModelAtEnd ? best?.step : undefined);
+    options.onCheckpoint?.(saved);
   };
   /** What follows an update: a look and a checkpoint, where they are due, and word of it. */
   const conclude = async (record: TrainingRecord): Promise<void> => {

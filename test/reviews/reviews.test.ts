@@ -9,6 +9,7 @@ import { nothingDropped, type Dropped } from 'tunebook/reviews/review.js';
 import { openReviews, type ReviewsOptions } from 'tunebook/reviews/source.js';
 import { splitReviews } from 'tunebook/reviews/split.js';
 import { reviewsOf, reviewTable } from 'tunebook/reviews/table.js';
+import { flagOf } from 'tunebook/commands/settings-flags.js';
 import { readSettings, settingsList } from 'tunebook/settings.js';
 import { bagOfWordsBaseline, logisticRegression, majorityBaseline } from 'tunebook/training/baseline.js';
 import { root } from '../checkout.js';
@@ -207,10 +208,14 @@ test('settings: defaults, then code, then the environment; nonsense is refused b
   assert.equal(readSettings({ epochs: 2 }, {}).epochs, 2);
   assert.equal(readSettings({ epochs: 2 }, { TUNEBOOK_EPOCHS: '5' }).epochs, 5);
   assert.deepEqual(readSettings({}, { TUNEBOOK_TEXT_COLUMNS: 'title,content' }).textColumns, ['title', 'content']);
-  assert.throws(() => readSettings({}, { TUNEBOOK_EPOCHS: 'many' }), /TUNEBOOK_EPOCHS \(epochs\) is 'many'/);
+  assert.throws(
+    () => readSettings({}, { TUNEBOOK_EPOCHS: 'many' }),
+    /TUNEBOOK_EPOCHS is 'many'; it must be a number above 0\./,
+  );
 });
 
 test('the README names every setting, by flag and by variable', () => {
   const readme = fs.readFileSync(path.join(root, 'README.md'), 'utf8');
-  for (const { variable } of settingsList) assert.ok(readme.includes(`\`${variable}\``), variable);
+  for (const { setting, variable } of settingsList)
+    for (const name of [variable, flagOf(setting)]) assert.ok(readme.includes(`\`${name}\``), name);
 });

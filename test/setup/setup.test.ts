@@ -15,9 +15,9 @@ const setup = (environment: Record<string, string> = {}, code = "await import('.
   });
 
 test('a second run finds nothing to do', () => {
-  const { stdout, status } = setup();
+  const { stderr, status } = setup();
   assert.equal(status, 0);
-  assert.match(stdout, /Everything is set up/);
+  assert.match(stderr, /Everything is set up/);
 });
 
 test('an unknown TensorFlow is refused with what it may be', () => {
@@ -60,9 +60,9 @@ test('a download that is not what was pinned is deleted and refused', () => {
 
 test('a step that was interrupted, and so left no stamp, is done again and alone', () => {
   fs.rmSync(path.join(root, '.tunebook/done/kernel'));
-  const { stdout, status } = setup();
+  const { stderr, status } = setup();
   assert.equal(status, 0);
-  assert.deepEqual(stdout.match(/^\[.*…$/gm), ['[3/8] tslab kernel …']);
+  assert.deepEqual(stderr.match(/^\[.*…$/gm), ['[3/8] tslab kernel …']);
 });
 
 test('two set-ups at once are refused, and a lock whose process is no more is not a set-up', () => {

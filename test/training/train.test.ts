@@ -20,7 +20,7 @@ import { padBatch, trainingBatches, type EncodedReviews } from 'tunebook/text/ba
 import { EarlyStopping } from 'tunebook/training/early-stopping.js';
 import { evaluate } from 'tunebook/training/evaluate.js';
 import { learningRateFactor } from 'tunebook/training/schedule.js';
-import { DivergedError } from 'tunebook/training/loop.js';
+import { DivergedError } from 'tunebook/training/diverged-error.js';
 import { lossAndGradients, TrainingStep } from 'tunebook/training/step.js';
 import { classification } from 'tunebook/training/task.js';
 import { train } from 'tunebook/training/train.js';

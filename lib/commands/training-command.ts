@@ -1,0 +1,130 @@
+/** What the commands that train have in common: settings from all their places, a run's folder, output, and exit codes. */
+import { Command, Option } from 'commander';
+import { exitCodeOf, wordsOf } from '../runs/exit-codes.js';
+import type { JobOptions } from '../runs/job.js';
+import { resumedSettings, runToResume } from '../runs/resume.js';
+import { newRunFolder, RunError, RunFolder, type RunCommand } from '../runs/run-folder.js';
+import { environmentLayer, resolveSettings, settingsList, type ResolvedSettings, type Settings } from '../settings.js';
+import type { EndOfTraining } from '../training/loop.js';
+import { configLayer } from './config-file.js';
+import { openOutput } from './output.js';
+import { addSettings, flagsLayer } from './settings-flags.js';
+
+interface Flags {
+  config?: string;
+  printConfig?: boolean;
+  json?: boolean;
+  resume?: string | true;
+  allowChangedSettings?: boolean;
+  runFolder?: string;
+}
+
+/** The settings of a command. */
+export const settingsOf = (command: RunCommand) =>
+  settingsList.filter(({ only }) => !only || only === command).map(({ setting }) => setting);
+
+/** Gives a command the flags of the settings, and those of a run. */
+export function addTrainingFlags(command: Command, name: RunCommand): Command {
+  addSettings(
+    command,
+    settingsOf(name).filter((setting) => setting !== 'runFolder'),
+  );
+  const run = (flags: string, description: string) =>
+    command.addOption(new Option(flags, description).helpGroup('Run:'));
+  run('--run-folder <folder>', 'where all that the run makes goes (default: runs/ and the time)');
+  run('--config <file>', 'settings from a JSON or YAML file; the environment and flags go before them');
+  run('--print-config', 'shows every setting and where it came from, and does nothing else');
+  run(
+    '--resume [run]',
+    'goes on from the newest whole checkpoint: of that run, of --run-folder, or of the newest that is not over',
+  );
+  run('--allow-changed-settings', 'with --resume: takes other settings than the run was begun with');
+  run('--json', 'for machines: the journal, one JSON object a line; words for people go to standard error');
+  return command;
+}
+
+/** The settings and the folder of a run that is asked for; `created` is a folder that was made for it. */
+function choose(name: RunCommand, command: Command, flags: Flags): { resolved: ResolvedSettings; run?: RunFolder } {
+  const layers = [...(flags.config ? [configLayer(flags.config)] : []), environmentLayer(), flagsLayer(command)];
+  const fresh = resolveSettings(layers);
+  const named = fresh.origins.runFolder === 'default' ? undefined : new RunFolder(fresh.settings.runFolder);
+  if (flags.resume === undefined) {
+    if (named?.isRun)
+      throw new RunError(
+        `${named.folder} holds a run already (${named.state}). Go on with it by --resume, or name another folder (--run-folder).`,
+      );
+    return { resolved: fresh, ...(named && { run: named }) };
+  }
+  // A scheduler says the same each time: the first time there is nothing to go on from.
+  if (flags.resume === true && named && !named.isRun) return { resolved: fresh, run: named };
+  const run = flags.resume === true && named ? named : runToResume(flags.resume ?? true);
+  const { command: begun } = run.settings!;
+  if (begun !== name) throw new RunError(`${run.folder} is a run of 'tunebook ${begun}': go on with it by that.`);
+  return { resolved: resumedSettings(run, layers, flags.allowChangedSettings ?? false), run };
+}
+
+/** Settings as a table: value, and where it came from. */
+function describeConfig(name: RunCommand, { settings, origins }: ResolvedSettings, json: boolean): string {
+  const shown = settingsOf(name).map((setting) => ({
+    setting,
+    value: settings[setting] ?? null,
+    from: origins[setting],
+  }));
+  if (json) return JSON.stringify(Object.fromEntries(shown.map(({ setting, ...rest }) => [setting, rest])), null, 2);
+  const rows = shown.map(({ setting, value, from }) => [setting, String(value ?? 'by what there is'), from]);
+  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map((row) => `${row[0]!.padEnd(widths[0]!)}  ${row[1]!.padEnd(widths[1]!)}  ${row[2]}`).join('\n');
+}
+
+/**
+ * Runs a training command to its end and sets the exit code.
+ * @param check refuses settings that contradict each other
+ * @param work the job; loaded when it is needed, since TensorFlow takes a second
+ */
+export async function runTrainingCommand(
+  name: RunCommand,
+  command: Command,
+  check: (settings: Settings) => void,
+  work: () => Promise<(options: JobOptions) => Promise<{ end: EndOfTraining; exitCode: number }>>,
+): Promise<void> {
+  const flags = command.opts<Flags>();
+  const output = openOutput(flags.json ?? false);
+  let run: RunFolder | undefined;
+  try {
+    const chosen = choose(name, command, flags);
+    const { resolved } = chosen;
+    check(resolved.settings);
+    if (flags.printConfig) {
+      console.log(describeConfig(name, resolved, flags.json ?? false));
+      return;
+    }
+    run = chosen.run;
+    if (run?.isRun && !changed(run, resolved) && (run.state === 'completed' || run.state === 'early stopping')) {
+      output.say(
+        `${run.folder} is finished (${run.state}): nothing is left to do. Its report: ${run.of('report.html')}`,
+      );
+      return;
+    }
+    run ??= new RunFolder(newRunFolder());
+    resolved.settings.runFolder = run.folder;
+    output.say(`Run ${run.folder}`);
+    const job = await work();
+    const { end, exitCode } = await job({ resolved, run, onEntry: (entry) => output.entry(entry) });
+    output.stop();
+    if (end === 'interrupted') output.say(`\nInterrupted. Go on with: tunebook ${name} --resume ${run.folder}`);
+    else output.say(`${'Model'.padEnd(13)}${run.of('model')}\n${'Report'.padEnd(13)}${run.of('report.html')}`);
+    process.exitCode = exitCode;
+  } catch (error) {
+    output.stop();
+    console.error(`\n${wordsOf(error)}`);
+    process.exitCode = exitCodeOf(error);
+  }
+}
+
+/** Whether a run is to go on with other settings. */
+const changed = (run: RunFolder, { settings }: ResolvedSettings) => {
+  const before = run.settings!.settings;
+  return settingsList.some(
+    ({ setting, harmless }) => !harmless && JSON.stringify(settings[setting]) !== JSON.stringify(before[setting]),
+  );
+};

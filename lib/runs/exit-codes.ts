@@ -1,0 +1,50 @@
+/** What a job's exit code says. Schedulers go by it: 2 and 3 need a person, 130 and 143 want to be started again. */
+import { HubError } from '../hub/errors.js';
+import { ModelFormatError } from '../model/config.js';
+import { ReviewsError } from '../reviews/review.js';
+import { SettingsError } from '../settings.js';
+import { DiskFullError } from '../training/checkpoint.js';
+import { DivergedError } from '../training/diverged-error.js';
+import { RunError } from './run-folder.js';
+
+export const exitCodes = {
+  /** Trained, tested and saved. */
+  done: 0,
+  /** None of the others; the words on standard error say what. */
+  unexpected: 1,
+  /** Refused before any work: a flag, a setting, or a run's folder. */
+  refused: 2,
+  /** The model or the reviews cannot be had or cannot be used. */
+  data: 3,
+  /** The loss became no number. The last checkpoint is whole. */
+  diverged: 4,
+  /** The disk is full. The last checkpoint is whole. */
+  diskFull: 5,
+  /** Ended by SIGHUP, by SIGINT (Ctrl-C), by SIGTERM; a checkpoint was written if training was under way. */
+  SIGHUP: 129,
+  SIGINT: 130,
+  SIGTERM: 143,
+} as const;
+
+export type EndingSignal = 'SIGHUP' | 'SIGINT' | 'SIGTERM';
+
+const isDiskFull = (error: unknown) => ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '');
+
+/** The exit code of an error. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof SettingsError || error instanceof RunError) return exitCodes.refused;
+  if (error instanceof DiskFullError || isDiskFull(error)) return exitCodes.diskFull;
+  if (error instanceof DivergedError) return exitCodes.diverged;
+  if (error instanceof HubError || error instanceof ReviewsError || error instanceof ModelFormatError)
+    return exitCodes.data;
+  return exitCodes.unexpected;
+}
+
+/** What an error says to a person: its message; of one that was not foreseen where it was, too. */
+export function wordsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (isDiskFull(error))
+    return `The disk is full: ${(error as NodeJS.ErrnoException).path ?? 'a file'} could not be written. Make room, then go on with --resume.`;
+  const foreseen = exitCodeOf(error) !== exitCodes.unexpected || error.constructor !== Error;
+  return foreseen && !(error instanceof TypeError) ? error.message : (error.stack ?? error.message);
+}

@@ -1,0 +1,67 @@
+/** A run's figures as files: HTML that can be zoomed and asked, drawn by the Plotly that lies beside it, and PNG for everywhere else. */
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
+import { accuraciesFigure } from '../figures/accuracies.js';
+import { confusionMatrixFigure } from '../figures/confusion-matrix.js';
+import type { Figure } from '../figures/figure.js';
+import { learningCurvesFigure } from '../figures/learning-curves.js';
+import { renderPng } from '../figures/render.js';
+import { escapeHtml } from '../notebook/html.js';
+import { readJournal, recordsOf } from '../tracking/journal.js';
+import type { RunMetrics } from './metrics.js';
+import type { RunFolder } from './run-folder.js';
+
+const require = createRequire(import.meta.url);
+
+/** What there is to draw of a run, by file name; of a run that is not over yet the curves. */
+export function figuresOf(run: RunFolder): Record<string, Figure> {
+  const figures: Record<string, Figure> = {};
+  const records = recordsOf(readJournal(run.folder));
+  const metrics = run.read<RunMetrics>('metrics.json');
+  if (records.length > 0)
+    figures['learning-curves'] = learningCurvesFigure(
+      records,
+      run.settings?.command === 'adapt' ? 'Masked-language modelling' : 'Fine-tuning',
+    );
+  if (metrics?.command === 'finetune') {
+    figures['accuracies'] = accuraciesFigure('What fine-tuning adds', [
+      ...metrics.baselines,
+      { name: 'fine-tuned', accuracy: metrics.test.accuracy, interval: metrics.test.interval },
+    ]);
+    figures['confusion-matrix'] = confusionMatrixFigure(metrics.test.confusion, metrics.labelNames);
+    figures['accuracy-by-length'] = accuraciesFigure('Accuracy by length', metrics.byLength);
+  }
+  return figures;
+}
+
+/** JSON that may stand in a script. */
+const inScript = (value: unknown) => JSON.stringify(value).replaceAll('<', '\\u003c');
+
+const page = (name: string, { data, layout, description }: Figure) => `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>${escapeHtml(name)}</title>
+<body style="margin:0">
+<div id="figure" role="img" aria-label="${escapeHtml(description)}"></div>
+<script src="plotly.js"></script>
+<script>Plotly.newPlot('figure', ${inScript(data)}, ${inScript(layout)}, { responsive: true, displaylogo: false });</script>
+</body>
+</html>
+`;
+
+/**
+ * Writes a run's figures into its folder.
+ * @returns the PNGs by name, with the words for who cannot see them
+ */
+export async function writeFigures(run: RunFolder): Promise<Map<string, { png: Buffer; description: string }>> {
+  const written = new Map<string, { png: Buffer; description: string }>();
+  for (const [name, figure] of Object.entries(figuresOf(run))) {
+    const png = await renderPng(figure);
+    run.write(`figures/${name}.html`, page(name, figure));
+    run.write(`figures/${name}.png`, png);
+    written.set(name, { png, description: figure.description });
+  }
+  const plotly = run.of('figures/plotly.js');
+  if (written.size > 0 && !fs.existsSync(plotly)) fs.copyFileSync(require.resolve('plotly.js-dist'), plotly);
+  return written;
+}

@@ -1,0 +1,9 @@
+/** Settings of fine-tuning that contradict each other, known before anything is loaded. */
+import { SettingsError, type Settings } from '../settings.js';
+
+/** @throws SettingsError naming them */
+export function checkFinetune({ streaming, maxTrainSamples, overfitBatches }: Settings): void {
+  const some = maxTrainSamples > 0 ? 'maxTrainSamples' : overfitBatches > 0 ? 'overfitBatches' : '';
+  if (streaming && some)
+    throw new SettingsError(`streaming trains on all rows, ${some} on a few. Leave one of them out.`);
+}

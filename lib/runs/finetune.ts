@@ -1,0 +1,141 @@
+/** The job: the notebook's process as a scheduler runs it. Model, reviews, fine-tuning, test, and all of it written down. */
+import fs from 'node:fs';
+import { fetchModel } from '../hub/model.js';
+import { loadClassifier, saveClassifier, type Classifier } from '../model/classifier.js';
+import { describeDropped } from '../reviews/review.js';
+import { sampleReviews, sampleSize } from '../reviews/sample.js';
+import { openReviews } from '../reviews/source.js';
+import { splitReviews, type ReviewSplit } from '../reviews/split.js';
+import { trainingArguments } from '../settings.js';
+import { describeDevice } from '../tensorflow/device.js';
+import { encodeReviews } from '../text/encode.js';
+import type { EncodedReviews } from '../text/batches.js';
+import { ReviewStream } from '../text/stream.js';
+import { loadTokenizer, readTokenizer, writeTokenizer } from '../text/tokenizer.js';
+import { accuracyByLength, confidentErrors } from '../training/analysis.js';
+import { bagOfWordsBaseline, majorityBaseline } from '../training/baseline.js';
+import { evaluate } from '../training/evaluate.js';
+import { train } from '../training/train.js';
+import type { RunEnvironment } from './environment.js';
+import { runJob, type JobOptions } from './job.js';
+import { trainingFigures, type FinetuneMetrics } from './metrics.js';
+import { modelCard } from './model-card.js';
+import { writeReport } from './report.js';
+import type { RunFolder } from './run-folder.js';
+
+/** More training rows than a bag of words is worth waiting for. */
+const mostBaselineRows = 50_000;
+
+/** Wrong answers that are shown. */
+const shownErrors = 8;
+
+function baselines({ train, test }: ReviewSplit) {
+  const found = [{ name: 'majority', ...majorityBaseline(train, test) }];
+  if (train.shape[0]! <= mostBaselineRows) found.push({ name: 'bag of words', ...bagOfWordsBaseline(train, test) });
+  return found.map(({ name, accuracy, interval }) => ({ name, accuracy, interval }));
+}
+
+/** The finished model under its name, in one move. */
+function keepModel(run: RunFolder, write: (folder: string) => void): void {
+  const aside = run.of('.model.partial');
+  fs.rmSync(aside, { recursive: true, force: true });
+  write(aside);
+  fs.rmSync(run.of('model'), { recursive: true, force: true });
+  fs.renameSync(aside, run.of('model'));
+}
+
+/** Fine-tunes a classifier; see runJob. */
+export const finetune = (options: JobOptions) =>
+  runJob('finetune', options, async (job) => {
+    const { run, settings, sources, journal, checkpoint, download, note } = job;
+    const source = await openReviews(sources.dataset, { ...settings, ...download });
+    // A checkpoint is a model with its tokenizer: nothing else need be fetched.
+    const folder = checkpoint?.folder ?? (await fetchModel(sources.model, download)).folder;
+    const sample = await sampleReviews(source, {
+      rows: sampleSize(settings, source, describeDevice()),
+      seed: settings.seed,
+    });
+    const split = splitReviews(sample, settings);
+    // A place of its own: the checkpoint that a run goes on from is pruned when there are newer ones.
+    const tokenizerFolder = run.of('tokenizer');
+    fs.mkdirSync(tokenizerFolder, { recursive: true });
+    writeTokenizer(readTokenizer(folder), tokenizerFolder);
+    const tokenizer = loadTokenizer(tokenizerFolder);
+    const encoded = (part: keyof ReviewSplit) => encodeReviews(tokenizer, split[part], settings.maxLength);
+    const testSet = encoded('test');
+    let validation = encoded('validation');
+    let trainSet: EncodedReviews | ReviewStream = settings.streaming
+      ? new ReviewStream(source, {
+          ...settings,
+          tokenizerFolder,
+          without: [split.validation, split.test],
+        })
+      : encoded('train');
+    const chosen = trainingArguments(settings);
+    if (settings.overfitBatches > 0 && !(trainSet instanceof ReviewStream)) {
+      const rows = settings.overfitBatches * settings.batchSize;
+      trainSet = { ids: trainSet.ids.slice(0, rows), labels: trainSet.labels.slice(0, rows) };
+      validation = trainSet;
+      // Being right about all of them is not the end: the loss is to be seen falling.
+      chosen.earlyStoppingPatience = 0;
+      note(
+        `Overfitting on purpose: what is trained on and what is looked at are the same ${trainSet.ids.length} reviews.`,
+      );
+    }
+    const rows = {
+      train: trainSet instanceof ReviewStream ? trainSet.rows : trainSet.ids.length,
+      validation: validation.ids.length,
+      test: testSet.ids.length,
+    };
+    journal.write('data', { name: source.name, rows, labelNames: source.labelNames });
+    const dropped = describeDropped(source.dropped);
+    note(
+      `${source.name}: ${rows.train} reviews to learn from, ${rows.validation} to choose by, ${rows.test} for the test` +
+        (dropped ? `; left out: ${dropped}.` : '.'),
+    );
+
+    let classifier: Classifier | undefined;
+    try {
+      classifier = loadClassifier(folder, { ...settings, labels: source.labelNames });
+      const model = classifier;
+      if (!checkpoint) model.notes.forEach(note);
+      const data = { train: trainSet, validation };
+      const result = await job.train((training) =>
+        train(model, data, { ...training, arguments: chosen, tokenizerFolder }),
+      );
+      if (result.end === 'interrupted') return result.end;
+
+      const { metrics: test, logits } = await evaluate(model, testSet, { batchSize: settings.evalBatchSize });
+      const lengths = testSet.ids.map((ids) => ids.length);
+      const classes = source.labelNames.length;
+      const metrics: FinetuneMetrics = {
+        command: 'finetune',
+        end: result.end,
+        sources: sources.banner,
+        model: sources.model,
+        dataset: sources.dataset,
+        rows,
+        training: trainingFigures(result),
+        labelNames: source.labelNames,
+        validation: result.best ?? null,
+        test,
+        baselines: baselines(split),
+        byLength: accuracyByLength(lengths, testSet.labels, logits, classes),
+        errors: confidentErrors(split.test, logits, source.labelNames, shownErrors),
+      };
+      keepModel(run, (aside) => {
+        saveClassifier(model, aside, tokenizerFolder);
+        fs.writeFileSync(
+          `${aside}/README.md`,
+          modelCard(run.settings!, metrics, run.read<RunEnvironment>('environment.json')!),
+        );
+      });
+      run.write('metrics.json', metrics);
+      journal.write('summary', metrics);
+      await writeReport(run);
+      return result.end;
+    } finally {
+      classifier?.dispose();
+      if (trainSet instanceof ReviewStream) await trainSet.dispose();
+    }
+  });

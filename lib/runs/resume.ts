@@ -1,0 +1,57 @@
+/** Going on with a run: which one, and whether it is still the same run that is asked for. */
+import {
+  describeSetting,
+  resolveSettings,
+  type ResolvedSettings,
+  type SettingName,
+  type SettingsLayer,
+} from '../settings.js';
+import { findRuns, openRun, RunError, RunFolder, runsFolder } from './run-folder.js';
+
+const isOver = ({ state }: RunFolder) => state === 'completed' || state === 'early stopping';
+
+/**
+ * The run to go on with.
+ * @param name its folder or name; true for the newest that is not over
+ * @throws RunError when there is none
+ */
+export function runToResume(name: string | true, parent = runsFolder): RunFolder {
+  if (name !== true) return openRun(name);
+  const run = findRuns(parent).findLast((run) => !isOver(run) && run.state !== 'running');
+  if (run) return run;
+  throw new RunError(
+    `There is no run in ${parent}/ that could be gone on with: all are finished or under way. Name one: --resume RUN ('tunebook runs' lists them).`,
+  );
+}
+
+const differ = (a: unknown, b: unknown) => JSON.stringify(a ?? null) !== JSON.stringify(b ?? null);
+
+/**
+ * The settings of a run that goes on: as it was begun, but for what is said now.
+ * @param layers what is said now; what no layer names is as it was
+ * @param allowChanges takes other values than the run was begun with
+ * @throws RunError naming each setting that would change what is learnt, and SettingsError
+ */
+export function resumedSettings(run: RunFolder, layers: SettingsLayer[], allowChanges: boolean): ResolvedSettings {
+  const before = run.settings!;
+  const { settings, origins } = resolveSettings([
+    { origin: 'run', values: before.settings, nameOf: (setting) => `${setting} in ${run.of('settings.json')}` },
+    ...layers,
+  ]);
+  const changed = (Object.keys(origins) as SettingName[]).filter((setting) =>
+    differ(settings[setting], before.settings[setting]),
+  );
+  const others = changed.filter((setting) => !describeSetting(setting).harmless);
+  if (others.length > 0 && !allowChanges) {
+    const told = others.map((setting) => {
+      const layer = layers.findLast(({ values }) => values[setting] !== undefined && values[setting] !== null);
+      return `${layer?.nameOf(setting) ?? setting} is ${String(settings[setting])}, and was ${String(before.settings[setting] ?? 'not given')}`;
+    });
+    throw new RunError(
+      `${run.folder} was begun with other settings: ${told.join('; ')}. Leave them out to go on as it was begun, start a new run, or say --allow-changed-settings.`,
+    );
+  }
+  for (const setting of Object.keys(origins) as SettingName[])
+    if (!changed.includes(setting)) origins[setting] = before.origins[setting] ?? 'default';
+  return { settings, origins };
+}

@@ -1,0 +1,12 @@
+/** How well hidden words are guessed. */
+
+export interface MaskedMetrics {
+  /** Masked tokens. */
+  count: number;
+  /** Mean cross-entropy of a masked token, natural logarithm. */
+  loss: number;
+  /** e to the loss: among how many words the model wavers, as it were. */
+  perplexity: number;
+  /** Share of the masked tokens that were guessed. */
+  accuracy: number;
+}
