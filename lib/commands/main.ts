@@ -32,6 +32,34 @@ finetune.action(async () => {
   );
 });
 
+program
+  .command('track')
+  .argument('<run>', 'its folder, or its name below runs/')
+  .description('Sends MLflow what it does not have of a run.')
+  .action(async (run: string) => (await import('./track.js')).track(run));
+
+program
+  .command('report')
+  .argument('<run>', 'its folder, or its name below runs/')
+  .description("Makes a run's figures and report anew.")
+  .action(async (run: string) => {
+    const [{ openRun }, { writeReport }] = await Promise.all([
+      import('../runs/run-folder.js'),
+      import('../runs/report.js'),
+    ]);
+    console.log(await writeReport(openRun(run)));
+  });
+
+program
+  .command('runs')
+  .argument('[runs...]', 'those to compare: folders, or names below runs/')
+  .description('Lists all runs, or compares some: what differs in their settings, and what came out.')
+  .option('--folder <folder>', 'where the runs are', 'runs')
+  .option('--json', 'for machines')
+  .action(async (runs: string[], options: { folder: string; json?: boolean }) =>
+    (await import('./runs.js')).listRuns(runs, options),
+  );
+
 try {
   await program.parseAsync(withDashes(process.argv));
 } catch (error) {

@@ -5,6 +5,7 @@ import type { JobOptions } from '../runs/job.js';
 import { resumedSettings, runToResume } from '../runs/resume.js';
 import { newRunFolder, RunError, RunFolder, type RunCommand } from '../runs/run-folder.js';
 import { environmentLayer, resolveSettings, settingsList, type ResolvedSettings, type Settings } from '../settings.js';
+import { mlflowOfEnvironment } from '../tracking/mlflow-client.js';
 import type { EndOfTraining } from '../training/loop.js';
 import { configLayer } from './config-file.js';
 import { openOutput } from './output.js';
@@ -94,6 +95,7 @@ export async function runTrainingCommand(
     const chosen = choose(name, command, flags);
     const { resolved } = chosen;
     check(resolved.settings);
+    const mlflow = mlflowOfEnvironment();
     if (flags.printConfig) {
       console.log(describeConfig(name, resolved, flags.json ?? false));
       return;
@@ -109,7 +111,7 @@ export async function runTrainingCommand(
     resolved.settings.runFolder = run.folder;
     output.say(`Run ${run.folder}`);
     const job = await work();
-    const { end, exitCode } = await job({ resolved, run, onEntry: (entry) => output.entry(entry) });
+    const { end, exitCode } = await job({ resolved, run, mlflow, onEntry: (entry) => output.entry(entry) });
     output.stop();
     if (end === 'interrupted') output.say(`\nInterrupted. Go on with: tunebook ${name} --resume ${run.folder}`);
     else output.say(`${'Model'.padEnd(13)}${run.of('model')}\n${'Report'.padEnd(13)}${run.of('report.html')}`);

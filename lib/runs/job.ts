@@ -7,6 +7,8 @@ import type { DownloadProgress } from '../hub/download.js';
 import { chooseSources, type Sources } from '../hub/sources.js';
 import type { ResolvedSettings, Settings } from '../settings.js';
 import { openJournal, type Journal, type JournalEntry } from '../tracking/journal.js';
+import { followRun, type Tracking } from '../tracking/follow.js';
+import type { MlflowSettings } from '../tracking/mlflow-client.js';
 import type { Checkpoint } from '../training/checkpoint.js';
 import type { CheckpointOptions, EndOfTraining, TrainingRecord } from '../training/loop.js';
 import { describeEnvironment } from './environment.js';
@@ -17,6 +19,8 @@ import { watchSignals } from './signals.js';
 export interface JobOptions {
   resolved: ResolvedSettings;
   run: RunFolder;
+  /** The server that tracks the run, if one does. */
+  mlflow?: MlflowSettings | undefined;
   /** Told of all that happens, as the journal is. */
   onEntry?: (entry: JournalEntry) => void;
 }
@@ -62,7 +66,7 @@ function tellDownloads(journal: Journal): Job['download'] {
  */
 export async function runJob(
   command: RunCommand,
-  { resolved, run, onEntry = () => {} }: JobOptions,
+  { resolved, run, mlflow, onEntry = () => {} }: JobOptions,
   work: (job: Job) => Promise<EndOfTraining>,
 ): Promise<{ end: EndOfTraining; exitCode: number }> {
   const tell = (words: string) => onEntry({ kind: 'note', time: new Date().toISOString(), words });
@@ -75,6 +79,7 @@ export async function runJob(
   };
   const { settings, origins } = resolved;
   let journal: Journal | undefined;
+  let tracking: Tracking | undefined;
   const conclude = (ending: Pick<RunStatus, 'state' | 'exitCode'> & { message?: string }) => {
     try {
       run.write('status.json', { ...started, ...ending, endedAt: new Date().toISOString() });
@@ -98,6 +103,7 @@ export async function runJob(
     for (const broken of checkpoints.broken)
       journal.write('note', { words: `A checkpoint is not whole and is passed over: ${broken}.` });
     const same = (['source', 'model', 'dataset'] as const).every((name) => before?.settings[name] === settings[name]);
+    if (mlflow) tracking = followRun(run.folder, mlflow, tell);
     const sources = before && same ? before.sources : await chooseSources(settings);
     run.write('settings.json', { command, settings, origins, sources });
     run.write('environment.json', describeEnvironment());
@@ -126,6 +132,9 @@ export async function runJob(
     conclude({ state: 'failed', exitCode: exitCodeOf(error), message: wordsOf(error) });
     throw error;
   } finally {
+    // A second signal need not wait for a server.
+    if (tracking && !(await tracking.finish(signals.received !== undefined)))
+      tell(`MLflow does not have all of this run. When it answers: tunebook track ${run.folder}`);
     signals.stop();
     await unlock();
   }

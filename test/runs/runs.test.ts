@@ -1,0 +1,73 @@
+// Runs listed, compared, and reported anew.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import type { RunSummary } from 'tunebook/runs/compare.js';
+import { tunebook, writeStarsCsv, writeTinyModel } from './command.js';
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-runs-'));
+after(() => fs.rmSync(folder, { recursive: true }));
+writeTinyModel(path.join(folder, 'model'));
+writeStarsCsv(path.join(folder, 'stars.csv'), 120);
+const options = { cwd: folder };
+const finetune = (...more: string[]) =>
+  tunebook(
+    [
+      ...['finetune', '--dataset', 'stars.csv', '--text-columns', 'content', '--label-column', 'stars'],
+      ...['--label-mapping', '1,2 -> negative; 4,5 -> positive', '--model', 'model', '--max-length', '32', ...more],
+    ],
+    options,
+  );
+
+test('runs are listed and compared, a report is made anew, and what is not there is said', async () => {
+  const none = await tunebook(['runs'], options);
+  assert.equal(none.status, 2);
+  assert.match(none.stderr, /There are no runs in runs\/\. 'tunebook finetune' makes one\./);
+  for (const more of [
+    ['--max-steps', '2', '--lr', '1e-3'],
+    ['--max-steps', '3', '--eval-batch-size', '7'],
+  ])
+    assert.equal((await finetune(...more)).status, 0);
+  const failed = await finetune('--label-column', 'none');
+  assert.equal(failed.status, 3);
+
+  const { stdout } = await tunebook(['runs'], options);
+  const lines = stdout.trim().split('\n');
+  assert.match(lines[0]!, /^run +command +state +model +reviews +settings of its own +result$/);
+  assert.match(lines[1]!, /finetune +completed +model +stars\.csv +.*maxSteps 2, learningRate 0\.001 +\d+\.\d % \(/);
+  assert.match(lines[3]!, /finetune +failed/);
+  const json = JSON.parse((await tunebook(['runs', '--json'], options)).stdout) as RunSummary[];
+  assert.deepEqual(
+    json.map(({ state }) => state),
+    ['completed', 'completed', 'failed'],
+  );
+  const [first, second, third] = json.map(({ run }) => run) as [string, string, string];
+
+  const compared = await tunebook(['runs', path.basename(first), second], options);
+  assert.match(compared.stdout, /^learningRate +0\.001 +0\.00005$/m);
+  assert.match(compared.stdout, /^maxSteps +2 +3$/m);
+  assert.match(compared.stdout, /^test accuracy +\d+\.\d % +\d+\.\d %$/m);
+  assert.doesNotMatch(
+    compared.stdout,
+    /epochs|evalBatchSize/,
+    'what is the same, or changes nothing, is no difference',
+  );
+
+  const report = path.join(folder, first, 'report.html');
+  const before = fs.readFileSync(report, 'utf8');
+  fs.rmSync(report);
+  fs.rmSync(path.join(folder, first, 'figures'), { recursive: true });
+  assert.equal((await tunebook(['report', first], options)).status, 0);
+  assert.equal(fs.readFileSync(report, 'utf8'), before);
+  assert.ok(fs.existsSync(path.join(folder, first, 'figures/plotly.js')));
+  assert.equal((await tunebook(['report', third], options)).status, 0);
+  assert.match(
+    fs.readFileSync(path.join(folder, third, 'report.html'), 'utf8'),
+    /This run is not finished: failed\. stars\.csv has no column &#39;none&#39;/,
+  );
+  const missing = await tunebook(['report', 'nothing'], options);
+  assert.equal(missing.status, 2);
+  assert.match(missing.stderr, /There is no run nothing\. The newest is runs\/.*; 'tunebook runs' lists them all\./);
+});

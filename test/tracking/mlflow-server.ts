@@ -1,0 +1,104 @@
+// A real MLflow server from PyPI, in an environment of its own with pinned, hashed packages, on this machine alone.
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import fs from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { root } from '../checkout.js';
+
+/** The environment's Python; TUNEBOOK_MLFLOW_PYTHON names one that is there already. */
+function findMlflow(): string {
+  const named = process.env['TUNEBOOK_MLFLOW_PYTHON'];
+  if (named) return named;
+  const environment = path.join(root, '.tunebook/mlflow');
+  const python = path.join(environment, 'bin/python');
+  const requirements = path.join(root, 'test/tracking/requirements.txt');
+  const stamp = path.join(environment, 'whole');
+  const wanted = fs.readFileSync(requirements, 'utf8');
+  if (!fs.existsSync(stamp) || fs.readFileSync(stamp, 'utf8') !== wanted) {
+    const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--require-hashes'];
+    for (const [command, argv] of [
+      [process.env['TUNEBOOK_PYTHON'] ?? 'python3', ['-m', 'venv', '--clear', environment]],
+      [python, [...install, '--only-binary=:all:', '-r', requirements]],
+    ] as const) {
+      const { status, stderr } = spawnSync(command, argv, { encoding: 'utf8' });
+      if (status !== 0) throw new Error(`MLflow could not be installed:\n${stderr}`);
+    }
+    fs.writeFileSync(stamp, wanted);
+  }
+  return python;
+}
+
+export const freePort = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const server = net.createServer().on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as net.AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+
+export interface MlflowServer {
+  uri: string;
+  /** Asks its REST API. */
+  ask: <Answer>(endpoint: string, body?: object) => Promise<Answer>;
+  /** kill -9, workers and all. */
+  kill: () => Promise<void>;
+  /** The same server again, with all it knew. */
+  restart: () => Promise<void>;
+}
+
+/** @param folder for its database and artifacts */
+export async function startMlflow(folder: string): Promise<MlflowServer> {
+  const python = findMlflow();
+  const port = await freePort();
+  const uri = `http://127.0.0.1:${port}`;
+  fs.mkdirSync(folder, { recursive: true });
+  let child: ChildProcess | undefined;
+  const kill = async () => {
+    if (!child?.pid || child.exitCode !== null) return;
+    const exit = new Promise((resolve) => child!.on('exit', resolve));
+    process.kill(-child.pid, 'SIGKILL');
+    await exit;
+  };
+  const restart = async () => {
+    let words = '';
+    child = spawn(
+      python,
+      [
+        ...['-m', 'mlflow', 'server', '--host', '127.0.0.1', '--port', String(port), '--workers', '1'],
+        ...['--backend-store-uri', `sqlite:///${folder}/mlflow.db`, '--artifacts-destination', `${folder}/artifacts`],
+      ],
+      {
+        cwd: folder,
+        detached: true,
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...process.env, MLFLOW_TRACKING_URI: '' },
+      },
+    );
+    for (const stream of [child.stdout!, child.stderr!]) stream.on('data', (data) => (words += String(data)));
+    for (let tries = 0; ; tries++) {
+      if (child.exitCode !== null || tries > 600) throw new Error(`The MLflow server did not start:\n${words}`);
+      try {
+        if ((await fetch(`${uri}/health`)).ok) return;
+      } catch {
+        // Not yet.
+      }
+      await pause(200);
+    }
+  };
+  await restart();
+  return {
+    uri,
+    kill,
+    restart,
+    async ask(endpoint, body) {
+      const response = await fetch(`${uri}/api/2.0/${endpoint}`, {
+        ...(body && { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+      });
+      const text = await response.text();
+      if (!response.ok) throw new Error(`${endpoint}: ${text}`);
+      return JSON.parse(text) as never;
+    },
+  };
+}

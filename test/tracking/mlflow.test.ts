@@ -1,0 +1,258 @@
+// Tracking against a real MLflow server: all of a run is there, and nothing that happens to the server harms it.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import http from 'node:http';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import type { FinetuneMetrics } from 'tunebook/runs/metrics.js';
+import { RunFolder } from 'tunebook/runs/run-folder.js';
+import { mlflowOfEnvironment } from 'tunebook/tracking/mlflow-client.js';
+import { readJournal, recordsOf } from 'tunebook/tracking/journal.js';
+import { says, start, tunebook, writeStarsCsv, writeTinyModel } from '../runs/command.js';
+import { freePort, startMlflow, type MlflowServer } from './mlflow-server.js';
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-mlflow-'));
+const of = (...names: string[]) => path.join(folder, ...names);
+writeTinyModel(of('model'));
+writeStarsCsv(of('stars.csv'));
+let server: MlflowServer;
+before(async () => {
+  server = await startMlflow(of('server'));
+});
+after(async () => {
+  await server.kill();
+  fs.rmSync(folder, { recursive: true });
+});
+
+const finetune = (run: string, ...more: string[]) => [
+  ...['finetune', '--dataset', of('stars.csv'), '--text-columns', 'title,content', '--label-column', 'stars'],
+  ...['--label-mapping', '1,2 -> negative; 4,5 -> positive', '--model', of('model')],
+  ...['--batch-size', '8', '--max-length', '32', '--lr', '3e-3', '--early-stopping-patience', '0', ...more],
+  ...['--run-folder', of(run)],
+];
+const environment = (more: Record<string, string> = {}) => ({ env: { MLFLOW_TRACKING_URI: server.uri, ...more } });
+
+interface Run {
+  info: { run_id: string; run_name: string; status: string; experiment_id: string; end_time?: number };
+  data: {
+    metrics: { key: string; value: number }[];
+    params: { key: string; value: string }[];
+    tags: { key: string; value: string }[];
+  };
+}
+const runsOf = async (name: string) => {
+  const { experiment } = await server.ask<{ experiment: { experiment_id: string } }>(
+    `mlflow/experiments/get-by-name?experiment_name=${name}`,
+  );
+  const { runs } = await server.ask<{ runs?: Run[] }>('mlflow/runs/search', {
+    experiment_ids: [experiment.experiment_id],
+  });
+  return runs ?? [];
+};
+const valueOf = <Value>(pairs: { key: string; value: Value }[], key: string) =>
+  pairs.find((pair) => pair.key === key)?.value;
+const history = async (run: Run, key: string) =>
+  (
+    await server.ask<{ metrics: { value: number; step: number }[] }>(
+      `mlflow/metrics/get-history?run_id=${run.info.run_id}&metric_key=${key}&max_results=5000`,
+    )
+  ).metrics.sort((a, b) => a.step - b.step);
+const files = async (run: Run, under = ''): Promise<string[]> => {
+  const { files: found = [] } = await server.ask<{ files?: { path: string; is_dir: boolean }[] }>(
+    `mlflow/artifacts/list?run_id=${run.info.run_id}&path=${under}`,
+  );
+  const inner = await Promise.all(found.map(async (file) => (file.is_dir ? await files(run, file.path) : [file.path])));
+  return inner.flat();
+};
+const losses = (run: string) => recordsOf(readJournal(of(run))).map(({ step, loss }) => ({ step, value: loss }));
+const plain = (metrics: { value: number; step: number }[]) => metrics.map(({ step, value }) => ({ step, value }));
+
+test('a run is there with its parameters, its curve, its final metrics, figures and model', async () => {
+  const { status, stdout, stderr } = await tunebook(
+    finetune('whole', '--epochs', '2'),
+    environment({ MLFLOW_EXPERIMENT_NAME: 'whole' }),
+  );
+  assert.equal(status, 0, stderr);
+  const [run, ...others] = await runsOf('whole');
+  assert.deepEqual(others, []);
+  assert.equal(run!.info.status, 'FINISHED');
+  assert.ok(run!.info.end_time! > 0);
+  assert.ok(
+    stdout.includes(
+      `Tracked by MLflow: ${server.uri}/#/experiments/${run!.info.experiment_id}/runs/${run!.info.run_id}`,
+    ),
+  );
+  assert.equal(valueOf(run!.data.params, 'learning_rate'), '0.003');
+  assert.equal(valueOf(run!.data.params, 'label_mapping'), '1,2 -> negative; 4,5 -> positive');
+  assert.equal(valueOf(run!.data.tags, 'mlflow.source.name'), 'tunebook finetune');
+  assert.deepEqual(plain(await history(run!, 'loss')), losses('whole'));
+  assert.equal((await history(run!, 'eval_accuracy')).length, 2);
+  const metrics = new RunFolder(of('whole')).read<FinetuneMetrics>('metrics.json')!;
+  assert.equal(valueOf(run!.data.metrics, 'test_accuracy'), metrics.test.accuracy);
+  assert.ok(valueOf(run!.data.metrics, 'baseline_bag_of_words')! > 0);
+
+  const names = await files(run!);
+  for (const name of [
+    'figures/learning-curves.png',
+    'figures/learning-curves.html',
+    'model/model.safetensors',
+    'model/README.md',
+    'report.html',
+    'journal.jsonl',
+  ])
+    assert.ok(names.includes(name), name);
+  const model = await fetch(`${server.uri}/get-artifact?path=model/model.safetensors&run_uuid=${run!.info.run_id}`);
+  assert.ok(Buffer.from(await model.arrayBuffer()).equals(fs.readFileSync(of('whole/model/model.safetensors'))));
+  const again = await tunebook(['track', of('whole')], environment({ MLFLOW_EXPERIMENT_NAME: 'whole' }));
+  assert.equal(again.status, 0, again.stderr);
+  assert.equal((await runsOf('whole')).length, 1);
+});
+
+test('with the server killed halfway training goes on; what it missed arrives when it is back, or later by tunebook track', async () => {
+  const env = environment({ MLFLOW_EXPERIMENT_NAME: 'killed' });
+  const { child, ended } = start([...finetune('killed', '--epochs', '60'), '--json'], env);
+  let words = '';
+  child.stderr!.on('data', (text: string) => (words += text));
+  const told = (pattern: RegExp) =>
+    new Promise<void>((resolve) => {
+      const look = () => pattern.test(words) && resolve();
+      child.stderr!.on('data', look);
+      look();
+    });
+  await told(/Tracked by MLflow/);
+  await server.kill();
+  const at = recordsOf(readJournal(of('killed'))).length;
+  const { status, stderr } = await ended;
+  assert.equal(status, 0, stderr);
+  assert.ok(recordsOf(readJournal(of('killed'))).length > at + 100, 'training went on');
+  assert.match(
+    stderr,
+    /MLflow: http.* cannot be reached \((ECONNREFUSED|the connection broke)\)\. Training goes on; what is missed is sent when it answers\./,
+  );
+  assert.match(stderr, /MLflow does not have all of this run\. When it answers: tunebook track /);
+  const down = await tunebook(['track', of('killed')], env);
+  assert.equal(down.status, 1);
+  assert.match(down.stderr, /cannot be reached \(ECONNREFUSED\)/);
+
+  await server.restart();
+  const [before] = await runsOf('killed');
+  assert.equal(before!.info.status, 'RUNNING');
+  const later = await tunebook(['track', of('killed')], env);
+  assert.equal(later.status, 0, later.stderr);
+  const [run, ...others] = await runsOf('killed');
+  assert.deepEqual([run!.info.status, others], ['FINISHED', []]);
+  assert.deepEqual(plain(await history(run!, 'loss')), losses('killed'));
+  assert.ok((await files(run!)).includes('model/model.safetensors'));
+
+  // And a server that comes back while the run goes on.
+  const second = start(
+    [...finetune('back', '--epochs', '400'), '--json'],
+    environment({ MLFLOW_EXPERIMENT_NAME: 'back' }),
+  );
+  words = '';
+  second.child.stderr!.on('data', (text: string) => (words += text));
+  await says(second.child, '"kind":"step"');
+  await server.kill();
+  while (!words.includes('cannot be reached'))
+    await new Promise((resolve) => second.child.stderr!.once('data', resolve));
+  await server.restart();
+  while (!words.includes('MLflow is back')) await new Promise((resolve) => second.child.stderr!.once('data', resolve));
+  second.child.kill('SIGTERM');
+  assert.equal((await second.ended).status, 143, words);
+  const [interrupted] = await runsOf('back');
+  assert.equal(interrupted!.info.status, 'KILLED');
+  const sofar = losses('back').length;
+  const resumed = await tunebook(
+    [...finetune('back', '--epochs', '400'), '--resume', '--max-steps', String(sofar + 20), '--allow-changed-settings'],
+    environment({ MLFLOW_EXPERIMENT_NAME: 'back' }),
+  );
+  assert.equal(resumed.status, 0, resumed.stderr);
+  assert.match(resumed.stdout, /MLflow keeps the parameters|finished|Accuracy/);
+  const [whole, ...more] = await runsOf('back');
+  assert.deepEqual([whole!.info.status, more], ['FINISHED', []], 'the same run, gone on with');
+  const steps = (await history(whole!, 'loss')).map(({ step }) => step);
+  assert.deepEqual(steps, [...new Set(steps)], 'no update twice');
+  assert.equal(Math.max(...steps), sofar + 20);
+});
+
+test('a run that is there already is used, and a store that only Python writes to gets all but the files', async () => {
+  const { experiment_id } = await server.ask<{ experiment_id: string }>('mlflow/experiments/create', {
+    name: 'elsewhere',
+    artifact_location: `file://${of('store')}`,
+  });
+  const { run } = await server.ask<{ run: Run }>('mlflow/runs/create', { experiment_id, run_name: 'mine' });
+  const { status, stdout } = await tunebook(
+    finetune('elsewhere', '--max-steps', '3'),
+    environment({ MLFLOW_RUN_ID: run.info.run_id }),
+  );
+  assert.equal(status, 0);
+  assert.match(
+    stdout,
+    /MLflow gets no files: files of this run belong to file:.*Start the server with --serve-artifacts/,
+  );
+  const [found, ...others] = await runsOf('elsewhere');
+  assert.deepEqual([found!.info.run_name, found!.info.status, others], ['mine', 'FINISHED', []]);
+  assert.equal((await history(found!, 'loss')).length, 3);
+});
+
+test('a server that never answers, or lets nobody in, does not stop a run', async () => {
+  const sockets: net.Socket[] = [];
+  const silent = net.createServer((socket) => sockets.push(socket));
+  const port = await freePort();
+  await new Promise<void>((resolve) => silent.listen(port, '127.0.0.1', resolve));
+  const headers: (string | undefined)[] = [];
+  const closed = http.createServer((request, response) => {
+    headers.push(request.headers.authorization);
+    response.writeHead(401).end('no');
+  });
+  const closedPort = await freePort();
+  await new Promise<void>((resolve) => closed.listen(closedPort, '127.0.0.1', resolve));
+  const [slow, shut] = await Promise.all([
+    tunebook(finetune('slow', '--max-steps', '3'), { env: { MLFLOW_TRACKING_URI: `http://127.0.0.1:${port}` } }),
+    tunebook(finetune('shut', '--max-steps', '3'), {
+      env: { MLFLOW_TRACKING_URI: `http://ann:se%40cret@127.0.0.1:${closedPort}` },
+    }),
+  ]);
+  silent.close();
+  closed.close();
+  sockets.forEach((socket) => socket.destroy());
+  assert.equal(slow.status, 0, slow.stderr);
+  assert.match(slow.stdout, /no answer within 10 s/);
+  assert.equal(shut.status, 0, shut.stderr);
+  assert.match(
+    shut.stdout,
+    /does not let this in \(401\)\. Look at MLFLOW_TRACKING_TOKEN, or .*'tunebook track .*' sends it when that is mended/,
+  );
+  assert.equal(headers[0], `Basic ${Buffer.from('ann:se@cret').toString('base64')}`);
+  // No secret in what is kept or said.
+  const kept = fs.readdirSync(of('shut')).filter((name) => fs.statSync(of('shut', name)).isFile());
+  for (const text of [shut.stdout, shut.stderr, ...kept.map((name) => fs.readFileSync(of('shut', name), 'utf8'))])
+    assert.ok(!/cret/.test(text));
+});
+
+test('what the environment says of MLflow', async () => {
+  const uri = { MLFLOW_TRACKING_URI: 'https://mlflow.example/' };
+  assert.equal(mlflowOfEnvironment({}), undefined);
+  for (const off of ['TRUE', '1', 'on', 'yes'])
+    assert.equal(mlflowOfEnvironment({ ...uri, DISABLE_MLFLOW_INTEGRATION: off }), undefined);
+  assert.deepEqual(
+    mlflowOfEnvironment({ ...uri, MLFLOW_TRACKING_TOKEN: 't', MLFLOW_EXPERIMENT_ID: '3', MLFLOW_RUN_ID: 'r' }),
+    { trackingUri: 'https://mlflow.example', authorization: 'Bearer t', experimentId: '3', runId: 'r' },
+  );
+  const files = await tunebook(finetune('files'), { env: { MLFLOW_TRACKING_URI: 'sqlite:///mlflow.db' } });
+  assert.equal(files.status, 2);
+  assert.match(
+    files.stderr,
+    /MLFLOW_TRACKING_URI is 'sqlite:\/\/\/mlflow\.db'; it must be the address .*Start 'mlflow server' .*DISABLE_MLFLOW_INTEGRATION=TRUE/,
+  );
+  const none = await tunebook(['track', of('whole')]);
+  assert.equal(none.status, 2);
+  assert.match(none.stderr, /No tracking server is named: set MLFLOW_TRACKING_URI/);
+  const off = await tunebook(finetune('off', '--max-steps', '1'), environment({ DISABLE_MLFLOW_INTEGRATION: 'TRUE' }));
+  assert.deepEqual(
+    [off.status, fs.existsSync(of('off/tracking.json')), fs.existsSync(of('off/journal.jsonl'))],
+    [0, false, true],
+  );
+});
