@@ -10,6 +10,8 @@ export * from './hub/model.js';
 export * from './hub/sources.js';
 export * from './model/classifier.js';
 export * from './model/config.js';
+export * from './model/masked-model.js';
+export * from './model/model.js';
 export * from './model/summary.js';
 export * from './notebook/downloads.js';
 export * from './notebook/figure.js';

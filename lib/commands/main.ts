@@ -23,13 +23,27 @@ const finetune = addTrainingFlags(
   'finetune',
 );
 finetune.action(async () => {
-  const { checkFinetune } = await import('../runs/finetune-settings.js');
+  const { checkFinetune } = await import('../runs/contradictions.js');
   await runTrainingCommand(
     'finetune',
     finetune,
     checkFinetune,
     async () => (await import('../runs/finetune.js')).finetune,
   );
+});
+
+const adapt = addTrainingFlags(
+  program
+    .command('adapt')
+    .description(
+      'Has a base model read reviews, guessing hidden words, before it is fine-tuned (finetune --model RUN/model).',
+    )
+    .addHelpText('after', afterHelp),
+  'adapt',
+);
+adapt.action(async () => {
+  const { checkAdapt } = await import('../runs/contradictions.js');
+  await runTrainingCommand('adapt', adapt, checkAdapt, async () => (await import('../runs/adapt.js')).adaptModel);
 });
 
 program

@@ -6,7 +6,8 @@ import { customGradient, type Save } from './custom-gradient.js';
 import { applyMask } from './dropout.js';
 import { addBias, layerNorm, product, type AttentionOptions, type Dense, type Layers } from './layers.js';
 
-const gelu: (x: Tensor) => Tensor = customGradient((...inputs) => {
+/** The exact GELU, x Φ(x) (Hendrycks and Gimpel, 2016). */
+export const gelu: (x: Tensor) => Tensor = customGradient((...inputs) => {
   const [x, save] = inputs as [Tensor, Save];
   const cumulative = tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5); // Φ(x)
   save([x, cumulative]);

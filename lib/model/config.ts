@@ -139,23 +139,16 @@ export const labelNames = (config: EncoderConfig): string[] =>
     .map((id) => config.id2label[id]!);
 
 const architectures: Record<ModelType, string> = {
-  distilbert: 'DistilBertForSequenceClassification',
-  bert: 'BertForSequenceClassification',
-  roberta: 'RobertaForSequenceClassification',
-  'xlm-roberta': 'XLMRobertaForSequenceClassification',
+  distilbert: 'DistilBert',
+  bert: 'Bert',
+  roberta: 'Roberta',
+  'xlm-roberta': 'XLMRoberta',
 };
 
-/** What config.json holds for a sequence classifier of this shape, as `transformers` reads it. */
-export function configJson(config: EncoderConfig): Record<string, unknown> {
-  const { model_type: type, type_vocab_size, layer_norm_eps, ...shape } = config;
-  const names = labelNames(config);
-  const common = {
-    architectures: [architectures[type]],
-    model_type: type,
-    label2id: Object.fromEntries(names.map((name, id) => [name, id])),
-    problem_type: 'single_label_classification',
-    dtype: 'float32',
-  };
+/** What config.json holds for a model of this shape, whatever its head, as `transformers` reads it. */
+function configJson(config: EncoderConfig, head: string): Record<string, unknown> {
+  const { model_type: type, type_vocab_size, layer_norm_eps, id2label: _, ...shape } = config;
+  const common = { architectures: [`${architectures[type]}For${head}`], model_type: type, dtype: 'float32' };
   if (type === 'distilbert')
     return {
       ...common,
@@ -176,3 +169,14 @@ export function configJson(config: EncoderConfig): Record<string, unknown> {
     ...(type !== 'bert' && { bos_token_id: 0, eos_token_id: 2 }),
   };
 }
+
+/** config.json of a sequence classifier. */
+export const classifierConfigJson = (config: EncoderConfig): Record<string, unknown> => ({
+  ...configJson(config, 'SequenceClassification'),
+  id2label: config.id2label,
+  label2id: Object.fromEntries(labelNames(config).map((name, id) => [name, id])),
+  problem_type: 'single_label_classification',
+});
+
+/** config.json of a masked-language model. */
+export const maskedConfigJson = (config: EncoderConfig): Record<string, unknown> => configJson(config, 'MaskedLM');

@@ -1,7 +1,7 @@
 /**
- * DistilBERT for sequence classification, all of it (Sanh et al., 2019, arXiv:1910.01108; parity with
- * `transformers`' DistilBertForSequenceClassification), and its elders BERT and RoBERTa, which differ in names and little
- * else. Plain tensor code, run eagerly: a breakpoint works anywhere.
+ * The encoder of DistilBERT, all of it (Sanh et al., 2019, arXiv:1910.01108; parity with `transformers`' DistilBertModel), and of
+ * its elders BERT and RoBERTa, which differ in names and little else. Plain tensor code, run eagerly: a breakpoint works
+ * anywhere.
  */
 import type { Rank, Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs';
 import { fusedKernelsRun } from '../tensorflow/fused-kernels.js';
@@ -12,13 +12,13 @@ import { families } from './families.js';
 import type { DropoutSource } from './dropout.js';
 import { composedLayers } from './composed-layers.js';
 import { fusedLayers } from './fused-layers.js';
-import { addBias, embeddingLookup, layerNorm, product, type Layers } from './layers.js';
+import { embeddingLookup, layerNorm, type Layers } from './layers.js';
 
 /** Weights by Hugging Face's names. */
 export type Weights = Record<string, Tensor>;
 
-/** The shape of every weight of a classifier, by Hugging Face's names, in the order in which they are stored. */
-export function weightShapes(config: EncoderConfig, labels: number): Map<string, number[]> {
+/** The shape of every weight of an encoder, by Hugging Face's names, in the order in which they are stored. */
+export function encoderShapes(config: EncoderConfig): Map<string, number[]> {
   const { dim, hidden_dim: hidden } = config;
   const family = families[config.model_type];
   const shapes = new Map<string, number[]>();
@@ -45,8 +45,6 @@ export function weightShapes(config: EncoderConfig, labels: number): Map<string,
     linearShapes(`${layer}.${family.outer}`, dim, hidden);
     normShapes(`${layer}.${family.outerNorm}`);
   }
-  linearShapes(family.dense, dim, dim);
-  linearShapes(family.classifier, labels, dim);
   return shapes;
 }
 
@@ -66,17 +64,19 @@ export const layersFor = (precision: Precision): Layers =>
   fusedKernelsRun && precision !== 'float16' ? fusedLayers : composedLayers;
 
 /**
- * Texts to logits.
+ * Texts to vectors.
  * @param inputIds [batch, tokens], int32
+ * @param asked whose vectors are wanted: of all tokens, or of the first of each text, which saves an eighth of all the work
  * @param options see ForwardOptions
- * @returns [batch, labels]
+ * @returns [batch * tokens, dim], or [batch, dim] of the first ones
  */
-export function sequenceClassification(
+export function encode(
   weights: Weights,
   inputIds: Tensor2D,
   config: EncoderConfig,
+  asked: 'all' | 'first',
   { lengths, source, precision = 'float32', layers = layersFor(precision) }: ForwardOptions = {},
-): Tensor2D {
+): Tensor {
   const [batch, tokens] = inputIds.shape;
   const { dim, n_heads: heads, layer_norm_eps: epsilon } = config;
   const weightOf = (name: string) => weights[`${name}.weight`]!;
@@ -110,9 +110,9 @@ export function sequenceClassification(
 
   for (let i = 0; i < config.n_layers; i++) {
     const part = (name: string) => `${family.prefix}.${family.layers}.${i}.${name}`;
-    // The head reads the last layer's first token alone: no other needs a query there, nor what follows it. That spares
-    // an eighth of all the work, and the result is the same.
-    const asking = i === config.n_layers - 1 ? firstOf(x) : x; // [batch * asking tokens, dim]
+    // Where a head reads the last layer's first token alone, no other needs a query there, nor what follows it. The result
+    // is the same.
+    const asking = asked === 'first' && i === config.n_layers - 1 ? firstOf(x) : x; // [batch * asking tokens, dim]
     const projections = {
       query: dense(part(family.query)),
       key: dense(part(family.key)),
@@ -128,10 +128,5 @@ export function sequenceClassification(
     const outer = layers.feedForward(x, dense(part(family.inner)), weightOf(part(family.outer)), precision);
     x = add(x, outer, part(family.outer), part(family.outerNorm), config.dropout);
   }
-
-  // Two small products: float32 costs nothing here, and the logits have all their digits.
-  const linear = (x: Tensor, name: string) => addBias(product(x, weightOf(name), 'float32'), biasOf(name));
-  const drop = (x: Tensor) => layers.dropout(x, config.seq_classif_dropout, source);
-  const pooled = linear(family.dropsFirst ? drop(x) : x, family.dense); // [batch, dim]
-  return linear(drop(family.activation === 'relu' ? tf.relu(pooled) : tf.tanh(pooled)), family.classifier) as Tensor2D;
+  return x;
 }

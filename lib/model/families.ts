@@ -1,5 +1,5 @@
 /**
- * What differs between the families in names: of the encoder's parts and of the head's. Names are Hugging Face's own, so
+ * What differs between the families in names: of the encoder's parts and of the heads'. Names are Hugging Face's own, so
  * that weights are loaded and saved as they are.
  */
 import type { ModelType } from './config.js';
@@ -24,6 +24,10 @@ export interface Family {
   /** Dropout before that dense layer too. */
   dropsFirst: boolean;
   classifier: string;
+  /** The masked-language model's head: its dense layer, its layer norm, and the words' biases. */
+  transform: string;
+  transformNorm: string;
+  vocabularyBias: string;
 }
 
 const bertLayer = {
@@ -45,6 +49,9 @@ const roberta: Family = {
   activation: 'tanh',
   dropsFirst: true,
   classifier: 'classifier.out_proj',
+  transform: 'lm_head.dense',
+  transformNorm: 'lm_head.layer_norm',
+  vocabularyBias: 'lm_head.bias',
 };
 
 export const families: Record<ModelType, Family> = {
@@ -63,6 +70,9 @@ export const families: Record<ModelType, Family> = {
     activation: 'relu',
     dropsFirst: false,
     classifier: 'classifier',
+    transform: 'vocab_transform',
+    transformNorm: 'vocab_layer_norm',
+    vocabularyBias: 'vocab_projector.bias',
   },
   bert: {
     prefix: 'bert',
@@ -72,6 +82,9 @@ export const families: Record<ModelType, Family> = {
     activation: 'tanh',
     dropsFirst: false,
     classifier: 'classifier',
+    transform: 'cls.predictions.transform.dense',
+    transformNorm: 'cls.predictions.transform.LayerNorm',
+    vocabularyBias: 'cls.predictions.bias',
   },
   roberta,
   'xlm-roberta': roberta,

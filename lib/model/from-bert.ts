@@ -5,7 +5,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { configJson, ModelFormatError, parseConfig } from './config.js';
+import { classifierConfigJson, ModelFormatError, parseConfig } from './config.js';
 import { readSafetensors, writeSafetensors, type StoredTensor } from './safetensors.js';
 
 /** BERT's names of a layer's parts, and DistilBERT's. */
@@ -67,7 +67,7 @@ export function convertBertFolder(source: string, target: string): void {
 
   const write = (name: string, value: unknown) =>
     fs.writeFileSync(path.join(target, name), `${JSON.stringify(value, null, 2)}\n`);
-  const { id2label: _, label2id: __, problem_type: ___, ...shape } = configJson(config);
+  const { id2label: _, label2id: __, problem_type: ___, ...shape } = classifierConfigJson(config);
   // A base model in the layout of one with a head: transformers finds the encoder under its prefix.
   write('config.json', { ...shape, architectures: ['DistilBertModel'] });
   const vocabulary = JSON.parse(fs.readFileSync(path.join(source, 'tokenizer.json'), 'utf8')) as Record<

@@ -134,6 +134,22 @@ export const embeddingLookup = (table: Tensor, ids: Tensor1D): Tensor =>
     return { value: gatherRows(table, ids), gradFunc: (dy, [ids]) => sumRows(dy, ids!, rows) };
   })(table);
 
+/**
+ * The mean cross-entropy over rows that count: logits [n, classes], labels [n] (int32), weights [n] (0 or 1, one of them 1 at
+ * least) -> scalar.
+ */
+export const weightedCrossEntropy = (logits: Tensor, labels: Tensor1D, weights: Tensor1D): Tensor =>
+  customGradient((...inputs) => {
+    const [logits, save] = inputs as [Tensor, Save];
+    const { losses, gradient } = sparseCrossEntropy(logits, labels);
+    const shares = tf.div(weights, tf.sum(weights)); // [n]
+    save([gradient, shares]);
+    return {
+      value: tf.sum(tf.mul(losses, shares)),
+      gradFunc: (dy, [gradient, shares]) => tf.mul(gradient!, tf.mul(tf.reshape(shares!, [-1, 1]), dy)),
+    };
+  })(logits);
+
 /** The mean cross-entropy over rows: logits [n, classes], labels [n] (int32) -> scalar. */
 export const crossEntropy = (logits: Tensor, labels: Tensor1D): Tensor =>
   customGradient((...inputs) => {

@@ -12,6 +12,9 @@ export interface Classes {
   secret?: string;
 }
 
+/** Of texts that nobody has judged. */
+export const noClasses: Classes = { names: ['text'], numberOf: {}, partial: false };
+
 /** What can be a label, as text; empty for what cannot: nothing, lists. */
 export function labelText(value: unknown): string {
   if (!['string', 'number', 'boolean', 'bigint'].includes(typeof value)) return '';

@@ -41,9 +41,16 @@ export function describeDropped({ emptyText, missingLabel, belowThreshold, unmap
 export interface Reading {
   /** Columns that make the text, joined by '. '. */
   textColumns: string[];
-  labelColumn: string;
+  /** None: texts alone, whose class is 0. */
+  labelColumn?: string | undefined;
   classes: Classes;
 }
+
+/** The columns that are read. */
+export const columnsOf = ({ textColumns, labelColumn }: Pick<Reading, 'textColumns' | 'labelColumn'>): string[] => [
+  ...textColumns,
+  ...(labelColumn === undefined ? [] : [labelColumn]),
+];
 
 /** The text of a row: its columns' texts, where there are any; lone surrogates, which are no characters, replaced. */
 const textOf = (row: Record<string, unknown>, textColumns: string[]): string =>
@@ -67,6 +74,11 @@ export function reviewsOfRows(
   const reviews: Review[] = [];
   for (const row of rows) {
     const text = textOf(row, textColumns);
+    if (labelColumn === undefined) {
+      if (text === '') dropped.emptyText++;
+      else reviews.push({ text, label: 0 });
+      continue;
+    }
     const label = labelText(row[labelColumn]);
     const number = Object.hasOwn(numberOf, label) ? numberOf[label] : undefined;
     if (text === '') dropped.emptyText++;

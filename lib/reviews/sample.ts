@@ -5,7 +5,7 @@
  */
 import type { SplitName } from '../hub/dataset.js';
 import { seededRandom, shuffle } from '../text/random.js';
-import { describeDropped, reviewsOfRows, ReviewsError, type Review } from './review.js';
+import { columnsOf, describeDropped, reviewsOfRows, ReviewsError, type Review } from './review.js';
 import { groupBy } from './group.js';
 import { chunksOfFiles, readChunks, type FileChunk, type RowFile } from './row-file.js';
 import type { ReviewSource } from './source.js';
@@ -71,9 +71,8 @@ async function sampleSplit(
 ): Promise<Review[]> {
   const total = files.reduce((sum, file) => sum + file.rows, 0);
   const chunks = rows < 0 || rows >= total ? chunksOfFiles(files) : chooseChunks(files, rows, random);
-  const { textColumns, labelColumn } = source.reading;
   const reviews: Review[] = [];
-  for await (const { file, rows } of readChunks(chunks, [...textColumns, labelColumn]))
+  for await (const { file, rows } of readChunks(chunks, columnsOf(source.reading)))
     for (const review of reviewsOfRows(rows, source.reading, source.dropped, file.name)) reviews.push(review);
   if (rows < 0 || rows >= reviews.length) return reviews;
   return stratify ? stratified(reviews, rows, random) : shuffle(reviews, random).slice(0, rows);
@@ -112,7 +111,7 @@ export async function sampleReviews(
   }
   if (drawn.length === 0)
     throw new ReviewsError(
-      `No row of ${source.name} can be used: ${describeDropped(source.dropped)}. Are '${source.reading.textColumns.join(', ')}' and '${source.reading.labelColumn}' the right columns?`,
+      `No row of ${source.name} can be used: ${describeDropped(source.dropped)}. ${source.reading.labelColumn === undefined ? `Is '${source.reading.textColumns.join(', ')}' the right column?` : `Are '${source.reading.textColumns.join(', ')}' and '${source.reading.labelColumn}' the right columns?`}`,
     );
   return reviewTable(drawn, source.labelNames);
 }

@@ -11,8 +11,8 @@ import { snapshotFolder } from '../hub/cache.js';
 import { remoteFile } from '../hub/remote-file.js';
 import { isRepositoryName } from '../hub/repository.js';
 import { embeddedReviews } from './embedded.js';
-import { classesOfValues, labelText, namedClasses, parseLabelMapping, type Classes } from './labels.js';
-import { nothingDropped, ReviewsError, type Dropped, type Reading } from './review.js';
+import { classesOfValues, labelText, namedClasses, noClasses, parseLabelMapping, type Classes } from './labels.js';
+import { columnsOf, nothingDropped, ReviewsError, type Dropped, type Reading } from './review.js';
 import { chunksOfFiles, openRowFile, readChunks, type OpenRemote, type RowFile, type RowLocation } from './row-file.js';
 
 /** A file of a source, and where it is read from. */
@@ -46,6 +46,8 @@ export interface ReviewsOptions {
   labelMapping?: string | undefined;
   /** Which configuration of a data set on the hub, where it has several. */
   datasetConfig?: string | undefined;
+  /** Labels are not needed: where no column has the usual name of one, and none is named, texts alone are read. @default false */
+  labelsOptional?: boolean;
   /** Every row will be read, more than once: files of the hub are fetched whole, not by ranges. @default false */
   streaming?: boolean;
 }
@@ -64,8 +66,8 @@ const usualLabelColumns = ['label', 'labels', 'stars', 'rating', 'sentiment'];
 function chooseColumns(
   name: string,
   columns: string[],
-  { textColumns, labelColumn }: ReviewsOptions,
-): { textColumns: string[]; labelColumn: string } {
+  { textColumns, labelColumn, labelsOptional = false }: ReviewsOptions,
+): { textColumns: string[]; labelColumn: string | undefined } {
   const text = textColumns ?? usualTextColumns.find((names) => names.every((column) => columns.includes(column)));
   const label = labelColumn ?? usualLabelColumns.find((column) => columns.includes(column));
   for (const column of [...(textColumns ?? []), ...(labelColumn ? [labelColumn] : [])])
@@ -75,7 +77,7 @@ function chooseColumns(
     throw new ReviewsError(
       `${name} has no column 'text' and none of the usual others. It has: ${columns.join(', ')}. Name those with the text (TUNEBOOK_TEXT_COLUMNS=title,content).`,
     );
-  if (!label)
+  if (!label && !labelsOptional)
     throw new ReviewsError(
       `${name} has no column 'label' and none of the usual others. It has: ${columns.join(', ')}. Name the one with the label (TUNEBOOK_LABEL_COLUMN=stars).`,
     );
@@ -109,19 +111,28 @@ async function complete(
   const rows = files.reduce((sum, file) => sum + file.rows, 0);
   if (rows === 0) throw new ReviewsError(`${name} has no rows.`);
   const columns = files.find((file) => file.rows > 0)!.columns;
-  const { textColumns, labelColumn } = chooseColumns(name, columns, options);
+  const chosen = chooseColumns(name, columns, options);
+  const { textColumns } = chosen;
+  let { labelColumn } = chosen;
   for (const file of files)
-    for (const column of [...textColumns, labelColumn])
+    for (const column of columnsOf({ textColumns, labelColumn }))
       if (file.rows > 0 && !file.columns.includes(column))
         throw new ReviewsError(
           `${file.name} has no column '${column}', unlike ${files[0]!.name}. It has: ${file.columns.join(', ')}.`,
         );
-  const names = files.find((file) => file.classNames[labelColumn])?.classNames[labelColumn] ?? declared[labelColumn];
-  const classes: Classes = options.labelMapping
-    ? parseLabelMapping(options.labelMapping)
-    : names
-      ? namedClasses(names)
-      : classesOfValues(await valuesOf(files, labelColumn), labelColumn);
+  const classesOf = async (column: string): Promise<Classes> => {
+    if (options.labelMapping) return parseLabelMapping(options.labelMapping);
+    const names = files.find((file) => file.classNames[column])?.classNames[column] ?? declared[column];
+    return names ? namedClasses(names) : classesOfValues(await valuesOf(files, column), column);
+  };
+  let classes = noClasses;
+  try {
+    if (labelColumn !== undefined) classes = await classesOf(labelColumn);
+  } catch (error) {
+    // A column that has the usual name and holds something else is no obstacle to who only reads.
+    if (!options.labelsOptional || options.labelColumn || !(error instanceof ReviewsError)) throw error;
+    labelColumn = undefined;
+  }
   return {
     name,
     splits,

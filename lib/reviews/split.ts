@@ -23,6 +23,7 @@ const remedy = "Or say which labels count: TUNEBOOK_LABEL_MAPPING='1,2 -> negati
  * @param options.seed default 42
  * @param options.validation share of the rows, default 0.1
  * @param options.test share of the rows, default 0.2
+ * @param options.labelled false for texts without classes. @default true
  * @param options.maxTrainSamples leaves the training part that many rows at most; -1 for all of them. @default -1
  * @throws ReviewsError when there is one class only, one that is too rare for three parts, or too few rows
  */
@@ -32,8 +33,9 @@ export function splitReviews(
     seed = 42,
     validation = 0.1,
     test = 0.2,
+    labelled = true,
     maxTrainSamples = -1,
-  }: { seed?: number; validation?: number; test?: number; maxTrainSamples?: number } = {},
+  }: { seed?: number; validation?: number; test?: number; labelled?: boolean; maxTrainSamples?: number } = {},
 ): ReviewSplit {
   if (!(validation > 0 && test > 0 && validation + test < 1))
     throw new ReviewsError(`validation ${validation} and test ${test} must be above 0 and leave rows to train on.`);
@@ -55,7 +57,7 @@ export function splitReviews(
   const byLabel = groupBy(copies.values(), ([first]) => reviews[first!]!.label);
   const names = table.column('class').values as string[];
   const nameOf = (groups: number[][]) => names[groups[0]![0]!]!;
-  if (byLabel.size < 2) {
+  if (labelled && byLabel.size < 2) {
     const [groups] = byLabel.values();
     throw new ReviewsError(
       `All ${reviews.length} rows are of one class${groups ? `, ${nameOf(groups)}` : ''}; there is nothing to tell apart. Check the label column, or whether the rows are sorted by it and too few were read. ${remedy}`,

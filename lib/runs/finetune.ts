@@ -1,5 +1,4 @@
 /** The job: the notebook's process as a scheduler runs it. Model, reviews, fine-tuning, test, and all of it written down. */
-import fs from 'node:fs';
 import { fetchModel } from '../hub/model.js';
 import { loadClassifier, saveClassifier, type Classifier } from '../model/classifier.js';
 import { describeDropped } from '../reviews/review.js';
@@ -11,17 +10,14 @@ import { describeDevice } from '../tensorflow/device.js';
 import { encodeReviews } from '../text/encode.js';
 import type { EncodedReviews } from '../text/batches.js';
 import { ReviewStream } from '../text/stream.js';
-import { loadTokenizer, readTokenizer, writeTokenizer } from '../text/tokenizer.js';
+import { loadTokenizer } from '../text/tokenizer.js';
 import { accuracyByLength, confidentErrors } from '../training/analysis.js';
 import { bagOfWordsBaseline, majorityBaseline } from '../training/baseline.js';
 import { evaluate } from '../training/evaluate.js';
 import { train } from '../training/train.js';
-import type { RunEnvironment } from './environment.js';
 import { runJob, type JobOptions } from './job.js';
 import { trainingFigures, type FinetuneMetrics } from './metrics.js';
-import { modelCard } from './model-card.js';
-import { writeReport } from './report.js';
-import type { RunFolder } from './run-folder.js';
+import { keepResult, keepTokenizer } from './result.js';
 
 /** More training rows than a bag of words is worth waiting for. */
 const mostBaselineRows = 50_000;
@@ -35,19 +31,10 @@ function baselines({ train, test }: ReviewSplit) {
   return found.map(({ name, accuracy, interval }) => ({ name, accuracy, interval }));
 }
 
-/** The finished model under its name, in one move. */
-function keepModel(run: RunFolder, write: (folder: string) => void): void {
-  const aside = run.of('.model.partial');
-  fs.rmSync(aside, { recursive: true, force: true });
-  write(aside);
-  fs.rmSync(run.of('model'), { recursive: true, force: true });
-  fs.renameSync(aside, run.of('model'));
-}
-
 /** Fine-tunes a classifier; see runJob. */
 export const finetune = (options: JobOptions) =>
   runJob('finetune', options, async (job) => {
-    const { run, settings, sources, journal, checkpoint, download, note } = job;
+    const { run, settings, sources, checkpoint, download, journal, note } = job;
     const source = await openReviews(sources.dataset, { ...settings, ...download });
     // A checkpoint is a model with its tokenizer: nothing else need be fetched.
     const folder = checkpoint?.folder ?? (await fetchModel(sources.model, download)).folder;
@@ -56,10 +43,7 @@ export const finetune = (options: JobOptions) =>
       seed: settings.seed,
     });
     const split = splitReviews(sample, settings);
-    // A place of its own: the checkpoint that a run goes on from is pruned when there are newer ones.
-    const tokenizerFolder = run.of('tokenizer');
-    fs.mkdirSync(tokenizerFolder, { recursive: true });
-    writeTokenizer(readTokenizer(folder), tokenizerFolder);
+    const tokenizerFolder = keepTokenizer(run, folder);
     const tokenizer = loadTokenizer(tokenizerFolder);
     const encoded = (part: keyof ReviewSplit) => encodeReviews(tokenizer, split[part], settings.maxLength);
     const testSet = encoded('test');
@@ -123,16 +107,7 @@ export const finetune = (options: JobOptions) =>
         byLength: accuracyByLength(lengths, testSet.labels, logits, classes),
         errors: confidentErrors(split.test, logits, source.labelNames, shownErrors),
       };
-      keepModel(run, (aside) => {
-        saveClassifier(model, aside, tokenizerFolder);
-        fs.writeFileSync(
-          `${aside}/README.md`,
-          modelCard(run.settings!, metrics, run.read<RunEnvironment>('environment.json')!),
-        );
-      });
-      run.write('metrics.json', metrics);
-      journal.write('summary', metrics);
-      await writeReport(run);
+      await keepResult(job, metrics, (aside) => saveClassifier(model, aside, tokenizerFolder));
       return result.end;
     } finally {
       classifier?.dispose();

@@ -2,7 +2,7 @@
 import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
 import { hubOfEnvironment } from '../hub/environment.js';
 import { remoteFile } from '../hub/remote-file.js';
-import { nothingDropped, reviewsOfRows } from '../reviews/review.js';
+import { columnsOf, nothingDropped, reviewsOfRows } from '../reviews/review.js';
 import { rowReader, type ReadRows } from '../reviews/row-file.js';
 import { textKey, type BlockPart, type PackedBlock, type WorkerSettings } from './stream-block.js';
 import { loadTokenizer } from './tokenizer.js';
@@ -29,7 +29,7 @@ export default async function encodeBlock(parts: BlockPart[]): Promise<unknown> 
   let heldOut = 0;
   for (const { file, chunk } of parts) {
     const read = await readerOf(file);
-    const rows = await read(chunk, [...reading.textColumns, reading.labelColumn]);
+    const rows = await read(chunk, columnsOf(reading));
     for (const { text, label } of reviewsOfRows(rows, reading, dropped, files[file]!.location.name)) {
       if (heldOutKeys.size > 0 && heldOutKeys.has(textKey(text))) heldOut++;
       else {

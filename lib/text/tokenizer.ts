@@ -28,8 +28,16 @@ export interface Tokenizer {
 interface TokenizerDefinition {
   normalizer?: { type: string } | null;
   pre_tokenizer?: { type: string } | null;
-  model?: { type?: string };
-  added_tokens?: { content: string; lstrip?: boolean; rstrip?: boolean; single_word?: boolean }[];
+  /** The pieces by name, or, of Unigram, in order with their scores. */
+  model?: { type?: string; vocab?: Record<string, number> | [string, number][] };
+  added_tokens?: {
+    id: number;
+    content: string;
+    special?: boolean;
+    lstrip?: boolean;
+    rstrip?: boolean;
+    single_word?: boolean;
+  }[];
 }
 
 /** A tokenizer's files, parsed. */

@@ -24,7 +24,7 @@ export function wordPieceTokenizer(vocabulary: string, config: object) {
     truncation: null,
     padding: null,
     added_tokens: special.map((content) => ({
-      ...{ id: vocab[content], content, special: true },
+      ...{ id: vocab[content]!, content, special: true },
       ...{ single_word: false, lstrip: false, rstrip: false, normalized: false },
     })),
     normalizer: {

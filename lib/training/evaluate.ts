@@ -1,6 +1,7 @@
 /** Predictions and figures for a set of encoded reviews. Longest texts share batches with their like, so little is padding. */
 import { labelNames, maxTokens } from '../model/config.js';
-import { predictLogits, prepareWeights, type Classifier } from '../model/classifier.js';
+import { predictLogits, type Classifier } from '../model/classifier.js';
+import { prepareWeights } from '../model/model.js';
 import { tf } from '../tensorflow/runtime.js';
 import { evaluationBatches, type EncodedReviews } from '../text/batches.js';
 import { classificationMetrics, type ClassificationMetrics } from './metrics.js';

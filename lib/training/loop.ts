@@ -5,7 +5,7 @@
  */
 import path from 'node:path';
 import type { EncodedBatch } from '../text/batches.js';
-import { describeEngine, parameterValues, restoreParameters, type Model } from '../model/classifier.js';
+import { describeEngine, parameterValues, restoreParameters, type Model } from '../model/model.js';
 import { readSafetensors, type StoredTensor } from '../model/safetensors.js';
 import type { StreamPosition } from '../text/stream.js';
 import { CheckpointError, CheckpointFolder, optimizerOf, type Checkpoint } from './checkpoint.js';

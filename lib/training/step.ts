@@ -4,7 +4,7 @@
  * updates.
  */
 import type { Scalar, Tensor, Tensor1D } from '@tensorflow/tfjs';
-import { readWeights, type Model } from '../model/classifier.js';
+import { readWeights, type Model } from '../model/model.js';
 import { dropoutSource, seedOfPass } from '../model/dropout.js';
 import type { StoredTensor } from '../model/safetensors.js';
 import { tensorFunction, type NamedTensors, type TensorFunction } from '../tensorflow/function.js';

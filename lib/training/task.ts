@@ -3,9 +3,10 @@
  * nothing else of it, so that classification and masked-language modelling are trained by the same code.
  */
 import type { Scalar, Tensor1D } from '@tensorflow/tfjs';
-import { batchTensors, type ForwardInputs, type Model } from '../model/classifier.js';
+import { batchTensors, type ForwardInputs, type Model } from '../model/model.js';
 import type { DropoutSource } from '../model/dropout.js';
-import { sequenceClassification, type Weights } from '../model/encoder.js';
+import type { Weights } from '../model/encoder.js';
+import { sequenceClassification } from '../model/sequence-classification.js';
 import { crossEntropy } from '../model/layers.js';
 import type { NamedTensors } from '../tensorflow/function.js';
 import { tf } from '../tensorflow/runtime.js';

@@ -20,7 +20,7 @@ import { completeTrainingArguments, type TrainingArguments } from './training-ar
 import { useVocabularyOf } from './used-vocabulary.js';
 
 /** Batches of a stream as the loop takes them. */
-async function* batchesOfStream(
+export async function* batchesOfStream(
   stream: ReviewStream,
   options: BatchOptions,
   from: StreamPosition,

@@ -5,7 +5,7 @@
  * a third of DistilBERT-base's) costs a fraction of its gradient, its moments and its update.
  */
 import type { Tensor1D } from '@tensorflow/tfjs';
-import type { Model } from '../model/classifier.js';
+import type { Model } from '../model/model.js';
 import { wordEmbeddings } from '../model/families.js';
 import { gatherRows, scatterRows } from '../tensorflow/kernels.js';
 import { tf } from '../tensorflow/runtime.js';

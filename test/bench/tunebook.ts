@@ -2,7 +2,8 @@
 // Turn as JSON.
 //   tunebook.js train|infer fixed|own BATCH float32|bfloat16|float16 graph|eager|xla
 import readline from 'node:readline';
-import { createClassifier, predictLogits, prepareWeights } from 'tunebook/model/classifier.js';
+import { createClassifier, predictLogits } from 'tunebook/model/classifier.js';
+import { prepareWeights } from 'tunebook/model/model.js';
 import { parseConfig } from 'tunebook/model/config.js';
 import type { Precision } from 'tunebook/tensorflow/precision.js';
 import {

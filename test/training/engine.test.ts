@@ -1,14 +1,8 @@
 // The engines do the same work: captured as graphs or eagerly, by XLA or not, in more bits or fewer; and they keep nothing.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  createClassifier,
-  loadClassifier,
-  predictLogits,
-  prepareWeights,
-  type Classifier,
-  type EngineOptions,
-} from 'tunebook/model/classifier.js';
+import { createClassifier, loadClassifier, predictLogits, type Classifier } from 'tunebook/model/classifier.js';
+import { prepareWeights, type EngineOptions } from 'tunebook/model/model.js';
 import { composedLayers } from 'tunebook/model/composed-layers.js';
 import { parseConfig } from 'tunebook/model/config.js';
 import { embeddedReviews } from 'tunebook/reviews/embedded.js';

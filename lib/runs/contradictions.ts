@@ -1,4 +1,4 @@
-/** Settings of fine-tuning that contradict each other, known before anything is loaded. */
+/** Settings that contradict each other, known before anything is loaded. */
 import { SettingsError, type Settings } from '../settings.js';
 
 /** @throws SettingsError naming them */
@@ -6,4 +6,10 @@ export function checkFinetune({ streaming, maxTrainSamples, overfitBatches }: Se
   const some = maxTrainSamples > 0 ? 'maxTrainSamples' : overfitBatches > 0 ? 'overfitBatches' : '';
   if (streaming && some)
     throw new SettingsError(`streaming trains on all rows, ${some} on a few. Leave one of them out.`);
+}
+
+/** @throws SettingsError naming them */
+export function checkAdapt({ streaming, maxTrainSamples }: Settings): void {
+  if (streaming && maxTrainSamples > 0)
+    throw new SettingsError('streaming reads all rows, maxTrainSamples a few. Leave one of them out.');
 }

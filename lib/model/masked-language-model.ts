@@ -1,0 +1,51 @@
+/**
+ * The head that guesses hidden tokens: a dense layer, GELU and a layer norm, then each word's likeness to the result, by the
+ * same table that words are looked up in (parity with `transformers`' DistilBertForMaskedLM, BertForMaskedLM and
+ * RobertaForMaskedLM). Only at the positions that are asked for: a vocabulary is wide, and most tokens are not hidden.
+ */
+import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs';
+import { gelu } from './composed-layers.js';
+import type { EncoderConfig } from './config.js';
+import { encode, encoderShapes, type ForwardOptions, type Weights } from './encoder.js';
+import { families, wordEmbeddings } from './families.js';
+import { addBias, embeddingLookup, layerNorm, product } from './layers.js';
+
+/** The shape of every weight of a masked-language model, by Hugging Face's names; the table of words is stored once. */
+export function maskedLanguageModelShapes(config: EncoderConfig): Map<string, number[]> {
+  const { transform, transformNorm, vocabularyBias } = families[config.model_type];
+  const { dim } = config;
+  return new Map([
+    ...encoderShapes(config),
+    [`${transform}.weight`, [dim, dim]],
+    [`${transform}.bias`, [dim]],
+    [`${transformNorm}.weight`, [dim]],
+    [`${transformNorm}.bias`, [dim]],
+    [vocabularyBias, [config.vocab_size]],
+  ]);
+}
+
+/**
+ * Texts to logits of the whole vocabulary at some positions.
+ * @param inputIds [batch, tokens], int32
+ * @param positions [n], int32: text * tokens + token
+ * @param options see ForwardOptions
+ * @returns [n, vocabulary]
+ */
+export function maskedLanguageModel(
+  weights: Weights,
+  inputIds: Tensor2D,
+  positions: Tensor1D,
+  config: EncoderConfig,
+  options: ForwardOptions = {},
+): Tensor {
+  const { precision = 'float32' } = options;
+  const { transform, transformNorm, vocabularyBias } = families[config.model_type];
+  const weightOf = (name: string) => weights[`${name}.weight`]!;
+  const biasOf = (name: string) => weights[`${name}.bias`]!;
+  const all = encode(weights, inputIds, config, 'all', options); // [batch * tokens, dim]
+  const hidden = embeddingLookup(all, positions); // [n, dim]
+  const dense = addBias(product(hidden, weightOf(transform), precision), biasOf(transform));
+  const transformed = layerNorm(gelu(dense), weightOf(transformNorm), biasOf(transformNorm), config.layer_norm_eps);
+  const likeness = product(transformed, weights[wordEmbeddings(config.model_type)]!, precision); // [n, vocabulary]
+  return addBias(likeness, weights[vocabularyBias]!);
+}
