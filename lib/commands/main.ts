@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { exitCodeOf, exitCodes, wordsOf } from '../runs/exit-codes.js';
 import { withDashes } from './settings-flags.js';
+import { addSweepFlags, sweep as runSweep } from './sweep.js';
 import { addTrainingFlags, runTrainingCommand } from './training-command.js';
 
 const afterHelp = `
@@ -45,6 +46,14 @@ adapt.action(async () => {
   const { checkAdapt } = await import('../runs/contradictions.js');
   await runTrainingCommand('adapt', adapt, checkAdapt, async () => (await import('../runs/adapt.js')).adaptModel);
 });
+
+const sweep = addSweepFlags(
+  program
+    .command('sweep')
+    .description('Fine-tunes with several values of some settings (--lr 1e-5,3e-5 --seed 1,2,3) and reports the best.')
+    .addHelpText('after', afterHelp),
+);
+sweep.action(() => runSweep(sweep));
 
 program
   .command('track')

@@ -161,8 +161,8 @@ function isProcess(id: number): boolean {
 export const runsFolder = 'runs';
 
 /** A folder of the time, which sorts as time does, and is free: 2026-11-24T09-30-00, then 2026-11-24T09-30-00-2. */
-export function newRunFolder(parent = runsFolder): string {
-  const stamp = new Date().toISOString().replace(/[:.]/g, '-').slice(0, 19);
+export function newRunFolder(parent = runsFolder, prefix = ''): string {
+  const stamp = prefix + new Date().toISOString().replace(/[:.]/g, '-').slice(0, 19);
   for (let number = 1; ; number++) {
     const folder = path.join(parent, number === 1 ? stamp : `${stamp}-${number}`);
     try {
@@ -175,16 +175,24 @@ export function newRunFolder(parent = runsFolder): string {
   }
 }
 
-/** The runs below a folder, at any depth of two (a sweep's runs are below the sweep), the newest last. */
+const foldersBelow = (folder: string): string[] =>
+  fs.existsSync(folder)
+    ? fs
+        .readdirSync(folder, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map((entry) => path.join(folder, entry.name))
+        .sort()
+    : [];
+
+/** The sweeps below a folder, the newest last. */
+export const findSweeps = (parent = runsFolder): RunFolder[] =>
+  foldersBelow(parent)
+    .map((folder) => new RunFolder(folder))
+    .filter((folder) => fs.existsSync(folder.of('sweep.json')));
+
+/** The runs below a folder, at a depth of one or two (a sweep's runs are below the sweep), the newest last. */
 export function findRuns(parent = runsFolder): RunFolder[] {
-  const below = (folder: string) =>
-    fs.existsSync(folder)
-      ? fs
-          .readdirSync(folder, { withFileTypes: true })
-          .filter((entry) => entry.isDirectory())
-          .map((entry) => path.join(folder, entry.name))
-      : [];
-  const folders = below(parent).flatMap((folder) => [folder, ...below(folder)]);
+  const folders = foldersBelow(parent).flatMap((folder) => [folder, ...foldersBelow(folder)]);
   return folders
     .map((folder) => new RunFolder(folder))
     .filter((run) => run.isRun)

@@ -1,0 +1,208 @@
+/**
+ * `tunebook sweep`: runs in turn, each a `tunebook finetune` in a process and a folder of its own. So one that fails fails
+ * alone, and a sweep that was interrupted goes on where it was: finished runs are finished, and one that was under way goes on
+ * from its last checkpoint.
+ */
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Option, type Command } from 'commander';
+import { tableBundle } from '../notebook/html.js';
+import { checkFinetune } from '../runs/contradictions.js';
+import { exitCodes, type EndingSignal } from '../runs/exit-codes.js';
+import { findSweeps, newRunFolder, RunError, RunFolder } from '../runs/run-folder.js';
+import {
+  combinationsOf,
+  describeValues,
+  isPointless,
+  sweepResult,
+  valuesOf,
+  type Combination,
+  type Grid,
+  type Spread,
+  type Sweep,
+  type SweepResult,
+} from '../runs/sweep.js';
+import { percent } from '../runs/words.js';
+import { environmentLayer, resolveSettings, SettingsError, type SettingName } from '../settings.js';
+import { mlflowOfEnvironment } from '../tracking/mlflow-client.js';
+import { configLayer } from './config-file.js';
+import { addSettings, flagOf, flagsLayer } from './settings-flags.js';
+import { settingsOf } from './training-command.js';
+
+const main = path.join(path.dirname(fileURLToPath(import.meta.url)), 'main.js');
+
+interface Flags {
+  config?: string;
+  json?: boolean;
+  resume?: string | true;
+  runFolder?: string;
+}
+
+/** Gives the command the flags of `finetune`, several values by commas in each. */
+export function addSweepFlags(command: Command): Command {
+  addSettings(
+    command,
+    settingsOf('finetune').filter((setting) => setting !== 'runFolder'),
+  );
+  const run = (flags: string, description: string) =>
+    command.addOption(new Option(flags, description).helpGroup('Sweep:'));
+  run('--run-folder <folder>', "where the runs' folders go (default: runs/sweep- and the time)");
+  run('--config <file>', 'settings of all runs from a JSON or YAML file');
+  run('--resume [sweep]', 'goes on with a sweep: that one, or the newest that is not through');
+  run('--json', "for machines: the runs' journals, and at the end the result");
+  return command;
+}
+
+/** What is asked for, checked in every combination before any work. */
+function plan(command: Command, { config }: Flags): Sweep {
+  const { values } = flagsLayer(command);
+  const grid: Grid = {};
+  const argv: string[] = config ? ['--config', path.resolve(config)] : [];
+  for (const [setting, value] of Object.entries(values) as [SettingName, string | boolean][]) {
+    if (setting === 'runFolder') continue;
+    const several = valuesOf(setting, String(value));
+    if (several.length === 1) argv.push(flagOf(setting), several[0]!);
+    else if (new Set(several).size < several.length)
+      throw new SettingsError(`${flagOf(setting)} names a value twice: ${several.join(',')}. Leave one.`);
+    else if (isPointless(setting))
+      throw new SettingsError(`${flagOf(setting)} changes nothing of what is learnt: give it one value.`);
+    else grid[setting] = several;
+  }
+  if (Object.keys(grid).length === 0)
+    throw new SettingsError(
+      'A sweep needs a setting with several values, by commas: --lr 1e-5,3e-5,5e-5 --seed 1,2,3. One run alone is tunebook finetune.',
+    );
+  const layers = [...(config ? [configLayer(config)] : []), environmentLayer(), { ...flagsLayer(command) }];
+  for (const { values: own } of combinationsOf(grid)) {
+    const layer = { origin: 'command line', values: own, nameOf: flagOf };
+    checkFinetune(resolveSettings([...layers.slice(0, -1), withoutGrid(layers.at(-1)!, grid), layer]).settings);
+  }
+  return { grid, argv, startedAt: new Date().toISOString() };
+}
+
+const withoutGrid = (layer: ReturnType<typeof flagsLayer>, grid: Grid) => ({
+  ...layer,
+  values: Object.fromEntries(Object.entries(layer.values).filter(([setting]) => !(setting in grid))),
+});
+
+/** The sweep to run, and where: begun now, or gone on with. */
+function choose(command: Command, flags: Flags): { folder: RunFolder; sweep: Sweep } {
+  const named = flags.runFolder ? new RunFolder(flags.runFolder) : undefined;
+  const there = named?.read<Sweep>('sweep.json');
+  if (flags.resume === undefined || (flags.resume === true && named && !there)) {
+    if (there)
+      throw new RunError(
+        `${named!.folder} holds a sweep already. Go on with it by --resume, or name another folder (--run-folder).`,
+      );
+    const sweep = plan(command, flags);
+    return { folder: named ?? new RunFolder(newRunFolder('runs', 'sweep-')), sweep };
+  }
+  const folder =
+    typeof flags.resume === 'string'
+      ? new RunFolder(flags.resume)
+      : (named ??
+        findSweeps().findLast((sweep) =>
+          sweepResult(sweep.folder, sweep.read<Sweep>('sweep.json')!).runs.some(({ metrics }) => !metrics),
+        ));
+  const sweep = folder?.read<Sweep>('sweep.json');
+  if (!folder || !sweep)
+    throw new RunError(
+      folder
+        ? `${folder.folder} is no sweep: it has no sweep.json.`
+        : 'There is no sweep in runs/ that is not through. Begin one: tunebook sweep --lr 1e-5,3e-5 --seed 1,2,3',
+    );
+  const { values } = flagsLayer(command);
+  if (Object.keys(values).some((setting) => setting !== 'runFolder')) {
+    const asked = plan(command, flags);
+    if (JSON.stringify([asked.grid, asked.argv]) !== JSON.stringify([sweep.grid, sweep.argv]))
+      throw new RunError(
+        `${folder.folder} was begun with other settings: ${[...sweep.argv, ...gridWords(sweep.grid)].join(' ')}. Say the same or nothing to go on with it, or begin another.`,
+      );
+  }
+  return { folder, sweep };
+}
+
+const gridWords = (grid: Grid) =>
+  (Object.keys(grid) as SettingName[]).flatMap((setting) => [flagOf(setting), grid[setting]!.join(',')]);
+
+/** One run to its end. @returns its exit code */
+function runOne(folder: string, { values }: Combination, { argv }: Sweep, json: boolean): Promise<number> {
+  const own = (Object.keys(values) as SettingName[]).flatMap((setting) => [flagOf(setting), values[setting]!]);
+  // Each is a run of its own in MLflow, too.
+  const { MLFLOW_RUN_ID: _, ...environment } = process.env;
+  const child = spawn(
+    process.execPath,
+    [main, 'finetune', ...argv, ...own, '--run-folder', folder, '--resume', ...(json ? ['--json'] : [])],
+    // In a group of its own: the terminal's Ctrl-C reaches it by the handlers below alone, once.
+    { stdio: ['ignore', 'inherit', 'inherit'], env: environment, detached: true },
+  );
+  const names: EndingSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+  const handlers = names.map((name) => [name, () => void child.kill(name)] as const);
+  for (const [name, handler] of handlers) process.on(name, handler);
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (status, signal) => {
+      for (const [name, handler] of handlers) process.off(name, handler);
+      resolve(status ?? (signal && signal in exitCodes ? exitCodes[signal as EndingSignal] : exitCodes.unexpected));
+    });
+  });
+}
+
+const describeSpread = (spread: Spread | null) =>
+  spread
+    ? `${percent(spread.mean)}${spread.deviation === null ? '' : ` ± ${(100 * spread.deviation).toFixed(1)}`}`
+    : '';
+
+function describeResult({ groups, best, runs }: SweepResult): string {
+  const rows = groups.map((group) => ({
+    settings: describeValues(group.values),
+    runs: group.finished === group.runs ? String(group.runs) : `${group.finished} of ${group.runs}`,
+    validation: describeSpread(group.validation),
+    test: describeSpread(group.test),
+    '': group === best ? 'best' : '',
+  }));
+  const failed = runs.filter(({ state }) => state === 'failed');
+  return [
+    tableBundle(rows)['text/plain'],
+    ...(best
+      ? [
+          `\nBest by validation accuracy: ${describeValues(best.values)}. Its test accuracy: ${describeSpread(best.test)}${best.finished > 1 ? ` (mean and standard deviation of ${best.finished} seeds)` : ''}.`,
+        ]
+      : []),
+    ...failed.map(({ name, message }) => `Failed: ${name}: ${message ?? ''}`),
+  ].join('\n');
+}
+
+/** Runs a sweep to its end, or until a signal ends it, and sets the exit code. */
+export async function sweep(command: Command): Promise<void> {
+  const flags = command.opts<Flags>();
+  const { folder, sweep } = choose(command, flags);
+  mlflowOfEnvironment();
+  folder.write('sweep.json', sweep);
+  const json = flags.json ?? false;
+  const say = (words: string) => (json ? console.error : console.log)(words);
+  const combinations = combinationsOf(sweep.grid);
+  say(`Sweep ${folder.folder}: ${combinations.length} runs`);
+  for (const [i, combination] of combinations.entries()) {
+    const run = new RunFolder(folder.of(combination.name));
+    if (run.state === 'completed' || run.state === 'early stopping') continue;
+    say(`\n[${i + 1}/${combinations.length}] ${describeValues(combination.values)}`);
+    const exitCode = await runOne(run.folder, combination, sweep, json);
+    if (exitCode >= exitCodes.SIGHUP) {
+      say(`\nInterrupted. Go on with: tunebook sweep --resume ${folder.folder}`);
+      process.exitCode = exitCode;
+      return;
+    }
+    if (exitCode === exitCodes.refused || exitCode === exitCodes.data || exitCode === exitCodes.diskFull) {
+      say(`\nThis would end every run. When it is mended: tunebook sweep --resume ${folder.folder}`);
+      process.exitCode = exitCode;
+      return;
+    }
+  }
+  const result = sweepResult(folder.folder, sweep);
+  folder.write('result.json', result);
+  say(`\n${describeResult(result)}`);
+  if (json) console.log(JSON.stringify({ kind: 'sweep', ...result }));
+  if (result.runs.some(({ metrics }) => !metrics)) process.exitCode = exitCodes.unexpected;
+}
