@@ -3,7 +3,7 @@ import { HubError } from '../hub/errors.js';
 import { ModelFormatError } from '../model/config.js';
 import { ReviewsError } from '../reviews/review.js';
 import { SettingsError } from '../settings.js';
-import { DiskFullError } from '../training/checkpoint.js';
+import { DiskFullError, OtherRowsError } from '../training/checkpoint.js';
 import { DivergedError } from '../training/diverged-error.js';
 import { RunError } from './run-folder.js';
 
@@ -30,12 +30,23 @@ export type EndingSignal = 'SIGHUP' | 'SIGINT' | 'SIGTERM';
 
 const isDiskFull = (error: unknown) => ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '');
 
+/** A file or folder that cannot be written, or is in the way. */
+const isPlace = (error: unknown) =>
+  ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '') &&
+  (error as NodeJS.ErrnoException).path !== undefined;
+
 /** The exit code of an error. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof SettingsError || error instanceof RunError) return exitCodes.refused;
   if (error instanceof DiskFullError || isDiskFull(error)) return exitCodes.diskFull;
   if (error instanceof DivergedError) return exitCodes.diverged;
-  if (error instanceof HubError || error instanceof ReviewsError || error instanceof ModelFormatError)
+  if (isPlace(error)) return exitCodes.refused;
+  if (
+    error instanceof OtherRowsError ||
+    error instanceof HubError ||
+    error instanceof ReviewsError ||
+    error instanceof ModelFormatError
+  )
     return exitCodes.data;
   return exitCodes.unexpected;
 }
@@ -45,6 +56,10 @@ export function wordsOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (isDiskFull(error))
     return `The disk is full: ${(error as NodeJS.ErrnoException).path ?? 'a file'} could not be written. Make room, then go on with --resume.`;
+  if (isPlace(error)) {
+    const { path, code } = error as NodeJS.ErrnoException;
+    return `${path} cannot be written (${code}). Name another folder (--run-folder), or mend what is there.`;
+  }
   const foreseen = exitCodeOf(error) !== exitCodes.unexpected || error.constructor !== Error;
   return foreseen && !(error instanceof TypeError) ? error.message : (error.stack ?? error.message);
 }

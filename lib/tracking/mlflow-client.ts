@@ -118,7 +118,7 @@ export class MlflowClient {
       const why =
         name === 'TimeoutError'
           ? `no answer within ${Math.ceil(seconds)} s`
-          : cause?.code === 'UND_ERR_SOCKET'
+          : ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'].includes(cause?.code ?? '')
             ? 'the connection broke'
             : (cause?.code ?? (error as Error).message);
       throw new MlflowError(`${this.settings.trackingUri} cannot be reached (${why})`, undefined, true);

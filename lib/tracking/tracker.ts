@@ -225,18 +225,18 @@ export class Tracker {
     const { entries, offset } = this.#news();
     if (entries.length === 0) return;
     const run = await this.#ensureRun(Date.parse(entries[0]!.time));
+    const begun = entries.some(({ kind }) => kind === 'start');
+    // A run may go on with other settings, if it is told to.
+    if (begun) this.#state.described = false;
     await this.#describe(run.id);
     const metrics: MlflowMetric[] = [];
     let step = this.#state.step;
     let ending: { status: 'FINISHED' | 'FAILED' | 'KILLED'; time: number } | undefined;
-    let begun = false;
     const tags: KeyValue[] = [];
     for (const entry of entries) {
       const time = Date.parse(entry.time);
-      if (entry.kind === 'start') {
-        begun = true;
-        ending = undefined;
-      } else if (entry.kind === 'step') {
+      if (entry.kind === 'start') ending = undefined;
+      else if (entry.kind === 'step') {
         const record = entry as unknown as TrainingRecord;
         const every = Math.ceil(record.totalSteps / mostUpdates);
         const isShown = record.step % every === 0 || record.step === record.totalSteps || record.evalLoss !== undefined;

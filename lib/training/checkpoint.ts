@@ -50,6 +50,11 @@ export class CheckpointError extends Error {
   override name = 'CheckpointError';
 }
 
+/** It is of other rows than are to be trained on. */
+export class OtherRowsError extends CheckpointError {
+  override name = 'OtherRowsError';
+}
+
 /** There is no room for it. */
 export class DiskFullError extends CheckpointError {
   override name = 'DiskFullError';

@@ -8,7 +8,7 @@ import type { EncodedBatch } from '../text/batches.js';
 import { describeEngine, parameterValues, restoreParameters, type Model } from '../model/model.js';
 import { readSafetensors, type StoredTensor } from '../model/safetensors.js';
 import type { StreamPosition } from '../text/stream.js';
-import { CheckpointError, CheckpointFolder, optimizerOf, type Checkpoint } from './checkpoint.js';
+import { CheckpointFolder, optimizerOf, OtherRowsError, type Checkpoint } from './checkpoint.js';
 import { DivergedError } from './diverged-error.js';
 import { EarlyStopping } from './early-stopping.js';
 import { remember } from './records.js';
@@ -142,7 +142,7 @@ const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 /**
  * Trains a model in place.
  * @throws DivergedError when the loss is not a number; the parameters are those of the step before
- * @throws CheckpointError when a checkpoint cannot be written, or is one of other rows
+ * @throws CheckpointError when a checkpoint cannot be written, OtherRowsError when it is one of other rows
  */
 export async function runTraining<Batch extends EncodedBatch, Metrics>(
   options: LoopOptions<Batch, Metrics>,
@@ -150,7 +150,7 @@ export async function runTraining<Batch extends EncodedBatch, Metrics>(
   const { model, whole, arguments: chosen, checkpoints, resumeFrom, signal } = options;
   const before = resumeFrom?.state;
   if (before && before.data !== options.data)
-    throw new CheckpointError(
+    throw new OtherRowsError(
       `The rows to train on are not those of ${resumeFrom.folder}: the file has changed, or another sample of it was asked for. Start a new run, or bring back what there was.`,
     );
   const batchesPerEpoch = Math.ceil(options.rows / chosen.perDeviceTrainBatchSize);

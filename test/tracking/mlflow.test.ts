@@ -169,7 +169,10 @@ test('with the server killed halfway training goes on; what it missed arrives wh
     environment({ MLFLOW_EXPERIMENT_NAME: 'back' }),
   );
   assert.equal(resumed.status, 0, resumed.stderr);
-  assert.match(resumed.stdout, /MLflow keeps the parameters|finished|Accuracy/);
+  assert.match(
+    resumed.stdout,
+    /MLflow keeps the parameters that this run was first tracked with: they cannot be changed there\./,
+  );
   const [whole, ...more] = await runsOf('back');
   assert.deepEqual([whole!.info.status, more], ['FINISHED', []], 'the same run, gone on with');
   const steps = (await history(whole!, 'loss')).map(({ step }) => step);
@@ -195,6 +198,24 @@ test('a run that is there already is used, and a store that only Python writes t
   const [found, ...others] = await runsOf('elsewhere');
   assert.deepEqual([found!.info.run_name, found!.info.status, others], ['mine', 'FINISHED', []]);
   assert.equal((await history(found!, 'loss')).length, 3);
+});
+
+test('a deleted experiment is named, and a run that is under way sends by itself', async () => {
+  const { experiment_id } = await server.ask<{ experiment_id: string }>('mlflow/experiments/create', { name: 'gone' });
+  await server.ask('mlflow/experiments/delete', { experiment_id });
+  const gone = await tunebook(finetune('gone', '--max-steps', '2'), environment({ MLFLOW_EXPERIMENT_NAME: 'gone' }));
+  assert.equal(gone.status, 0, gone.stderr);
+  assert.match(
+    gone.stdout,
+    /The experiment gone was deleted\. Restore it in MLflow, or name another \(MLFLOW_EXPERIMENT_NAME\)/,
+  );
+  const { child, ended } = start(finetune('busy', '--epochs', '400', '--json'));
+  await says(child, '"kind":"step"');
+  const busy = await tunebook(['track', of('busy')], environment());
+  child.kill('SIGTERM');
+  await ended;
+  assert.equal(busy.status, 2);
+  assert.match(busy.stderr, /busy is under way and sends by itself what is missing\. Wait until it has ended\./);
 });
 
 test('a server that never answers, or lets nobody in, does not stop a run', async () => {
