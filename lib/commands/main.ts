@@ -74,6 +74,13 @@ program
   });
 
 program
+  .command('export')
+  .argument('<run>', "its folder or its name below runs/; or a model's folder")
+  .description("Writes a run's model as ONNX, in float32 and in 8 bits, for transformers.js and onnxruntime.")
+  .option('--json', 'for machines')
+  .action(async (run: string, options: { json?: boolean }) => (await import('./export.js')).exportRun(run, options));
+
+program
   .command('runs')
   .argument('[runs...]', 'those to compare: folders, or names below runs/')
   .description('Lists all runs, or compares some: what differs in their settings, and what came out.')

@@ -1,33 +1,9 @@
 // A real MLflow server from PyPI, in an environment of its own with pinned, hashed packages, on this machine alone.
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
-import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { root } from '../checkout.js';
-
-/** The environment's Python; TUNEBOOK_MLFLOW_PYTHON names one that is there already. */
-function findMlflow(): string {
-  const named = process.env['TUNEBOOK_MLFLOW_PYTHON'];
-  if (named) return named;
-  const environment = path.join(root, '.tunebook/mlflow');
-  const python = path.join(environment, 'bin/python');
-  const requirements = path.join(root, 'test/tracking/requirements.txt');
-  const stamp = path.join(environment, 'whole');
-  const wanted = fs.readFileSync(requirements, 'utf8');
-  if (!fs.existsSync(stamp) || fs.readFileSync(stamp, 'utf8') !== wanted) {
-    const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--require-hashes'];
-    for (const [command, argv] of [
-      [process.env['TUNEBOOK_PYTHON'] ?? 'python3', ['-m', 'venv', '--clear', environment]],
-      [python, [...install, '--only-binary=:all:', '-r', requirements]],
-    ] as const) {
-      const { status, stderr } = spawnSync(command, argv, { encoding: 'utf8' });
-      if (status !== 0) throw new Error(`MLflow could not be installed:\n${stderr}`);
-    }
-    fs.writeFileSync(stamp, wanted);
-  }
-  return python;
-}
+import { pythonWith } from '../python-environment.js';
 
 export const freePort = (): Promise<number> =>
   new Promise((resolve, reject) => {
@@ -50,7 +26,7 @@ export interface MlflowServer {
 
 /** @param folder for its database and artifacts */
 export async function startMlflow(folder: string): Promise<MlflowServer> {
-  const python = findMlflow();
+  const python = process.env['TUNEBOOK_MLFLOW_PYTHON'] ?? pythonWith('mlflow', 'tracking/requirements.txt');
   const port = await freePort();
   const uri = `http://127.0.0.1:${port}`;
   fs.mkdirSync(folder, { recursive: true });

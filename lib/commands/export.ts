@@ -1,0 +1,59 @@
+/** `tunebook export RUN`: a run's model as ONNX, checked on the reviews that the run was tested by. */
+import fs from 'node:fs';
+import { exportModel, type ExportReport } from '../export/export.js';
+import { size } from '../notebook/downloads.js';
+import { describeEnvironment } from '../runs/environment.js';
+import { openRun, RunError, RunFolder, type RunSettings } from '../runs/run-folder.js';
+import { percent } from '../runs/words.js';
+import { embeddedReviews } from '../reviews/embedded.js';
+import { sampleReviews, sampleSize } from '../reviews/sample.js';
+import { openReviews } from '../reviews/source.js';
+import { splitReviews } from '../reviews/split.js';
+import { rowsOf, type ReviewTable } from '../reviews/table.js';
+import { describeDevice } from '../tensorflow/device.js';
+
+/** More reviews than are worth waiting for. */
+const mostReviews = 1000;
+
+/** The reviews that a run was tested by, or some of them. */
+async function testReviews({ settings, sources }: RunSettings): Promise<ReviewTable> {
+  const source = await openReviews(sources.dataset, settings);
+  const rows = sampleSize(settings, source, describeDevice());
+  const { test } = splitReviews(await sampleReviews(source, { rows, seed: settings.seed }), settings);
+  return test;
+}
+
+const some = (table: ReviewTable) =>
+  table.shape[0]! > mostReviews ? rowsOf(table, [...Array(mostReviews).keys()]) : table;
+
+function describeExport(folder: string, { opset, reviews, accuracy, files }: ExportReport): string {
+  const line = (what: string, { file, bytes, difference, accuracy: own, agreement }: ExportReport['files']['int8']) =>
+    `${what.padEnd(9)}${folder}/${file} (${size(bytes)}): accuracy ${percent(own)}, the same verdict for ${percent(agreement)}, logits differ by ${difference.toPrecision(2)} at most`;
+  return [
+    `Checked by onnxruntime on ${reviews} reviews, operators of version ${opset}; TensorFlow's accuracy is ${percent(accuracy)}.`,
+    line('float32', files.float32),
+    line('int8', files.int8),
+  ].join('\n');
+}
+
+/**
+ * @param name a run, or a model's folder, which is checked on the embedded reviews
+ * @throws RunError for a run without a model, ModelFormatError, ExportError
+ */
+export async function exportRun(name: string, { json }: { json?: boolean }): Promise<void> {
+  const isModel = fs.existsSync(`${name}/config.json`) && !new RunFolder(name).isRun;
+  const run = isModel ? undefined : openRun(name);
+  if (run && !fs.existsSync(run.of('model')))
+    throw new RunError(
+      `${run.folder} has no model yet (${run.state}). Go on with it: tunebook ${run.settings!.command} --resume ${run.folder}`,
+    );
+  const folder = run?.of('model') ?? name;
+  const reviews = run
+    ? await testReviews(run.settings!)
+    : await sampleReviews(embeddedReviews(), { rows: mostReviews });
+  const report = await exportModel(folder, some(reviews), {
+    version: describeEnvironment().tunebook,
+    ...(run && { maxLength: run.settings!.settings.maxLength }),
+  });
+  console.log(json ? JSON.stringify({ folder, ...report }, null, 2) : describeExport(folder, report));
+}

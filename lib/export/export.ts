@@ -1,0 +1,120 @@
+/**
+ * A fine-tuned model for everywhere that transformers.js and onnxruntime run: ONNX in float32 and in 8 bits beside the Hugging
+ * Face folder, checked against TensorFlow on real reviews before it counts.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { loadClassifier } from '../model/classifier.js';
+import { labelNames, maxTokens, ModelFormatError } from '../model/config.js';
+import { parameterValues } from '../model/model.js';
+import type { ReviewTable } from '../reviews/table.js';
+import { onnxFiles, openOnnxEngine } from '../serving/onnx-engine.js';
+import { encodeReviews } from '../text/encode.js';
+import { loadTokenizer } from '../text/tokenizer.js';
+import { evaluate } from '../training/evaluate.js';
+import { classificationMetrics } from '../training/metrics.js';
+import { classifierGraph, type OnnxPrecision } from './onnx-classifier.js';
+import { opsetVersion } from './onnx-schema.js';
+
+/** onnx/export.json: what was written, and how it was checked. */
+export interface ExportReport {
+  opset: number;
+  /** Reviews that it was checked on. */
+  reviews: number;
+  /** Accuracy by TensorFlow in float32. */
+  accuracy: number;
+  files: Record<
+    OnnxPrecision,
+    {
+      file: string;
+      bytes: number;
+      /** The largest difference of a logit from TensorFlow's. */
+      difference: number;
+      accuracy: number;
+      /** Verdicts that are TensorFlow's, a share. */
+      agreement: number;
+    }
+  >;
+}
+
+/** The float32 logits must be TensorFlow's, to this. */
+const tolerance = 1e-4;
+
+/** The exported graph does not compute what the model does. */
+export class ExportError extends Error {
+  override name = 'ExportError';
+}
+
+const verdictsOf = (logits: Float32Array, classes: number) =>
+  Array.from({ length: logits.length / classes }, (_, row) => {
+    const mine = logits.subarray(row * classes, (row + 1) * classes);
+    return mine.indexOf(Math.max(...mine));
+  });
+
+/**
+ * Writes onnx/model.onnx and onnx/model_quantized.onnx into a model's folder, and onnx/export.json.
+ * @param folder of a classifier
+ * @param reviews to check it on; their labels are class numbers of the model
+ * @param options.maxLength tokens after which a text is cut. @default what the model takes
+ * @throws ModelFormatError for a model that is no classifier, ExportError when a graph computes something else; nothing is left behind then
+ */
+export async function exportModel(
+  folder: string,
+  reviews: ReviewTable,
+  { version, maxLength }: { version: string; maxLength?: number },
+): Promise<ExportReport> {
+  const model = loadClassifier(folder, { precision: 'float32' });
+  const aside = path.join(folder, '.onnx.partial');
+  try {
+    if (model.freshHead)
+      throw new ModelFormatError(
+        `${folder} is no fine-tuned classifier: it has no head that tells classes apart. Fine-tune it first: tunebook finetune --model ${folder}`,
+      );
+    const { config } = model;
+    const names = labelNames(config);
+    const texts = encodeReviews(loadTokenizer(folder), reviews, Math.min(maxLength ?? Infinity, maxTokens(config)));
+    const { metrics, logits } = await evaluate(model, texts);
+    const expected = verdictsOf(logits, names.length);
+    fs.rmSync(aside, { recursive: true, force: true });
+    fs.mkdirSync(path.join(aside, 'onnx'), { recursive: true });
+    fs.copyFileSync(path.join(folder, 'config.json'), path.join(aside, 'config.json'));
+    const parameters = parameterValues(model);
+    const files = {} as ExportReport['files'];
+    for (const precision of Object.keys(onnxFiles) as OnnxPrecision[]) {
+      const file = onnxFiles[precision];
+      classifierGraph(config, parameters, precision).save(path.join(aside, file), {
+        ...{ name: 'sequence_classification', version },
+        description: `A classifier of texts: ${names.join(', ')}. ${precision}, operators of version ${opsetVersion}.`,
+      });
+      const engine = await openOnnxEngine(aside, { precision });
+      const found = await engine.logits(texts.ids);
+      await engine.dispose();
+      const difference = found.reduce((most, logit, i) => Math.max(most, Math.abs(logit - logits[i]!)), 0);
+      if (precision === 'float32' && !(difference < tolerance))
+        throw new ExportError(
+          `The exported graph's logits differ from TensorFlow's by ${difference.toPrecision(2)}, more than ${tolerance}, on ${texts.ids.length} reviews. This is a mistake of the export: please report it with config.json.`,
+        );
+      const verdicts = verdictsOf(found, names.length);
+      files[precision] = {
+        file,
+        bytes: fs.statSync(path.join(aside, file)).size,
+        difference,
+        accuracy: classificationMetrics(found, texts.labels, names.length).accuracy,
+        agreement: verdicts.filter((verdict, i) => verdict === expected[i]).length / verdicts.length,
+      };
+    }
+    const report: ExportReport = {
+      opset: opsetVersion,
+      reviews: texts.ids.length,
+      accuracy: metrics.accuracy,
+      files,
+    };
+    fs.writeFileSync(path.join(aside, 'onnx/export.json'), `${JSON.stringify(report, null, 2)}\n`);
+    fs.rmSync(path.join(folder, 'onnx'), { recursive: true, force: true });
+    fs.renameSync(path.join(aside, 'onnx'), path.join(folder, 'onnx'));
+    return report;
+  } finally {
+    fs.rmSync(aside, { recursive: true, force: true });
+    model.dispose();
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * A small writer of ONNX graphs: values are names, operators are calls that return the name of their result, and at the end
+ * it is a file. It knows nothing of models.
+ */
+import fs from 'node:fs';
+import { attributeTypes, dataTypes, irVersion, ModelProto, opsetVersion, type OnnxType } from './onnx-schema.js';
+
+/** A value in the graph: a tensor's name. */
+export type OnnxValue = string & { readonly onnx?: never };
+
+type Attribute = number | number[] | { float: number };
+
+/** Dimensions: sizes, or names of those that may differ from call to call. */
+export type OnnxShape = (number | string)[];
+
+const bytesOf = (data: ArrayBufferView): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+
+const attributeOf = (name: string, value: Attribute): object => {
+  if (Array.isArray(value)) return { name, type: attributeTypes.ints, ints: value };
+  return typeof value === 'number'
+    ? { name, type: attributeTypes.int, i: value }
+    : { name, type: attributeTypes.float, f: value.float };
+};
+
+const valueInfo = (name: string, type: OnnxType, shape: OnnxShape) => ({
+  name,
+  type: {
+    tensor_type: {
+      elem_type: dataTypes[type],
+      shape: { dim: shape.map((size) => (typeof size === 'number' ? { dim_value: size } : { dim_param: size })) },
+    },
+  },
+});
+
+export class OnnxGraph {
+  readonly #nodes: object[] = [];
+  readonly #initializers: object[] = [];
+  readonly #inputs: object[] = [];
+  readonly #outputs: object[] = [];
+  readonly #constants = new Map<string, OnnxValue>();
+  #count = 0;
+
+  input(name: string, type: OnnxType, shape: OnnxShape): OnnxValue {
+    this.#inputs.push(valueInfo(name, type, shape));
+    return name;
+  }
+
+  /** Gives a value out under a name of its own. */
+  output(value: OnnxValue, name: string, type: OnnxType, shape: OnnxShape): void {
+    this.#nodes.push({ op_type: 'Identity', name: `to_${name}`, input: [value], output: [name] });
+    this.#outputs.push(valueInfo(name, type, shape));
+  }
+
+  /** A tensor that is part of the model. */
+  initializer(name: string, type: OnnxType, dims: number[], data: ArrayBufferView): OnnxValue {
+    this.#initializers.push({ name, data_type: dataTypes[type], dims, raw_data: bytesOf(data) });
+    return name;
+  }
+
+  /** A few numbers; the same ones are stored once. */
+  constant(type: 'float32' | 'int64', values: number[], dims: number[] = [values.length]): OnnxValue {
+    const key = `${type} ${dims.join('x')} ${values.join(' ')}`;
+    const found = this.#constants.get(key);
+    if (found) return found;
+    const data = type === 'float32' ? Float32Array.from(values) : BigInt64Array.from(values, BigInt);
+    const value = this.initializer(`constant_${this.#constants.size}`, type, dims, data);
+    this.#constants.set(key, value);
+    return value;
+  }
+
+  /** An operator of several results. */
+  nodes(
+    operator: string,
+    inputs: OnnxValue[],
+    results: number,
+    attributes: Record<string, Attribute> = {},
+  ): OnnxValue[] {
+    const name = `${operator}_${this.#count++}`;
+    const output = Array.from({ length: results }, (_, i) => (results === 1 ? name : `${name}_${i}`));
+    this.#nodes.push({
+      op_type: operator,
+      name: `${name}_node`,
+      input: inputs,
+      output,
+      attribute: Object.entries(attributes).map(([key, value]) => attributeOf(key, value)),
+    });
+    return output;
+  }
+
+  /** An operator of one result. */
+  node(operator: string, inputs: OnnxValue[], attributes: Record<string, Attribute> = {}): OnnxValue {
+    return this.nodes(operator, inputs, 1, attributes)[0]!;
+  }
+
+  /** Writes the file. */
+  save(file: string, { name, version, description }: { name: string; version: string; description: string }): void {
+    const model = {
+      ir_version: irVersion,
+      producer_name: 'tunebook',
+      producer_version: version,
+      doc_string: description,
+      opset_import: [{ domain: '', version: opsetVersion }],
+      graph: {
+        name,
+        node: this.#nodes,
+        initializer: this.#initializers,
+        input: this.#inputs,
+        output: this.#outputs,
+      },
+    };
+    fs.writeFileSync(file, ModelProto.encode(model).finish());
+  }
+}

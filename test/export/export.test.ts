@@ -1,0 +1,190 @@
+// Exported models: the same logits in onnxruntime for Node and for Python and in transformers.js; 8 bits near them.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import { env, pipeline } from '@huggingface/transformers';
+import { exportModel, type ExportReport } from 'tunebook/export/export.js';
+import { quantizeRows, transposed } from 'tunebook/export/quantize.js';
+import { createClassifier, loadClassifier, saveClassifier } from 'tunebook/model/classifier.js';
+import { ModelFormatError, parseConfig } from 'tunebook/model/config.js';
+import { reviewTable } from 'tunebook/reviews/table.js';
+import { onnxFiles, openOnnxEngine } from 'tunebook/serving/onnx-engine.js';
+import { encodeReviews } from 'tunebook/text/encode.js';
+import { loadTokenizer } from 'tunebook/text/tokenizer.js';
+import { evaluate } from 'tunebook/training/evaluate.js';
+import { embeddedModel, fixtures } from '../checkout.js';
+import { pythonWith } from '../python-environment.js';
+import { tunebook, writeStarsCsv, writeTinyModel } from '../runs/command.js';
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-export-'));
+after(() => fs.rmSync(folder, { recursive: true }));
+const of = (...names: string[]) => path.join(folder, ...names);
+
+const sentences = [
+  'The item came damanged, 1 star.',
+  'a great product that works as described',
+  'not bad at all',
+  '',
+  'bad '.repeat(60),
+  'it stopped working after two days and the seller did not answer',
+];
+const reviews = (classes: number) =>
+  reviewTable(
+    sentences.map((text, i) => ({ text, label: i % classes })),
+    ['a', 'b', 'c'],
+  );
+
+/** A DistilBERT with a head, narrow and with strong weights, so that texts differ. */
+function writeDistilBert(name: string): string {
+  const model = createClassifier(
+    parseConfig({
+      vocab_size: 30522,
+      dim: 32,
+      hidden_dim: 64,
+      n_layers: 2,
+      n_heads: 2,
+      max_position_embeddings: 64,
+      initializer_range: 0.2,
+    }),
+  );
+  saveClassifier(model, of(name), embeddedModel);
+  model.dispose();
+  return of(name);
+}
+const models: Record<string, string> = { distilbert: writeDistilBert('distilbert') };
+for (const name of ['bert', 'roberta', 'finbert']) {
+  models[name] = of(name);
+  fs.cpSync(path.join(fixtures, name), of(name), { recursive: true });
+}
+
+test('each family: logits of onnxruntime, in Node and in Python, are those of TensorFlow', async () => {
+  const python = pythonWith('onnxruntime', 'export/requirements.txt');
+  for (const [name, place] of Object.entries(models)) {
+    const classifier = loadClassifier(place, { precision: 'float32' });
+    const classes = Object.keys(classifier.config.id2label).length;
+    const maxLength = name === 'distilbert' ? 64 : 24;
+    const texts = encodeReviews(loadTokenizer(place), reviews(classes), maxLength);
+    const { logits } = await evaluate(classifier, texts);
+    classifier.dispose();
+    const report = await exportModel(place, reviews(classes), { version: '0', maxLength });
+    assert.equal(report.reviews, sentences.length);
+    assert.ok(report.files.float32.difference < 1e-4, `${name} differs by ${report.files.float32.difference}`);
+    assert.deepEqual(fs.readdirSync(path.join(place, 'onnx')).sort(), [
+      'export.json',
+      'model.onnx',
+      'model_quantized.onnx',
+    ]);
+    const engine = await openOnnxEngine(place, { batchSize: 2 });
+    const found = await engine.logits(texts.ids);
+    await engine.dispose();
+    const far = (others: ArrayLike<number>) =>
+      Array.from(others).reduce((most, logit, i) => Math.max(most, Math.abs(logit - logits[i]!)), 0);
+    assert.ok(far(found) < 1e-4);
+
+    // One text at a time, without padding, and all at once with it.
+    const program = `
+import json, sys
+import numpy, onnxruntime
+options = onnxruntime.SessionOptions()
+options.log_severity_level = 3
+session = onnxruntime.InferenceSession(sys.argv[1], options)
+texts = json.load(sys.stdin)
+run = lambda ids, mask: session.run(["logits"], {"input_ids": numpy.array(ids, "int64"), "attention_mask": numpy.array(mask, "int64")})[0]
+alone = [run([ids], [[1] * len(ids)])[0].tolist() for ids in texts]
+longest = max(map(len, texts))
+padded = run([ids + [0] * (longest - len(ids)) for ids in texts], [[1] * len(ids) + [0] * (longest - len(ids)) for ids in texts])
+print(json.dumps([alone, padded.tolist()]))`;
+    const { stdout, stderr } = spawnSync(python, ['-c', program, path.join(place, onnxFiles.float32)], {
+      input: JSON.stringify(texts.ids.map((ids) => [...ids])),
+      encoding: 'utf8',
+    });
+    for (const rows of JSON.parse(stdout || `"${stderr}"`) as number[][][])
+      assert.ok(far(rows.flat()) < 1e-4, `${name} in Python differs by ${far(rows.flat())}`);
+  }
+});
+
+test('transformers.js takes the folder as its own: the same label and score, in 8 bits near it', async () => {
+  Object.assign(env, { localModelPath: folder, allowRemoteModels: false });
+  const classifier = loadClassifier(models['distilbert']!, { precision: 'float32' });
+  const texts = sentences.filter((text) => text.split(' ').length < 40);
+  const table = reviewTable(
+    texts.map((text) => ({ text, label: 0 })),
+    ['a'],
+  );
+  const { logits } = await evaluate(classifier, encodeReviews(loadTokenizer(models['distilbert']!), table, 64));
+  classifier.dispose();
+  const expected = texts.map((_, row) => {
+    const [negative, positive] = logits.subarray(2 * row, 2 * row + 2) as unknown as [number, number];
+    const share = 1 / (1 + Math.exp(negative - positive));
+    return share > 0.5 ? { label: 'positive', score: share } : { label: 'negative', score: 1 - share };
+  });
+  for (const [dtype, tolerance] of [
+    ['fp32', 1e-4],
+    ['q8', 0.1],
+  ] as const) {
+    const score = await pipeline('text-classification', 'distilbert', { dtype });
+    const found = (await score(texts)) as { label: string; score: number }[];
+    found.forEach((verdict, row) => {
+      const share = verdict.label === expected[row]!.label ? verdict.score : 1 - verdict.score;
+      assert.ok(Math.abs(share - expected[row]!.score) < tolerance, `${dtype}: ${share}, not ${expected[row]!.score}`);
+    });
+    await score.dispose();
+  }
+});
+
+test('numbers in 8 bits are right to half a scale, row by row, and a matrix is turned', () => {
+  const data = Float32Array.from([1, -2, 0.5, 0, 0, 0, 1e-3, 5e-4, -1e-3]);
+  const { values, scales, zeroPoint } = quantizeRows(data, 3, 3);
+  data.forEach((number, i) => {
+    const scale = scales[Math.floor(i / 3)]!;
+    assert.ok(Math.abs((values[i]! - zeroPoint) * scale - number) <= scale / 2 + 1e-9);
+  });
+  assert.deepEqual([...transposed(Float32Array.of(1, 2, 3, 4, 5, 6), 2, 3)], [1, 4, 2, 5, 3, 6]);
+});
+
+test('tunebook export: a run is checked on its own test reviews, and what cannot be exported is said', async () => {
+  writeTinyModel(of('tiny'));
+  writeStarsCsv(of('stars.csv'), 120);
+  const options = { cwd: folder };
+  const flags = ['--dataset', 'stars.csv', '--text-columns', 'title,content', '--label-column', 'stars'];
+  const common = [
+    ...flags,
+    '--label-mapping',
+    '1,2 -> negative; 4,5 -> positive',
+    '--model',
+    'tiny',
+    '--max-length',
+    '32',
+  ];
+  const tuned = await tunebook(['finetune', ...common, '--max-steps', '4', '--run-folder', 'run'], options);
+  assert.equal(tuned.status, 0, tuned.stderr);
+  const { status, stdout, stderr } = await tunebook(['export', 'run', '--json'], options);
+  assert.equal(status, 0, stderr);
+  const report = JSON.parse(stdout) as ExportReport;
+  const { test: tested } = JSON.parse(fs.readFileSync(of('run/metrics.json'), 'utf8')) as {
+    test: { accuracy: number; count: number };
+  };
+  assert.equal(report.reviews, tested.count);
+  assert.equal(report.opset, 17);
+  const words = await tunebook(['export', 'run'], options);
+  assert.match(
+    words.stdout,
+    /Checked by onnxruntime on \d+ reviews[\s\S]*int8 .*model_quantized\.onnx .*accuracy .*, the same verdict for/,
+  );
+
+  const base = await tunebook(['export', 'tiny'], options);
+  assert.equal(base.status, 0, 'it has a head, though by chance');
+  const none = await tunebook(['export', embeddedModel], options);
+  assert.equal(none.status, 3);
+  assert.match(none.stderr, /is no fine-tuned classifier.*Fine-tune it first: tunebook finetune --model/);
+  const missing = await tunebook(['export', 'nothing'], options);
+  assert.equal(missing.status, 2);
+  await assert.rejects(
+    openOnnxEngine(embeddedModel),
+    (error: unknown) =>
+      error instanceof ModelFormatError && /has no onnx\/model\.onnx\. Make it: tunebook export/.test(error.message),
+  );
+});
