@@ -1,6 +1,7 @@
 /** The command line: `npx tunebook …`. Each command loads what it needs when it is called: --help needs no TensorFlow. */
 import { Command, CommanderError } from 'commander';
 import { exitCodeOf, exitCodes, wordsOf } from '../runs/exit-codes.js';
+import type { ScoreOptions } from './score.js';
 import { withDashes } from './settings-flags.js';
 import { addSweepFlags, sweep as runSweep } from './sweep.js';
 import { addTrainingFlags, runTrainingCommand } from './training-command.js';
@@ -79,6 +80,18 @@ program
   .description("Writes a run's model as ONNX, in float32 and in 8 bits, for transformers.js and onnxruntime.")
   .option('--json', 'for machines')
   .action(async (run: string, options: { json?: boolean }) => (await import('./export.js')).exportRun(run, options));
+
+program
+  .command('score')
+  .argument('[sentences...]')
+  .description('Judges sentences, or a file of reviews of any size, by an exported model.')
+  .option('--model <run>', "a run, or a model's folder (default: the newest run with a model)")
+  .option('--file <file>', 'a .csv, .jsonl, .ndjson or .parquet file, read in pieces')
+  .option('--out <file>', 'a .csv, .jsonl or .ndjson file: the rows with predicted_label and predicted_score')
+  .option('--text-columns <names>', 'columns that make the text, by commas')
+  .option('--precision <value>', 'float32 or int8', 'float32')
+  .option('--json', 'for machines')
+  .action(async (sentences: string[], options: ScoreOptions) => (await import('./score.js')).score(sentences, options));
 
 program
   .command('runs')

@@ -12,7 +12,7 @@ import { onnxFiles, openOnnxEngine } from '../serving/onnx-engine.js';
 import { encodeReviews } from '../text/encode.js';
 import { loadTokenizer } from '../text/tokenizer.js';
 import { evaluate } from '../training/evaluate.js';
-import { classificationMetrics } from '../training/metrics.js';
+import { classificationMetrics, verdicts } from '../training/metrics.js';
 import { classifierGraph, type OnnxPrecision } from './onnx-classifier.js';
 import { opsetVersion } from './onnx-schema.js';
 
@@ -45,12 +45,6 @@ export class ExportError extends Error {
   override name = 'ExportError';
 }
 
-const verdictsOf = (logits: Float32Array, classes: number) =>
-  Array.from({ length: logits.length / classes }, (_, row) => {
-    const mine = logits.subarray(row * classes, (row + 1) * classes);
-    return mine.indexOf(Math.max(...mine));
-  });
-
 /**
  * Writes onnx/model.onnx and onnx/model_quantized.onnx into a model's folder, and onnx/export.json.
  * @param folder of a classifier
@@ -74,7 +68,7 @@ export async function exportModel(
     const names = labelNames(config);
     const texts = encodeReviews(loadTokenizer(folder), reviews, Math.min(maxLength ?? Infinity, maxTokens(config)));
     const { metrics, logits } = await evaluate(model, texts);
-    const expected = verdictsOf(logits, names.length);
+    const expected = verdicts(logits, names.length);
     fs.rmSync(aside, { recursive: true, force: true });
     fs.mkdirSync(path.join(aside, 'onnx'), { recursive: true });
     fs.copyFileSync(path.join(folder, 'config.json'), path.join(aside, 'config.json'));
@@ -94,13 +88,13 @@ export async function exportModel(
         throw new ExportError(
           `The exported graph's logits differ from TensorFlow's by ${difference.toPrecision(2)}, more than ${tolerance}, on ${texts.ids.length} reviews. This is a mistake of the export: please report it with config.json.`,
         );
-      const verdicts = verdictsOf(found, names.length);
+      const said = verdicts(found, names.length);
       files[precision] = {
         file,
         bytes: fs.statSync(path.join(aside, file)).size,
         difference,
         accuracy: classificationMetrics(found, texts.labels, names.length).accuracy,
-        agreement: verdicts.filter((verdict, i) => verdict === expected[i]).length / verdicts.length,
+        agreement: said.filter(({ label }, i) => label === expected[i]!.label).length / said.length,
       };
     }
     const report: ExportReport = {

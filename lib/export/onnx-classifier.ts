@@ -44,14 +44,13 @@ export function classifierGraph(
       const turned = transposed(data, out, into); // [in, out]
       return add(graph.node('MatMul', [x, graph.initializer(`${name}.weight`, 'float32', [into, out], turned)]), bias);
     }
-    const { values, scales, zeroPoint } = quantizeRows(data, out, into);
+    const { values, scales } = quantizeRows(data, out, into);
     const narrowWeight = transposed(values, out, into); // [in, out]
     const [narrow, scale, zero] = graph.nodes('DynamicQuantizeLinear', [x], 3) as [OnnxValue, OnnxValue, OnnxValue];
     const product = graph.node('MatMulInteger', [
       narrow,
-      graph.initializer(`${name}.weight`, 'uint8', [into, out], narrowWeight),
+      graph.initializer(`${name}.weight`, 'int8', [into, out], narrowWeight),
       zero,
-      graph.initializer(`${name}.weight_zero_point`, 'uint8', [], Uint8Array.of(zeroPoint)),
     ]);
     const wide = graph.node('Cast', [product], { to: 1 });
     const factors = multiply(scale, graph.initializer(`${name}.weight_scale`, 'float32', [out], scales));
@@ -80,11 +79,11 @@ export function classifierGraph(
     if (precision === 'float32') return graph.node('Gather', [parameter(name), ids]);
     const { shape, data } = stored(name);
     const [rows] = shape as [number, number];
-    const { values, scales, zeroPoint } = quantizeRows(data, rows, dim);
-    const table = graph.initializer(name, 'uint8', [rows, dim], values);
+    const { values, scales } = quantizeRows(data, rows, dim);
+    const table = graph.initializer(name, 'int8', [rows, dim], values);
     const wide = graph.node('Cast', [graph.node('Gather', [table, ids])], { to: 1 });
     const scale = graph.initializer(`${name}_scale`, 'float32', [rows, 1], scales);
-    return multiply(graph.node('Sub', [wide, float(zeroPoint)]), graph.node('Gather', [scale, ids]));
+    return multiply(wide, graph.node('Gather', [scale, ids]));
   };
   const words = wordRows(); // [batch, tokens, dim]
   const tokens = slice(graph.node('Shape', [ids]), ints(1), ints(2), 0); // [1]

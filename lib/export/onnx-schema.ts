@@ -41,7 +41,7 @@ message ModelProto {
 export const ModelProto = protobuf.parse(schema, { keepCase: true }).root.lookupType('onnx.ModelProto');
 
 /** TensorProto.DataType, by the names that tensors have here. */
-export const dataTypes = { float32: 1, uint8: 2, int32: 6, int64: 7 } as const;
+export const dataTypes = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7 } as const;
 export type OnnxType = keyof typeof dataTypes;
 
 /** AttributeProto.AttributeType. */

@@ -52,8 +52,8 @@ export const columnsOf = ({ textColumns, labelColumn }: Pick<Reading, 'textColum
   ...(labelColumn === undefined ? [] : [labelColumn]),
 ];
 
-/** The text of a row: its columns' texts, where there are any; lone surrogates, which are no characters, replaced. */
-const textOf = (row: Record<string, unknown>, textColumns: string[]): string =>
+/** The text of a row, empty where it has none: its columns' texts, where there are any; lone surrogates, which are no characters, replaced. */
+export const textOf = (row: Record<string, unknown>, textColumns: string[]): string =>
   textColumns
     .map((column) => row[column])
     .filter((value) => typeof value === 'string' && value.trim() !== '')

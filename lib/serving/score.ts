@@ -3,7 +3,7 @@ import { predictLogits, type Classifier } from '../model/classifier.js';
 import { labelNames, maxTokens } from '../model/config.js';
 import { padBatch } from '../text/batches.js';
 import type { Tokenizer } from '../text/tokenizer.js';
-import { verdicts } from '../training/analysis.js';
+import { verdicts } from '../training/metrics.js';
 
 /** @returns the likelier class and its probability */
 export function predictSentiment(

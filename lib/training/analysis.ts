@@ -1,16 +1,7 @@
 /** Looking closer at predictions: where they are right, and where they are surely wrong. */
 import type { NamedAccuracy } from '../figures/accuracies.js';
 import { reviewsOf, type ReviewTable } from '../reviews/table.js';
-import { probabilities, wilsonInterval } from './metrics.js';
-
-/** The class with the highest logit, and its probability, a row. */
-export function verdicts(logits: Float32Array, classes: number): { label: number; score: number }[] {
-  return Array.from({ length: logits.length / classes }, (_, i) => {
-    const shares = probabilities(logits.subarray(i * classes, (i + 1) * classes));
-    const score = Math.max(...shares);
-    return { label: shares.indexOf(score), score };
-  });
-}
+import { verdicts, wilsonInterval } from './metrics.js';
 
 /** Accuracy of four groups of texts of about equal number, from short to long. */
 export function accuracyByLength(

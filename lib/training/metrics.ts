@@ -114,3 +114,12 @@ export function classificationMetrics(
     confusion,
   };
 }
+
+/** The class with the highest logit, and its probability, a row. */
+export function verdicts(logits: Float32Array, classes: number): { label: number; score: number }[] {
+  return Array.from({ length: logits.length / classes }, (_, i) => {
+    const shares = probabilities(logits.subarray(i * classes, (i + 1) * classes));
+    const score = Math.max(...shares);
+    return { label: shares.indexOf(score), score };
+  });
+}

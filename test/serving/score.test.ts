@@ -1,0 +1,164 @@
+// Verdicts without TensorFlow: on sentences, and on files of any size.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { parse } from 'csv-parse/sync';
+import { exportModel } from 'tunebook/export/export.js';
+import { loadClassifier } from 'tunebook/model/classifier.js';
+import { embeddedReviews } from 'tunebook/reviews/embedded.js';
+import { sampleReviews } from 'tunebook/reviews/sample.js';
+import { predictSentiment } from 'tunebook/serving/score.js';
+import { openSentimentModel } from 'tunebook/serving/sentiment.js';
+import { loadTokenizer } from 'tunebook/text/tokenizer.js';
+import { root } from '../checkout.js';
+import { tunebook, writeTinyModel } from '../runs/command.js';
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-score-'));
+after(() => fs.rmSync(folder, { recursive: true }));
+const of = (...names: string[]) => path.join(folder, ...names);
+const sentences = ['The item came damanged, 1 star.', 'Great.', '', 'I bought it twice and it never broke.'];
+before(async () => {
+  writeTinyModel(of('model'));
+  await exportModel(of('model'), await sampleReviews(embeddedReviews(), { rows: 50 }), { version: '0' });
+});
+
+test('one sentence or many: labels and scores are those of TensorFlow', async () => {
+  const classifier = loadClassifier(of('model'), { precision: 'float32' });
+  const tokenizer = loadTokenizer(of('model'));
+  const expected = sentences.map((sentence) => predictSentiment(classifier, tokenizer, sentence));
+  classifier.dispose();
+  const model = await openSentimentModel(of('model'));
+  const found = await model.predictSentiment(sentences);
+  found.forEach(({ label, score }, i) => {
+    assert.equal(label, expected[i]!.label);
+    assert.ok(Math.abs(score - expected[i]!.score) < 1e-4);
+  });
+  const one = await model.predictSentiment(sentences[0]!);
+  assert.deepEqual(Object.keys(one), ['label', 'score']);
+  assert.ok(Math.abs(one.score - found[0]!.score) < 1e-5);
+  assert.deepEqual(await model.predictSentiment([]), []);
+  for (const [i, shares] of (await model.predictProbabilities(sentences)).entries()) {
+    assert.ok(Math.abs(shares.reduce((a, b) => a + b) - 1) < 1e-6);
+    assert.ok(Math.abs(Math.max(...shares) - found[i]!.score) < 1e-6);
+  }
+  await model.dispose();
+});
+
+test('TensorFlow is not loaded to serve', () => {
+  const program = `
+    await import('./lib/dist/serving/score-file.js');
+    const { openSentimentModel } = await import('./lib/dist/serving/sentiment.js');
+    await (await openSentimentModel(process.argv[1])).predictSentiment('fine');
+    const { readFileSync } = await import('node:fs');
+    console.log(/libtensorflow|tfjs_binding/.test(readFileSync('/proc/self/maps', 'utf8')));`;
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program, of('model')], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  assert.equal(stdout.trim(), 'false', stderr);
+});
+
+test('sentences on the command line', async () => {
+  const plain = await tunebook(['score', '--model', of('model'), ...sentences.slice(0, 2)]);
+  assert.equal(plain.status, 0, plain.stderr);
+  assert.match(plain.stdout, /^(negative|positive) +0\.\d{3} {2}The item came damanged, 1 star\.$/m);
+  const json = await tunebook(['score', '--model', of('model'), '--json', '--precision', 'int8', 'Great.']);
+  const [verdict] = JSON.parse(json.stdout) as { label: string; score: number }[];
+  assert.ok(verdict!.score > 0.5 && ['negative', 'positive'].includes(verdict!.label));
+});
+
+test('a file in pieces: each row with all it had and its verdict, in its order; markup and quotes stay what they are', async () => {
+  const rows = Array.from({ length: 2500 }, (_, i) => ({
+    id: String(i),
+    title: i % 2 ? 'Fine, "really"' : '<b>no</b>',
+    text: i % 100 === 7 ? '' : `review number ${i}, which is\n${'long '.repeat(i % 9)}`,
+  }));
+  const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
+  fs.writeFileSync(
+    of('reviews.csv'),
+    `id,title,text\n${rows.map(({ id, title, text }) => [id, title, text].map(quoted).join(',')).join('\n')}\n`,
+  );
+  const argv = ['score', '--model', of('model'), '--file', of('reviews.csv'), '--out', of('scored.csv')];
+  const { status, stdout, stderr } = await tunebook([...argv, '--text-columns', 'text']);
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /2,500 rows scored, 25 of them without text and so without a verdict: .*scored\.csv/);
+  const scored = parse(fs.readFileSync(of('scored.csv'), 'utf8'), { columns: true }) as Record<string, string>[];
+  assert.deepEqual(
+    scored.map(({ id, title, text }) => ({ id, title, text })),
+    rows,
+  );
+  const model = await openSentimentModel(of('model'));
+  const { label, score } = await model.predictSentiment(rows[8]!.text.trim());
+  await model.dispose();
+  assert.deepEqual(
+    [scored[8]!['predicted_label'], Math.abs(Number(scored[8]!['predicted_score']) - score) < 1e-5],
+    [label, true],
+  );
+  assert.deepEqual([scored[7]!['predicted_label'], scored[7]!['predicted_score']], ['', '']);
+  assert.ok(!fs.existsSync(of('scored.csv.partial')));
+
+  const lines = await tunebook([
+    'score',
+    '--model',
+    of('model'),
+    '--file',
+    of('reviews.csv'),
+    '--out',
+    of('scored.jsonl'),
+    '--text-columns',
+    'title,text',
+    '--json',
+  ]);
+  assert.deepEqual(JSON.parse(lines.stdout), { rows: 2500, withoutText: 0, out: of('scored.jsonl') });
+  const [first] = fs.readFileSync(of('scored.jsonl'), 'utf8').split('\n');
+  assert.deepEqual(Object.keys(JSON.parse(first!) as object), [
+    'id',
+    'title',
+    'text',
+    'predicted_label',
+    'predicted_score',
+  ]);
+  const again = await tunebook([
+    'score',
+    '--model',
+    of('model'),
+    '--file',
+    of('scored.csv'),
+    '--out',
+    of('twice.csv'),
+    '--text-columns',
+    'text',
+  ]);
+  assert.equal(again.status, 3);
+  assert.match(again.stderr, /has a column 'predicted_label' already: was it scored before\? Rename it\./);
+});
+
+test('what cannot be scored is said, with what to do', async () => {
+  const refused = async (code: number, words: RegExp, ...argv: string[]) => {
+    const { status, stderr } = await tunebook(['score', ...argv], { cwd: folder });
+    assert.equal(status, code, stderr);
+    assert.match(stderr, words);
+  };
+  await refused(2, /Nothing to score: give sentences, or --file reviews\.csv --out scored\.csv\./);
+  await refused(2, /--file and --out go together/, '--file', 'reviews.csv');
+  await refused(2, /Give sentences or --file, not both\./, '--file', 'a.csv', '--out', 'b.csv', 'Great.');
+  await refused(2, /--precision is 'int4'; it must be float32 or int8\./, '--precision', 'int4', 'Great.');
+  await refused(2, /There is no run with a model in runs\/\. Name a run or a model folder \(--model\)/, 'Great.');
+  await refused(3, /There is no file none\.csv/, '--model', 'model', '--file', 'none.csv', '--out', 'b.csv');
+  await refused(
+    3,
+    /b\.txt ends in '\.txt'; verdicts are written to \.csv, \.jsonl or \.ndjson files\./,
+    '--model',
+    'model',
+    '--file',
+    'reviews.csv',
+    '--out',
+    'b.txt',
+  );
+  fs.cpSync(of('model'), of('plain'), { recursive: true });
+  fs.rmSync(of('plain/onnx'), { recursive: true });
+  await refused(3, /plain has no onnx\/model\.onnx\. Make it: tunebook export plain/, '--model', 'plain', 'Great.');
+});
