@@ -85,7 +85,7 @@ test('a file in pieces: each row with all it had and its verdict, in its order; 
   const { status, stdout, stderr } = await tunebook([...argv, '--text-columns', 'text']);
   assert.equal(status, 0, stderr);
   assert.match(stdout, /2,500 rows scored, 25 of them without text and so without a verdict: .*scored\.csv/);
-  const scored = parse(fs.readFileSync(of('scored.csv'), 'utf8'), { columns: true }) as Record<string, string>[];
+  const scored = parse<Record<string, string>>(fs.readFileSync(of('scored.csv'), 'utf8'), { columns: true });
   assert.deepEqual(
     scored.map(({ id, title, text }) => ({ id, title, text })),
     rows,
