@@ -40,6 +40,7 @@ const otherVariables = [
   'PYTHON',
   'REJECTIONS',
   'SCREENSHOTS',
+  'SERVE_TOKEN',
   'TENSORFLOW',
 ];
 

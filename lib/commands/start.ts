@@ -10,6 +10,7 @@ import type { DownloadProgress } from '../hub/download.js';
 import { CellError, executeNotebook, InterruptedError, root } from '../notebook/execute.js';
 import { describeDownload } from '../notebook/downloads.js';
 import { describeRecord, duration } from '../notebook/progress.js';
+import { percent } from '../runs/words.js';
 import { describeSetting, environmentLayer, resolveSettings, settingsList, type SettingName } from '../settings.js';
 import type { Interval } from '../training/metrics.js';
 import type { EndOfTraining, TrainingRecord } from '../training/loop.js';
@@ -27,8 +28,6 @@ interface Summary {
   end: EndOfTraining;
   sources: string;
 }
-
-const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 
 /** Reads what has been added to a file since the last call, whole lines only. */
 function follow(file: string): () => string[] {

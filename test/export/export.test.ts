@@ -8,8 +8,8 @@ import { after, test } from 'node:test';
 import { env, pipeline } from '@huggingface/transformers';
 import { exportModel, type ExportReport } from 'tunebook/export/export.js';
 import { quantizeRows, transposed } from 'tunebook/export/quantize.js';
-import { createClassifier, loadClassifier, saveClassifier } from 'tunebook/model/classifier.js';
-import { ModelFormatError, parseConfig } from 'tunebook/model/config.js';
+import { loadClassifier } from 'tunebook/model/classifier.js';
+import { ModelFormatError } from 'tunebook/model/config.js';
 import { reviewTable } from 'tunebook/reviews/table.js';
 import { onnxFiles, openOnnxEngine } from 'tunebook/serving/onnx-engine.js';
 import { encodeReviews } from 'tunebook/text/encode.js';
@@ -37,24 +37,8 @@ const reviews = (classes: number) =>
     ['a', 'b', 'c'],
   );
 
-/** A DistilBERT with a head, narrow and with strong weights, so that texts differ. */
-function writeDistilBert(name: string): string {
-  const model = createClassifier(
-    parseConfig({
-      vocab_size: 30522,
-      dim: 32,
-      hidden_dim: 64,
-      n_layers: 2,
-      n_heads: 2,
-      max_position_embeddings: 64,
-      initializer_range: 0.2,
-    }),
-  );
-  saveClassifier(model, of(name), embeddedModel);
-  model.dispose();
-  return of(name);
-}
-const models: Record<string, string> = { distilbert: writeDistilBert('distilbert') };
+writeTinyModel(of('distilbert'));
+const models: Record<string, string> = { distilbert: of('distilbert') };
 for (const name of ['bert', 'roberta', 'finbert']) {
   models[name] = of(name);
   fs.cpSync(path.join(fixtures, name), of(name), { recursive: true });

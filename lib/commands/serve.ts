@@ -1,0 +1,69 @@
+/** `tunebook serve RUN`: the scoring API of an exported model, on this machine alone unless told otherwise. */
+import path from 'node:path';
+import fs from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { createServer } from '../serving/server.js';
+import { openSentimentModel } from '../serving/sentiment.js';
+import { SettingsError } from '../settings.js';
+import { modelFolder } from './score.js';
+
+export interface ServeOptions {
+  host: string;
+  port: string;
+  precision: string;
+  name?: string;
+  timeout: string;
+  bodyLimit: string;
+  queue: string;
+}
+
+const packageFile = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../package.json');
+
+function count(flag: string, value: string, least: number, most: number): number {
+  const number = Number(value);
+  if (value.trim() === '' || !Number.isInteger(number) || number < least || number > most)
+    throw new SettingsError(`${flag} is '${value}'; it must be a whole number from ${least} to ${most}.`);
+  return number;
+}
+
+const isLocal = (host: string) => ['127.0.0.1', '::1', 'localhost'].includes(host);
+
+/** @throws SettingsError for a flag that cannot be, RunError, ModelFormatError */
+export async function serve(name: string | undefined, options: ServeOptions): Promise<void> {
+  const port = count('--port', options.port, 0, 65535);
+  const timeout = count('--timeout', options.timeout, 1, 3600);
+  const bodyLimit = count('--body-limit', options.bodyLimit, 1024, 1 << 30);
+  const mostWaiting = count('--queue', options.queue, 1, 1_000_000);
+  if (options.precision !== 'float32' && options.precision !== 'int8')
+    throw new SettingsError(`--precision is '${options.precision}'; it must be float32 or int8.`);
+  const token = process.env['TUNEBOOK_SERVE_TOKEN'] || undefined;
+  if (!isLocal(options.host) && token === undefined)
+    console.error(
+      `Whoever reaches ${options.host}:${port} may ask: set TUNEBOOK_SERVE_TOKEN, and it must be sent with every request.`,
+    );
+  const folder = modelFolder(name);
+  const model = await openSentimentModel(folder, { precision: options.precision });
+  // The first pass of each length costs more than those after it.
+  await model.predictSentiment(['warm', 'warm '.repeat(60), 'warm '.repeat(200)]);
+  const { version: tunebook } = JSON.parse(fs.readFileSync(packageFile, 'utf8')) as { version: string };
+  const server = await createServer(model, {
+    ...{ tunebook, timeout, bodyLimit, mostWaiting, token },
+    ...(options.name !== undefined && { name: options.name }),
+    version: path.basename(path.dirname(path.resolve(folder))),
+  });
+  const address = await server.app.listen({ host: options.host, port });
+  console.log(`${folder} (${options.precision}) is served at ${address}; what can be asked: ${address}/openapi.json`);
+  await new Promise<void>((resolve) => {
+    let ending = false;
+    for (const signal of ['SIGINT', 'SIGTERM'] as const)
+      process.on(signal, () => {
+        // Whoever asks twice does not want to wait.
+        if (ending) process.exit(1);
+        ending = true;
+        console.log(`${signal}: what was accepted is answered, nothing new is taken.`);
+        resolve();
+      });
+  });
+  await server.drain();
+  await model.dispose();
+}

@@ -1,0 +1,350 @@
+// The scoring API over a real exported model: every protocol, broken requests by the thousand, overload, tokens, and a drain that loses nothing.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import http from 'node:http';
+import os from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import type { FastifyInstance } from 'fastify';
+import { exportModel } from 'tunebook/export/export.js';
+import { embeddedReviews } from 'tunebook/reviews/embedded.js';
+import { sampleReviews } from 'tunebook/reviews/sample.js';
+import { createServer, type ServerOptions } from 'tunebook/serving/server.js';
+import { openSentimentModel, type SentimentModel, type Verdict } from 'tunebook/serving/sentiment.js';
+import { seededRandom } from 'tunebook/text/random.js';
+import { says, start, tunebook, writeTinyModel } from '../runs/command.js';
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-serve-'));
+const place = path.join(folder, 'model');
+let model: SentimentModel;
+let verdicts: Verdict[];
+const sentences = ['The item came damanged, 1 star.', 'Great.'];
+const servers: FastifyInstance[] = [];
+before(async () => {
+  writeTinyModel(place);
+  await exportModel(place, await sampleReviews(embeddedReviews(), { rows: 50 }), { version: '0' });
+  model = await openSentimentModel(place);
+  verdicts = (await model.predictSentiment(sentences)).map(({ label, score }) => ({
+    label,
+    score: Number(score.toFixed(6)),
+  }));
+});
+after(async () => {
+  for (const server of servers) await server.close();
+  await model.dispose();
+  fs.rmSync(folder, { recursive: true });
+});
+
+async function serve(options: Partial<ServerOptions> = {}): Promise<FastifyInstance> {
+  const { app } = await createServer(model, { tunebook: '0', version: 'run', ...options });
+  servers.push(app);
+  return app;
+}
+const post = async (server: FastifyInstance, url: string, payload: unknown, headers: Record<string, string> = {}) => {
+  const response = await server.inject({
+    ...{ method: 'POST', url },
+    headers: { 'content-type': 'application/json', ...headers },
+    payload: typeof payload === 'string' ? payload : JSON.stringify(payload),
+  });
+  return { status: response.statusCode, headers: response.headers, body: response.json<Record<string, unknown>>() };
+};
+/** Scores are equal to the last digit that is given: batches of other company round otherwise. */
+function near(found: unknown, expected: unknown): void {
+  if (typeof expected === 'number')
+    assert.ok(Math.abs((found as number) - expected) < 2e-6, `${String(found)}, not ${expected}`);
+  else if (typeof expected === 'object' && expected !== null) {
+    assert.deepEqual(Object.keys(found as object).sort(), Object.keys(expected).sort());
+    for (const [key, value] of Object.entries(expected)) near((found as Record<string, unknown>)[key], value);
+  } else assert.equal(found, expected);
+}
+
+test('each protocol: its requests and its answers', async () => {
+  const server = await serve();
+  const [first, second] = verdicts as [Verdict, Verdict];
+  for (const url of ['/model', '/models/123/latest/model'])
+    for (const [body, expected] of [
+      [{ data: { sentence: sentences[0] } }, first],
+      [{ data: { sentence: sentences } }, verdicts],
+      [{ data: { sentences: [sentences[1]] } }, [second]],
+      [{ parameters: [sentences[1]] }, second],
+    ] as const) {
+      const { status, body: answer } = await post(server, url, body);
+      assert.equal(status, 200);
+      near(answer['result'], expected);
+      assert.deepEqual(Object.keys(answer).sort(), ['model_time_in_ms', 'release', 'request_id', 'result', 'timing']);
+      const { registered_model_version: version } = answer['release'] as Record<string, string>;
+      assert.equal(version, 'run');
+    }
+  const both = ({ label, score }: Verdict) => [
+    { label, score },
+    { label: label === 'positive' ? 'negative' : 'positive', score: 1 - score },
+  ];
+  for (const url of ['/', '/predict']) {
+    near((await post(server, url, { inputs: sentences[0] })).body, both(first));
+    near((await post(server, url, { inputs: sentences })).body, verdicts.map(both));
+    near((await post(server, url, { inputs: sentences[0], parameters: { top_k: 1 } })).body, [first]);
+  }
+  for (const body of [
+    { inputs: sentences },
+    { inputs: { text: sentences } },
+    { instances: sentences },
+    { instances: sentences.map((text) => ({ text })) },
+    { dataframe_split: { columns: ['id', 'sentence'], data: sentences.map((text, id) => [id, text]) } },
+    { dataframe_records: sentences.map((review, id) => ({ id, review })) },
+  ])
+    near((await post(server, '/invocations', body)).body, { predictions: verdicts });
+  const input = { name: 'text', shape: [2], datatype: 'BYTES', data: sentences };
+  const output = (name: string, datatype: string, shape: number[], data: unknown[]) => ({
+    name,
+    datatype,
+    shape,
+    data,
+  });
+  const inferred = await post(server, '/v2/models/sentiment/infer', { id: '7', inputs: [input] });
+  near(inferred.body, {
+    ...{ model_name: 'sentiment', model_version: 'run', id: '7' },
+    outputs: [
+      output(
+        'label',
+        'BYTES',
+        [2],
+        verdicts.map(({ label }) => label),
+      ),
+      output(
+        'score',
+        'FP32',
+        [2],
+        verdicts.map(({ score }) => score),
+      ),
+    ],
+  });
+  const chosen = await post(server, '/v2/models/sentiment/versions/run/infer', {
+    inputs: [input],
+    outputs: [{ name: 'probabilities' }],
+  });
+  const [{ shape, data }] = chosen.body['outputs'] as [{ shape: number[]; data: number[] }];
+  assert.deepEqual([shape, data.length], [[2, 2], 4]);
+});
+
+test('what is there: health, metadata, metrics and an OpenAPI document of every route', async () => {
+  const server = await serve();
+  const get = async (url: string) => (await server.inject({ url })).json<Record<string, unknown>>();
+  for (const url of ['/health/live', '/v2/health/live']) assert.deepEqual(await get(url), { live: true });
+  for (const url of ['/health', '/ping', '/health/ready', '/v2/health/ready', '/v2/models/sentiment/ready'])
+    assert.deepEqual(await get(url), { ready: true });
+  assert.deepEqual((await get('/v2/models/sentiment'))['versions'], ['run']);
+  await post(server, '/model', { data: { sentence: sentences } });
+  await post(server, '/model', {});
+  const { payload } = await server.inject({ url: '/metrics' });
+  assert.match(payload, /^tunebook_texts_total 2$/m);
+  assert.match(payload, /^tunebook_requests_total\{route="\/model",status="400"\} 1$/m);
+  assert.match(payload, /^tunebook_request_seconds_count\{route="\/model"\} 2$/m);
+  const { openapi, paths } = (await get('/openapi.json')) as {
+    openapi: string;
+    paths: Record<string, { post?: { requestBody: object } }>;
+  };
+  assert.equal(openapi, '3.1.0');
+  for (const url of ['/model', '/', '/predict', '/invocations', '/v2/models/{model}/infer'])
+    assert.ok(paths[url]?.post?.requestBody, url);
+});
+
+test('a wrong request is told what is wrong with it, with a status that fits', async () => {
+  const server = await serve({ bodyLimit: 2000, mostTexts: 3 });
+  for (const [url, payload, status, words] of [
+    ['/model', '{bad', 400, /JSON/],
+    ['/model', {}, 400, /Give data\.sentence, a string or a list of them/],
+    ['/model', { data: { sentence: 3 } }, 400, /body\.data\.sentence must be string\. See \/openapi\.json/],
+    ['/model', { data: { text: 'a' } }, 400, /additional properties/],
+    ['/', { inputs: 'a', parameters: { top_k: 0 } }, 400, /body\.parameters\.top_k must be >= 1/],
+    ['/', { inputs: ['a', 'b', 'c', 'd'] }, 400, /4 texts are more than the 3 that a request may have/],
+    ['/invocations', {}, 400, /Give one of inputs, instances, dataframe_split and dataframe_records/],
+    [
+      '/invocations',
+      { dataframe_split: { columns: ['a', 'b'], data: [] } },
+      400,
+      /None of the columns a, b is the text's/,
+    ],
+    ['/invocations', { instances: [{ text: 1 }] }, 400, /The column text of instances must be/],
+    ['/v2/models/sentiment/infer', { inputs: [] }, 400, /Give one input, the texts/],
+    [
+      '/v2/models/sentiment/infer',
+      { inputs: [{ name: 'x', shape: [1], datatype: 'FP32', data: [1] }] },
+      400,
+      /x is FP32; texts are BYTES/,
+    ],
+    [
+      '/v2/models/sentiment/infer',
+      { inputs: [{ name: 'x', shape: [3], datatype: 'BYTES', data: ['a'] }] },
+      400,
+      /shape \[3\], which is 3 texts, and 1 of them/,
+    ],
+    ['/v2/models/other/infer', { inputs: [] }, 404, /There is no model other here, but sentiment/],
+    ['/nothing', {}, 404, /There is no POST \/nothing/],
+    ['/model', { data: { sentence: 'a'.repeat(3000) } }, 413, /The body is too large/],
+  ] as const) {
+    const answer = await post(server, url, payload);
+    assert.deepEqual([answer.status, Object.keys(answer.body)], [status, ['error']], url);
+    assert.match(answer.body['error'] as string, words);
+  }
+  const form = await post(server, '/model', 'sentence=a', { 'content-type': 'application/x-www-form-urlencoded' });
+  assert.deepEqual([form.status, form.body['error']], [415, 'Send JSON: content-type: application/json.']);
+});
+
+test('1,000 malformed bodies: never a 5xx, never a stack, and the server answers as before', async () => {
+  const server = await serve();
+  const random = seededRandom(7);
+  const pick = <Item>(items: readonly Item[]): Item => items[Math.floor(random() * items.length)]!;
+  const urls = ['/model', '/', '/predict', '/invocations', '/v2/models/sentiment/infer', '/models/x/latest/model'];
+  const keys = [
+    'data',
+    'sentence',
+    'inputs',
+    'instances',
+    'dataframe_split',
+    'columns',
+    'parameters',
+    'top_k',
+    'shape',
+    'datatype',
+    '__proto__',
+    'constructor',
+    'text',
+    'name',
+  ];
+  const value = (depth: number): unknown => {
+    const leaf = pick([
+      null,
+      true,
+      0,
+      -1,
+      1e308,
+      '',
+      'a',
+      '\u0000',
+      '\ud800',
+      '😀'.repeat(50),
+      'BYTES',
+      'x'.repeat(5000),
+    ]);
+    if (depth === 0 || random() < 0.3) return leaf;
+    const size = Math.floor(4 * random());
+    return random() < 0.5
+      ? Array.from({ length: size }, () => value(depth - 1))
+      : Object.fromEntries(Array.from({ length: size }, () => [pick(keys), value(depth - 1)]));
+  };
+  const statuses = new Map<number, number>();
+  for (let i = 0; i < 1000; i++) {
+    let payload = JSON.stringify(value(5)) ?? '';
+    // Some are cut off or have a byte changed.
+    if (random() < 0.3) payload = payload.slice(0, Math.floor(random() * payload.length));
+    if (random() < 0.2) payload = payload.replace(/./, pick(['{', '"', '\\', '[', ',']));
+    const response = await server.inject({
+      ...{ method: 'POST', url: pick(urls), payload },
+      headers: {
+        'content-type': pick(['application/json', 'application/json', 'text/plain', 'application/json; charset=utf-8']),
+      },
+    });
+    statuses.set(response.statusCode, (statuses.get(response.statusCode) ?? 0) + 1);
+    assert.ok(response.statusCode < 500, payload.slice(0, 300));
+    assert.doesNotMatch(response.payload, /\bat .*\.js:|node_modules/);
+    assert.doesNotThrow(() => JSON.parse(response.payload) as unknown);
+  }
+  assert.ok(statuses.get(400)! > 500, JSON.stringify([...statuses]));
+  const { body } = await post(server, '/model', { data: { sentence: sentences[0] } });
+  near(body['result'], verdicts[0]);
+});
+
+test('a token, as Bearer or as a password, is asked for by all but the health', async () => {
+  const server = await serve({ token: 'secret' });
+  const body = { data: { sentence: 'a' } };
+  const basic = (word: string) => `Basic ${Buffer.from(word).toString('base64')}`;
+  for (const [authorization, status] of [
+    ['', 401],
+    ['Bearer', 401],
+    ['Bearer wrong', 401],
+    ['Bearer secret', 200],
+    ['bearer secret', 200],
+    [basic('secret:secret'), 200],
+    [basic('anybody:wrong'), 401],
+  ] as const) {
+    const answer = await post(server, '/model', body, authorization ? { authorization } : {});
+    assert.equal(answer.status, status, authorization);
+    if (status === 401) assert.match(answer.body['error'] as string, /A token is needed: authorization: Bearer/);
+  }
+  assert.equal((await server.inject({ url: '/metrics' })).statusCode, 401);
+  assert.equal((await server.inject({ url: '/health/ready' })).statusCode, 200);
+});
+
+test('when too much waits 429 says when to come again, nothing that was accepted is lost, and what takes too long is given up', async () => {
+  const server = await serve({ mostWaiting: 64, mostAtOnce: 16 });
+  const text = 'a rather long review of a thing that was bought '.repeat(4);
+  const answers = await Promise.all(
+    Array.from({ length: 60 }, (_, i) =>
+      post(server, '/', { inputs: Array.from({ length: 8 }, (_, j) => `${text} ${i} ${j}`) }),
+    ),
+  );
+  const refused = answers.filter(({ status }) => status === 429);
+  assert.ok(refused.length > 0 && refused.length < 60, String(refused.length));
+  for (const { headers, body } of refused) {
+    assert.ok(Number(headers['retry-after']) >= 1);
+    assert.match(body['error'] as string, /Too many texts are waiting\. Try again in \d+ s\./);
+  }
+  const accepted = answers.filter(({ status }) => status === 200);
+  assert.equal(accepted.length + refused.length, 60);
+  assert.ok(accepted.every(({ body }) => (body as unknown as unknown[]).length === 8));
+  const hasty = await serve({ timeout: 0.001 });
+  const late = await post(hasty, '/', { inputs: Array.from({ length: 200 }, () => text) });
+  assert.deepEqual([late.status, late.body['error']], [504, 'No answer within 0.001 s.']);
+});
+
+test('tunebook serve: listens here alone, and SIGTERM in the middle answers all that was accepted', async () => {
+  const { child, ended } = start(['serve', place, '--port', '0']);
+  let said = '';
+  child.stdout!.on('data', (text: string) => (said += text));
+  await says(child, 'openapi.json');
+  const address = /(http:\/\/127\.0\.0\.1:\d+);/.exec(said)![1]!;
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 16 });
+  const ask = (i: number) =>
+    new Promise<number | 'refused'>((resolve) => {
+      const request = http.request(
+        `${address}/model`,
+        { method: 'POST', agent, headers: { 'content-type': 'application/json' } },
+        (response) => {
+          let body = '';
+          response.on('data', (data) => (body += String(data)));
+          response.on('end', () => resolve(body.includes('"result"') ? 200 : response.statusCode!));
+        },
+      );
+      request.on('error', () => resolve('refused'));
+      request.end(
+        JSON.stringify({ data: { sentence: Array.from({ length: 20 }, (_, j) => `review ${i} ${j} `.repeat(20)) } }),
+      );
+    });
+  const first = Array.from({ length: 16 }, (_, i) => ask(i));
+  await Promise.race(first);
+  child.kill('SIGTERM');
+  assert.deepEqual([...new Set(await Promise.all(first))], [200]);
+  const { status, stdout, stderr } = await ended;
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /SIGTERM: what was accepted is answered, nothing new is taken\./);
+  assert.equal(await ask(99), 'refused');
+  agent.destroy();
+});
+
+test('flags that cannot be, and an address for all without a token, are said', async () => {
+  for (const [argv, words] of [
+    [['--port', '70000'], /--port is '70000'; it must be a whole number from 0 to 65535\./],
+    [['--timeout', 'soon'], /--timeout is 'soon'; it must be a whole number from 1 to 3600\./],
+    [['--precision', 'int4'], /--precision is 'int4'; it must be float32 or int8\./],
+  ] as const) {
+    const { status, stderr } = await tunebook(['serve', place, ...argv]);
+    assert.equal(status, 2);
+    assert.match(stderr, words);
+  }
+  const none = await tunebook(['serve', 'nothing']);
+  assert.deepEqual([none.status, /There is no run nothing/.test(none.stderr)], [2, true]);
+  const open = start(['serve', place, '--host', '0.0.0.0', '--port', '0']);
+  await says(open.child, 'openapi.json');
+  open.child.kill('SIGINT');
+  assert.match((await open.ended).stderr, /Whoever reaches 0\.0\.0\.0:0 may ask: set TUNEBOOK_SERVE_TOKEN/);
+});
