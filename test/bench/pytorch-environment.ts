@@ -10,15 +10,18 @@ export function findPyTorch(): string {
   if (named) return named;
   const environment = path.join(root, '.tunebook/pytorch');
   const python = path.join(environment, 'bin/python');
-  if (!fs.existsSync(path.join(environment, 'whole'))) {
+  const requirements = path.join(root, 'test/bench/requirements.txt');
+  const wanted = fs.readFileSync(requirements, 'utf8');
+  const stamp = path.join(environment, 'whole');
+  if (!fs.existsSync(stamp) || fs.readFileSync(stamp, 'utf8') !== wanted) {
     console.log('Setting up PyTorch in an environment of its own …');
     for (const [command, argv] of [
       [process.env['TUNEBOOK_PYTHON'] ?? 'python3', ['-m', 'venv', '--clear', environment]],
-      [python, ['-m', 'pip', 'install', '--quiet', '-r', path.join(root, 'test/bench/requirements.txt')]],
+      [python, ['-m', 'pip', 'install', '--quiet', '-r', requirements]],
     ] as const)
       if (spawnSync(command, argv, { stdio: 'inherit' }).status !== 0)
         throw new Error('PyTorch could not be installed; see above.');
-    fs.writeFileSync(path.join(environment, 'whole'), '');
+    fs.writeFileSync(stamp, wanted);
   }
   return python;
 }

@@ -46,8 +46,28 @@ export interface AccuracyResults {
   savedModel: { logits: number; largestDifference: number; words: string };
 }
 
+/** Of `npm run bench:serving`. */
+export interface ServingResults {
+  date: string;
+  machine: { processor: string; cores: number };
+  /** What was sent, a review a request. */
+  reviews: string;
+  /** At once. */
+  clients: number;
+  sides: {
+    name: string;
+    requestsPerSecond: number;
+    /** Milliseconds. */
+    p50: number;
+    p99: number;
+    /** Each turn's requests a second. */
+    turns: number[];
+  }[];
+}
+
 const folder = path.join(root, 'test/bench/results');
 export const resultsFile = path.join(folder, 'speed.json');
 export const accuracyFile = path.join(folder, 'accuracy.json');
+export const servingFile = path.join(folder, 'serving.json');
 export const speedPicture = path.join(folder, 'speed.png');
 export const lossPicture = path.join(folder, 'losses.png');
