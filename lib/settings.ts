@@ -4,8 +4,11 @@
  * kept, since "which learning rate was that?" is the first question of whoever reads an old run.
  */
 import { closest, distance } from 'fastest-levenshtein';
-import type { z } from 'zod';
+import type { SourceSetting } from './hub/sources.js';
 import { descriptions, schema, type SettingGroup } from './settings-schema.js';
+import type { PrecisionSetting } from './tensorflow/precision.js';
+import type { Freeze } from './training/freeze.js';
+import type { SchedulerType } from './training/schedule.js';
 import type { TrainingArguments } from './training/training-arguments.js';
 
 /** A setting that cannot be, or that does not exist; the message says where it was given and what it may be. */
@@ -13,9 +16,49 @@ export class SettingsError extends Error {
   override name = 'SettingsError';
 }
 
-// A name of its own: tslab's compiler cannot name what it infers by a path into another package.
-// eslint-disable-next-line @typescript-eslint/no-empty-object-type
-export interface Settings extends z.infer<typeof schema> {}
+/**
+ * All settings; what each is stands in `settingsList` and is shown by `describeSettings` and `--help`. Written out, since tslab
+ * cannot name what it would infer of the schema's own types.
+ */
+export interface Settings {
+  source: SourceSetting;
+  model?: string | undefined;
+  dataset?: string | undefined;
+  datasetConfig?: string | undefined;
+  textColumns?: string[] | undefined;
+  labelColumn?: string | undefined;
+  labelMapping?: string | undefined;
+  rows?: number | undefined;
+  streaming: boolean;
+  maxLength: number;
+  epochs: number;
+  maxSteps: number;
+  learningRate: number;
+  batchSize: number;
+  gradientAccumulationSteps: number;
+  weightDecay: number;
+  warmupRatio: number;
+  lrSchedulerType: SchedulerType;
+  maxGradNorm: number;
+  groupByLength: boolean;
+  freeze: Freeze;
+  seed: number;
+  evalBatchSize: number;
+  evalSteps: number;
+  earlyStoppingPatience: number;
+  earlyStoppingThreshold: number;
+  saveSteps: number;
+  saveTotalLimit: number;
+  mlmProbability: number;
+  wholeWordMask: boolean;
+  precision: PrecisionSetting;
+  eager: boolean;
+  jitCompile: boolean;
+  maxTrainSamples: number;
+  fastDevRun: boolean;
+  overfitBatches: number;
+  runFolder: string;
+}
 
 export type SettingName = keyof Settings;
 

@@ -94,22 +94,30 @@ program
   .option('--json', 'for machines')
   .action(async (sentences: string[], options: ScoreOptions) => (await import('./score.js')).score(sentences, options));
 
-program
-  .command('serve')
-  .argument('[run]', "a run, or a model's folder (default: the newest run with a model)")
+const addServing = (command: Command) =>
+  command
+    .argument('[run]', "a run, or a model's folder (default: the newest run with a model)")
+    .option('--host <address>', 'where it listens', '127.0.0.1')
+    .option('--port <number>', '0 for any that is free', '8000')
+    .option('--name <name>', "the model's name in paths and answers", 'sentiment')
+    .option('--precision <value>', 'float32 or int8', 'float32')
+    .option('--timeout <seconds>', 'after which a request is given up', '30')
+    .option('--body-limit <bytes>', 'of a request', '1048576')
+    .option('--queue <texts>', 'that may wait; beyond it 429 is answered', '2048')
+    .addHelpText(
+      'after',
+      '\nTUNEBOOK_SERVE_TOKEN, if it is set, must be sent with every request: authorization: Bearer TOKEN.',
+    );
+
+addServing(program.command('serve'))
   .description('Serves an exported model over HTTP: the original, Hugging Face, MLflow and Open Inference protocols.')
-  .option('--host <address>', 'where it listens', '127.0.0.1')
-  .option('--port <number>', '0 for any that is free', '8000')
-  .option('--name <name>', "the model's name in paths and answers", 'sentiment')
-  .option('--precision <value>', 'float32 or int8', 'float32')
-  .option('--timeout <seconds>', 'after which a request is given up', '30')
-  .option('--body-limit <bytes>', 'of a request', '1048576')
-  .option('--queue <texts>', 'that may wait; beyond it 429 is answered', '2048')
-  .addHelpText(
-    'after',
-    '\nTUNEBOOK_SERVE_TOKEN, if it is set, must be sent with every request: authorization: Bearer TOKEN.',
-  )
   .action(async (run: string | undefined, options: ServeOptions) => (await import('./serve.js')).serve(run, options));
+
+addServing(program.command('app'))
+  .description('A web page on which reviews are judged, by the server or wholly in the browser.')
+  .action(async (run: string | undefined, options: ServeOptions) =>
+    (await import('./serve.js')).serve(run, options, true),
+  );
 
 program
   .command('runs')

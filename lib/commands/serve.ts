@@ -28,8 +28,11 @@ function count(flag: string, value: string, least: number, most: number): number
 
 const isLocal = (host: string) => ['127.0.0.1', '::1', 'localhost'].includes(host);
 
-/** @throws SettingsError for a flag that cannot be, RunError, ModelFormatError */
-export async function serve(name: string | undefined, options: ServeOptions): Promise<void> {
+/**
+ * @param page serves the web page too
+ * @throws SettingsError for a flag that cannot be, RunError, ModelFormatError
+ */
+export async function serve(name: string | undefined, options: ServeOptions, page = false): Promise<void> {
   const port = count('--port', options.port, 0, 65535);
   const timeout = count('--timeout', options.timeout, 1, 3600);
   const bodyLimit = count('--body-limit', options.bodyLimit, 1024, 1 << 30);
@@ -49,10 +52,15 @@ export async function serve(name: string | undefined, options: ServeOptions): Pr
   const server = await createServer(model, {
     ...{ tunebook, timeout, bodyLimit, mostWaiting, token },
     ...(options.name !== undefined && { name: options.name }),
+    ...(page && { page: folder }),
     version: path.basename(path.dirname(path.resolve(folder))),
   });
   const address = await server.app.listen({ host: options.host, port });
-  console.log(`${folder} (${options.precision}) is served at ${address}; what can be asked: ${address}/openapi.json`);
+  console.log(
+    page
+      ? `${folder} is to be seen at ${address}`
+      : `${folder} (${options.precision}) is served at ${address}; what can be asked: ${address}/openapi.json`,
+  );
   await new Promise<void>((resolve) => {
     let ending = false;
     for (const signal of ['SIGINT', 'SIGTERM'] as const)

@@ -8,6 +8,7 @@ import swagger from '@fastify/swagger';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { Batcher, OverloadedError, TimeoutError, type BatcherOptions } from './batcher.js';
+import { addPage } from './page.js';
 import {
   askedByDomino,
   askedByHuggingFace,
@@ -34,6 +35,8 @@ export interface ServerOptions extends BatcherOptions {
   token?: string | undefined;
   /** Bytes of a body at most. @default 1 MiB */
   bodyLimit?: number;
+  /** Serves the web page too, with the model of this folder for the browser. @default no page */
+  page?: string;
   /** Texts of a request at most. @default 1024 */
   mostTexts?: number;
 }
@@ -152,7 +155,7 @@ export async function createServer(model: SentimentModel, options: ServerOptions
     if (token !== undefined && !isHealth(request.url) && !isAllowed(request.headers.authorization, token))
       await reply
         .code(401)
-        .header('www-authenticate', 'Bearer')
+        .header('www-authenticate', 'Bearer, Basic realm="tunebook"')
         .send({ error: 'A token is needed: authorization: Bearer …' });
   });
   app.addHook('onResponse', async (request, reply) => {
@@ -379,6 +382,7 @@ export async function createServer(model: SentimentModel, options: ServerOptions
     );
     app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
   });
+  if (options.page !== undefined) addPage(app, options.page);
   await app.ready();
   return {
     app,

@@ -1,0 +1,89 @@
+/**
+ * The web page's files: its own, Plotly, and what scores in the browser. Nothing comes from anywhere else, and the content
+ * security policy has browsers hold to that.
+ */
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { FastifyInstance } from 'fastify';
+
+const require = createRequire(import.meta.url);
+const here = path.dirname(fileURLToPath(import.meta.url));
+/** The page's sources: what is not compiled is served as it is. */
+const sources = path.resolve(here, '../../serving/app');
+const packageOf = (name: string) => {
+  for (const place of require.resolve.paths(name) ?? []) {
+    const folder = path.join(place, name);
+    if (fs.existsSync(folder)) return folder;
+  }
+  throw new Error(`${name} is not installed. Run npm run setup.`);
+};
+
+const types: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.mjs': 'text/javascript; charset=utf-8',
+  '.json': 'application/json',
+  '.wasm': 'application/wasm',
+  '.onnx': 'application/octet-stream',
+};
+
+/** What a page may do: nothing but with what it was served with. */
+const policy = (nonce: string) =>
+  [
+    "default-src 'none'",
+    "script-src 'self' 'wasm-unsafe-eval'",
+    `style-src 'self' 'nonce-${nonce}'`,
+    // Plotly sets styles on its elements; sheets and elements of style stay closed.
+    "style-src-attr 'unsafe-inline'",
+    "img-src 'self' data:",
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ');
+
+/**
+ * Adds the page to a server.
+ * @param model folder of the exported model, for the browser's engine
+ */
+export function addPage(app: FastifyInstance, model: string): void {
+  const ort = path.join(packageOf('onnxruntime-web'), 'dist');
+  const files: Record<string, string> = {
+    'style.css': path.join(sources, 'style.css'),
+    'page.js': path.join(here, 'app/page.js'),
+    'engines.js': path.join(here, 'app/engines.js'),
+    'csv.js': path.join(here, 'app/csv.js'),
+    'plotly.js': require.resolve('plotly.js-dist'),
+    'transformers.js': path.join(packageOf('@huggingface/transformers'), 'dist/transformers.min.js'),
+    'csv-parse.js': path.join(packageOf('csv-parse'), 'dist/esm/sync.js'),
+    'csv-stringify.js': path.join(packageOf('csv-stringify'), 'dist/esm/sync.js'),
+  };
+  for (const name of fs.readdirSync(ort))
+    if (/^ort-wasm.*\.(mjs|wasm)$/.test(name)) files[`ort/${name}`] = path.join(ort, name);
+  for (const name of ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'onnx/model.onnx'])
+    files[`model/${name}`] = path.join(model, name);
+  app.get('/', { schema: { hide: true } }, (_, reply) => {
+    const nonce = randomBytes(16).toString('base64');
+    const page = fs.readFileSync(path.join(sources, 'index.html'), 'utf8').replace('NONCE', nonce);
+    return reply
+      .type(types['.html']!)
+      .headers({
+        'content-security-policy': policy(nonce),
+        'x-content-type-options': 'nosniff',
+        'referrer-policy': 'no-referrer',
+      })
+      .send(page);
+  });
+  app.get<{ Params: { '*': string } }>('/app/*', { schema: { hide: true } }, (request, reply) => {
+    const file = files[request.params['*']];
+    if (file === undefined || !fs.existsSync(file)) return reply.callNotFound();
+    return reply
+      .type(types[path.extname(file)] ?? 'application/octet-stream')
+      .headers({ 'x-content-type-options': 'nosniff', 'cache-control': 'no-cache' })
+      .send(fs.createReadStream(file));
+  });
+}
