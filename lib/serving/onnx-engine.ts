@@ -20,7 +20,10 @@ export interface OnnxEngine {
 
 export interface OnnxEngineOptions {
   precision?: keyof typeof onnxFiles;
-  /** Texts of a batch. @default 32 */
+  /**
+   * Texts of a batch. On a processor a few of like length are as fast as many would be without padding; of 32 reviews at a time
+   * batches of 2 to 4 were measured to be three times as fast as one of 32. @default 4
+   */
   batchSize?: number;
   /** Threads of one product. @default as many as there are cores */
   threads?: number;
@@ -32,7 +35,7 @@ export interface OnnxEngineOptions {
  */
 export async function openOnnxEngine(
   folder: string,
-  { precision = 'float32', batchSize = 32, threads = 0 }: OnnxEngineOptions = {},
+  { precision = 'float32', batchSize = 4, threads = 0 }: OnnxEngineOptions = {},
 ): Promise<OnnxEngine> {
   const file = path.join(folder, onnxFiles[precision]);
   if (!fs.existsSync(file))
