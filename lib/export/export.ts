@@ -10,7 +10,7 @@ import { parameterValues } from '../model/model.js';
 import type { ReviewTable } from '../reviews/table.js';
 import { onnxFiles, openOnnxEngine } from '../serving/onnx-engine.js';
 import { encodeReviews } from '../text/encode.js';
-import { loadTokenizer } from '../text/tokenizer.js';
+import { loadTokenizer, readTokenizer, writeTokenizer } from '../text/tokenizer.js';
 import { evaluate } from '../training/evaluate.js';
 import { classificationMetrics, verdicts } from '../training/metrics.js';
 import { classifierGraph, type OnnxPrecision } from './onnx-classifier.js';
@@ -106,6 +106,7 @@ export async function exportModel(
     fs.writeFileSync(path.join(aside, 'onnx/export.json'), `${JSON.stringify(report, null, 2)}\n`);
     fs.rmSync(path.join(folder, 'onnx'), { recursive: true, force: true });
     fs.renameSync(path.join(aside, 'onnx'), path.join(folder, 'onnx'));
+    writeTokenizer(readTokenizer(folder), folder, maxTokens(config));
     return report;
   } finally {
     fs.rmSync(aside, { recursive: true, force: true });

@@ -7,7 +7,7 @@ import { tf } from '../tensorflow/runtime.js';
 import type { ResourceVariable } from '../tensorflow/variables.js';
 import type { EncodedBatch } from '../text/batches.js';
 import { readTokenizer, writeTokenizer } from '../text/tokenizer.js';
-import { classifierConfigJson, labelNames, type EncoderConfig } from './config.js';
+import { classifierConfigJson, labelNames, maxTokens, type EncoderConfig } from './config.js';
 import type { Weights } from './encoder.js';
 import { families } from './families.js';
 import type { Layers } from './layers.js';
@@ -155,7 +155,7 @@ export function predictLogits(classifier: Classifier, batch: EncodedBatch, prepa
  */
 export function saveClassifier(classifier: Classifier, folder: string, tokenizerFolder: string): void {
   fs.mkdirSync(folder, { recursive: true });
-  writeTokenizer(readTokenizer(tokenizerFolder), folder);
+  writeTokenizer(readTokenizer(tokenizerFolder), folder, maxTokens(classifier.config));
   fs.writeFileSync(
     path.join(folder, 'config.json'),
     `${JSON.stringify(classifierConfigJson(classifier.config), null, 2)}\n`,

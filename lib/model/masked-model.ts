@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { readTokenizer, writeTokenizer } from '../text/tokenizer.js';
-import { maskedConfigJson } from './config.js';
+import { maskedConfigJson, maxTokens } from './config.js';
 import { families } from './families.js';
 import type { Layers } from './layers.js';
 import { maskedLanguageModelShapes } from './masked-language-model.js';
@@ -67,7 +67,7 @@ export function saveMaskedModel(
   tokenizerFolder: string,
 ): void {
   fs.mkdirSync(folder, { recursive: true });
-  writeTokenizer(readTokenizer(tokenizerFolder), folder);
+  writeTokenizer(readTokenizer(tokenizerFolder), folder, maxTokens(model.config));
   fs.writeFileSync(path.join(folder, 'config.json'), `${JSON.stringify(maskedConfigJson(model.config), null, 2)}\n`);
   writeSafetensors(path.join(folder, 'model.safetensors'), parameterValues(model));
 }

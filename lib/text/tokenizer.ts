@@ -66,10 +66,16 @@ export function readTokenizer(folder: string): TokenizerFiles {
   );
 }
 
-/** Writes a tokenizer's files into a folder, which is there. */
-export function writeTokenizer({ tokenizer, config }: TokenizerFiles, folder: string): void {
+/**
+ * Writes a tokenizer's files into a folder, which is there.
+ * @param maxTokens what the model takes at most: where the files say more or nothing, transformers and transformers.js would give it
+ *   texts that it cannot take. Default: as the files have it
+ */
+export function writeTokenizer({ tokenizer, config }: TokenizerFiles, folder: string, maxTokens?: number): void {
+  const { model_max_length: most = Infinity } = config as { model_max_length?: number };
+  const told = maxTokens === undefined ? config : { ...config, model_max_length: Math.min(most, maxTokens) };
   fs.writeFileSync(path.join(folder, 'tokenizer.json'), JSON.stringify(tokenizer));
-  fs.writeFileSync(path.join(folder, 'tokenizer_config.json'), JSON.stringify(config, null, 2));
+  fs.writeFileSync(path.join(folder, 'tokenizer_config.json'), JSON.stringify(told, null, 2));
 }
 
 type Encode = (text: string, maxLength: number) => Int32Array;

@@ -2,13 +2,22 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { root } from '../checkout.js';
-import { accuracyFile, resultsFile, type AccuracyResults, type Measurement, type Results } from './results.js';
+import {
+  accuracyFile,
+  resultsFile,
+  servingFile,
+  type AccuracyResults,
+  type Measurement,
+  type Results,
+  type ServingResults,
+} from './results.js';
 
 export const readmeFile = path.join(root, 'README.md');
 
 const read = <T>(file: string): T => JSON.parse(fs.readFileSync(file, 'utf8')) as T;
 export const readSpeed = (): Results => read(resultsFile);
 export const readAccuracy = (): AccuracyResults => read(accuracyFile);
+export const readServing = (): ServingResults => read(servingFile);
 
 const table = (head: string[], rows: string[][]) =>
   [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
@@ -91,8 +100,23 @@ function accuracyTable({ runs }: AccuracyResults): string {
   );
 }
 
+/** Servers under the same load; the last is the peer that the others are measured by. */
+function servingTable({ sides }: ServingResults): string {
+  const peer = sides.at(-1)!;
+  return table(
+    ['server', 'requests/s', 'half within', '99 % within', 'ratio'],
+    sides.map((side) => [
+      side.name,
+      side.requestsPerSecond.toFixed(1),
+      `${side.p50} ms`,
+      `${side.p99} ms`,
+      side === peer ? '1' : `**${(side.requestsPerSecond / peer.requestsPerSecond).toFixed(2)}**`,
+    ]),
+  );
+}
+
 /** The part of the README between its markers. */
-export function measurements(speed: Results, accuracy: AccuracyResults): string {
+export function measurements(speed: Results, accuracy: AccuracyResults, serving: ServingResults): string {
   const { machine, versions, productRates, reviews, date } = speed;
   const [slow, ...others] = precisionsOf(speed);
   const best = others[0] ?? slow!;
@@ -119,6 +143,11 @@ ${accuracyTable(accuracy)}
 ![Loss while training, in float32 and in ${best}](test/bench/results/losses.png)
 
 The saved model in Python's \`transformers\`: ${accuracy.savedModel.logits} logits differ by ${accuracy.savedModel.largestDifference.toExponential(1)} at most.
+
+Serving the fine-tuned embedded model to ${serving.clients} clients at once, a review of ${serving.reviews} a request
+(\`npm run bench:serving\`, ${serving.date}, ${serving.machine.cores} cores):
+
+${servingTable(serving)}
 `;
 }
 

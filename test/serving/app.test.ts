@@ -10,8 +10,13 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { parse } from 'csv-parse/sync';
 import { chromium, type Page } from 'playwright-core';
 import { exportModel } from 'tunebook/export/export.js';
+import { loadClassifier } from 'tunebook/model/classifier.js';
 import { embeddedReviews } from 'tunebook/reviews/embedded.js';
 import { sampleReviews } from 'tunebook/reviews/sample.js';
+import { reviewTable } from 'tunebook/reviews/table.js';
+import { encodeReviews } from 'tunebook/text/encode.js';
+import { loadTokenizer } from 'tunebook/text/tokenizer.js';
+import { evaluate } from 'tunebook/training/evaluate.js';
 import { says, start, writeTinyModel } from '../runs/command.js';
 
 const found = (name: string) => spawnSync('which', [name], { encoding: 'utf8' }).stdout.trim();
@@ -94,6 +99,29 @@ test(
       assert.equal(await text('#trouble'), '');
       assert.equal(await text('#verdict'), byServer, 'the same label and probability');
       await picture('app-browser');
+      // To the last digits, not only as the page rounds them. (A text that is too long transformers.js cuts without its closing token.)
+      const asked = ['Great.', 'The item came damanged, 1 star.', 'bad '.repeat(50)];
+      const inBrowser = await page.evaluate<Record<string, number>[]>(
+        `import('/app/engines.js').then(({ browserEngine }) => browserEngine(() => {})(${JSON.stringify(asked)}))`,
+      );
+      const classifier = loadClassifier(model, { precision: 'float32' });
+      const { logits } = await evaluate(
+        classifier,
+        encodeReviews(
+          loadTokenizer(model),
+          reviewTable(
+            asked.map((text) => ({ text, label: 0 })),
+            ['negative'],
+          ),
+          64,
+        ),
+      );
+      classifier.dispose();
+      inBrowser.forEach(({ negative, positive }, row) => {
+        const apart = Math.log(positive! / negative!);
+        const expected = logits[2 * row + 1]! - logits[2 * row]!;
+        assert.ok(Math.abs(apart - expected) < 1e-4, `${asked[row]!.slice(0, 20)}: ${apart}, not ${expected}`);
+      });
 
       await page.click('#examples button:nth-child(2)');
       await until(page, "document.querySelectorAll('#history li').length === 3");
