@@ -57,3 +57,25 @@ export function relativeDifference(found: ArrayLike<number>, expected: ArrayLike
   }
   return difference / Math.max(size, 1e-12);
 }
+
+/** The largest difference of any gradient, measured by the largest of all gradients' numbers; all of the reference's must be there. */
+export function gradientsDiffer(
+  gradients: Map<string, { dataSync: <Type extends 'float32'>() => Record<Type, Float32Array>[Type] }>,
+  expected: Record<string, Packed>,
+): { parameter: string; difference: number } {
+  const [found, wanted] = [[...gradients.keys()].sort(), Object.keys(expected).sort()];
+  if (found.join() !== wanted.join())
+    return { parameter: `${found.join()} against ${wanted.join()}`, difference: Infinity };
+  const references = Object.entries(expected).map(([name, packed]) => [name, unpack(packed)] as const);
+  const size = Math.max(...references.flatMap(([, reference]) => Array.from(reference, Math.abs)));
+  return references
+    .map(([parameter, reference]) => ({
+      parameter,
+      difference:
+        gradients
+          .get(parameter)!
+          .dataSync<'float32'>()
+          .reduce((most, value, i) => Math.max(most, Math.abs(value - reference[i]!)), 0) / size,
+    }))
+    .reduce((worst, each) => (each.difference > worst.difference ? each : worst));
+}

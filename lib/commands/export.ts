@@ -3,25 +3,15 @@ import fs from 'node:fs';
 import { exportModel, type ExportReport } from '../export/export.js';
 import { size } from '../notebook/downloads.js';
 import { describeEnvironment } from '../runs/environment.js';
-import { openRun, RunError, RunFolder, type RunSettings } from '../runs/run-folder.js';
+import { runReviews } from '../runs/reviews.js';
+import { openRun, RunError, RunFolder } from '../runs/run-folder.js';
 import { percent } from '../runs/words.js';
 import { embeddedReviews } from '../reviews/embedded.js';
-import { sampleReviews, sampleSize } from '../reviews/sample.js';
-import { openReviews } from '../reviews/source.js';
-import { splitReviews } from '../reviews/split.js';
+import { sampleReviews } from '../reviews/sample.js';
 import { rowsOf, type ReviewTable } from '../reviews/table.js';
-import { describeDevice } from '../tensorflow/device.js';
 
 /** More reviews than are worth waiting for. */
 const mostReviews = 1000;
-
-/** The reviews that a run was tested by, or some of them. */
-async function testReviews({ settings, sources }: RunSettings): Promise<ReviewTable> {
-  const source = await openReviews(sources.dataset, settings);
-  const rows = sampleSize(settings, source, describeDevice());
-  const { test } = splitReviews(await sampleReviews(source, { rows, seed: settings.seed }), settings);
-  return test;
-}
 
 const some = (table: ReviewTable) =>
   table.shape[0]! > mostReviews ? rowsOf(table, [...Array(mostReviews).keys()]) : table;
@@ -49,7 +39,7 @@ export async function exportRun(name: string, { json }: { json?: boolean }): Pro
     );
   const folder = run?.of('model') ?? name;
   const reviews = run
-    ? await testReviews(run.settings!)
+    ? (await runReviews(run.settings!)).split.test
     : await sampleReviews(embeddedReviews(), { rows: mostReviews });
   const report = await exportModel(folder, some(reviews), {
     version: describeEnvironment().tunebook,

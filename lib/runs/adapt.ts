@@ -2,11 +2,8 @@
 import { fetchModel } from '../hub/model.js';
 import { loadMaskedModel, saveMaskedModel, type MaskedModel } from '../model/masked-model.js';
 import { describeDropped } from '../reviews/review.js';
-import { sampleReviews, sampleSize } from '../reviews/sample.js';
-import { openReviews } from '../reviews/source.js';
-import { splitReviews, type ReviewSplit } from '../reviews/split.js';
+import type { ReviewSplit } from '../reviews/split.js';
 import { trainingArguments } from '../settings.js';
-import { describeDevice } from '../tensorflow/device.js';
 import { encodeReviews } from '../text/encode.js';
 import { maskingVocabulary } from '../text/masking.js';
 import { ReviewStream } from '../text/stream.js';
@@ -16,6 +13,7 @@ import type { MaskedMetrics } from '../training/masked-metrics.js';
 import { runJob, type JobOptions } from './job.js';
 import { trainingFigures, type AdaptMetrics } from './metrics.js';
 import { keepResult, keepTokenizer } from './result.js';
+import { runReviews } from './reviews.js';
 
 /** How well the base model did, kept for the runs that go on. */
 const beforeFile = 'before.json';
@@ -27,14 +25,8 @@ const beforeFile = 'before.json';
 export const adaptModel = (options: JobOptions) =>
   runJob('adapt', options, async (job) => {
     const { run, settings, sources, journal, checkpoint, download, note } = job;
-    const source = await openReviews(sources.dataset, { ...settings, ...download, labelsOptional: true });
+    const { source, split, labelled } = await runReviews(job, { ...download, labelsOptional: true });
     const folder = checkpoint?.folder ?? (await fetchModel(sources.model, download)).folder;
-    const sample = await sampleReviews(source, {
-      rows: sampleSize(settings, source, describeDevice()),
-      seed: settings.seed,
-    });
-    const labelled = source.reading.labelColumn !== undefined;
-    const split = splitReviews(sample, { ...settings, labelled });
     const tokenizerFolder = keepTokenizer(run, folder);
     const tokenizer = loadTokenizer(tokenizerFolder);
     const encoded = (part: keyof ReviewSplit) => encodeReviews(tokenizer, split[part], settings.maxLength);

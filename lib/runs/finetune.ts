@@ -2,11 +2,8 @@
 import { fetchModel } from '../hub/model.js';
 import { loadClassifier, saveClassifier, type Classifier } from '../model/classifier.js';
 import { describeDropped } from '../reviews/review.js';
-import { sampleReviews, sampleSize } from '../reviews/sample.js';
-import { openReviews } from '../reviews/source.js';
-import { splitReviews, type ReviewSplit } from '../reviews/split.js';
+import type { ReviewSplit } from '../reviews/split.js';
 import { trainingArguments } from '../settings.js';
-import { describeDevice } from '../tensorflow/device.js';
 import { encodeReviews } from '../text/encode.js';
 import type { EncodedReviews } from '../text/batches.js';
 import { ReviewStream } from '../text/stream.js';
@@ -18,6 +15,7 @@ import { train } from '../training/train.js';
 import { runJob, type JobOptions } from './job.js';
 import { trainingFigures, type FinetuneMetrics } from './metrics.js';
 import { keepResult, keepTokenizer } from './result.js';
+import { runReviews } from './reviews.js';
 
 /** More training rows than a bag of words is worth waiting for. */
 const mostBaselineRows = 50_000;
@@ -35,14 +33,9 @@ function baselines({ train, test }: ReviewSplit) {
 export const finetune = (options: JobOptions) =>
   runJob('finetune', options, async (job) => {
     const { run, settings, sources, checkpoint, download, journal, note } = job;
-    const source = await openReviews(sources.dataset, { ...settings, ...download });
+    const { source, split } = await runReviews(job, download);
     // A checkpoint is a model with its tokenizer: nothing else need be fetched.
     const folder = checkpoint?.folder ?? (await fetchModel(sources.model, download)).folder;
-    const sample = await sampleReviews(source, {
-      rows: sampleSize(settings, source, describeDevice()),
-      seed: settings.seed,
-    });
-    const split = splitReviews(sample, settings);
     const tokenizerFolder = keepTokenizer(run, folder);
     const tokenizer = loadTokenizer(tokenizerFolder);
     const encoded = (part: keyof ReviewSplit) => encodeReviews(tokenizer, split[part], settings.maxLength);
