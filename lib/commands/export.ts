@@ -1,14 +1,13 @@
 /** `tunebook export RUN`: a run's model as ONNX, checked on the reviews that the run was tested by. */
-import fs from 'node:fs';
 import { exportModel, type ExportReport } from '../export/export.js';
 import { size } from '../notebook/downloads.js';
-import { describeEnvironment } from '../runs/environment.js';
 import { runReviews } from '../runs/reviews.js';
-import { openRun, RunError, RunFolder } from '../runs/run-folder.js';
+import { isModelFolder, modelOf, openRun } from '../runs/run-folder.js';
 import { percent } from '../runs/words.js';
 import { embeddedReviews } from '../reviews/embedded.js';
 import { sampleReviews } from '../reviews/sample.js';
 import { rowsOf, type ReviewTable } from '../reviews/table.js';
+import { version } from '../version.js';
 
 /** More reviews than are worth waiting for. */
 const mostReviews = 1000;
@@ -31,18 +30,13 @@ function describeExport(folder: string, { opset, reviews, accuracy, files }: Exp
  * @throws RunError for a run without a model, ModelFormatError, ExportError
  */
 export async function exportRun(name: string, { json }: { json?: boolean }): Promise<void> {
-  const isModel = fs.existsSync(`${name}/config.json`) && !new RunFolder(name).isRun;
-  const run = isModel ? undefined : openRun(name);
-  if (run && !fs.existsSync(run.of('model')))
-    throw new RunError(
-      `${run.folder} has no model yet (${run.state}). Go on with it: tunebook ${run.settings!.command} --resume ${run.folder}`,
-    );
-  const folder = run?.of('model') ?? name;
+  const run = isModelFolder(name) ? undefined : openRun(name);
+  const folder = run ? modelOf(run) : name;
   const reviews = run
     ? (await runReviews(run.settings!)).split.test
     : await sampleReviews(embeddedReviews(), { rows: mostReviews });
   const report = await exportModel(folder, some(reviews), {
-    version: describeEnvironment().tunebook,
+    version,
     ...(run && { maxLength: run.settings!.settings.maxLength }),
   });
   console.log(json ? JSON.stringify({ folder, ...report }, null, 2) : describeExport(folder, report));

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { SingleBar } from 'cli-progress';
 import { duration } from '../notebook/progress.js';
 import { openReviews } from '../reviews/source.js';
-import { findRuns, openRun, RunError, RunFolder } from '../runs/run-folder.js';
+import { findRuns, isModelFolder, modelOf, openRun, RunError } from '../runs/run-folder.js';
 import { scoreFile, type ScoreProgress } from '../serving/score-file.js';
 import { openSentimentModel } from '../serving/sentiment.js';
 import { SettingsError } from '../settings.js';
@@ -22,7 +22,7 @@ export interface ScoreOptions {
  * @throws RunError when there is none
  */
 export function modelFolder(name?: string): string {
-  if (name !== undefined && fs.existsSync(`${name}/config.json`) && !new RunFolder(name).isRun) return name;
+  if (name !== undefined && isModelFolder(name)) return name;
   const run =
     name === undefined
       ? findRuns().findLast((run) => run.settings!.command === 'finetune' && fs.existsSync(run.of('model')))
@@ -31,11 +31,7 @@ export function modelFolder(name?: string): string {
     throw new RunError(
       'There is no run with a model in runs/. Name a run or a model folder (--model), or make one: tunebook finetune',
     );
-  if (!fs.existsSync(run.of('model')))
-    throw new RunError(
-      `${run.folder} has no model yet (${run.state}). Go on with it: tunebook ${run.settings!.command} --resume ${run.folder}`,
-    );
-  return run.of('model');
+  return modelOf(run);
 }
 
 /** Says how far a file is: a bar on a terminal, elsewhere a line now and then. */

@@ -1,10 +1,9 @@
 /** `tunebook serve RUN`: the scoring API of an exported model, on this machine alone unless told otherwise. */
 import path from 'node:path';
-import fs from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { createServer } from '../serving/server.js';
 import { openSentimentModel } from '../serving/sentiment.js';
 import { SettingsError } from '../settings.js';
+import { version } from '../version.js';
 import { modelFolder } from './score.js';
 
 export interface ServeOptions {
@@ -16,8 +15,6 @@ export interface ServeOptions {
   bodyLimit: string;
   queue: string;
 }
-
-const packageFile = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../package.json');
 
 function count(flag: string, value: string, least: number, most: number): number {
   const number = Number(value);
@@ -48,9 +45,8 @@ export async function serve(name: string | undefined, options: ServeOptions, pag
   const model = await openSentimentModel(folder, { precision: options.precision });
   // The first pass of each length costs more than those after it.
   await model.predictSentiment(['warm', 'warm '.repeat(60), 'warm '.repeat(200)]);
-  const { version: tunebook } = JSON.parse(fs.readFileSync(packageFile, 'utf8')) as { version: string };
   const server = await createServer(model, {
-    ...{ tunebook, timeout, bodyLimit, mostWaiting, token },
+    ...{ tunebook: version, timeout, bodyLimit, mostWaiting, token },
     ...(options.name !== undefined && { name: options.name }),
     ...(page && { page: folder }),
     version: path.basename(path.dirname(path.resolve(folder))),

@@ -14,7 +14,6 @@ import { findSweeps, newRunFolder, RunError, RunFolder } from '../runs/run-folde
 import {
   combinationsOf,
   describeValues,
-  isPointless,
   sweepResult,
   valuesOf,
   type Combination,
@@ -24,7 +23,7 @@ import {
   type SweepResult,
 } from '../runs/sweep.js';
 import { percent } from '../runs/words.js';
-import { environmentLayer, resolveSettings, SettingsError, type SettingName } from '../settings.js';
+import { describeSetting, environmentLayer, resolveSettings, SettingsError, type SettingName } from '../settings.js';
 import { mlflowOfEnvironment } from '../tracking/mlflow-client.js';
 import { configLayer } from './config-file.js';
 import { addSettings, flagOf, flagsLayer } from './settings-flags.js';
@@ -65,7 +64,7 @@ function plan(command: Command, { config }: Flags): Sweep {
     if (several.length === 1) argv.push(flagOf(setting), several[0]!);
     else if (new Set(several).size < several.length)
       throw new SettingsError(`${flagOf(setting)} names a value twice: ${several.join(',')}. Leave one.`);
-    else if (isPointless(setting))
+    else if (describeSetting(setting).harmless)
       throw new SettingsError(`${flagOf(setting)} changes nothing of what is learnt: give it one value.`);
     else grid[setting] = several;
   }
@@ -73,7 +72,7 @@ function plan(command: Command, { config }: Flags): Sweep {
     throw new SettingsError(
       'A sweep needs a setting with several values, by commas: --lr 1e-5,3e-5,5e-5 --seed 1,2,3. One run alone is tunebook finetune.',
     );
-  const layers = [...(config ? [configLayer(config)] : []), environmentLayer(), { ...flagsLayer(command) }];
+  const layers = [...(config ? [configLayer(config)] : []), environmentLayer(), flagsLayer(command)];
   for (const { values: own } of combinationsOf(grid)) {
     const layer = { origin: 'command line', values: own, nameOf: flagOf };
     checkFinetune(resolveSettings([...layers.slice(0, -1), withoutGrid(layers.at(-1)!, grid), layer]).settings);

@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import { exitCodeOf, wordsOf } from '../runs/exit-codes.js';
 import type { JobOptions } from '../runs/job.js';
-import { resumedSettings, runToResume } from '../runs/resume.js';
+import { isChanged, resumedSettings, runToResume } from '../runs/resume.js';
 import { newRunFolder, RunError, RunFolder, type RunCommand } from '../runs/run-folder.js';
 import { environmentLayer, resolveSettings, settingsList, type ResolvedSettings, type Settings } from '../settings.js';
 import { mlflowOfEnvironment } from '../tracking/mlflow-client.js';
@@ -44,7 +44,7 @@ export function addTrainingFlags(command: Command, name: RunCommand): Command {
   return command;
 }
 
-/** The settings and the folder of a run that is asked for; `created` is a folder that was made for it. */
+/** The settings and the folder of a run that is asked for; without a folder it gets a new one. */
 function choose(name: RunCommand, command: Command, flags: Flags): { resolved: ResolvedSettings; run?: RunFolder } {
   const layers = [...(flags.config ? [configLayer(flags.config)] : []), environmentLayer(), flagsLayer(command)];
   const fresh = resolveSettings(layers);
@@ -101,7 +101,11 @@ export async function runTrainingCommand(
       return;
     }
     run = chosen.run;
-    if (run?.isRun && !changed(run, resolved) && (run.state === 'completed' || run.state === 'early stopping')) {
+    if (
+      run?.isRun &&
+      !isChanged(run, resolved.settings) &&
+      (run.state === 'completed' || run.state === 'early stopping')
+    ) {
       output.say(
         `${run.folder} is finished (${run.state}): nothing is left to do. Its report: ${run.of('report.html')}`,
       );
@@ -122,11 +126,3 @@ export async function runTrainingCommand(
     process.exitCode = exitCodeOf(error);
   }
 }
-
-/** Whether a run is to go on with other settings. */
-const changed = (run: RunFolder, { settings }: ResolvedSettings) => {
-  const before = run.settings!.settings;
-  return settingsList.some(
-    ({ setting, harmless }) => !harmless && JSON.stringify(settings[setting]) !== JSON.stringify(before[setting]),
-  );
-};

@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describeDevice, type Device } from '../tensorflow/device.js';
+import { version } from '../version.js';
 
 /** The checkout's root. */
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
@@ -30,17 +31,13 @@ function git(...argv: string[]): string | undefined {
   return status === 0 ? stdout.trim() : undefined;
 }
 
-const json = (file: string) =>
-  JSON.parse(fs.readFileSync(path.join(root, file), 'utf8')) as {
-    version: string;
-    dependencies: Record<string, string>;
-  };
-
 export function describeEnvironment(argv: string[] = process.argv.slice(2)): RunEnvironment {
   const commit = git('rev-parse', 'HEAD');
-  const { dependencies } = json('package.json');
+  const { dependencies } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8')) as {
+    dependencies: Record<string, string>;
+  };
   return {
-    tunebook: json('lib/package.json').version,
+    tunebook: version,
     git: commit ? { commit, changed: git('status', '--porcelain') !== '' } : null,
     node: process.version,
     platform: `${os.type()} ${os.release()} ${os.arch()}`,

@@ -2,6 +2,8 @@
 import {
   describeSetting,
   resolveSettings,
+  settingsList,
+  type Settings,
   type ResolvedSettings,
   type SettingName,
   type SettingsLayer,
@@ -26,6 +28,14 @@ export function runToResume(name: string | true, parent = runsFolder): RunFolder
 
 const differ = (a: unknown, b: unknown) => JSON.stringify(a ?? null) !== JSON.stringify(b ?? null);
 
+/** Settings that are not as they were. */
+const changedSettings = (before: Settings, now: Settings): SettingName[] =>
+  settingsList.map(({ setting }) => setting).filter((setting) => differ(before[setting], now[setting]));
+
+/** Whether a run is to go on with settings that make it another. */
+export const isChanged = (run: RunFolder, now: Settings): boolean =>
+  changedSettings(run.settings!.settings, now).some((setting) => !describeSetting(setting).harmless);
+
 /**
  * The settings of a run that goes on: as it was begun, but for what is said now.
  * @param layers what is said now; what no layer names is as it was
@@ -38,9 +48,7 @@ export function resumedSettings(run: RunFolder, layers: SettingsLayer[], allowCh
     { origin: 'run', values: before.settings, nameOf: (setting) => `${setting} in ${run.of('settings.json')}` },
     ...layers,
   ]);
-  const changed = (Object.keys(origins) as SettingName[]).filter((setting) =>
-    differ(settings[setting], before.settings[setting]),
-  );
+  const changed = changedSettings(before.settings, settings);
   const others = changed.filter((setting) => !describeSetting(setting).harmless);
   if (others.length > 0 && !allowChanges) {
     const told = others.map((setting) => {

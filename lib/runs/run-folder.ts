@@ -157,6 +157,23 @@ function isProcess(id: number): boolean {
   }
 }
 
+/**
+ * The folder of a run's model.
+ * @throws RunError when there is none yet
+ */
+export function modelOf(run: RunFolder): string {
+  const folder = run.of('model');
+  if (!fs.existsSync(folder))
+    throw new RunError(
+      `${run.folder} has no model yet (${run.state}). Go on with it: tunebook ${run.settings!.command} --resume ${run.folder}`,
+    );
+  return folder;
+}
+
+/** Whether a folder is a model by itself, and no run that has one. */
+export const isModelFolder = (folder: string): boolean =>
+  fs.existsSync(path.join(folder, 'config.json')) && !new RunFolder(folder).isRun;
+
 /** Where runs go that are not told where. */
 export const runsFolder = 'runs';
 

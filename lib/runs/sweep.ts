@@ -1,6 +1,6 @@
 /** Sweeps: the same job with several values of some settings, all of them together, and which values were best. */
 import fs from 'node:fs';
-import { describeSetting, type SettingName } from '../settings.js';
+import type { SettingName } from '../settings.js';
 import type { FinetuneMetrics } from './metrics.js';
 import { RunFolder, type RunStatus } from './run-folder.js';
 
@@ -120,6 +120,3 @@ export function sweepResult(folder: string, { grid }: Sweep): SweepResult {
 /** A combination in words: learningRate 1e-5, seed 3. */
 export const describeValues = (values: Combination['values']): string =>
   (Object.keys(values) as SettingName[]).map((setting) => `${setting} ${values[setting]}`).join(', ') || 'as told';
-
-/** The settings of a grid that only say how a run is computed or kept, of which a best value makes no sense. */
-export const isPointless = (setting: SettingName): boolean => describeSetting(setting).harmless ?? false;
