@@ -1,10 +1,17 @@
-/** What notebooks import: `import * as tunebook from 'tunebook'`. */
+/**
+ * What notebooks import: `import * as tunebook from 'tunebook'`.
+ * @module tunebook
+ */
 export * from './figures/accuracies.js';
 export * from './figures/class-balance.js';
 export * from './figures/confusion-matrix.js';
+export * from './figures/coverage.js';
 export * from './figures/learning-curves.js';
 export * from './figures/length-histogram.js';
+export * from './figures/over-seeds.js';
+export * from './figures/reliability.js';
 export * from './figures/stages.js';
+export * from './figures/telling-words.js';
 export * from './hub/errors.js';
 export * from './hub/model.js';
 export * from './hub/sources.js';
@@ -15,15 +22,19 @@ export * from './model/model.js';
 export * from './model/summary.js';
 export * from './notebook/downloads.js';
 export * from './notebook/figure.js';
+export * from './notebook/fine-tune.js';
 export * from './notebook/html.js';
 export * from './notebook/interrupt.js';
+export * from './notebook/key-numbers.js';
 export * from './notebook/kernel.js';
 export * from './notebook/progress.js';
+export * from './notebook/repeat.js';
 export * from './reviews/review.js';
 export * from './reviews/sample.js';
 export * from './reviews/source.js';
 export * from './reviews/split.js';
 export * from './reviews/table.js';
+export * from './reviews/telling-words.js';
 export * from './serving/score.js';
 export * from './settings.js';
 export * from './tensorflow/device.js';
@@ -36,12 +47,41 @@ export * from './text/tokenizer.js';
 export * from './tracking/journal.js';
 export * from './training/adapt.js';
 export * from './training/analysis.js';
+export * from './training/attribution.js';
 export * from './training/baseline.js';
+export * from './training/calibration.js';
+export * from './training/capabilities.js';
 export * from './training/checkpoint.js';
 export * from './training/diverged-error.js';
 export * from './training/evaluate.js';
+export * from './training/fill-mask.js';
+export * from './training/label-noise.js';
 export * from './training/masked-metrics.js';
 export * from './training/metrics.js';
+export * from './training/seeds.js';
+export * from './training/thresholds.js';
 export * from './training/loop.js';
 export * from './training/train.js';
 export * from './training/training-arguments.js';
+
+// Types that the above speak of, from modules that are not for notebooks.
+export type { Figure } from './figures/figure.js';
+export type { SplitName } from './hub/dataset.js';
+export type { DownloadOptions, DownloadProgress, FetchedFile } from './hub/download.js';
+export type { Hub } from './hub/environment.js';
+export type { DropoutSource } from './model/dropout.js';
+export type { Weights } from './model/encoder.js';
+export type { AttentionOptions, Dense, Layers } from './model/layers.js';
+export type { StoredTensor } from './model/safetensors.js';
+export type { Classes } from './reviews/labels.js';
+export type { Chunk, ReadRows, Row, RowFile, RowIndex, RowLocation } from './reviews/row-file.js';
+export type { SettingDescription, SettingGroup } from './settings-schema.js';
+export type { NamedTensors, TensorFunction } from './tensorflow/function.js';
+export type { ResourceVariable } from './tensorflow/variables.js';
+export type { AdamWState } from './training/adamw.js';
+export type { EarlyStoppingState } from './training/early-stopping.js';
+export type { Freeze } from './training/freeze.js';
+export type { LossScaleState } from './training/loss-scale.js';
+export type { SchedulerType } from './training/schedule.js';
+export type { StepState } from './training/step.js';
+export type { TrainingTask } from './training/task.js';

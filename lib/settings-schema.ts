@@ -16,11 +16,12 @@ export interface SettingDescription {
   /** The original project's name of it, or a usual short one. */
   alias?: string;
   /** The command that alone has it. @default all, notebooks included */
-  only?: 'finetune' | 'adapt';
+  only?: 'finetune' | 'adapt' | 'notebooks';
   /** Changes nothing of what is learnt: a run may go on with another value. @default false */
   harmless?: boolean;
 }
 
+/** Headings under which `--help` shows settings. */
 export type SettingGroup =
   'Model and reviews' | 'Training' | 'Evaluation and checkpoints' | 'Masking' | 'Engine' | 'Smoke tests' | 'Run';
 
@@ -269,6 +270,12 @@ export const schema = z.object({
     group: 'Smoke tests',
     description: 'trains on so many of the training rows; -1 for all',
     allowed: orNone,
+  }),
+  quick: described(flag.default(false), {
+    group: 'Smoke tests',
+    description: 'a fraction of the reviews and of the training, to see that a notebook runs',
+    allowed: trueOrFalse,
+    only: 'notebooks',
   }),
   fastDevRun: described(flag.default(false), {
     group: 'Smoke tests',

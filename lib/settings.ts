@@ -55,11 +55,13 @@ export interface Settings {
   eager: boolean;
   jitCompile: boolean;
   maxTrainSamples: number;
+  quick: boolean;
   fastDevRun: boolean;
   overfitBatches: number;
   runFolder: string;
 }
 
+/** The names of all settings. */
 export type SettingName = keyof Settings;
 
 /** Every setting, its environment variable, what it is, and its default, if it has a fixed one. */
@@ -100,6 +102,7 @@ export function didYouMean(wrong: string, names: string[]): string {
 export interface SettingsLayer {
   /** The place, for people: `environment`, `run.yaml`. */
   origin: string;
+  /** As they were written: text and numbers alike are checked when they are resolved. */
   values: Partial<Record<SettingName, unknown>>;
   /** A setting as it is written there: `TUNEBOOK_EPOCHS`, `--epochs`. */
   nameOf: (setting: SettingName) => string;
@@ -128,6 +131,7 @@ export function environmentLayer(environment: NodeJS.ProcessEnv = process.env): 
   };
 }
 
+/** All settings, and why each is what it is. */
 export interface ResolvedSettings {
   settings: Settings;
   /** Where each value came from: a layer's origin, or `default`. */
@@ -136,6 +140,9 @@ export interface ResolvedSettings {
 
 /** What a fast development run is: through everything, in seconds. */
 const fastDevRun = { rows: 64, maxLength: 32, maxSteps: 2, evalSteps: 1 } satisfies Partial<Settings>;
+
+/** What the quick setting of notebooks is, where nobody says otherwise. */
+const quickRun = { rows: 800, epochs: 1, learningRate: 2e-4 } satisfies Partial<Settings>;
 
 /**
  * The settings of layers, a later one going before an earlier one.
@@ -164,6 +171,12 @@ export function resolveSettings(layers: SettingsLayer[]): ResolvedSettings {
   const origins = Object.fromEntries(
     settingsList.map(({ setting }) => [setting, from[setting]?.origin ?? 'default']),
   ) as Record<SettingName, string>;
+  if (settings.quick)
+    for (const setting of Object.keys(quickRun) as (keyof typeof quickRun)[]) {
+      if (origins[setting] !== 'default') continue;
+      settings[setting] = quickRun[setting];
+      origins[setting] = 'quick';
+    }
   if (settings.fastDevRun) {
     Object.assign(settings, fastDevRun);
     for (const setting of Object.keys(fastDevRun)) origins[setting as SettingName] = 'fastDevRun';

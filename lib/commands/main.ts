@@ -1,6 +1,7 @@
 /** The command line: `npx tunebook …`. Each command loads what it needs when it is called: --help needs no TensorFlow. */
 import { Command, CommanderError } from 'commander';
 import { exitCodeOf, exitCodes, wordsOf } from '../runs/exit-codes.js';
+import type { NotebooksOptions } from './notebooks.js';
 import type { ScoreOptions } from './score.js';
 import type { ServeOptions } from './serve.js';
 import { withDashes } from './settings-flags.js';
@@ -120,6 +121,20 @@ addServing(program.command('app'))
   );
 
 program
+  .command('notebooks')
+  .argument('[names...]', 'of those in notebooks/ (default: all)')
+  .description('Runs notebooks headlessly and compares their key numbers with the committed ones.')
+  .option('--quick', 'a fraction of the reviews and of the training')
+  .option('--update', 'the executed notebooks take the place of the committed ones')
+  .option('--list', 'names those that would be run, and does nothing else')
+  .option('--junit <file>', 'writes the result as JUnit XML, for a CI')
+  .option('--out <folder>', 'where executed notebooks and HTML reports go', 'runs/notebooks')
+  .addHelpText('after', '\nExit codes: 0 all ran and are as committed, 1 one is not, 2 refused before any work.')
+  .action(async (names: string[], options: NotebooksOptions) =>
+    (await import('./notebooks.js')).notebooks(names, options),
+  );
+
+program
   .command('runs')
   .argument('[runs...]', 'those to compare: folders, or names below runs/')
   .description('Lists all runs, or compares some: what differs in their settings, and what came out.')
@@ -128,6 +143,13 @@ program
   .action(async (runs: string[], options: { folder: string; json?: boolean }) =>
     (await import('./runs.js')).listRuns(runs, options),
   );
+
+// Listed here for --help; tunebook.mjs answers it, before set-up, and `doctor --help` says more.
+program
+  .command('doctor')
+  .argument('[checks...]', 'some of them by name')
+  .description('Looks at everything that Tunebook stands on, and says of what is not in order what to do.')
+  .option('--json', 'for machines');
 
 try {
   await program.parseAsync(withDashes(process.argv));

@@ -14,7 +14,8 @@ import { percent } from '../runs/words.js';
 import { describeSetting, environmentLayer, resolveSettings, settingsList, type SettingName } from '../settings.js';
 import type { Interval } from '../training/metrics.js';
 import type { EndOfTraining, TrainingRecord } from '../training/loop.js';
-import { addSettings, flagsLayer, withDashes } from './settings-flags.js';
+import { describeConfig } from './print-config.js';
+import { addSettings, flagOf, flagsLayer, withDashes } from './settings-flags.js';
 
 interface Summary {
   baseline: { accuracy: number };
@@ -56,19 +57,25 @@ function environmentOfFlags(): Record<string, string> {
       '\nEach flag has an environment variable, TUNEBOOK_MODEL for --model, which the notebook reads in JupyterLab too.',
     );
   // The run's folder is this command's own.
-  const offered = settingsList.filter(({ setting, only }) => setting !== 'runFolder' && !only);
-  addSettings(
-    command,
-    offered.map(({ setting }) => setting),
-    { source: 'embedded' },
+  const offered = settingsList.filter(
+    ({ setting, only }) => setting !== 'runFolder' && (!only || only === 'notebooks'),
   );
+  const names = offered.map(({ setting }) => setting);
+  const defaults = { source: 'embedded' } as const;
+  addSettings(command, names, defaults);
+  command.option('--print-config', 'shows every setting and where it came from, and does nothing else');
   command.parse(withDashes(process.argv));
   const flags = flagsLayer(command);
   const environment = environmentLayer();
   // Refused here, before anything is started.
-  resolveSettings([environment, flags]);
+  const own = { origin: 'npm start', values: defaults, nameOf: flagOf };
+  const resolved = resolveSettings([own, environment, flags]);
+  if (command.opts<{ printConfig?: boolean }>().printConfig) {
+    console.log(describeConfig(names, resolved));
+    process.exit(0);
+  }
   const values: Partial<Record<SettingName, unknown>> = {
-    ...(environment.values.source === undefined && { source: 'embedded' }),
+    ...(environment.values.source === undefined && defaults),
     ...flags.values,
   };
   return Object.fromEntries(

@@ -33,6 +33,7 @@ const main = path.join(path.dirname(fileURLToPath(import.meta.url)), 'main.js');
 
 interface Flags {
   config?: string;
+  printConfig?: boolean;
   json?: boolean;
   resume?: string | true;
   runFolder?: string;
@@ -48,6 +49,7 @@ export function addSweepFlags(command: Command): Command {
     command.addOption(new Option(flags, description).helpGroup('Sweep:'));
   run('--run-folder <folder>', "where the runs' folders go (default: runs/sweep- and the time)");
   run('--config <file>', 'settings of all runs from a JSON or YAML file');
+  run('--print-config', 'shows what each run would have of its own, and does nothing else');
   run('--resume [sweep]', 'goes on with a sweep: that one, or the newest that is not through');
   run('--json', "for machines: the runs' journals, and at the end the result");
   return command;
@@ -176,6 +178,10 @@ function describeResult({ groups, best, runs }: SweepResult): string {
 /** Runs a sweep to its end, or until a signal ends it, and sets the exit code. */
 export async function sweep(command: Command): Promise<void> {
   const flags = command.opts<Flags>();
+  if (flags.printConfig) {
+    for (const { values } of combinationsOf(plan(command, flags).grid)) console.log(describeValues(values));
+    return;
+  }
   const { folder, sweep } = choose(command, flags);
   mlflowOfEnvironment();
   folder.write('sweep.json', sweep);

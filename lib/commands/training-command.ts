@@ -9,6 +9,7 @@ import { mlflowOfEnvironment } from '../tracking/mlflow-client.js';
 import type { EndOfTraining } from '../training/loop.js';
 import { configLayer } from './config-file.js';
 import { openOutput } from './output.js';
+import { describeConfig } from './print-config.js';
 import { addSettings, flagsLayer } from './settings-flags.js';
 
 interface Flags {
@@ -64,19 +65,6 @@ function choose(name: RunCommand, command: Command, flags: Flags): { resolved: R
   return { resolved: resumedSettings(run, layers, flags.allowChangedSettings ?? false), run };
 }
 
-/** Settings as a table: value, and where it came from. */
-function describeConfig(name: RunCommand, { settings, origins }: ResolvedSettings, json: boolean): string {
-  const shown = settingsOf(name).map((setting) => ({
-    setting,
-    value: settings[setting] ?? null,
-    from: origins[setting],
-  }));
-  if (json) return JSON.stringify(Object.fromEntries(shown.map(({ setting, ...rest }) => [setting, rest])), null, 2);
-  const rows = shown.map(({ setting, value, from }) => [setting, String(value ?? 'by what there is'), from]);
-  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map((row) => `${row[0]!.padEnd(widths[0]!)}  ${row[1]!.padEnd(widths[1]!)}  ${row[2]}`).join('\n');
-}
-
 /**
  * Runs a training command to its end and sets the exit code.
  * @param check refuses settings that contradict each other
@@ -97,7 +85,7 @@ export async function runTrainingCommand(
     check(resolved.settings);
     const mlflow = mlflowOfEnvironment();
     if (flags.printConfig) {
-      console.log(describeConfig(name, resolved, flags.json ?? false));
+      console.log(describeConfig(settingsOf(name), resolved, flags.json));
       return;
     }
     run = chosen.run;

@@ -2,25 +2,32 @@
 import type { Interval } from '../training/metrics.js';
 import { axis, colours, layoutOf, type Figure } from './figure.js';
 
+/** One bar of the figure. */
 export interface NamedAccuracy {
+  /** What the accuracy is of, as it stands below its bar. */
   name: string;
+  /** A share, from 0 to 1. */
   accuracy: number;
+  /** Drawn as the bar's error bar. */
   interval: Interval;
 }
 
+/** Bars from 0 to 100 %, each with its number on it and its interval, in the order of the rows. */
 export function accuraciesFigure(title: string, rows: NamedAccuracy[]): Figure {
   return {
     data: [
       {
         type: 'bar',
-        x: rows.map(({ name }) => name),
+        // A name of two parts stands in two lines, so that none is turned or cut.
+        x: rows.map(({ name }) => name.replace(', ', ',<br>')),
         y: rows.map(({ accuracy }) => accuracy),
         marker: { color: colours.blue },
         width: 0.55,
         text: rows.map(({ accuracy }) => `${(100 * accuracy).toFixed(1)} %`),
         textposition: 'inside',
         insidetextanchor: 'start',
-        textfont: { color: '#ffffff', size: 14 },
+        textangle: 0,
+        textfont: { color: '#ffffff', size: rows.length > 4 ? 12 : 14 },
         error_y: {
           type: 'data',
           symmetric: false,
@@ -33,7 +40,7 @@ export function accuraciesFigure(title: string, rows: NamedAccuracy[]): Figure {
     layout: layoutOf(
       title,
       { xaxis: axis(''), yaxis: axis('accuracy', { range: [0, 1.02], tickformat: '.0%' }), showlegend: false },
-      620,
+      rows.length > 4 ? 760 : 620,
       340,
     ),
     description: rows

@@ -2,7 +2,11 @@
 import type { ReviewTable } from '../reviews/table.js';
 import { axis, layoutOf, type Figure } from './figure.js';
 
-/** @param parts reviews by the part's name */
+/**
+ * Bars of how many reviews each class has, side by side in each part.
+ * @param parts reviews by the part's name
+ * @param labelNames class names in order of their numbers
+ */
 export function classBalanceFigure(parts: Record<string, ReviewTable>, labelNames: string[]): Figure {
   const labels = Object.values(parts).map((table) => table.column('label').values as number[]);
   const counts = labelNames.map((_, label) => labels.map((part) => part.filter((each) => each === label).length));

@@ -1,7 +1,11 @@
 /** Which class is taken for which. */
 import { axis, layoutOf, type Figure } from './figure.js';
 
-/** @param confusion [true class][predicted class] */
+/**
+ * A grid of counts, rows the true classes and columns the predicted ones; colours and percentages are shares of a row.
+ * @param confusion counts by true class, then by predicted class, as in ClassificationMetrics
+ * @param labelNames class names in order of their numbers
+ */
 export function confusionMatrixFigure(confusion: number[][], labelNames: string[]): Figure {
   const shares = confusion.map((row) =>
     row.map(

@@ -1,7 +1,10 @@
 /** What a figure is here: Plotly's own data and layout, with the house's size, font and colours. */
 
+/** A figure that Plotly draws, in a browser or as a PNG. */
 export interface Figure {
+  /** Plotly's traces. */
   data: Record<string, unknown>[];
+  /** Plotly's layout; width and height are pixels. */
   layout: Record<string, unknown> & { width: number; height: number };
   /** The figure in words: for terminals, screen readers, and who cannot see it. */
   description: string;

@@ -11,7 +11,14 @@ export function smoothed(values: number[], window = Math.max(1, Math.round(value
   });
 }
 
-/** @param title what was trained */
+/** Where an accuracy's axis begins: at a half, below which a judge of two classes does not fall; at 0 for who guesses words. */
+export const accuracyFloor = (accuracies: number[]): number => (accuracies.some((value) => value < 0.5) ? 0 : 0.5);
+
+/**
+ * Two panels over the steps: the loss of each step, its running mean and that of the validation rows; and the validation
+ * accuracy, from 50 % up, or from 0 where it falls below.
+ * @param title what was trained
+ */
 export function learningCurvesFigure(records: TrainingRecord[], title = 'Fine-tuning'): Figure {
   const evaluations = records.filter((record) => record.evalAccuracy !== undefined);
   const steps = packed(records.map(({ step }) => step));
@@ -61,7 +68,11 @@ export function learningCurvesFigure(records: TrainingRecord[], title = 'Fine-tu
         yaxis: axis('loss', { rangemode: 'tozero' }),
         xaxis2: axis('step', { domain: [0.58, 1], range: [0, (records.at(-1)?.step ?? 1) * 1.05] }),
         // The whole range that matters: a curve that fills its panel makes luck look like progress.
-        yaxis2: axis('validation accuracy', { anchor: 'x2', tickformat: '.0%', range: [0.5, 1] }),
+        yaxis2: axis('validation accuracy', {
+          anchor: 'x2',
+          tickformat: '.0%',
+          range: [accuracyFloor(evaluations.map(({ evalAccuracy }) => evalAccuracy!)), 1],
+        }),
         legend: { x: 0.2, y: 1.02, bgcolor: 'rgba(255,255,255,0.8)' },
       },
       820,

@@ -1,7 +1,11 @@
 /** How long the texts are, in tokens: what padding will cost. */
 import { axis, colours, layoutOf, type Figure } from './figure.js';
 
-/** @param lengths tokens a text */
+/**
+ * A histogram with lines at the median and at the length below which nine tenths of the texts are.
+ * @param lengths tokens of each text, one at least
+ * @param bins how many bars at most
+ */
 export function lengthHistogramFigure(lengths: number[], bins = 30): Figure {
   const sorted = [...lengths].sort((a, b) => a - b);
   const quantile = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;

@@ -107,8 +107,16 @@ function union(boxes: Box[]): Box | undefined {
 function shifted(element: Element, box: Box | undefined): Box | undefined {
   if (!box) return undefined;
   const transform = element.getAttribute('transform') ?? '';
-  const turn = Number(/rotate\((-?[\d.]+)/.exec(transform)?.[1] ?? 0);
-  const turned = Math.abs(turn) === 90 ? { x: box.x, y: box.y, width: box.height, height: box.width } : box;
+  const [, angle = '0', aboutX = '0', aboutY = '0'] =
+    /rotate\((-?[\d.]+)(?:[ ,]+(-?[\d.]+)[ ,]+(-?[\d.]+))?/.exec(transform) ?? [];
+  const [turn, x, y] = [Number(angle), Number(aboutX), Number(aboutY)];
+  // Titles of axes stand upright; where they lie decides whether Plotly moves them off the labels.
+  const turned =
+    turn === -90
+      ? { x: x + box.y - y, y: y - (box.x + box.width - x), width: box.height, height: box.width }
+      : turn === 90
+        ? { x: x - (box.y + box.height - y), y: y + box.x - x, width: box.height, height: box.width }
+        : box;
   const shift = /translate\((-?[\d.]+)[ ,]*(-?[\d.]+)?/.exec(transform);
   return { ...turned, x: turned.x + Number(shift?.[1] ?? 0), y: turned.y + Number(shift?.[2] ?? 0) };
 }

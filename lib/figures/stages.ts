@@ -17,6 +17,7 @@ const stages = [
   },
 ];
 
+/** Pre-training, domain adaptation and fine-tuning as boxes from left to right. */
 export function stagesFigure(): Figure {
   const left = (i: number) => 0.02 + i * 0.34;
   const text = (x: number, y: number, value: string, font: object) => ({

@@ -12,6 +12,7 @@ import type { Hub } from './environment.js';
 import { EntryNotFoundError, OfflineError, offlineChoices, RevisionNotFoundError } from './errors.js';
 import { openRepository, parseRepositoryName, type HubFile, type Repository } from './repository.js';
 
+/** The parts of a data set, by the names that they have here; files may call them otherwise. */
 export type SplitName = 'train' | 'validation' | 'test';
 
 /** What a split is called in the names of files. */

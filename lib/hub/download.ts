@@ -38,8 +38,11 @@ export interface FetchedFile {
   from: 'hub' | 'cache';
 }
 
+/** Who is told of downloads, and who may end them. */
 export interface DownloadOptions {
+  /** Called as bytes arrive. */
   onProgress?: (progress: DownloadProgress) => void;
+  /** Ends a download; what has arrived is kept, and gone on from the next time. */
   signal?: AbortSignal;
 }
 

@@ -8,6 +8,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { getHFHubCachePath } from '@huggingface/hub';
 
+/** Where the hub is, and how patiently it is asked. */
 export interface Hub {
   /** Without a slash at its end. @default 'https://huggingface.co' */
   endpoint: string;

@@ -56,9 +56,11 @@ async function weightFiles(repository: Repository, options: DownloadOptions): Pr
 
 /** A model's folder, and where its files came from. */
 export interface FetchedModel {
+  /** Its path on this machine. */
   folder: string;
   /** For the reader. */
   name: string;
+  /** Sizes in bytes. */
   files: { file: string; size: number; from: FetchedFile['from'] | 'local' | 'embedded' }[];
 }
 
@@ -90,6 +92,8 @@ async function fetchFromHub(hub: Hub, name: string, options: DownloadOptions): P
 /**
  * Has config, weights and tokenizer of a model on this machine.
  * @param name `embedded`, a folder, or `name`, `owner/name` or `owner/name@revision` on the hub
+ * @param options of the downloads, where there are any
+ * @param hub default: the one that HF_ENDPOINT and its like describe
  * @throws HubError, of the kind that fits
  */
 export async function fetchModel(

@@ -10,6 +10,7 @@ import { hubAnswers } from './request.js';
 /** `hub`, `embedded`, or `auto`: the hub's where it can be had, else the embedded ones. */
 export type SourceSetting = 'auto' | 'hub' | 'embedded';
 
+/** The model and the reviews of a run, by names that `fetchModel` and `openReviews` take. */
 export interface Sources {
   /** `embedded`, a folder, or a name on the hub. */
   model: string;
@@ -40,8 +41,12 @@ function isCached(hub: Hub, type: keyof typeof hubDefaults): boolean {
 }
 
 /**
+ * Chooses model and reviews, each for itself: the one that is named, else by the source.
+ * @param settings the three of Settings that matter here
+ * @param settings.source `auto` asks the hub, which must answer within 3 s, and looks into its cache
  * @param settings.model named: it is taken, whatever the source
  * @param settings.dataset named: it is taken, whatever the source
+ * @param hub default: the one that HF_ENDPOINT and its like describe
  */
 export async function chooseSources(
   { source, model, dataset }: { source: SourceSetting; model?: string | undefined; dataset?: string | undefined },

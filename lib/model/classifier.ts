@@ -27,6 +27,7 @@ import {
 import { writeSafetensors } from './safetensors.js';
 import { classifierShapes, sequenceClassification } from './sequence-classification.js';
 
+/** A model with a classification head, of `loadClassifier`. */
 export interface Classifier extends Model {
   /** Ids [batch, tokens] and lengths [batch], int32, to logits [batch, labels], without dropout. */
   forward: TensorFunction<ForwardInputs & Weights, { logits: Tensor }>;
@@ -65,7 +66,9 @@ function assemble(
 
 /**
  * A classifier with fresh random weights, as for a benchmark or a test.
- * @param options.seed default 42
+ * @param config its shape, class names included
+ * @param options how it is computed, see EngineOptions
+ * @param options.seed of the weights, default 42
  * @param options.layers default: the ones that are best here
  */
 export function createClassifier(
@@ -91,6 +94,8 @@ function orderOfClasses(stored: string[], wanted: string[]): number[] | 'others'
  * Loads a folder of Hugging Face's layout, of a DistilBERT, BERT or RoBERTa: a base model, one with a masked-LM head, or a
  * finished classifier; in one file or in shards, in float32 or in half precision.
  * A head that is missing is made afresh, one of another task is left aside, and `notes` says so.
+ * @param folder with config.json, weights and tokenizer, of fetchModel or saveClassifier
+ * @param options how it is computed, see EngineOptions
  * @param options.labels class names; default: the ones in config.json, for a base model negative and positive
  * @param options.seed of the fresh head's weights, default 42
  * @param options.layers default: the ones that are best here

@@ -4,8 +4,10 @@
  * 2018, arXiv:1810.04805; Liu et al., 2019, arXiv:1907.11692).
  */
 
+/** `model_type` of config.json, of those that are known here. */
 export type ModelType = 'distilbert' | 'bert' | 'roberta' | 'xlm-roberta';
 
+/** The shape of an encoder and its class names. The names are DistilBERT's of config.json, also for BERT and RoBERTa. */
 export interface EncoderConfig {
   model_type: ModelType;
   /** Width of a token's vector. */
@@ -23,12 +25,14 @@ export interface EncoderConfig {
   layer_norm_eps: number;
   /** Share of hidden numbers dropped while training. */
   dropout: number;
+  /** Share of attention weights dropped while training. */
   attention_dropout: number;
   /** Dropped before the classifier. */
   seq_classif_dropout: number;
   /** Standard deviation of fresh weights. */
   initializer_range: number;
   pad_token_id: number;
+  /** Class names by class number. */
   id2label: Record<string, string>;
 }
 
@@ -125,7 +129,10 @@ export function parseConfig(json: Record<string, unknown>, where = 'config.json'
   return config;
 }
 
-/** The position of a text's first token: RoBERTa counts from behind the number of padding. */
+/**
+ * The position of a text's first token: RoBERTa counts from behind the number of padding.
+ * @param config the encoder's
+ */
 export const firstPosition = ({ model_type: type, pad_token_id: pad }: EncoderConfig): number =>
   type === 'roberta' || type === 'xlm-roberta' ? pad + 1 : 0;
 

@@ -29,6 +29,7 @@ export interface Dense {
   bias: Tensor;
 }
 
+/** What attention must know besides tensors. */
 export interface AttentionOptions {
   batch: number;
   heads: number;
@@ -42,6 +43,7 @@ export interface AttentionOptions {
   precision: Precision;
 }
 
+/** The blocks of an encoder, made of TensorFlow's kernels or of the project's own. */
 export interface Layers {
   /**
    * Each head for itself: softmax(query · keyᵀ / √width) · value, padding left out; heads joined, and the last product.

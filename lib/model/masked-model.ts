@@ -17,6 +17,7 @@ import {
 } from './model.js';
 import { writeSafetensors } from './safetensors.js';
 
+/** A model with a head that guesses hidden tokens, of `loadMaskedModel`. */
 export interface MaskedModel extends Model {
   /** Its head knows nothing yet: it was made by chance. */
   freshHead: boolean;
@@ -29,6 +30,8 @@ export interface MaskedModel extends Model {
 /**
  * Loads a folder of Hugging Face's layout, of a DistilBERT, BERT or RoBERTa, with the head that guesses hidden tokens where
  * it has one; else a fresh one, and `notes` says so.
+ * @param folder with config.json, weights and tokenizer
+ * @param options how it is computed, see EngineOptions
  * @param options.seed of the fresh head's weights, default 42
  * @param options.layers default: the ones that are best here
  * @throws ModelFormatError when a file is missing or does not fit

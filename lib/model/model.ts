@@ -25,6 +25,7 @@ export interface EngineOptions {
   jitCompile?: boolean;
 }
 
+/** How a model is computed, `auto` decided. */
 export interface Engine {
   precision: Precision;
   eager: boolean;
@@ -85,7 +86,7 @@ export function readModelFolder(folder: string): ModelFolder {
 }
 
 /**
- * Parameters of some shapes: as they are stored, else fresh.
+ * Parameters of some shapes: as they are stored, else fresh, and the names of the fresh ones.
  * @param seed of the fresh ones
  * @throws ModelFormatError where a stored shape is another
  */
@@ -121,6 +122,10 @@ export function buildParameters(
 }
 
 /**
+ * Refuses a folder whose weights are not those of an encoder, and frees what was read of it. A missing head is no fault.
+ * @param folder named in the error
+ * @param config the encoder's
+ * @param parameters disposed of where it refuses
  * @param fresh names of the parameters that were made, of `buildParameters`
  * @throws ModelFormatError when the encoder's are among them
  */
@@ -139,7 +144,12 @@ export function checkEncoder(
   );
 }
 
-/** @param layers default: the ones that are best here */
+/**
+ * Decides how a model is computed: the precision that the device does well, and the project's own kernels on a processor,
+ * unless XLA compiles.
+ * @param options see EngineOptions
+ * @param layers default: the ones that are best here
+ */
 export function engineOf(
   { precision: wanted = 'auto', eager = false, jitCompile = false }: EngineOptions = {},
   layers?: Layers,
@@ -150,18 +160,27 @@ export function engineOf(
   return { precision, eager, jitCompile, fused, layers: layers ?? (fused ? layersFor(precision) : composedLayers) };
 }
 
-/** An engine in a few words, for summaries. */
+/**
+ * An engine in a few words, for summaries.
+ * @param engine of a model
+ */
 export const describeEngine = ({ precision, eager, jitCompile }: Engine): string =>
   `${eager ? 'eager' : jitCompile ? 'graph compiled by XLA' : 'graph'}, ${precision}`;
 
-/** Reads every parameter for one step; inside tf.tidy, which lets go of them afterwards. */
+/**
+ * Reads every parameter for one step; inside tf.tidy, which lets go of them afterwards.
+ * @param model whose parameters are read
+ */
 export const readWeights = ({ parameters }: Pick<Model, 'parameters'>): Weights =>
   Object.fromEntries([...parameters].map(([name, parameter]) => [name, parameter.read()]));
 
 /** Ids and lengths as `sequenceClassification` takes them; without padding there are no lengths to tell. */
 export type ForwardInputs = { ids: Tensor2D; lengths?: Tensor1D };
 
-/** A batch as tensors. */
+/**
+ * A batch as tensors, ids [batch, tokens] and lengths [batch], int32; the caller disposes of them.
+ * @param batch padded texts
+ */
 export const batchTensors = ({ inputIds, lengths, batch, tokens }: EncodedBatch): ForwardInputs => ({
   ids: tf.tensor2d(inputIds, [batch, tokens], 'int32'),
   ...(lengths.some((length) => length < tokens) && { lengths: tf.tensor1d(lengths, 'int32') }),
@@ -170,6 +189,8 @@ export const batchTensors = ({ inputIds, lengths, batch, tokens }: EncodedBatch)
 /**
  * The weights of products in the engine's precision, for several passes before the next update: each pass would round
  * them anew. The caller disposes of them.
+ * @param model whose weights are read
+ * @returns none in float32, where there is nothing to round
  */
 export function prepareWeights({ parameters, engine: { precision } }: Model): Weights {
   const products = [...parameters].filter(([name, { shape }]) => layerOf(name) !== undefined && shape.length === 2);

@@ -6,8 +6,10 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { ModelFormatError } from './config.js';
 
+/** A tensor as it is read from a file or the device: in float32, whatever it is stored in. */
 export interface StoredTensor {
   shape: number[];
+  /** The numbers, row by row. */
   data: Float32Array;
 }
 

@@ -2,8 +2,11 @@
 import { isEmbedding, layerOf } from './families.js';
 import type { Classifier } from './classifier.js';
 
+/** A row of the table. */
 export interface ModelPart {
+  /** `embeddings`, `layer 1`, `classification head`, `all`. */
   part: string;
+  /** How many numbers. */
   parameters: number;
   /** Of all parameters. */
   share: string;

@@ -13,16 +13,22 @@ export function size(bytes: number): string {
   return `${value.toFixed(value < 10 ? 1 : 0)} ${unit}`;
 }
 
-/** One line that says how far a file is. */
+/**
+ * One line that says how far a file is.
+ * @param progress of a download
+ */
 export const describeDownload = ({ file, received, size: all, rate, secondsLeft }: DownloadProgress): string =>
   `${file}: ${size(received)} of ${size(all)}` + (rate > 0 ? `, ${size(rate)}/s, ${duration(secondsLeft)} left` : '');
 
 /**
+ * A bar below the cell, updated in place, and at the end a table of the files.
  * @param journal told too, so that whoever started the notebook can show it
  * @returns to be given to what downloads, and to be called with the files when they are there
  */
 export function downloadProgress(journal?: Journal): {
+  /** Draws how far it is. */
   onProgress: (progress: DownloadProgress) => void;
+  /** Puts the table in the bar's place: what came from where, in groups by model and reviews. */
   finish: (...groups: { name: string; files: { file: string; size: number; from: string }[] }[]) => void;
 } {
   const displayId = randomUUID();

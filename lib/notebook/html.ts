@@ -1,6 +1,7 @@
 /** Tables and text in cells. Review text can hold anything, so all of it is escaped. */
 import type { DataFrame } from 'danfojs-node';
 import { colours } from '../figures/figure.js';
+import type { Attribution } from '../training/attribution.js';
 import { show, type MimeBundle } from './kernel.js';
 
 const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
@@ -8,10 +9,11 @@ const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;
 /** Text as it stands in HTML. */
 export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => entities[character]!);
 
-type Row = Record<string, string | number>;
+/** A row to be shown, by the columns' names. */
+export type TableRow = Record<string, string | number>;
 
 /** A DataFrame's rows, with its index where that is more than a count. */
-function rowsOfFrame(frame: DataFrame): Row[] {
+function rowsOfFrame(frame: DataFrame): TableRow[] {
   const columns = frame.columns;
   const named = frame.index.some((name, i) => name !== i);
   const digits = (value: unknown) =>
@@ -23,13 +25,13 @@ function rowsOfFrame(frame: DataFrame): Row[] {
 }
 
 /** Rows, or a danfo DataFrame, as a table; the first row's keys are the columns. Numbers stand to the right. */
-export function tableBundle(table: Row[] | DataFrame): MimeBundle {
+export function tableBundle(table: TableRow[] | DataFrame): MimeBundle {
   const rows = Array.isArray(table) ? table : rowsOfFrame(table);
   const columns = Object.keys(rows[0] ?? {});
   const isNumber = (column: string) => rows.every((row) => typeof row[column] === 'number');
   const align = columns.map((column) => `style="text-align:${isNumber(column) ? 'right' : 'left'}"`);
   const head = columns.map((column, i) => `<th ${align[i]}>${escapeHtml(column)}</th>`).join('');
-  const bodyOf = (row: Row) =>
+  const bodyOf = (row: TableRow) =>
     columns.map((column, i) => `<td ${align[i]}>${escapeHtml(String(row[column] ?? ''))}</td>`).join('');
   const body = rows.map((row) => `<tr>${bodyOf(row)}</tr>`).join('');
   const texts = [columns, ...rows.map((row) => columns.map((column) => String(row[column] ?? '')))];
@@ -47,7 +49,7 @@ export function tableBundle(table: Row[] | DataFrame): MimeBundle {
 }
 
 /** Shows rows, or a danfo DataFrame, as a table. */
-export const showTable = (table: Row[] | DataFrame): void => show(tableBundle(table));
+export const showTable = (table: TableRow[] | DataFrame): void => show(tableBundle(table));
 
 /** Shows the pieces a text is cut into, with their ids; pieces of one word share a colour. */
 export function showTokens(tokens: string[], ids: ArrayLike<number>): void {
@@ -72,5 +74,34 @@ export function showBanner(text: string, warning = false): void {
   show({
     'text/html': `<div style="border-left:4px solid ${edge};background:${ground};color:#222;padding:8px 12px">${escapeHtml(text)}</div>`,
     'text/plain': text,
+  });
+}
+
+/** How dark a word's ground is at most. */
+const darkest = 0.75;
+
+/** Shows texts with the ground of each word coloured by its pull: blue for the last class, orange for the first. */
+export function showAttributions(attributions: Attribution[]): void {
+  const strongest = Math.max(...attributions.flatMap(({ words }) => words.map(({ pull }) => Math.abs(pull))), 1e-9);
+  const coloured = ({ word, pull }: Attribution['words'][number]) => {
+    const strength = (darkest * Math.abs(pull)) / strongest;
+    const ground = pull > 0 ? `rgba(0,114,178,${strength.toFixed(2)})` : `rgba(213,94,0,${strength.toFixed(2)})`;
+    return `<span title="${pull.toFixed(2)}" style="background:${ground};padding:1px 3px;border-radius:3px">${escapeHtml(word)}</span>`;
+  };
+  const rows = attributions.map(
+    ({ label, score, words }) =>
+      `<tr><td style="text-align:left">${words.map(coloured).join(' ')}</td><td style="text-align:left">${escapeHtml(label)}</td>` +
+      `<td style="text-align:right">${score.toFixed(3)}</td></tr>`,
+  );
+  show({
+    'text/html':
+      '<table><thead><tr><th style="text-align:left">what each word did</th><th style="text-align:left">verdict</th><th>probability</th></tr></thead>' +
+      `<tbody>${rows.join('')}</tbody></table>`,
+    'text/plain': attributions
+      .map(
+        ({ label, score, words }) =>
+          `${label} ${score.toFixed(3)}: ${words.map(({ word, pull }) => `${word} (${pull.toFixed(2)})`).join(' ')}`,
+      )
+      .join('\n'),
   });
 }

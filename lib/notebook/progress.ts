@@ -3,7 +3,7 @@
  * JupyterLab's Plotly extension draws a figure once and ignores updates; the real figure takes its place at the end.
  */
 import { randomUUID } from 'node:crypto';
-import { smoothed, learningCurvesFigure } from '../figures/learning-curves.js';
+import { accuracyFloor, smoothed, learningCurvesFigure } from '../figures/learning-curves.js';
 import { colours } from '../figures/figure.js';
 import type { TrainingRecord } from '../training/loop.js';
 import { remember } from '../training/records.js';
@@ -55,6 +55,7 @@ export function progressSvg(records: TrainingRecord[]): string {
   const accuracies = records.flatMap(({ step, evalAccuracy }) =>
     evalAccuracy === undefined ? [] : [[step, evalAccuracy] as [number, number]],
   );
+  const floor = accuracyFloor(accuracies.map(([, accuracy]) => accuracy));
   const panel = (left: number, title: string, top: string, bottom: string) =>
     `<text x="${left}" y="58" font-weight="bold">${title}</text><path d="M${left} 70V185H${left + 300}" fill="none" stroke="#8a8a8a"/>` +
     `<text x="${left - 6}" y="75" text-anchor="end">${top}</text><text x="${left - 6}" y="187" text-anchor="end">${bottom}</text>`;
@@ -72,8 +73,8 @@ export function progressSvg(records: TrainingRecord[]): string {
       0,
       highest,
     ) +
-    panel(405, 'validation accuracy', '100%', '50%') +
-    curve(accuracies, 405, colours.orange, last.totalSteps, 0.5, 1) +
+    panel(405, 'validation accuracy', '100%', `${100 * floor}%`) +
+    curve(accuracies, 405, colours.orange, last.totalSteps, floor, 1) +
     '</svg>'
   );
 }
@@ -81,8 +82,16 @@ export function progressSvg(records: TrainingRecord[]): string {
 /** The least time between two drawings: a burst of messages would be lost, and nobody reads faster. */
 export const pauseMilliseconds = 500;
 
-/** A display below the cell, to be told of each record and, at the end, that it is the end. */
-export function trainingProgress(): { update(record: TrainingRecord): void; finish(): Promise<void> } {
+/**
+ * A display below the cell, to be told of each record and, at the end, that it is the end.
+ * @param title of the figure at the end. @default 'Fine-tuning'
+ */
+export function trainingProgress(title?: string): {
+  /** Draws it anew, twice a second at most, unless the record has an evaluation. */
+  update(record: TrainingRecord): void;
+  /** Puts the finished figure in the display's place. */
+  finish(): Promise<void>;
+} {
   const displayId = randomUUID();
   const records: TrainingRecord[] = [];
   let drawn = -Infinity;
@@ -95,7 +104,7 @@ export function trainingProgress(): { update(record: TrainingRecord): void; fini
       drawn = now;
     },
     async finish() {
-      if (records.length > 0) await showFigure(learningCurvesFigure(records), displayId);
+      if (records.length > 0) await showFigure(learningCurvesFigure(records, title), displayId);
     },
   };
 }

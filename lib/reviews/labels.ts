@@ -1,6 +1,7 @@
 /** From what stands in a label column to class numbers: whole numbers, stars, booleans and names, by a mapping or as they come. */
 import { ReviewsError } from './review.js';
 
+/** What the values of a label column mean. */
 export interface Classes {
   /** By class number. */
   names: string[];

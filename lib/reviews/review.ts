@@ -1,6 +1,7 @@
 /** What a review is here, wherever it came from, and how a row becomes one. */
 import { labelText, type Classes } from './labels.js';
 
+/** A text and its class. */
 export interface Review {
   text: string;
   /** Class number: an index into the label names. */
@@ -22,9 +23,13 @@ export class ReviewsError extends Error {
   override name = 'ReviewsError';
 }
 
+/** Counts that begin at 0. */
 export const nothingDropped = (): Dropped => ({ emptyText: 0, missingLabel: 0, belowThreshold: 0, unmappedLabel: 0 });
 
-/** What was left out, in words; empty when nothing was. */
+/**
+ * What was left out, in words; empty when nothing was.
+ * @param dropped counts of rows by reason
+ */
 export function describeDropped({ emptyText, missingLabel, belowThreshold, unmappedLabel }: Dropped): string {
   return [
     [emptyText, 'without text'],
@@ -46,7 +51,10 @@ export interface Reading {
   classes: Classes;
 }
 
-/** The columns that are read. */
+/**
+ * The columns that are read.
+ * @param reading which make the text and the label
+ */
 export const columnsOf = ({ textColumns, labelColumn }: Pick<Reading, 'textColumns' | 'labelColumn'>): string[] => [
   ...textColumns,
   ...(labelColumn === undefined ? [] : [labelColumn]),
@@ -62,6 +70,9 @@ export const textOf = (row: Record<string, unknown>, textColumns: string[]): str
 
 /**
  * Rows as reviews, those without text or label counted.
+ * @param rows values by column
+ * @param reading which columns make a review, and what their labels mean
+ * @param dropped counts on where it stands
  * @param where named in errors
  * @throws ReviewsError for a label that is none of the classes
  */

@@ -8,6 +8,7 @@ import { indexCsv, readCsv } from './csv.js';
 import { indexJsonLines, readJsonLines } from './json-lines.js';
 import { openParquet } from './parquet.js';
 
+/** A row as a file holds it, by the columns' names. */
 export type Row = Record<string, unknown>;
 
 /** A run of rows. */
@@ -32,11 +33,13 @@ export interface RowIndex {
 }
 
 /**
+ * Reads the rows of a chunk.
  * @param columns those to read; of others nothing is known
  * @throws ReviewsError when the file is broken there
  */
 export type ReadRows = (chunk: Chunk, columns: string[]) => Promise<Row[]>;
 
+/** A file of rows, opened: any run of them can be read. */
 export interface RowFile extends RowIndex {
   /** For the reader. */
   name: string;

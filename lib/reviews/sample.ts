@@ -81,6 +81,8 @@ async function sampleSplit(
 /**
  * Draws reviews. A data set's own splits are kept apart, in the column `split`: a fifth of the rows comes from its test
  * rows and a tenth from its validation rows, where it has them.
+ * @param source of openReviews; its `dropped` counts what is left out
+ * @param options how many, and by which chance
  * @param options.rows how many in all; -1 or more than there are for all of them, in their order. @default -1
  * @param options.seed @default 42
  * @param options.stratify each class in its share, not by chance alone. @default true
@@ -116,7 +118,14 @@ export async function sampleReviews(
   return reviewTable(drawn, source.labelNames);
 }
 
-/** How many rows to draw where nobody says: all; of a data set on the hub, and of one that is streamed, 20,000 with a GPU and 2,000 without. */
+/**
+ * How many rows to draw where nobody says: all; of a data set on the hub, and of one that is streamed, 20,000 with a GPU and
+ * 2,000 without.
+ * @param settings `rows`, where somebody says, and whether all is streamed
+ * @param source of openReviews
+ * @param device of describeDevice
+ * @returns what sampleReviews takes: -1 for all
+ */
 export function sampleSize(
   { rows, streaming }: { rows?: number | undefined; streaming: boolean },
   { files }: ReviewSource,

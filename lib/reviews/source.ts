@@ -24,19 +24,23 @@ export interface SourceFile {
   from: 'embedded' | 'local' | 'hub' | 'cache' | 'hub, by ranges';
 }
 
+/** Reviews that can be read: sampled by `sampleReviews`, or streamed by a `ReviewStream`. */
 export interface ReviewSource {
   /** For the reader. */
   name: string;
+  /** The files of each of the data set's own parts; a single file is all of `train`, files of a folder by their names. */
   splits: Partial<Record<SplitName, RowFile[]>>;
   /** Where the files are, for workers; none for what is in memory. */
   locations: Partial<Record<SplitName, RowLocation[]>>;
   reading: Reading;
+  /** Class names in order of their numbers. */
   labelNames: string[];
   /** Rows left out so far, of those that were read. */
   dropped: Dropped;
   files: SourceFile[];
 }
 
+/** How rows become reviews, where it does not go without saying. */
 export interface ReviewsOptions {
   /** Columns that make the text. Default: `text`, or what a data set of reviews calls it. */
   textColumns?: string[] | undefined;

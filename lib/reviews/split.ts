@@ -5,9 +5,13 @@ import { groupBy } from './group.js';
 import { normalizedText, ReviewsError } from './review.js';
 import { reviewsOf, rowsOf, type ReviewTable } from './table.js';
 
+/** Rows by what they are for; no text is in two parts. */
 export interface ReviewSplit {
+  /** To learn from. */
   train: ReviewTable;
+  /** To choose by: the best of the evaluations, and when to stop. */
   validation: ReviewTable;
+  /** For the final figures, and for nothing before them. */
   test: ReviewTable;
 }
 
@@ -20,6 +24,8 @@ const remedy = "Or say which labels count: TUNEBOOK_LABEL_MAPPING='1,2 -> negati
  * Splits by chance, each class for itself, copies of a text staying together. Where the rows' data set has splits of its
  * own (column `split`), they are kept: only what is missing is taken from the training rows, and training rows whose text
  * is in another part are left out.
+ * @param table of sampleReviews
+ * @param options how much goes where, and by which chance
  * @param options.seed default 42
  * @param options.validation share of the rows, default 0.1
  * @param options.test share of the rows, default 0.2

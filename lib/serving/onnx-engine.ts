@@ -18,7 +18,9 @@ export interface OnnxEngine {
   dispose(): Promise<void>;
 }
 
+/** How onnxruntime computes a model. */
 export interface OnnxEngineOptions {
+  /** Which of the exported files: in 32 bits, or in 8, smaller, faster, and now and then of another opinion. @default 'float32' */
   precision?: keyof typeof onnxFiles;
   /**
    * Texts of a batch. On a processor a few of like length are as fast as many would be without padding; of 32 reviews at a time

@@ -5,7 +5,11 @@ import { padBatch } from '../text/batches.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import { verdicts } from '../training/metrics.js';
 
-/** @returns the likelier class and its probability */
+/**
+ * Judges one sentence by a classifier on TensorFlow; an exported model is asked by openSentimentModel.
+ * @param tokenizer of the classifier's own folder
+ * @returns the likeliest class and its probability
+ */
 export function predictSentiment(
   classifier: Classifier,
   tokenizer: Tokenizer,

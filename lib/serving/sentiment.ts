@@ -1,31 +1,40 @@
 /**
  * Scoring without TensorFlow: `predictSentiment`, the original project's function, on an exported model. What serves, over
  * HTTP or in a file, goes through here.
+ *
+ * @module tunebook/serving/sentiment.js
  */
 import { labelNames, maxTokens } from '../model/config.js';
 import { loadTokenizer } from '../text/tokenizer.js';
 import { probabilities, verdicts } from '../training/metrics.js';
 import { openOnnxEngine, type OnnxEngineOptions } from './onnx-engine.js';
 
+export type { OnnxEngineOptions } from './onnx-engine.js';
+
 /** In the shape that transformers.js's pipeline gives it. */
 export interface Verdict {
+  /** The likeliest class's name. */
   label: string;
   /** The label's probability. */
   score: number;
 }
 
+/** An exported model, ready to be asked. */
 export interface SentimentModel {
   /** Class names in order of their numbers. */
   labels: string[];
-  /** The likeliest class of one sentence, or of each of many. */
+  /** The likeliest class of one sentence; one that is too long for the model is cut. */
   predictSentiment(sentence: string): Promise<Verdict>;
+  /** The likeliest class of each sentence, in their order; of none, none. */
   predictSentiment(sentences: string[]): Promise<Verdict[]>;
   /** Probabilities of all classes, in order of their numbers, for each sentence. */
   predictProbabilities(sentences: string[]): Promise<number[][]>;
+  /** Frees the model's memory; nothing can be asked afterwards. */
   dispose(): Promise<void>;
 }
 
 /**
+ * Opens an exported model in onnxruntime; TensorFlow is not loaded.
  * @param folder of an exported model (tunebook export)
  * @throws ModelFormatError when it was not exported, or lacks its tokenizer
  */

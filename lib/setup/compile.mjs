@@ -1,5 +1,6 @@
 // lib/dist, the package that notebooks import, and test/dist.
 // @ts-check
+import fs from 'node:fs';
 import path from 'node:path';
 import { root } from './paths.mjs';
 import { run } from './run.mjs';
@@ -26,7 +27,8 @@ const compilation = (name, stamp, project, folders, result) => ({
     ),
   makes: [path.join(root, result)],
   make: () =>
-    run(process.execPath, [tsc, '-b', project], {
+    // What a deleted folder held, tsc would take for made: its own notes lie elsewhere.
+    run(process.execPath, [tsc, '-b', ...(fs.existsSync(path.join(root, result)) ? [] : ['--force']), project], {
       cwd: root,
       what: `Compiling ${folders.at(-1)}`,
       remedy: 'Mend the errors above.',

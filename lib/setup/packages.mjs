@@ -2,6 +2,7 @@
 // @ts-check
 import fs from 'node:fs';
 import path from 'node:path';
+import { npmCommand } from './npm.mjs';
 import { freeMegabytes, root } from './paths.mjs';
 import { run } from './run.mjs';
 import { hash, hashFiles } from './steps.mjs';
@@ -23,7 +24,8 @@ export const packages = {
   },
   makes: [path.join(root, 'node_modules/tslab'), path.join(root, 'node_modules/typescript')],
   async make() {
-    await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
+    const [command, ...words] = await npmCommand();
+    await run(command, [...words, 'ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
       cwd: root,
       what: 'Installing npm packages',
       remedy: 'Check that the npm registry can be reached (npm ping), then run it again.',

@@ -2,14 +2,15 @@
 // This file and those that import it are all that a Node too old for the rest must be able to read.
 // @ts-check
 import { SetupError } from './run.mjs';
-import { checkNode } from './tools.mjs';
+import { checkNode, checkSystem } from './tools.mjs';
 
 /**
- * @param {{ quiet: boolean, tests: boolean }} options see setUp
+ * @param {{ quiet: boolean, tests: boolean, through?: string | undefined }} options see setUp
  * @returns {Promise<boolean>} whether all is there; if not, the exit code is set and the reason said
  */
 export function prepare(options) {
   return Promise.resolve()
+    .then(checkSystem)
     .then(checkNode)
     .then(() => import('./set-up.mjs'))
     .then(({ setUp }) => setUp(options))

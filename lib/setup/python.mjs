@@ -47,7 +47,7 @@ export const pythonEnvironment = {
 };
 
 /** The kernel's specification: written each time that Node's own place has changed. */
-const kernelFile = path.join(venv, 'share/jupyter/kernels/tslab/kernel.json');
+export const kernelFile = path.join(venv, 'share/jupyter/kernels/tslab/kernel.json');
 const kernelSpecification = () =>
   JSON.stringify(
     {

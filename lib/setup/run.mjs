@@ -6,6 +6,15 @@ import { spawn } from 'node:child_process';
 export class SetupError extends Error {
   /** @override */
   name = 'SetupError';
+  /**
+   * @param {string} what happened, and to what
+   * @param {string} [remedy] what to do next
+   */
+  constructor(what, remedy) {
+    super(remedy ? `${what} ${remedy}` : what);
+    this.what = what;
+    this.remedy = remedy;
+  }
 }
 
 /**

@@ -12,37 +12,65 @@ import { isDone, perform } from './steps.mjs';
 import { addon, tensorflowRuntime } from './tensorflow.mjs';
 import { checkCompiler, findPython } from './tools.mjs';
 
-/** Two set-ups at once would move each other's files away. The lock of a process that is no more does not count. */
+const lockFile = path.join(workFolder, 'set-up.pid');
+
+/** The process of a set-up that is under way, or 0. The lock of a process that is no more does not count. */
+export function setUpUnderWay() {
+  const other = fs.existsSync(lockFile) ? Number(fs.readFileSync(lockFile, 'utf8')) : 0;
+  return other && fs.existsSync(`/proc/${other}`) ? other : 0;
+}
+
+/** Two set-ups at once would move each other's files away. */
 function lock() {
-  const file = path.join(workFolder, 'set-up.pid');
   fs.mkdirSync(workFolder, { recursive: true });
-  const other = fs.existsSync(file) ? Number(fs.readFileSync(file, 'utf8')) : 0;
-  if (other && fs.existsSync(`/proc/${other}`))
+  const other = setUpUnderWay();
+  if (other)
     throw new SetupError(
       `Another set-up is under way in this checkout (process ${other}). Wait until it has ended, then run it again.`,
     );
-  fs.writeFileSync(file, String(process.pid));
-  process.on('exit', () => fs.rmSync(file, { force: true }));
+  fs.writeFileSync(lockFile, String(process.pid));
+  process.on('exit', () => fs.rmSync(lockFile, { force: true }));
+}
+
+/** The steps that every command needs, in the order in which each needs those before it. */
+export const commonSteps = [
+  packages,
+  pythonEnvironment,
+  kernel,
+  tensorflowRuntime,
+  addon,
+  compiledLibrary,
+  embeddedModel,
+  embeddedReviews,
+];
+
+/** @param {string} through @returns {import('./steps.mjs').Step[]} */
+function stepsThrough(through) {
+  const last = commonSteps.findIndex(({ stamp }) => stamp === through);
+  if (last < 0)
+    throw new SetupError(
+      `There is no step '${through}'; --through takes ${commonSteps.map(({ stamp }) => stamp).join(', ')}.`,
+    );
+  return commonSteps.slice(0, last + 1);
 }
 
 /**
+ * Disk that the steps still need.
+ * @param {import('./steps.mjs').Step[]} steps
+ */
+export const megabytesNeeded = (steps) =>
+  steps.reduce((sum, each) => sum + (isDone(each) ? 0 : (each.megabytes ?? 0)), 0);
+
+/**
  * Says what it does on standard error: what `tunebook … --json` prints is for machines.
- * @param {{ quiet: boolean, tests: boolean }} options quiet: says nothing when there is nothing to do; tests: compiles them too
+ * @param {{ quiet: boolean, tests: boolean, through?: string | undefined }} options quiet: says nothing when there is nothing to
+ *   do; tests: compiles them too; through: the step, by its stamp, after which it ends: an image has a layer for each
  * @throws {SetupError} in words for the person who sees it
  */
-export async function setUp({ quiet, tests }) {
+export async function setUp({ quiet, tests, through }) {
   const started = performance.now();
-  const steps = [
-    packages,
-    pythonEnvironment,
-    kernel,
-    tensorflowRuntime,
-    addon,
-    compiledLibrary,
-    embeddedModel,
-    embeddedReviews,
-  ];
-  if (tests) steps.push(compiledTests);
+  const wanted = through === undefined ? commonSteps : stepsThrough(through);
+  const steps = tests ? [...wanted, compiledTests] : wanted;
   let made = 0;
   for (const [index, step] of steps.entries()) {
     // npm removes what set-up had put into node_modules, so each step is looked at when its turn comes.
@@ -52,7 +80,7 @@ export async function setUp({ quiet, tests }) {
       // What the machine lacks is said before anything is fetched.
       if (!isDone(pythonEnvironment)) findPython();
       if (!isDone(addon)) checkCompiler();
-      const needed = steps.reduce((sum, each) => sum + (isDone(each) ? 0 : (each.megabytes ?? 0)), 0);
+      const needed = megabytesNeeded(steps);
       if (freeMegabytes() < needed)
         throw new SetupError(
           `About ${(needed / 1000).toFixed(1)} GB of disk are needed and ${(freeMegabytes() / 1000).toFixed(1)} GB are free ` +

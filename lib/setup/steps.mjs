@@ -40,14 +40,12 @@ export function filesUnder(folder, pattern) {
 /** @param {Step} step */
 const stampOf = (step) => path.join(workFolder, 'done', step.stamp);
 
+/** What a step was last made from; nothing where it never was, or was interrupted. @param {Step} step */
+export const madeFrom = (step) => (fs.existsSync(stampOf(step)) ? fs.readFileSync(stampOf(step), 'utf8') : undefined);
+
 /** @param {Step} step */
 export function isDone(step) {
-  const stamp = stampOf(step);
-  return (
-    fs.existsSync(stamp) &&
-    fs.readFileSync(stamp, 'utf8') === step.fingerprint() &&
-    step.makes.every((file) => fs.existsSync(file))
-  );
+  return madeFrom(step) === step.fingerprint() && step.makes.every((file) => fs.existsSync(file));
 }
 
 /** @param {Step} step */

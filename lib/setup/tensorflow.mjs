@@ -10,19 +10,35 @@ import { addonPackage, root, tensorflowFolder } from './paths.mjs';
 import { SetupError, run } from './run.mjs';
 import { filesUnder, hash, hashFiles } from './steps.mjs';
 
+/** @typedef {'cpu' | 'gpu'} Kind a build of TensorFlow */
+
+/** @type {boolean | undefined} asked for once a process: nvidia-smi can take seconds */
+let gpuListed;
+
+function listsGpu() {
+  if (gpuListed === undefined) {
+    const seen = spawnSync('nvidia-smi', ['--list-gpus'], { encoding: 'utf8', timeout: 30_000 });
+    gpuListed = seen.status === 0 && /^GPU 0/m.test(seen.stdout);
+  }
+  return gpuListed;
+}
+
 /**
  * Which build this machine gets: TUNEBOOK_TENSORFLOW, else the GPU's where nvidia-smi lists one.
- * @returns {'cpu' | 'gpu'}
+ * @returns {Kind}
+ * @throws {SetupError} when TUNEBOOK_TENSORFLOW is neither
  */
 export function tensorflowKind() {
   const asked = process.env['TUNEBOOK_TENSORFLOW'];
   if (asked === 'cpu' || asked === 'gpu') return asked;
   if (asked) throw new SetupError(`TUNEBOOK_TENSORFLOW is '${asked}'; it takes cpu or gpu.`);
-  const seen = spawnSync('nvidia-smi', ['--list-gpus'], { encoding: 'utf8' });
-  return seen.status === 0 && /^GPU 0/m.test(seen.stdout) ? 'gpu' : 'cpu';
+  return listsGpu() ? 'gpu' : 'cpu';
 }
 
 const runtime = () => path.join(tensorflowFolder, tensorflowKind());
+
+/** Changes when the libraries of a build must be fetched again. @param {Kind} kind */
+export const runtimeFingerprint = (kind) => hash(JSON.stringify(sourcesOf(`tensorflow-${kind}`)));
 
 /** @type {import('./steps.mjs').Step} */
 export const tensorflowRuntime = {
@@ -31,7 +47,7 @@ export const tensorflowRuntime = {
   get megabytes() {
     return tensorflowKind() === 'gpu' ? 9000 : 1500;
   },
-  fingerprint: () => hash(JSON.stringify(sourcesOf(`tensorflow-${tensorflowKind()}`))),
+  fingerprint: () => runtimeFingerprint(tensorflowKind()),
   get makes() {
     return [path.join(runtime(), 'tensorflow/libtensorflow.so')];
   },
@@ -62,6 +78,7 @@ export const tensorflowRuntime = {
 const patchFile = 'lib/setup/addon.patch';
 const kernelFolder = 'lib/tensorflow/native';
 const addonFolder = path.join(addonPackage, 'lib/napi-v8');
+export const addonFile = path.join(addonFolder, 'tfjs_binding.node');
 
 /**
  * Applies the project's patch to the addon's sources.
@@ -86,18 +103,28 @@ export async function patchSources(patch, folder) {
 /** What this machine's processor can do: the kernels are compiled for it, and again when it is another. */
 const processor = () => /^flags.*$/m.exec(fs.readFileSync('/proc/cpuinfo', 'utf8'))?.[0] ?? '';
 
+/**
+ * What the addon is made from, in three parts, so that it can be told which of them has changed.
+ * @param {Kind} kind
+ */
+export const addonParts = (kind) => ({
+  runtime: runtimeFingerprint(kind),
+  sources: hashFiles(
+    patchFile,
+    'package-lock.json',
+    'lib/setup/tensorflow.mjs',
+    ...filesUnder(kernelFolder, /\.(cc|h)$/),
+  ),
+  processor: hash(processor()),
+});
+
 /** @type {import('./steps.mjs').Step} */
 export const addon = {
   name: 'TensorFlow addon (compiling, about 25 s)',
   stamp: 'addon',
   silent: true,
-  fingerprint: () =>
-    hash(
-      tensorflowRuntime.fingerprint(),
-      hashFiles(patchFile, 'package-lock.json', 'lib/setup/tensorflow.mjs', ...filesUnder(kernelFolder, /\.(cc|h)$/)),
-      processor(),
-    ),
-  makes: [path.join(addonFolder, 'tfjs_binding.node')],
+  fingerprint: () => JSON.stringify(addonParts(tensorflowKind())),
+  makes: [addonFile],
   async make() {
     const libraries = path.join(runtime(), 'tensorflow');
     const load = createRequire(import.meta.url);

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { SetupError } from './run.mjs';
 
 /** @param {string} command @param {string[]} argv */
-const answers = (command, argv) => spawnSync(command, argv, { encoding: 'utf8' }).status === 0;
+const answers = (command, argv) => spawnSync(command, argv, { encoding: 'utf8', timeout: 30_000 }).status === 0;
 
 /** @param {string} version like 20.19.0 @returns {boolean} */
 export function nodeIsNewEnough(version) {
@@ -23,25 +23,30 @@ export function findPython() {
   const recent = candidates.filter((name) => answers(name, ['-c', 'import sys; sys.exit(sys.version_info < (3, 10))']));
   if (recent.length === 0)
     throw new SetupError(
-      `No Python 3.10 or newer was found (looked for ${candidates.join(', ')}). Install it (Debian, Ubuntu: sudo apt-get install ` +
-        'python3 python3-venv python3-pip), or name one in TUNEBOOK_PYTHON.',
+      `No Python 3.10 or newer was found (looked for ${candidates.join(', ')}).`,
+      'Install it (Debian, Ubuntu: sudo apt-get install python3 python3-venv python3-pip), or name one in TUNEBOOK_PYTHON.',
     );
   const whole = recent.find((name) => answers(name, ['-c', 'import venv, ensurepip']));
   if (!whole)
     throw new SetupError(
-      `${recent[0]} has no venv or no pip. Install them (Debian, Ubuntu: sudo apt-get install python3-venv python3-pip).`,
+      `${recent[0]} has no venv or no pip.`,
+      'Install them (Debian, Ubuntu: sudo apt-get install python3-venv python3-pip).',
     );
   return whole;
 }
 
-/** @throws {SetupError} when this Node is too old or this is not Linux x64 */
-export function checkNode() {
+/** @throws {SetupError} when this is not Linux x64 */
+export function checkSystem() {
   if (process.platform !== 'linux' || process.arch !== 'x64')
     throw new SetupError(`Tunebook runs on Linux x64; this is ${process.platform} ${process.arch}.`);
+}
+
+/** @throws {SetupError} when this Node is too old */
+export function checkNode() {
   if (!nodeIsNewEnough(process.versions.node))
     throw new SetupError(
-      `Node ${process.versions.node} is too old or unsupported: Tunebook needs 20.19 or newer, 22 or newer. Install one (for ` +
-        "example: npx --yes node@22, nvm install 22, or your system's package) and run it again.",
+      `Node ${process.versions.node} is too old or unsupported: Tunebook needs 20.19 or newer, 22 or newer.`,
+      "Install one (for example: npx --yes node@22, nvm install 22, or your system's package) and run it again.",
     );
 }
 
@@ -49,6 +54,7 @@ export function checkNode() {
 export function checkCompiler() {
   if (!answers('g++', ['--version']))
     throw new SetupError(
-      'g++ is missing; it compiles the TensorFlow addon. Install it (Debian, Ubuntu: sudo apt-get install g++).',
+      'g++ is missing; it compiles the TensorFlow addon.',
+      'Install it (Debian, Ubuntu: sudo apt-get install g++).',
     );
 }

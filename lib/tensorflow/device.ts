@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import os from 'node:os';
 import { backend, binding } from './runtime.js';
 
+/** A processor or a GPU, as TensorFlow uses it. */
 export interface Device {
   kind: 'CPU' | 'GPU';
   /** The processor's or the GPU's own name. */

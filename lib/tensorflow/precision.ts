@@ -7,7 +7,9 @@ import fs from 'node:fs';
 import { computeCapability } from './device.js';
 import { backend } from './runtime.js';
 
+/** The type of matrix products; all else is float32. */
 export type Precision = 'float32' | 'bfloat16' | 'float16';
+/** A precision, or `auto` for what the device does well, see `bestPrecision`. */
 export type PrecisionSetting = 'auto' | Precision;
 
 /** A setting as a precision: `auto` is what is best here. */

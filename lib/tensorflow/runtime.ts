@@ -3,6 +3,8 @@
  *
  * Everything that wants a tensor imports `tf` from here, never from a tfjs package, so that what must happen before
  * TensorFlow is loaded (environment, functions that Node has dropped) happens once and first.
+ *
+ * @module tunebook/tensorflow/runtime.js
  */
 import { createRequire } from 'node:module';
 import type * as TensorFlow from '@tensorflow/tfjs-node-gpu';
@@ -22,21 +24,32 @@ export interface OutputMetadata {
   dtype: number;
 }
 
+/** A device that TensorFlow sees. */
 export interface NativeDevice {
   name: string;
   type: string;
   memoryBytes: number;
 }
 
-interface Binding {
+/** The addon's functions and TensorFlow's numbers of types and attributes. */
+export interface Binding {
+  /** Runs a kernel on tensors, by their ids. */
   executeOp: (kernel: string, attributes: Attribute[], inputIds: number[], outputs: number) => OutputMetadata[];
+  /** Copies numbers to the device. @returns the tensor's id */
   createTensor: (shape: number[], dtype: number, values: unknown) => number;
+  /** Copies a tensor's numbers to JavaScript, when they are computed. */
   tensorDataSync: (id: number) => unknown;
+  /** Frees a tensor's memory. */
   deleteTensor: (id: number) => void;
+  /** Makes a function of a serialized GraphDef, which runs as a kernel of that name; the project's own (addon.patch). */
   addGraph: (name: string, graphDef: Uint8Array, inputs: string[], outputs: string[], effects: string[]) => void;
+  /** Removes a function that `addGraph` made. */
   removeFunction: (name: string) => void;
+  /** The devices that TensorFlow sees; the project's own (addon.patch). */
   listDevices: () => NativeDevice[];
+  /** Tensors alive, for tests that look for leaks. */
   getNumOfTensors: () => number;
+  /** Whether kernels run on a GPU. */
   isUsingGpuDevice: () => boolean;
   TF_Version: string;
   TF_FLOAT: number;
@@ -51,11 +64,18 @@ interface Binding {
   TF_ATTR_SHAPE: number;
 }
 
-interface NativeBackend {
+/** What is used of tfjs's native backend. */
+export interface NativeBackend {
   binding: Binding;
   isUsingGpuDevice: boolean;
-  tensorMap: { get(dataId: object): { dtype: number } };
+  /** What the device holds of a tensor, by its `dataId`. */
+  tensorMap: {
+    /** The number of the type that it has there. */
+    get(dataId: object): { dtype: number };
+  };
+  /** The ids by which kernels take tensors; what JavaScript alone holds is put on the device. */
   getInputTensorIds(tensors: Tensor[]): number[];
+  /** A kernel's result as a tensor of tfjs. */
   createOutputTensor(metadata: OutputMetadata): Tensor;
 }
 
@@ -125,6 +145,7 @@ export const typeAttributeOf = (dtype: number, name = 'T'): Attribute => ({
 /** An attribute that is a type of tfjs, `T` unless named otherwise. */
 export const typeAttribute = (dtype: DataType, name = 'T'): Attribute => typeAttributeOf(typeNumbers[dtype]!, name);
 
+/** An attribute that is true or false. */
 export const boolAttribute = (name: string, value: boolean): Attribute => ({ name, type: binding.TF_ATTR_BOOL, value });
 
 /** The number of the type that a tensor has on the device. */

@@ -1,6 +1,8 @@
 /**
  * TensorFlow resource variables: state that stays on the device and is updated in place by one fused kernel. tfjs's own
  * variables are replaced, not updated: its Adam makes a dozen copies of every parameter at each step.
+ *
+ * @module tunebook/tensorflow/variables.js
  */
 import type { Tensor } from '@tensorflow/tfjs';
 import { backend, binding, tf, typeAttribute } from './runtime.js';
@@ -14,6 +16,7 @@ export const variableOf = (id: number): ResourceVariable | undefined => alive.ge
 /** A float32 variable on the device. */
 export class ResourceVariable {
   readonly shape: number[];
+  /** How many numbers. */
   readonly size: number;
   /** The id that kernels take. */
   readonly handle: number;
@@ -37,6 +40,7 @@ export class ResourceVariable {
     this.assign(initial);
   }
 
+  /** Whether its memory was freed; it must not be used any more. */
   get isDisposed(): boolean {
     return !alive.has(this.handle);
   }

@@ -6,19 +6,23 @@ import { seededRandom, shuffle } from './random.js';
 
 /** Padded texts as a model takes them. */
 export interface EncodedBatch {
-  /** [batch * tokens], row by row. */
+  /** Token ids, [batch * tokens], row by row. */
   inputIds: Int32Array;
-  /** [batch]: how many tokens of each text are no padding, which stands behind them. */
+  /** How many tokens of each text are no padding, which stands behind them; [batch]. */
   lengths: Int32Array;
+  /** Texts. */
   batch: number;
+  /** Tokens of each text, padding included. */
   tokens: number;
 }
 
+/** Padded texts with their classes, as training takes them. */
 export interface LabelledBatch extends EncodedBatch {
-  /** [batch], class numbers. */
+  /** Class numbers, [batch]. */
   labels: Int32Array;
 }
 
+/** Tokenized texts with their classes, of any lengths; of `encodeReviews`. */
 export interface EncodedReviews {
   /** A text's token ids, [CLS] and [SEP] included. */
   ids: Int32Array[];
@@ -28,6 +32,7 @@ export interface EncodedReviews {
 
 /** A batch that remembers which rows it holds. */
 export interface IndexedBatch extends LabelledBatch {
+  /** Row numbers among the reviews that the batch was made of; [batch]. */
   indices: number[];
 }
 
@@ -40,6 +45,8 @@ const padToMultipleOf = (tokens: number) => (tokens <= 128 ? 8 : tokens <= 256 ?
 
 /**
  * Rows padded to the longest among them, rounded up to a multiple of 8 tokens, of 16 above 128 and of 32 above 256.
+ * @param reviews which the rows are of
+ * @param indices numbers of the rows, one at least
  * @param maxTokens what a model can take at most; default: no limit
  */
 export function padBatch({ ids, labels }: EncodedReviews, indices: number[], maxTokens = Infinity): IndexedBatch {
@@ -71,6 +78,8 @@ const batchesInNeighbourhood = 50;
  * One epoch's batches, each row once. Rows are shuffled, neighbourhoods of 50 batches sorted by length and cut, and the
  * batches shuffled again; the one with the longest text comes first, so that too little memory shows at once
  * (as transformers' LengthGroupedSampler does).
+ * @param reviews all rows of an epoch
+ * @param options size and order of the batches
  * @param options.epoch another order for each, the same for the same seed
  * @param options.groupByLength false for batches in shuffled order
  * @param options.maxTokens see padBatch

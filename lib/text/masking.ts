@@ -10,6 +10,7 @@ import type { TokenizerFiles } from './tokenizer.js';
 
 /** What must be known of a vocabulary to hide its tokens. */
 export interface MaskingVocabulary {
+  /** Rows of the model's table of words. */
   size: number;
   /** The token that hides others. */
   mask: number;
@@ -17,9 +18,13 @@ export interface MaskingVocabulary {
   special: Set<number>;
   /** 1 for each token that goes on with a word. */
   continues: Uint8Array;
+  /** What each token stands for, as the vocabulary writes it. */
+  pieces: string[];
 }
 
 /**
+ * What a tokenizer's files say of its vocabulary.
+ * @param files of readTokenizer
  * @param size of the model's table of words
  * @throws ModelFormatError for a tokenizer that has no token that hides others
  */
@@ -34,28 +39,34 @@ export function maskingVocabulary({ tokenizer, config }: TokenizerFiles, size: n
       'The tokenizer has no token that hides others ([MASK] or <mask>): this model was not made to guess hidden words.',
     );
   const continues = new Uint8Array(size);
+  const pieces = new Array<string>(size).fill('');
   // WordPiece marks what goes on with a word, byte-level BPE and Unigram what begins one.
   const vocabulary = Array.isArray(model?.vocab)
     ? model.vocab.map(([piece], id) => [piece, id] as const)
     : Object.entries(model?.vocab ?? {});
   const isWordPiece = model?.type === 'WordPiece';
-  for (const [piece, id] of vocabulary)
-    if (id < size && (isWordPiece ? piece.startsWith('##') : !/^[Ġ▁]/.test(piece))) continues[id] = 1;
+  for (const [piece, id] of vocabulary) {
+    if (id >= size) continue;
+    pieces[id] = piece;
+    if (isWordPiece ? piece.startsWith('##') : !/^[Ġ▁]/.test(piece)) continues[id] = 1;
+  }
   const special = new Set(added.filter((token) => token.special).map(({ id }) => id));
-  return { size, mask, special, continues };
+  return { size, mask, special, continues, pieces };
 }
 
+/** A batch with hidden tokens, n of them to be guessed. */
 export interface MaskedBatch extends EncodedBatch {
-  /** [n], which tokens are to be guessed: text * tokens + token. Filled up with the first, see `weights`. */
+  /** Which tokens are to be guessed, as text * tokens + token; [n]. Filled up with 0, see `weights`. */
   positions: Int32Array;
-  /** [n], what they were. */
+  /** What they were, [n]. */
   targets: Int32Array;
-  /** [n], 1 for each that counts, 0 for what n is filled up with. */
+  /** 1 for each that counts, 0 for what n is filled up with; [n]. */
   weights: Float32Array;
   /** How many count. */
   masked: number;
 }
 
+/** Which tokens are hidden. */
 export interface MaskingOptions {
   /** Share of the tokens that are chosen. @default 0.15 */
   probability?: number;
@@ -74,7 +85,10 @@ function roomFor(masked: number, cells: number, probability: number): number {
 }
 
 /**
- * Hides tokens of a batch.
+ * Hides tokens of a batch: of those that are chosen 80 % become the token that hides, 10 % another by chance, and 10 % stay.
+ * @param batch is not changed
+ * @param vocabulary of maskingVocabulary
+ * @param options how many are chosen, and of what
  * @param seeds of chance: the same for the same
  */
 export function maskBatch(

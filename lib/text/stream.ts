@@ -27,11 +27,13 @@ export interface StreamPosition {
   batch: number;
 }
 
+/** A batch of a stream; its indices are those of its block. */
 export interface StreamedBatch extends IndexedBatch {
   /** The position behind it. */
   next: StreamPosition;
 }
 
+/** How a stream is read. */
 export interface StreamOptions {
   /** The model's, for its tokenizer. */
   tokenizerFolder: string;
@@ -87,6 +89,7 @@ export interface BatchOptions {
   maxTokens?: number;
 }
 
+/** Training rows that are read while training runs, epoch after epoch, in memory that does not grow with them. */
 export class ReviewStream {
   /** Rows of an epoch, those included that will turn out to be of no use. */
   readonly rows: number;
@@ -101,7 +104,11 @@ export class ReviewStream {
   readonly #blockRows: number;
   readonly #ahead: number;
 
-  /** @throws ReviewsError for a source that is in memory and needs no streaming */
+  /**
+   * @param source of openReviews with `streaming`
+   * @param options how it is read
+   * @throws ReviewsError for a source that is in memory and needs no streaming
+   */
   constructor(
     { name, splits, locations, reading, dropped }: ReviewSource,
     {

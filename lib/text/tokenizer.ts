@@ -17,6 +17,7 @@ const HuggingFaceTokenizer = tokenizers.Tokenizer as unknown as new (
   config: object,
 ) => WholeTokenizer;
 
+/** Makes token ids of texts. */
 export interface Tokenizer {
   /** Token ids with the opening and the closing one, cut to `maxLength` tokens (default 512). */
   encode(text: string, maxLength?: number): Int32Array;
@@ -25,7 +26,7 @@ export interface Tokenizer {
 }
 
 /** What is looked at of tokenizer.json. */
-interface TokenizerDefinition {
+export interface TokenizerDefinition {
   normalizer?: { type: string } | null;
   pre_tokenizer?: { type: string } | null;
   /** The pieces by name, or, of Unigram, in order with their scores. */
@@ -42,7 +43,9 @@ interface TokenizerDefinition {
 
 /** A tokenizer's files, parsed. */
 export interface TokenizerFiles {
+  /** tokenizer.json. */
   tokenizer: TokenizerDefinition;
+  /** tokenizer_config.json; empty where there is none. */
   config: object;
 }
 
@@ -68,6 +71,8 @@ export function readTokenizer(folder: string): TokenizerFiles {
 
 /**
  * Writes a tokenizer's files into a folder, which is there.
+ * @param files of readTokenizer
+ * @param folder where tokenizer.json and tokenizer_config.json go
  * @param maxTokens what the model takes at most: where the files say more or nothing, transformers and transformers.js would give it
  *   texts that it cannot take. Default: as the files have it
  */

@@ -6,8 +6,10 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { TrainingRecord } from '../training/loop.js';
 
+/** The journal's name in a run's folder. */
 export const journalFile = 'journal.jsonl';
 
+/** A journal that is written on, of `openJournal`. */
 export interface Journal {
   /** Appends one entry with the time. */
   write(kind: string, entry: object): void;

@@ -52,6 +52,9 @@ const fixedMasks = 0x5eed;
 
 /**
  * How well a model guesses hidden tokens of texts. Which are hidden follows from the texts and the batch size alone.
+ * @param texts their labels are not looked at
+ * @param vocabulary of maskingVocabulary
+ * @param options how they are batched, and which tokens are hidden, see MaskingOptions
  * @param options.batchSize default 64
  * @param options.tick awaited between batches; may throw to interrupt
  */
@@ -98,10 +101,15 @@ export async function evaluateMasked(
 
 /**
  * Adapts a masked-language model in place. The best look at the validation texts is the one with the lowest loss.
+ * @param data what to read, and what to look at meanwhile
  * @param data.train texts to read, whole in memory or streamed; their labels are not looked at
  * @param data.validation looked at every evalSteps updates, or after each epoch, with the same tokens hidden each time
- * @param options.arguments see TrainingArguments
+ * @param vocabulary of maskingVocabulary
+ * @param options who watches, and where checkpoints go
+ * @param options.arguments see TrainingArguments; what is left out has its default
  * @param options.masking see MaskingOptions
+ * @param options.onRecord called after each update
+ * @param options.signal ends training after the current update
  * @param options.tokenizerFolder where the tokenizer's files are, which belong to a checkpoint
  * @throws RangeError for arguments that cannot be, before any work
  * @throws DivergedError when the loss is not a number; the parameters are those of the step before

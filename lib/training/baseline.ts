@@ -7,8 +7,11 @@
 import { reviewsOf, type ReviewTable } from '../reviews/table.js';
 import { wilsonInterval, type Interval } from './metrics.js';
 
+/** How good a baseline is on the test rows. */
 export interface BaselineResult {
+  /** A share, from 0 to 1. */
   accuracy: number;
+  /** 95 % interval of the accuracy. */
   interval: Interval;
 }
 
@@ -33,7 +36,7 @@ function terms(text: string): string[] {
 }
 
 /** Columns and values of the entries that are not 0. */
-interface SparseRow {
+export interface SparseRow {
   columns: number[];
   values: number[];
 }
@@ -67,6 +70,8 @@ function largestEigenvalue(rows: SparseRow[], size: number): number {
  * Logistic regression as scikit-learn's LogisticRegression(C): the minimum of C · Σ loss + ½ |weights|², the intercept not
  * penalised. By Nesterov's accelerated gradient, restarted where it overshoots (O'Donoghue and Candès, 2015).
  * @param labels 0 or 1 a row
+ * @param size columns there are
+ * @param c inverse strength of the penalty
  * @returns weights, the intercept last
  */
 export function logisticRegression(rows: SparseRow[], labels: number[], size: number, c: number): Float64Array {
@@ -95,47 +100,74 @@ export function logisticRegression(rows: SparseRow[], labels: number[], size: nu
   return weights;
 }
 
-/** Fits a bag of words on the training rows and answers the test rows. */
-export function bagOfWordsBaseline(trainTable: ReviewTable, testTable: ReviewTable): BaselineResult {
-  const [train, test] = [reviewsOf(trainTable), reviewsOf(testTable)];
-  const columnOf = new Map<string, number>();
-  const documents: number[] = [];
-  const counted = train.map(({ text }) => {
-    const counts = new Map<number, number>();
-    for (const term of terms(text)) {
-      let column = columnOf.get(term);
-      if (column === undefined) columnOf.set(term, (column = columnOf.size));
-      counts.set(column, (counts.get(column) ?? 0) + 1);
-    }
-    for (const column of counts.keys()) documents[column] = (documents[column] ?? 0) + 1;
-    return counts;
-  });
-  const inverse = documents.map((count) => Math.log((1 + train.length) / (1 + count)) + 1);
+/** How often each term that has a column occurs; of training texts every term gets one. */
+function countTerms(text: string, columnOf: (term: string) => number | undefined): Map<number, number> {
+  const counts = new Map<number, number>();
+  for (const term of terms(text)) {
+    const column = columnOf(term);
+    if (column !== undefined) counts.set(column, (counts.get(column) ?? 0) + 1);
+  }
+  return counts;
+}
+
+/** A fitted bag of words. */
+export interface BagOfWords {
+  /** The probability of each class, in order of their numbers. */
+  probabilities(text: string): number[];
+}
+
+/**
+ * Fits a bag of words.
+ * @param labels class numbers from 0, one a text
+ */
+export function fitBagOfWords(texts: string[], labels: number[]): BagOfWords {
+  const columns = new Map<string, number>();
+  const newColumn = (term: string) => {
+    if (!columns.has(term)) columns.set(term, columns.size);
+    return columns.get(term)!;
+  };
+  const counted = texts.map((text) => countTerms(text, newColumn));
+  const documents = new Array<number>(columns.size).fill(0);
+  for (const counts of counted) for (const column of counts.keys()) documents[column]!++;
+  const inverse = documents.map((count) => Math.log((1 + texts.length) / (1 + count)) + 1);
   const weigh = (counts: Map<number, number>): SparseRow => {
-    const columns = [...counts.keys()];
-    const values = columns.map((column) => (1 + Math.log(counts.get(column)!)) * inverse[column]!);
+    const present = [...counts.keys()];
+    const values = present.map((column) => (1 + Math.log(counts.get(column)!)) * inverse[column]!);
     const length = Math.hypot(...values) || 1;
-    return { columns, values: values.map((value) => value / length) };
+    return { columns: present, values: values.map((value) => value / length) };
   };
   const rows = counted.map(weigh);
   // Two classes need one model, more need one each: is it this class or another?
-  const classes = Math.max(...train.map(({ label }) => label)) + 1;
+  const classes = labels.reduce((most, label) => Math.max(most, label), 0) + 1;
   const models = (classes === 2 ? [1] : [...Array(classes).keys()]).map((wanted) =>
     logisticRegression(
       rows,
-      train.map(({ label }) => (label === wanted ? 1 : 0)),
-      columnOf.size,
+      labels.map((label) => (label === wanted ? 1 : 0)),
+      columns.size,
       4,
     ),
   );
-  const right = test.filter(({ text, label }) => {
-    const counts = new Map<number, number>();
-    for (const term of terms(text)) {
-      const column = columnOf.get(term);
-      if (column !== undefined) counts.set(column, (counts.get(column) ?? 0) + 1);
-    }
-    const scores = models.map((weights) => score(weigh(counts), weights));
-    return (classes === 2 ? Number(scores[0]! > 0) : scores.indexOf(Math.max(...scores))) === label;
-  });
+  return {
+    probabilities(text) {
+      const row = weigh(countTerms(text, (term) => columns.get(term)));
+      const found = models.map((weights) => sigmoid(score(row, weights)));
+      if (classes === 2) return [1 - found[0]!, found[0]!];
+      const total = found.reduce((a, b) => a + b, 0);
+      return found.map((share) => share / total);
+    },
+  };
+}
+
+/** The class of the highest probability. */
+const likeliest = (shares: number[]) => shares.indexOf(Math.max(...shares));
+
+/** Fits a bag of words on the training rows and answers the test rows. */
+export function bagOfWordsBaseline(trainTable: ReviewTable, testTable: ReviewTable): BaselineResult {
+  const [train, test] = [reviewsOf(trainTable), reviewsOf(testTable)];
+  const bag = fitBagOfWords(
+    train.map(({ text }) => text),
+    train.map(({ label }) => label),
+  );
+  const right = test.filter(({ text, label }) => likeliest(bag.probabilities(text)) === label);
   return outcome(right.length, test.length);
 }

@@ -26,8 +26,11 @@ export interface TrainerState {
   data: string;
   /** Rows trained on, counted as often as they were. */
   samples: number;
+  /** Since the start, of all parts of the run. */
   seconds: number;
+  /** Without evaluation and checkpoints. */
   trainSeconds: number;
+  /** In which there was no batch to compute on. */
   waitedSeconds: number;
   /** The best evaluation; metrics are the task's own. */
   best: { step: number; metrics: unknown } | null;
@@ -40,6 +43,7 @@ export interface TrainerState {
   end: Exclude<EndOfTraining, 'interrupted'> | null;
 }
 
+/** A checkpoint that is whole. */
 export interface Checkpoint {
   folder: string;
   state: TrainerState;
@@ -213,6 +217,9 @@ export class CheckpointFolder {
   }
 }
 
-/** The optimizer's tensors of a checkpoint. */
+/**
+ * The optimizer's tensors of a checkpoint.
+ * @param checkpoint that is whole
+ */
 export const optimizerOf = ({ folder }: Checkpoint): Map<string, StoredTensor> =>
   readSafetensors(path.join(folder, optimizerFile));

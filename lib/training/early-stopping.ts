@@ -2,6 +2,7 @@
  * Ends training when the score on the validation rows has stopped rising. The least gain that counts is small: the Python
  * project this answers asked for 0.1, which no run above 0.9 can ever gain, so every long run ended after four looks.
  */
+/** How long there has been no improvement, as a checkpoint keeps it. */
 export interface EarlyStoppingState {
   /** The best score so far. */
   best: number;

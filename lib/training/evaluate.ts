@@ -6,15 +6,19 @@ import { tf } from '../tensorflow/runtime.js';
 import { evaluationBatches, type EncodedReviews } from '../text/batches.js';
 import { classificationMetrics, type ClassificationMetrics } from './metrics.js';
 
+/** What a classifier says of reviews, and how good that is. */
 export interface Evaluation {
   metrics: ClassificationMetrics;
-  /** [n * classes], row by row, in the reviews' order. */
+  /** Scores before softmax, [n * classes], row by row, in the reviews' order. */
   logits: Float32Array;
 }
 
 /**
- * @param batchSize default 64
- * @param tick awaited between batches; may throw to interrupt
+ * Has a classifier judge reviews, without dropout.
+ * @param reviews with their true classes
+ * @param options how they are batched
+ * @param options.batchSize default 64
+ * @param options.tick awaited between batches; may throw to interrupt
  */
 export async function evaluate(
   classifier: Classifier,

@@ -21,24 +21,30 @@ import type { TrainingArguments } from './training-arguments.js';
 export interface TrainingRecord {
   /** Updates done. */
   step: number;
+  /** Updates that the run is to have. */
   totalSteps: number;
   /** Passes done, with a fraction. */
   epoch: number;
   /** Mean loss of the update: of its rows, or of its masked tokens. */
   loss: number;
+  /** Of this update, by the schedule. */
   learningRate: number;
   /** Joint length of the gradients before clipping. */
   gradNorm: number;
   /** Since the start, evaluation left out. */
   samplesPerSecond: number;
+  /** At the pace so far. */
   secondsLeft: number;
   /** After an evaluation. */
   evalLoss?: number;
+  /** After an evaluation: a share, from 0 to 1. */
   evalAccuracy?: number;
 }
 
+/** Why training ended: all was done, nothing improved any more, or a signal said so. */
 export type EndOfTraining = 'completed' | 'early stopping' | 'interrupted';
 
+/** What came of training. */
 export interface TrainingResult<Metrics> {
   end: EndOfTraining;
   /** Of each update; of more than 10,000 evenly chosen ones, see remember. */
@@ -107,6 +113,7 @@ export interface CheckpointOptions {
   onCheckpoint?: (checkpoint: Checkpoint) => void;
 }
 
+/** A task, its batches, and who looks on. */
 export interface LoopOptions<Batch extends EncodedBatch, Metrics> extends CheckpointOptions {
   /** What is trained, which may be a smaller table of words than the whole model has. */
   model: Model;
@@ -120,6 +127,7 @@ export interface LoopOptions<Batch extends EncodedBatch, Metrics> extends Checkp
   arguments: TrainingArguments;
   /** Of an epoch. */
   rows: number;
+  /** All batches from a position on, without end. */
   batches: (from: StreamPosition) => Iterable<NextBatch<Batch>> | AsyncIterable<NextBatch<Batch>>;
   /** Of the rows, see TrainerState. */
   data: string;
@@ -131,7 +139,9 @@ export interface LoopOptions<Batch extends EncodedBatch, Metrics> extends Checkp
   ) => Promise<{ metrics: Metrics; score: number; loss: number; accuracy: number }>;
   /** Writes the whole model into a folder; for checkpoints. */
   saveModel?: (folder: string) => void;
+  /** Called after each update. */
   onRecord?: ((record: TrainingRecord) => void) | undefined;
+  /** Ends training after the current update. */
   signal?: AbortSignal | undefined;
 }
 

@@ -8,7 +8,9 @@ import type { Precision } from '../tensorflow/precision.js';
 
 const growthInterval = 2000;
 
+/** The scale as a checkpoint keeps it. */
 export interface LossScaleState {
+  /** What losses are multiplied by; 1 in all precisions but float16. */
   value: number;
   /** Updates since the last overflow. */
   good: number;

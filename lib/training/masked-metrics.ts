@@ -1,5 +1,6 @@
-/** How well hidden words are guessed. */
+/** What domain adaptation is measured by, apart from the task, so that reports need no TensorFlow. */
 
+/** How well hidden words are guessed. */
 export interface MaskedMetrics {
   /** Masked tokens. */
   count: number;

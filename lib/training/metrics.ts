@@ -1,24 +1,30 @@
 /** How good predictions are. Every figure that is a share comes with the number it is a share of, so that an interval can be given. */
 
+/** Bounds of a share, from 0 to 1. */
 export interface Interval {
   low: number;
   high: number;
 }
 
+/** Figures of a set of predictions. */
 export interface ClassificationMetrics {
+  /** Rows that were judged. */
   count: number;
   /** Mean cross-entropy, natural logarithm. */
   loss: number;
+  /** Share of the rows whose class was found. */
   accuracy: number;
   /** 95 % interval of the accuracy. */
   interval: Interval;
   /** Of class 1 with two classes, else averaged over classes (macro); 0 where nothing was predicted or present. */
   precision: number;
+  /** Of the same classes, in the same way. */
   recall: number;
+  /** Of the same classes, in the same way. */
   f1: number;
   /** Area under the ROC curve; NaN unless there are two classes and both are present. */
   rocAuc: number;
-  /** [true class][predicted class]. */
+  /** Counts by true class, then by predicted class. */
   confusion: number[][];
 }
 

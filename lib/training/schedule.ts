@@ -1,5 +1,6 @@
 /** The learning rate over a run: up from 0 while warming up, then down to 0 (transformers' get_linear_/get_cosine_schedule_with_warmup). */
 
+/** How the learning rate falls after warming up: to 0 in a line or as a cosine, or not at all. */
 export type SchedulerType = 'linear' | 'cosine' | 'constant';
 
 /**

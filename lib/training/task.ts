@@ -12,6 +12,7 @@ import type { NamedTensors } from '../tensorflow/function.js';
 import { tf } from '../tensorflow/runtime.js';
 import type { EncodedBatch, LabelledBatch } from '../text/batches.js';
 
+/** What the training loop must know of a task. */
 export interface TrainingTask<Batch extends EncodedBatch, Inputs extends NamedTensors = NamedTensors> {
   /** A batch as the tensors that `loss` takes. */
   tensors(batch: Batch): Inputs;

@@ -29,7 +29,10 @@ export async function* batchesOfStream(
     yield { batch, endsEpoch: next.block === 0 && next.batch === 0, next };
 }
 
-/** Encoded texts as a short word: the same rows in the same order have the same. */
+/**
+ * Encoded texts as a short word: the same rows in the same order have the same.
+ * @param reviews tokens and labels, both of which count
+ */
 export function fingerprintOf({ ids, labels }: EncodedReviews): string {
   const hash = createHash('sha256').update(labels);
   for (const text of ids) hash.update(Int32Array.of(text.length)).update(text);
@@ -38,8 +41,10 @@ export function fingerprintOf({ ids, labels }: EncodedReviews): string {
 
 /**
  * Fine-tunes the classifier in place.
+ * @param data what to learn from, and what to look at meanwhile
  * @param data.train rows in memory, or a stream of more than that; of a stream an epoch's updates are counted by all its rows
  * @param data.validation looked at every evalSteps updates, or after each epoch; without it the last model is kept
+ * @param options who watches, and where checkpoints go
  * @param options.arguments see TrainingArguments; what is left out has its default
  * @param options.onRecord called after each update
  * @param options.signal ends training after the current update

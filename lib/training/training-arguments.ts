@@ -2,6 +2,7 @@
 import type { Freeze } from './freeze.js';
 import type { SchedulerType } from './schedule.js';
 
+/** What a training run can be told. */
 export interface TrainingArguments {
   /** Peak learning rate. @default 5e-5 */
   learningRate: number;
@@ -49,6 +50,7 @@ export interface TrainingArguments {
   seed: number;
 }
 
+/** What holds for each argument that is not given. */
 export const defaultTrainingArguments: TrainingArguments = {
   learningRate: 5e-5,
   numTrainEpochs: 3,

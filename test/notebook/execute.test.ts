@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { CellError, executeNotebook } from 'tunebook/notebook/execute.js';
+import { readKeyNumbers } from 'tunebook/notebook/review.js';
 import { root } from '../checkout.js';
 import { joined, readNotebook, writeNotebook, type StoredNotebook } from './write.js';
 
@@ -47,17 +48,33 @@ test('finetune.ipynb runs from top to bottom in its quick setting', async () => 
   assert.equal(steps.filter((line) => line.includes('"kind":"step"')).length, 6);
 });
 
-test('the committed notebook holds the outputs of a whole run, in under 1 MB', () => {
-  const file = path.join(root, 'notebooks/finetune.ipynb');
-  assert.ok(fs.statSync(file).size < 1_000_000);
-  const { cells } = readNotebook(file);
-  assert.ok(cells.length >= 25 && cells.length <= 40);
-  const code = cells.filter(({ cell_type }) => cell_type === 'code');
-  assert.ok(
-    code.every(({ outputs, execution_count }) => (outputs ?? []).length > 0 && typeof execution_count === 'number'),
-  );
-  for (const { source } of code) assert.ok(joined(source).split('\n').length <= 12, joined(source));
-});
+const committed = fs.readdirSync(path.join(root, 'notebooks')).filter((name) => name.endsWith('.ipynb'));
+
+for (const name of committed)
+  test(`${name} as committed holds the outputs of a whole run, tells its story without scripts, and keeps to its measure`, () => {
+    const file = path.join(root, 'notebooks', name);
+    assert.ok(fs.statSync(file).size < 1_000_000);
+    const { cells } = readNotebook(file);
+    assert.ok(cells.length >= 15 && cells.length <= 40);
+    const code = cells.filter(({ cell_type }) => cell_type === 'code');
+    assert.deepEqual(
+      code.map(({ execution_count }) => execution_count),
+      code.map((_, i) => i + 1),
+    );
+    assert.ok(code.every(({ outputs }) => (outputs ?? []).length > 0));
+    for (const { source } of code) assert.ok(joined(source).split('\n').length <= 12, joined(source));
+    // Prose before each cell.
+    cells.forEach(({ cell_type }, i) => assert.ok(cell_type === 'markdown' || i > 0));
+    const outputs = code.flatMap(({ outputs: shown }) => shown ?? []);
+    assert.ok(outputs.every(({ output_type, name: stream }) => output_type !== 'error' && stream !== 'stderr'));
+    for (const { data } of outputs)
+      if (data?.['application/vnd.plotly.v1+json']) assert.ok(data['image/png'] && data['text/plain']);
+    const text = JSON.stringify(readNotebook(file));
+    assert.ok(!text.includes(root) && !text.includes(os.homedir() + path.sep), 'no path of the machine it ran on');
+    assert.ok(readKeyNumbers(file).length >= 3);
+    assert.match(text, /<details><summary>Answer/);
+    assert.match(text, /\*\*You will learn\*\*/);
+  });
 
 test('a failing cell is reported with its number, its line and its words', async () => {
   await assert.rejects(

@@ -1,6 +1,6 @@
-// finetune.ipynb as a person sees it: a real JupyterLab in a real Chromium, cells run, the stop button pressed. It needs
-// Chromium on the machine (or its path in TUNEBOOK_CHROMIUM) and says so where there is none. TUNEBOOK_SCREENSHOTS names
-// a folder for pictures of it.
+// finetune.ipynb as a person sees it: a real JupyterLab in a real Chromium, cells run, the stop button pressed, a name completed, all of
+// it run again to its end; and the notebooks as HTML where there is no network. It needs Chromium on the machine (or its path in
+// TUNEBOOK_CHROMIUM) and says so where there is none. TUNEBOOK_SCREENSHOTS names a folder for pictures of it.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -30,9 +30,24 @@ const command = (page: Page, name: string) => page.evaluate(`void window.jupyter
 const prompts = (page: Page) =>
   page.$$eval('.jp-CodeCell .jp-InputPrompt', (elements) => elements.map(({ textContent }) => textContent));
 
+const skip = browserPath ? false : 'no Chromium on this machine (TUNEBOOK_CHROMIUM names one)';
+const openBrowser = () =>
+  chromium.launch({
+    executablePath: browserPath,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+  });
+
+/** Code run in the kernel, aside of the notebook's cells. */
+const inKernel = (page: Page, code: string) =>
+  page.evaluate(
+    `window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code: ${JSON.stringify(code)} }).done.then(() => true)`,
+  );
+const allDone =
+  "![...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].some((prompt) => prompt.textContent.includes('*'))";
+
 test(
-  'in JupyterLab: curves that move, a stop button that keeps the model, figures that stay',
-  { skip: browserPath ? false : 'no Chromium on this machine (TUNEBOOK_CHROMIUM names one)' },
+  'in JupyterLab: curves that move, a stop button that keeps model and kernel, completion, figures that stay',
+  { skip },
   async () => {
     fs.cpSync(path.join(root, 'notebooks/finetune.ipynb'), path.join(folder, 'finetune.ipynb'));
     fs.symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'));
@@ -58,10 +73,7 @@ test(
         },
       },
     );
-    const browser = await chromium.launch({
-      executablePath: browserPath,
-      args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-    });
+    const browser = await openBrowser();
     try {
       // As high as the notebook: JupyterLab leaves out of the page what is out of sight.
       const page = await browser.newPage({ viewport: { width: 1200, height: 9000 } });
@@ -98,10 +110,9 @@ test(
 
       // The stop button's command: training ends, and the cells behind it run.
       await command(page, 'notebook:interrupt-kernel');
-      await page.waitForFunction(
-        "![...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].some((prompt) => prompt.textContent.includes('*'))",
-      );
-      const texts = await page.$$eval('.jp-OutputArea', (areas) => areas.map(({ textContent }) => textContent ?? ''));
+      await page.waitForFunction(allDone);
+      const outputs = () => page.$$eval('.jp-OutputArea', (areas) => areas.map(({ textContent }) => textContent ?? ''));
+      const texts = await outputs();
       assert.ok(texts.some((text) => /end\s*interrupted\s*samples\s*\d+/.test(text)));
       assert.ok(texts.some((text) => text.includes('identical logits')));
       assert.equal(await page.$(moving), null, 'the figure has taken the place of the curves');
@@ -111,9 +122,84 @@ test(
       await page.hover('.jp-RenderedPlotly');
       await page.waitForSelector('.js-plotly-plot .main-svg');
       await picture('figure');
+
+      // The kernel is usable: it completes the package's names, by their types, and runs all of it again, to the end.
+      await command(page, 'notebook:insert-cell-below');
+      await page.evaluate(`(() => {
+        const { content } = window.jupyterapp.shell.currentWidget;
+        content.activeCell.model.sharedModel.setSource('tunebook.load');
+        content.mode = 'edit';
+        content.activeCell.editor.focus();
+        content.activeCell.editor.setCursorPosition({ line: 0, column: 'tunebook.load'.length });
+      })()`);
+      await command(page, 'completer:invoke-notebook');
+      await page.waitForSelector('.jp-Completer-item');
+      const offered = await page.$$eval('.jp-Completer-item', (items) => items.map(({ textContent }) => textContent));
+      for (const name of ['loadClassifier', 'loadMaskedModel', 'loadTokenizer'])
+        assert.ok(
+          offered.some((text) => text?.includes(name)),
+          `${name} is not among ${offered.join(', ')}`,
+        );
+      await picture('completion');
+      await page.keyboard.press('Escape');
+      await command(page, 'notebook:delete-cell');
+      assert.equal(await inKernel(page, "process.env['TUNEBOOK_EPOCHS'] = '1';"), true);
+      await command(page, 'notebook:clear-all-cell-outputs');
+      await command(page, 'notebook:run-all-cells');
+      await page.waitForSelector(moving, { state: 'attached' });
+      await page.waitForFunction(allDone, undefined, { timeout: 120_000 });
+      const finished = await outputs();
+      assert.ok(finished.some((text) => /end\s*completed\s*samples\s*\d+/.test(text)));
+      assert.equal(
+        await page.$('[data-mime-type="application/vnd.jupyter.stderr"], .jp-RenderedText[data-mime-type*="error"]'),
+        null,
+      );
+      assert.equal((await page.$$('.jp-RenderedPlotly')).length, 7);
+      await picture('finished');
     } finally {
       await browser.close();
       process.kill(-lab.pid!, 'SIGTERM');
     }
   },
 );
+
+test('as HTML, where there is no network, each notebook shows every figure', { skip, timeout: 300_000 }, async () => {
+  const notebooks = fs.readdirSync(path.join(root, 'notebooks')).filter((name) => name.endsWith('.ipynb'));
+  const { status, stderr } = spawnSync(
+    path.join(root, '.venv/bin/jupyter'),
+    [
+      'nbconvert',
+      '--to',
+      'html',
+      '--output-dir',
+      folder,
+      ...notebooks.map((name) => path.join(root, 'notebooks', name)),
+    ],
+    { encoding: 'utf8', env: { ...process.env, JUPYTER_PREFER_ENV_PATH: '1' } },
+  );
+  assert.equal(status, 0, stderr);
+  const browser = await openBrowser();
+  try {
+    const context = await browser.newContext({ offline: true, viewport: { width: 1000, height: 1400 } });
+    for (const name of notebooks) {
+      const stored = fs.readFileSync(path.join(root, 'notebooks', name), 'utf8');
+      const figures = stored.match(/"application\/vnd\.plotly\.v1\+json": \{/g)?.length ?? 0;
+      const page = await context.newPage();
+      await page.goto(`file://${path.join(folder, name.replace('.ipynb', '.html'))}`, {
+        waitUntil: 'domcontentloaded',
+      });
+      const shown = await page.$$eval(
+        '.jp-OutputArea img',
+        (images) =>
+          (images as unknown as { complete: boolean; naturalWidth: number }[]).filter(
+            ({ complete, naturalWidth }) => complete && naturalWidth > 300,
+          ).length,
+      );
+      assert.equal(shown, figures, name);
+      assert.ok(figures >= (name === 'serve.ipynb' ? 1 : 2), `${name} has ${figures} figures`);
+      await page.close();
+    }
+  } finally {
+    await browser.close();
+  }
+});

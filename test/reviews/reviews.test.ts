@@ -214,6 +214,15 @@ test('settings: defaults, then code, then the environment; nonsense is refused b
   );
 });
 
+test('the quick setting takes fewer reviews and one pass, and gives way to what is said', () => {
+  const quick = { TUNEBOOK_QUICK: 'true' };
+  const { rows, epochs } = readSettings({}, quick);
+  assert.deepEqual([rows, epochs], [800, 1]);
+  assert.equal(readSettings({}, { ...quick, TUNEBOOK_EPOCHS: '2' }).epochs, 2);
+  assert.equal(readSettings({ rows: 50 }, quick).rows, 50);
+  assert.equal(readSettings({}, {}).rows, undefined);
+});
+
 test('the README names every setting, by flag and by variable', () => {
   const readme = fs.readFileSync(path.join(root, 'README.md'), 'utf8');
   for (const { setting, variable } of settingsList)

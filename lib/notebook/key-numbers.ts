@@ -1,0 +1,43 @@
+/**
+ * The figures that a notebook stands for, shown as a table and kept in a form that `tunebook notebooks` reads: who runs it
+ * again sees whether it came out as it did for its authors, within what the notebook itself says may differ.
+ */
+import { tableBundle } from './html.js';
+import { show } from './kernel.js';
+
+/** The type under which the numbers stand in a notebook's outputs. */
+export const keyNumbersType = 'application/vnd.tunebook.key-numbers+json';
+
+/** One figure, and how far another run may be from it. */
+export interface KeyNumber {
+  name: string;
+  value: number;
+  /** The largest difference from the committed value that counts as the same. */
+  tolerance: number;
+  /** The same in the quick setting, which sees fewer reviews; left out, the figure is not compared there. */
+  quickTolerance?: number;
+}
+
+const written = (value: number) =>
+  Number.isInteger(value) ? String(value) : Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3);
+
+/**
+ * Shows the figures, each with what may differ.
+ * @throws RangeError for a figure that is no number, or a name that comes twice
+ */
+export function showKeyNumbers(numbers: KeyNumber[]): void {
+  for (const { name, value } of numbers)
+    if (!Number.isFinite(value)) throw new RangeError(`The key number '${name}' is ${value}.`);
+  if (new Set(numbers.map(({ name }) => name)).size < numbers.length)
+    throw new RangeError('Two key numbers have the same name.');
+  show({
+    [keyNumbersType]: { numbers },
+    ...tableBundle(
+      numbers.map(({ name, value, tolerance }) => ({
+        'key number': name,
+        value: written(value),
+        'may differ by': tolerance === 0 ? 'nothing' : written(tolerance),
+      })),
+    ),
+  });
+}

@@ -1,0 +1,36 @@
+// All checks, in the order in which they are shown: what others need stands before them.
+// @ts-check
+import { disk } from './disk.mjs';
+import { embedded } from './embedded.mjs';
+import { gpu } from './gpu.mjs';
+import { cache, hub } from './hub.mjs';
+import { kernel } from './kernel.mjs';
+import { library } from './library.mjs';
+import { machineChecks } from './machine.mjs';
+import { mlflow } from './mlflow.mjs';
+import { packages } from './packages.mjs';
+import { product } from './product.mjs';
+import { settings } from './settings.mjs';
+import { addon, tensorflow } from './tensorflow.mjs';
+import { underWay } from './under-way.mjs';
+import { venv } from './venv.mjs';
+
+/** @type {import('./finding.mjs').Check[]} */
+export const checks = [
+  ...machineChecks,
+  disk,
+  underWay,
+  packages,
+  venv,
+  kernel,
+  library,
+  tensorflow,
+  addon,
+  product,
+  gpu,
+  embedded,
+  hub,
+  cache,
+  mlflow,
+  settings,
+];

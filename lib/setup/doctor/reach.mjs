@@ -1,0 +1,21 @@
+// Whether a server can be reached, within a few seconds, and what it answers.
+// @ts-check
+
+/**
+ * @param {string} url
+ * @param {Record<string, string>} headers
+ * @param {number} [seconds]
+ * @returns {Promise<{ status: number, text: string } | { unreachable: string }>} the latter with a word such as ENOTFOUND
+ */
+export async function reach(url, headers = {}, seconds = 5) {
+  try {
+    const response = await fetch(url, { headers, signal: AbortSignal.timeout(seconds * 1000) });
+    return { status: response.status, text: await response.text() };
+  } catch (error) {
+    const { name, message, cause } = /** @type {Error & { cause?: { code?: string, message?: string } }} */ (error);
+    return {
+      unreachable:
+        name === 'TimeoutError' ? `no answer within ${seconds} s` : (cause?.code ?? cause?.message ?? message),
+    };
+  }
+}

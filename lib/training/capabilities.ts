@@ -1,0 +1,71 @@
+/**
+ * Small tests of single abilities, as CheckList has them (Ribeiro et al., 2020, arXiv:2005.04118): a test set says how often a
+ * model is right, these say what it does not understand. Sentences are made of templates, so that all of one kind differ in
+ * what they are about and not in what is asked.
+ */
+import { wilsonInterval, type Interval } from './metrics.js';
+
+/** A sentence whose class is beyond doubt. */
+export interface Probe {
+  ability: string;
+  text: string;
+  /** 0 negative, 1 positive. */
+  label: number;
+}
+
+const things = ['camera', 'battery', 'screen', 'player', 'phone', 'router', 'case', 'lens', 'speaker', 'keyboard'];
+
+/** `{thing}` is what the sentence is about. */
+const templates: { ability: string; text: string; label: number }[] = [
+  { ability: 'plain words', text: 'The {thing} is great.', label: 1 },
+  { ability: 'plain words', text: 'I love this {thing}.', label: 1 },
+  { ability: 'plain words', text: 'The {thing} is terrible.', label: 0 },
+  { ability: 'plain words', text: 'I hate this {thing}.', label: 0 },
+  { ability: 'facts, no judgement', text: 'The {thing} broke on the second day.', label: 0 },
+  { ability: 'facts, no judgement', text: 'I had to send the {thing} back twice.', label: 0 },
+  { ability: 'facts, no judgement', text: 'After three years the {thing} works as on the first day.', label: 1 },
+  { ability: 'facts, no judgement', text: 'I have since bought a second {thing} for my parents.', label: 1 },
+  { ability: 'praise denied', text: 'The {thing} is not good.', label: 0 },
+  { ability: 'praise denied', text: 'I would not recommend this {thing} to anyone.', label: 0 },
+  { ability: 'fault denied', text: 'The {thing} has never let me down.', label: 1 },
+  { ability: 'fault denied', text: 'There is nothing wrong with the {thing}.', label: 1 },
+  { ability: 'mixed, last word counts', text: 'The {thing} looks cheap, but it is excellent.', label: 1 },
+  { ability: 'mixed, last word counts', text: 'The {thing} looks beautiful, but it is useless.', label: 0 },
+  { ability: 'misspelt', text: 'The {thing} is terribel, compleetly usless.', label: 0 },
+  { ability: 'misspelt', text: 'The {thing} is excelent, absolutly wonderfull.', label: 1 },
+];
+
+/** All sentences, ability by ability. */
+export const capabilityProbes = (): Probe[] =>
+  templates.flatMap(({ ability, text, label }) =>
+    things.map((thing) => ({ ability, text: text.replace('{thing}', thing), label })),
+  );
+
+/** How often an ability was shown. */
+export interface CapabilityResult {
+  name: string;
+  accuracy: number;
+  interval: Interval;
+  count: number;
+  /** The first sentence that was misread; empty where none was. */
+  example: string;
+}
+
+/**
+ * Counts the answers, ability by ability.
+ * @param probes the sentences that were asked
+ * @param predicted class numbers, one a probe
+ */
+export function capabilityResults(probes: Probe[], predicted: number[]): CapabilityResult[] {
+  return [...new Set(probes.map(({ ability }) => ability))].map((name) => {
+    const rows = probes.flatMap(({ ability }, row) => (ability === name ? [row] : []));
+    const wrong = rows.filter((row) => predicted[row] !== probes[row]!.label);
+    return {
+      name,
+      accuracy: 1 - wrong.length / rows.length,
+      interval: wilsonInterval(rows.length - wrong.length, rows.length),
+      count: rows.length,
+      example: wrong.length > 0 ? probes[wrong[0]!]!.text : '',
+    };
+  });
+}

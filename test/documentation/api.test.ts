@@ -1,0 +1,30 @@
+// The documentation of the package (npm run docs:api) is whole: all that is exported is described, and what is spoken of is there.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import { root } from '../checkout.js';
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-api-'));
+after(() => fs.rmSync(folder, { recursive: true }));
+
+test('TypeDoc warns of nothing, and writes a page for each function and type', () => {
+  const typedoc = path.join(root, 'node_modules/typedoc/bin/typedoc');
+  const { status, stdout, stderr } = spawnSync(process.execPath, [typedoc, '--out', folder, '--logLevel', 'Warn'], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  assert.equal(stdout + stderr, '');
+  assert.equal(status, 0);
+  const read = (page: string) => fs.readFileSync(path.join(folder, page), 'utf8');
+  assert.match(read('functions/tunebook.train.html'), /Fine-tunes the classifier in place/);
+  assert.match(read('functions/tunebook_tensorflow_function.js.tensorFunction.html'), /runs as a graph/);
+  assert.match(read('functions/tunebook_serving_sentiment.js.openSentimentModel.html'), /exported model/);
+  assert.match(read('index.html'), /fetchModel/);
+  // Parameters that are taken apart have names nevertheless.
+  const pages = fs.readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.html'));
+  assert.ok(pages.length > 200);
+  for (const page of pages) assert.doesNotMatch(read(page), /__namedParameters/, page);
+});

@@ -1,0 +1,73 @@
+// environment.Dockerfile as hadolint reads it, and the GitHub workflow as its schema has it. Building the image takes minutes and root:
+// `npm run test:image` does it.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { parse } from 'yaml';
+import { root } from '../checkout.js';
+import { pythonWith } from '../python-environment.js';
+
+const linters = path.dirname(pythonWith('linters', 'environment/requirements.txt'));
+const run = (tool: string, ...argv: string[]) =>
+  spawnSync(path.join(linters, tool), argv, { cwd: root, encoding: 'utf8' });
+const dockerfile = fs.readFileSync(path.join(root, 'environment.Dockerfile'), 'utf8');
+
+test('hadolint finds nothing in environment.Dockerfile, and something in a careless one', () => {
+  const { stdout, status } = run('hadolint', 'environment.Dockerfile');
+  assert.equal(stdout, '');
+  assert.equal(status, 0);
+  const careless = path.join(root, '.tunebook/careless.Dockerfile');
+  fs.writeFileSync(careless, 'FROM debian\nRUN cd /tmp && apt-get install nodejs\n');
+  try {
+    assert.match(run('hadolint', careless).stdout, /DL3006[\s\S]*DL3008/);
+  } finally {
+    fs.rmSync(careless);
+  }
+});
+
+test('what the image copies is there, and its steps are those of set-up', () => {
+  for (const [, sources] of dockerfile.matchAll(/^COPY --chown=\S+ (.+) \S+$/gm))
+    for (const source of sources!.split(' ')) assert.ok(fs.existsSync(path.join(root, source)), source);
+  const steps = [...dockerfile.matchAll(/--through (\w+)/g)].map(([, step]) => step!);
+  assert.deepEqual(steps, ['packages', 'kernel', 'tensorflow', 'addon']);
+  for (const step of steps) {
+    const { stderr, status } = spawnSync(process.execPath, ['lib/setup/main.mjs', '--through', step], {
+      cwd: root,
+      encoding: 'utf8',
+    });
+    assert.equal(status, 0, stderr);
+  }
+  assert.ok(
+    !/==|@\d|npm install|pip install/.test(dockerfile.replace(/^#.*$/gm, '')),
+    'versions stand in the lock files',
+  );
+});
+
+test('an image of a step that does not exist is refused with those that do', () => {
+  const { stderr, status } = spawnSync(process.execPath, ['lib/setup/main.mjs', '--through', 'tensorflw'], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  assert.equal(status, 1);
+  assert.match(stderr, /There is no step 'tensorflw'; --through takes packages, python, kernel, tensorflow/);
+});
+
+test('the GitHub workflow is one by its schema, and calls what there is', () => {
+  const file = '.github/workflows/notebooks.yml';
+  const { stdout, stderr, status } = run('check-jsonschema', '--builtin-schema', 'vendor.github-workflows', file);
+  assert.equal(status, 0, stdout + stderr);
+  const { jobs } = parse(fs.readFileSync(path.join(root, file), 'utf8')) as {
+    jobs: Record<string, { steps: { run?: string }[] }>;
+  };
+  const { scripts } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>;
+  };
+  const commands = Object.values(jobs).flatMap(({ steps }) => steps.flatMap(({ run: line }) => line ?? []));
+  for (const command of commands) {
+    const [, script] = /^npm (?:run )?(\S+)/.exec(command) ?? [];
+    if (script) assert.ok(scripts[script], command);
+    else assert.match(command, /^npx tunebook (doctor|notebooks )/);
+  }
+});

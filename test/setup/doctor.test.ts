@@ -1,0 +1,486 @@
+// The doctor in a copy of the checkout in which one thing after another is broken: that it finds each, says so once, and names
+// the remedy that repairs it.
+import assert from 'node:assert/strict';
+import { execFile, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import { root } from '../checkout.js';
+
+interface Shown {
+  name: string;
+  status: 'ok' | 'warning' | 'failed' | 'skipped';
+  found: string;
+  remedy?: string;
+}
+
+type Variables = Record<string, string | undefined>;
+
+// On the checkout's own disk, since large files are linked, not copied; git ignores the folder.
+const scratch = fs.mkdtempSync(path.join(root, '.tunebook/doctor-'));
+const checkout = path.join(scratch, 'checkout');
+const at = (...parts: string[]) => path.join(checkout, ...parts);
+after(() => fs.rmSync(scratch, { recursive: true, force: true }));
+
+/** This machine's own variables of the things that are checked do not count. */
+const environment = Object.fromEntries(
+  Object.entries(process.env).filter(
+    ([name]) => !/^(HF_|MLFLOW_|TUNEBOOK_|DISABLE_MLFLOW|CUDA_VISIBLE|NODE_TEST)|proxy$/i.test(name),
+  ),
+);
+
+const run = (command: string, argv: string[], variables: Variables = {}) =>
+  new Promise<{ status: number; stdout: string; stderr: string }>((resolve) => {
+    const env = { ...environment, HF_HUB_OFFLINE: '1', HF_HOME: path.join(scratch, 'hub'), ...variables };
+    execFile(command, argv, { cwd: checkout, encoding: 'utf8', env }, (error, stdout, stderr) =>
+      resolve({ status: error ? Number(error.code) : 0, stdout, stderr }),
+    );
+  });
+
+const node = (argv: string[], variables?: Variables) => run(process.execPath, argv, variables);
+
+async function doctor(names: string[], variables?: Variables): Promise<{ status: number; checks: Shown[] }> {
+  const { status, stdout, stderr } = await node(['lib/setup/doctor.mjs', '--json', ...names], variables);
+  assert.equal(stderr, '');
+  const { ok, checks } = JSON.parse(stdout) as { ok: boolean; checks: Shown[] };
+  assert.equal(ok, status === 0);
+  return { status, checks };
+}
+
+/** Exactly one check has something to say; those behind it are skipped and name it. */
+async function finds(
+  names: string[],
+  [name, status, found, remedy]: [string, Shown['status'], RegExp, string | RegExp],
+  variables?: Variables,
+): Promise<void> {
+  const result = await doctor(names, variables);
+  const { [name]: fault, ...others } = Object.fromEntries(result.checks.map((check) => [check.name, check]));
+  assert.equal(fault?.status, status, JSON.stringify(result.checks));
+  assert.match(fault.found, found);
+  if (typeof remedy === 'string') assert.equal(fault.remedy, remedy);
+  else assert.match(fault.remedy ?? '', remedy);
+  for (const other of Object.values(others))
+    if (other.status !== 'ok')
+      assert.deepEqual([other.status, other.found], ['skipped', `needs ${name}`], JSON.stringify(other));
+  assert.equal(result.status, status === 'failed' ? 1 : 0);
+}
+
+/** Follows a remedy as a person would, and looks again. */
+async function isRepairedBy(remedy: string, ...names: string[]): Promise<void> {
+  const { status, stderr } = await run('sh', ['-c', remedy]);
+  assert.equal(status, 0, stderr);
+  const { checks } = await doctor(names);
+  for (const check of checks) assert.equal(check.status, 'ok', JSON.stringify(check));
+}
+
+/** Puts another file in a file's place while something is done. In place it would change the file that it is a link to. */
+async function replaced(file: string, make: ((file: string) => void) | undefined, during: () => Promise<void>) {
+  const aside = path.join(fs.mkdtempSync(path.join(scratch, 'aside-')), path.basename(file));
+  fs.renameSync(file, aside);
+  make?.(file);
+  await during().finally(() => {
+    fs.rmSync(file, { recursive: true, force: true });
+    fs.renameSync(aside, file);
+  });
+}
+
+const without = (file: string, during: () => Promise<void>) => replaced(file, undefined, during);
+const text = (content: string) => (file: string) => fs.writeFileSync(file, content);
+
+/** A folder of programs. */
+function programs(name: string, content: Record<string, string>): string {
+  const folder = path.join(scratch, name);
+  fs.mkdirSync(folder, { recursive: true });
+  for (const [program, script] of Object.entries(content)) {
+    const file = path.join(folder, program);
+    if (path.isAbsolute(script)) fs.symlinkSync(script, file);
+    else fs.writeFileSync(file, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  }
+  return folder;
+}
+
+const whereIs = (program: string) => spawnSync('which', [program], { encoding: 'utf8' }).stdout.trim();
+const tools = {
+  node: process.execPath,
+  npm: fs.realpathSync(whereIs('npm')),
+  'g++': whereIs('g++'),
+  python3: fs.realpathSync(path.join(root, '.venv/bin/python')),
+};
+const { npm: _npm, ...noNpm } = tools;
+const { 'g++': _compiler, ...noCompiler } = tools;
+const { python3: _python, ...noPython } = tools;
+const pathNoNpm = programs('no-npm', noNpm);
+const pathNoCompiler = programs('no-compiler', noCompiler);
+const pathNoPython = programs('no-python', noPython);
+const pathNoVenv = programs('no-venv', { ...tools, python3: 'case "$*" in *venv*) exit 1;; esac; echo 3.11' });
+
+/** A server that answers everything alike. */
+async function serve(status: number, body: string): Promise<{ address: string; close: () => void; asked: string[] }> {
+  const asked: string[] = [];
+  const server = http.createServer((request, response) => {
+    asked.push(`${request.url} ${request.headers.authorization}`);
+    response.writeHead(status).end(body);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { address, close: () => server.close(), asked };
+}
+
+/** An address at which nobody listens any more. */
+async function nobody(): Promise<string> {
+  const { address, close } = await serve(200, '');
+  close();
+  return address;
+}
+
+const setUp = 'npm run setup';
+const addon = at('node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/tfjs_binding.node');
+const addonAgain = `rm -r ${path.relative(checkout, addon)} && ${setUp}`;
+/** Where a GPU is there, these cases would be about that one. */
+const skip = fs.existsSync(path.join(root, '.tunebook/tensorflow/gpu')) && 'the GPU build is set up here';
+
+test('a checkout that is set up is in order, and looking at it changes nothing', async () => {
+  for (const folder of ['data', '.tunebook']) fs.mkdirSync(at(folder), { recursive: true });
+  const linked = ['node_modules', '.venv', 'data/embedded', '.tunebook/tensorflow'];
+  const copied = ['lib', 'package.json', 'package-lock.json', '.npmrc', 'tsconfig.json', 'data/sources.json'];
+  for (const [flag, names] of [
+    ['-al', linked],
+    ['-a', [...copied, '.tunebook/done']],
+  ] as const)
+    for (const name of names) assert.equal(spawnSync('cp', [flag, path.join(root, name), at(name)]).status, 0, name);
+  // The kernel's specification names the checkout's place.
+  assert.equal((await node(['lib/setup/main.mjs', '--quiet'])).status, 0);
+
+  const mark = path.join(scratch, 'mark');
+  fs.writeFileSync(mark, '');
+  const { status, checks } = await doctor([]);
+  assert.deepEqual(
+    checks.filter((check) => check.status !== 'ok'),
+    [],
+  );
+  assert.equal(status, 0);
+  assert.equal(checks.length, 20);
+  assert.match(checks.find(({ name }) => name === 'product')?.found ?? '', /right, \d+ GFLOP\/s in float32/);
+  // By the time of content, not of status: that changes when anyone links the same files elsewhere.
+  const { stdout: changed } = spawnSync('find', [checkout, '-newer', mark], { encoding: 'utf8' });
+  assert.equal(changed, '');
+});
+
+test('for people: a line a check, the remedy below it, and what to do at the end', async () => {
+  const healthy = await node(['lib/commands/tunebook.mjs', 'doctor', 'system', 'node']);
+  assert.match(healthy.stdout, /^✓ system +Linux x64.*\n✓ node +\d+.*\n\nEverything is in order\.\n$/);
+  const { stdout, status } = await node(['lib/setup/doctor.mjs', 'settings'], { TUNEBOOK_EPOCHS: 'many' });
+  assert.match(stdout, /^✗ settings +TUNEBOOK_EPOCHS is 'many'.*\n +→ unset TUNEBOOK_EPOCHS.*\n\n1 thing to do: unset/);
+  assert.equal(status, 1);
+});
+
+test('several faults make one list, in which set-up comes once', async () => {
+  const variables = { PATH: pathNoCompiler, TUNEBOOK_EPOCHS: 'many' };
+  await without(addon, () =>
+    without(at('data/embedded/model/config.json'), async () => {
+      const { stdout } = await node(['lib/setup/doctor.mjs', 'compiler', 'addon', 'embedded', 'settings'], variables);
+      assert.match(
+        stdout,
+        /3 things to do, in this order:\n {2}1\. compiler: Install it .*\n {2}2\. embedded: rm -r .* && npm run setup\n {2}3\. settings: unset/,
+      );
+    }),
+  );
+  await without(at('.tunebook/tensorflow'), () =>
+    without(at('data/embedded/model/config.json'), async () => {
+      const { stdout } = await node(['lib/setup/doctor.mjs', 'tensorflow', 'embedded']);
+      assert.match(stdout, /\n1 thing to do: rm -rf data\/embedded\/model && npm run setup\n$/);
+    }),
+  );
+});
+
+test('flags and checks that do not exist are refused with the help', async () => {
+  for (const [word, complaint] of [
+    ['--jsno', 'There is no flag --jsno.'],
+    ['hubb', 'There is no check hubb.'],
+  ] as const) {
+    const { status, stdout, stderr } = await node(['lib/setup/doctor.mjs', word]);
+    assert.deepEqual([status, stdout], [2, '']);
+    assert.match(stderr, new RegExp(`^${complaint}\n\nUsage: tunebook doctor`));
+  }
+  const help = await node(['lib/setup/doctor.mjs', '--help']);
+  assert.equal(help.status, 0);
+  assert.match(help.stdout, /^ {2}mlflow +the MLflow server/m);
+});
+
+test('a set-up that is under way is waited for, and what it has not made is no fault', async () => {
+  const lock = at('.tunebook/set-up.pid');
+  fs.writeFileSync(lock, String(process.pid));
+  await without(at('data/embedded/model/model.safetensors'), () =>
+    finds(['packages', 'embedded'], ['set-up', 'warning', /under way \(process \d+\)/, 'Wait until it has ended.']),
+  );
+  fs.rmSync(lock);
+});
+
+test('no npm: a fault where packages are to be fetched, else a word', async () => {
+  const remedy = /Install npm/;
+  await finds(['packages'], ['npm', 'warning', /npm cannot be started/, remedy], { PATH: pathNoNpm });
+  await without(at('node_modules'), () =>
+    finds(['packages'], ['npm', 'failed', /npm cannot be started/, remedy], { PATH: pathNoNpm }),
+  );
+});
+
+test('no C++ compiler: a fault where the addon is to be compiled, else a word', async () => {
+  const remedy = /apt-get install g\+\+/;
+  const variables = { PATH: pathNoCompiler };
+  await finds(['compiler'], ['compiler', 'warning', /g\+\+ is missing/, remedy], variables);
+  await without(addon, () => finds(['addon'], ['compiler', 'failed', /g\+\+ is missing/, remedy], variables));
+});
+
+test('no Python, or one without venv: a fault where .venv is to be made, else a word', async () => {
+  const remedy = /apt-get install .*python3-venv/;
+  for (const [PATH, found] of [
+    [pathNoPython, /No Python 3\.10/],
+    [pathNoVenv, /python3 has no venv or no pip/],
+  ] as const) {
+    await finds(['python'], ['python', 'warning', found, remedy], { PATH });
+    await without(at('.venv/bin/python'), () => finds(['venv'], ['python', 'failed', found, remedy], { PATH }));
+  }
+});
+
+test('a .venv whose Python has gone', async () => {
+  const gone = (file: string) => fs.symlinkSync('/gone/python3', file);
+  await replaced(at('.venv/bin/python3'), gone, () =>
+    finds(['venv', 'kernel'], ['venv', 'failed', /\.venv\/bin\/python cannot be started \(ENOENT\)/, setUp]),
+  );
+});
+
+test('a .venv that lacks a package', async () => {
+  const python = fs.readdirSync(at('.venv/lib'))[0]!;
+  await without(at('.venv/lib', python, 'site-packages/nbclient'), () =>
+    finds(['venv'], ['venv', 'failed', /nbclient cannot be imported/, `rm -r .venv && ${setUp}`]),
+  );
+});
+
+test('a kernel whose Node has gone; following the remedy repairs it', async () => {
+  const file = at('.venv/share/jupyter/kernels/tslab/kernel.json');
+  const content = fs.readFileSync(file, 'utf8').replace(process.execPath, '/gone/node');
+  fs.rmSync(file);
+  fs.writeFileSync(file, content);
+  const remedy = `rm -r ${path.relative(checkout, file)} && ${setUp}`;
+  await finds(['kernel'], ['kernel', 'failed', /kernel\.json names \/gone\/node/, remedy]);
+  await isRepairedBy(remedy, 'kernel');
+});
+
+test('npm packages: all missing, one missing, one of another version', async () => {
+  await without(at('node_modules'), async () => {
+    await finds([], ['packages', 'failed', /node_modules is missing/, setUp]);
+    const { status, stdout } = await run('npm', ['run', '--silent', 'doctor', '--', 'packages', 'library']);
+    assert.equal(status, 1);
+    assert.match(stdout, /✗ packages +node_modules is missing\.\n +→ npm run setup\n– library +needs packages\n/);
+    await node(['lib/commands/tunebook.mjs', 'doctor', 'packages']);
+    assert.ok(!fs.existsSync(at('node_modules')), 'nothing was set up');
+  });
+  const remedy = `rm -r node_modules && ${setUp}`;
+  await without(at('node_modules/picomatch'), () =>
+    finds(['packages', 'settings'], ['packages', 'failed', /picomatch is missing/, remedy]),
+  );
+  const file = at('node_modules/picomatch/package.json');
+  const other = fs.readFileSync(file, 'utf8').replace(/"version": "[^"]*"/, '"version": "0.0.1"');
+  await replaced(file, text(other), () =>
+    finds(['packages'], ['packages', 'failed', /picomatch is 0\.0\.1, not \d/, remedy]),
+  );
+});
+
+test('a library that is older than its sources, or not whole; following the remedy repairs it', async () => {
+  const source = at('lib/version.ts');
+  const before = fs.readFileSync(source);
+  fs.appendFileSync(source, '\n// Changed.\n');
+  await finds(['library'], ['library', 'failed', /compiled from other sources/, setUp]);
+  fs.writeFileSync(source, before);
+  fs.rmSync(at('lib/dist/version.js'));
+  const remedy = `rm -r lib/dist lib/tsconfig.tsbuildinfo && ${setUp}`;
+  await finds(['library'], ['library', 'failed', /lib\/dist\/version\.js is missing/, remedy]);
+  await isRepairedBy(remedy, 'library');
+});
+
+test('an addon that is missing, or was compiled for another processor, which set-up sees too', async () => {
+  await without(addon, () => finds(['product'], ['addon', 'failed', /tfjs_binding\.node is missing/, setUp]));
+  const stamp = at('.tunebook/done/addon');
+  const made = fs.readFileSync(stamp, 'utf8');
+  const otherwise = (parts: Record<string, string>) =>
+    fs.writeFileSync(stamp, JSON.stringify({ ...(JSON.parse(made) as object), ...parts }));
+  otherwise({ sources: '0' });
+  await finds(['addon'], ['addon', 'failed', /compiled from other sources than the present ones\.$/, setUp]);
+  otherwise({ processor: '0' });
+  await finds(['product'], ['addon', 'failed', /compiled for another processor\.$/, setUp]);
+  // Compiling it again takes half a minute; that set-up would is enough.
+  const { stdout } = await node([
+    '--input-type=module',
+    '-e',
+    `import { isDone } from './lib/setup/steps.mjs';
+     import { addon } from './lib/setup/tensorflow.mjs';
+     console.log(isDone(addon))`,
+  ]);
+  assert.equal(stdout, 'false\n');
+  fs.writeFileSync(stamp, made);
+});
+
+test('an addon that is no library, lacks one, or ends its process', async () => {
+  const compile = (...argv: string[]) => assert.equal(spawnSync('g++', argv, { cwd: scratch }).status, 0);
+  await replaced(addon, text('no library'), () =>
+    finds(['product'], ['product', 'failed', /addon does not load: /, addonAgain]),
+  );
+  fs.writeFileSync(path.join(scratch, 'empty.cc'), '');
+  fs.writeFileSync(path.join(scratch, 'trap.cc'), '__attribute__((constructor)) static void f() { __builtin_trap(); }');
+  compile('-shared', '-o', 'libgone.so', 'empty.cc');
+  compile('-shared', '-Wl,--no-as-needed', '-o', 'lacking.node', 'empty.cc', '-L.', '-lgone');
+  compile('-shared', '-fPIC', '-o', 'trap.node', 'trap.cc');
+  for (const [name, found] of [
+    ['lacking.node', /does not load: it needs libgone\.so, which is not found/],
+    ['trap.node', /TensorFlow's process was ended by SIGILL/],
+  ] as const)
+    await replaced(
+      addon,
+      (file) => fs.copyFileSync(path.join(scratch, name), file),
+      () => finds(['product'], ['product', 'failed', found, addonAgain]),
+    );
+});
+
+test("one of TensorFlow's libraries is missing, or TUNEBOOK_TENSORFLOW cannot be", async () => {
+  const kind = skip ? 'gpu' : 'cpu';
+  await without(at('.tunebook/tensorflow', kind, 'tensorflow/libtensorflow_cc.so.2'), () =>
+    finds(['product'], ['tensorflow', 'failed', /libtensorflow_cc\.so\.2 is missing/, setUp]),
+  );
+  await finds(['disk', 'gpu'], ['tensorflow', 'failed', /'tpu'; it takes cpu or gpu/, /unset TUNEBOOK_TENSORFLOW/], {
+    TUNEBOOK_TENSORFLOW: 'tpu',
+  });
+});
+
+test('a GPU: with the wrong build, a driver that is too old, or one that does not answer', { skip }, async () => {
+  const smi = (name: string, script: string) => ({
+    PATH: `${programs(name, { 'nvidia-smi': script })}:${process.env['PATH']}`,
+  });
+  const card = (driver: string, capability: string) =>
+    `case "$*" in
+*list-gpus*) echo 'GPU 0: NVIDIA H100 (UUID: GPU-0)';;
+*compute_cap*) ${capability};;
+*) echo 'NVIDIA H100, ${driver}';;
+esac`;
+  const good = smi('good', card('550.54.15', 'echo 9.0'));
+  const old = smi('old', card('470.57.02', 'exit 2'));
+  const silent = smi(
+    'silent',
+    "echo 'NVIDIA-SMI has failed because it could not communicate with the driver.'; exit 9",
+  );
+  const update = 'Update the NVIDIA driver.';
+  const mend = /Mend the NVIDIA driver/;
+  await finds(['gpu'], ['gpu', 'failed', /NVIDIA H100, driver 550.*9\.0: the build for the processor/, setUp], good);
+  await finds(['gpu'], ['gpu', 'failed', /470\.57\.02: CUDA 12 needs driver 525\.60\.13/, update], old);
+  await finds(['gpu'], ['gpu', 'warning', /nvidia-smi: NVIDIA-SMI has failed/, mend], silent);
+
+  // The build for the GPU as set-up leaves it, with libraries that are none.
+  const folder = at('.tunebook/tensorflow');
+  assert.equal(spawnSync('cp', ['-al', path.join(folder, 'cpu'), path.join(folder, 'gpu')]).status, 0);
+  const fingerprints = await node(
+    [
+      '--input-type=module',
+      '-e',
+      `import { addon, tensorflowRuntime } from './lib/setup/tensorflow.mjs';
+       console.log(JSON.stringify({ tensorflow: tensorflowRuntime.fingerprint(), addon: addon.fingerprint() }))`,
+    ],
+    { TUNEBOOK_TENSORFLOW: 'gpu' },
+  );
+  const stamps = JSON.parse(fingerprints.stdout) as Record<string, string>;
+  const before = Object.keys(stamps).map((name) => [name, fs.readFileSync(at('.tunebook/done', name))] as const);
+  for (const [name, stamp] of Object.entries(stamps)) fs.writeFileSync(at('.tunebook/done', name), stamp);
+  const libraries = path.join(folder, 'gpu/nvidia/all/lib');
+  fs.mkdirSync(libraries, { recursive: true });
+  for (const name of (
+    'cudart.so.12 cublas.so.12 cublasLt.so.12 cufft.so.11 curand.so.10 cusolver.so.11 cusparse.so.12 nccl.so.2 nvrtc.so.12 ' +
+    'cupti.so.12 nvJitLink.so.12'
+  ).split(' '))
+    fs.writeFileSync(path.join(libraries, `lib${name}`), '');
+  await finds(
+    ['gpu'],
+    ['gpu', 'failed', /not used, since libcudnn\.so\.9 is missing/, `rm -r .tunebook/tensorflow && ${setUp}`],
+    good,
+  );
+  fs.writeFileSync(path.join(libraries, 'libcudnn.so.9'), '');
+  const why = /multiply\.mjs, in which TensorFlow says why/;
+  await finds(['gpu'], ['gpu', 'failed', /TensorFlow uses the processor all the same/, why], good);
+  const hidden = { ...good, CUDA_VISIBLE_DEVICES: '' };
+  await finds(['gpu'], ['gpu', 'failed', /CUDA_VISIBLE_DEVICES is ''/, 'unset CUDA_VISIBLE_DEVICES'], hidden);
+  await finds(['gpu'], ['gpu', 'failed', /nvidia-smi: NVIDIA-SMI has failed/, mend], silent);
+  fs.rmSync(path.join(folder, 'gpu'), { recursive: true });
+  for (const [name, stamp] of before) fs.writeFileSync(at('.tunebook/done', name), stamp);
+});
+
+test('an embedded model or reviews that were cut off', async () => {
+  for (const [file, found] of [
+    ['model/model.safetensors', /model\.safetensors is not whole/],
+    ['reviews/amazonReviewSnippets_GroundTruth.txt', /holds \d+ reviews, not 3708/],
+  ] as const) {
+    const start = fs.readFileSync(at('data/embedded', file)).subarray(0, 300_000);
+    const remedy = `rm -r data/embedded/${path.dirname(file)} && ${setUp}`;
+    await replaced(
+      at('data/embedded', file),
+      (place) => fs.writeFileSync(place, start),
+      () => finds(['embedded'], ['embedded', 'failed', found, remedy]),
+    );
+  }
+});
+
+test('a hub that cannot be reached is a word, a token that is refused a fault; the token is shown to nobody else', async () => {
+  const online = { HF_HUB_OFFLINE: undefined };
+  const nowhere = { ...online, HF_ENDPOINT: await nobody() };
+  await finds(
+    ['hub'],
+    ['hub', 'warning', /127\.0\.0\.1:\d+ cannot be reached \(ECONNREFUSED\)/, /HF_ENDPOINT.*proxy/],
+    nowhere,
+  );
+  const refusing = await serve(401, '{"error":"Invalid credentials"}');
+  const withToken = { ...online, HF_ENDPOINT: refusing.address, HF_TOKEN: 'hf_secret' };
+  await finds(['hub'], ['hub', 'failed', /the token of HF_TOKEN is refused/, /Make a new token/], withToken);
+  assert.deepEqual(refusing.asked, ['/api/whoami-v2 Bearer hf_secret']);
+  assert.doesNotMatch(JSON.stringify(await doctor(['hub'], withToken)), /hf_secret/);
+  assert.equal((await doctor(['hub'], { ...online, HF_ENDPOINT: refusing.address })).status, 0);
+  refusing.close();
+  const accepting = await serve(200, '{"name":"ada"}');
+  const { checks } = await doctor(['hub'], { ...withToken, HF_ENDPOINT: accepting.address });
+  assert.match(checks[0]?.found ?? '', /the token of ada is accepted/);
+  accepting.close();
+});
+
+test("a hub's cache that cannot be written", async () => {
+  await finds(['cache'], ['cache', 'failed', /package\.json\/hub cannot be written/, /HF_HUB_CACHE or HF_HOME/], {
+    HF_HUB_CACHE: at('package.json/hub'),
+  });
+});
+
+test('an MLflow server that is not there, does not let this in, or is none', async () => {
+  const named = (address: string) => ({ MLFLOW_TRACKING_URI: address, MLFLOW_TRACKING_TOKEN: 'secret' });
+  const nowhere = named(await nobody());
+  await finds(['mlflow'], ['mlflow', 'failed', /127\.0\.0\.1:\d+ cannot be reached/, /tunebook track RUN/], nowhere);
+  const refusing = await serve(401, '');
+  const token = /MLFLOW_TRACKING_TOKEN/;
+  await finds(['mlflow'], ['mlflow', 'failed', /does not let this in \(401\)/, token], named(refusing.address));
+  assert.match(refusing.asked[0] ?? '', /experiments\/search.* Bearer secret$/);
+  refusing.close();
+  const database = named('sqlite:///mlflow.db');
+  await finds(['mlflow'], ['mlflow', 'failed', /it must be the address of a tracking server/, /unset it/], database);
+  const answering = await serve(200, '3.17.0');
+  assert.match(
+    (await doctor(['mlflow'], named(answering.address))).checks[0]?.found ?? '',
+    /reached, MLflow 3\.17\.0$/,
+  );
+  answering.close();
+  const off = { ...nowhere, DISABLE_MLFLOW_INTEGRATION: 'TRUE' };
+  assert.match((await doctor(['mlflow'], off)).checks[0]?.found ?? '', /^off/);
+});
+
+test('a TUNEBOOK_ variable that does not exist', async () => {
+  await finds(
+    ['settings'],
+    ['settings', 'failed', /no setting TUNEBOOK_EPOCH\. Did you mean TUNEBOOK_EPOCHS\?$/, /^unset TUNEBOOK_EPOCH,/],
+    { TUNEBOOK_EPOCH: '1' },
+  );
+});
