@@ -45,7 +45,9 @@ export const madeFrom = (step) => (fs.existsSync(stampOf(step)) ? fs.readFileSyn
 
 /** @param {Step} step */
 export function isDone(step) {
-  return madeFrom(step) === step.fingerprint() && step.makes.every((file) => fs.existsSync(file));
+  const made = madeFrom(step);
+  // Of a step that was never made, what it is made from may not be there yet: an image copies it later.
+  return made !== undefined && made === step.fingerprint() && step.makes.every((file) => fs.existsSync(file));
 }
 
 /** @param {Step} step */
