@@ -72,7 +72,7 @@ console.error(`Built in ${Math.round((performance.now() - started) / 1000)} s.`)
 const container = buildah(['from', '--pull=never', image], true);
 try {
   const inside = (command: string) =>
-    buildah(['run', '--isolation', 'chroot', ...mounts, container, '--', 'tini', '--', 'sh', '-c', command]);
+    buildah(['run', '--isolation', 'chroot', ...mounts, container, '--', 'tini', '-s', '--', 'sh', '-c', command]);
   inside('npx tunebook doctor');
   inside('npm start');
   inside('npm test -- --quick');
