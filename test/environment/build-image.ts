@@ -1,6 +1,6 @@
 // `npm run test:image [-- gpu]`: builds environment.Dockerfile for real and runs the quick part of the tests inside. Where a
 // container registry cannot be reached docker build cannot either, so this takes buildah, with no daemon and no registry: its base
-// is a Debian that debootstrap makes of a mirror (DEBIAN_MIRROR names another). Needs root, buildah and debootstrap; takes some minutes.
+// is a Debian that debootstrap makes of its own mirror (DEBIAN_MIRROR names another). Needs root, buildah and debootstrap; takes some minutes.
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -46,7 +46,7 @@ if (buildah(['images', '--quiet', '--filter', `reference=${base}`], true) === ''
     '--variant=minbase',
     'trixie',
     rootfs,
-    process.env['DEBIAN_MIRROR'] ?? 'http://deb.debian.org/debian',
+    ...(process.env['DEBIAN_MIRROR'] ? [process.env['DEBIAN_MIRROR']] : []),
   ]);
   const container = buildah(['from', 'scratch'], true);
   buildah(['add', '--quiet', container, rootfs, '/']);
