@@ -5,11 +5,10 @@
 import { chooseSources, type Sources } from '../hub/sources.js';
 import { fetchModel } from '../hub/model.js';
 import { loadClassifier, type Classifier } from '../model/classifier.js';
-import { openReviews, type ReviewSource } from '../reviews/source.js';
-import { sampleReviews, sampleSize } from '../reviews/sample.js';
-import { splitReviews, type ReviewSplit } from '../reviews/split.js';
+import type { ReviewSource } from '../reviews/source.js';
+import type { ReviewSplit } from '../reviews/split.js';
+import { runReviews } from '../runs/reviews.js';
 import { trainingArguments, type Settings } from '../settings.js';
-import { describeDevice } from '../tensorflow/device.js';
 import type { EncodedReviews } from '../text/batches.js';
 import { encodeReviews } from '../text/encode.js';
 import { loadTokenizer, type Tokenizer } from '../text/tokenizer.js';
@@ -39,10 +38,7 @@ export interface PreparedReviews {
 export async function prepareReviews(settings: Settings): Promise<PreparedReviews> {
   const sources = await chooseSources(settings);
   const { folder: modelFolder } = await fetchModel(sources.model);
-  const source = await openReviews(sources.dataset, settings);
-  const rows = sampleSize(settings, source, describeDevice());
-  const reviews = await sampleReviews(source, { rows, seed: settings.seed });
-  const split = splitReviews(reviews, settings);
+  const { source, split } = await runReviews({ settings, sources });
   const tokenizer = loadTokenizer(modelFolder);
   const encoded = (part: keyof ReviewSplit) => encodeReviews(tokenizer, split[part], settings.maxLength);
   return {

@@ -1,5 +1,5 @@
 /** What it costs to be careful: verdicts below a probability are left to a person, and the rest is more often right. */
-import { probabilities } from './metrics.js';
+import { verdicts } from './metrics.js';
 
 /** Verdicts from some probability up. */
 export interface Coverage {
@@ -24,11 +24,7 @@ export function coverageByThreshold(
   classes: number,
   thresholds: number[] = Array.from({ length: 50 }, (_, i) => (50 + i) / 100),
 ): Coverage[] {
-  const rows = Array.from({ length: labels.length }, (_, row) => {
-    const shares = probabilities(logits.subarray(row * classes, (row + 1) * classes));
-    const score = Math.max(...shares);
-    return { score, right: shares.indexOf(score) === labels[row] };
-  });
+  const rows = verdicts(logits, classes).map(({ label, score }, row) => ({ score, right: label === labels[row] }));
   return thresholds.map((threshold) => {
     const sure = rows.filter(({ score }) => score >= threshold);
     return {
