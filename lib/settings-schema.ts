@@ -23,7 +23,14 @@ export interface SettingDescription {
 
 /** Headings under which `--help` shows settings. */
 export type SettingGroup =
-  'Model and reviews' | 'Training' | 'Evaluation and checkpoints' | 'Masking' | 'Engine' | 'Smoke tests' | 'Run';
+  | 'Model and reviews'
+  | 'Training'
+  | 'Evaluation and checkpoints'
+  | 'Masking'
+  | 'Engine'
+  | 'Several ranks'
+  | 'Smoke tests'
+  | 'Run';
 
 /** What is told of each. */
 export const descriptions = z.registry<SettingDescription>();
@@ -150,7 +157,7 @@ export const schema = z.object({
   }),
   batchSize: described(count(1).default(16), {
     group: 'Training',
-    description: 'rows of a training batch',
+    description: 'rows of a training batch, of all ranks together',
     allowed: wholeNumber(1),
     alias: 'train_batch_size',
   }),
@@ -264,6 +271,19 @@ export const schema = z.object({
     group: 'Engine',
     description: 'has XLA compile the captured graphs',
     allowed: trueOrFalse,
+  }),
+
+  clusterTimeout: described(count(1).default(600), {
+    group: 'Several ranks',
+    description: 'seconds in which all ranks of TF_CONFIG must have come',
+    allowed: wholeNumber(1),
+    harmless: true,
+  }),
+  allowPublicCluster: described(flag.default(false), {
+    group: 'Several ranks',
+    description: 'takes ranks with public addresses; TensorFlow’s servers ask nobody for a password',
+    allowed: trueOrFalse,
+    harmless: true,
   }),
 
   maxTrainSamples: described(limit.default(-1), {

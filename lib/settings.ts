@@ -54,6 +54,8 @@ export interface Settings {
   precision: PrecisionSetting;
   eager: boolean;
   jitCompile: boolean;
+  clusterTimeout: number;
+  allowPublicCluster: boolean;
   maxTrainSamples: number;
   quick: boolean;
   fastDevRun: boolean;
@@ -193,7 +195,7 @@ export const readSettings = (given: Partial<Settings> = {}, environment: NodeJS.
     .settings;
 
 /** Groups of settings that few change. */
-const quiet: SettingGroup[] = ['Evaluation and checkpoints', 'Masking', 'Smoke tests'];
+const quiet: SettingGroup[] = ['Evaluation and checkpoints', 'Masking', 'Several ranks', 'Smoke tests'];
 
 /** The settings as rows of a table, each with the environment variable that overrides it; of those that few change the changed ones. */
 export const describeSettings = (settings: Settings): { setting: string; variable: string; value: string }[] =>
@@ -210,8 +212,8 @@ export const trainingArguments = (settings: Settings): Partial<TrainingArguments
   learningRate: settings.learningRate,
   numTrainEpochs: settings.epochs,
   maxSteps: settings.maxSteps,
-  perDeviceTrainBatchSize: settings.batchSize,
-  perDeviceEvalBatchSize: settings.evalBatchSize,
+  trainBatchSize: settings.batchSize,
+  evalBatchSize: settings.evalBatchSize,
   gradientAccumulationSteps: settings.gradientAccumulationSteps,
   weightDecay: settings.weightDecay,
   warmupRatio: settings.warmupRatio,

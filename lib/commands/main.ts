@@ -1,6 +1,7 @@
 /** The command line: `npx tunebook …`. Each command loads what it needs when it is called: --help needs no TensorFlow. */
 import { Command, CommanderError } from 'commander';
 import { exitCodeOf, exitCodes, wordsOf } from '../runs/exit-codes.js';
+import type { LaunchOptions } from './launch.js';
 import type { NotebooksOptions } from './notebooks.js';
 import type { ScoreOptions } from './score.js';
 import type { ServeOptions } from './serve.js';
@@ -11,12 +12,13 @@ import { addTrainingFlags, runTrainingCommand } from './training-command.js';
 const afterHelp = `
 Every setting has an environment variable, TUNEBOOK_LEARNING_RATE for --learning-rate; underscores in flags are as good as dashes.
 Exit codes: 0 done, 1 unexpected, 2 refused before any work, 3 model or reviews cannot be used, 4 diverged, 5 disk full,
-129, 130 and 143 ended by SIGHUP, SIGINT or SIGTERM, with a checkpoint to --resume from.`;
+129, 130 and 143 ended by SIGHUP, SIGINT or SIGTERM, with a checkpoint to --resume from; 138 another rank was lost.`;
 
 const program = new Command('tunebook')
   .description('Fine-tunes language models on reviews, in TypeScript.')
   .showHelpAfterError("'tunebook help COMMAND' lists its flags.")
   .exitOverride()
+  .enablePositionalOptions()
   .configureHelp({ showGlobalOptions: true });
 
 const finetune = addTrainingFlags(
@@ -28,12 +30,10 @@ const finetune = addTrainingFlags(
 );
 finetune.action(async () => {
   const { checkFinetune } = await import('../runs/contradictions.js');
-  await runTrainingCommand(
-    'finetune',
-    finetune,
-    checkFinetune,
-    async () => (await import('../runs/finetune.js')).finetune,
-  );
+  await runTrainingCommand('finetune', finetune, checkFinetune, async () => {
+    const { finetune, followFinetune } = await import('../runs/finetune.js');
+    return { lead: finetune, follow: followFinetune };
+  });
 });
 
 const adapt = addTrainingFlags(
@@ -47,7 +47,10 @@ const adapt = addTrainingFlags(
 );
 adapt.action(async () => {
   const { checkAdapt } = await import('../runs/contradictions.js');
-  await runTrainingCommand('adapt', adapt, checkAdapt, async () => (await import('../runs/adapt.js')).adaptModel);
+  await runTrainingCommand('adapt', adapt, checkAdapt, async () => {
+    const { adaptModel, followAdapt } = await import('../runs/adapt.js');
+    return { lead: adaptModel, follow: followAdapt };
+  });
 });
 
 const sweep = addSweepFlags(
@@ -57,6 +60,26 @@ const sweep = addSweepFlags(
     .addHelpText('after', afterHelp),
 );
 sweep.action(() => runSweep(sweep));
+
+program
+  .command('launch')
+  .argument('<command>', 'finetune or adapt')
+  .argument('[arguments...]', 'its own')
+  .description('Trains on several ranks: all on this machine, or one of those that Slurm or mpirun start.')
+  .option('--workers <number>', 'ranks on this machine, one a GPU where there are several')
+  .option('--max-restarts <number>', 'how often all start again, from the last checkpoint, when one was lost', '0')
+  .option('--from <scheduler>', 'slurm or mpi: this is one of the processes that srun or mpirun have started')
+  .option('--hosts <hosts>', 'of mpirun on several machines: node1:2,node2:2, or a hostfile')
+  .option('--port <number>', "of a machine's first rank, with --from (default: made of the job's name)")
+  .passThroughOptions()
+  .allowUnknownOption()
+  .addHelpText(
+    'after',
+    '\nWithout it TF_CONFIG says who trains together, as Kubeflow and Ray set it. More: lib/launch/README.md.',
+  )
+  .action(async (command: string, argv: string[], options: LaunchOptions) =>
+    (await import('./launch.js')).launch(command, argv, options),
+  );
 
 program
   .command('track')

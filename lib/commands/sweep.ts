@@ -24,6 +24,7 @@ import {
 } from '../runs/sweep.js';
 import { percent } from '../runs/words.js';
 import { describeSetting, environmentLayer, resolveSettings, SettingsError, type SettingName } from '../settings.js';
+import { clusterOfEnvironment } from '../tensorflow/cluster-definition.js';
 import { mlflowOfEnvironment } from '../tracking/mlflow-client.js';
 import { configLayer } from './config-file.js';
 import { addSettings, flagOf, flagsLayer } from './settings-flags.js';
@@ -182,6 +183,10 @@ export async function sweep(command: Command): Promise<void> {
     for (const { values } of combinationsOf(plan(command, flags).grid)) console.log(describeValues(values));
     return;
   }
+  if (clusterOfEnvironment())
+    throw new SettingsError(
+      'TF_CONFIG is set, and a sweep starts one run after the other from one process. Leave TF_CONFIG out, or have each run be a `tunebook finetune` on all ranks.',
+    );
   const { folder, sweep } = choose(command, flags);
   mlflowOfEnvironment();
   folder.write('sweep.json', sweep);

@@ -1,10 +1,20 @@
-/** What the commands that train have in common: settings from all their places, a run's folder, output, and exit codes. */
+/** What the commands that train have in common: settings from all their places, ranks, a run's folder, output, and exit codes. */
 import { Command, Option } from 'commander';
+import { endTogether, joinForJob } from '../runs/cluster.js';
 import { exitCodeOf, wordsOf } from '../runs/exit-codes.js';
 import type { JobOptions } from '../runs/job.js';
 import { isChanged, resumedSettings, runToResume } from '../runs/resume.js';
 import { newRunFolder, RunError, RunFolder, type RunCommand } from '../runs/run-folder.js';
-import { environmentLayer, resolveSettings, settingsList, type ResolvedSettings, type Settings } from '../settings.js';
+import {
+  environmentLayer,
+  resolveSettings,
+  settingsList,
+  type ResolvedSettings,
+  type Settings,
+  type SettingsLayer,
+} from '../settings.js';
+import { clusterOfEnvironment } from '../tensorflow/cluster-definition.js';
+import type { Cluster } from '../tensorflow/cluster.js';
 import { mlflowOfEnvironment } from '../tracking/mlflow-client.js';
 import type { EndOfTraining } from '../training/loop.js';
 import { configLayer } from './config-file.js';
@@ -46,9 +56,12 @@ export function addTrainingFlags(command: Command, name: RunCommand): Command {
 }
 
 /** The settings and the folder of a run that is asked for; without a folder it gets a new one. */
-function choose(name: RunCommand, command: Command, flags: Flags): { resolved: ResolvedSettings; run?: RunFolder } {
-  const layers = [...(flags.config ? [configLayer(flags.config)] : []), environmentLayer(), flagsLayer(command)];
-  const fresh = resolveSettings(layers);
+function choose(
+  name: RunCommand,
+  layers: SettingsLayer[],
+  fresh: ResolvedSettings,
+  flags: Flags,
+): { resolved: ResolvedSettings; run?: RunFolder } {
   const named = fresh.origins.runFolder === 'default' ? undefined : new RunFolder(fresh.settings.runFolder);
   if (flags.resume === undefined) {
     if (named?.isRun)
@@ -65,6 +78,26 @@ function choose(name: RunCommand, command: Command, flags: Flags): { resolved: R
   return { resolved: resumedSettings(run, layers, flags.allowChangedSettings ?? false), run };
 }
 
+type Ended = { end: EndOfTraining; exitCode: number };
+
+/** A job, for the rank that keeps what comes of it, and for the others. */
+export interface TrainingWork {
+  lead: (options: JobOptions) => Promise<Ended>;
+  follow: (cluster: Cluster, settings: Settings, tell: (words: string) => void) => Promise<Ended>;
+}
+
+/** Does what the chief says. */
+async function follow(
+  cluster: Cluster,
+  work: () => Promise<TrainingWork>,
+  say: (words: string) => void,
+): Promise<number> {
+  const settings = cluster.ranks.fromChief<Settings | undefined>(undefined);
+  if (settings) return (await (await work()).follow(cluster, settings, say)).exitCode;
+  await cluster.leave();
+  return 0;
+}
+
 /**
  * Runs a training command to its end and sets the exit code.
  * @param check refuses settings that contradict each other
@@ -74,16 +107,28 @@ export async function runTrainingCommand(
   name: RunCommand,
   command: Command,
   check: (settings: Settings) => void,
-  work: () => Promise<(options: JobOptions) => Promise<{ end: EndOfTraining; exitCode: number }>>,
+  work: () => Promise<TrainingWork>,
 ): Promise<void> {
   const flags = command.opts<Flags>();
   const output = openOutput(flags.json ?? false);
+  let cluster: Cluster | undefined;
   let run: RunFolder | undefined;
   try {
-    const chosen = choose(name, command, flags);
+    const layers = [...(flags.config ? [configLayer(flags.config)] : []), environmentLayer(), flagsLayer(command)];
+    const fresh = resolveSettings(layers);
+    const definition = clusterOfEnvironment();
+    const mlflow = mlflowOfEnvironment();
+    if (definition && !flags.printConfig) {
+      check(fresh.settings);
+      cluster = await joinForJob(definition, name, fresh.settings, (words) => output.say(words));
+      if (!cluster.ranks.isChief) {
+        process.exitCode = await follow(cluster, work, (words) => output.say(words));
+        return;
+      }
+    }
+    const chosen = choose(name, layers, fresh, flags);
     const { resolved } = chosen;
     check(resolved.settings);
-    const mlflow = mlflowOfEnvironment();
     if (flags.printConfig) {
       console.log(describeConfig(settingsOf(name), resolved, flags.json));
       return;
@@ -97,18 +142,23 @@ export async function runTrainingCommand(
       output.say(
         `${run.folder} is finished (${run.state}): nothing is left to do. Its report: ${run.of('report.html')}`,
       );
+      cluster?.ranks.fromChief(undefined);
+      await cluster?.leave();
       return;
     }
     run ??= new RunFolder(newRunFolder());
     resolved.settings.runFolder = run.folder;
     output.say(`Run ${run.folder}`);
-    const job = await work();
-    const { end, exitCode } = await job({ resolved, run, mlflow, onEntry: (entry) => output.entry(entry) });
+    cluster?.ranks.fromChief(resolved.settings);
+    const { lead } = await work();
+    const { end, exitCode } = await lead({ resolved, run, mlflow, cluster, onEntry: (entry) => output.entry(entry) });
     output.stop();
     if (end === 'interrupted') output.say(`\nInterrupted. Go on with: tunebook ${name} --resume ${run.folder}`);
     else output.say(`${'Model'.padEnd(13)}${run.of('model')}\n${'Report'.padEnd(13)}${run.of('report.html')}`);
     process.exitCode = exitCode;
-  } catch (error) {
+  } catch (thrown) {
+    const error = cluster?.explain(thrown) ?? thrown;
+    if (cluster) await endTogether(cluster, thrown, exitCodeOf(error), wordsOf(error));
     output.stop();
     console.error(`\n${wordsOf(error)}`);
     process.exitCode = exitCodeOf(error);

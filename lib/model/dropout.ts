@@ -16,10 +16,11 @@ export interface DropoutSource {
  * The seed of a forward pass.
  * @param seed the run's
  * @param pass counts forward passes of the run, from 0
+ * @param rank of several that make the pass together: each has chances of its own
  */
-export const seedOfPass = (seed: number, pass: number): Tensor1D =>
+export const seedOfPass = (seed: number, pass: number, rank = 0): Tensor1D =>
   // A pass has fewer than 1,024 uses: 3 a layer and 2 more.
-  tf.tensor1d([seed | 0, Math.imul(pass, 1024)], 'int32');
+  tf.tensor1d([(seed + Math.imul(rank, 0x9e3779b1)) | 0, Math.imul(pass, 1024)], 'int32');
 
 /** The seeds of all uses in a pass, made of the pass's. */
 export function dropoutSource(seed: Tensor1D): DropoutSource {

@@ -1,16 +1,21 @@
 /** The optional stage before fine-tuning, as a job: a base model reads reviews, and what it has learnt of them is measured. */
+import { hash } from 'node:crypto';
 import { fetchModel } from '../hub/model.js';
 import { loadMaskedModel, saveMaskedModel, type MaskedModel } from '../model/masked-model.js';
 import { describeDropped } from '../reviews/review.js';
 import type { ReviewSplit } from '../reviews/split.js';
-import { trainingArguments } from '../settings.js';
+import { describeEngine } from '../model/model.js';
+import { trainingArguments, type Settings } from '../settings.js';
+import type { Cluster } from '../tensorflow/cluster.js';
 import { encodeReviews } from '../text/encode.js';
 import { maskingVocabulary } from '../text/masking.js';
 import { ReviewStream } from '../text/stream.js';
 import { loadTokenizer, readTokenizer } from '../text/tokenizer.js';
 import { adapt, evaluateMasked } from '../training/adapt.js';
+import type { EndOfTraining } from '../training/loop.js';
+import { fingerprintOf } from '../training/train.js';
 import type { MaskedMetrics } from '../training/masked-metrics.js';
-import { runJob, type JobOptions } from './job.js';
+import { followJob, runJob, type Job, type JobOptions } from './job.js';
 import { trainingFigures, type AdaptMetrics } from './metrics.js';
 import { keepResult, keepTokenizer } from './result.js';
 import { runReviews } from './reviews.js';
@@ -19,67 +24,87 @@ import { runReviews } from './reviews.js';
 const beforeFile = 'before.json';
 
 /**
- * Adapts a model; see runJob. Where the reviews have labels, they are split as fine-tuning splits them with the same seed: what
+ * Adapts a model, on one rank. Where the reviews have labels, they are split as fine-tuning splits them with the same seed: what
  * that will be tested by is not read here.
  */
-export const adaptModel = (options: JobOptions) =>
-  runJob('adapt', options, async (job) => {
-    const { run, settings, sources, journal, checkpoint, download, note } = job;
-    const { source, split, labelled } = await runReviews(job, { ...download, labelsOptional: true });
-    const folder = checkpoint?.folder ?? (await fetchModel(sources.model, download)).folder;
-    const tokenizerFolder = keepTokenizer(run, folder);
-    const tokenizer = loadTokenizer(tokenizerFolder);
-    const encoded = (part: keyof ReviewSplit) => encodeReviews(tokenizer, split[part], settings.maxLength);
-    const [validation, test] = [encoded('validation'), encoded('test')];
-    const trainSet = settings.streaming
-      ? new ReviewStream(source, { ...settings, tokenizerFolder, without: [split.validation, split.test] })
-      : encoded('train');
-    const rows = {
-      train: trainSet instanceof ReviewStream ? trainSet.rows : trainSet.ids.length,
-      validation: validation.ids.length,
-      test: test.ids.length,
-    };
-    journal.write('data', { name: source.name, rows });
-    const dropped = describeDropped(source.dropped);
-    note(
-      `${source.name}: ${rows.train} ${labelled ? 'reviews, whose labels are not looked at,' : 'texts'} to read, ${rows.validation} to choose by, ${rows.test} for the test` +
-        (dropped ? `; left out: ${dropped}.` : '.'),
-    );
+async function adaptRank(job: Job): Promise<EndOfTraining> {
+  const { run, settings, sources, journal, checkpoint, download, note, ranks } = job;
+  const { source, split, labelled } = await runReviews(job, { ...download, labelsOptional: true });
+  const folder = checkpoint?.folder ?? (await fetchModel(sources.model, download)).folder;
+  const tokenizerFolder = keepTokenizer(run, folder);
+  const tokenizer = loadTokenizer(tokenizerFolder);
+  const encoded = (part: keyof ReviewSplit) => encodeReviews(tokenizer, split[part], settings.maxLength);
+  const [validation, test] = [encoded('validation'), encoded('test')];
+  const trainSet = settings.streaming
+    ? new ReviewStream(source, { ...settings, tokenizerFolder, without: [split.validation, split.test], ranks })
+    : encoded('train');
+  const rows = {
+    train: trainSet instanceof ReviewStream ? trainSet.rows : trainSet.ids.length,
+    validation: validation.ids.length,
+    test: test.ids.length,
+  };
+  journal.write('data', { name: source.name, rows });
+  const dropped = describeDropped(source.dropped);
+  note(
+    `${source.name}: ${rows.train} ${labelled ? 'reviews, whose labels are not looked at,' : 'texts'} to read, ${rows.validation} to choose by, ${rows.test} for the test` +
+      (dropped ? `; left out: ${dropped}.` : '.'),
+  );
 
-    let loaded: MaskedModel | undefined;
-    try {
-      const model = (loaded = loadMaskedModel(folder, settings));
-      if (!checkpoint) model.notes.forEach(note);
-      const vocabulary = maskingVocabulary(readTokenizer(tokenizerFolder), model.config.vocab_size);
-      const masking = { probability: settings.mlmProbability, wholeWords: settings.wholeWordMask };
-      const look = () => evaluateMasked(model, test, vocabulary, { batchSize: settings.evalBatchSize, ...masking });
-      let before = run.read<MaskedMetrics>(beforeFile);
-      if (!before) run.write(beforeFile, (before = await look()));
-      note(`Before: perplexity ${before.perplexity.toFixed(2)} on ${before.count} hidden tokens of the test reviews.`);
-      const result = await job.train((training) =>
-        adapt(model, { train: trainSet, validation }, vocabulary, {
-          ...training,
-          arguments: trainingArguments(settings),
-          masking,
-          tokenizerFolder,
-        }),
-      );
-      if (result.end === 'interrupted') return result.end;
-      const metrics: AdaptMetrics = {
-        command: 'adapt',
-        end: result.end,
-        sources: sources.banner,
-        model: sources.model,
-        dataset: sources.dataset,
-        rows,
-        training: trainingFigures(result),
-        before,
-        after: await look(),
-      };
-      await keepResult(job, metrics, (aside) => saveMaskedModel(model, aside, tokenizerFolder));
+  let loaded: MaskedModel | undefined;
+  try {
+    const model = (loaded = loadMaskedModel(folder, settings));
+    if (!checkpoint) model.notes.forEach(note);
+    job.agree({
+      'the model': hash('sha256', JSON.stringify([model.config, [...model.parameters.keys()]])).slice(0, 16),
+      'how it is computed': describeEngine(model.engine),
+      'the texts to read': trainSet instanceof ReviewStream ? trainSet.fingerprint : fingerprintOf(trainSet),
+      'the texts to choose by': fingerprintOf(validation),
+      'the texts for the test': fingerprintOf(test),
+    });
+    const vocabulary = maskingVocabulary(readTokenizer(tokenizerFolder), model.config.vocab_size);
+    const masking = { probability: settings.mlmProbability, wholeWords: settings.wholeWordMask };
+    const look = () =>
+      evaluateMasked(model, test, vocabulary, { batchSize: settings.evalBatchSize, ranks, ...masking });
+    let before = ranks.fromChief(run.read<MaskedMetrics>(beforeFile));
+    if (!before) run.write(beforeFile, (before = await look()));
+    note(`Before: perplexity ${before.perplexity.toFixed(2)} on ${before.count} hidden tokens of the test reviews.`);
+    const result = await job.train((training) =>
+      adapt(model, { train: trainSet, validation }, vocabulary, {
+        ...training,
+        arguments: trainingArguments(settings),
+        masking,
+        tokenizerFolder,
+      }),
+    );
+    if (result.end === 'interrupted') {
+      await job.part();
       return result.end;
-    } finally {
-      loaded?.dispose();
-      if (trainSet instanceof ReviewStream) await trainSet.dispose();
     }
-  });
+    const after = await look();
+    await job.part();
+    if (!ranks.isChief) return result.end;
+    const metrics: AdaptMetrics = {
+      command: 'adapt',
+      end: result.end,
+      sources: sources.banner,
+      model: sources.model,
+      dataset: sources.dataset,
+      rows,
+      training: trainingFigures(result),
+      before,
+      after,
+    };
+    await keepResult(job, metrics, (aside) => saveMaskedModel(model, aside, tokenizerFolder));
+    return result.end;
+  } finally {
+    loaded?.dispose();
+    if (trainSet instanceof ReviewStream) await trainSet.dispose();
+  }
+}
+
+/** Adapts a model; see runJob. */
+export const adaptModel = (options: JobOptions) => runJob('adapt', options, adaptRank);
+
+/** Takes part in the adaptation of a model; see followJob. */
+export const followAdapt = (cluster: Cluster, settings: Settings, tell: (words: string) => void) =>
+  followJob(cluster, settings, tell, adaptRank);

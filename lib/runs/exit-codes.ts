@@ -1,10 +1,13 @@
-/** What a job's exit code says. Schedulers go by it: 2 and 3 need a person, 130 and 143 want to be started again. */
+/** What a job's exit code says. Schedulers go by it: 2 and 3 need a person, 130, 138 and 143 want to be started again. */
 import { HubError } from '../hub/errors.js';
 import { ModelFormatError } from '../model/config.js';
 import { ReviewsError } from '../reviews/review.js';
 import { SettingsError } from '../settings.js';
 import { DiskFullError, OtherRowsError } from '../training/checkpoint.js';
 import { DivergedError } from '../training/diverged-error.js';
+import { ClusterDefinitionError } from '../tensorflow/cluster-definition.js';
+import { RankFailedError, RankLostError } from '../tensorflow/cluster-error.js';
+import { RanksDifferError } from './cluster.js';
 import { RunError } from './run-folder.js';
 
 export const exitCodes = {
@@ -24,6 +27,8 @@ export const exitCodes = {
   SIGHUP: 129,
   SIGINT: 130,
   SIGTERM: 143,
+  /** Another rank was lost. 138 is what Kubeflow leaves to programs to ask for a new start by (of SIGUSR1, which nobody sends). */
+  rankLost: 138,
 } as const;
 
 export type EndingSignal = 'SIGHUP' | 'SIGINT' | 'SIGTERM';
@@ -37,7 +42,15 @@ const isPlace = (error: unknown) =>
 
 /** The exit code of an error. */
 export function exitCodeOf(error: unknown): number {
-  if (error instanceof SettingsError || error instanceof RunError) return exitCodes.refused;
+  if (
+    error instanceof SettingsError ||
+    error instanceof RunError ||
+    error instanceof ClusterDefinitionError ||
+    error instanceof RanksDifferError
+  )
+    return exitCodes.refused;
+  if (error instanceof RankLostError) return exitCodes.rankLost;
+  if (error instanceof RankFailedError) return error.exitCode;
   if (error instanceof DiskFullError || isDiskFull(error)) return exitCodes.diskFull;
   if (error instanceof DivergedError) return exitCodes.diverged;
   if (isPlace(error)) return exitCodes.refused;

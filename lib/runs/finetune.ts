@@ -1,9 +1,12 @@
 /** The job: the notebook's process as a scheduler runs it. Model, reviews, fine-tuning, test, and all of it written down. */
+import { hash } from 'node:crypto';
 import { fetchModel } from '../hub/model.js';
 import { loadClassifier, saveClassifier, type Classifier } from '../model/classifier.js';
 import { describeDropped } from '../reviews/review.js';
 import type { ReviewSplit } from '../reviews/split.js';
-import { trainingArguments } from '../settings.js';
+import { describeEngine } from '../model/model.js';
+import { trainingArguments, type Settings } from '../settings.js';
+import type { Cluster } from '../tensorflow/cluster.js';
 import { encodeReviews } from '../text/encode.js';
 import type { EncodedReviews } from '../text/batches.js';
 import { ReviewStream } from '../text/stream.js';
@@ -11,8 +14,9 @@ import { loadTokenizer } from '../text/tokenizer.js';
 import { accuracyByLength, confidentErrors } from '../training/analysis.js';
 import { bagOfWordsBaseline, majorityBaseline } from '../training/baseline.js';
 import { evaluate } from '../training/evaluate.js';
-import { train } from '../training/train.js';
-import { runJob, type JobOptions } from './job.js';
+import type { EndOfTraining } from '../training/loop.js';
+import { fingerprintOf, train } from '../training/train.js';
+import { followJob, runJob, type Job, type JobOptions } from './job.js';
 import { trainingFigures, type FinetuneMetrics } from './metrics.js';
 import { keepResult, keepTokenizer } from './result.js';
 import { runReviews } from './reviews.js';
@@ -29,81 +33,100 @@ function baselines({ train, test }: ReviewSplit) {
   return found.map(({ name, accuracy, interval }) => ({ name, accuracy, interval }));
 }
 
-/** Fine-tunes a classifier; see runJob. */
-export const finetune = (options: JobOptions) =>
-  runJob('finetune', options, async (job) => {
-    const { run, settings, sources, checkpoint, download, journal, note } = job;
-    const { source, split } = await runReviews(job, download);
-    // A checkpoint is a model with its tokenizer: nothing else need be fetched.
-    const folder = checkpoint?.folder ?? (await fetchModel(sources.model, download)).folder;
-    const tokenizerFolder = keepTokenizer(run, folder);
-    const tokenizer = loadTokenizer(tokenizerFolder);
-    const encoded = (part: keyof ReviewSplit) => encodeReviews(tokenizer, split[part], settings.maxLength);
-    const testSet = encoded('test');
-    let validation = encoded('validation');
-    let trainSet: EncodedReviews | ReviewStream = settings.streaming
-      ? new ReviewStream(source, {
-          ...settings,
-          tokenizerFolder,
-          without: [split.validation, split.test],
-        })
-      : encoded('train');
-    const chosen = trainingArguments(settings);
-    if (settings.overfitBatches > 0 && !(trainSet instanceof ReviewStream)) {
-      const rows = settings.overfitBatches * settings.batchSize;
-      trainSet = { ids: trainSet.ids.slice(0, rows), labels: trainSet.labels.slice(0, rows) };
-      validation = trainSet;
-      // Being right about all of them is not the end: the loss is to be seen falling.
-      chosen.earlyStoppingPatience = 0;
-      note(
-        `Overfitting on purpose: what is trained on and what is looked at are the same ${trainSet.ids.length} reviews.`,
-      );
-    }
-    const rows = {
-      train: trainSet instanceof ReviewStream ? trainSet.rows : trainSet.ids.length,
-      validation: validation.ids.length,
-      test: testSet.ids.length,
-    };
-    journal.write('data', { name: source.name, rows, labelNames: source.labelNames });
-    const dropped = describeDropped(source.dropped);
+/** Fine-tunes a classifier, on one rank. */
+async function finetuneRank(job: Job): Promise<EndOfTraining> {
+  const { run, settings, sources, checkpoint, download, journal, note, ranks } = job;
+  const { source, split } = await runReviews(job, download);
+  // A checkpoint is a model with its tokenizer: nothing else need be fetched.
+  const folder = checkpoint?.folder ?? (await fetchModel(sources.model, download)).folder;
+  const tokenizerFolder = keepTokenizer(run, folder);
+  const tokenizer = loadTokenizer(tokenizerFolder);
+  const encoded = (part: keyof ReviewSplit) => encodeReviews(tokenizer, split[part], settings.maxLength);
+  const testSet = encoded('test');
+  let validation = encoded('validation');
+  let trainSet: EncodedReviews | ReviewStream = settings.streaming
+    ? new ReviewStream(source, {
+        ...settings,
+        tokenizerFolder,
+        without: [split.validation, split.test],
+        ranks,
+      })
+    : encoded('train');
+  const chosen = trainingArguments(settings);
+  if (settings.overfitBatches > 0 && !(trainSet instanceof ReviewStream)) {
+    const rows = settings.overfitBatches * settings.batchSize;
+    trainSet = { ids: trainSet.ids.slice(0, rows), labels: trainSet.labels.slice(0, rows) };
+    validation = trainSet;
+    // Being right about all of them is not the end: the loss is to be seen falling.
+    chosen.earlyStoppingPatience = 0;
     note(
-      `${source.name}: ${rows.train} reviews to learn from, ${rows.validation} to choose by, ${rows.test} for the test` +
-        (dropped ? `; left out: ${dropped}.` : '.'),
+      `Overfitting on purpose: what is trained on and what is looked at are the same ${trainSet.ids.length} reviews.`,
     );
+  }
+  const rows = {
+    train: trainSet instanceof ReviewStream ? trainSet.rows : trainSet.ids.length,
+    validation: validation.ids.length,
+    test: testSet.ids.length,
+  };
+  journal.write('data', { name: source.name, rows, labelNames: source.labelNames });
+  const dropped = describeDropped(source.dropped);
+  note(
+    `${source.name}: ${rows.train} reviews to learn from, ${rows.validation} to choose by, ${rows.test} for the test` +
+      (dropped ? `; left out: ${dropped}.` : '.'),
+  );
 
-    let classifier: Classifier | undefined;
-    try {
-      classifier = loadClassifier(folder, { ...settings, labels: source.labelNames });
-      const model = classifier;
-      if (!checkpoint) model.notes.forEach(note);
-      const data = { train: trainSet, validation };
-      const result = await job.train((training) =>
-        train(model, data, { ...training, arguments: chosen, tokenizerFolder }),
-      );
-      if (result.end === 'interrupted') return result.end;
-
-      const { metrics: test, logits } = await evaluate(model, testSet, { batchSize: settings.evalBatchSize });
-      const lengths = testSet.ids.map((ids) => ids.length);
-      const classes = source.labelNames.length;
-      const metrics: FinetuneMetrics = {
-        command: 'finetune',
-        end: result.end,
-        sources: sources.banner,
-        model: sources.model,
-        dataset: sources.dataset,
-        rows,
-        training: trainingFigures(result),
-        labelNames: source.labelNames,
-        validation: result.best ?? null,
-        test,
-        baselines: baselines(split),
-        byLength: accuracyByLength(lengths, testSet.labels, logits, classes),
-        errors: confidentErrors(split.test, logits, source.labelNames, shownErrors),
-      };
-      await keepResult(job, metrics, (aside) => saveClassifier(model, aside, tokenizerFolder));
+  let classifier: Classifier | undefined;
+  try {
+    classifier = loadClassifier(folder, { ...settings, labels: source.labelNames });
+    const model = classifier;
+    if (!checkpoint) model.notes.forEach(note);
+    job.agree({
+      'the model': hash('sha256', JSON.stringify([model.config, [...model.parameters.keys()]])).slice(0, 16),
+      'how it is computed': describeEngine(model.engine),
+      'the rows to learn from': trainSet instanceof ReviewStream ? trainSet.fingerprint : fingerprintOf(trainSet),
+      'the rows to choose by': fingerprintOf(validation),
+      'the rows for the test': fingerprintOf(testSet),
+    });
+    const data = { train: trainSet, validation };
+    const result = await job.train((training) =>
+      train(model, data, { ...training, arguments: chosen, tokenizerFolder }),
+    );
+    if (result.end === 'interrupted') {
+      await job.part();
       return result.end;
-    } finally {
-      classifier?.dispose();
-      if (trainSet instanceof ReviewStream) await trainSet.dispose();
     }
-  });
+
+    const { metrics: test, logits } = await evaluate(model, testSet, { batchSize: settings.evalBatchSize, ranks });
+    await job.part();
+    if (!ranks.isChief) return result.end;
+    const lengths = testSet.ids.map((ids) => ids.length);
+    const classes = source.labelNames.length;
+    const metrics: FinetuneMetrics = {
+      command: 'finetune',
+      end: result.end,
+      sources: sources.banner,
+      model: sources.model,
+      dataset: sources.dataset,
+      rows,
+      training: trainingFigures(result),
+      labelNames: source.labelNames,
+      validation: result.best ?? null,
+      test,
+      baselines: baselines(split),
+      byLength: accuracyByLength(lengths, testSet.labels, logits, classes),
+      errors: confidentErrors(split.test, logits, source.labelNames, shownErrors),
+    };
+    await keepResult(job, metrics, (aside) => saveClassifier(model, aside, tokenizerFolder));
+    return result.end;
+  } finally {
+    classifier?.dispose();
+    if (trainSet instanceof ReviewStream) await trainSet.dispose();
+  }
+}
+
+/** Fine-tunes a classifier; see runJob. */
+export const finetune = (options: JobOptions) => runJob('finetune', options, finetuneRank);
+
+/** Takes part in the fine-tuning of a classifier; see followJob. */
+export const followFinetune = (cluster: Cluster, settings: Settings, tell: (words: string) => void) =>
+  followJob(cluster, settings, tell, finetuneRank);

@@ -2,18 +2,24 @@
  * What every training command is, whatever it trains: a run's folder that is kept for itself, a journal of all that happens,
  * checkpoints that are gone on from, signals, and a status at the end, also when it fails.
  */
+import fs from 'node:fs';
 import os from 'node:os';
+import path from 'node:path';
 import type { DownloadProgress } from '../hub/download.js';
 import { chooseSources, type Sources } from '../hub/sources.js';
 import type { ResolvedSettings, Settings } from '../settings.js';
 import { openJournal, type Journal, type JournalEntry } from '../tracking/journal.js';
 import { followRun, type Tracking } from '../tracking/follow.js';
 import type { MlflowSettings } from '../tracking/mlflow-client.js';
+import { describeTask } from '../tensorflow/cluster-definition.js';
+import type { Cluster } from '../tensorflow/cluster.js';
+import { alone, type Ranks } from '../tensorflow/ranks.js';
 import type { Checkpoint } from '../training/checkpoint.js';
-import type { CheckpointOptions, EndOfTraining, TrainingRecord } from '../training/loop.js';
+import { agree, type Facts } from './cluster.js';
+import type { CheckpointOptions, RanksOption, EndOfTraining, TrainingRecord } from '../training/loop.js';
 import { describeEnvironment } from './environment.js';
 import { exitCodeOf, exitCodes, wordsOf } from './exit-codes.js';
-import type { RunCommand, RunFolder, RunStatus } from './run-folder.js';
+import { RunFolder, type RunCommand, type RunStatus } from './run-folder.js';
 import { watchSignals } from './signals.js';
 
 export interface JobOptions {
@@ -23,10 +29,13 @@ export interface JobOptions {
   mlflow?: MlflowSettings | undefined;
   /** Told of all that happens, as the journal is. */
   onEntry?: (entry: JournalEntry) => void;
+  /** The ranks that do the job together, this one being the chief. */
+  cluster?: Cluster | undefined;
 }
 
 /** What a training command works with. */
 export interface Job {
+  /** Of a rank that is not the chief a folder that nobody keeps. */
   run: RunFolder;
   settings: Settings;
   sources: Sources;
@@ -36,10 +45,16 @@ export interface Job {
   download: { onProgress: (progress: DownloadProgress) => void };
   /** Tells the reader something. */
   note: (words: string) => void;
+  /** Who does the job together. */
+  ranks: Ranks;
+  /** Makes sure that something is the same on all ranks. @throws RanksDifferError naming what is not */
+  agree: (facts: Facts) => void;
+  /** What follows is the chief's alone: waits for the others, who have no part in it. */
+  part: () => Promise<void>;
   /** Training that a signal may end, and what it is told of records and checkpoints. */
   train: <Result>(
     work: (
-      options: CheckpointOptions & { onRecord: (record: TrainingRecord) => void; signal: AbortSignal },
+      options: CheckpointOptions & RanksOption & { onRecord?: (record: TrainingRecord) => void; signal: AbortSignal },
     ) => Promise<Result>,
   ) => Promise<Result>;
 }
@@ -59,6 +74,59 @@ function tellDownloads(journal: Journal): Job['download'] {
   };
 }
 
+/** What of a job has to do with its ranks. */
+const together = (cluster: Cluster | undefined): Pick<Job, 'ranks' | 'agree' | 'part'> => ({
+  ranks: cluster?.ranks ?? alone,
+  agree: (facts) => cluster && agree(cluster, facts),
+  part: async () => cluster?.leave(),
+});
+
+/** How a rank ends when another one is lost while it computes: at once. */
+const leaveAtLoss = (cluster: Cluster | undefined, conclude: (exitCode: number, words: string) => void) =>
+  cluster?.watch((error) => {
+    const exitCode = exitCodeOf(error);
+    conclude(exitCode, wordsOf(error));
+    console.error(`\n${wordsOf(error)}`);
+    process.exit(exitCode);
+  });
+
+/** The exit code of training that ended; of a rank that stopped since another was told to, as if it had been told. */
+const exitCodeOfEnd = (end: EndOfTraining, received: keyof typeof exitCodes | undefined): number =>
+  end === 'interrupted' ? exitCodes[received ?? 'SIGTERM'] : exitCodes.done;
+
+/**
+ * Does a job's part of a rank that is not the chief: it computes, and keeps nothing.
+ * @param sources that the chief has chosen
+ * @throws whatever stopped it
+ */
+export async function followJob(
+  cluster: Cluster,
+  settings: Settings,
+  tell: (words: string) => void,
+  work: (job: Job) => Promise<EndOfTraining>,
+): Promise<{ end: EndOfTraining; exitCode: number }> {
+  const run = new RunFolder(fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-rank-')));
+  const discard = () => fs.rmSync(run.folder, { recursive: true, force: true });
+  const signals = watchSignals(
+    (name) => tell(`${name}: all ranks end after this step.`),
+    () => discard(),
+  );
+  leaveAtLoss(cluster, discard);
+  try {
+    const sources = cluster.ranks.fromChief<Sources | undefined>(undefined)!;
+    const end = await work({
+      ...{ run, settings, sources, journal: { write() {} }, checkpoint: undefined, ...together(cluster) },
+      download: { onProgress() {} },
+      note() {},
+      train: (work) => signals.during((signal) => work({ signal, ranks: cluster.ranks })),
+    });
+    return { end, exitCode: exitCodeOfEnd(end, signals.received) };
+  } finally {
+    signals.stop();
+    discard();
+  }
+}
+
 /**
  * Runs a job in its folder.
  * @returns how it ended, and the exit code that says so
@@ -66,7 +134,7 @@ function tellDownloads(journal: Journal): Job['download'] {
  */
 export async function runJob(
   command: RunCommand,
-  { resolved, run, mlflow, onEntry = () => {} }: JobOptions,
+  { resolved, run, mlflow, onEntry = () => {}, cluster }: JobOptions,
   work: (job: Job) => Promise<EndOfTraining>,
 ): Promise<{ end: EndOfTraining; exitCode: number }> {
   const tell = (words: string) => onEntry({ kind: 'note', time: new Date().toISOString(), words });
@@ -93,6 +161,8 @@ export async function runJob(
     (name) => tell(`${name}: training ends after this step, with a checkpoint. Once more ends it at once.`),
     (name, exitCode) => conclude({ state: 'interrupted', exitCode, message: `ended at once by ${name}` }),
   );
+  leaveAtLoss(cluster, (exitCode, message) => conclude({ state: 'failed', exitCode, message }));
+  let lost = false;
   try {
     run.write('status.json', started);
     journal = openJournal(run.folder, onEntry);
@@ -104,16 +174,19 @@ export async function runJob(
       journal.write('note', { words: `A checkpoint is not whole and is passed over: ${broken}.` });
     const same = (['source', 'model', 'dataset'] as const).every((name) => before?.settings[name] === settings[name]);
     if (mlflow) tracking = followRun(run.folder, mlflow, tell);
-    const sources = before && same ? before.sources : await chooseSources(settings);
+    const chosen = before && same ? before.sources : await chooseSources(settings);
+    const sources = cluster?.ranks.fromChief(chosen) ?? chosen;
     run.write('settings.json', { command, settings, origins, sources });
     run.write('environment.json', describeEnvironment());
     journal.write('banner', { words: sources.banner });
+    if (cluster) journal.write('ranks', { ranks: cluster.definition.tasks.map(describeTask) });
     if (checkpoint) journal.write('note', { words: `Going on from ${checkpoint.folder}.` });
     const told = journal;
     const end = await work({
       ...{ run, settings, sources, journal, checkpoint },
       download: tellDownloads(journal),
       note: (words) => told.write('note', { words }),
+      ...together(cluster),
       train: (work) =>
         signals.during((signal) =>
           work({
@@ -122,18 +195,21 @@ export async function runJob(
             onCheckpoint: ({ folder, state }) => told.write('checkpoint', { step: state.step, folder }),
             onRecord: (record) => told.write('step', { ...record, memoryBytes: process.memoryUsage.rss() }),
             signal,
+            ...(cluster && { ranks: cluster.ranks }),
           }),
         ),
     });
-    const exitCode = end === 'interrupted' ? exitCodes[signals.received!] : exitCodes.done;
+    const exitCode = exitCodeOfEnd(end, signals.received);
     conclude({ state: end, exitCode });
     return { end, exitCode };
-  } catch (error) {
+  } catch (thrown) {
+    const error = cluster?.explain(thrown) ?? thrown;
+    lost = error !== thrown;
     conclude({ state: 'failed', exitCode: exitCodeOf(error), message: wordsOf(error) });
     throw error;
   } finally {
-    // A second signal need not wait for a server.
-    if (tracking && !(await tracking.finish(signals.received !== undefined)))
+    // A second signal need not wait for a server, nor need the other ranks.
+    if (tracking && !(await tracking.finish(lost || signals.received !== undefined)))
       tell(`MLflow does not have all of this run. When it answers: tunebook track ${run.folder}`);
     signals.stop();
     await unlock();

@@ -79,6 +79,8 @@ const patchFile = 'lib/setup/addon.patch';
 const kernelFolder = 'lib/tensorflow/native';
 const addonFolder = path.join(addonPackage, 'lib/napi-v8');
 export const addonFile = path.join(addonFolder, 'tfjs_binding.node');
+/** What ranks of one machine are started with, see lib/tensorflow/native/loopback.cc. */
+export const loopbackFile = path.join(addonFolder, 'loopback.so');
 
 /**
  * Applies the project's patch to the addon's sources.
@@ -124,7 +126,7 @@ export const addon = {
   stamp: 'addon',
   silent: true,
   fingerprint: () => JSON.stringify(addonParts(tensorflowKind())),
-  makes: [addonFile],
+  makes: [addonFile, loopbackFile],
   async make() {
     const libraries = path.join(runtime(), 'tensorflow');
     const load = createRequire(import.meta.url);
@@ -167,6 +169,10 @@ export const addon = {
           path.join(root, kernelFolder, 'kernels.cc'),
           '-o',
           'kernels.o',
+        ]),
+        compile('what keeps ranks to their machine', [
+          ...['-shared', '-fPIC', '-std=c++17', '-O2'],
+          ...[path.join(root, kernelFolder, 'loopback.cc'), '-o', path.basename(loopbackFile), '-ldl'],
         ]),
       ]);
       await compile('the TensorFlow addon', [

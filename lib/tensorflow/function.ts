@@ -87,6 +87,8 @@ class Recording {
   readonly #readers = new Map<ResourceVariable, Set<string>>();
   /** By a read's name in the graph: whose value it is. */
   readonly #valueOf = new Map<string, ResourceVariable>();
+  /** The last sum over ranks: NCCL wants the same order of them everywhere. */
+  #lastCollective: string | undefined;
 
   constructor(readonly title: string) {}
 
@@ -151,7 +153,10 @@ class Recording {
       // A write waits for all that reads the value so far: it can then be done in place.
       if (!isRead) this.#readers.get(variable)?.forEach((reader) => after.add(reader));
     }
+    const isCollective = kernel.startsWith('Collective');
+    if (isCollective && this.#lastCollective) after.add(this.#lastCollective);
     const node = this.graph.node(kernel, names, attributes, after);
+    if (isCollective) this.#lastCollective = node;
     outputs.forEach(({ id }, index) =>
       this.#known.set(id, { name: resultOf(node, index), what: `the result of ${kernel}` }),
     );

@@ -45,7 +45,15 @@ export interface Binding {
   addGraph: (name: string, graphDef: Uint8Array, inputs: string[], outputs: string[], effects: string[]) => void;
   /** Removes a function that `addGraph` made. */
   removeFunction: (name: string) => void;
-  /** The devices that TensorFlow sees; the project's own (addon.patch). */
+  /** Joins the cluster of a serialized ServerDef, which replaces the devices; the project's own, as those below (addon.patch). */
+  joinCluster: (serverDef: Uint8Array) => void;
+  /** Waits until all tasks are there. */
+  waitAtBarrier: (name: string, milliseconds: number) => void;
+  /** Throws when a task does not answer. */
+  checkPeer: (task: string, milliseconds: number) => void;
+  /** Ends what all tasks are doing together, with a message. */
+  reportError: (message: string) => void;
+  /** The devices that TensorFlow sees. */
   listDevices: () => NativeDevice[];
   /** Tensors alive, for tests that look for leaks. */
   getNumOfTensors: () => number;

@@ -68,6 +68,26 @@ export function padBatch({ ids, labels }: EncodedReviews, indices: number[], max
   };
 }
 
+/**
+ * Every n-th row of a batch, padded as the batch is.
+ * @param first the first of them
+ * @returns those rows, and their numbers in the batch; nothing where there are none
+ */
+export function everyNth(
+  { inputIds, lengths, batch, tokens }: EncodedBatch,
+  first: number,
+  n: number,
+): { part: EncodedBatch; rows: number[] } | undefined {
+  const rows = Array.from({ length: Math.max(0, Math.ceil((batch - first) / n)) }, (_, i) => first + i * n);
+  if (rows.length === 0) return undefined;
+  const ids = new Int32Array(rows.length * tokens);
+  rows.forEach((row, i) => ids.set(inputIds.subarray(row * tokens, (row + 1) * tokens), i * tokens));
+  return {
+    part: { inputIds: ids, lengths: Int32Array.from(rows, (row) => lengths[row]!), batch: rows.length, tokens },
+    rows,
+  };
+}
+
 const runsOf = (list: number[], size: number): number[][] =>
   Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));
 

@@ -3,7 +3,7 @@
  * it): of the tokens that are chosen, 80 % become [MASK], 10 % another token by chance, and 10 % stay, so that the model may
  * trust none. Chosen anew for each batch of each epoch.
  */
-import type { EncodedBatch } from './batches.js';
+import { everyNth, type EncodedBatch } from './batches.js';
 import { ModelFormatError } from '../model/config.js';
 import { seededRandom } from './random.js';
 import type { TokenizerFiles } from './tokenizer.js';
@@ -82,6 +82,43 @@ function roomFor(masked: number, cells: number, probability: number): number {
   const expected = cells * probability;
   const usual = Math.ceil((expected + 3 * Math.sqrt(expected)) / 16) * 16;
   return masked <= usual ? usual : Math.ceil(masked / usual) * usual;
+}
+
+/**
+ * Every n-th text of a batch with hidden tokens, see everyNth.
+ * @returns nothing where there is no such text, or nothing to be guessed in them
+ */
+export function everyNthMasked(batch: MaskedBatch, first: number, n: number): MaskedBatch | undefined {
+  const { positions, targets, weights, tokens } = batch;
+  const part = everyNth(batch, first, n)?.part;
+  const own = [...positions.keys()].filter((i) => weights[i] === 1 && Math.floor(positions[i]! / tokens) % n === first);
+  if (!part || own.length === 0) return undefined;
+  // As much room for all parts of all batches of a shape, unless there is more to guess in this one.
+  const usual = Math.ceil(positions.length / n / 16) * 16;
+  const room = Math.ceil(own.length / usual) * usual;
+  const filled = <List extends Int32Array | Float32Array>(list: List, values: number[]): List => {
+    list.set(values);
+    return list;
+  };
+  return {
+    ...part,
+    positions: filled(
+      new Int32Array(room),
+      own.map((i) => {
+        const row = Math.floor(positions[i]! / tokens);
+        return ((row - first) / n) * tokens + (positions[i]! % tokens);
+      }),
+    ),
+    targets: filled(
+      new Int32Array(room),
+      own.map((i) => targets[i]!),
+    ),
+    weights: filled(
+      new Float32Array(room),
+      own.map(() => 1),
+    ),
+    masked: own.length,
+  };
 }
 
 /**

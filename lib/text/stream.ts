@@ -3,6 +3,9 @@
  * block of some thousand at a time and a few blocks ahead of the trainer. Each epoch takes the runs of rows that the files
  * are made of in another order; inside a block rows are shuffled and grouped by length, as trainingBatches does.
  *
+ * Several ranks share the reading: each reads every n-th block, and gives it to the others, so that batches are those of one
+ * rank, whatever their number.
+ *
  * Everything follows from the seed, so a position in the stream (epoch, block, batch) is all that is needed to go on from
  * there, and going on reads one block anew.
  */
@@ -13,6 +16,7 @@ import { groupBy } from '../reviews/group.js';
 import { ReviewsError, type Dropped } from '../reviews/review.js';
 import type { RowFile } from '../reviews/row-file.js';
 import type { ReviewSource } from '../reviews/source.js';
+import { alone, type Ranks } from '../tensorflow/ranks.js';
 import { reviewsOf, type ReviewTable } from '../reviews/table.js';
 import { trainingBatches, type EncodedReviews, type IndexedBatch } from './batches.js';
 import { seededRandom, shuffle } from './random.js';
@@ -45,12 +49,23 @@ export interface StreamOptions {
   blockRows?: number;
   /** Threads that read and tokenize. @default as many as there are cores, 8 at most */
   workers?: number;
+  /** Who reads together: each reads its share of the blocks, and all get all. @default this process alone */
+  ranks?: Ranks;
 }
 
 function unpackBlock({ packed, rows }: PackedBlock): EncodedReviews {
   let at = 2 * rows;
   const ids = Array.from({ length: rows }, (_, row) => packed.subarray(at, (at += packed[row]!)));
   return { ids, labels: packed.subarray(rows, 2 * rows) };
+}
+
+/** Gives all ranks the block that one of them has read: some MB, where the gradients of its batches are some ten thousand. */
+function shareBlock(ranks: Ranks, reader: number, block: PackedBlock | undefined): PackedBlock {
+  if (ranks.size === 1) return block!;
+  const header = ranks.exchange(block && { ...block, packed: block.packed.length })[reader]!;
+  // Token ids are whole numbers that float32 holds exactly.
+  const numbers = block ? Float32Array.from(block.packed) : new Float32Array(header.packed);
+  return { ...header, packed: Int32Array.from(ranks.sumNumbers(numbers)) };
 }
 
 /** Blocks of an epoch: groups of chunks in an order of their own, cut where there are enough rows. */
@@ -103,6 +118,7 @@ export class ReviewStream {
   readonly #pool: Piscina<BlockPart[], PackedBlock>;
   readonly #blockRows: number;
   readonly #ahead: number;
+  readonly #ranks: Ranks;
 
   /**
    * @param source of openReviews with `streaming`
@@ -117,6 +133,7 @@ export class ReviewStream {
       without = [],
       blockRows = 16_384,
       workers = Math.min(8, os.availableParallelism()),
+      ranks = alone,
     }: StreamOptions,
   ) {
     this.#files = splits.train ?? [];
@@ -126,6 +143,7 @@ export class ReviewStream {
       throw new ReviewsError(`${name} has no rows to stream; it is read as a whole.`);
     this.#blockRows = blockRows;
     this.#ahead = workers + 1;
+    this.#ranks = ranks;
     const settings: WorkerSettings = {
       files: locations.train.map((location, i) => ({ location, columns: this.#files[i]!.columns })),
       reading,
@@ -161,17 +179,20 @@ export class ReviewStream {
     const blocksInEpoch = (epoch: number) => blocksOf(this.#files, this.#blockRows, seededRandom(options.seed, epoch));
     let { epoch, block } = from;
     let blocks = blocksInEpoch(epoch);
-    const queue: { epoch: number; block: number; last: boolean; work: Promise<PackedBlock> }[] = [];
+    const { rank, size } = this.#ranks;
+    const queue: { epoch: number; block: number; last: boolean; reader: number; work?: Promise<PackedBlock> }[] = [];
+    let queued = 0;
     for (let skip = from.batch; ; skip = 0) {
-      while (queue.length < this.#ahead) {
-        const work = this.#pool.run(blocks[block]!);
+      while (queue.length < this.#ahead * size) {
+        const reader = queued++ % size;
+        const work = reader === rank ? this.#pool.run(blocks[block]!) : undefined;
         // Whoever awaits it is told; until then nobody else need be.
-        work.catch(() => {});
-        queue.push({ epoch, block, last: block === blocks.length - 1, work });
+        work?.catch(() => {});
+        queue.push({ epoch, block, last: block === blocks.length - 1, reader, ...(work && { work }) });
         if (++block === blocks.length) [epoch, block, blocks] = [epoch + 1, 0, blocksInEpoch(epoch + 1)];
       }
       const current = queue.shift()!;
-      const packed = await current.work;
+      const packed = shareBlock(this.#ranks, current.reader, await current.work);
       this.heldOut += packed.heldOut;
       for (const reason of Object.keys(packed.dropped) as (keyof Dropped)[])
         this.dropped[reason] += packed.dropped[reason];

@@ -165,17 +165,23 @@ export class AdamW {
     return { state: { steps: this.#steps, decay: this.#decay }, tensors: new Map(tensors) };
   }
 
+  /** All that is kept on the device. */
+  get variables(): ResourceVariable[] {
+    return this.#named().map(([, variable]) => variable);
+  }
+
   /**
    * Goes on from a state.
+   * @param tensors left out where the variables get their values from elsewhere
    * @throws RangeError when the tensors are those of other parameters
    */
-  restore({ steps, decay }: AdamWState, tensors: Map<string, StoredTensor>): void {
-    const named = this.#named();
+  restore({ steps, decay }: AdamWState, tensors?: Map<string, StoredTensor>): void {
+    const named = tensors ? this.#named() : [];
     for (const [name, { shape }] of named)
-      if (tensors.get(name)?.shape.join() !== shape.join())
+      if (tensors!.get(name)?.shape.join() !== shape.join())
         throw new RangeError(`The optimizer's state is of other parameters: ${name} is not [${shape.join(', ')}].`);
     for (const [name, variable] of named) {
-      const value = tf.tensor(tensors.get(name)!.data, variable.shape);
+      const value = tf.tensor(tensors!.get(name)!.data, variable.shape);
       variable.assign(value);
       value.dispose();
     }

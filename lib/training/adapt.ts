@@ -12,15 +12,23 @@ import type { Weights } from '../model/encoder.js';
 import { weightedCrossEntropy } from '../model/layers.js';
 import { tensorFunction } from '../tensorflow/function.js';
 import { sparseCrossEntropy } from '../tensorflow/kernels.js';
+import { alone, type Ranks } from '../tensorflow/ranks.js';
 import { tf } from '../tensorflow/runtime.js';
 import { evaluationBatches, trainingBatches, type EncodedReviews } from '../text/batches.js';
 import { ReviewStream } from '../text/stream.js';
-import { maskBatch, type MaskedBatch, type MaskingOptions, type MaskingVocabulary } from '../text/masking.js';
+import {
+  everyNthMasked,
+  maskBatch,
+  type MaskedBatch,
+  type MaskingOptions,
+  type MaskingVocabulary,
+} from '../text/masking.js';
 import { trainedParameters } from './freeze.js';
 import {
   batchesInMemory,
   runTraining,
   type CheckpointOptions,
+  type RanksOption,
   type TrainingRecord,
   type TrainingResult,
 } from './loop.js';
@@ -45,6 +53,7 @@ export const maskedLanguageModelling: TrainingTask<MaskedBatch, MaskedInputs> = 
     return weightedCrossEntropy(logits, targets, counts) as Scalar;
   },
   weight: ({ masked }) => masked,
+  share: everyNthMasked,
 };
 
 /** Seeds of what is hidden once and for all, to be guessed by every model the same. */
@@ -57,6 +66,7 @@ const fixedMasks = 0x5eed;
  * @param options how they are batched, and which tokens are hidden, see MaskingOptions
  * @param options.batchSize default 64
  * @param options.tick awaited between batches; may throw to interrupt
+ * @param options.ranks who guesses together: each takes its share of the batches. Default: this process alone
  */
 export async function evaluateMasked(
   model: MaskedModel,
@@ -65,8 +75,9 @@ export async function evaluateMasked(
   {
     batchSize = 64,
     tick,
+    ranks = alone,
     ...masking
-  }: { batchSize?: number; tick?: (() => Promise<void>) | undefined } & MaskingOptions = {},
+  }: { batchSize?: number; tick?: (() => Promise<void>) | undefined; ranks?: Ranks } & MaskingOptions = {},
 ): Promise<MaskedMetrics> {
   const { config, engine } = model;
   const forward = tensorFunction(
@@ -80,15 +91,16 @@ export async function evaluateMasked(
     { name: 'the guessing pass', eager: engine.eager, jitCompile: engine.jitCompile },
   );
   const prepared = prepareWeights(model);
-  let [count, loss, right] = [0, 0, 0];
+  const sums = { count: 0, loss: 0, right: 0 };
   try {
     for (const [i, batch] of evaluationBatches(texts, batchSize, maxTokens(config)).entries()) {
+      if (i % ranks.size !== ranks.rank) continue;
       const masked = maskBatch(batch, vocabulary, masking, fixedMasks, i);
       const inputs = maskedLanguageModelling.tensors(masked);
       const results = forward.call({ ...inputs, ...prepared });
-      count += masked.masked;
-      loss += results.loss.dataSync()[0]!;
-      right += results.right.dataSync()[0]!;
+      sums.count += masked.masked;
+      sums.loss += results.loss.dataSync()[0]!;
+      sums.right += results.right.dataSync()[0]!;
       tf.dispose([...Object.values(inputs), results.loss, results.right] as Tensor[]);
       await tick?.();
     }
@@ -96,6 +108,10 @@ export async function evaluateMasked(
     tf.dispose(prepared);
     forward.dispose();
   }
+  const all = ranks.exchange(sums);
+  const [count, loss, right] = (['count', 'loss', 'right'] as const).map((name) =>
+    all.reduce((sum, each) => sum + each[name], 0),
+  ) as [number, number, number];
   return { count, loss: loss / count, perplexity: Math.exp(loss / count), accuracy: right / count };
 }
 
@@ -111,6 +127,7 @@ export async function evaluateMasked(
  * @param options.onRecord called after each update
  * @param options.signal ends training after the current update
  * @param options.tokenizerFolder where the tokenizer's files are, which belong to a checkpoint
+ * @param options.ranks who trains together, see train
  * @throws RangeError for arguments that cannot be, before any work
  * @throws DivergedError when the loss is not a number; the parameters are those of the step before
  * @throws CheckpointError when a checkpoint cannot be written, or is one of other texts
@@ -130,7 +147,8 @@ export async function adapt(
     onRecord?: (record: TrainingRecord) => void;
     signal?: AbortSignal;
     tokenizerFolder?: string;
-  } & CheckpointOptions = {},
+  } & CheckpointOptions &
+    RanksOption = {},
 ): Promise<TrainingResult<MaskedMetrics>> {
   const chosen = completeTrainingArguments(given);
   const texts = data.train;
@@ -141,14 +159,17 @@ export async function adapt(
     throw new RangeError('Checkpoints need `tokenizerFolder`: each is a whole model.');
   const { seed } = chosen;
   const batching = {
-    batchSize: chosen.perDeviceTrainBatchSize,
+    batchSize: chosen.trainBatchSize,
     seed,
     groupByLength: chosen.groupByLength,
     maxTokens: maxTokens(model.config),
   };
   const { validation } = data;
+  const { ranks = alone } = options;
+  ranks.copyFromChief([...model.parameters.values()]);
   return runTraining<MaskedBatch, MaskedMetrics>({
     ...options,
+    resumeFrom: ranks.fromChief(options.resumeFrom) ?? undefined,
     model,
     whole: model,
     writeBack: () => {},
@@ -173,8 +194,9 @@ export async function adapt(
     ...(validation && {
       evaluate: async (tick) => {
         const metrics = await evaluateMasked(model, validation, vocabulary, {
-          batchSize: chosen.perDeviceEvalBatchSize,
+          batchSize: chosen.evalBatchSize,
           tick,
+          ranks,
           ...masking,
         });
         return { metrics, score: -metrics.loss, loss: metrics.loss, accuracy: metrics.accuracy };

@@ -10,6 +10,7 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
+import { fromJson, toJson } from '../not-finite-json.js';
 import { readSafetensors, writeSafetensors, type StoredTensor } from '../model/safetensors.js';
 import type { StreamPosition } from '../text/stream.js';
 import type { EarlyStoppingState } from './early-stopping.js';
@@ -67,15 +68,6 @@ export class DiskFullError extends CheckpointError {
 const stateFile = 'trainer_state.json';
 const optimizerFile = 'optimizer.safetensors';
 const partial = '.partial';
-
-/** JSON has no word for these, and a metric may be one of them. */
-const notFinite = ['NaN', 'Infinity', '-Infinity'];
-const toJson = (value: unknown) =>
-  JSON.stringify(value, (_, each: unknown) =>
-    typeof each === 'number' && !Number.isFinite(each) ? String(each) : each,
-  );
-const fromJson = (text: string): unknown =>
-  JSON.parse(text, (_, each: unknown) => (notFinite.includes(each as string) ? Number(each) : each));
 
 function sha256(file: string): string {
   const hash = createHash('sha256');

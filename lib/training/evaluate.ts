@@ -2,6 +2,7 @@
 import { labelNames, maxTokens } from '../model/config.js';
 import { predictLogits, type Classifier } from '../model/classifier.js';
 import { prepareWeights } from '../model/model.js';
+import { alone, type Ranks } from '../tensorflow/ranks.js';
 import { tf } from '../tensorflow/runtime.js';
 import { evaluationBatches, type EncodedReviews } from '../text/batches.js';
 import { classificationMetrics, type ClassificationMetrics } from './metrics.js';
@@ -19,25 +20,30 @@ export interface Evaluation {
  * @param options how they are batched
  * @param options.batchSize default 64
  * @param options.tick awaited between batches; may throw to interrupt
+ * @param options.ranks who judges together: each takes its share of the batches, and all get all scores. Default: this process
+ * alone
  */
 export async function evaluate(
   classifier: Classifier,
   reviews: EncodedReviews,
-  { batchSize = 64, tick }: { batchSize?: number; tick?: () => Promise<void> } = {},
+  { batchSize = 64, tick, ranks = alone }: { batchSize?: number; tick?: () => Promise<void>; ranks?: Ranks } = {},
 ): Promise<Evaluation> {
   const classes = labelNames(classifier.config).length;
-  const logits = new Float32Array(reviews.labels.length * classes);
+  const own = new Float32Array(reviews.labels.length * classes);
   const prepared = prepareWeights(classifier);
   try {
-    for (const batch of evaluationBatches(reviews, batchSize, maxTokens(classifier.config))) {
+    const batches = evaluationBatches(reviews, batchSize, maxTokens(classifier.config));
+    // In order of their lengths, so that all ranks get about the same work.
+    for (const batch of batches.filter((_, i) => i % ranks.size === ranks.rank)) {
       const found = predictLogits(classifier, batch, prepared);
       batch.indices.forEach((index, row) =>
-        logits.set(found.subarray(row * classes, (row + 1) * classes), index * classes),
+        own.set(found.subarray(row * classes, (row + 1) * classes), index * classes),
       );
       await tick?.();
     }
   } finally {
     tf.dispose(prepared);
   }
+  const logits = ranks.sumNumbers(own); // [n * classes]
   return { metrics: classificationMetrics(logits, reviews.labels, classes), logits };
 }

@@ -7,6 +7,7 @@ import path from 'node:path';
 import type { EncodedBatch } from '../text/batches.js';
 import { describeEngine, parameterValues, restoreParameters, type Model } from '../model/model.js';
 import { readSafetensors, type StoredTensor } from '../model/safetensors.js';
+import { alone, type Ranks } from '../tensorflow/ranks.js';
 import type { StreamPosition } from '../text/stream.js';
 import { CheckpointFolder, optimizerOf, OtherRowsError, type Checkpoint } from './checkpoint.js';
 import { DivergedError } from './diverged-error.js';
@@ -113,8 +114,17 @@ export interface CheckpointOptions {
   onCheckpoint?: (checkpoint: Checkpoint) => void;
 }
 
+/** Who trains together. */
+export interface RanksOption {
+  /**
+   * Each takes its share of every batch; all get the same rows, arguments and model. Checkpoints are the chief's, and so is
+   * what a run goes on from. @default this process alone
+   */
+  ranks?: Ranks;
+}
+
 /** A task, its batches, and who looks on. */
-export interface LoopOptions<Batch extends EncodedBatch, Metrics> extends CheckpointOptions {
+export interface LoopOptions<Batch extends EncodedBatch, Metrics> extends CheckpointOptions, RanksOption {
   /** What is trained, which may be a smaller table of words than the whole model has. */
   model: Model;
   /** The whole model, which is looked at and saved. */
@@ -157,13 +167,13 @@ const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 export async function runTraining<Batch extends EncodedBatch, Metrics>(
   options: LoopOptions<Batch, Metrics>,
 ): Promise<TrainingResult<Metrics>> {
-  const { model, whole, arguments: chosen, checkpoints, resumeFrom, signal } = options;
+  const { model, whole, arguments: chosen, checkpoints, resumeFrom, signal, ranks = alone } = options;
   const before = resumeFrom?.state;
   if (before && before.data !== options.data)
     throw new OtherRowsError(
       `The rows to train on are not those of ${resumeFrom.folder}: the file has changed, or another sample of it was asked for. Start a new run, or bring back what there was.`,
     );
-  const batchesPerEpoch = Math.ceil(options.rows / chosen.perDeviceTrainBatchSize);
+  const batchesPerEpoch = Math.ceil(options.rows / chosen.trainBatchSize);
   const stepsPerEpoch = Math.ceil(batchesPerEpoch / chosen.gradientAccumulationSteps);
   const totalSteps = chosen.maxSteps > 0 ? chosen.maxSteps : Math.ceil(stepsPerEpoch * chosen.numTrainEpochs);
   const warmupSteps = Math.ceil(totalSteps * chosen.warmupRatio);
@@ -177,6 +187,7 @@ export async function runTraining<Batch extends EncodedBatch, Metrics>(
     beta2: chosen.adamBeta2,
     epsilon: chosen.adamEpsilon,
     weightDecay: chosen.weightDecay,
+    ranks,
   });
   const stopping = new EarlyStopping(chosen.earlyStoppingPatience, chosen.earlyStoppingThreshold);
   const started = performance.now() - 1000 * (before?.seconds ?? 0);
@@ -192,9 +203,13 @@ export async function runTraining<Batch extends EncodedBatch, Metrics>(
     before?.end === 'completed' && before.step < totalSteps ? undefined : (before?.end ?? undefined);
 
   const isDue = () => options.evaluate !== undefined && (step % evalSteps === 0 || step === totalSteps);
+  // What one rank is asked to do all do, at the end of the same step.
+  let stopAsked = false;
+  const isStopped = () => (ranks.size > 1 ? stopAsked : (signal?.aborted ?? false));
   const tick = async () => {
     await nextTurn();
-    if (signal?.aborted) throw new Interrupted();
+    // Several ranks look together, each at its share: none may leave alone.
+    if (ranks.size === 1 && isStopped()) throw new Interrupted();
   };
   /** Looks at the validation rows. @returns whether to stop */
   const look = async (record: TrainingRecord): Promise<boolean> => {
@@ -207,7 +222,7 @@ export async function runTraining<Batch extends EncodedBatch, Metrics>(
     if (seen.best || !chosen.loadBestModelAtEnd) {
       best = { step, metrics };
       // With checkpoints the best one is on the disk.
-      if (chosen.loadBestModelAtEnd && !checkpoints) bestValues = parameterValues(whole);
+      if (chosen.loadBestModelAtEnd && !checkpoints && ranks.isChief) bestValues = parameterValues(whole);
     }
     return seen.stop;
   };
@@ -233,7 +248,7 @@ export async function runTraining<Batch extends EncodedBatch, Metrics>(
   /** What follows an update: a look and a checkpoint, where they are due, and word of it. */
   const conclude = async (record: TrainingRecord): Promise<void> => {
     let stop = false;
-    const due = isDue() && lookedAt !== step;
+    const due = isDue() && lookedAt !== step && !(ranks.size > 1 && isStopped());
     try {
       if (due) stop = await look(record);
     } catch (error) {
@@ -242,7 +257,7 @@ export async function runTraining<Batch extends EncodedBatch, Metrics>(
     }
     // Told before it is saved: what a checkpoint holds has been said.
     options.onRecord?.(record);
-    if (signal?.aborted) end = 'interrupted';
+    if (isStopped()) end = 'interrupted';
     else if (step >= totalSteps) end = 'completed';
     else if (stop) end = 'early stopping';
     if (due || end || (chosen.saveSteps > 0 && step % chosen.saveSteps === 0)) save();
@@ -250,7 +265,7 @@ export async function runTraining<Batch extends EncodedBatch, Metrics>(
 
   try {
     if (before) {
-      trainingStep.restore(before.trainingStep, optimizerOf(resumeFrom));
+      trainingStep.restore(before.trainingStep, () => optimizerOf(resumeFrom));
       stopping.state = before.earlyStopping;
       if (!end && isDue() && lookedAt !== step) await conclude(records.at(-1)!);
       else if (!end && step >= totalSteps) end = 'completed';
@@ -261,7 +276,8 @@ export async function runTraining<Batch extends EncodedBatch, Metrics>(
         waitedSeconds += (performance.now() - from) / 1000;
         const learningRate =
           chosen.learningRate * learningRateFactor(step, totalSteps, warmupSteps, chosen.lrSchedulerType);
-        const { loss, gradNorm } = trainingStep.run(group, learningRate);
+        const { loss, gradNorm, stop } = trainingStep.run(group, learningRate, signal?.aborted);
+        stopAsked = stop;
         if (!Number.isFinite(loss)) throw new DivergedError(step + 1, loss, learningRate);
         if (!Number.isFinite(gradNorm)) throw new DivergedError(step + 1, NaN, learningRate);
         step++;
@@ -291,8 +307,12 @@ export async function runTraining<Batch extends EncodedBatch, Metrics>(
   }
   // An interrupted run keeps what it has learnt so far, unless an evaluation has vouched for something.
   if (chosen.loadBestModelAtEnd && best && best.step !== step) {
-    const values = bestValues ?? readSafetensors(path.join(checkpoints!.of(best.step), 'model.safetensors'));
-    restoreParameters(whole, values);
+    if (ranks.isChief)
+      restoreParameters(
+        whole,
+        bestValues ?? readSafetensors(path.join(checkpoints!.of(best.step), 'model.safetensors')),
+      );
+    ranks.copyFromChief([...whole.parameters.values()]);
   }
   return {
     end: end!,

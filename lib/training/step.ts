@@ -2,6 +2,10 @@
  * One training step: forward, back, clipping and AdamW, as one TensorFlow function a shape of batch. What is read back is
  * the loss and the length of the gradient. Batches whose gradients are accumulated each take one call; the last of them
  * updates.
+ *
+ * Several ranks make a step together: each takes its share of every batch's rows, and gradients are summed before they are
+ * clipped, in the same graph, while the backward pass goes on. Whatever is decided by a number is decided by the same
+ * number on all ranks.
  */
 import type { Scalar, Tensor, Tensor1D } from '@tensorflow/tfjs';
 import { readWeights, type Model } from '../model/model.js';
@@ -9,6 +13,7 @@ import { dropoutSource, seedOfPass } from '../model/dropout.js';
 import type { StoredTensor } from '../model/safetensors.js';
 import { tensorFunction, type NamedTensors, type TensorFunction } from '../tensorflow/function.js';
 import { castTo } from '../tensorflow/kernels.js';
+import { alone, sumKeys, type Ranks } from '../tensorflow/ranks.js';
 import { tf } from '../tensorflow/runtime.js';
 import { zerosVariable, type ResourceVariable } from '../tensorflow/variables.js';
 import type { EncodedBatch } from '../text/batches.js';
@@ -57,6 +62,8 @@ export interface StepOptions extends AdamWOptions {
   seed?: number;
   /** Whether updates may be made from several batches, which takes memory for the sum of their gradients. @default false */
   accumulates?: boolean;
+  /** Who makes each step together. @default this process alone */
+  ranks?: Ranks;
 }
 
 export interface StepResult {
@@ -64,10 +71,16 @@ export interface StepResult {
   loss: number;
   /** Joint length of the gradients before clipping. If this or the loss is no finite number, nothing was updated. */
   gradNorm: number;
+  /** Whether any rank asked to end with this step. */
+  stop: boolean;
 }
 
 type ScaledInputs = PassInputs & { weight: Scalar };
 type UpdateInputs = ScaledInputs & {
+  /** Of the batches before the last one, weighted. */
+  lossBefore: Scalar;
+  /** 1 to end with this step. */
+  stop: Scalar;
   learningRate: Scalar;
   lossScale: Scalar;
   firstCorrection: Scalar;
@@ -89,7 +102,9 @@ export class TrainingStep<Batch extends EncodedBatch> {
   readonly #lossScale: LossScale;
   readonly #sums: Map<string, ResourceVariable>;
   readonly #accumulate: TensorFunction<ScaledInputs, { loss: Tensor }>;
-  readonly #update: TensorFunction<UpdateInputs, { loss: Tensor; gradNorm: Tensor }>;
+  /** `results` are the loss, the gradients' length, and how many ranks asked to end. */
+  readonly #update: TensorFunction<UpdateInputs, { results: Tensor }>;
+  readonly #ranks: Ranks;
   #passes = 0;
 
   constructor(
@@ -100,10 +115,12 @@ export class TrainingStep<Batch extends EncodedBatch> {
       maxGradNorm = 1,
       seed = 42,
       accumulates = false,
+      ranks = alone,
       ...adam
     }: StepOptions = {},
   ) {
     this.#task = task;
+    this.#ranks = ranks;
     this.#seed = seed;
     this.#lossScale = new LossScale(model.engine.precision);
     const parameters = new Map(trained.map((name) => [name, model.parameters.get(name)!]));
@@ -119,13 +136,29 @@ export class TrainingStep<Batch extends EncodedBatch> {
       { name: 'the accumulating pass', eager, jitCompile },
     );
     this.#update = tensorFunction(
-      ({ weight, learningRate, lossScale, firstCorrection, secondCorrection, ...inputs }: UpdateInputs) => {
-        const { loss, gradients } = lossAndGradients(model, task, inputs, trained, weight);
+      ({
+        weight,
+        lossBefore,
+        stop,
+        learningRate,
+        lossScale,
+        firstCorrection,
+        secondCorrection,
+        ...inputs
+      }: UpdateInputs) => {
+        const own = lossAndGradients(model, task, inputs, trained, weight);
         for (const [name, sum] of this.#sums) {
-          gradients.set(name, tf.add(sum.read(), castTo(gradients.get(name)!, 'float32')));
+          own.gradients.set(name, tf.add(sum.read(), castTo(own.gradients.get(name)!, 'float32')));
           sum.assign(tf.fill(sum.shape, 0));
         }
-        const gradNorm = tf.div(globalNorm(gradients, model.engine.fused), lossScale);
+        const summed = ranks.sum([...own.gradients.values()], sumKeys.gradients);
+        const gradients = new Map([...own.gradients.keys()].map((name, i) => [name, summed[i]!]));
+        const norm = tf.div(globalNorm(gradients, model.engine.fused), lossScale);
+        const ownLoss = tf.add(lossBefore, tf.mul(own.loss, tf.div(weight, lossScale)));
+        // The last bit of a length depends on the number of threads: all take the chief's.
+        const ownResults = tf.stack([ownLoss, ranks.isChief ? norm : tf.scalar(0), stop]); // [3]
+        const [results] = ranks.sum([ownResults], sumKeys.results) as [Tensor1D];
+        const [loss, gradNorm] = tf.unstack(results) as [Scalar, Scalar, Scalar];
         const clip = maxGradNorm > 0 ? clipFactor(gradNorm, maxGradNorm) : tf.scalar(1);
         this.optimizer.apply(gradients, {
           learningRate,
@@ -134,7 +167,7 @@ export class TrainingStep<Batch extends EncodedBatch> {
           factor: tf.div(clip, lossScale),
           finite: tf.logicalAnd(tf.isFinite(gradNorm), tf.isFinite(loss)),
         });
-        return { loss, gradNorm };
+        return { results };
       },
       { name: 'the training step', eager, jitCompile },
     );
@@ -155,16 +188,17 @@ export class TrainingStep<Batch extends EncodedBatch> {
   }
 
   /**
-   * One update from one batch or several.
+   * One update from one batch or several, the same on all ranks.
+   * @param stop asks all ranks to end with this step
    * @throws RangeError for several batches where none were announced
    */
-  run(batches: Batch[], learningRate: number): StepResult {
+  run(batches: Batch[], learningRate: number, stop = false): StepResult {
     if (batches.length > 1 && this.#sums.size === 0)
       throw new RangeError('An update from several batches needs `accumulates`.');
     const first = this.#passes;
     this.#passes += batches.length;
     for (;;) {
-      const result = this.#attempt(batches, learningRate, first);
+      const result = this.#attempt(batches, learningRate, first, stop);
       const finite = Number.isFinite(result.loss) && Number.isFinite(result.gradNorm);
       if (finite) this.optimizer.applied(learningRate);
       // A gradient too large for float16 is taken again at half the scale.
@@ -172,31 +206,46 @@ export class TrainingStep<Batch extends EncodedBatch> {
     }
   }
 
-  #attempt(batches: Batch[], learningRate: number, first: number): StepResult {
+  /** This rank's part of a batch, and what it counts for; a rank with no part computes all of it, for nothing. */
+  #partOf(batch: Batch): { part: Batch; weight: number } {
+    const { rank, size } = this.#ranks;
+    if (size === 1) return { part: batch, weight: this.#task.weight(batch) };
+    const part = this.#task.share(batch, rank, size);
+    return part ? { part, weight: this.#task.weight(part) } : { part: batch, weight: 0 };
+  }
+
+  #attempt(batches: Batch[], learningRate: number, first: number, stop: boolean): StepResult {
     const whole = batches.reduce((sum, batch) => sum + this.#task.weight(batch), 0);
-    let loss = 0;
-    let gradNorm = 0;
-    batches.forEach((batch, i) => {
-      const share = this.#task.weight(batch) / whole;
-      const results = tf.tidy(() => {
-        const pass = {
-          ...this.#task.tensors(batch),
-          seed: seedOfPass(this.#seed, first + i),
-          weight: tf.scalar(share * this.#lossScale.value),
-        };
-        if (i < batches.length - 1) return this.#accumulate.call(pass);
-        return this.#update.call({
-          ...pass,
-          learningRate: tf.scalar(learningRate),
-          lossScale: tf.scalar(this.#lossScale.value),
-          ...this.optimizer.corrections(),
-        });
-      }) as { loss: Tensor; gradNorm?: Tensor };
-      loss += results.loss.dataSync()[0]! * share;
-      if (results.gradNorm) gradNorm = results.gradNorm.dataSync()[0]!;
-      tf.dispose(Object.values(results));
-    });
-    return { loss, gradNorm };
+    let lossBefore = 0;
+    for (const [i, batch] of batches.entries()) {
+      const { part, weight } = this.#partOf(batch);
+      const share = weight / whole;
+      const pass = () => ({
+        ...this.#task.tensors(part),
+        seed: seedOfPass(this.#seed, first + i, this.#ranks.rank),
+        weight: tf.scalar(share * this.#lossScale.value),
+      });
+      if (i < batches.length - 1) {
+        const { loss } = tf.tidy(() => this.#accumulate.call(pass()));
+        lossBefore += loss.dataSync()[0]! * share;
+        loss.dispose();
+      } else {
+        const { results } = tf.tidy(() =>
+          this.#update.call({
+            ...pass(),
+            lossBefore: tf.scalar(lossBefore),
+            stop: tf.scalar(stop ? 1 : 0),
+            learningRate: tf.scalar(learningRate),
+            lossScale: tf.scalar(this.#lossScale.value),
+            ...this.optimizer.corrections(),
+          }),
+        );
+        const [loss, gradNorm, asked] = results.dataSync<'float32'>() as unknown as [number, number, number];
+        results.dispose();
+        return { loss, gradNorm, stop: asked > 0 };
+      }
+    }
+    throw new RangeError('An update needs a batch.');
   }
 
   /** What a checkpoint must hold besides the parameters; tensors are copied. */
@@ -206,13 +255,15 @@ export class TrainingStep<Batch extends EncodedBatch> {
   }
 
   /**
-   * Goes on from a state.
+   * Goes on from a state, the same on all ranks.
+   * @param tensors the chief's alone are looked at
    * @throws RangeError when the tensors are those of other parameters
    */
-  restore({ passes, lossScale, optimizer }: StepState, tensors: Map<string, StoredTensor>): void {
+  restore({ passes, lossScale, optimizer }: StepState, tensors: () => Map<string, StoredTensor>): void {
     this.#passes = passes;
     this.#lossScale.state = lossScale;
-    this.optimizer.restore(optimizer, tensors);
+    this.optimizer.restore(optimizer, this.#ranks.isChief ? tensors() : undefined);
+    this.#ranks.copyFromChief(this.optimizer.variables);
   }
 
   /** Frees what belongs to training and not to the model. */

@@ -10,7 +10,7 @@ import { sequenceClassification } from '../model/sequence-classification.js';
 import { crossEntropy } from '../model/layers.js';
 import type { NamedTensors } from '../tensorflow/function.js';
 import { tf } from '../tensorflow/runtime.js';
-import type { EncodedBatch, LabelledBatch } from '../text/batches.js';
+import { everyNth, type EncodedBatch, type LabelledBatch } from '../text/batches.js';
 
 /** What the training loop must know of a task. */
 export interface TrainingTask<Batch extends EncodedBatch, Inputs extends NamedTensors = NamedTensors> {
@@ -23,6 +23,8 @@ export interface TrainingTask<Batch extends EncodedBatch, Inputs extends NamedTe
   loss(weights: Weights, inputs: Inputs, model: Model, source: DropoutSource | undefined): Scalar;
   /** What a batch counts for in the mean of an update that is made of several. */
   weight(batch: Batch): number;
+  /** The part of a batch that one of n ranks takes, counted from 0; nothing where there is nothing left for it. */
+  share(batch: Batch, rank: number, n: number): Batch | undefined;
 }
 
 /** Ids and lengths as the forward pass takes them; labels [batch], int32. */
@@ -36,4 +38,8 @@ export const classification: TrainingTask<LabelledBatch, LabelledInputs> = {
     return crossEntropy(logits, labels) as Scalar;
   },
   weight: ({ batch }) => batch,
+  share(batch, rank, n) {
+    const found = everyNth(batch, rank, n);
+    return found && { ...found.part, labels: Int32Array.from(found.rows, (row) => batch.labels[row]!) };
+  },
 };

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { saveClassifier, type Classifier } from '../model/classifier.js';
 import { maxTokens } from '../model/config.js';
+import { alone } from '../tensorflow/ranks.js';
 import { trainingBatches, type EncodedReviews, type LabelledBatch } from '../text/batches.js';
 import { ReviewStream, type BatchOptions, type StreamPosition } from '../text/stream.js';
 import { evaluate } from './evaluate.js';
@@ -10,6 +11,7 @@ import {
   batchesInMemory,
   runTraining,
   type CheckpointOptions,
+  type RanksOption,
   type NextBatch,
   type TrainingRecord,
   type TrainingResult,
@@ -50,6 +52,7 @@ export function fingerprintOf({ ids, labels }: EncodedReviews): string {
  * @param options.signal ends training after the current update
  * @param options.checkpoints written at each evaluation, every saveSteps updates, and at the end; with `tokenizerFolder`
  * @param options.tokenizerFolder where the tokenizer's files are, which belong to a checkpoint
+ * @param options.ranks who trains together: all get the chief's weights and what it goes on from. A stream has them too
  * @throws RangeError for arguments that cannot be, before any work
  * @throws DivergedError when the loss is not a number; the parameters are those of the step before
  * @throws CheckpointError when a checkpoint cannot be written, or is one of other rows
@@ -66,7 +69,8 @@ export async function train(
     onRecord?: (record: TrainingRecord) => void;
     signal?: AbortSignal;
     tokenizerFolder?: string;
-  } & CheckpointOptions = {},
+  } & CheckpointOptions &
+    RanksOption = {},
 ): Promise<TrainingResult<ClassificationMetrics>> {
   const chosen = completeTrainingArguments(given);
   const isStream = data.train instanceof ReviewStream;
@@ -75,12 +79,15 @@ export async function train(
   if (options.checkpoints && !tokenizerFolder)
     throw new RangeError('Checkpoints need `tokenizerFolder`: each is a whole model.');
   const trained = trainedParameters(classifier.parameters.keys(), classifier.config.n_layers, chosen.freeze);
-  const decay = options.resumeFrom?.state.trainingStep.optimizer.decay;
+  const { ranks = alone } = options;
+  ranks.copyFromChief([...classifier.parameters.values()]);
+  const resumeFrom = ranks.fromChief(options.resumeFrom) ?? undefined;
+  const decay = resumeFrom?.state.trainingStep.optimizer.decay;
   // Which words a stream will use is not known beforehand.
   const vocabulary =
     data.train instanceof ReviewStream ? undefined : useVocabularyOf(classifier, data.train, trained, decay);
   const batching = {
-    batchSize: chosen.perDeviceTrainBatchSize,
+    batchSize: chosen.trainBatchSize,
     seed: chosen.seed,
     groupByLength: chosen.groupByLength,
     maxTokens: maxTokens(classifier.config),
@@ -89,6 +96,7 @@ export async function train(
   try {
     return await runTraining<LabelledBatch, ClassificationMetrics>({
       ...options,
+      resumeFrom,
       model: vocabulary?.model ?? classifier,
       whole: classifier,
       writeBack: (decay) => vocabulary?.writeBack(decay),
@@ -105,8 +113,9 @@ export async function train(
       ...(validation && {
         evaluate: async (tick) => {
           const { metrics } = await evaluate(classifier, validation, {
-            batchSize: chosen.perDeviceEvalBatchSize,
+            batchSize: chosen.evalBatchSize,
             tick,
+            ranks,
           });
           return { metrics, score: metrics.accuracy, loss: metrics.loss, accuracy: metrics.accuracy };
         },

@@ -10,10 +10,10 @@ export interface TrainingArguments {
   numTrainEpochs: number;
   /** Updates after which training ends, whatever the epochs; -1 for no such end. @default -1 */
   maxSteps: number;
-  /** Rows in a training batch. @default 16 */
-  perDeviceTrainBatchSize: number;
-  /** Rows in an evaluation batch. @default 64 */
-  perDeviceEvalBatchSize: number;
+  /** Rows in a training batch, of all ranks together: another number of them changes nothing of what is learnt. @default 16 */
+  trainBatchSize: number;
+  /** Rows in an evaluation batch, of which each rank takes some. @default 64 */
+  evalBatchSize: number;
   /** Batches whose gradients make one update. @default 1 */
   gradientAccumulationSteps: number;
   /** Not applied to biases and layer norms. @default 0.01 */
@@ -55,8 +55,8 @@ export const defaultTrainingArguments: TrainingArguments = {
   learningRate: 5e-5,
   numTrainEpochs: 3,
   maxSteps: -1,
-  perDeviceTrainBatchSize: 16,
-  perDeviceEvalBatchSize: 64,
+  trainBatchSize: 16,
+  evalBatchSize: 64,
   gradientAccumulationSteps: 1,
   weightDecay: 0.01,
   warmupRatio: 0.1,
@@ -79,12 +79,7 @@ export const defaultTrainingArguments: TrainingArguments = {
 const positive = ['numTrainEpochs', 'adamEpsilon'] as const;
 const notNegative = ['learningRate', 'weightDecay', 'maxGradNorm', 'earlyStoppingThreshold'] as const;
 const shares = ['warmupRatio', 'adamBeta1', 'adamBeta2'] as const;
-const counts = [
-  'perDeviceTrainBatchSize',
-  'perDeviceEvalBatchSize',
-  'gradientAccumulationSteps',
-  'saveTotalLimit',
-] as const;
+const counts = ['trainBatchSize', 'evalBatchSize', 'gradientAccumulationSteps', 'saveTotalLimit'] as const;
 const countsOrZero = ['evalSteps', 'saveSteps', 'earlyStoppingPatience'] as const;
 
 /**

@@ -129,7 +129,7 @@ test('RoBERTa trains with dropout, a used vocabulary and frozen layers, and know
   const rows = Array.from({ length: 32 }, (_, i) => Int32Array.from([0, 10 + (i % 2), 20 + (i % 5), 2]));
   const data = { train: { ids: rows, labels: Int32Array.from(rows, (_, i) => i % 2) } };
   const result = await train(model, data, {
-    arguments: { maxSteps: 60, learningRate: 3e-3, freeze: 1, perDeviceTrainBatchSize: 8 },
+    arguments: { maxSteps: 60, learningRate: 3e-3, freeze: 1, trainBatchSize: 8 },
   });
   const mean = (list: { loss: number }[]) => list.reduce((sum, { loss }) => sum + loss, 0) / list.length;
   assert.ok(

@@ -54,8 +54,8 @@ export function says(child: ChildProcess, words: string | RegExp): Promise<void>
   });
 }
 
-/** A DistilBERT of two narrow layers with the embedded model's words. */
-export function writeTinyModel(folder: string): void {
+/** A DistilBERT of two narrow layers with the embedded model's words. @param dropout default: DistilBERT's own */
+export function writeTinyModel(folder: string, dropout?: number): void {
   const model = createClassifier(
     parseConfig({
       vocab_size: 30522,
@@ -65,6 +65,7 @@ export function writeTinyModel(folder: string): void {
       n_heads: 2,
       max_position_embeddings: 64,
       initializer_range: 0.2,
+      ...(dropout !== undefined && { dropout, attention_dropout: dropout, seq_classif_dropout: dropout }),
     }),
   );
   saveClassifier(model, folder, embeddedModel);

@@ -116,9 +116,10 @@ test('with the server killed halfway training goes on; what it missed arrives wh
   let words = '';
   child.stderr!.on('data', (text: string) => (words += text));
   const told = (pattern: RegExp) =>
-    new Promise<void>((resolve) => {
+    new Promise<void>((resolve, reject) => {
       const look = () => pattern.test(words) && resolve();
       child.stderr!.on('data', look);
+      child.on('close', () => reject(new Error(`It ended without a word of ${pattern}:\n${words}`)));
       look();
     });
   await told(/Tracked by MLflow/);

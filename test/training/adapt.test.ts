@@ -168,7 +168,7 @@ test('adapting lowers the loss of held-out texts; gone on with from a checkpoint
   const size = loadMaskedModel(of('bert')).config.vocab_size;
   const vocabulary = maskingVocabulary(files, size);
   const data = { train: texts(96, size, 5), validation: texts(24, size, 5) };
-  const given = { numTrainEpochs: 20, perDeviceTrainBatchSize: 16, learningRate: 1e-2, saveSteps: 5, evalSteps: 30 };
+  const given = { numTrainEpochs: 20, trainBatchSize: 16, learningRate: 1e-2, saveSteps: 5, evalSteps: 30 };
   const run = async (checkpoints: CheckpointFolder, stopAfter = Infinity) => {
     const from = checkpoints.newest();
     const model = loadMaskedModel(from?.folder ?? of('bert'), { precision: 'float32' });

@@ -46,7 +46,7 @@ const bytes = (classifier: Classifier) =>
   [...classifier.parameters].map(([name, parameter]) => [name, Buffer.from(parameter.data().buffer).toString('hex')]);
 
 const common: Partial<TrainingArguments> = {
-  perDeviceTrainBatchSize: 8,
+  trainBatchSize: 8,
   numTrainEpochs: 3,
   learningRate: 5e-3,
   weightDecay: 0.3,

@@ -101,7 +101,7 @@ for (const precision of ['bfloat16', 'float16'] as const)
       const { records, engine } = await train(
         model,
         { train: data },
-        { arguments: { learningRate: 3e-3, numTrainEpochs: 25, perDeviceTrainBatchSize: 8 } },
+        { arguments: { learningRate: 3e-3, numTrainEpochs: 25, trainBatchSize: 8 } },
       );
       assert.equal(engine, `graph, ${each}`);
       assert.ok((await evaluate(model, data)).metrics.accuracy > 0.95);

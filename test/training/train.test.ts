@@ -89,7 +89,7 @@ test('a small task is learnt, by accumulated batches too', async () => {
     await train(
       model,
       { train: data },
-      { arguments: { learningRate: 3e-3, numTrainEpochs: 30, perDeviceTrainBatchSize: 8, gradientAccumulationSteps } },
+      { arguments: { learningRate: 3e-3, numTrainEpochs: 30, trainBatchSize: 8, gradientAccumulationSteps } },
     );
     const { metrics } = await evaluate(model, data);
     assert.ok(metrics.accuracy > 0.95, `${metrics.accuracy}`);
@@ -105,7 +105,7 @@ test('training the used rows of the vocabulary alone ends where training all of 
     learningRate: 1e-2,
     weightDecay: 0.5,
     maxSteps: 9,
-    perDeviceTrainBatchSize: 8,
+    trainBatchSize: 8,
     maxGradNorm: 0.05,
   });
   const short = createClassifier(config);
@@ -145,7 +145,7 @@ test('one batch is learnt by heart', async () => {
   const { records } = await train(
     model,
     { train: task(8) },
-    { arguments: { learningRate: 1e-2, maxSteps: 80, perDeviceTrainBatchSize: 8 } },
+    { arguments: { learningRate: 1e-2, maxSteps: 80, trainBatchSize: 8 } },
   );
   assert.ok(Math.abs(records[0]!.loss - Math.LN2) < 0.05, 'guessing costs ln 2');
   assert.ok(records.at(-1)!.loss < 0.05, `${records.at(-1)!.loss}`);
@@ -180,7 +180,7 @@ test('dropout drops its share, and kept numbers grow so that sums stay', () => {
 test('the same seed gives the same run, another seed another', async () => {
   const run = async (seed: number) => {
     const model = createClassifier(config);
-    await train(model, { train: task(32) }, { arguments: { seed, numTrainEpochs: 2, perDeviceTrainBatchSize: 8 } });
+    await train(model, { train: task(32) }, { arguments: { seed, numTrainEpochs: 2, trainBatchSize: 8 } });
     const found = values(model);
     model.dispose();
     return found;
@@ -197,7 +197,7 @@ test('200 steps leave no tensor behind', async () => {
     model,
     { train: task(32), validation: task(8) },
     {
-      arguments: { maxSteps: 200, perDeviceTrainBatchSize: 8, evalSteps: 20, earlyStoppingPatience: 0 },
+      arguments: { maxSteps: 200, trainBatchSize: 8, evalSteps: 20, earlyStoppingPatience: 0 },
       onRecord: () => counts.push(tf.memory().numTensors),
     },
   );
@@ -213,7 +213,7 @@ test('an interrupt ends after the current step, with the model usable', async ()
     model,
     { train: task(64) },
     {
-      arguments: { perDeviceTrainBatchSize: 8 },
+      arguments: { trainBatchSize: 8 },
       signal: controller.signal,
       onRecord: ({ step }) => step === 3 && controller.abort(),
     },
@@ -229,7 +229,7 @@ test('a loss that is not a number ends the run, says where, and leaves the param
   model.parameters.get('classifier.bias')!.assign(tf.tensor1d([NaN, 0]));
   const before = model.parameters.get('pre_classifier.weight')!.data().slice();
   await assert.rejects(
-    train(model, { train: task(16) }, { arguments: { perDeviceTrainBatchSize: 8 } }),
+    train(model, { train: task(16) }, { arguments: { trainBatchSize: 8 } }),
     (error: unknown) => {
       assert.ok(error instanceof DivergedError);
       assert.match(error.message, /at step 1 .*learning rate a third/);
@@ -247,7 +247,7 @@ test('the best evaluation is kept, and training stops when none improves', async
     model,
     { train: data, validation: data },
     {
-      arguments: { learningRate: 3e-3, numTrainEpochs: 100, perDeviceTrainBatchSize: 8, earlyStoppingPatience: 2 },
+      arguments: { learningRate: 3e-3, numTrainEpochs: 100, trainBatchSize: 8, earlyStoppingPatience: 2 },
     },
   );
   assert.equal(result.end, 'early stopping');
@@ -269,7 +269,7 @@ test('arguments that cannot be are refused before any work', async () => {
   const model = createClassifier(config);
   const refused = (given: object) => train(model, { train: task(4) }, { arguments: given });
   await assert.rejects(refused({ learningRate: -1 }), /learningRate is -1; it must be 0 or more/);
-  await assert.rejects(refused({ perDeviceTrainBatchSize: 2.5 }), /perDeviceTrainBatchSize is 2.5/);
+  await assert.rejects(refused({ trainBatchSize: 2.5 }), /trainBatchSize is 2.5/);
   await assert.rejects(refused({ learning_rate: 1 }), /no training argument 'learning_rate'/);
   await assert.rejects(train(model, { train: { ids: [], labels: new Int32Array() } }), /no rows to train on/);
   model.dispose();

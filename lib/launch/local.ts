@@ -1,0 +1,140 @@
+/**
+ * Ranks that are all on this machine, one process each, as `tunebook launch --workers` starts them: they are watched, ended
+ * together, and started again where that may help.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createRequire } from 'node:module';
+import net from 'node:net';
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import readline from 'node:readline';
+import { exitCodes, type EndingSignal } from '../runs/exit-codes.js';
+import { loopbackLibrary } from '../tensorflow/addresses.js';
+import { environmentOfRank, visibleGpus } from './environment.js';
+
+/** Seconds that the other ranks have to say what they know of one that has gone, before they are ended too. */
+const grace = 5;
+
+/** How a rank ended. */
+export interface RankEnd {
+  rank: number;
+  code: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+/** Ports that are free on loopback now. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from(
+      { length: count },
+      () =>
+        new Promise<net.Server>((resolve, reject) => {
+          const server = net.createServer().once('error', reject);
+          server.listen(0, '127.0.0.1', () => resolve(server));
+        }),
+    ),
+  );
+  const ports = servers.map((server) => (server.address() as net.AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+const loopbackFile = () =>
+  path.join(
+    path.dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-node-gpu/package.json')),
+    'lib/napi-v8',
+    loopbackLibrary,
+  );
+
+/** What a rank says, each line with its number before it. */
+function pass(child: ChildProcess, rank: number): void {
+  for (const [from, to] of [
+    [child.stdout, process.stdout],
+    [child.stderr, process.stderr],
+  ] as const)
+    if (from) readline.createInterface({ input: from }).on('line', (line) => to.write(`[${rank}] ${line}\n`));
+}
+
+/** How a rank ended, in words. */
+export const describeEnd = ({ rank, code, signal }: RankEnd): string =>
+  `Rank ${rank} ${signal ? `was ended by ${signal}` : `ended with exit code ${code}`}`;
+
+/** Exit codes that another start would only repeat, or that somebody asked for. */
+const final: number[] = [
+  exitCodes.refused,
+  exitCodes.data,
+  exitCodes.diverged,
+  exitCodes.diskFull,
+  exitCodes.SIGHUP,
+  exitCodes.SIGINT,
+  exitCodes.SIGTERM,
+];
+
+/** The exit code of all: of the rank that went first and not because another had. */
+export function exitCodeOfRanks(ends: RankEnd[]): number {
+  const failed = ends.filter(({ code }) => code !== 0);
+  const cause = failed.find(({ code }) => code !== exitCodes.rankLost) ?? failed[0];
+  if (!cause) return exitCodes.done;
+  // Who was killed can be started again.
+  return cause.code ?? exitCodes.rankLost;
+}
+
+/** Whether another start may help. */
+export const isWorthAnotherStart = (exitCode: number): boolean => exitCode !== 0 && !final.includes(exitCode);
+
+/**
+ * Starts ranks and waits for all to end. When one has failed the others have a few seconds to notice, and are then killed:
+ * one of them may be frozen.
+ * @param command a program and its arguments, the same for all
+ * @param options.onStart told of each process
+ * @returns how each ended, in the order in which they did
+ */
+export async function runRanks(
+  workers: number,
+  [program, ...argv]: [string, ...string[]],
+  { onStart = () => {} }: { onStart?: (rank: number, id: number) => void } = {},
+): Promise<RankEnd[]> {
+  const addresses = (await freePorts(workers)).map((port) => `127.0.0.1:${port}`);
+  const gpus = visibleGpus();
+  const preloaded = [loopbackFile(), process.env['LD_PRELOAD']].filter(Boolean).join(':');
+  const children = addresses.map((_, rank) => {
+    const place = { addresses, rank, localRank: rank, localSize: workers };
+    const child = spawn(program, argv, {
+      // The chief has the terminal, its progress bar too. All are in groups of their own: Ctrl-C reaches them below, once.
+      stdio: ['ignore', rank === 0 ? 'inherit' : 'pipe', rank === 0 ? 'inherit' : 'pipe'],
+      env: { NCCL_SOCKET_IFNAME: 'lo', ...environmentOfRank(place, gpus), LD_PRELOAD: preloaded },
+      detached: true,
+    });
+    pass(child, rank);
+    if (child.pid !== undefined) onStart(rank, child.pid);
+    return child;
+  });
+  const names: EndingSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+  const forward = names.map((name) => [name, () => children.forEach((child) => child.kill(name))] as const);
+  for (const [name, handler] of forward) process.on(name, handler);
+  const ends: RankEnd[] = [];
+  let failed: () => void;
+  const failure = new Promise<void>((resolve) => (failed = resolve));
+  const all = Promise.all(
+    children.map(
+      (child, rank) =>
+        new Promise<void>((resolve, reject) => {
+          child.on('error', reject);
+          child.on('exit', (code, signal) => {
+            ends.push({ rank, code, signal });
+            if (code !== 0) failed();
+            resolve();
+          });
+        }),
+    ),
+  );
+  try {
+    await Promise.race([all, failure]);
+    await Promise.race([all, pause(1000 * grace, undefined, { ref: false })]);
+    for (const child of children) if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+    await all;
+  } finally {
+    for (const [name, handler] of forward) process.off(name, handler);
+  }
+  return ends;
+}

@@ -1,0 +1,89 @@
+/** A job's ranks: who they are, waiting for each other, and being sure that all are about the same thing. */
+import { describeTask, type ClusterDefinition } from '../tensorflow/cluster-definition.js';
+import { refusePublicAddresses } from '../tensorflow/addresses.js';
+import type { Cluster } from '../tensorflow/cluster.js';
+import { settingsList, type Settings } from '../settings.js';
+import { version } from '../version.js';
+
+/** Ranks that were not started alike. All of them end with it, each by itself. */
+export class RanksDifferError extends Error {
+  override name = 'RanksDifferError';
+}
+
+/** What is to be the same on all ranks, by what it is called. */
+export type Facts = Record<string, unknown>;
+
+const written = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value ?? 'not given'));
+
+/**
+ * Compares what must be the same on all ranks.
+ * @throws RanksDifferError on all ranks, naming each difference from the chief
+ */
+export function agree({ definition, ranks }: Pick<Cluster, 'definition' | 'ranks'>, facts: Facts): void {
+  const [chief, ...others] = ranks.exchange(facts) as [Facts, ...Facts[]];
+  const differences = others.flatMap((other, i) =>
+    Object.keys(chief)
+      .filter((name) => JSON.stringify(chief[name] ?? null) !== JSON.stringify(other[name] ?? null))
+      .map(
+        (name) =>
+          `${name} is ${written(other[name])} on ${describeTask(definition.tasks[i + 1]!)}, and ${written(chief[name])} on ${describeTask(definition.tasks[0]!)}`,
+      ),
+  );
+  if (differences.length > 0)
+    throw new RanksDifferError(
+      `The ranks were not started alike: ${differences.join('; ')}. Start all of them with the same command line, environment, version and data.`,
+    );
+}
+
+/** Of these each rank may have its own. */
+const own = new Set(['runFolder', 'clusterTimeout', 'allowPublicCluster']);
+
+/**
+ * Joins the cluster of this process for a job, and makes sure that all ranks were asked for the same.
+ * @param asked what this rank was told; a run that goes on adds what it was begun with, on the chief
+ * @param say told what is waited for
+ * @throws ClusterDefinitionError for addresses that are public, RankLostError naming those who did not come, RanksDifferError
+ */
+export async function joinForJob(
+  definition: ClusterDefinition,
+  command: string,
+  asked: Settings,
+  say: (words: string) => void,
+): Promise<Cluster> {
+  const { tasks, rank } = definition;
+  if (!asked.allowPublicCluster) await refusePublicAddresses(definition);
+  say(`${describeTask(tasks[rank]!)} of ${tasks.length}: waiting for all to come, ${asked.clusterTimeout} s at most`);
+  const [{ joinCluster }, { binding }] = await Promise.all([
+    import('../tensorflow/cluster.js'),
+    import('../tensorflow/runtime.js'),
+  ]);
+  const cluster = joinCluster(definition, { timeout: asked.clusterTimeout });
+  try {
+    agree(cluster, {
+      command,
+      'Tunebook’s version': version,
+      'TensorFlow’s version': binding.TF_Version,
+      ...Object.fromEntries(
+        settingsList.filter(({ setting }) => !own.has(setting)).map(({ setting }) => [setting, asked[setting]]),
+      ),
+    });
+  } catch (error) {
+    await endTogether(cluster, error);
+    throw cluster.explain(error);
+  }
+  return cluster;
+}
+
+/** Errors that all ranks meet at the same moment: nobody need be told. */
+const isCommon = (error: unknown) => error instanceof RanksDifferError || (error as Error).name === 'DivergedError';
+
+/**
+ * Leaves a cluster by an error, in order where all have met it, else with word to the others.
+ * @param exitCode of this process, which will be the others' too
+ */
+export async function endTogether(cluster: Cluster, error: unknown, exitCode = 1, words = ''): Promise<void> {
+  const explained = cluster.explain(error) as Error;
+  if (explained.name === 'RankLostError' || explained.name === 'RankFailedError') return;
+  if (isCommon(error)) await cluster.leave().catch(() => {});
+  else cluster.fail(exitCode, words);
+}

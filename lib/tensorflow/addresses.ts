@@ -1,0 +1,66 @@
+/**
+ * Whether the addresses of a cluster are of a private network. TensorFlow's servers ask nobody for a password: whoever
+ * reaches one can have it read and write files.
+ */
+import { lookup } from 'node:dns/promises';
+import { BlockList, isIPv4, isIPv6 } from 'node:net';
+import os from 'node:os';
+import { ClusterDefinitionError, describeTask, hostOf, type ClusterDefinition } from './cluster-definition.js';
+
+/** What no router of the internet forwards (RFC 1918, 1122, 3927, 6598, 4193, 4291). */
+const notPublic = new BlockList();
+for (const [network, bits] of [
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.168.0.0', 16],
+] as const)
+  notPublic.addSubnet(network, bits, 'ipv4');
+notPublic.addAddress('::1', 'ipv6');
+notPublic.addSubnet('fc00::', 7, 'ipv6');
+notPublic.addSubnet('fe80::', 10, 'ipv6');
+
+/** Whether an IP address can be reached from the internet, as far as the address tells. */
+export const isPublicAddress = (address: string): boolean =>
+  isIPv4(address) ? !notPublic.check(address, 'ipv4') : isIPv6(address) && !notPublic.check(address, 'ipv6');
+
+const isLoopback = (host: string) => host === 'localhost' || host === '::1' || host.startsWith('127.');
+
+/** The library that has servers listen on loopback alone (native/loopback.cc), as `tunebook launch` preloads it. */
+export const loopbackLibrary = 'loopback.so';
+
+/** Whether all ranks are on this machine, and their servers kept to it. */
+const isKeptToLoopback = ({ tasks }: ClusterDefinition): boolean =>
+  (process.env['LD_PRELOAD'] ?? '').includes(loopbackLibrary) &&
+  tasks.every(({ address }) => isLoopback(hostOf(address)));
+
+const remedy =
+  'TensorFlow’s servers ask for no password: on a public network anybody could use them. Name addresses of a private network, or say --allow-public-cluster behind a firewall that lets in the ranks alone.';
+
+/**
+ * Refuses a cluster that could be reached from outside.
+ * @param interfaces of this machine, on all of which TensorFlow's server listens
+ * @throws ClusterDefinitionError naming the address
+ */
+export async function refusePublicAddresses(
+  { tasks }: ClusterDefinition,
+  interfaces: NodeJS.Dict<os.NetworkInterfaceInfo[]> = os.networkInterfaces(),
+): Promise<void> {
+  if (isKeptToLoopback({ tasks, rank: 0 })) return;
+  for (const task of tasks) {
+    // A name that is not known yet is one that does not answer yet: joining will wait for it.
+    const found = await lookup(hostOf(task.address), { all: true }).catch(() => []);
+    const open = found.find(({ address }) => isPublicAddress(address));
+    if (open)
+      throw new ClusterDefinitionError(`The address of ${describeTask(task)} is public (${open.address}). ${remedy}`);
+  }
+  for (const [name, addresses = []] of Object.entries(interfaces)) {
+    const open = addresses.find(({ address }) => isPublicAddress(address));
+    if (open)
+      throw new ClusterDefinitionError(
+        `This machine has the public address ${open.address} (${name}), on which TensorFlow's server would listen too. ${remedy}`,
+      );
+  }
+}

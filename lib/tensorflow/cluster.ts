@@ -1,0 +1,105 @@
+/**
+ * Joining the cluster that TF_CONFIG describes, watching over it, and leaving it. TensorFlow's coordination service runs on
+ * the chief: a rank that dies or freezes is an error at the others' next sum. What computes and waits for no sum looks
+ * itself, now and then.
+ */
+import { describeTask, type ClusterDefinition } from './cluster-definition.js';
+import { explainClusterError, failureMessage } from './cluster-error.js';
+import { CollectiveRanks } from './collectives.js';
+import type { Ranks } from './ranks.js';
+import { backend, binding } from './runtime.js';
+import { serverDef, taskName } from './server-def.js';
+
+/** Seconds without a sign of life after which a rank is given up. */
+const heartbeat = 10;
+
+/** Seconds between two looks at the others, where no sum would tell. */
+const pause = 2;
+
+/** Seconds that a rank which is through waits for the others, before they are through too. */
+const farewell = 60;
+
+/** Milliseconds that the chief, whose process carries the service, stays when all have said farewell. */
+const chiefStays = 500;
+
+/** A cluster that this process is a part of. */
+export interface Cluster {
+  definition: ClusterDefinition;
+  ranks: Ranks;
+  /** Looks at the other ranks now and then until `leave`. @param onLost called once when one is gone */
+  watch(onLost: (error: Error) => void): void;
+  /** What an error says of the cluster; the error itself where it says nothing. */
+  explain(error: unknown): unknown;
+  /** Tells the others that this rank ends by a fault, which ends them too. */
+  fail(exitCode: number, words: string): void;
+  /** Waits for the others to be through, and has no part in the cluster any more. */
+  leave(): Promise<void>;
+}
+
+/**
+ * Joins, and waits for the others: JavaScript stands still until all have come. Before the first tensor, since joining
+ * replaces the devices.
+ * @param options.timeout seconds in which all must have come
+ * @throws RankLostError naming the ranks that have not
+ */
+export function joinCluster(definition: ClusterDefinition, { timeout }: { timeout: number }): Cluster {
+  const { tasks, rank } = definition;
+  try {
+    binding.joinCluster(
+      serverDef(definition, {
+        registerTimeout: 1000 * timeout,
+        heartbeatTimeout: 1000 * heartbeat,
+        nccl: backend.isUsingGpuDevice,
+      }),
+    );
+  } catch (error) {
+    throw explainClusterError(definition, error, true) ?? joiningError(definition, error);
+  }
+  const others = tasks.filter((task) => task.rank !== rank);
+  let timer: NodeJS.Timeout | undefined;
+  const explain = (error: unknown): unknown => explainClusterError(definition, error) ?? error;
+  const stopWatching = () => {
+    clearInterval(timer);
+    timer = undefined;
+  };
+  return {
+    definition,
+    ranks: new CollectiveRanks(rank, tasks.length),
+    watch(onLost) {
+      timer = setInterval(() => {
+        try {
+          for (const other of others) binding.checkPeer(taskName(other), 1000 * heartbeat);
+        } catch (error) {
+          stopWatching();
+          onLost(explain(error) as Error);
+        }
+      }, 1000 * pause).unref();
+    },
+    explain,
+    fail(exitCode, words) {
+      stopWatching();
+      try {
+        binding.reportError(failureMessage(rank, exitCode, words));
+      } catch {
+        // Whoever could be told is gone.
+      }
+    },
+    async leave() {
+      stopWatching();
+      try {
+        binding.waitAtBarrier('tunebook: all are through', 1000 * farewell);
+      } catch (error) {
+        throw explain(error);
+      }
+      if (rank === 0) await new Promise((resolve) => setTimeout(resolve, chiefStays));
+    },
+  };
+}
+
+function joiningError(definition: ClusterDefinition, error: unknown): Error {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new Error(
+    `${describeTask(definition.tasks[definition.rank]!)} could not join its cluster: ${reason.replace(/^Invalid TF_Status: \d+\s+Message: /, '')}`,
+    { cause: error },
+  );
+}

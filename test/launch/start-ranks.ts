@@ -1,0 +1,58 @@
+// Starts the ranks of a plan (ranks.ts), which is its argument, and tells as JSON how each ended.
+import { spawn } from 'node:child_process';
+import type { Plan, RankResult } from './ranks.js';
+
+const { ranks, blows, timeout } = JSON.parse(process.argv[2]!) as Plan;
+const worker = ranks.map((_, rank) => `127.0.0.1:${21000 + rank}`);
+const heard: (() => void)[] = [];
+const begun = performance.now();
+let struck: number | null = null;
+
+const children = ranks.map((command, index) => {
+  if (!command) return null;
+  const child = spawn(process.execPath, command.argv, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      ...process.env,
+      TF_NUM_INTRAOP_THREADS: '1',
+      TF_NUM_INTEROP_THREADS: '1',
+      HF_HUB_OFFLINE: '1',
+      DISABLE_MLFLOW_INTEGRATION: 'true',
+      ...command.env,
+      TF_CONFIG: JSON.stringify({ cluster: { worker }, task: { type: 'worker', index } }),
+    },
+  });
+  let output = '';
+  const hear = (text: string) => {
+    output += text;
+    heard.forEach((look) => look());
+  };
+  child.stdout.setEncoding('utf8').on('data', hear);
+  child.stderr.setEncoding('utf8').on('data', hear);
+  const ended = new Promise<RankResult>((resolve) =>
+    child.on('close', (code, signal) =>
+      resolve({
+        ...{ code, signal, output },
+        seconds: (performance.now() - begun) / 1000,
+        sinceBlow: struck === null ? null : (performance.now() - struck) / 1000,
+      }),
+    ),
+  );
+  return { child, ended, said: () => output };
+});
+
+for (const { rank, signal, after, delay = 0 } of blows) {
+  let due = true;
+  heard.push(() => {
+    if (!due || !children.some((each) => each?.said().includes(after))) return;
+    due = false;
+    setTimeout(() => {
+      struck = performance.now();
+      children[rank]!.child.kill(signal);
+    }, delay);
+  });
+}
+const late = setTimeout(() => children.forEach((each) => each?.child.kill('SIGKILL')), 1000 * timeout);
+const results = await Promise.all(children.map((each) => each?.ended ?? null));
+clearTimeout(late);
+process.stdout.write(JSON.stringify(results));
