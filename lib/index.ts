@@ -77,6 +77,7 @@ export type { Classes } from './reviews/labels.js';
 export type { Chunk, ReadRows, Row, RowFile, RowIndex, RowLocation } from './reviews/row-file.js';
 export type { SettingDescription, SettingGroup } from './settings-schema.js';
 export type { NamedTensors, TensorFunction } from './tensorflow/function.js';
+export type { Ranks } from './tensorflow/ranks.js';
 export type { ResourceVariable } from './tensorflow/variables.js';
 export type { AdamWState } from './training/adamw.js';
 export type { EarlyStoppingState } from './training/early-stopping.js';

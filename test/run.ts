@@ -9,7 +9,7 @@ const dist = path.dirname(fileURLToPath(import.meta.url));
 const quick = process.argv.includes('--quick');
 const wanted = process.argv.slice(2).filter((word) => word !== '--quick');
 const slow =
-  /^(documentation|environment|export|hub|runs|serving|tracking)\/|jupyterlab|notebooks\.test|engine\.test|doctor/;
+  /^(documentation|environment|export|hub|launch|runs|serving|tracking)\/|jupyterlab|notebooks\.test|engine\.test|doctor/;
 const files = fs
   .readdirSync(dist, { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.test.js') && (wanted.length === 0 || wanted.some((part) => name.includes(part))))

@@ -1,6 +1,10 @@
 /** What the process of a rank is given, whoever starts it: the cluster, its GPU, and its share of the processor. */
 import { spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
 import os from 'node:os';
+import path from 'node:path';
+import { isLoopback, loopbackLibrary } from '../tensorflow/addresses.js';
+import { hostOf } from '../tensorflow/cluster-definition.js';
 
 /** A rank among those of its machine, and who they all are. */
 export interface RankPlace {
@@ -26,6 +30,19 @@ export function visibleGpus(environment: NodeJS.ProcessEnv = process.env): strin
   return status === 0 ? stdout.trim().split('\n').filter(Boolean) : [];
 }
 
+const loopbackFile = () =>
+  path.join(
+    path.dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-node-gpu/package.json')),
+    'lib/napi-v8',
+    loopbackLibrary,
+  );
+
+/** What keeps the servers of ranks that are all on one machine to it. */
+const keptToLoopback = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({
+  NCCL_SOCKET_IFNAME: 'lo',
+  LD_PRELOAD: [loopbackFile(), environment['LD_PRELOAD']].filter(Boolean).join(':'),
+});
+
 /**
  * The environment of a rank.
  * @param gpus of the machine, one a rank; where there is one for all, or none, ranks take what they see
@@ -44,5 +61,6 @@ export function environmentOfRank(
     ...environment,
     TF_CONFIG: JSON.stringify({ cluster: { worker: addresses }, task: { type: 'worker', index: rank } }),
     ...(gpu !== undefined && { CUDA_VISIBLE_DEVICES: gpu }),
+    ...(addresses.every((address) => isLoopback(hostOf(address))) && keptToLoopback(environment)),
   };
 }

@@ -3,13 +3,10 @@
  * together, and started again where that may help.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { createRequire } from 'node:module';
 import net from 'node:net';
-import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import readline from 'node:readline';
 import { exitCodes, type EndingSignal } from '../runs/exit-codes.js';
-import { loopbackLibrary } from '../tensorflow/addresses.js';
 import { environmentOfRank, visibleGpus } from './environment.js';
 
 /** Seconds that the other ranks have to say what they know of one that has gone, before they are ended too. */
@@ -38,13 +35,6 @@ async function freePorts(count: number): Promise<number[]> {
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return ports;
 }
-
-const loopbackFile = () =>
-  path.join(
-    path.dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-node-gpu/package.json')),
-    'lib/napi-v8',
-    loopbackLibrary,
-  );
 
 /** What a rank says, each line with its number before it. */
 function pass(child: ChildProcess, rank: number): void {
@@ -96,13 +86,12 @@ export async function runRanks(
 ): Promise<RankEnd[]> {
   const addresses = (await freePorts(workers)).map((port) => `127.0.0.1:${port}`);
   const gpus = visibleGpus();
-  const preloaded = [loopbackFile(), process.env['LD_PRELOAD']].filter(Boolean).join(':');
   const children = addresses.map((_, rank) => {
     const place = { addresses, rank, localRank: rank, localSize: workers };
     const child = spawn(program, argv, {
       // The chief has the terminal, its progress bar too. All are in groups of their own: Ctrl-C reaches them below, once.
       stdio: ['ignore', rank === 0 ? 'inherit' : 'pipe', rank === 0 ? 'inherit' : 'pipe'],
-      env: { NCCL_SOCKET_IFNAME: 'lo', ...environmentOfRank(place, gpus), LD_PRELOAD: preloaded },
+      env: environmentOfRank(place, gpus),
       detached: true,
     });
     pass(child, rank);

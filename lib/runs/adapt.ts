@@ -76,12 +76,8 @@ async function adaptRank(job: Job): Promise<EndOfTraining> {
         tokenizerFolder,
       }),
     );
-    if (result.end === 'interrupted') {
-      await job.part();
-      return result.end;
-    }
+    if (result.end === 'interrupted') return result.end;
     const after = await look();
-    await job.part();
     if (!ranks.isChief) return result.end;
     const metrics: AdaptMetrics = {
       command: 'adapt',

@@ -53,15 +53,17 @@ export async function joinForJob(
   const { tasks, rank } = definition;
   if (!asked.allowPublicCluster) await refusePublicAddresses(definition);
   say(`${describeTask(tasks[rank]!)} of ${tasks.length}: waiting for all to come, ${asked.clusterTimeout} s at most`);
-  const [{ joinCluster }, { binding }] = await Promise.all([
+  const [{ joinCluster }, { binding }, { commitOfCheckout }] = await Promise.all([
     import('../tensorflow/cluster.js'),
     import('../tensorflow/runtime.js'),
+    import('./environment.js'),
   ]);
   const cluster = joinCluster(definition, { timeout: asked.clusterTimeout });
   try {
     agree(cluster, {
       command,
       'Tunebook’s version': version,
+      'Tunebook’s commit': commitOfCheckout(),
       'TensorFlow’s version': binding.TF_Version,
       ...Object.fromEntries(
         settingsList.filter(({ setting }) => !own.has(setting)).map(({ setting }) => [setting, asked[setting]]),

@@ -22,6 +22,8 @@ export interface RunEnvironment {
   packages: Record<string, string>;
   /** The command line, from the command on. */
   argv: string[];
+  /** Who trained together, where it was not one process alone. */
+  ranks?: string[];
 }
 
 const packages = ['@huggingface/transformers', '@huggingface/tokenizers', '@tensorflow/tfjs-node-gpu', 'danfojs-node'];
@@ -31,8 +33,12 @@ function git(...argv: string[]): string | undefined {
   return status === 0 ? stdout.trim() : undefined;
 }
 
-export function describeEnvironment(argv: string[] = process.argv.slice(2)): RunEnvironment {
-  const commit = git('rev-parse', 'HEAD');
+/** The commit of the checkout; none where there is no git. */
+export const commitOfCheckout = (): string | undefined => git('rev-parse', 'HEAD');
+
+/** @param ranks who train together; none for one process alone */
+export function describeEnvironment(ranks?: string[], argv: string[] = process.argv.slice(2)): RunEnvironment {
+  const commit = commitOfCheckout();
   const { dependencies } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8')) as {
     dependencies: Record<string, string>;
   };
@@ -44,5 +50,6 @@ export function describeEnvironment(argv: string[] = process.argv.slice(2)): Run
     device: describeDevice(),
     packages: Object.fromEntries(packages.map((name) => [name, dependencies[name]!])),
     argv,
+    ...(ranks && { ranks }),
   };
 }

@@ -91,13 +91,9 @@ async function finetuneRank(job: Job): Promise<EndOfTraining> {
     const result = await job.train((training) =>
       train(model, data, { ...training, arguments: chosen, tokenizerFolder }),
     );
-    if (result.end === 'interrupted') {
-      await job.part();
-      return result.end;
-    }
+    if (result.end === 'interrupted') return result.end;
 
     const { metrics: test, logits } = await evaluate(model, testSet, { batchSize: settings.evalBatchSize, ranks });
-    await job.part();
     if (!ranks.isChief) return result.end;
     const lengths = testSet.ids.map((ids) => ids.length);
     const classes = source.labelNames.length;

@@ -49,8 +49,6 @@ export interface Job {
   ranks: Ranks;
   /** Makes sure that something is the same on all ranks. @throws RanksDifferError naming what is not */
   agree: (facts: Facts) => void;
-  /** What follows is the chief's alone: waits for the others, who have no part in it. */
-  part: () => Promise<void>;
   /** Training that a signal may end, and what it is told of records and checkpoints. */
   train: <Result>(
     work: (
@@ -75,10 +73,9 @@ function tellDownloads(journal: Journal): Job['download'] {
 }
 
 /** What of a job has to do with its ranks. */
-const together = (cluster: Cluster | undefined): Pick<Job, 'ranks' | 'agree' | 'part'> => ({
+const together = (cluster: Cluster | undefined): Pick<Job, 'ranks' | 'agree'> => ({
   ranks: cluster?.ranks ?? alone,
   agree: (facts) => cluster && agree(cluster, facts),
-  part: async () => cluster?.leave(),
 });
 
 /** How a rank ends when another one is lost while it computes: at once. */
@@ -96,7 +93,8 @@ const exitCodeOfEnd = (end: EndOfTraining, received: keyof typeof exitCodes | un
 
 /**
  * Does a job's part of a rank that is not the chief: it computes, and keeps nothing.
- * @param sources that the chief has chosen
+ * @param settings the chief's
+ * @param tell told what the reader should know
  * @throws whatever stopped it
  */
 export async function followJob(
@@ -120,6 +118,8 @@ export async function followJob(
       note() {},
       train: (work) => signals.during((signal) => work({ signal, ranks: cluster.ranks })),
     });
+    // The chief is not through: were it lost now, all would have to start again.
+    await cluster.leave();
     return { end, exitCode: exitCodeOfEnd(end, signals.received) };
   } finally {
     signals.stop();
@@ -177,9 +177,8 @@ export async function runJob(
     const chosen = before && same ? before.sources : await chooseSources(settings);
     const sources = cluster?.ranks.fromChief(chosen) ?? chosen;
     run.write('settings.json', { command, settings, origins, sources });
-    run.write('environment.json', describeEnvironment());
+    run.write('environment.json', describeEnvironment(cluster?.definition.tasks.map(describeTask)));
     journal.write('banner', { words: sources.banner });
-    if (cluster) journal.write('ranks', { ranks: cluster.definition.tasks.map(describeTask) });
     if (checkpoint) journal.write('note', { words: `Going on from ${checkpoint.folder}.` });
     const told = journal;
     const end = await work({
@@ -201,6 +200,8 @@ export async function runJob(
     });
     const exitCode = exitCodeOfEnd(end, signals.received);
     conclude({ state: end, exitCode });
+    // All is kept: who is lost now is no loss.
+    await cluster?.leave().catch(() => {});
     return { end, exitCode };
   } catch (thrown) {
     const error = cluster?.explain(thrown) ?? thrown;

@@ -30,11 +30,12 @@ const trainingRows = ({ training, rows, end }: RunMetrics): Row[] => [
   { what: 'computed by', value: training.engine },
 ];
 
-const environmentRows = ({ tunebook, git, node, platform, device, packages, argv }: RunEnvironment): Row[] => [
+const environmentRows = ({ tunebook, git, node, platform, device, packages, argv, ranks }: RunEnvironment): Row[] => [
   {
     what: 'device',
     value: `${device.kind}: ${device.name}, ${(device.memoryBytes / 2 ** 30).toFixed(0)} GiB, ${device.threads} threads`,
   },
+  ...(ranks ? [{ what: 'ranks', value: `${ranks.length}: ${ranks.join(', ')}` }] : []),
   {
     what: 'Tunebook',
     value: `${tunebook}${git ? `, commit ${git.commit.slice(0, 12)}${git.changed ? ', with changes' : ''}` : ''}`,

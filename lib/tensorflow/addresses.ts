@@ -26,7 +26,8 @@ notPublic.addSubnet('fe80::', 10, 'ipv6');
 export const isPublicAddress = (address: string): boolean =>
   isIPv4(address) ? !notPublic.check(address, 'ipv4') : isIPv6(address) && !notPublic.check(address, 'ipv6');
 
-const isLoopback = (host: string) => host === 'localhost' || host === '::1' || host.startsWith('127.');
+/** Whether a host is this machine, and nobody else can reach it by that name. */
+export const isLoopback = (host: string) => host === 'localhost' || host === '::1' || host.startsWith('127.');
 
 /** The library that has servers listen on loopback alone (native/loopback.cc), as `tunebook launch` preloads it. */
 export const loopbackLibrary = 'loopback.so';

@@ -10,13 +10,13 @@ import type { Ranks } from './ranks.js';
 import { backend, binding } from './runtime.js';
 import { serverDef, taskName } from './server-def.js';
 
-/** Seconds without a sign of life after which a rank is given up. */
-const heartbeat = 10;
+/** Seconds without a sign of life after which a rank is given up; the service looks as rarely, so that it may take twice as long. */
+const heartbeat = 6;
 
 /** Seconds between two looks at the others, where no sum would tell. */
 const pause = 2;
 
-/** Seconds that a rank which is through waits for the others, before they are through too. */
+/** Seconds that ranks take at most to be through with a last sum that all have come to. */
 const farewell = 60;
 
 /** Milliseconds that the chief, whose process carries the service, stays when all have said farewell. */
@@ -32,7 +32,10 @@ export interface Cluster {
   explain(error: unknown): unknown;
   /** Tells the others that this rank ends by a fault, which ends them too. */
   fail(exitCode: number, words: string): void;
-  /** Waits for the others to be through, and has no part in the cluster any more. */
+  /**
+   * Waits for the others to be through, and has no part in the cluster any more.
+   * @throws RankLostError where one was lost before it was through
+   */
   leave(): Promise<void>;
 }
 
@@ -56,6 +59,7 @@ export function joinCluster(definition: ClusterDefinition, { timeout }: { timeou
     throw explainClusterError(definition, error, true) ?? joiningError(definition, error);
   }
   const others = tasks.filter((task) => task.rank !== rank);
+  const ranks = new CollectiveRanks(rank, tasks.length);
   let timer: NodeJS.Timeout | undefined;
   const explain = (error: unknown): unknown => explainClusterError(definition, error) ?? error;
   const stopWatching = () => {
@@ -64,7 +68,7 @@ export function joinCluster(definition: ClusterDefinition, { timeout }: { timeou
   };
   return {
     definition,
-    ranks: new CollectiveRanks(rank, tasks.length),
+    ranks,
     watch(onLost) {
       timer = setInterval(() => {
         try {
@@ -87,6 +91,9 @@ export function joinCluster(definition: ClusterDefinition, { timeout }: { timeou
     async leave() {
       stopWatching();
       try {
+        // For the chief, who may have a report to write: a sum ends as soon as somebody is lost.
+        ranks.sumNumbers(new Float32Array(1));
+        // Whoever went now would take away what a slower one has not yet fetched.
         binding.waitAtBarrier('tunebook: all are through', 1000 * farewell);
       } catch (error) {
         throw explain(error);

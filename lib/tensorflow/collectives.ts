@@ -23,8 +23,11 @@ import type { ResourceVariable } from './variables.js';
  */
 const bucketNumbers = 6.5 * 2 ** 20;
 
-/** Seconds after which a sum fails that some rank never comes to: the cluster's own watch is much faster. */
-const timeout = 1800;
+/**
+ * Seconds after which a sum fails that some rank never comes to: none, the cluster's own watch is there for that. TensorFlow
+ * would have two threads sleep through each sum's timeout, done or not: some thousand updates, and no more can be made.
+ */
+const timeout = 0;
 
 const groupKey = 1;
 

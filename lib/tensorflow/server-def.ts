@@ -32,7 +32,7 @@ const ServerDef = protobuf.parse(schema, { keepCase: true }).root.lookupType('te
 export interface ServerOptions {
   /** Milliseconds in which all ranks must have come. */
   registerTimeout: number;
-  /** Milliseconds without a sign of life after which a rank is given up. */
+  /** Milliseconds without a sign of life after which a rank is given up, or at most twice that. */
   heartbeatTimeout: number;
   /** Whether the ranks' sums are made by NCCL, between GPUs. */
   nccl: boolean;

@@ -149,9 +149,12 @@ function container([word, ...rest]: string[]): Verdict {
 const dry: Record<string, string> = {
   finetune: '--print-config',
   adapt: '--print-config',
+  launch: '--print-config',
   sweep: '--print-config',
   notebooks: '--list',
 };
+/** Programs that start ranks on clusters: run in test/launch; here only that their files are there, and what they start. */
+const launchers = ['kubectl', 'sbatch', 'mpirun', 'python3'];
 const quick = ['export', 'score', 'runs', 'report', 'help'];
 const servers = ['serve', 'app'];
 
@@ -171,6 +174,18 @@ async function check(
     return { is: 'external', wrong: missing && `there is no ${missing}` };
   }
   if (program === 'git' || program === 'cd') return { is: 'external' };
+  if (launchers.includes(program!)) {
+    const missing = argv.find((word) => /^lib\/.*\.\w+$/.test(word) && !fs.existsSync(path.join(root, word)));
+    const at = argv.findIndex((word) => /^(finetune|adapt)$/.test(word));
+    // What a manifest gets is finetune's.
+    const own =
+      at >= 0
+        ? argv.slice(at)
+        : ['finetune', ...argv.filter((_, i) => i > argv.findIndex((word) => /^(\d+|.*\.sh)$/.test(word)))];
+    if (program === 'kubectl' || missing) return { is: 'external', wrong: missing && `there is no ${missing}` };
+    const { status, stderr } = await tunebook([...own, '--print-config'], { cwd: sandbox, env: environment });
+    return { is: 'parsed', wrong: failure(status, stderr) };
+  }
   if (program === 'npx' && name === 'tunebook' && rest.length > 0) {
     if (servers.includes(rest[0]!)) {
       const started = await serve(rest, sandbox, environment);

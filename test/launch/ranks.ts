@@ -43,9 +43,9 @@ export interface Plan {
 export interface RankResult {
   code: number | null;
   signal: string | null;
-  /** Seconds from its start, and from the last blow. */
+  /** Seconds from its start, and from each blow that was dealt before its end. */
   seconds: number;
-  sinceBlow: number | null;
+  sinceBlows: number[];
   output: string;
 }
 

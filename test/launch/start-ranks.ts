@@ -6,7 +6,7 @@ const { ranks, blows, timeout } = JSON.parse(process.argv[2]!) as Plan;
 const worker = ranks.map((_, rank) => `127.0.0.1:${21000 + rank}`);
 const heard: (() => void)[] = [];
 const begun = performance.now();
-let struck: number | null = null;
+const struck: number[] = [];
 
 const children = ranks.map((command, index) => {
   if (!command) return null;
@@ -34,7 +34,7 @@ const children = ranks.map((command, index) => {
       resolve({
         ...{ code, signal, output },
         seconds: (performance.now() - begun) / 1000,
-        sinceBlow: struck === null ? null : (performance.now() - struck) / 1000,
+        sinceBlows: struck.map((time) => (performance.now() - time) / 1000),
       }),
     ),
   );
@@ -47,12 +47,12 @@ for (const { rank, signal, after, delay = 0 } of blows) {
     if (!due || !children.some((each) => each?.said().includes(after))) return;
     due = false;
     setTimeout(() => {
-      struck = performance.now();
+      struck.push(performance.now());
       children[rank]!.child.kill(signal);
     }, delay);
   });
 }
 const late = setTimeout(() => children.forEach((each) => each?.child.kill('SIGKILL')), 1000 * timeout);
-const results = await Promise.all(children.map((each) => each?.ended ?? null));
+const results = await Promise.all(children.map((each) => each?.ended ?? Promise.resolve(null)));
 clearTimeout(late);
 process.stdout.write(JSON.stringify(results));

@@ -30,8 +30,10 @@ export interface RankReport {
   gradNorms: number[];
   evalLoss: number[];
   weights: string;
-  /** The first ids and the label of each row that this rank computed on, as text. */
+  /** The ids and the label of each row that this rank computed on, as text. */
   seen: string[];
+  /** How many the process has after each update. */
+  threads: number[];
 }
 
 const task = JSON.parse(fs.readFileSync(process.argv[2]!, 'utf8')) as RankTask;
@@ -44,7 +46,7 @@ const definition = clusterOfEnvironment();
 const cluster = definition && joinCluster(definition, { timeout: 60 });
 const ranks = cluster?.ranks ?? alone;
 const seen: string[] = [];
-const { share } = classification;
+const share = classification.share.bind(classification);
 // Who computes on what is seen where it is decided.
 classification.share = (batch, rank, n) => {
   const part = share(batch, rank, n);
@@ -60,7 +62,7 @@ const classifier = loadClassifier(task.modelFolder, { precision: task.precision,
 if (!ranks.isChief) for (const parameter of classifier.parameters.values()) parameter.add(parameter.read());
 const source = task.stream && (await openReviews(task.stream.file, { streaming: true }));
 const stream = source && new ReviewStream(source, { ...task.stream!, workers: 1, maxLength: 16, ranks });
-const report: RankReport = { losses: [], gradNorms: [], evalLoss: [], weights: '', seen };
+const report: RankReport = { losses: [], gradNorms: [], evalLoss: [], weights: '', seen, threads: [] };
 await train(
   classifier,
   {
@@ -74,6 +76,7 @@ await train(
       report.losses.push(loss);
       report.gradNorms.push(gradNorm);
       if (evalLoss !== undefined) report.evalLoss.push(evalLoss);
+      report.threads.push(fs.readdirSync('/proc/self/task').length);
     },
   },
 );

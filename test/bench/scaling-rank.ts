@@ -1,0 +1,56 @@
+// One rank of the scaling benchmark: DistilBERT-base's size with random weights, dropout on, rows of 128 tokens without
+// padding. For each line on standard input, `summed 4` or `alone 4`, it does as many updates, gradients summed over the
+// ranks or not, and answers with the seconds.
+//   scaling-rank.js ROWS float32|bfloat16
+import readline from 'node:readline';
+import { createClassifier } from 'tunebook/model/classifier.js';
+import { parseConfig } from 'tunebook/model/config.js';
+import { clusterOfEnvironment } from 'tunebook/tensorflow/cluster-definition.js';
+import { joinCluster } from 'tunebook/tensorflow/cluster.js';
+import type { Precision } from 'tunebook/tensorflow/precision.js';
+import { alone } from 'tunebook/tensorflow/ranks.js';
+import { nativeType, tf } from 'tunebook/tensorflow/runtime.js';
+import { padBatch } from 'tunebook/text/batches.js';
+import { seededRandom } from 'tunebook/text/random.js';
+import { lossAndGradients, TrainingStep } from 'tunebook/training/step.js';
+import { classification } from 'tunebook/training/task.js';
+
+const [rows, precision] = process.argv.slice(2) as [string, Precision];
+const definition = clusterOfEnvironment();
+const cluster = definition && joinCluster(definition, { timeout: 120 });
+const ranks = cluster?.ranks ?? alone;
+const model = createClassifier(parseConfig({}), { precision });
+const random = seededRandom(1);
+const size = Number(rows) * ranks.size;
+const reviews = {
+  ids: Array.from({ length: size }, () => Int32Array.from({ length: 128 }, () => 1000 + Math.floor(29_000 * random()))),
+  labels: Int32Array.from({ length: size }, (_, row) => row % 2),
+};
+const batch = padBatch(reviews, [...reviews.ids.keys()]);
+const steps = {
+  summed: new TrainingStep(model, classification, { ranks }),
+  // The same share of the same batch, kept to itself.
+  alone: new TrainingStep(model, classification, {
+    ranks: { ...alone, rank: ranks.rank, size: ranks.size, isChief: true, sum: (tensors) => tensors },
+  }),
+};
+const bytes = tf.tidy(() => {
+  const { gradients } = lossAndGradients(model, classification, classification.tensors(padBatch(reviews, [0])));
+  return [...gradients.values()].reduce(
+    (sum, gradient) => sum + gradient.size * (nativeType(gradient) === 1 ? 4 : 2),
+    0,
+  );
+});
+// The first update captures, and prepares what there is to prepare.
+for (const step of Object.values(steps)) for (let i = 0; i < 2; i++) step.run([batch], 1e-5);
+console.log(JSON.stringify({ ready: bytes }));
+for await (const line of readline.createInterface({ input: process.stdin })) {
+  const [mode, count] = line.split(' ') as [keyof typeof steps, string];
+  // All begin at once.
+  ranks.sumNumbers(new Float32Array(1));
+  const from = performance.now();
+  for (let i = 0; i < Number(count); i++) steps[mode].run([batch], 1e-5);
+  console.log(JSON.stringify({ seconds: (performance.now() - from) / 1000 }));
+}
+await cluster?.leave();
+process.exit(0);
