@@ -54,7 +54,7 @@ function startRank(addresses: string[], rank: number): Rank {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: { ...environmentOfRank(place, gpus), ...one, TF_CPP_MIN_LOG_LEVEL: '3' },
   });
-  const lines = readline.createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
+  const lines = readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]() as AsyncIterator<string>;
   return {
     child,
     answer: async () => {

@@ -228,14 +228,11 @@ test('a loss that is not a number ends the run, says where, and leaves the param
   const model = createClassifier(config);
   model.parameters.get('classifier.bias')!.assign(tf.tensor1d([NaN, 0]));
   const before = model.parameters.get('pre_classifier.weight')!.data().slice();
-  await assert.rejects(
-    train(model, { train: task(16) }, { arguments: { trainBatchSize: 8 } }),
-    (error: unknown) => {
-      assert.ok(error instanceof DivergedError);
-      assert.match(error.message, /at step 1 .*learning rate a third/);
-      return true;
-    },
-  );
+  await assert.rejects(train(model, { train: task(16) }, { arguments: { trainBatchSize: 8 } }), (error: unknown) => {
+    assert.ok(error instanceof DivergedError);
+    assert.match(error.message, /at step 1 .*learning rate a third/);
+    return true;
+  });
   assert.deepEqual(model.parameters.get('pre_classifier.weight')!.data(), before);
   model.dispose();
 });
