@@ -58,7 +58,7 @@ function startRank(addresses: string[], rank: number): Rank {
   return {
     child,
     answer: async () => {
-      const { value, done } = await lines.next();
+      const { value, done } = (await lines.next()) as IteratorResult<string, undefined>;
       if (done) throw new Error(`Rank ${rank} of ${addresses.length} has ended.`);
       return JSON.parse(value) as Record<string, number>;
     },
