@@ -2,6 +2,7 @@
 // @ts-check
 import fs from 'node:fs';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { compiledLibrary, compiledTests } from './compile.mjs';
 import { embeddedModel, embeddedReviews } from './embedded.mjs';
 import { packages } from './packages.mjs';
@@ -20,16 +21,40 @@ export function setUpUnderWay() {
   return other && fs.existsSync(`/proc/${other}`) ? other : 0;
 }
 
-/** Two set-ups at once would move each other's files away. */
-function lock() {
+/**
+ * Two set-ups at once would move each other's files away: the second waits. Ranks that are started together all begin with one.
+ * A lock is there with its content or not at all.
+ */
+async function lock() {
   fs.mkdirSync(workFolder, { recursive: true });
-  const other = setUpUnderWay();
-  if (other)
-    throw new SetupError(
-      `Another set-up is under way in this checkout (process ${other}). Wait until it has ended, then run it again.`,
-    );
-  fs.writeFileSync(lockFile, String(process.pid));
-  process.on('exit', () => fs.rmSync(lockFile, { force: true }));
+  const own = `${lockFile}.${process.pid}`;
+  fs.writeFileSync(own, String(process.pid));
+  try {
+    for (let waited = 0; ; waited++) {
+      try {
+        fs.linkSync(own, lockFile);
+        break;
+      } catch (error) {
+        if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EEXIST') throw error;
+      }
+      const other = setUpUnderWay();
+      if (!other) fs.rmSync(lockFile, { force: true });
+      else {
+        if (waited === 0)
+          console.error(`Another set-up is under way in this checkout (process ${other}): waiting for it …`);
+        await pause(500);
+      }
+    }
+  } finally {
+    fs.rmSync(own, { force: true });
+  }
+  process.on('exit', unlock);
+}
+
+/** What comes after set-up may take hours. */
+function unlock() {
+  process.off('exit', unlock);
+  fs.rmSync(lockFile, { force: true });
 }
 
 /** The steps that every command needs, in the order in which each needs those before it. */
@@ -72,11 +97,17 @@ export async function setUp({ quiet, tests, through }) {
   const wanted = through === undefined ? commonSteps : stepsThrough(through);
   const steps = tests ? [...wanted, compiledTests] : wanted;
   let made = 0;
+  let locked = false;
   for (const [index, step] of steps.entries()) {
     // npm removes what set-up had put into node_modules, so each step is looked at when its turn comes.
     if (isDone(step)) continue;
+    if (!locked) {
+      await lock();
+      locked = true;
+      // Whoever was waited for may have done it.
+      if (isDone(step)) continue;
+    }
     if (made === 0) {
-      lock();
       // What the machine lacks is said before anything is fetched.
       if (!isDone(pythonEnvironment)) findPython();
       if (!isDone(addon)) checkCompiler();
@@ -95,6 +126,7 @@ export async function setUp({ quiet, tests, through }) {
     console.error(`      done in ${((performance.now() - from) / 1000).toFixed(1)} s`);
     made++;
   }
+  if (locked) unlock();
   if (made > 0) console.error(`Set up in ${((performance.now() - started) / 1000).toFixed(0)} s.\n`);
   else if (!quiet) console.error('Everything is set up.');
 }

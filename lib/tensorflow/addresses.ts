@@ -7,7 +7,7 @@ import { BlockList, isIPv4, isIPv6 } from 'node:net';
 import os from 'node:os';
 import { ClusterDefinitionError, describeTask, hostOf, type ClusterDefinition } from './cluster-definition.js';
 
-/** What no router of the internet forwards (RFC 1918, 1122, 3927, 6598, 4193, 4291). */
+/** What no router of the internet forwards (RFC 1918, 1122, 3927, 6598, 4193, 4291; for examples and benchmarks 5737, 2544, 3849). */
 const notPublic = new BlockList();
 for (const [network, bits] of [
   ['10.0.0.0', 8],
@@ -15,10 +15,15 @@ for (const [network, bits] of [
   ['127.0.0.0', 8],
   ['169.254.0.0', 16],
   ['172.16.0.0', 12],
+  ['192.0.2.0', 24],
   ['192.168.0.0', 16],
+  ['198.18.0.0', 15],
+  ['198.51.100.0', 24],
+  ['203.0.113.0', 24],
 ] as const)
   notPublic.addSubnet(network, bits, 'ipv4');
 notPublic.addAddress('::1', 'ipv6');
+notPublic.addSubnet('2001:db8::', 32, 'ipv6');
 notPublic.addSubnet('fc00::', 7, 'ipv6');
 notPublic.addSubnet('fe80::', 10, 'ipv6');
 

@@ -70,15 +70,18 @@ export function padBatch({ ids, labels }: EncodedReviews, indices: number[], max
 
 /**
  * Every n-th row of a batch, padded as the batch is.
+ * @param batch is not changed
  * @param first the first of them
+ * @param n how many rows there are from one to the next
  * @returns those rows, and their numbers in the batch; nothing where there are none
  */
 export function everyNth(
-  { inputIds, lengths, batch, tokens }: EncodedBatch,
+  batch: EncodedBatch,
   first: number,
   n: number,
 ): { part: EncodedBatch; rows: number[] } | undefined {
-  const rows = Array.from({ length: Math.max(0, Math.ceil((batch - first) / n)) }, (_, i) => first + i * n);
+  const { inputIds, lengths, tokens } = batch;
+  const rows = Array.from({ length: Math.max(0, Math.ceil((batch.batch - first) / n)) }, (_, i) => first + i * n);
   if (rows.length === 0) return undefined;
   const ids = new Int32Array(rows.length * tokens);
   rows.forEach((row, i) => ids.set(inputIds.subarray(row * tokens, (row + 1) * tokens), i * tokens));

@@ -113,6 +113,7 @@ test('public addresses are refused, of ranks and of this machine', async () => {
     '192.168.0.1',
     '127.0.0.1',
     '100.64.1.1',
+    '192.0.2.2',
     '::1',
     'fd00::1',
     'fe80::1',
@@ -125,10 +126,8 @@ test('public addresses are refused, of ranks and of this machine', async () => {
     refusePublicAddresses(cluster('10.0.0.1:1', '8.8.8.8:2'), {}),
     /rank 1 \(worker 1, 8\.8\.8\.8:2\) is public.*--allow-public-cluster/,
   );
-  const open = { eth0: [{ family: 'IPv4', address: '203.0.113.7' }] } as unknown as NodeJS.Dict<
-    os.NetworkInterfaceInfo[]
-  >;
-  await assert.rejects(refusePublicAddresses(cluster('10.0.0.1:1', '10.0.0.2:1'), open), /203\.0\.113\.7 \(eth0\)/);
+  const open = { eth0: [{ family: 'IPv4', address: '9.9.9.9' }] } as unknown as NodeJS.Dict<os.NetworkInterfaceInfo[]>;
+  await assert.rejects(refusePublicAddresses(cluster('10.0.0.1:1', '10.0.0.2:1'), open), /9\.9\.9\.9 \(eth0\)/);
 });
 
 test('places as Slurm and MPI tell them', () => {
@@ -292,7 +291,7 @@ test("Kubeflow's manifest is one by its schema", () => {
 });
 
 test("Ray's script is Python", () => {
-  const { status, stderr } = spawnSync(python, ['-m', 'py_compile', path.join(manifests, 'ray.py')], {
+  const { status, stderr } = spawnSync(python, ['-m', 'py_compile', path.join(manifests, 'ray_ranks.py')], {
     encoding: 'utf8',
     env: { ...process.env, PYTHONPYCACHEPREFIX: of('cache') },
   });

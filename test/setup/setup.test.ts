@@ -1,6 +1,6 @@
 // Set-up: what is refused and what is repaired. The whole of it has run by the time a test can.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -65,16 +65,32 @@ test('a step that was interrupted, and so left no stamp, is done again and alone
   assert.deepEqual(stderr.match(/^\[.*…$/gm), ['[3/8] tslab kernel …']);
 });
 
-test('two set-ups at once are refused, and a lock whose process is no more is not a set-up', () => {
+test('of set-ups at once one waits for the other, and a lock whose process is no more is not a set-up', async () => {
   const lock = path.join(root, '.tunebook/set-up.pid');
   fs.rmSync(path.join(root, '.tunebook/done/kernel'));
-  fs.writeFileSync(lock, String(process.pid));
-  const refused = setup();
-  assert.equal(refused.status, 1);
-  assert.match(refused.stderr, new RegExp(`Another set-up is under way in this checkout \\(process ${process.pid}\\)`));
+  const begun = () => {
+    const child = spawn(process.execPath, ['lib/setup/main.mjs'], { cwd: root, stdio: ['ignore', 'ignore', 'pipe'] });
+    let words = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (words += text));
+    return new Promise<{ status: number | null; words: string }>((resolve) =>
+      child.on('close', (status) => resolve({ status, words })),
+    );
+  };
+  const ended = await Promise.all([begun(), begun(), begun()]);
+  for (const { status, words } of ended) assert.equal(status, 0, words);
+  const made = ended.filter(({ words }) => words.includes('tslab kernel …'));
+  assert.equal(made.length, 1, 'once');
+  assert.ok(ended.some(({ words }) => /Another set-up is under way in this checkout \(process \d+\)/.test(words)));
+  fs.rmSync(path.join(root, '.tunebook/done/kernel'));
   fs.writeFileSync(lock, '4194305');
-  assert.equal(setup().status, 0);
-  assert.ok(!fs.existsSync(lock));
+  const { stdout } = setup(
+    {},
+    `import fs from 'node:fs';
+     import { setUp } from './lib/setup/set-up.mjs';
+     await setUp({ quiet: true, tests: false });
+     console.log('locked:', fs.existsSync('.tunebook/set-up.pid'));`,
+  );
+  assert.match(stdout, /locked: false/, 'what comes after set-up may take hours');
 });
 
 test('a patch that does not fit the installed sources is refused, and the addon that is there stays', () => {
