@@ -87,5 +87,5 @@ export async function endTogether(cluster: Cluster, error: unknown, exitCode = 1
   const explained = cluster.explain(error) as Error;
   if (explained.name === 'RankLostError' || explained.name === 'RankFailedError') return;
   if (isCommon(error)) await cluster.leave().catch(() => {});
-  else cluster.fail(exitCode, words);
+  else await cluster.fail(exitCode, words);
 }

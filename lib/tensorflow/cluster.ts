@@ -19,8 +19,9 @@ const pause = 2;
 /** Seconds that ranks take at most to be through with a last sum that all have come to. */
 const farewell = 60;
 
-/** Milliseconds that the chief, whose process carries the service, stays when all have said farewell. */
+/** Milliseconds that the chief, whose process carries the service, stays when the last word is said: it must arrive. */
 const chiefStays = 500;
+const staying = () => new Promise((resolve) => setTimeout(resolve, chiefStays));
 
 /** A cluster that this process is a part of. */
 export interface Cluster {
@@ -31,7 +32,7 @@ export interface Cluster {
   /** What an error says of the cluster; the error itself where it says nothing. */
   explain(error: unknown): unknown;
   /** Tells the others that this rank ends by a fault, which ends them too. */
-  fail(exitCode: number, words: string): void;
+  fail(exitCode: number, words: string): Promise<void>;
   /**
    * Waits for the others to be through, and has no part in the cluster any more.
    * @throws RankLostError where one was lost before it was through
@@ -80,13 +81,14 @@ export function joinCluster(definition: ClusterDefinition, { timeout }: { timeou
       }, 1000 * pause).unref();
     },
     explain,
-    fail(exitCode, words) {
+    async fail(exitCode, words) {
       stopWatching();
       try {
         binding.reportError(failureMessage(rank, exitCode, words));
       } catch {
         // Whoever could be told is gone.
       }
+      if (rank === 0) await staying();
     },
     async leave() {
       stopWatching();
@@ -98,7 +100,7 @@ export function joinCluster(definition: ClusterDefinition, { timeout }: { timeou
       } catch (error) {
         throw explain(error);
       }
-      if (rank === 0) await new Promise((resolve) => setTimeout(resolve, chiefStays));
+      if (rank === 0) await staying();
     },
   };
 }

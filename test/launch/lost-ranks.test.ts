@@ -119,6 +119,10 @@ test('other rows under the same name are refused; a fault of one rank is told by
   assert.match(other!.output, /There is no file reviews\.csv/);
   assert.equal(chief!.code, 3, chief!.output);
   assert.match(chief!.output, /rank 1 .* has failed, and all end with it: There is no file reviews\.csv/);
+  const [missing, told] = await startRanks([at('b', 'chief', 'reviews.csv'), at('a', 'chief', 'reviews.csv')]);
+  assert.equal(missing!.code, 3, missing!.output);
+  assert.equal(told!.code, 3, told!.output);
+  assert.match(told!.output, /rank 0 .* has failed, and all end with it: There is no file reviews\.csv/);
 });
 
 test('a rank that never starts is named, be it the chief', async () => {
