@@ -15,10 +15,21 @@ import { checkCompiler, findPython } from './tools.mjs';
 
 const lockFile = path.join(workFolder, 'set-up.pid');
 
+/** The process that holds the lock, whether it still is or not; 0 where there is no lock. */
+function holder() {
+  try {
+    return Number(fs.readFileSync(lockFile, 'utf8'));
+  } catch {
+    return 0;
+  }
+}
+
+const isProcess = (/** @type {number} */ id) => fs.existsSync(`/proc/${id}`);
+
 /** The process of a set-up that is under way, or 0. The lock of a process that is no more does not count. */
 export function setUpUnderWay() {
-  const other = fs.existsSync(lockFile) ? Number(fs.readFileSync(lockFile, 'utf8')) : 0;
-  return other && fs.existsSync(`/proc/${other}`) ? other : 0;
+  const other = holder();
+  return other && isProcess(other) ? other : 0;
 }
 
 /**
@@ -37,12 +48,13 @@ async function lock() {
       } catch (error) {
         if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EEXIST') throw error;
       }
-      const other = setUpUnderWay();
-      if (!other) fs.rmSync(lockFile, { force: true });
+      const other = holder();
+      // Of a process that was killed; one that has just been given back is gone by itself.
+      if (other && !isProcess(other)) fs.rmSync(lockFile, { force: true });
       else {
-        if (waited === 0)
+        if (other && waited === 0)
           console.error(`Another set-up is under way in this checkout (process ${other}): waiting for it …`);
-        await pause(500);
+        await pause(200);
       }
     }
   } finally {

@@ -5,6 +5,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { root } from '../checkout.js';
 
 const setup = (environment: Record<string, string> = {}, code = "await import('./lib/setup/main.mjs')") =>
@@ -76,11 +77,20 @@ test('of set-ups at once one waits for the other, and a lock whose process is no
       child.on('close', (status) => resolve({ status, words })),
     );
   };
-  const ended = await Promise.all([begun(), begun(), begun()]);
-  for (const { status, words } of ended) assert.equal(status, 0, words);
+  fs.writeFileSync(lock, String(process.pid));
+  const waiting = [begun(), begun(), begun()];
+  await pause(1500);
+  fs.rmSync(lock);
+  const ended = await Promise.all(waiting);
+  for (const { status, words } of ended) {
+    assert.equal(status, 0, words);
+    assert.match(
+      words,
+      new RegExp(`Another set-up is under way in this checkout \\(process ${process.pid}\\): waiting`),
+    );
+  }
   const made = ended.filter(({ words }) => words.includes('tslab kernel …'));
   assert.equal(made.length, 1, 'once');
-  assert.ok(ended.some(({ words }) => /Another set-up is under way in this checkout \(process \d+\)/.test(words)));
   fs.rmSync(path.join(root, '.tunebook/done/kernel'));
   fs.writeFileSync(lock, '4194305');
   const { stdout } = setup(
