@@ -9,8 +9,11 @@ import readline from 'node:readline';
 import { exitCodes, type EndingSignal } from '../runs/exit-codes.js';
 import { environmentOfRank, visibleGpus } from './environment.js';
 
-/** Seconds that the other ranks have to say what they know of one that has gone, before they are ended too. */
-const grace = 5;
+/**
+ * Seconds that the other ranks have after the first has failed, before they are killed: to notice and to say so; where the first
+ * has ended since it has lost another, that one is frozen, and cannot.
+ */
+const graceAfter = ({ code }: RankEnd): number => (code === exitCodes.rankLost ? 2 : 8);
 
 /** How a rank ended. */
 export interface RankEnd {
@@ -76,14 +79,9 @@ export const isWorthAnotherStart = (exitCode: number): boolean => exitCode !== 0
  * Starts ranks and waits for all to end. When one has failed the others have a few seconds to notice, and are then killed:
  * one of them may be frozen.
  * @param command a program and its arguments, the same for all
- * @param options.onStart told of each process
  * @returns how each ended, in the order in which they did
  */
-export async function runRanks(
-  workers: number,
-  [program, ...argv]: [string, ...string[]],
-  { onStart = () => {} }: { onStart?: (rank: number, id: number) => void } = {},
-): Promise<RankEnd[]> {
+export async function runRanks(workers: number, [program, ...argv]: [string, ...string[]]): Promise<RankEnd[]> {
   const addresses = (await freePorts(workers)).map((port) => `127.0.0.1:${port}`);
   const gpus = visibleGpus();
   const children = addresses.map((_, rank) => {
@@ -95,7 +93,6 @@ export async function runRanks(
       detached: true,
     });
     pass(child, rank);
-    if (child.pid !== undefined) onStart(rank, child.pid);
     return child;
   });
   const names: EndingSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
@@ -119,7 +116,8 @@ export async function runRanks(
   );
   try {
     await Promise.race([all, failure]);
-    await Promise.race([all, pause(1000 * grace, undefined, { ref: false })]);
+    const first = ends.find(({ code }) => code !== 0);
+    if (first) await Promise.race([all, pause(1000 * graceAfter(first), undefined, { ref: false })]);
     for (const child of children) if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
     await all;
   } finally {
