@@ -14,15 +14,14 @@ export interface Command {
   line: number;
 }
 
-// npm and npx as functions: bash shows the variables before a command to these, not to its handler. What stands behind `||` is
+// A record is written at once: the commands of a pipe run at the same time. npm and npx as functions: bash shows the variables before a command to these, not to its handler. What stands behind `||` is
 // not reached, since all succeeds.
 const preamble = `
 PATH=/dev/null
 record() {
-  local name
-  printf '%s\\0' "\${BASH_LINENO[1]}" "$#" "$@" >> "$RECORD"
-  for name in "\${!TUNEBOOK_@}" "\${!HF_@}" "\${!MLFLOW_@}"; do printf '%s\\0' "$name" "\${!name}" >> "$RECORD"; done
-  printf '\\0' >> "$RECORD"
+  local name all=("\${BASH_LINENO[1]}" "$#" "$@")
+  for name in "\${!TUNEBOOK_@}" "\${!HF_@}" "\${!MLFLOW_@}"; do all+=("$name" "\${!name}"); done
+  printf '%s\\0' "\${all[@]}" '' >> "$RECORD"
 }
 command_not_found_handle() { record "$@"; }
 npm() { record npm "$@"; }
@@ -38,7 +37,7 @@ function parseRecords(text: string): Command[] {
     const [line, count] = [Number(fields[at]), Number(fields[at + 1])];
     const words = fields.slice(at + 2, (at += 2 + count));
     const environment: Record<string, string> = {};
-    for (; fields[at] !== ''; at += 2) environment[fields[at]!] = fields[at + 1]!;
+    for (; fields[at] !== '' && at < fields.length; at += 2) environment[fields[at]!] = fields[at + 1]!;
     commands.push({ words, environment, line });
   }
   return commands;
