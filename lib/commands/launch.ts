@@ -5,8 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { environmentOfRank, visibleGpus } from '../launch/environment.js';
 import { describeEnd, exitCodeOfRanks, isWorthAnotherStart, runRanks } from '../launch/local.js';
 import { placeFrom, type Scheduler } from '../launch/scheduler.js';
-import { exitCodes, type EndingSignal } from '../runs/exit-codes.js';
+import { exitCodes } from '../runs/exit-codes.js';
 import { newRunFolder } from '../runs/run-folder.js';
+import { handSignalsTo } from '../runs/signals.js';
 import { environmentLayer, SettingsError } from '../settings.js';
 import { withDashes } from './settings-flags.js';
 
@@ -63,14 +64,12 @@ async function launchRank(scheduler: Scheduler, options: LaunchOptions, command:
     stdio: 'inherit',
     env: environmentOfRank(place, visibleGpus()),
   });
-  const names: EndingSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
-  const handlers = names.map((name) => [name, () => void child.kill(name)] as const);
-  for (const [name, handler] of handlers) process.on(name, handler);
+  const stop = handSignalsTo([child]);
   process.exitCode = await new Promise<number>((resolve, reject) => {
     child.on('error', reject);
     child.on('exit', (code) => resolve(code ?? exitCodes.rankLost));
   });
-  for (const [name, handler] of handlers) process.off(name, handler);
+  stop();
 }
 
 /**

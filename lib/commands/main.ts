@@ -30,10 +30,12 @@ const finetune = addTrainingFlags(
 );
 finetune.action(async () => {
   const { checkFinetune } = await import('../runs/contradictions.js');
-  await runTrainingCommand('finetune', finetune, checkFinetune, async () => {
-    const { finetune, followFinetune } = await import('../runs/finetune.js');
-    return { lead: finetune, follow: followFinetune };
-  });
+  await runTrainingCommand(
+    'finetune',
+    finetune,
+    checkFinetune,
+    async () => (await import('../runs/finetune.js')).finetune,
+  );
 });
 
 const adapt = addTrainingFlags(
@@ -47,10 +49,7 @@ const adapt = addTrainingFlags(
 );
 adapt.action(async () => {
   const { checkAdapt } = await import('../runs/contradictions.js');
-  await runTrainingCommand('adapt', adapt, checkAdapt, async () => {
-    const { adaptModel, followAdapt } = await import('../runs/adapt.js');
-    return { lead: adaptModel, follow: followAdapt };
-  });
+  await runTrainingCommand('adapt', adapt, checkAdapt, async () => (await import('../runs/adapt.js')).adaptModel);
 });
 
 const sweep = addSweepFlags(

@@ -22,6 +22,7 @@ import {
   type Sweep,
   type SweepResult,
 } from '../runs/sweep.js';
+import { handSignalsTo } from '../runs/signals.js';
 import { percent } from '../runs/words.js';
 import { describeSetting, environmentLayer, resolveSettings, SettingsError, type SettingName } from '../settings.js';
 import { clusterOfEnvironment } from '../tensorflow/cluster-definition.js';
@@ -136,16 +137,14 @@ function runOne(folder: string, { values }: Combination, { argv }: Sweep, json: 
   const child = spawn(
     process.execPath,
     [main, 'finetune', ...argv, ...own, '--run-folder', folder, '--resume', ...(json ? ['--json'] : [])],
-    // In a group of its own: the terminal's Ctrl-C reaches it by the handlers below alone, once.
+    // In a group of its own: the terminal's Ctrl-C reaches it by what is handed on alone, once.
     { stdio: ['ignore', 'inherit', 'inherit'], env: environment, detached: true },
   );
-  const names: EndingSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
-  const handlers = names.map((name) => [name, () => void child.kill(name)] as const);
-  for (const [name, handler] of handlers) process.on(name, handler);
+  const stop = handSignalsTo([child]);
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (status, signal) => {
-      for (const [name, handler] of handlers) process.off(name, handler);
+      stop();
       resolve(status ?? (signal && signal in exitCodes ? exitCodes[signal as EndingSignal] : exitCodes.unexpected));
     });
   });

@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import { endTogether, joinForJob } from '../runs/cluster.js';
 import { exitCodeOf, wordsOf } from '../runs/exit-codes.js';
-import type { JobOptions } from '../runs/job.js';
+import type { TrainingJob } from '../runs/job.js';
 import { isChanged, resumedSettings, runToResume } from '../runs/resume.js';
 import { newRunFolder, RunError, RunFolder, type RunCommand } from '../runs/run-folder.js';
 import {
@@ -16,7 +16,6 @@ import {
 import { clusterOfEnvironment } from '../tensorflow/cluster-definition.js';
 import type { Cluster } from '../tensorflow/cluster.js';
 import { mlflowOfEnvironment } from '../tracking/mlflow-client.js';
-import type { EndOfTraining } from '../training/loop.js';
 import { configLayer } from './config-file.js';
 import { openOutput } from './output.js';
 import { describeConfig } from './print-config.js';
@@ -78,18 +77,10 @@ function choose(
   return { resolved: resumedSettings(run, layers, flags.allowChangedSettings ?? false), run };
 }
 
-type Ended = { end: EndOfTraining; exitCode: number };
-
-/** A job, for the rank that keeps what comes of it, and for the others. */
-export interface TrainingWork {
-  lead: (options: JobOptions) => Promise<Ended>;
-  follow: (cluster: Cluster, settings: Settings, tell: (words: string) => void) => Promise<Ended>;
-}
-
 /** Does what the chief says. */
 async function follow(
   cluster: Cluster,
-  work: () => Promise<TrainingWork>,
+  work: () => Promise<TrainingJob>,
   say: (words: string) => void,
 ): Promise<number> {
   const settings = cluster.ranks.fromChief<Settings | undefined>(undefined);
@@ -107,7 +98,7 @@ export async function runTrainingCommand(
   name: RunCommand,
   command: Command,
   check: (settings: Settings) => void,
-  work: () => Promise<TrainingWork>,
+  work: () => Promise<TrainingJob>,
 ): Promise<void> {
   const flags = command.opts<Flags>();
   const output = openOutput(flags.json ?? false);
@@ -157,8 +148,7 @@ export async function runTrainingCommand(
     else output.say(`${'Model'.padEnd(13)}${run.of('model')}\n${'Report'.padEnd(13)}${run.of('report.html')}`);
     process.exitCode = exitCode;
   } catch (thrown) {
-    const error = cluster?.explain(thrown) ?? thrown;
-    if (cluster) await endTogether(cluster, thrown, exitCodeOf(error), wordsOf(error));
+    const error = cluster ? await endTogether(cluster, thrown) : thrown;
     output.stop();
     console.error(`\n${wordsOf(error)}`);
     process.exitCode = exitCodeOf(error);

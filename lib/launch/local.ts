@@ -6,7 +6,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import net from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import readline from 'node:readline';
-import { exitCodes, type EndingSignal } from '../runs/exit-codes.js';
+import { exitCodes } from '../runs/exit-codes.js';
+import { handSignalsTo } from '../runs/signals.js';
 import { environmentOfRank, visibleGpus } from './environment.js';
 
 /**
@@ -95,9 +96,7 @@ export async function runRanks(workers: number, [program, ...argv]: [string, ...
     pass(child, rank);
     return child;
   });
-  const names: EndingSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
-  const forward = names.map((name) => [name, () => children.forEach((child) => child.kill(name))] as const);
-  for (const [name, handler] of forward) process.on(name, handler);
+  const stop = handSignalsTo(children);
   const ends: RankEnd[] = [];
   let failed: () => void;
   const failure = new Promise<void>((resolve) => (failed = resolve));
@@ -121,7 +120,7 @@ export async function runRanks(workers: number, [program, ...argv]: [string, ...
     for (const child of children) if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
     await all;
   } finally {
-    for (const [name, handler] of forward) process.off(name, handler);
+    stop();
   }
   return ends;
 }

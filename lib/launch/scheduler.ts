@@ -27,7 +27,7 @@ const portOfJob = (job: string): number => ports.first + (parseInt(hash('sha1', 
 /** Ranks by their machines, one machine after the other. */
 function placeOf(hosts: Host[], rank: number, size: number, firstPort: number): RankPlace & { host: string } {
   const all = hosts.flatMap(({ name, slots }) =>
-    Array.from({ length: slots }, (_, localRank) => ({ name, localRank, localSize: slots })),
+    Array.from({ length: slots }, (_, localRank) => ({ name, localRank })),
   );
   if (all.length < size)
     throw new SettingsError(`There are ${size} ranks, and places for ${all.length} on ${hosts.length} hosts.`);
@@ -37,7 +37,7 @@ function placeOf(hosts: Host[], rank: number, size: number, firstPort: number): 
     addresses: used.map(({ name, localRank }) => `${name}:${firstPort + localRank}`),
     rank,
     localRank: own.localRank,
-    localSize: Math.min(own.localSize, used.filter(({ name }) => name === own.name).length),
+    localSize: used.filter(({ name }) => name === own.name).length,
     host: own.name,
   };
 }

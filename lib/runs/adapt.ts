@@ -1,24 +1,18 @@
 /** The optional stage before fine-tuning, as a job: a base model reads reviews, and what it has learnt of them is measured. */
-import { hash } from 'node:crypto';
-import { fetchModel } from '../hub/model.js';
 import { loadMaskedModel, saveMaskedModel, type MaskedModel } from '../model/masked-model.js';
 import { describeDropped } from '../reviews/review.js';
-import type { ReviewSplit } from '../reviews/split.js';
-import { describeEngine } from '../model/model.js';
-import { trainingArguments, type Settings } from '../settings.js';
-import type { Cluster } from '../tensorflow/cluster.js';
-import { encodeReviews } from '../text/encode.js';
+import { trainingArguments } from '../settings.js';
 import { maskingVocabulary } from '../text/masking.js';
 import { ReviewStream } from '../text/stream.js';
-import { loadTokenizer, readTokenizer } from '../text/tokenizer.js';
+import { readTokenizer } from '../text/tokenizer.js';
 import { adapt, evaluateMasked } from '../training/adapt.js';
 import type { EndOfTraining } from '../training/loop.js';
-import { fingerprintOf } from '../training/train.js';
 import type { MaskedMetrics } from '../training/masked-metrics.js';
-import { followJob, runJob, type Job, type JobOptions } from './job.js';
+import { trainingJob, type Job } from './job.js';
 import { trainingFigures, type AdaptMetrics } from './metrics.js';
-import { keepResult, keepTokenizer } from './result.js';
+import { keepResult } from './result.js';
 import { runReviews } from './reviews.js';
+import { agreeOn, countRows, encodeRows } from './rows.js';
 
 /** How well the base model did, kept for the runs that go on. */
 const beforeFile = 'before.json';
@@ -30,19 +24,9 @@ const beforeFile = 'before.json';
 async function adaptRank(job: Job): Promise<EndOfTraining> {
   const { run, settings, sources, journal, checkpoint, download, note, ranks } = job;
   const { source, split, labelled } = await runReviews(job, { ...download, labelsOptional: true });
-  const folder = checkpoint?.folder ?? (await fetchModel(sources.model, download)).folder;
-  const tokenizerFolder = keepTokenizer(run, folder);
-  const tokenizer = loadTokenizer(tokenizerFolder);
-  const encoded = (part: keyof ReviewSplit) => encodeReviews(tokenizer, split[part], settings.maxLength);
-  const [validation, test] = [encoded('validation'), encoded('test')];
-  const trainSet = settings.streaming
-    ? new ReviewStream(source, { ...settings, tokenizerFolder, without: [split.validation, split.test], ranks })
-    : encoded('train');
-  const rows = {
-    train: trainSet instanceof ReviewStream ? trainSet.rows : trainSet.ids.length,
-    validation: validation.ids.length,
-    test: test.ids.length,
-  };
+  const encoded = await encodeRows(job, source, split);
+  const { folder, tokenizerFolder, train: trainSet, validation, test } = encoded;
+  const rows = countRows(encoded);
   journal.write('data', { name: source.name, rows });
   const dropped = describeDropped(source.dropped);
   note(
@@ -54,12 +38,10 @@ async function adaptRank(job: Job): Promise<EndOfTraining> {
   try {
     const model = (loaded = loadMaskedModel(folder, settings));
     if (!checkpoint) model.notes.forEach(note);
-    job.agree({
-      'the model': hash('sha256', JSON.stringify([model.config, [...model.parameters.keys()]])).slice(0, 16),
-      'how it is computed': describeEngine(model.engine),
-      'the texts to read': trainSet instanceof ReviewStream ? trainSet.fingerprint : fingerprintOf(trainSet),
-      'the texts to choose by': fingerprintOf(validation),
-      'the texts for the test': fingerprintOf(test),
+    agreeOn(job, model, {
+      'the texts to read': trainSet,
+      'the texts to choose by': validation,
+      'the texts for the test': test,
     });
     const vocabulary = maskingVocabulary(readTokenizer(tokenizerFolder), model.config.vocab_size);
     const masking = { probability: settings.mlmProbability, wholeWords: settings.wholeWordMask };
@@ -98,9 +80,5 @@ async function adaptRank(job: Job): Promise<EndOfTraining> {
   }
 }
 
-/** Adapts a model; see runJob. */
-export const adaptModel = (options: JobOptions) => runJob('adapt', options, adaptRank);
-
-/** Takes part in the adaptation of a model; see followJob. */
-export const followAdapt = (cluster: Cluster, settings: Settings, tell: (words: string) => void) =>
-  followJob(cluster, settings, tell, adaptRank);
+/** Adapts a model. */
+export const adaptModel = trainingJob('adapt', adaptRank);

@@ -1,14 +1,12 @@
 /** A job's ranks: who they are, waiting for each other, and being sure that all are about the same thing. */
 import { describeTask, type ClusterDefinition } from '../tensorflow/cluster-definition.js';
 import { refusePublicAddresses } from '../tensorflow/addresses.js';
+import { RankFailedError, RankLostError, RanksDifferError } from '../tensorflow/cluster-error.js';
 import type { Cluster } from '../tensorflow/cluster.js';
+import { DivergedError } from '../training/diverged-error.js';
 import { settingsList, type Settings } from '../settings.js';
 import { version } from '../version.js';
-
-/** Ranks that were not started alike. All of them end with it, each by itself. */
-export class RanksDifferError extends Error {
-  override name = 'RanksDifferError';
-}
+import { exitCodeOf, wordsOf } from './exit-codes.js';
 
 /** What is to be the same on all ranks, by what it is called. */
 export type Facts = Record<string, unknown>;
@@ -69,23 +67,22 @@ export async function joinForJob(
         settingsList.filter(({ setting }) => !own.has(setting)).map(({ setting }) => [setting, asked[setting]]),
       ),
     });
-  } catch (error) {
-    await endTogether(cluster, error);
-    throw cluster.explain(error);
+  } catch (thrown) {
+    throw await endTogether(cluster, thrown);
   }
   return cluster;
 }
 
-/** Errors that all ranks meet at the same moment: nobody need be told. */
-const isCommon = (error: unknown) => error instanceof RanksDifferError || (error as Error).name === 'DivergedError';
-
 /**
- * Leaves a cluster by an error, in order where all have met it, else with word to the others.
- * @param exitCode of this process, which will be the others' too
+ * Leaves a cluster by an error: in order where all have met the same, else with word to the others, who end with the exit code
+ * of this one.
+ * @returns the error, explained
  */
-export async function endTogether(cluster: Cluster, error: unknown, exitCode = 1, words = ''): Promise<void> {
-  const explained = cluster.explain(error) as Error;
-  if (explained.name === 'RankLostError' || explained.name === 'RankFailedError') return;
-  if (isCommon(error)) await cluster.leave().catch(() => {});
-  else await cluster.fail(exitCode, words);
+export async function endTogether(cluster: Cluster, thrown: unknown): Promise<unknown> {
+  const error = cluster.explain(thrown);
+  if (error instanceof RanksDifferError || error instanceof DivergedError) await cluster.leave().catch(() => {});
+  // Of who is lost, or has told of a fault, all know.
+  else if (!(error instanceof RankLostError || error instanceof RankFailedError))
+    await cluster.fail(exitCodeOf(error), wordsOf(error));
+  return error;
 }

@@ -6,8 +6,7 @@ import { SettingsError } from '../settings.js';
 import { DiskFullError, OtherRowsError } from '../training/checkpoint.js';
 import { DivergedError } from '../training/diverged-error.js';
 import { ClusterDefinitionError } from '../tensorflow/cluster-definition.js';
-import { RankFailedError, RankLostError } from '../tensorflow/cluster-error.js';
-import { RanksDifferError } from './cluster.js';
+import { RankFailedError, RankLostError, RanksDifferError } from '../tensorflow/cluster-error.js';
 import { RunError } from './run-folder.js';
 
 export const exitCodes = {
@@ -42,25 +41,14 @@ const isPlace = (error: unknown) =>
 
 /** The exit code of an error. */
 export function exitCodeOf(error: unknown): number {
-  if (
-    error instanceof SettingsError ||
-    error instanceof RunError ||
-    error instanceof ClusterDefinitionError ||
-    error instanceof RanksDifferError
-  )
-    return exitCodes.refused;
+  const isOneOf = (...classes: (new (...given: never[]) => Error)[]) => classes.some((each) => error instanceof each);
+  if (isOneOf(SettingsError, RunError, ClusterDefinitionError, RanksDifferError)) return exitCodes.refused;
   if (error instanceof RankLostError) return exitCodes.rankLost;
   if (error instanceof RankFailedError) return error.exitCode;
   if (error instanceof DiskFullError || isDiskFull(error)) return exitCodes.diskFull;
   if (error instanceof DivergedError) return exitCodes.diverged;
   if (isPlace(error)) return exitCodes.refused;
-  if (
-    error instanceof OtherRowsError ||
-    error instanceof HubError ||
-    error instanceof ReviewsError ||
-    error instanceof ModelFormatError
-  )
-    return exitCodes.data;
+  if (isOneOf(OtherRowsError, HubError, ReviewsError, ModelFormatError)) return exitCodes.data;
   return exitCodes.unexpected;
 }
 

@@ -1,25 +1,19 @@
 /** The job: the notebook's process as a scheduler runs it. Model, reviews, fine-tuning, test, and all of it written down. */
-import { hash } from 'node:crypto';
-import { fetchModel } from '../hub/model.js';
 import { loadClassifier, saveClassifier, type Classifier } from '../model/classifier.js';
 import { describeDropped } from '../reviews/review.js';
 import type { ReviewSplit } from '../reviews/split.js';
-import { describeEngine } from '../model/model.js';
-import { trainingArguments, type Settings } from '../settings.js';
-import type { Cluster } from '../tensorflow/cluster.js';
-import { encodeReviews } from '../text/encode.js';
-import type { EncodedReviews } from '../text/batches.js';
+import { trainingArguments } from '../settings.js';
 import { ReviewStream } from '../text/stream.js';
-import { loadTokenizer } from '../text/tokenizer.js';
 import { accuracyByLength, confidentErrors } from '../training/analysis.js';
 import { bagOfWordsBaseline, majorityBaseline } from '../training/baseline.js';
 import { evaluate } from '../training/evaluate.js';
 import type { EndOfTraining } from '../training/loop.js';
-import { fingerprintOf, train } from '../training/train.js';
-import { followJob, runJob, type Job, type JobOptions } from './job.js';
+import { train } from '../training/train.js';
+import { trainingJob, type Job } from './job.js';
 import { trainingFigures, type FinetuneMetrics } from './metrics.js';
-import { keepResult, keepTokenizer } from './result.js';
+import { keepResult } from './result.js';
 import { runReviews } from './reviews.js';
+import { agreeOn, countRows, encodeRows } from './rows.js';
 
 /** More training rows than a bag of words is worth waiting for. */
 const mostBaselineRows = 50_000;
@@ -35,23 +29,11 @@ function baselines({ train, test }: ReviewSplit) {
 
 /** Fine-tunes a classifier, on one rank. */
 async function finetuneRank(job: Job): Promise<EndOfTraining> {
-  const { run, settings, sources, checkpoint, download, journal, note, ranks } = job;
+  const { settings, sources, checkpoint, download, journal, note, ranks } = job;
   const { source, split } = await runReviews(job, download);
-  // A checkpoint is a model with its tokenizer: nothing else need be fetched.
-  const folder = checkpoint?.folder ?? (await fetchModel(sources.model, download)).folder;
-  const tokenizerFolder = keepTokenizer(run, folder);
-  const tokenizer = loadTokenizer(tokenizerFolder);
-  const encoded = (part: keyof ReviewSplit) => encodeReviews(tokenizer, split[part], settings.maxLength);
-  const testSet = encoded('test');
-  let validation = encoded('validation');
-  let trainSet: EncodedReviews | ReviewStream = settings.streaming
-    ? new ReviewStream(source, {
-        ...settings,
-        tokenizerFolder,
-        without: [split.validation, split.test],
-        ranks,
-      })
-    : encoded('train');
+  const encoded = await encodeRows(job, source, split);
+  const { folder, tokenizerFolder, test: testSet } = encoded;
+  let { train: trainSet, validation } = encoded;
   const chosen = trainingArguments(settings);
   if (settings.overfitBatches > 0 && !(trainSet instanceof ReviewStream)) {
     const rows = settings.overfitBatches * settings.batchSize;
@@ -63,11 +45,7 @@ async function finetuneRank(job: Job): Promise<EndOfTraining> {
       `Overfitting on purpose: what is trained on and what is looked at are the same ${trainSet.ids.length} reviews.`,
     );
   }
-  const rows = {
-    train: trainSet instanceof ReviewStream ? trainSet.rows : trainSet.ids.length,
-    validation: validation.ids.length,
-    test: testSet.ids.length,
-  };
+  const rows = countRows({ train: trainSet, validation, test: testSet });
   journal.write('data', { name: source.name, rows, labelNames: source.labelNames });
   const dropped = describeDropped(source.dropped);
   note(
@@ -80,12 +58,10 @@ async function finetuneRank(job: Job): Promise<EndOfTraining> {
     classifier = loadClassifier(folder, { ...settings, labels: source.labelNames });
     const model = classifier;
     if (!checkpoint) model.notes.forEach(note);
-    job.agree({
-      'the model': hash('sha256', JSON.stringify([model.config, [...model.parameters.keys()]])).slice(0, 16),
-      'how it is computed': describeEngine(model.engine),
-      'the rows to learn from': trainSet instanceof ReviewStream ? trainSet.fingerprint : fingerprintOf(trainSet),
-      'the rows to choose by': fingerprintOf(validation),
-      'the rows for the test': fingerprintOf(testSet),
+    agreeOn(job, model, {
+      'the rows to learn from': trainSet,
+      'the rows to choose by': validation,
+      'the rows for the test': testSet,
     });
     const data = { train: trainSet, validation };
     const result = await job.train((training) =>
@@ -120,9 +96,5 @@ async function finetuneRank(job: Job): Promise<EndOfTraining> {
   }
 }
 
-/** Fine-tunes a classifier; see runJob. */
-export const finetune = (options: JobOptions) => runJob('finetune', options, finetuneRank);
-
-/** Takes part in the fine-tuning of a classifier; see followJob. */
-export const followFinetune = (cluster: Cluster, settings: Settings, tell: (words: string) => void) =>
-  followJob(cluster, settings, tell, finetuneRank);
+/** Fine-tunes a classifier. */
+export const finetune = trainingJob('finetune', finetuneRank);

@@ -15,10 +15,10 @@ import { describeTask } from '../tensorflow/cluster-definition.js';
 import type { Cluster } from '../tensorflow/cluster.js';
 import { alone, type Ranks } from '../tensorflow/ranks.js';
 import type { Checkpoint } from '../training/checkpoint.js';
+import type { CheckpointOptions, EndOfTraining, RanksOption, TrainingRecord } from '../training/loop.js';
 import { agree, type Facts } from './cluster.js';
-import type { CheckpointOptions, RanksOption, EndOfTraining, TrainingRecord } from '../training/loop.js';
 import { describeEnvironment } from './environment.js';
-import { exitCodeOf, exitCodes, wordsOf } from './exit-codes.js';
+import { exitCodeOf, exitCodes, wordsOf, type EndingSignal } from './exit-codes.js';
 import { RunFolder, type RunCommand, type RunStatus } from './run-folder.js';
 import { watchSignals } from './signals.js';
 
@@ -47,15 +47,37 @@ export interface Job {
   note: (words: string) => void;
   /** Who does the job together. */
   ranks: Ranks;
-  /** Makes sure that something is the same on all ranks. @throws RanksDifferError naming what is not */
-  agree: (facts: Facts) => void;
+  /** Makes sure that something is the same on all ranks; one alone need not know it. @throws RanksDifferError naming what is not */
+  agree: (facts: () => Facts) => void;
   /** Training that a signal may end, and what it is told of records and checkpoints. */
   train: <Result>(
     work: (
-      options: CheckpointOptions & RanksOption & { onRecord?: (record: TrainingRecord) => void; signal: AbortSignal },
+      options: CheckpointOptions &
+        Required<RanksOption> & { onRecord?: (record: TrainingRecord) => void; signal: AbortSignal },
     ) => Promise<Result>,
   ) => Promise<Result>;
 }
+
+/** What a command has of its own: what is done with a job on each rank. */
+export type JobWork = (job: Job) => Promise<EndOfTraining>;
+
+/** How a job ended, and the exit code that says so. */
+export interface JobEnd {
+  end: EndOfTraining;
+  exitCode: number;
+}
+
+/** A command's job, for the rank that keeps what comes of it, and for the others. */
+export interface TrainingJob {
+  lead: (options: JobOptions) => Promise<JobEnd>;
+  follow: (cluster: Cluster, settings: Settings, tell: (words: string) => void) => Promise<JobEnd>;
+}
+
+/** The job of a command; see leadJob and followJob. */
+export const trainingJob = (command: RunCommand, work: JobWork): TrainingJob => ({
+  lead: (options) => leadJob(command, options, work),
+  follow: (cluster, settings, tell) => followJob(cluster, settings, tell, work),
+});
 
 /** The least time between two words on one download. */
 const pauseMilliseconds = 500;
@@ -75,7 +97,7 @@ function tellDownloads(journal: Journal): Job['download'] {
 /** What of a job has to do with its ranks. */
 const together = (cluster: Cluster | undefined): Pick<Job, 'ranks' | 'agree'> => ({
   ranks: cluster?.ranks ?? alone,
-  agree: (facts) => cluster && agree(cluster, facts),
+  agree: (facts) => cluster && agree(cluster, facts()),
 });
 
 /** How a rank ends when another one is lost while it computes: at once. */
@@ -88,7 +110,7 @@ const leaveAtLoss = (cluster: Cluster | undefined, conclude: (exitCode: number, 
   });
 
 /** The exit code of training that ended; of a rank that stopped since another was told to, as if it had been told. */
-const exitCodeOfEnd = (end: EndOfTraining, received: keyof typeof exitCodes | undefined): number =>
+const exitCodeOfEnd = (end: EndOfTraining, received: EndingSignal | undefined): number =>
   end === 'interrupted' ? exitCodes[received ?? 'SIGTERM'] : exitCodes.done;
 
 /**
@@ -97,12 +119,12 @@ const exitCodeOfEnd = (end: EndOfTraining, received: keyof typeof exitCodes | un
  * @param tell told what the reader should know
  * @throws whatever stopped it
  */
-export async function followJob(
+async function followJob(
   cluster: Cluster,
   settings: Settings,
   tell: (words: string) => void,
-  work: (job: Job) => Promise<EndOfTraining>,
-): Promise<{ end: EndOfTraining; exitCode: number }> {
+  work: JobWork,
+): Promise<JobEnd> {
   const run = new RunFolder(fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-rank-')));
   const discard = () => fs.rmSync(run.folder, { recursive: true, force: true });
   const signals = watchSignals(
@@ -129,14 +151,14 @@ export async function followJob(
 
 /**
  * Runs a job in its folder.
- * @returns how it ended, and the exit code that says so
  * @throws whatever stopped it, after it was written down
  */
-export async function runJob(
+async function leadJob(
   command: RunCommand,
   { resolved, run, mlflow, onEntry = () => {}, cluster }: JobOptions,
-  work: (job: Job) => Promise<EndOfTraining>,
-): Promise<{ end: EndOfTraining; exitCode: number }> {
+  work: JobWork,
+): Promise<JobEnd> {
+  const shared = together(cluster);
   const tell = (words: string) => onEntry({ kind: 'note', time: new Date().toISOString(), words });
   const unlock = await run.lock(tell);
   const started: RunStatus = {
@@ -175,7 +197,7 @@ export async function runJob(
     const same = (['source', 'model', 'dataset'] as const).every((name) => before?.settings[name] === settings[name]);
     if (mlflow) tracking = followRun(run.folder, mlflow, tell);
     const chosen = before && same ? before.sources : await chooseSources(settings);
-    const sources = cluster?.ranks.fromChief(chosen) ?? chosen;
+    const sources = shared.ranks.fromChief(chosen);
     run.write('settings.json', { command, settings, origins, sources });
     run.write('environment.json', describeEnvironment(cluster?.definition.tasks.map(describeTask)));
     journal.write('banner', { words: sources.banner });
@@ -185,7 +207,7 @@ export async function runJob(
       ...{ run, settings, sources, journal, checkpoint },
       download: tellDownloads(journal),
       note: (words) => told.write('note', { words }),
-      ...together(cluster),
+      ...shared,
       train: (work) =>
         signals.during((signal) =>
           work({
@@ -194,7 +216,7 @@ export async function runJob(
             onCheckpoint: ({ folder, state }) => told.write('checkpoint', { step: state.step, folder }),
             onRecord: (record) => told.write('step', { ...record, memoryBytes: process.memoryUsage.rss() }),
             signal,
-            ...(cluster && { ranks: cluster.ranks }),
+            ranks: shared.ranks,
           }),
         ),
     });

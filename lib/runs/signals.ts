@@ -1,10 +1,23 @@
 /**
- * Signals that end a job. While training is under way the first one has it write a checkpoint and end after its step; a
- * second, or one at any other time, ends the process at once.
+ * Signals that end a job, and those that are passed on to child processes. During training the first one makes it write a
+ * checkpoint and end after its step; a second one, or one at any other time, ends the process at once.
  */
+import type { ChildProcess } from 'node:child_process';
 import { exitCodes, type EndingSignal } from './exit-codes.js';
 
 const names: EndingSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+
+/**
+ * Hands on the signals that would end this process.
+ * @returns to be called when the processes have ended: gives the signals back
+ */
+export function handSignalsTo(children: ChildProcess[]): () => void {
+  const handlers = names.map((name) => [name, () => children.forEach((child) => child.kill(name))] as const);
+  for (const [name, handler] of handlers) process.on(name, handler);
+  return () => {
+    for (const [name, handler] of handlers) process.off(name, handler);
+  };
+}
 
 export interface Signals {
   /** Work that watches its signal and ends itself. */

@@ -161,6 +161,8 @@ export const addon = {
           '-O3',
           // For this very processor. Sums are reordered where the source says so, and nothing else is.
           '-march=native',
+          // g++ 12 cannot compile Eigen's headers with it.
+          '-mno-avx512fp16',
           '-fopenmp-simd',
           '-fno-math-errno',
           '-fno-trapping-math',

@@ -38,7 +38,7 @@ export const isLoopback = (host: string) => host === 'localhost' || host === '::
 export const loopbackLibrary = 'loopback.so';
 
 /** Whether all ranks are on this machine, and their servers kept to it. */
-const isKeptToLoopback = ({ tasks }: ClusterDefinition): boolean =>
+const isKeptToLoopback = ({ tasks }: Pick<ClusterDefinition, 'tasks'>): boolean =>
   (process.env['LD_PRELOAD'] ?? '').includes(loopbackLibrary) &&
   tasks.every(({ address }) => isLoopback(hostOf(address)));
 
@@ -51,10 +51,10 @@ const remedy =
  * @throws ClusterDefinitionError naming the address
  */
 export async function refusePublicAddresses(
-  { tasks }: ClusterDefinition,
+  { tasks }: Pick<ClusterDefinition, 'tasks'>,
   interfaces: NodeJS.Dict<os.NetworkInterfaceInfo[]> = os.networkInterfaces(),
 ): Promise<void> {
-  if (isKeptToLoopback({ tasks, rank: 0 })) return;
+  if (isKeptToLoopback({ tasks })) return;
   for (const task of tasks) {
     // A name that is not known yet is one that does not answer yet: joining will wait for it.
     const found = await lookup(hostOf(task.address), { all: true }).catch(() => []);

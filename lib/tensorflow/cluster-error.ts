@@ -1,4 +1,4 @@
-/** Ranks that were lost, in words for people. On its own, so that commands can name it without loading TensorFlow. */
+/** Ranks that were lost, that failed, or that do not fit together, in words for people. On its own, so that commands can name it without loading TensorFlow. */
 import { describeTask, type ClusterDefinition, type ClusterTask } from './cluster-definition.js';
 
 /** A rank is gone, and with it what all were doing together. */
@@ -15,6 +15,11 @@ export class RankFailedError extends Error {
   ) {
     super(message);
   }
+}
+
+/** Ranks that were not started alike. All of them end with it, each by itself. */
+export class RanksDifferError extends Error {
+  override name = 'RanksDifferError';
 }
 
 /** What a rank that fails tells the others, between other words of TensorFlow's. */
@@ -50,13 +55,14 @@ const afterwards = 'All ranks end, since none can go on alone. Start all of them
 /**
  * What an error of TensorFlow's says of the cluster.
  * @param joining whether the ranks were still waiting for each other
- * @returns nothing for an error of another kind
+ * @returns nothing for an error of another kind; what was explained already as it is
  */
 export function explainClusterError(
   cluster: ClusterDefinition,
   error: unknown,
   joining = false,
 ): RankLostError | RankFailedError | undefined {
+  if (error instanceof RankLostError || error instanceof RankFailedError) return error;
   const message = error instanceof Error ? error.message : String(error);
   const told = toldFailure(message);
   if (told) {

@@ -9,6 +9,8 @@ import {
   binding,
   boolAttribute,
   executeOne,
+  floatAttribute,
+  intAttribute,
   nativeType,
   tf,
   typeAttribute,
@@ -31,7 +33,7 @@ const timeout = 0;
 
 const groupKey = 1;
 
-const attribute = (name: string, type: number, value: unknown): Attribute => ({ name, type, value });
+const textAttribute = (name: string, value: string): Attribute => ({ name, type: binding.TF_ATTR_STRING, value });
 
 /** The sum of a tensor over all ranks (CollectiveReduceV2). */
 function allReduce(tensor: Tensor, size: number, key: number): Tensor {
@@ -40,24 +42,23 @@ function allReduce(tensor: Tensor, size: number, key: number): Tensor {
     'CollectiveReduceV2',
     [
       typeOf(tensor),
-      attribute('merge_op', binding.TF_ATTR_STRING, 'Add'),
-      attribute('final_op', binding.TF_ATTR_STRING, 'Id'),
-      attribute('communication_hint', binding.TF_ATTR_STRING, 'auto'),
-      attribute('timeout_seconds', binding.TF_ATTR_FLOAT, timeout),
+      textAttribute('merge_op', 'Add'),
+      textAttribute('final_op', 'Id'),
+      textAttribute('communication_hint', 'auto'),
+      floatAttribute('timeout_seconds', timeout),
       boolAttribute('is_stateless', false),
-      attribute('Nordering_token', binding.TF_ATTR_INT, 0),
-      attribute('max_subdivs_per_device', binding.TF_ATTR_INT, -1),
+      intAttribute('Nordering_token', 0),
+      intAttribute('max_subdivs_per_device', -1),
     ],
     [tensor, integer(size), integer(groupKey), integer(key)],
   );
 }
 
-const flattened = (tensor: Tensor): Tensor =>
-  executeOne(
-    'Reshape',
-    [typeOf(tensor), typeAttribute('int32', 'Tshape')],
-    [tensor, tf.tensor1d([tensor.size], 'int32')],
-  );
+/** tfjs's own functions take no types that it does not know. */
+const reshaped = (tensor: Tensor, shape: number[]): Tensor =>
+  executeOne('Reshape', [typeOf(tensor), typeAttribute('int32', 'Tshape')], [tensor, tf.tensor1d(shape, 'int32')]);
+
+const flattened = (tensor: Tensor): Tensor => reshaped(tensor, [tensor.size]);
 
 /** Tensors of one type, end to end. */
 const joined = (tensors: Tensor[]): Tensor =>
@@ -65,7 +66,7 @@ const joined = (tensors: Tensor[]): Tensor =>
     ? flattened(tensors[0]!)
     : executeOne(
         'ConcatV2',
-        [typeOf(tensors[0]!), typeAttribute('int32', 'Tidx'), attribute('N', binding.TF_ATTR_INT, tensors.length)],
+        [typeOf(tensors[0]!), typeAttribute('int32', 'Tidx'), intAttribute('N', tensors.length)],
         [...tensors.map(flattened), tf.scalar(0, 'int32')],
       );
 
@@ -80,7 +81,7 @@ function partOf(row: Tensor, from: number, shape: number[]): Tensor {
           [typeOf(row), typeAttribute('int32', 'Index')],
           [row, tf.tensor1d([from], 'int32'), tf.tensor1d([size], 'int32')],
         );
-  return executeOne('Reshape', [typeOf(row), typeAttribute('int32', 'Tshape')], [part, tf.tensor1d(shape, 'int32')]);
+  return reshaped(part, shape);
 }
 
 /** Tensors of one type in buckets, the last first: that is the order in which a backward pass makes gradients. */

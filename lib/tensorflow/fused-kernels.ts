@@ -13,17 +13,15 @@ import {
   boolAttribute,
   execute,
   executeOne,
+  floatAttribute,
+  intAttribute,
   typeAttributeOf,
   typeOf,
-  type Attribute,
 } from './runtime.js';
 import type { ResourceVariable } from './variables.js';
 
 /** Whether tensors live where these kernels run. */
 export const fusedKernelsRun = !backend.isUsingGpuDevice;
-
-const floatAttribute = (name: string, value: number): Attribute => ({ name, type: binding.TF_ATTR_FLOAT, value });
-const intAttribute = (name: string, value: number): Attribute => ({ name, type: binding.TF_ATTR_INT, value });
 
 /** The exact GELU of x + bias: [n, width] of T, [width] -> [n, width] of T. */
 export const fusedGelu = (x: Tensor, bias: Tensor): Tensor => executeOne('TunebookGelu', [typeOf(x)], [x, bias]);

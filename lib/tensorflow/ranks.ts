@@ -41,5 +41,9 @@ export const alone: Ranks = {
   copyFromChief: () => {},
 };
 
+/** This rank's share of a list: every n-th thing. */
+export const ownOf = <Thing>({ rank, size }: Pick<Ranks, 'rank' | 'size'>, list: Thing[]): Thing[] =>
+  list.filter((_, i) => i % size === rank);
+
 /** Keys of the sums that are captured: a graph holds them for good. Each sum of tensors may use a thousand. */
 export const sumKeys = { gradients: 1000, results: 2000 } as const;

@@ -156,6 +156,16 @@ export const typeAttribute = (dtype: DataType, name = 'T'): Attribute => typeAtt
 /** An attribute that is true or false. */
 export const boolAttribute = (name: string, value: boolean): Attribute => ({ name, type: binding.TF_ATTR_BOOL, value });
 
+/** An integer attribute. */
+export const intAttribute = (name: string, value: number): Attribute => ({ name, type: binding.TF_ATTR_INT, value });
+
+/** A float attribute. */
+export const floatAttribute = (name: string, value: number): Attribute => ({
+  name,
+  type: binding.TF_ATTR_FLOAT,
+  value,
+});
+
 /** The number of the type that a tensor has on the device. */
 export const nativeType = (tensor: Tensor): number => backend.tensorMap.get(tensor.dataId).dtype;
 

@@ -13,7 +13,7 @@ message ClusterDef { repeated JobDef job = 1; }
 message CoordinatedJob { string name = 1; int32 num_tasks = 2; }
 message CoordinationServiceConfig {
   string service_type = 1; string service_leader = 2; bool enable_health_check = 3; int64 cluster_register_timeout_in_ms = 4;
-  int64 heartbeat_timeout_in_ms = 5; int64 shutdown_barrier_timeout_in_ms = 7; repeated CoordinatedJob coordinated_job_list = 10;
+  int64 heartbeat_timeout_in_ms = 5; repeated CoordinatedJob coordinated_job_list = 10;
   bool cluster_register_with_barrier = 14;
 }
 message Experimental {

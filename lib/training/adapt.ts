@@ -12,7 +12,7 @@ import type { Weights } from '../model/encoder.js';
 import { weightedCrossEntropy } from '../model/layers.js';
 import { tensorFunction } from '../tensorflow/function.js';
 import { sparseCrossEntropy } from '../tensorflow/kernels.js';
-import { alone, type Ranks } from '../tensorflow/ranks.js';
+import { alone, ownOf, type Ranks } from '../tensorflow/ranks.js';
 import { tf } from '../tensorflow/runtime.js';
 import { evaluationBatches, trainingBatches, type EncodedReviews } from '../text/batches.js';
 import { ReviewStream } from '../text/stream.js';
@@ -26,6 +26,7 @@ import {
 import { trainedParameters } from './freeze.js';
 import {
   batchesInMemory,
+  beginTogether,
   runTraining,
   type CheckpointOptions,
   type RanksOption,
@@ -93,8 +94,7 @@ export async function evaluateMasked(
   const prepared = prepareWeights(model);
   const sums = { count: 0, loss: 0, right: 0 };
   try {
-    for (const [i, batch] of evaluationBatches(texts, batchSize, maxTokens(config)).entries()) {
-      if (i % ranks.size !== ranks.rank) continue;
+    for (const [i, batch] of ownOf(ranks, [...evaluationBatches(texts, batchSize, maxTokens(config)).entries()])) {
       const masked = maskBatch(batch, vocabulary, masking, fixedMasks, i);
       const inputs = maskedLanguageModelling.tensors(masked);
       const results = forward.call({ ...inputs, ...prepared });
@@ -166,10 +166,9 @@ export async function adapt(
   };
   const { validation } = data;
   const { ranks = alone } = options;
-  ranks.copyFromChief([...model.parameters.values()]);
   return runTraining<MaskedBatch, MaskedMetrics>({
     ...options,
-    resumeFrom: ranks.fromChief(options.resumeFrom) ?? undefined,
+    resumeFrom: beginTogether(model, ranks, options.resumeFrom),
     model,
     whole: model,
     writeBack: () => {},
@@ -187,7 +186,7 @@ export async function adapt(
       }
     },
     data: createHash('sha256')
-      .update((isStream ? texts.fingerprint : fingerprintOf(texts)) + JSON.stringify(masking))
+      .update(fingerprintOf(texts) + JSON.stringify(masking))
       .digest('hex')
       .slice(0, 16),
     looks: isStream ? 10 : 1,

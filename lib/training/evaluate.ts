@@ -2,7 +2,7 @@
 import { labelNames, maxTokens } from '../model/config.js';
 import { predictLogits, type Classifier } from '../model/classifier.js';
 import { prepareWeights } from '../model/model.js';
-import { alone, type Ranks } from '../tensorflow/ranks.js';
+import { alone, ownOf, type Ranks } from '../tensorflow/ranks.js';
 import { tf } from '../tensorflow/runtime.js';
 import { evaluationBatches, type EncodedReviews } from '../text/batches.js';
 import { classificationMetrics, type ClassificationMetrics } from './metrics.js';
@@ -34,7 +34,7 @@ export async function evaluate(
   try {
     const batches = evaluationBatches(reviews, batchSize, maxTokens(classifier.config));
     // In order of their lengths, so that all ranks get about the same work.
-    for (const batch of batches.filter((_, i) => i % ranks.size === ranks.rank)) {
+    for (const batch of ownOf(ranks, batches)) {
       const found = predictLogits(classifier, batch, prepared);
       batch.indices.forEach((index, row) =>
         own.set(found.subarray(row * classes, (row + 1) * classes), index * classes),

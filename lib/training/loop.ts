@@ -123,6 +123,20 @@ export interface RanksOption {
   ranks?: Ranks;
 }
 
+/**
+ * Gives all ranks the chief's weights.
+ * @param resumeFrom what the chief goes on from; the others' does not matter
+ * @returns what all go on from; the folder is the chief's
+ */
+export function beginTogether(
+  { parameters }: Pick<Model, 'parameters'>,
+  ranks: Ranks,
+  resumeFrom: Checkpoint | undefined,
+): Checkpoint | undefined {
+  ranks.copyFromChief([...parameters.values()]);
+  return ranks.fromChief(resumeFrom) ?? undefined;
+}
+
 /** A task, its batches, and who looks on. */
 export interface LoopOptions<Batch extends EncodedBatch, Metrics> extends CheckpointOptions, RanksOption {
   /** What is trained, which may be a smaller table of words than the whole model has. */
@@ -248,7 +262,7 @@ export async function runTraining<Batch extends EncodedBatch, Metrics>(
   /** What follows an update: a look and a checkpoint, where they are due, and word of it. */
   const conclude = async (record: TrainingRecord): Promise<void> => {
     let stop = false;
-    const due = isDue() && lookedAt !== step && !(ranks.size > 1 && isStopped());
+    const due = isDue() && lookedAt !== step && !isStopped();
     try {
       if (due) stop = await look(record);
     } catch (error) {

@@ -215,37 +215,35 @@ export class TrainingStep<Batch extends EncodedBatch> {
   }
 
   #attempt(batches: Batch[], learningRate: number, first: number, stop: boolean): StepResult {
+    if (batches.length === 0) throw new RangeError('An update needs a batch.');
     const whole = batches.reduce((sum, batch) => sum + this.#task.weight(batch), 0);
+    const parts = batches.map((batch) => this.#partOf(batch));
+    const shareOf = (i: number) => parts[i]!.weight / whole;
+    const pass = (i: number) => ({
+      ...this.#task.tensors(parts[i]!.part),
+      seed: seedOfPass(this.#seed, first + i, this.#ranks.rank),
+      weight: tf.scalar(shareOf(i) * this.#lossScale.value),
+    });
+    const last = batches.length - 1;
     let lossBefore = 0;
-    for (const [i, batch] of batches.entries()) {
-      const { part, weight } = this.#partOf(batch);
-      const share = weight / whole;
-      const pass = () => ({
-        ...this.#task.tensors(part),
-        seed: seedOfPass(this.#seed, first + i, this.#ranks.rank),
-        weight: tf.scalar(share * this.#lossScale.value),
-      });
-      if (i < batches.length - 1) {
-        const { loss } = tf.tidy(() => this.#accumulate.call(pass()));
-        lossBefore += loss.dataSync()[0]! * share;
-        loss.dispose();
-      } else {
-        const { results } = tf.tidy(() =>
-          this.#update.call({
-            ...pass(),
-            lossBefore: tf.scalar(lossBefore),
-            stop: tf.scalar(stop ? 1 : 0),
-            learningRate: tf.scalar(learningRate),
-            lossScale: tf.scalar(this.#lossScale.value),
-            ...this.optimizer.corrections(),
-          }),
-        );
-        const [loss, gradNorm, asked] = results.dataSync<'float32'>() as unknown as [number, number, number];
-        results.dispose();
-        return { loss, gradNorm, stop: asked > 0 };
-      }
+    for (let i = 0; i < last; i++) {
+      const { loss } = tf.tidy(() => this.#accumulate.call(pass(i)));
+      lossBefore += loss.dataSync()[0]! * shareOf(i);
+      loss.dispose();
     }
-    throw new RangeError('An update needs a batch.');
+    const { results } = tf.tidy(() =>
+      this.#update.call({
+        ...pass(last),
+        lossBefore: tf.scalar(lossBefore),
+        stop: tf.scalar(stop ? 1 : 0),
+        learningRate: tf.scalar(learningRate),
+        lossScale: tf.scalar(this.#lossScale.value),
+        ...this.optimizer.corrections(),
+      }),
+    );
+    const [loss, gradNorm, asked] = results.dataSync<'float32'>() as unknown as [number, number, number];
+    results.dispose();
+    return { loss, gradNorm, stop: asked > 0 };
   }
 
   /** What a checkpoint must hold besides the parameters; tensors are copied. */

@@ -9,6 +9,7 @@ import { evaluate } from './evaluate.js';
 import { trainedParameters } from './freeze.js';
 import {
   batchesInMemory,
+  beginTogether,
   runTraining,
   type CheckpointOptions,
   type RanksOption,
@@ -32,10 +33,12 @@ export async function* batchesOfStream(
 }
 
 /**
- * Encoded texts as a short word: the same rows in the same order have the same.
- * @param reviews tokens and labels, both of which count
+ * Rows as a short word: the same rows in the same order have the same.
+ * @param rows encoded, whose tokens and labels both count, or a stream
  */
-export function fingerprintOf({ ids, labels }: EncodedReviews): string {
+export function fingerprintOf(rows: EncodedReviews | ReviewStream): string {
+  if (rows instanceof ReviewStream) return rows.fingerprint;
+  const { ids, labels } = rows;
   const hash = createHash('sha256').update(labels);
   for (const text of ids) hash.update(Int32Array.of(text.length)).update(text);
   return hash.digest('hex').slice(0, 16);
@@ -80,8 +83,7 @@ export async function train(
     throw new RangeError('Checkpoints need `tokenizerFolder`: each is a whole model.');
   const trained = trainedParameters(classifier.parameters.keys(), classifier.config.n_layers, chosen.freeze);
   const { ranks = alone } = options;
-  ranks.copyFromChief([...classifier.parameters.values()]);
-  const resumeFrom = ranks.fromChief(options.resumeFrom) ?? undefined;
+  const resumeFrom = beginTogether(classifier, ranks, options.resumeFrom);
   const decay = resumeFrom?.state.trainingStep.optimizer.decay;
   // Which words a stream will use is not known beforehand.
   const vocabulary =
@@ -108,7 +110,7 @@ export async function train(
         data.train instanceof ReviewStream
           ? batchesOfStream(data.train, batching, from)
           : batchesInMemory((epoch) => trainingBatches(vocabulary!.reviews, { ...batching, epoch }), from),
-      data: data.train instanceof ReviewStream ? data.train.fingerprint : fingerprintOf(data.train),
+      data: fingerprintOf(data.train),
       looks: isStream ? 10 : 1,
       ...(validation && {
         evaluate: async (tick) => {

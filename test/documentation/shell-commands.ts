@@ -14,8 +14,8 @@ export interface Command {
   line: number;
 }
 
-// A record is written at once: the commands of a pipe run at the same time. npm and npx as functions: bash shows the variables before a command to these, not to its handler. What stands behind `||` is
-// not reached, since all succeeds.
+// A record is written at once: the commands of a pipe run at the same time. npm and npx are functions: bash shows the variables
+// before a command to these, not to its handler. What stands behind `||` is not reached, since all succeeds.
 const preamble = `
 PATH=/dev/null
 record() {
@@ -37,7 +37,7 @@ function parseRecords(text: string): Command[] {
     const [line, count] = [Number(fields[at]), Number(fields[at + 1])];
     const words = fields.slice(at + 2, (at += 2 + count));
     const environment: Record<string, string> = {};
-    for (; fields[at] !== '' && at < fields.length; at += 2) environment[fields[at]!] = fields[at + 1]!;
+    for (; at < fields.length && fields[at] !== ''; at += 2) environment[fields[at]!] = fields[at + 1]!;
     commands.push({ words, environment, line });
   }
   return commands;
