@@ -83,6 +83,7 @@ export const describeSetting = (setting: SettingName) => listed.get(setting)!;
 const otherVariables = [
   'BENCH_PYTHON',
   'CHROMIUM',
+  'KERNEL_LEVEL',
   'MLFLOW_PYTHON',
   'PYTHON',
   'REJECTIONS',

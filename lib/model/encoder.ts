@@ -4,7 +4,7 @@
  * anywhere.
  */
 import type { Rank, Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs';
-import { fusedKernelsRun } from '../tensorflow/fused-kernels.js';
+import { hasFusedKernels } from '../tensorflow/fused-kernels.js';
 import type { Precision } from '../tensorflow/precision.js';
 import { tf } from '../tensorflow/runtime.js';
 import { firstPosition, type EncoderConfig } from './config.js';
@@ -61,7 +61,7 @@ export interface ForwardOptions {
 
 /** The fused parts where tensors live on the processor, in the precisions that they know; else the composed ones. */
 export const layersFor = (precision: Precision): Layers =>
-  fusedKernelsRun && precision !== 'float16' ? fusedLayers : composedLayers;
+  hasFusedKernels && precision !== 'float16' ? fusedLayers : composedLayers;
 
 /**
  * Texts to vectors.

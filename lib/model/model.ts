@@ -2,10 +2,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs';
-import { fusedKernelsRun } from '../tensorflow/fused-kernels.js';
+import { hasFusedKernels } from '../tensorflow/fused-kernels.js';
 import { castTo, statelessNormal } from '../tensorflow/kernels.js';
 import { precisionOf, type Precision, type PrecisionSetting } from '../tensorflow/precision.js';
-import { tf } from '../tensorflow/runtime.js';
+import { backend, tf } from '../tensorflow/runtime.js';
 import { ResourceVariable } from '../tensorflow/variables.js';
 import type { EncodedBatch } from '../text/batches.js';
 import { composedLayers } from './composed-layers.js';
@@ -156,7 +156,7 @@ export function engineOf(
 ): Engine {
   const precision = precisionOf(wanted);
   // XLA knows TensorFlow's kernels and not the project's own.
-  const fused = fusedKernelsRun && !jitCompile;
+  const fused = hasFusedKernels && !jitCompile;
   return { precision, eager, jitCompile, fused, layers: layers ?? (fused ? layersFor(precision) : composedLayers) };
 }
 
@@ -165,7 +165,8 @@ export function engineOf(
  * @param engine of a model
  */
 export const describeEngine = ({ precision, eager, jitCompile }: Engine): string =>
-  `${eager ? 'eager' : jitCompile ? 'graph compiled by XLA' : 'graph'}, ${precision}`;
+  `${eager ? 'eager' : jitCompile ? 'graph compiled by XLA' : 'graph'}, ${precision}` +
+  (hasFusedKernels || backend.isUsingGpuDevice ? '' : ', without fused kernels (slower)');
 
 /**
  * Reads every parameter for one step; inside tf.tidy, which lets go of them afterwards.

@@ -1,6 +1,7 @@
 // Running the tools that set-up needs, with their output shown, and errors that say what to do.
 // @ts-check
 import { spawn } from 'node:child_process';
+import fs from 'node:fs';
 
 /** What went wrong in set-up, in words for the person who sees it. */
 export class SetupError extends Error {
@@ -18,20 +19,22 @@ export class SetupError extends Error {
 }
 
 /**
- * Runs a command with its output shown on this terminal.
+ * Runs a command with its output shown on this terminal, or written to a file.
  * @param {string} command
  * @param {string[]} argv
- * @param {{ cwd?: string, what: string, env?: NodeJS.ProcessEnv, remedy?: string }} options
+ * @param {{ cwd?: string, what: string, env?: NodeJS.ProcessEnv, remedy?: string, log?: string | undefined }} options log: the file
  * @returns {Promise<void>}
  */
-export function run(command, argv, { cwd, what, env, remedy }) {
+export function run(command, argv, { cwd, what, env, remedy, log }) {
   return new Promise((resolve, reject) => {
+    // Both on standard error, see setUp.
+    const output = log === undefined ? 2 : fs.openSync(log, 'w');
     const child = spawn(command, argv, {
       cwd,
       env: { ...process.env, ...env },
-      // Both on standard error, see setUp.
-      stdio: ['ignore', 2, 2],
+      stdio: ['ignore', output, output],
     });
+    if (log !== undefined) fs.closeSync(output);
     child.on('error', (error) =>
       reject(new SetupError(`${what}: ${command} could not be started (${error.message}).`)),
     );

@@ -11,7 +11,7 @@ import { kernel, pythonEnvironment } from './python.mjs';
 import { SetupError } from './run.mjs';
 import { isDone, perform } from './steps.mjs';
 import { addon, tensorflowRuntime } from './tensorflow.mjs';
-import { checkCompiler, findPython } from './tools.mjs';
+import { compilerCommand, findPython } from './tools.mjs';
 
 const lockFile = path.join(workFolder, 'set-up.pid');
 
@@ -122,7 +122,7 @@ export async function setUp({ quiet, tests, through }) {
     if (made === 0) {
       // What the machine lacks is said before anything is fetched.
       if (!isDone(pythonEnvironment)) findPython();
-      if (!isDone(addon)) checkCompiler();
+      if (!isDone(addon)) compilerCommand();
       const needed = megabytesNeeded(steps);
       if (freeMegabytes() < needed)
         throw new SetupError(

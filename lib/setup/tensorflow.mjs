@@ -6,9 +6,11 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { download, inPlace, sourcesOf, unpack } from './downloads.mjs';
+import { compileKernels, deservesAnotherTry, kernelFolder } from './kernels.mjs';
 import { addonPackage, root, tensorflowFolder } from './paths.mjs';
 import { SetupError, run } from './run.mjs';
 import { filesUnder, hash, hashFiles } from './steps.mjs';
+import { compilerCommand } from './tools.mjs';
 
 /** @typedef {'cpu' | 'gpu'} Kind a build of TensorFlow */
 
@@ -76,11 +78,12 @@ export const tensorflowRuntime = {
 };
 
 const patchFile = 'lib/setup/addon.patch';
-const kernelFolder = 'lib/tensorflow/native';
 const addonFolder = path.join(addonPackage, 'lib/napi-v8');
 export const addonFile = path.join(addonFolder, 'tfjs_binding.node');
 /** What ranks of one machine are started with, see lib/tensorflow/native/loopback.cc. */
 export const loopbackFile = path.join(addonFolder, 'loopback.so');
+/** Captures what TensorFlow prints while it loads, see lib/tensorflow/native/stderr.cc. */
+const stderrFile = path.join(addonFolder, 'stderr.node');
 
 /**
  * Applies the project's patch to the addon's sources.
@@ -102,11 +105,8 @@ export async function patchSources(patch, folder) {
   }
 }
 
-/** What this machine's processor can do: the kernels are compiled for it, and again when it is another. */
-const processor = () => /^flags.*$/m.exec(fs.readFileSync('/proc/cpuinfo', 'utf8'))?.[0] ?? '';
-
 /**
- * What the addon is made from, in three parts, so that it can be told which of them has changed.
+ * What the addon is made from, in parts, so that a change can be named. One addon runs on every processor of its architecture.
  * @param {Kind} kind
  */
 export const addonParts = (kind) => ({
@@ -115,9 +115,9 @@ export const addonParts = (kind) => ({
     patchFile,
     'package-lock.json',
     'lib/setup/tensorflow.mjs',
+    'lib/setup/kernels.mjs',
     ...filesUnder(kernelFolder, /\.(cc|h)$/),
   ),
-  processor: hash(processor()),
 });
 
 /** @type {import('./steps.mjs').Step} */
@@ -125,66 +125,55 @@ export const addon = {
   name: 'TensorFlow addon (compiling, about 25 s)',
   stamp: 'addon',
   silent: true,
-  fingerprint: () => JSON.stringify(addonParts(tensorflowKind())),
-  makes: [addonFile, loopbackFile],
+  fingerprint: () =>
+    JSON.stringify({ ...addonParts(tensorflowKind()), ...(deservesAnotherTry() && { compiler: 'new' }) }),
+  makes: [addonFile, loopbackFile, stderrFile],
   async make() {
     const libraries = path.join(runtime(), 'tensorflow');
     const load = createRequire(import.meta.url);
     const headers = load('node-api-headers').include_dir;
+    const [compiler, ...first] = compilerCommand();
     await inPlace(addonFolder, async (aside) => {
       const sources = path.join(aside, 'binding');
       fs.cpSync(path.join(addonPackage, 'binding'), sources, { recursive: true });
       await patchSources(fs.readFileSync(path.join(root, patchFile), 'utf8'), aside);
       const fromAddon = path.relative(fs.realpathSync(path.dirname(addonFolder)), libraries);
-      const include = `-I${path.join(libraries, 'include')}`;
-      const common = ['-fPIC', '-std=c++17', '-w', '-DNDEBUG', include];
+      const includes = [`-I${path.join(libraries, 'include')}`];
+      const node = ['-DNAPI_VERSION=8', `-I${headers}`];
+      const common = ['-fPIC', '-std=c++17', '-O2', '-w', '-DNDEBUG'];
       /** @param {string} what @param {string[]} argv */
       const compile = (what, argv) =>
-        run('g++', argv, { cwd: aside, what: `Compiling ${what}`, remedy: "The compiler's words above say why." });
-      await Promise.all([
-        ...['tfjs_backend', 'tfjs_binding'].map((name) =>
+        run(compiler, [...first, ...argv], {
+          cwd: aside,
+          what: `Compiling ${what}`,
+          remedy: "The compiler's output above says why. Another compiler: CXX=clang++ npm run setup",
+        });
+      const bindings = ['tfjs_backend', 'tfjs_binding'];
+      const [kernels] = await Promise.all([
+        compileKernels(aside, includes),
+        ...bindings.map((name) =>
           compile('the TensorFlow addon', [
-            ...common,
-            '-O2',
-            '-DNAPI_VERSION=8',
-            `-I${headers}`,
-            `-I${aside}`,
-            `-I${addonPackage}`,
-            '-c',
-            `binding/${name}.cc`,
-            '-o',
-            `${name}.o`,
+            ...[...common, ...node, ...includes, `-I${aside}`, `-I${addonPackage}`],
+            ...['-c', `binding/${name}.cc`, '-o', `${name}.o`],
           ]),
         ),
-        compile("the project's kernels", [
-          ...common,
-          '-O3',
-          // For this very processor. Sums are reordered where the source says so, and nothing else is.
-          '-march=native',
-          // g++ 12 cannot compile Eigen's headers with it.
-          '-mno-avx512fp16',
-          '-fopenmp-simd',
-          '-fno-math-errno',
-          '-fno-trapping-math',
-          '-DEIGEN_MAX_ALIGN_BYTES=64',
-          '-c',
-          path.join(root, kernelFolder, 'kernels.cc'),
-          '-o',
-          'kernels.o',
-        ]),
         compile('what keeps ranks to their machine', [
-          ...['-shared', '-fPIC', '-std=c++17', '-O2'],
-          ...[path.join(root, kernelFolder, 'loopback.cc'), '-o', path.basename(loopbackFile), '-ldl'],
+          ...[...common, '-shared', path.join(root, kernelFolder, 'loopback.cc')],
+          ...['-o', path.basename(loopbackFile), '-ldl'],
+        ]),
+        compile('what captures standard error', [
+          ...[...common, ...node, '-shared', path.join(root, kernelFolder, 'stderr.cc')],
+          ...['-o', path.basename(stderrFile)],
         ]),
       ]);
       await compile('the TensorFlow addon', [
         '-shared',
-        ...['tfjs_backend.o', 'tfjs_binding.o', 'kernels.o'],
+        ...[...bindings.map((name) => `${name}.o`), ...kernels],
         ...['-o', 'tfjs_binding.node', `-L${libraries}`, '-ltensorflow', '-ltensorflow_framework'],
         // Relative to the addon, so that a checkout may be moved.
         `-Wl,-rpath,$ORIGIN/${path.join('..', fromAddon)}`,
       ]);
-      for (const name of fs.readdirSync(aside)) if (name.endsWith('.o')) fs.rmSync(path.join(aside, name));
+      for (const name of fs.readdirSync(aside)) if (/\.o(\.log)?$/.test(name)) fs.rmSync(path.join(aside, name));
     });
   },
 };

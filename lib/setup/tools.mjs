@@ -50,11 +50,37 @@ export function checkNode() {
     );
 }
 
-/** @throws {SetupError} when there is no C++ compiler */
-export function checkCompiler() {
-  if (!answers('g++', ['--version']))
+/** The C++ compilers that are looked for, in this order. */
+const compilers = ['g++', 'clang++', 'c++'];
+
+/** CXX, as make understands it, or nothing. @returns {string[]} */
+const namedCompiler = () => (process.env['CXX'] ?? '').split(' ').filter(Boolean);
+
+/**
+ * The C++ compiler and its first arguments: CXX, else the first of g++, clang++ and c++.
+ * @returns {[string, ...string[]]}
+ * @throws {SetupError} when there is none
+ */
+export function compilerCommand() {
+  const named = namedCompiler();
+  const found = (named.length > 0 ? [named] : compilers.map((name) => [name])).find(([name = '', ...argv]) =>
+    answers(name, [...argv, '--version']),
+  );
+  if (found) return /** @type {[string, ...string[]]} */ (found);
+  if (named.length > 0)
     throw new SetupError(
-      'g++ is missing; it compiles the TensorFlow addon.',
-      'Install it (Debian, Ubuntu: sudo apt-get install g++).',
+      `CXX is '${named.join(' ')}', which cannot be run; it compiles the TensorFlow addon.`,
+      'Name a C++ compiler that is installed, or unset CXX.',
     );
+  throw new SetupError(
+    `No C++ compiler was found (looked for ${compilers.join(', ')}); it compiles the TensorFlow addon.`,
+    'Install one (Debian, Ubuntu: sudo apt-get install g++).',
+  );
+}
+
+/** The first line that the compiler prints of itself. */
+export function compilerVersion() {
+  const [compiler, ...argv] = compilerCommand();
+  const { stdout } = spawnSync(compiler, [...argv, '--version'], { encoding: 'utf8' });
+  return stdout.split('\n')[0] ?? '';
 }

@@ -1,8 +1,10 @@
 /**
- * The project's own kernels (native/*.cc), compiled into the addon by set-up for this machine's processor. Each does in
- * one pass over memory what takes TensorFlow's kernels up to thirty: on a processor those passes, not the arithmetic,
- * are what is left to save once matrix products are fast. They are for the CPU; on a GPU the same layers are composed of
- * TensorFlow's kernels.
+ * The project's own kernels (native/), compiled into the addon by set-up. Each does in one pass over memory what takes
+ * TensorFlow's kernels up to thirty: on a CPU those passes, not the arithmetic, are what is left to save once matrix products
+ * are fast. On a GPU, and where set-up could not compile them, the same layers are composed of TensorFlow's kernels.
+ *
+ * The addon holds their inner loops at several instruction-set levels and takes the best that the processor supports. The
+ * environment variable TUNEBOOK_KERNEL_LEVEL names another one, or `none`.
  *
  * T is float32 or bfloat16, the type of what stands between two matrix products; the arithmetic is float32's.
  */
@@ -15,13 +17,50 @@ import {
   executeOne,
   floatAttribute,
   intAttribute,
+  TensorFlowLoadError,
+  tf,
   typeAttributeOf,
   typeOf,
 } from './runtime.js';
 import type { ResourceVariable } from './variables.js';
 
-/** Whether tensors live where these kernels run. */
-export const fusedKernelsRun = !backend.isUsingGpuDevice;
+/**
+ * The instruction-set levels of the addon's kernels: the selected one, and those that this processor supports, best first.
+ * @returns undefined if the addon has no kernels
+ * @throws TensorFlowLoadError if TUNEBOOK_KERNEL_LEVEL names a level that is not supported here
+ */
+export function kernelLevels(): { selected: string; supported: string[] } | undefined {
+  try {
+    return tf.tidy(() => {
+      const [selected, supported] = execute('TunebookKernelLevels', [], [], 2).map((tensor) =>
+        Array.from(tensor.dataSync<'string'>()),
+      ) as [[string], string[]];
+      return { selected: selected[0], supported };
+    });
+  } catch (error) {
+    if (String(error).includes('not registered')) return undefined;
+    throw error;
+  }
+}
+
+/** The level that is used; undefined on a GPU, where the addon has no kernels for this processor, and if `none` is asked for. */
+function selectLevel(): string | undefined {
+  if (backend.isUsingGpuDevice) return undefined;
+  const levels = kernelLevels();
+  if (levels === undefined) return undefined;
+  const wanted = process.env['TUNEBOOK_KERNEL_LEVEL'];
+  if (wanted && wanted !== 'none' && !levels.supported.includes(wanted))
+    throw new TensorFlowLoadError(
+      `TUNEBOOK_KERNEL_LEVEL is '${wanted}'; this processor supports ${[...levels.supported, 'none'].join(', ')}.`,
+    );
+  return levels.selected || undefined;
+}
+
+/** The instruction-set level of the kernels, such as x86-64-v4; undefined if layers must be composed of TensorFlow's kernels. */
+export const kernelLevel = selectLevel();
+
+/** Whether these kernels can be used. */
+export const hasFusedKernels = kernelLevel !== undefined;
 
 /** The exact GELU of x + bias: [n, width] of T, [width] -> [n, width] of T. */
 export const fusedGelu = (x: Tensor, bias: Tensor): Tensor => executeOne('TunebookGelu', [typeOf(x)], [x, bias]);

@@ -7,6 +7,7 @@
  * @module tunebook/tensorflow/runtime.js
  */
 import { createRequire } from 'node:module';
+import path from 'node:path';
 import type * as TensorFlow from '@tensorflow/tfjs-node-gpu';
 import type { DataType, Tensor } from '@tensorflow/tfjs';
 
@@ -104,17 +105,40 @@ export function loadError(cause: unknown): TensorFlowLoadError {
   );
 }
 
+/** The addon that captures standard error (native/stderr.cc). */
+interface StderrCapture {
+  capture(): void;
+  /** Ends capturing. @returns what was written meanwhile */
+  release(): string;
+}
+
+/**
+ * Loads tfjs and creates its backend, which loads TensorFlow's library.
+ * @throws TensorFlowLoadError
+ */
 function load(): typeof TensorFlow {
-  // Without this, TensorFlow's start-up notices are the first thing a reader of a notebook sees.
-  process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
+  // TensorFlow prints notices while it loads at every log level; they are hidden unless its log is asked for (0 or 1).
+  const logLevel = (process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2');
   const require = createRequire(import.meta.url);
   // tfjs-node 4.22 calls what Node 22 deprecates and Node 23 has removed from util (tensorflow/tfjs#8609).
   const util = require('node:util') as Record<string, unknown>;
   util['isNullOrUndefined'] = (value: unknown) => value === null || value === undefined;
   util['isArray'] = (value: unknown) => Array.isArray(value);
+  let stderr: StderrCapture | undefined;
+  let log = '';
   try {
-    return require('@tensorflow/tfjs-node-gpu') as typeof TensorFlow;
+    const tfjs = path.dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json'));
+    if (Number(logLevel) >= 2) stderr = require(path.join(tfjs, 'lib/napi-v8/stderr.node')) as StderrCapture;
+    stderr?.capture();
+    try {
+      const tf = require('@tensorflow/tfjs-node-gpu') as typeof TensorFlow;
+      tf.backend();
+      return tf;
+    } finally {
+      log = stderr?.release() ?? '';
+    }
   } catch (error) {
+    process.stderr.write(log);
     throw loadError(error);
   }
 }

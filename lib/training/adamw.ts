@@ -10,7 +10,7 @@
  */
 import type { Scalar, Tensor } from '@tensorflow/tfjs';
 import type { StoredTensor } from '../model/safetensors.js';
-import { fusedAdamW, fusedKernelsRun, fusedSquareSum } from '../tensorflow/fused-kernels.js';
+import { fusedAdamW, hasFusedKernels, fusedSquareSum } from '../tensorflow/fused-kernels.js';
 import { applyAdam, castTo, halfSquareSum, multiplyNoNan, select } from '../tensorflow/kernels.js';
 import { tf } from '../tensorflow/runtime.js';
 import { zerosVariable, type ResourceVariable } from '../tensorflow/variables.js';
@@ -62,7 +62,7 @@ export class AdamW {
   /** @param parameters by name */
   constructor(
     parameters: Map<string, ResourceVariable>,
-    { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0, fused = fusedKernelsRun }: AdamWOptions = {},
+    { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0, fused = hasFusedKernels }: AdamWOptions = {},
   ) {
     this.#parameters = parameters;
     this.#options = { beta1, beta2, epsilon, weightDecay, fused };
@@ -202,7 +202,7 @@ export class AdamW {
  * The joint length of gradients, a scalar.
  * @param fused whether the project's own kernel may be used; default: where it runs
  */
-export const globalNorm = (gradients: Map<string, Tensor>, fused = fusedKernelsRun): Tensor => {
+export const globalNorm = (gradients: Map<string, Tensor>, fused = hasFusedKernels): Tensor => {
   const tensors = [...gradients.values()];
   return fused
     ? tf.sqrt(tf.addN(tensors.map(fusedSquareSum)))

@@ -185,7 +185,7 @@ test('several faults make one list, in which set-up comes once', async () => {
       const { stdout } = await node(['lib/setup/doctor.mjs', 'compiler', 'addon', 'embedded', 'settings'], variables);
       assert.match(
         stdout,
-        /3 things to do, in this order:\n {2}1\. compiler: Install it .*\n {2}2\. embedded: rm -r .* && npm run setup\n {2}3\. settings: unset/,
+        /3 things to do, in this order:\n {2}1\. compiler: Install one .*\n {2}2\. embedded: rm -r .* && npm run setup\n {2}3\. settings: unset/,
       );
     }),
   );
@@ -231,8 +231,10 @@ test('no npm: a fault where packages are to be fetched, else a word', async () =
 test('no C++ compiler: a fault where the addon is to be compiled, else a word', async () => {
   const remedy = /apt-get install g\+\+/;
   const variables = { PATH: pathNoCompiler };
-  await finds(['compiler'], ['compiler', 'warning', /g\+\+ is missing/, remedy], variables);
-  await without(addon, () => finds(['addon'], ['compiler', 'failed', /g\+\+ is missing/, remedy], variables));
+  await finds(['compiler'], ['compiler', 'warning', /No C\+\+ compiler was found/, remedy], variables);
+  await without(addon, () =>
+    finds(['addon'], ['compiler', 'failed', /No C\+\+ compiler was found/, remedy], variables),
+  );
 });
 
 test('no Python, or one without venv: a fault where .venv is to be made, else a word', async () => {
@@ -302,7 +304,7 @@ test('a library that is older than its sources, or not whole; following the reme
   await isRepairedBy(remedy, 'library');
 });
 
-test('an addon that is missing, or was compiled for another processor, which set-up sees too', async () => {
+test('an addon that is missing, or was compiled from something else, which set-up sees too', async () => {
   await without(addon, () => finds(['product'], ['addon', 'failed', /tfjs_binding\.node is missing/, setUp]));
   const stamp = at('.tunebook/done/addon');
   const made = fs.readFileSync(stamp, 'utf8');
@@ -310,8 +312,8 @@ test('an addon that is missing, or was compiled for another processor, which set
     fs.writeFileSync(stamp, JSON.stringify({ ...(JSON.parse(made) as object), ...parts }));
   otherwise({ sources: '0' });
   await finds(['addon'], ['addon', 'failed', /compiled from other sources than the present ones\.$/, setUp]);
-  otherwise({ processor: '0' });
-  await finds(['product'], ['addon', 'failed', /compiled for another processor\.$/, setUp]);
+  otherwise({ runtime: '0' });
+  await finds(['product'], ['addon', 'failed', /compiled against other libraries of TensorFlow\.$/, setUp]);
   // Compiling it again takes half a minute; that set-up would is enough.
   const { stdout } = await node([
     '--input-type=module',
@@ -322,6 +324,51 @@ test('an addon that is missing, or was compiled for another processor, which set
   ]);
   assert.equal(stdout, 'false\n');
   fs.writeFileSync(stamp, made);
+});
+
+test("fused kernels that do not compile: three lines, the compiler's output in a file, and another try with another compiler", async () => {
+  // A compiler that fails at TensorFlow's headers, as g++ 12 did for processors with AVX512-FP16.
+  const failing = path.join(
+    programs('failing', {
+      'c++': `case "$*" in *--version*) echo failing 1.0;; *ops.cc*) echo 'header.h:1: error: expected initializer' >&2; exit 1;; *) exec ${tools['g++']} "$@";; esac`,
+    }),
+    'c++',
+  );
+  const folder = fs.mkdtempSync(path.join(scratch, 'kernels-'));
+  const compile = (CXX: string) =>
+    node(
+      [
+        '--input-type=module',
+        '-e',
+        `import { compileKernels, deservesAnotherTry } from './lib/setup/kernels.mjs';
+         const again = deservesAnotherTry();
+         console.log(JSON.stringify([again, (await compileKernels(${JSON.stringify(folder)}, [])).length]))`,
+      ],
+      { CXX },
+    );
+  const log = at('.tunebook/kernels.log');
+  const first = await compile(failing);
+  assert.equal(first.stdout, '[false,0]\n', first.stderr);
+  assert.equal(
+    first.stderr,
+    `      The fused kernels do not compile with ${failing}: failing 1.0: header.h:1: error: expected initializer
+      Training works without them, on TensorFlow's own kernels, and is slower.
+      The compiler's output: .tunebook/kernels.log. Another compiler: CXX=clang++ npm run setup\n`,
+  );
+  assert.equal(fs.readFileSync(log, 'utf8'), `${failing}: failing 1.0\nheader.h:1: error: expected initializer\n`);
+  await finds(
+    ['addon'],
+    [
+      'addon',
+      'warning',
+      /kernels do not compile with .*failing 1\.0: training is slower\. \.tunebook\/kernels\.log/,
+      /CXX=/,
+    ],
+    { CXX: failing },
+  );
+  assert.equal((await compile(failing)).stdout, '[false,0]\n', 'the same compiler is not tried at every start');
+  assert.match((await compile(tools['g++'])).stdout, /^\[true,/);
+  fs.rmSync(log, { force: true });
 });
 
 test('an addon that is no library, lacks one, or ends its process', async () => {

@@ -32,9 +32,9 @@ test('a missing compiler and a missing Python are named with the command that in
   const tools = "import * as tools from './lib/setup/tools.mjs';";
   const compiler = setup(
     { PATH: empty },
-    `${tools} try { tools.checkCompiler() } catch (error) { console.log(error.message) }`,
+    `${tools} try { tools.compilerCommand() } catch (error) { console.log(error.message) }`,
   );
-  assert.match(compiler.stdout, /g\+\+ is missing.*apt-get install g\+\+/);
+  assert.match(compiler.stdout, /No C\+\+ compiler was found.*apt-get install g\+\+/);
   const python = setup(
     { PATH: empty },
     `${tools} try { tools.findPython() } catch (error) { console.log(error.message) }`,

@@ -2,7 +2,7 @@
 // @ts-check
 import { isNewEnough } from '../npm.mjs';
 import { packages } from '../packages.mjs';
-import { checkCompiler, checkNode, checkSystem, findPython } from '../tools.mjs';
+import { checkNode, checkSystem, compilerCommand, compilerVersion, findPython } from '../tools.mjs';
 import { pythonEnvironment } from '../python.mjs';
 import { SetupError } from '../run.mjs';
 import { isDone } from '../steps.mjs';
@@ -110,13 +110,12 @@ const python = {
 /** @type {Check} */
 const compiler = {
   name: 'compiler',
-  about: "g++, which compiles TensorFlow's addon",
+  about: "a C++ compiler, which compiles TensorFlow's addon",
   async examine() {
-    const looked = heeding(checkCompiler);
+    const looked = heeding(compilerCommand);
     if ('refusal' in looked)
       return missing(looked.refusal, !wantedBuild().kind || !isDone(addon), 'the addon that is compiled works on');
-    const answer = await ask('g++', ['-dumpfullversion', '-dumpversion']);
-    return ok(`g++ ${answer.stdout.trim()}`);
+    return ok(`${looked.value.join(' ')}: ${compilerVersion()}`);
   },
 };
 

@@ -1,5 +1,5 @@
-// Loads TensorFlow and multiplies two matrices, in a process of its own, since an addon of another processor does not throw
-// but ends its process. Prints one line of JSON; what TensorFlow itself says is on standard error.
+// Loads TensorFlow and multiplies two matrices, in a process of its own, since a broken addon may end its process
+// instead of throwing. Prints one line of JSON; what TensorFlow itself says is on standard error.
 //   node lib/setup/doctor/multiply.mjs
 // @ts-check
 import path from 'node:path';

@@ -3,11 +3,12 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { sourcesOf } from '../downloads.mjs';
+import { failedCompiler, kernelLog } from '../kernels.mjs';
 import { root, tensorflowFolder } from '../paths.mjs';
 import { madeFrom } from '../steps.mjs';
 import { addonFile, addonParts, addon as addonStep, tensorflowRuntime } from '../tensorflow.mjs';
 import { buildNames, presentBuild, wantedBuild } from './build.mjs';
-import { failed, ok } from './finding.mjs';
+import { failed, ok, warning } from './finding.mjs';
 import { makeAgain, setUp } from './remedies.mjs';
 
 const files = [
@@ -54,7 +55,6 @@ export const tensorflow = {
 };
 
 const changes = {
-  processor: 'for another processor',
   runtime: 'against other libraries of TensorFlow',
   sources: 'from other sources than the present ones',
 };
@@ -71,7 +71,7 @@ function partsOf(stamp) {
 /** @type {import('./finding.mjs').Check} */
 export const addon = {
   name: 'addon',
-  about: "TensorFlow's addon: compiled for this processor and from the present sources",
+  about: "TensorFlow's addon: compiled from the present sources, with the fused kernels",
   needs: ['packages', 'compiler', 'tensorflow'],
   examine() {
     if (!fs.existsSync(addonFile)) return failed(`${path.basename(addonFile)} is missing.`, setUp);
@@ -82,8 +82,14 @@ export const addon = {
     const changed = /** @type {(keyof typeof changes)[]} */ (Object.keys(changes)).filter(
       (part) => made[part] !== wanted[part],
     );
-    return changed.length === 0
-      ? ok('compiled for this processor, from the present sources')
-      : failed(`TensorFlow's addon was compiled ${changed.map((part) => changes[part]).join(', ')}.`, setUp);
+    if (changed.length > 0)
+      return failed(`TensorFlow's addon was compiled ${changed.map((part) => changes[part]).join(', ')}.`, setUp);
+    const compiler = failedCompiler();
+    return compiler === undefined
+      ? ok('compiled from the present sources')
+      : warning(
+          `The fused kernels do not compile with ${compiler}: training is slower. ${path.relative(root, kernelLog)} says why.`,
+          `Install another compiler, then: CXX=clang++ ${setUp}`,
+        );
   },
 };

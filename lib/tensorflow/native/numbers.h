@@ -1,53 +1,67 @@
-// Kernels read and write float32 or bfloat16 and compute in float32. bfloat16 is float32's upper half; as plain integers it
-// turns into vector code, which Eigen's type does not.
+// Reading and writing float32 and bfloat16. bfloat16 is handled as integers, which compilers vectorize on every instruction set.
+//
+// Everything that is compiled per level has internal linkage: of two equal inline functions the linker keeps one, and a
+// processor without AVX-512 must not run the one that was compiled for it.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
 
-#include "tensorflow/core/framework/tensor.h"
+#if defined(__AVX512BF16__)
+#include <immintrin.h>
+#endif
 
-namespace tunebook {
+namespace {
 
-inline float Load(const float* at) { return *at; }
-inline void Store(float value, float* at) { *at = value; }
+inline float Load(const float* from) { return *from; }
 
-inline float Load(const uint16_t* at) {
-  const uint32_t bits = static_cast<uint32_t>(*at) << 16;
+inline float Load(const uint16_t* from) {
+  const uint32_t bits = static_cast<uint32_t>(*from) << 16;
   float value;
   std::memcpy(&value, &bits, 4);
   return value;
 }
-// To the nearest, a tie to the even one.
-inline void Store(float value, uint16_t* at) {
+
+// Rounds to the nearest bfloat16, ties to even.
+inline uint16_t Rounded(float value) {
   uint32_t bits;
   std::memcpy(&bits, &value, 4);
-  *at = static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+  return static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
 }
 
-// How a kernel for tensors of T holds their numbers.
-template <typename T>
-struct Stored {
-  using Type = T;
-};
-template <>
-struct Stored<tensorflow::bfloat16> {
-  using Type = uint16_t;
-};
+inline void StoreRow(const float* from, float* to, int64_t count) { std::memcpy(to, from, count * sizeof(float)); }
 
-template <typename T>
-const typename Stored<T>::Type* NumbersOf(const tensorflow::Tensor& tensor) {
-  return reinterpret_cast<const typename Stored<T>::Type*>(tensor.flat<T>().data());
-}
-template <typename T>
-typename Stored<T>::Type* NumbersOf(tensorflow::Tensor* tensor) {
-  return reinterpret_cast<typename Stored<T>::Type*>(tensor->flat<T>().data());
+inline void StoreRow(const float* from, uint16_t* to, int64_t count) {
+  int64_t i = 0;
+#if defined(__AVX512BF16__)
+  for (; i + 16 <= count; i += 16) {
+    const __m256bh rounded = _mm512_cvtneps_pbh(_mm512_loadu_ps(from + i));
+    std::memcpy(to + i, &rounded, 32);
+  }
+#endif
+  for (; i < count; i++) to[i] = Rounded(from[i]);
 }
 
-}  // namespace tunebook
+// Stores value(i) for i in [0, count). The values must not depend on each other.
+template <typename Value>
+inline void Fill(float* __restrict to, int64_t count, Value value) {
+#pragma omp simd
+  for (int64_t i = 0; i < count; i++) to[i] = value(i);
+}
 
-// Registers KERNEL<T> under NAME for both types.
-#define TUNEBOOK_KERNEL(NAME, KERNEL)                                                                                    \
-  REGISTER_KERNEL_BUILDER(Name(NAME).Device(tensorflow::DEVICE_CPU).TypeConstraint<float>("T"), KERNEL<float>);           \
-  REGISTER_KERNEL_BUILDER(Name(NAME).Device(tensorflow::DEVICE_CPU).TypeConstraint<tensorflow::bfloat16>("T"),            \
-                          KERNEL<tensorflow::bfloat16>)
+// bfloat16 goes through a block in the first-level cache: computed in one vector loop, rounded in another.
+template <typename Value>
+inline void Fill(uint16_t* __restrict to, int64_t count, Value value) {
+  constexpr int64_t kBlock = 128;
+  float block[kBlock];
+  int64_t from = 0;
+  for (; from + kBlock <= count; from += kBlock) {
+#pragma omp simd
+    for (int64_t i = 0; i < kBlock; i++) block[i] = value(from + i);
+    StoreRow(block, to + from, kBlock);
+  }
+  for (int64_t i = 0; i < count - from; i++) block[i] = value(from + i);
+  StoreRow(block, to + from, count - from);
+}
+
+}  // namespace

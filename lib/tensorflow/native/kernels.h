@@ -1,0 +1,105 @@
+// The interface between the inner loops (compiled once per instruction-set level, see level.cc) and the TensorFlow operations
+// that call them (ops.cc). Raw pointers and sizes only: the loops depend on no header of TensorFlow, Eigen or absl, so that any
+// C++17 compiler can build them for any instruction set.
+//
+// Numbers between two matrix products are float32 (`float`) or bfloat16 (`uint16_t`, the upper half of a float32). The arithmetic
+// is float32 throughout. Every function works on a range, so that the caller can divide the work among threads.
+#pragma once
+
+#include <cstdint>
+
+namespace tunebook {
+
+// Dropout as a function of seed and position: an element is kept if its hash is at least `threshold`.
+struct Dropout {
+  uint32_t key;        // Derived from the seed.
+  uint32_t threshold;  // rate * 2^32; 0 disables dropout.
+  float scale;         // 1 / (1 - rate), the factor of kept elements.
+};
+
+// Rows or elements [first, last).
+struct Range {
+  int64_t first, last;
+};
+
+struct AttentionShape {
+  int64_t tokens;         // Length of a row.
+  int64_t rows_per_text;  // heads * query tokens.
+};
+
+struct HeadsShape {
+  int64_t tokens, heads, width;
+};
+
+// Scalars of an AdamW step.
+struct AdamWScalars {
+  float learning_rate, epsilon;
+  float keep;                       // Factor of the parameter: 1 - learning rate * weight decay.
+  float first_decay, first_gain;    // Weights of the old average and of the gradient.
+  float second_decay, second_gain;  // The same for the squared gradient.
+};
+
+template <typename Number>
+struct TypedKernels {
+  // y = GELU(x + bias). x, y [rows, width]; bias [width].
+  void (*gelu)(const Number* x, const float* bias, Number* y, int64_t width, Range rows);
+
+  // Gradient of gelu. Adds the gradient by bias to dbias [width].
+  void (*gelu_gradient)(const Number* dy, const Number* x, const float* bias, Number* dx, float* dbias, int64_t width,
+                        Range rows);
+
+  // weights = softmax(scale * scores) over the first lengths[text] tokens of each row, used = dropout(weights).
+  // scores, weights, used [texts, heads, query tokens, tokens]; lengths [texts]; `used` may be null, then dropout is off;
+  // scratch [tokens, filled up to a multiple of 16].
+  void (*attention_weights)(const Number* scores, const int32_t* lengths, Dropout dropout, float scale, Number* weights,
+                            Number* used, AttentionShape shape, float* scratch, Range rows);
+
+  // Gradient by scores. scratch [tokens].
+  void (*attention_weights_gradient)(const Number* dused, const Number* weights, Dropout dropout, float scale,
+                                     Number* dscores, int64_t tokens, float* scratch, Range rows);
+
+  // sum = a + dropout(b + bias); y = layer norm of sum. a, sum, y [rows, width]; b [rows, width];
+  // statistics [rows, 2]: mean and 1 / standard deviation.
+  void (*residual_layer_norm)(const float* a, const Number* b, const float* bias, const float* scale, const float* shift,
+                              Dropout dropout, float epsilon, float* y, float* sum, float* statistics, int64_t width,
+                              Range rows);
+
+  // Gradients of residual_layer_norm. db may be null if it would equal da. Adds to dbias, dscale and dshift [width].
+  void (*residual_layer_norm_gradient)(const float* dy, const float* sum, const float* statistics, const float* scale,
+                                       Dropout dropout, float* da, Number* db, float* dbias, float* dscale, float* dshift,
+                                       int64_t width, Range rows);
+
+  // [texts * tokens, heads * width] + bias -> [texts, heads, tokens, width].
+  void (*split_heads)(const Number* x, const float* bias, Number* y, HeadsShape shape, Range rows);
+
+  // [texts, heads, tokens, width] -> [texts * tokens, heads * width]. Adds the sum over rows to `sum` [heads * width].
+  void (*join_heads)(const Number* x, Number* y, float* sum, HeadsShape shape, Range rows);
+
+  // Sum of squares, accumulated in float64.
+  double (*square_sum)(const Number* x, Range elements);
+
+  // AdamW step in place (Loshchilov and Hutter, 2019, arXiv:1711.05101).
+  void (*adamw)(float* parameter, float* first_moment, float* second_moment, const Number* gradient, AdamWScalars scalars,
+                Range elements);
+};
+
+struct Kernels {
+  const char* level;
+  TypedKernels<float> float32;
+  TypedKernels<uint16_t> bfloat16;
+
+  // y = dropout(x).
+  void (*dropout)(const float* x, Dropout dropout, float* y, Range elements);
+
+  // Sum of `count` bfloat16 arrays in float32.
+  void (*wide_sum)(const uint16_t* const* parts, int64_t count, float* sum, Range elements);
+};
+
+// The levels that this addon holds and this processor supports, best first, ended by null.
+const Kernels* const* SupportedKernels();
+
+// The level named by the environment variable TUNEBOOK_KERNEL_LEVEL, else the best one. Null: there is none, or the variable
+// says `none`. Chosen once per process.
+const Kernels* SelectedKernels();
+
+}  // namespace tunebook

@@ -1,0 +1,51 @@
+// Captures what is written to standard error while TensorFlow's library loads: it prints notices there that no setting turns off.
+// Does not link TensorFlow, since it must be there first. An addon of two functions: capture(), and release(), which returns the text.
+#include <node_api.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+
+namespace {
+
+FILE* file = nullptr;
+int saved = -1;
+
+// Without a temporary file nothing is captured, and the text is shown.
+napi_value Capture(napi_env, napi_callback_info) {
+  if (file != nullptr || (file = std::tmpfile()) == nullptr) return nullptr;
+  std::fflush(stderr);
+  saved = dup(STDERR_FILENO);
+  dup2(fileno(file), STDERR_FILENO);
+  return nullptr;
+}
+
+napi_value Release(napi_env env, napi_callback_info) {
+  std::string text;
+  if (file != nullptr) {
+    std::fflush(stderr);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    std::rewind(file);
+    char block[4096];
+    for (size_t count; (count = std::fread(block, 1, sizeof block, file)) > 0;) text.append(block, count);
+    std::fclose(file);
+    file = nullptr;
+  }
+  napi_value result = nullptr;
+  napi_create_string_utf8(env, text.data(), text.size(), &result);
+  return result;
+}
+
+napi_value Initialize(napi_env env, napi_value exports) {
+  const napi_property_descriptor properties[] = {
+      {"capture", nullptr, Capture, nullptr, nullptr, nullptr, napi_default, nullptr},
+      {"release", nullptr, Release, nullptr, nullptr, nullptr, napi_default, nullptr},
+  };
+  napi_define_properties(env, exports, 2, properties);
+  return exports;
+}
+
+}  // namespace
+
+NAPI_MODULE(stderr_capture, Initialize)

@@ -1,0 +1,165 @@
+// The project's kernels against the same layers composed of TensorFlow's kernels, at sizes that fill vectors and leave a rest.
+// kernel-levels.test.ts runs this file again at each instruction-set level.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Tensor } from '@tensorflow/tfjs';
+import { composedLayers } from 'tunebook/model/composed-layers.js';
+import { fusedLayers } from 'tunebook/model/fused-layers.js';
+import { fusedDropout, fusedSquareSum, kernelLevel, wideSum } from 'tunebook/tensorflow/fused-kernels.js';
+import { castTo, statelessNormal } from 'tunebook/tensorflow/kernels.js';
+import { binding, nativeType, tf } from 'tunebook/tensorflow/runtime.js';
+import { AdamW, type UpdateScalars } from 'tunebook/training/adamw.js';
+import { ResourceVariable } from 'tunebook/tensorflow/variables.js';
+import { relativeDifference } from '../checkout.js';
+
+const [batch, tokens, heads, dim, hidden] = [3, 37, 4, 300, 700];
+const rows = batch * tokens;
+
+let drawn = 0;
+const normal = (...shape: number[]): Tensor => tf.mul(statelessNormal(shape, tf.tensor1d([7, drawn++], 'int32')), 0.5);
+const numbers = (tensor: Tensor): Float32Array => castTo(tensor, 'float32').dataSync<'float32'>();
+
+/** A layer's output and its gradients by all inputs, for a fixed gradient of the output. */
+function forwardAndBackward(layer: (...inputs: Tensor[]) => Tensor, inputs: Tensor[], dy: Tensor): Float32Array[] {
+  return tf.tidy(() => {
+    const output = layer(...inputs);
+    // A block may return its products' precision, and takes gradients in it.
+    const upstream = nativeType(output) === binding.TF_FLOAT ? tf.clone(dy) : castTo(dy, 'bfloat16');
+    return [output, ...tf.grads(layer)(inputs, upstream)].map(numbers);
+  });
+}
+
+/** Largest differences, relative to the largest number: bfloat16 keeps 8 bits, and some numbers are rounded several times. */
+const tolerances = { float32: 1e-5, bfloat16: 0.03 } as const;
+
+function agree(
+  name: string,
+  layer: (layers: typeof fusedLayers) => (...inputs: Tensor[]) => Tensor,
+  inputs: Tensor[],
+  dy: Tensor,
+  tolerance: number,
+) {
+  const fused = forwardAndBackward(layer(fusedLayers), inputs, dy);
+  // Between blocks composed layers have float32 alone.
+  const wide = inputs.map((input) => castTo(input, 'float32'));
+  const composed = forwardAndBackward(layer(composedLayers), wide, dy);
+  composed.forEach((expected, i) => {
+    const difference = relativeDifference(fused[i]!, expected);
+    assert.ok(
+      difference < tolerance,
+      `${name}, ${i === 0 ? 'output' : `gradient ${i}`}: ${difference} at ${kernelLevel}`,
+    );
+  });
+}
+
+for (const precision of ['float32', 'bfloat16'] as const) {
+  test(`attention with padding, in ${precision}`, () => {
+    const lengths = tf.tensor1d([tokens, 16, 5], 'int32');
+    const options = { batch, heads, lengths, rate: 0, source: undefined, precision };
+    const weight = () => tf.div(normal(dim, dim), Math.sqrt(dim));
+    const inputs = [normal(rows, dim), weight(), normal(dim), weight(), weight(), normal(dim), weight()];
+    // The bias of the keys shifts all scores of a row and has a gradient of rounding errors: it is left out.
+    const keyBias = normal(dim);
+    agree(
+      'attention',
+      (layers) => (x, queryWeight, queryBias, keyWeight, valueWeight, valueBias, outWeight) =>
+        layers.attention(
+          x,
+          x,
+          {
+            query: { weight: queryWeight, bias: queryBias },
+            key: { weight: keyWeight, bias: keyBias },
+            value: { weight: valueWeight, bias: valueBias },
+          },
+          outWeight,
+          options,
+        ),
+      inputs,
+      normal(rows, dim),
+      tolerances[precision],
+    );
+  });
+
+  test(`feed-forward block, in ${precision}`, () => {
+    const inputs = [normal(rows, dim), tf.div(normal(hidden, dim), 8), normal(hidden), tf.div(normal(dim, hidden), 8)];
+    agree(
+      'feed-forward',
+      (layers) => (x, inner, bias, outer) => layers.feedForward(x, { weight: inner, bias: bias }, outer, precision),
+      inputs,
+      normal(rows, dim),
+      tolerances[precision],
+    );
+  });
+
+  test(`residual connection with layer norm, in ${precision}`, () => {
+    const b = castTo(normal(rows, dim), precision);
+    const inputs = [normal(rows, dim), b, normal(dim), normal(dim), normal(dim)];
+    agree(
+      'layer norm',
+      (layers) => (a, b, bias, scale, shift) =>
+        layers.residualLayerNorm(a, b, { bias: bias, scale: scale, shift: shift, epsilon: 1e-12 }, 0, undefined),
+      inputs,
+      normal(rows, dim),
+      tolerances[precision],
+    );
+  });
+}
+
+test('dropout keeps what a hash of seed and position says', () => {
+  const hash = (x: number): number => {
+    x = Math.imul(x ^ (x >>> 16), 0x7feb352d);
+    x = Math.imul(x ^ (x >>> 15), 0x846ca68b);
+    return (x ^ (x >>> 16)) >>> 0;
+  };
+  const rate = 0.3;
+  const key = hash(3 ^ hash((5 + 0x9e3779b9) | 0));
+  const found = fusedDropout(tf.ones([1001]), rate, tf.tensor1d([3, 5], 'int32')).dataSync();
+  const expected = Float32Array.from(found, (_, i) =>
+    hash(Math.imul(i, 0x9e3779b1) ^ key) >= Math.round(rate * 2 ** 32) ? 1 / (1 - rate) : 0,
+  );
+  assert.ok(relativeDifference(found, expected) < 1e-6);
+});
+
+test('sums of bfloat16 tensors and sums of squares are taken in float32', () => {
+  const [a, b] = [normal(10_007), normal(10_007)].map((tensor) => castTo(tensor, 'bfloat16')) as [Tensor, Tensor];
+  const [left, right] = [numbers(a), numbers(b)];
+  assert.deepEqual(
+    wideSum([a, b]).dataSync(),
+    left.map((value, i) => value + right[i]!),
+  );
+  for (const [tensor, values] of [
+    [a, left],
+    [castTo(a, 'float32'), left],
+  ] as const) {
+    const expected = values.reduce((sum, value) => sum + value * value, 0);
+    assert.ok(Math.abs(fusedSquareSum(tensor).dataSync()[0]! / expected - 1) < 1e-6);
+  }
+});
+
+for (const precision of ['float32', 'bfloat16'] as const)
+  test(`three AdamW steps with ${precision} gradients are those of TensorFlow's kernel`, () => {
+    const start = normal(1003);
+    const gradients = [1, 2, 3].map(() => castTo(normal(1003), precision));
+    const [fused, composed] = [true, false].map((fused) => {
+      const parameter = new ResourceVariable(start);
+      const optimizer = new AdamW(new Map([['a.weight', parameter]]), { weightDecay: 0.1, fused });
+      for (const gradient of gradients)
+        tf.tidy(() => {
+          const scalars: UpdateScalars = {
+            learningRate: tf.scalar(1e-3),
+            factor: tf.scalar(0.5),
+            finite: tf.scalar(true, 'bool'),
+            ...optimizer.corrections(),
+          };
+          optimizer.apply(new Map([['a.weight', gradient]]), scalars);
+          optimizer.applied(1e-3);
+        });
+      const values = parameter.data().slice();
+      optimizer.dispose();
+      parameter.dispose();
+      return values;
+    });
+    const before = numbers(start);
+    const change = (values: Float32Array) => values.map((value, i) => value - before[i]!);
+    assert.ok(relativeDifference(change(fused!), change(composed!)) < 1e-4);
+  });

@@ -1,0 +1,55 @@
+// The kernels at every instruction-set level that this processor supports, and without kernels: the level is chosen once per
+// process, so each has its own.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import path from 'node:path';
+import { test } from 'node:test';
+import { kernelLevel, kernelLevels } from 'tunebook/tensorflow/fused-kernels.js';
+import { root } from '../checkout.js';
+
+/** Runs Node with a level. */
+function node(level: string, ...argv: string[]) {
+  // A test process that finds this variable reports to its parent.
+  const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
+  return spawnSync(process.execPath, argv, {
+    cwd: root,
+    encoding: 'utf8',
+    env: { ...environment, TUNEBOOK_KERNEL_LEVEL: level },
+  });
+}
+
+const describeEngine = `
+  const { describeEngine, engineOf } = await import('tunebook/model/model.js');
+  const { kernelLevel } = await import('tunebook/tensorflow/fused-kernels.js');
+  console.log(kernelLevel, describeEngine(engineOf({ precision: 'float32' })));`;
+
+const { supported } = kernelLevels()!;
+
+test('the best level is selected', () =>
+  assert.equal(kernelLevel, process.env['TUNEBOOK_KERNEL_LEVEL'] ?? supported[0]));
+
+const tests = ['tensorflow/fused-kernels', 'model/parity'].map((name) =>
+  path.join(root, 'test/dist', `${name}.test.js`),
+);
+for (const level of supported.filter((level) => level !== kernelLevel))
+  test(`at level ${level} results are those of the composed layers and of PyTorch`, () => {
+    assert.equal(node(level, '-e', describeEngine).stdout, `${level} graph, float32\n`);
+    const { status, stdout } = node(level, '--test', ...tests);
+    assert.equal(status, 0, stdout);
+  });
+
+test('without kernels the layers are composed, and the engine says that it is slower', () => {
+  const { stdout, stderr } = node('none', '-e', describeEngine);
+  assert.deepEqual([stdout, stderr], ['undefined graph, float32, without fused kernels (slower)\n', '']);
+});
+
+test('an unsupported level is rejected with those that are supported', () => {
+  const { status, stderr } = node('x86-64-v9', '-e', describeEngine);
+  assert.equal(status, 1);
+  assert.ok(
+    stderr.includes(
+      `TUNEBOOK_KERNEL_LEVEL is 'x86-64-v9'; this processor supports ${[...supported, 'none'].join(', ')}.`,
+    ),
+    stderr,
+  );
+});
