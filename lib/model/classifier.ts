@@ -17,6 +17,7 @@ import {
   checkEncoder,
   engineOf,
   parameterValues,
+  notesOnLength,
   readModelFolder,
   readWeights,
   type Engine,
@@ -99,15 +100,22 @@ function orderOfClasses(stored: string[], wanted: string[]): number[] | 'others'
  * @param options.labels class names; default: the ones in config.json, for a base model negative and positive
  * @param options.seed of the fresh head's weights, default 42
  * @param options.layers default: the ones that are best here
+ * @param options.maxLength tokens that texts will be cut to; `notes` says so if the model takes fewer
  * @throws ModelFormatError when a file is missing or does not fit
  */
 export function loadClassifier(
   folder: string,
-  { labels, seed = 42, layers, ...engine }: { labels?: string[]; seed?: number; layers?: Layers } & EngineOptions = {},
+  {
+    labels,
+    seed = 42,
+    layers,
+    maxLength,
+    ...engine
+  }: { labels?: string[]; seed?: number; layers?: Layers; maxLength?: number } & EngineOptions = {},
 ): Classifier {
   const { json, config, stored } = readModelFolder(folder);
   const { classifier: headName } = families[config.model_type];
-  const notes: string[] = [];
+  const notes = notesOnLength(maxLength, config);
   const wanted = labels ?? labelNames(config);
   const leaveAside = () => {
     for (const kind of ['weight', 'bias']) stored.delete(`${headName}.${kind}`);

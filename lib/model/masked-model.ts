@@ -11,6 +11,7 @@ import {
   checkEncoder,
   engineOf,
   parameterValues,
+  notesOnLength,
   readModelFolder,
   type EngineOptions,
   type Model,
@@ -34,11 +35,17 @@ export interface MaskedModel extends Model {
  * @param options how it is computed, see EngineOptions
  * @param options.seed of the fresh head's weights, default 42
  * @param options.layers default: the ones that are best here
+ * @param options.maxLength tokens that texts will be cut to; `notes` says so if the model takes fewer
  * @throws ModelFormatError when a file is missing or does not fit
  */
 export function loadMaskedModel(
   folder: string,
-  { seed = 42, layers, ...engine }: { seed?: number; layers?: Layers } & EngineOptions = {},
+  {
+    seed = 42,
+    layers,
+    maxLength,
+    ...engine
+  }: { seed?: number; layers?: Layers; maxLength?: number } & EngineOptions = {},
 ): MaskedModel {
   const { config, stored } = readModelFolder(folder);
   const { transform, vocabularyBias } = families[config.model_type];
@@ -48,7 +55,7 @@ export function loadMaskedModel(
     if (name === 'vocab_projector.weight' || name.startsWith(decoder)) stored.delete(name);
   const { parameters, fresh } = buildParameters(config, maskedLanguageModelShapes(config), stored, seed);
   checkEncoder(folder, config, parameters, fresh);
-  const notes: string[] = [];
+  const notes = notesOnLength(maxLength, config);
   if (fresh.length > 0)
     notes.push(
       `The model has no head that guesses words: ${fresh.join(', ')} are fresh, and what it guesses at first is chance.`,

@@ -9,7 +9,7 @@ import { backend, tf } from '../tensorflow/runtime.js';
 import { ResourceVariable } from '../tensorflow/variables.js';
 import type { EncodedBatch } from '../text/batches.js';
 import { composedLayers } from './composed-layers.js';
-import { ModelFormatError, parseConfig, type EncoderConfig } from './config.js';
+import { maxTokens, ModelFormatError, parseConfig, type EncoderConfig } from './config.js';
 import { layersFor, type Weights } from './encoder.js';
 import { families, layerOf } from './families.js';
 import type { Layers } from './layers.js';
@@ -159,6 +159,19 @@ export function engineOf(
   const fused = hasFusedKernels && !jitCompile;
   return { precision, eager, jitCompile, fused, layers: layers ?? (fused ? layersFor(precision) : composedLayers) };
 }
+
+/**
+ * The note for a maximum sequence length that the model cannot take; tokenizers clamp it.
+ * @param maxLength wanted, in tokens
+ * @param config the encoder's
+ * @returns none, or one note
+ */
+export const notesOnLength = (maxLength: number | undefined, config: EncoderConfig): string[] =>
+  maxLength !== undefined && maxLength > maxTokens(config)
+    ? [
+        `The model takes at most ${maxTokens(config)} tokens: texts are cut to these, not to ${maxLength} (--max-length).`,
+      ]
+    : [];
 
 /**
  * An engine in a few words, for summaries.

@@ -11,6 +11,7 @@ export const keyNumbersType = 'application/vnd.tunebook.key-numbers+json';
 /** One figure, and how far another run may be from it. */
 export interface KeyNumber {
   name: string;
+  /** NaN if the figure is undefined for these reviews, such as the ROC AUC of more than two classes. */
   value: number;
   /** The largest difference from the committed value that counts as the same. */
   tolerance: number;
@@ -19,19 +20,26 @@ export interface KeyNumber {
 }
 
 const written = (value: number) =>
-  Number.isInteger(value) ? String(value) : Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3);
+  Number.isNaN(value)
+    ? 'undefined'
+    : Number.isInteger(value)
+      ? String(value)
+      : Math.abs(value) >= 100
+        ? value.toFixed(0)
+        : value.toPrecision(3);
 
 /**
- * Shows the figures, each with what may differ.
- * @throws RangeError for a figure that is no number, or a name that comes twice
+ * Shows the figures, each with its tolerance. Undefined figures are shown as such and not kept: if the committed notebook has
+ * them, comparing reports that they are missing.
+ * @throws RangeError for an infinite figure, or a name that occurs twice
  */
 export function showKeyNumbers(numbers: KeyNumber[]): void {
   for (const { name, value } of numbers)
-    if (!Number.isFinite(value)) throw new RangeError(`The key number '${name}' is ${value}.`);
+    if (Math.abs(value) === Infinity) throw new RangeError(`The key number '${name}' is ${value}.`);
   if (new Set(numbers.map(({ name }) => name)).size < numbers.length)
     throw new RangeError('Two key numbers have the same name.');
   show({
-    [keyNumbersType]: { numbers },
+    [keyNumbersType]: { numbers: numbers.filter(({ value }) => !Number.isNaN(value)) },
     ...tableBundle(
       numbers.map(({ name, value, tolerance }) => ({
         'key number': name,

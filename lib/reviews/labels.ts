@@ -16,11 +16,14 @@ export interface Classes {
 /** Of texts that nobody has judged. */
 export const noClasses: Classes = { names: ['text'], numberOf: {}, partial: false };
 
-/** What can be a label, as text; empty for what cannot: nothing, lists. */
+/**
+ * A label as text; empty for what cannot be one: nothing, lists. Whole numbers lose their decimals, since pandas writes the label
+ * 5 as 5.0 as soon as one row of the column has none.
+ */
 export function labelText(value: unknown): string {
   if (!['string', 'number', 'boolean', 'bigint'].includes(typeof value)) return '';
   const text = String(value).trim();
-  return text === 'NaN' ? '' : text;
+  return text === 'NaN' ? '' : text.replace(/^([+-]?\d+)\.0+$/, '$1');
 }
 
 /**
@@ -36,7 +39,7 @@ export function parseLabelMapping(text: string): Classes {
     const [, values, name] = /^\s*(.+?)\s*->\s*(.+?)\s*$/.exec(part) ?? [];
     if (!values || !name) throw wrong(`has a part that names no class: '${part.trim()}'`);
     if (!classes.names.includes(name)) classes.names.push(name);
-    for (const value of values.split(',').map((value) => value.trim())) {
+    for (const value of values.split(',').map(labelText)) {
       if (value in classes.numberOf) throw wrong(`names ${value} twice`);
       classes.numberOf[value] = classes.names.indexOf(name);
     }
@@ -48,7 +51,7 @@ export function parseLabelMapping(text: string): Classes {
 /** Classes that a data set names: its column holds their numbers, or their names. */
 export function namedClasses(names: string[]): Classes {
   const byNumber = names.map((_, number) => [String(number), number]);
-  const byName = names.map((name, number) => [name, number]);
+  const byName = names.map((name, number) => [labelText(name), number]);
   return {
     names,
     numberOf: Object.fromEntries([...byName, ...byNumber]) as Record<string, number>,

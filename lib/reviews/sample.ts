@@ -8,7 +8,7 @@ import { seededRandom, shuffle } from '../text/random.js';
 import { columnsOf, describeDropped, reviewsOfRows, ReviewsError, type Review } from './review.js';
 import { groupBy } from './group.js';
 import { chunksOfFiles, readChunks, type FileChunk, type RowFile } from './row-file.js';
-import type { ReviewSource } from './source.js';
+import { labelsOf, type ReviewSource } from './source.js';
 import { reviewTable, type ReviewTable } from './table.js';
 
 /** Rows read for each that is wanted. */
@@ -111,11 +111,27 @@ export async function sampleReviews(
     const reviews = await sampleSplit(source, source.splits[split]!, wanted, { random, stratify });
     for (const review of reviews) drawn.push({ ...review, split });
   }
-  if (drawn.length === 0)
-    throw new ReviewsError(
-      `No row of ${source.name} can be used: ${describeDropped(source.dropped)}. ${source.reading.labelColumn === undefined ? `Is '${source.reading.textColumns.join(', ')}' the right column?` : `Are '${source.reading.textColumns.join(', ')}' and '${source.reading.labelColumn}' the right columns?`}`,
-    );
+  if (drawn.length === 0) throw await noReviews(source);
   return reviewTable(drawn, source.labelNames);
+}
+
+/** Labels that an error lists. */
+const mostListed = 10;
+
+/** The error for a source without a usable row: what was left out, and what to check. */
+async function noReviews(source: ReviewSource): Promise<ReviewsError> {
+  const { textColumns, labelColumn, classes } = source.reading;
+  const columns = textColumns.join(', ');
+  const message = `No row of ${source.name} can be used: ${describeDropped(source.dropped)}.`;
+  if (labelColumn === undefined) return new ReviewsError(`${message} Is '${columns}' the right column?`);
+  if (source.dropped.unmappedLabel === 0)
+    return new ReviewsError(`${message} Are '${columns}' and '${labelColumn}' the right columns?`);
+  const found = await labelsOf(source);
+  const listed = found.slice(0, mostListed).map((label) => `'${label}'`);
+  return new ReviewsError(
+    `${message} '${labelColumn}' holds ${listed.join(', ')}${found.length > mostListed ? ', …' : ''}; the label mapping names ` +
+      `${Object.keys(classes.numberOf).join(', ')}. Name the labels as they are: --label-mapping '${found[0]} -> negative; …'.`,
+  );
 }
 
 /**

@@ -104,6 +104,13 @@ async function valuesOf(files: RowFile[], column: string): Promise<Set<string>> 
   return values;
 }
 
+/**
+ * The labels of a source, as they stand in its files, sorted; of large sources those of an even choice of rows.
+ * @param source with a label column
+ */
+export const labelsOf = async ({ splits, reading: { labelColumn } }: ReviewSource): Promise<string[]> =>
+  [...(await valuesOf(Object.values(splits).flat(), labelColumn!))].sort();
+
 async function complete(
   name: string,
   splits: ReviewSource['splits'],

@@ -1,6 +1,7 @@
 /** What a run leaves behind: the model with its card, the metrics, figures and report. */
 import fs from 'node:fs';
 import path from 'node:path';
+import { maxTokens, parseConfig } from '../model/config.js';
 import { readTokenizer, writeTokenizer } from '../text/tokenizer.js';
 import type { RunEnvironment } from './environment.js';
 import type { Job } from './job.js';
@@ -18,6 +19,8 @@ export function keepTokenizer(run: RunFolder, folder: string): string {
   const kept = run.of('tokenizer');
   fs.mkdirSync(kept, { recursive: true });
   writeTokenizer(readTokenizer(folder), kept);
+  // It says how long a text the model takes.
+  fs.copyFileSync(path.join(folder, 'config.json'), path.join(kept, 'config.json'));
   return kept;
 }
 
@@ -34,7 +37,16 @@ export async function keepResult(
   fs.rmSync(aside, { recursive: true, force: true });
   save(aside);
   const environment = run.read<RunEnvironment>('environment.json')!;
-  fs.writeFileSync(path.join(aside, 'README.md'), modelCard(run.settings!, metrics, environment));
+  const config = parseConfig(
+    JSON.parse(fs.readFileSync(path.join(aside, 'config.json'), 'utf8')) as Record<string, unknown>,
+  );
+  const { settings } = run.settings!;
+  // The card states the length that was used.
+  const used = { ...settings, maxLength: Math.min(settings.maxLength, maxTokens(config)) };
+  fs.writeFileSync(
+    path.join(aside, 'README.md'),
+    modelCard({ ...run.settings!, settings: used }, metrics, environment),
+  );
   fs.rmSync(run.of('model'), { recursive: true, force: true });
   fs.renameSync(aside, run.of('model'));
   run.write('metrics.json', metrics);

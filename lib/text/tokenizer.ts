@@ -5,7 +5,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import * as tokenizers from '@huggingface/tokenizers';
-import { ModelFormatError } from '../model/config.js';
+import { maxTokens, ModelFormatError, parseConfig } from '../model/config.js';
 import { wordPieceTokenizer } from './word-piece.js';
 
 /** What is used of the package, whose own types name files that it does not ship. */
@@ -19,8 +19,10 @@ const HuggingFaceTokenizer = tokenizers.Tokenizer as unknown as new (
 
 /** Makes token ids of texts. */
 export interface Tokenizer {
-  /** Token ids with the opening and the closing one, cut to `maxLength` tokens (default 512). */
+  /** Token ids with the opening and the closing one, cut to `maxLength` tokens (default 512), and at most to `maxTokens`. */
   encode(text: string, maxLength?: number): Int32Array;
+  /** The longest text that the model takes, in tokens; Infinity if the folder has no config.json. */
+  maxTokens: number;
   /** The pieces of a text as they stand in the vocabulary, the opening and the closing one included. */
   tokens(text: string): string[];
 }
@@ -151,18 +153,26 @@ const encodeBeginning =
     }
   };
 
+function maxTokensOf(folder: string): number {
+  const file = path.join(folder, 'config.json');
+  if (!fs.existsSync(file)) return Infinity;
+  return maxTokens(parseConfig(JSON.parse(fs.readFileSync(file, 'utf8')) as Record<string, unknown>, file));
+}
+
 /**
  * Loads the tokenizer of a local Hugging Face folder; nothing is fetched.
- * @throws ModelFormatError when there is neither tokenizer.json nor vocab.txt
+ * @throws ModelFormatError when there is neither tokenizer.json nor vocab.txt, or config.json is of an unsupported model
  */
 export function loadTokenizer(folder: string): Tokenizer {
   const { tokenizer: definition, config } = readTokenizer(folder);
   // The padding and cutting of its maker's own use are no business of ours.
   const tokenizer = new HuggingFaceTokenizer({ ...definition, truncation: null, padding: null }, config);
   const encode = looksAtWords(definition) ? encodeWords(tokenizer) : encodeBeginning(tokenizer);
+  const most = maxTokensOf(folder);
   return {
     // A lone surrogate is no character; UTF-8 has no place for it.
-    encode: (text, maxLength = 512) => encode(text.toWellFormed(), maxLength),
+    encode: (text, maxLength = 512) => encode(text.toWellFormed(), Math.min(maxLength, most)),
+    maxTokens: most,
     tokens: (text) => tokenizer.encode(text.toWellFormed()).tokens,
   };
 }

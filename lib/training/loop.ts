@@ -124,16 +124,18 @@ export interface RanksOption {
 }
 
 /**
- * Gives all ranks the chief's weights.
- * @param resumeFrom what the chief goes on from; the others' does not matter
- * @returns what all go on from; the folder is the chief's
+ * Gives all ranks the chief's weights and the chief's checkpoint.
+ * @param model whose parameters are copied
+ * @param ranks that train together
+ * @param resumeFrom the chief's checkpoint; the others' is ignored
+ * @returns the chief's checkpoint
  */
 export function beginTogether(
-  { parameters }: Pick<Model, 'parameters'>,
+  model: Pick<Model, 'parameters'>,
   ranks: Ranks,
   resumeFrom: Checkpoint | undefined,
 ): Checkpoint | undefined {
-  ranks.copyFromChief([...parameters.values()]);
+  ranks.copyFromChief([...model.parameters.values()]);
   return ranks.fromChief(resumeFrom) ?? undefined;
 }
 

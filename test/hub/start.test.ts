@@ -24,6 +24,9 @@ async function start(
   child.stdout.on('data', (data) => (output += String(data)));
   child.stderr.on('data', (data) => (output += String(data)));
   const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  // The command names its folder below runs/ in the checkout.
+  const [notebook] = /runs\S+finetune\.ipynb/.exec(output) ?? [];
+  if (notebook) fs.rmSync(path.dirname(path.resolve(notebook)), { recursive: true });
   return { status, output };
 }
 
@@ -56,7 +59,25 @@ test('npm start with the names of the original runs to the end and downloads onl
   const whole = bodies.filter(({ range }) => range === undefined).map(({ path }) => path.split('/').at(-1));
   assert.deepEqual(whole, ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'model.safetensors', 'README.md']);
   assert.ok(bodies.filter(({ range }) => range !== undefined).every(({ path }) => path.endsWith('.parquet')));
-  fs.rmSync(path.dirname(path.resolve(root, /Report +(\S+)/.exec(output)![1]!)), { recursive: true });
+});
+
+test('npm start runs to its end with five classes and texts longer than the model takes', async () => {
+  const file = path.join(temporary, 'stars.jsonl');
+  const words = ['terrible', 'poor', 'average', 'good', 'wonderful'];
+  const rows = Array.from({ length: 100 }, (_, i) =>
+    JSON.stringify({
+      rating: (i % 5) + 1,
+      title: `${words[i % 5]} thing ${i}`,
+      text: 'I have used it '.repeat(1 + (i % 7)),
+    }),
+  );
+  fs.writeFileSync(file, rows.join('\n'));
+  const { status, output } = await start(
+    ['--dataset', file, '--text-columns', 'title,text', '--max-steps', '2', '--max-length', '1024'],
+    {},
+  );
+  assert.equal(status, 0, output);
+  assert.match(output, /Held-out accuracy .*, 20 reviews\)/);
 });
 
 test('a name that does not exist and a flag that cannot be end the command with what to do', async () => {

@@ -93,7 +93,8 @@ for (const [name, expected] of Object.entries(family)) {
 }
 
 test('a bare encoder says what is new; a head of three classes is left aside for two', () => {
-  const bare = loadClassifier(path.join(fixtures, 'minilm'));
+  const bare = loadClassifier(path.join(fixtures, 'minilm'), { maxLength: 1024 });
+  assert.match(bare.notes.join(), /takes at most 24 tokens: texts are cut to these, not to 1024 \(--max-length\)\./);
   assert.match(bare.notes.join(), /Freshly initialised, to be learnt: classifier\.weight, classifier\.bias/);
   bare.dispose();
   const finbert = loadClassifier(path.join(fixtures, 'finbert'), { labels: ['negative', 'positive'] });

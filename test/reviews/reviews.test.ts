@@ -81,6 +81,32 @@ test('what cannot be read is refused in words', async () => {
   await assert.rejects(readReviews('nowhere.csv'), /There is no file nowhere\.csv/);
 });
 
+test('a label that pandas wrote with decimals is the whole number, in files and in mappings', async () => {
+  const labelMapping = '1,2.0 -> negative; 4,5 -> positive';
+  const set = await readReviews(write('floats.csv', 'text,stars\nbad,1.0\npoor,2\ngood,5.0\nnone,\nmiddle,3.0\n'), {
+    labelColumn: 'stars',
+    labelMapping,
+  });
+  assert.deepEqual(
+    reviewsOf(set.table).map(({ label }) => label),
+    [0, 0, 1],
+  );
+  const unmapped = await readReviews(write('classes.csv', 'text,stars\nbad,1.0\ngood,10.0\n'), {
+    labelColumn: 'stars',
+  });
+  assert.deepEqual(unmapped.labelNames, ['1', '10']);
+});
+
+test('a mapping that names no label of the column is rejected with the labels of the column', async () => {
+  await assert.rejects(
+    readReviews(write('words.csv', 'text,stars\na,5.0 out of 5\nb,1.5 out of 5\n'), {
+      labelColumn: 'stars',
+      labelMapping: '1 -> negative; 5 -> positive',
+    }),
+    /2 with a label that the mapping leaves out\. 'stars' holds '1\.5 out of 5', '5\.0 out of 5'; the label mapping names 1, 5\./,
+  );
+});
+
 test('the split is stratified, seeded, and keeps copies of a text on one side', () => {
   const reviews = reviewsOf(embeddedTable);
   const copies = [

@@ -43,6 +43,12 @@ test("words remembered change nothing: the same tokens as transformers.js's toke
     assert.deepEqual([...tokenizer.encode(text, 512)], whole.encode(text), JSON.stringify(text));
 });
 
+test('texts are cut to what the model takes, whatever is asked for', () => {
+  const tokenizer = loadTokenizer(embeddedModel);
+  assert.equal(tokenizer.maxTokens, 512);
+  assert.equal(tokenizer.encode('great '.repeat(1200), 1024).length, 512);
+});
+
 test('a folder without a tokenizer is refused in words', () => {
   assert.throws(() => loadTokenizer(fixtures), /neither tokenizer\.json nor vocab\.txt/);
 });
