@@ -259,7 +259,7 @@ export const schema = z.object({
 
   precision: described(z.enum(['auto', 'float32', 'bfloat16', 'float16']).default('auto'), {
     group: 'Engine',
-    description: 'of matrix products: float32, bfloat16, float16, or auto for what the device does well',
+    description: 'of matrix products: float32, bfloat16, float16, or auto for the fastest one, as measured',
     allowed: 'auto, float32, bfloat16 or float16',
   }),
   eager: described(flag.default(false), {

@@ -77,7 +77,7 @@ export function createClassifier(
   { seed = 42, layers, ...engine }: { seed?: number; layers?: Layers } & EngineOptions = {},
 ): Classifier {
   const { parameters } = buildParameters(config, shapesOf(config), new Map(), seed);
-  return assemble(config, parameters, engineOf(engine, layers), [], true);
+  return assemble(config, parameters, engineOf(engine, config, layers), [], true);
 }
 
 /**
@@ -145,7 +145,7 @@ export function loadClassifier(
   if (fresh.length > 0) notes.push(`Freshly initialised, to be learnt: ${fresh.join(', ')}.`);
   const unused = [...stored.keys()].filter((name) => !parameters.has(name));
   if (unused.length > 0) notes.push(`Left aside, since they belong to another task: ${unused.join(', ')}.`);
-  return assemble(config, parameters, engineOf(engine, layers), notes, fresh.includes(`${headName}.weight`));
+  return assemble(config, parameters, engineOf(engine, config, layers), notes, fresh.includes(`${headName}.weight`));
 }
 
 /**

@@ -3,6 +3,8 @@
  * family's base model. BERT and RoBERTa are DistilBERT with more: token types, a pooler, other numbers (Devlin et al.,
  * 2018, arXiv:1810.04805; Liu et al., 2019, arXiv:1907.11692).
  */
+import fs from 'node:fs';
+import path from 'node:path';
 
 /** `model_type` of config.json, of those that are known here. */
 export type ModelType = 'distilbert' | 'bert' | 'roberta' | 'xlm-roberta';
@@ -127,6 +129,15 @@ export function parseConfig(json: Record<string, unknown>, where = 'config.json'
       `${where} has ${nameOf('dim')} ${config.dim}, which its ${config.n_heads} heads (${nameOf('n_heads')}) do not divide.`,
     );
   return config;
+}
+
+/**
+ * Reads config.json of a model's folder.
+ * @throws ModelFormatError see parseConfig
+ */
+export function readModelConfig(folder: string): EncoderConfig {
+  const file = path.join(folder, 'config.json');
+  return parseConfig(JSON.parse(fs.readFileSync(file, 'utf8')) as Record<string, unknown>, file);
 }
 
 /**

@@ -64,7 +64,7 @@ export function loadMaskedModel(
   if (unused.length > 0) notes.push(`Left aside, since they belong to another task: ${unused.join(', ')}.`);
   const dispose = () => parameters.forEach((parameter) => parameter.dispose());
   const freshHead = fresh.includes(`${transform}.weight`);
-  return { config, parameters, engine: engineOf(engine, layers), freshHead, notes, dispose };
+  return { config, parameters, engine: engineOf(engine, config, layers), freshHead, notes, dispose };
 }
 
 /**

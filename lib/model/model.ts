@@ -4,7 +4,12 @@ import path from 'node:path';
 import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs';
 import { hasFusedKernels } from '../tensorflow/fused-kernels.js';
 import { castTo, statelessNormal } from '../tensorflow/kernels.js';
-import { precisionOf, type Precision, type PrecisionSetting } from '../tensorflow/precision.js';
+import {
+  choosePrecision,
+  type PrecisionChoice,
+  type PrecisionSetting,
+  type ProductShape,
+} from '../tensorflow/precision.js';
 import { backend, tf } from '../tensorflow/runtime.js';
 import { ResourceVariable } from '../tensorflow/variables.js';
 import type { EncodedBatch } from '../text/batches.js';
@@ -17,8 +22,8 @@ import { readSafetensorsFolder, type StoredTensor } from './safetensors.js';
 
 /** How a model is computed. */
 export interface EngineOptions {
-  /** Of the products with weights; parameters and all else are float32. @default 'auto', what is best here */
-  precision?: PrecisionSetting;
+  /** Of matrix products; parameters and all else are float32. @default 'auto', the fastest one for the model's widths */
+  precision?: PrecisionSetting | PrecisionChoice;
   /** Kernel by kernel from JavaScript, as the code reads, not as one captured graph. @default false */
   eager?: boolean;
   /** Has XLA compile the captured graphs. @default false */
@@ -26,8 +31,7 @@ export interface EngineOptions {
 }
 
 /** How a model is computed, `auto` decided. */
-export interface Engine {
-  precision: Precision;
+export interface Engine extends PrecisionChoice {
   eager: boolean;
   jitCompile: boolean;
   /** Which making of the parts. */
@@ -145,19 +149,24 @@ export function checkEncoder(
 }
 
 /**
- * Decides how a model is computed: the precision that the device does well, and the project's own kernels on a processor,
- * unless XLA compiles.
+ * Decides how a model is computed: the precision, and the project's own kernels where they are, unless XLA compiles.
  * @param options see EngineOptions
+ * @param shape the model's widths
  * @param layers default: the ones that are best here
  */
 export function engineOf(
   { precision: wanted = 'auto', eager = false, jitCompile = false }: EngineOptions = {},
+  shape?: ProductShape,
   layers?: Layers,
 ): Engine {
-  const precision = precisionOf(wanted);
+  const choice = typeof wanted === 'string' ? choosePrecision(wanted, shape) : wanted;
   // XLA knows TensorFlow's kernels and not the project's own.
   const fused = hasFusedKernels && !jitCompile;
-  return { precision, eager, jitCompile, fused, layers: layers ?? (fused ? layersFor(precision) : composedLayers) };
+  return {
+    ...choice,
+    ...{ eager, jitCompile, fused },
+    layers: layers ?? (fused ? layersFor(choice.precision) : composedLayers),
+  };
 }
 
 /**
@@ -177,8 +186,9 @@ export const notesOnLength = (maxLength: number | undefined, config: EncoderConf
  * An engine in a few words, for summaries.
  * @param engine of a model
  */
-export const describeEngine = ({ precision, eager, jitCompile }: Engine): string =>
+export const describeEngine = ({ precision, reason, eager, jitCompile }: Engine): string =>
   `${eager ? 'eager' : jitCompile ? 'graph compiled by XLA' : 'graph'}, ${precision}` +
+  (reason === undefined ? '' : `; measured: ${reason}`) +
   (hasFusedKernels || backend.isUsingGpuDevice ? '' : ', without fused kernels (slower)');
 
 /**

@@ -25,7 +25,7 @@ async function adaptRank(job: Job): Promise<EndOfTraining> {
   const { run, settings, sources, journal, checkpoint, download, note, ranks } = job;
   const { source, split, labelled } = await runReviews(job, { ...download, labelsOptional: true });
   const encoded = await encodeRows(job, source, split);
-  const { folder, tokenizerFolder, train: trainSet, validation, test } = encoded;
+  const { folder, precision, tokenizerFolder, train: trainSet, validation, test } = encoded;
   const rows = countRows(encoded);
   journal.write('data', { name: source.name, rows });
   const dropped = describeDropped(source.dropped);
@@ -36,7 +36,7 @@ async function adaptRank(job: Job): Promise<EndOfTraining> {
 
   let loaded: MaskedModel | undefined;
   try {
-    const model = (loaded = loadMaskedModel(folder, settings));
+    const model = (loaded = loadMaskedModel(folder, { ...settings, precision }));
     if (!checkpoint) model.notes.forEach(note);
     agreeOn(job, model, {
       'the texts to read': trainSet,

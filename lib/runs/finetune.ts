@@ -32,7 +32,7 @@ async function finetuneRank(job: Job): Promise<EndOfTraining> {
   const { settings, sources, checkpoint, download, journal, note, ranks } = job;
   const { source, split } = await runReviews(job, download);
   const encoded = await encodeRows(job, source, split);
-  const { folder, tokenizerFolder, test: testSet } = encoded;
+  const { folder, precision, tokenizerFolder, test: testSet } = encoded;
   let { train: trainSet, validation } = encoded;
   const chosen = trainingArguments(settings);
   if (settings.overfitBatches > 0 && !(trainSet instanceof ReviewStream)) {
@@ -55,7 +55,7 @@ async function finetuneRank(job: Job): Promise<EndOfTraining> {
 
   let classifier: Classifier | undefined;
   try {
-    classifier = loadClassifier(folder, { ...settings, labels: source.labelNames });
+    classifier = loadClassifier(folder, { ...settings, precision, labels: source.labelNames });
     const model = classifier;
     if (!checkpoint) model.notes.forEach(note);
     agreeOn(job, model, {

@@ -1,7 +1,7 @@
 /** What a run leaves behind: the model with its card, the metrics, figures and report. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { maxTokens, parseConfig } from '../model/config.js';
+import { maxTokens, readModelConfig } from '../model/config.js';
 import { readTokenizer, writeTokenizer } from '../text/tokenizer.js';
 import type { RunEnvironment } from './environment.js';
 import type { Job } from './job.js';
@@ -37,12 +37,9 @@ export async function keepResult(
   fs.rmSync(aside, { recursive: true, force: true });
   save(aside);
   const environment = run.read<RunEnvironment>('environment.json')!;
-  const config = parseConfig(
-    JSON.parse(fs.readFileSync(path.join(aside, 'config.json'), 'utf8')) as Record<string, unknown>,
-  );
   const { settings } = run.settings!;
   // The card states the length that was used.
-  const used = { ...settings, maxLength: Math.min(settings.maxLength, maxTokens(config)) };
+  const used = { ...settings, maxLength: Math.min(settings.maxLength, maxTokens(readModelConfig(aside))) };
   fs.writeFileSync(
     path.join(aside, 'README.md'),
     modelCard({ ...run.settings!, settings: used }, metrics, environment),

@@ -2,8 +2,11 @@
 import { hash } from 'node:crypto';
 import { fetchModel } from '../hub/model.js';
 import { describeEngine, type Model } from '../model/model.js';
+import { readModelConfig } from '../model/config.js';
 import type { ReviewSource } from '../reviews/source.js';
 import type { ReviewSplit } from '../reviews/split.js';
+import { describeDevice } from '../tensorflow/device.js';
+import { choosePrecision, type PrecisionChoice } from '../tensorflow/precision.js';
 import type { EncodedReviews } from '../text/batches.js';
 import { encodeReviews } from '../text/encode.js';
 import { ReviewStream } from '../text/stream.js';
@@ -19,15 +22,35 @@ export interface Rows {
   test: EncodedReviews;
 }
 
+/** A run's choice of precision, kept for when it is resumed: another precision would be another run. */
+const precisionFile = 'precision.json';
+
+/**
+ * The precision of a run, the same on all ranks: the chief's choice, or what the run was begun with.
+ * @param modelFolder whose widths decide which precision is fastest
+ */
+function precisionOfRun({ run, settings, ranks }: Job, modelFolder: string): PrecisionChoice {
+  const choose = (): PrecisionChoice => {
+    const { kind } = describeDevice();
+    const before = run.read<{ setting: string; device: string; choice: PrecisionChoice }>(precisionFile);
+    if (before?.setting === settings.precision && before.device === kind) return before.choice;
+    const choice = choosePrecision(settings.precision, readModelConfig(modelFolder));
+    run.write(precisionFile, { setting: settings.precision, device: kind, choice });
+    return choice;
+  };
+  return ranks.fromChief(ranks.isChief ? choose() : { precision: 'float32' });
+}
+
 /**
  * Fetches the model and encodes a run's reviews with its tokenizer; those to learn from are streamed where the settings say so.
- * @returns the rows, the model's folder, and where the run keeps the tokenizer
+ * @returns the rows, the model's folder, its precision, and where the run keeps the tokenizer
  */
 export async function encodeRows(
-  { run, settings, sources, checkpoint, download, ranks }: Job,
+  job: Job,
   source: ReviewSource,
   split: ReviewSplit,
-): Promise<Rows & { folder: string; tokenizerFolder: string }> {
+): Promise<Rows & { folder: string; precision: PrecisionChoice; tokenizerFolder: string }> {
+  const { run, settings, sources, checkpoint, download, ranks } = job;
   // A checkpoint is a model with its tokenizer: nothing else need be fetched.
   const folder = checkpoint?.folder ?? (await fetchModel(sources.model, download)).folder;
   const tokenizerFolder = keepTokenizer(run, folder);
@@ -37,7 +60,7 @@ export async function encodeRows(
   const train = settings.streaming
     ? new ReviewStream(source, { ...settings, tokenizerFolder, without: [split.validation, split.test], ranks })
     : encoded('train');
-  return { folder, tokenizerFolder, train, validation, test };
+  return { folder, precision: precisionOfRun(job, folder), tokenizerFolder, train, validation, test };
 }
 
 /** How many rows there are of each kind. */

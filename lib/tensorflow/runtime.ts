@@ -129,6 +129,8 @@ function load(): typeof TensorFlow {
   try {
     const tfjs = path.dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json'));
     if (Number(logLevel) >= 2) stderr = require(path.join(tfjs, 'lib/napi-v8/stderr.node')) as StderrCapture;
+    // Node looks at standard error when it is first used, and must not see the capture's file: progress bars need a terminal.
+    void process.stderr;
     stderr?.capture();
     try {
       const tf = require('@tensorflow/tfjs-node-gpu') as typeof TensorFlow;

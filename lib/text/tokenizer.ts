@@ -5,7 +5,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import * as tokenizers from '@huggingface/tokenizers';
-import { maxTokens, ModelFormatError, parseConfig } from '../model/config.js';
+import { maxTokens, ModelFormatError, readModelConfig } from '../model/config.js';
 import { wordPieceTokenizer } from './word-piece.js';
 
 /** What is used of the package, whose own types name files that it does not ship. */
@@ -153,11 +153,8 @@ const encodeBeginning =
     }
   };
 
-function maxTokensOf(folder: string): number {
-  const file = path.join(folder, 'config.json');
-  if (!fs.existsSync(file)) return Infinity;
-  return maxTokens(parseConfig(JSON.parse(fs.readFileSync(file, 'utf8')) as Record<string, unknown>, file));
-}
+const maxTokensOf = (folder: string): number =>
+  fs.existsSync(path.join(folder, 'config.json')) ? maxTokens(readModelConfig(folder)) : Infinity;
 
 /**
  * Loads the tokenizer of a local Hugging Face folder; nothing is fetched.

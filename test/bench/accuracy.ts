@@ -45,7 +45,7 @@ for (const { reviews, labels, epochs, train, validation, test } of sets) {
   console.log(`${reviews}: bag of words ${percent(bagOfWords)}`);
   const encode = (table: tunebook.ReviewTable) => tunebook.encodeReviews(tokenizer, table, 128);
   const [trainSet, testSet] = [encode(train), encode(test)];
-  for (const precision of new Set(['float32', tunebook.bestPrecision()] as const)) {
+  for (const precision of new Set(['float32', tunebook.precisionOf('auto')] as const)) {
     const model = tunebook.loadClassifier(embeddedModel, { labels, precision });
     const trained = await tunebook.train(
       model,

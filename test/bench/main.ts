@@ -12,7 +12,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeDevice } from 'tunebook/tensorflow/device.js';
 import { castTo, matMul } from 'tunebook/tensorflow/kernels.js';
-import { bestPrecision, type Precision } from 'tunebook/tensorflow/precision.js';
+import { precisionOf, type Precision } from 'tunebook/tensorflow/precision.js';
 import { tf } from 'tunebook/tensorflow/runtime.js';
 import { root } from '../checkout.js';
 import { findPyTorch } from './pytorch-environment.js';
@@ -30,7 +30,7 @@ const { values: options } = parseArgs({
 });
 const device = describeDevice();
 const onGpu = device.kind === 'GPU';
-const best = bestPrecision();
+const best = precisionOf('auto');
 
 const works: Work[] = (['train', 'infer'] as const).flatMap((mode) => [
   { mode, rows: 'fixed', batch: 8, steps: mode === 'train' ? 4 : 12, rounds: 5 },

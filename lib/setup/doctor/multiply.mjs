@@ -40,13 +40,15 @@ async function measure() {
   const { tf } = await compiled('runtime.js');
   const { describeDevice } = await compiled('device.js');
   const { castTo, matMul } = await compiled('kernels.js');
-  const { bestPrecision } = await compiled('precision.js');
+  const { candidatePrecisions, fastestPrecision, measureProductRates } = await compiled('precision.js');
   const [a, b] = [matrix(1), matrix(2)];
   const expected = cornerOfProduct(a, b);
   const largest = Math.max(...expected.map(Math.abs));
+  /** @type {(keyof typeof tolerances)[]} */
+  const candidates = candidatePrecisions();
   /** @type {{ precision: string, gigaflops: number, wrongBy: number, tolerance: number }[]} */
   const products = [];
-  for (const precision of /** @type {Set<keyof typeof tolerances>} */ (new Set(['float32', bestPrecision()]))) {
+  for (const precision of candidates) {
     const left = castTo(tf.tensor2d(a, [size, size]), precision);
     const right = castTo(tf.tensor2d(b, [size, size]), precision);
     // Reading the corner back waits for the product.
@@ -70,7 +72,11 @@ async function measure() {
       tolerance: tolerances[precision],
     });
   }
-  return { device: describeDevice(), products };
+  return {
+    device: describeDevice(),
+    products,
+    ...(candidates.length > 1 && { auto: fastestPrecision(measureProductRates(candidates)).precision }),
+  };
 }
 
 measure().then(

@@ -16,6 +16,7 @@ const seconds = 60;
  * @property {string} [error]
  * @property {{ kind: 'CPU' | 'GPU', name: string, threads: number, tensorflow: string }} device
  * @property {{ precision: string, gigaflops: number, wrongBy: number, tolerance: number }[]} products
+ * @property {string} [auto] the precision that the setting `auto` takes, if there is a choice
  */
 
 /** @param {string} error of the dynamic loader, or of Node */
@@ -46,7 +47,7 @@ export const product = {
         answer.timedOut ? 'Run it again when the machine is less busy.' : makeAgain(addonStep, addonFile),
       );
     /** @type {Measured} */
-    const { error, device, products } = JSON.parse(line);
+    const { error, device, products, auto } = JSON.parse(line);
     if (error) return loadFailure(error);
     const pinned = pinnedVersion(presentBuild() ?? 'cpu');
     if (device.tensorflow !== pinned)
@@ -63,9 +64,10 @@ export const product = {
           : 'Train in float32: export TUNEBOOK_PRECISION=float32',
       );
     const rates = products.map(({ precision, gigaflops }) => `${Math.round(gigaflops)} GFLOP/s in ${precision}`);
+    const choice = auto ? `; precision auto takes ${auto}` : '';
     const threads = device.kind === 'CPU' ? `, ${device.threads} threads` : '';
     return {
-      ...ok(`right, ${rates.join(', ')} (TensorFlow ${device.tensorflow}, ${device.name}${threads})`),
+      ...ok(`right, ${rates.join(', ')}${choice} (TensorFlow ${device.tensorflow}, ${device.name}${threads})`),
       device: device.kind,
     };
   },
