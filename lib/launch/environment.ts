@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
-import { isLoopback, loopbackLibrary } from '../tensorflow/addresses.js';
+import { isLoopback, loopbackLibrary, preloadVariable } from '../tensorflow/addresses.js';
 import { hostOf } from '../tensorflow/cluster-definition.js';
 
 /** A rank among those of its machine, and who they all are. */
@@ -40,7 +40,7 @@ const loopbackFile = () =>
 /** What keeps the servers of ranks that are all on one machine to it. */
 const keptToLoopback = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({
   NCCL_SOCKET_IFNAME: 'lo',
-  LD_PRELOAD: [loopbackFile(), environment['LD_PRELOAD']].filter(Boolean).join(':'),
+  [preloadVariable]: [loopbackFile(), environment[preloadVariable]].filter(Boolean).join(':'),
 });
 
 /**

@@ -4,13 +4,21 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { python, root, setupFolder, workFolder } from './paths.mjs';
+import { platform } from './platform.mjs';
 import { SetupError, run } from './run.mjs';
 
 /** @typedef {{ project: string, version: string, file: string, sha256: string, licence: string }} Source */
 
-/** @param {string} name key of data/sources.json @returns {Source[]} */
-export function sourcesOf(name) {
-  return JSON.parse(fs.readFileSync(path.join(root, 'data/sources.json'), 'utf8'))[name];
+/**
+ * The files of a source on a platform.
+ * @param {string} name key of data/sources.json
+ * @param {string} [on] a key of `platforms`. @default this machine's
+ * @returns {Source[]} empty if there is none for the platform
+ */
+export function sourcesOf(name, on = platform) {
+  /** @type {Source[] | Record<string, Source[]>} a list is of files that are the same on every platform */
+  const sources = JSON.parse(fs.readFileSync(path.join(root, 'data/sources.json'), 'utf8'))[name];
+  return Array.isArray(sources) ? sources : (sources[on] ?? []);
 }
 
 /** @param {string} file @returns {Promise<string>} */

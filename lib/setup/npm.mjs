@@ -7,6 +7,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { inPlace } from './downloads.mjs';
 import { workFolder } from './paths.mjs';
+import { installation } from './platform.mjs';
 import { SetupError, run } from './run.mjs';
 
 const pinned = {
@@ -29,7 +30,10 @@ function npmVersion() {
 export async function npmCommand() {
   const version = npmVersion();
   if (version === '')
-    throw new SetupError('npm is missing. Install it (Debian, Ubuntu: sudo apt-get install npm), then run it again.');
+    throw new SetupError(
+      'npm is missing.',
+      `Install it (${installation('npm', 'brew install node@24')}), then run it again.`,
+    );
   if (isNewEnough(version)) return ['npm'];
   const folder = path.join(workFolder, 'npm');
   const command = path.join(folder, 'package/bin/npm-cli.js');

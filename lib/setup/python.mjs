@@ -3,6 +3,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { python, root, venv } from './paths.mjs';
+import { installation } from './platform.mjs';
 import { run } from './run.mjs';
 import { hashFiles } from './steps.mjs';
 import { findPython } from './tools.mjs';
@@ -22,7 +23,7 @@ export const pythonEnvironment = {
     fs.rmSync(venv, { recursive: true, force: true });
     await run(base, ['-m', 'venv', venv], {
       what: 'Making .venv',
-      remedy: 'Debian, Ubuntu: sudo apt-get install python3-venv',
+      remedy: installation('python3-venv', 'brew install python'),
     });
     await run(
       python,

@@ -24,7 +24,16 @@ function holder() {
   }
 }
 
-const isProcess = (/** @type {number} */ id) => fs.existsSync(`/proc/${id}`);
+/** @param {number} id */
+function isProcess(id) {
+  try {
+    process.kill(id, 0);
+    return true;
+  } catch (error) {
+    // Another user's process cannot be signalled.
+    return /** @type {NodeJS.ErrnoException} */ (error).code === 'EPERM';
+  }
+}
 
 /** The process of a set-up that is under way, or 0. The lock of a process that is no more does not count. */
 export function setUpUnderWay() {

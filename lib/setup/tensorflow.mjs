@@ -8,6 +8,7 @@ import path from 'node:path';
 import { download, inPlace, sourcesOf, unpack } from './downloads.mjs';
 import { compileKernels, deservesAnotherTry, kernelFolder } from './kernels.mjs';
 import { addonPackage, root, tensorflowFolder } from './paths.mjs';
+import { linking, platform, platforms } from './platform.mjs';
 import { SetupError, run } from './run.mjs';
 import { filesUnder, hash, hashFiles } from './steps.mjs';
 import { compilerCommand } from './tools.mjs';
@@ -26,15 +27,21 @@ function listsGpu() {
 }
 
 /**
- * Which build this machine gets: TUNEBOOK_TENSORFLOW, else the GPU's where nvidia-smi lists one.
+ * The build for this machine: TUNEBOOK_TENSORFLOW, else the GPU's if this platform has one and nvidia-smi lists a GPU.
  * @returns {Kind}
- * @throws {SetupError} when TUNEBOOK_TENSORFLOW is neither
+ * @throws {SetupError} when TUNEBOOK_TENSORFLOW is neither, or gpu where there is no such build
  */
 export function tensorflowKind() {
-  const asked = process.env['TUNEBOOK_TENSORFLOW'];
-  if (asked === 'cpu' || asked === 'gpu') return asked;
-  if (asked) throw new SetupError(`TUNEBOOK_TENSORFLOW is '${asked}'; it takes cpu or gpu.`);
-  return listsGpu() ? 'gpu' : 'cpu';
+  const requested = process.env['TUNEBOOK_TENSORFLOW'];
+  const hasGpuBuild = sourcesOf('tensorflow-gpu').length > 0;
+  if (requested === 'gpu' && !hasGpuBuild)
+    throw new SetupError(
+      `TUNEBOOK_TENSORFLOW is 'gpu', and TensorFlow has no GPU build for ${platforms[/** @type {keyof typeof platforms} */ (platform)]}.`,
+      'Unset it or set it to cpu.',
+    );
+  if (requested === 'cpu' || requested === 'gpu') return requested;
+  if (requested) throw new SetupError(`TUNEBOOK_TENSORFLOW is '${requested}'; it takes cpu or gpu.`);
+  return hasGpuBuild && listsGpu() ? 'gpu' : 'cpu';
 }
 
 const runtime = () => path.join(tensorflowFolder, tensorflowKind());
@@ -51,7 +58,7 @@ export const tensorflowRuntime = {
   },
   fingerprint: () => runtimeFingerprint(tensorflowKind()),
   get makes() {
-    return [path.join(runtime(), 'tensorflow/libtensorflow.so')];
+    return Object.keys(linking.libraries).map((name) => path.join(runtime(), 'tensorflow', name));
   },
   async make() {
     /** @type {string[]} */
@@ -61,15 +68,13 @@ export const tensorflowRuntime = {
     await inPlace(runtime(), async (aside) => {
       for (const archive of archives)
         await unpack(archive, aside, [
-          'tensorflow/libtensorflow_cc.so.2',
-          'tensorflow/libtensorflow_framework.so.2',
+          ...Object.values(linking.libraries).map((file) => `tensorflow/${file}`),
           'tensorflow/include/*',
           'nvidia/*/lib/*',
           'nvidia/cuda_nvcc/*',
         ]);
       const libraries = path.join(aside, 'tensorflow');
-      fs.symlinkSync('libtensorflow_cc.so.2', path.join(libraries, 'libtensorflow.so'));
-      fs.symlinkSync('libtensorflow_framework.so.2', path.join(libraries, 'libtensorflow_framework.so'));
+      for (const [name, file] of Object.entries(linking.libraries)) fs.symlinkSync(file, path.join(libraries, name));
       const compiler = path.join(aside, 'nvidia/cuda_nvcc/bin/ptxas');
       if (fs.existsSync(compiler)) fs.chmodSync(compiler, 0o755);
     });
@@ -159,19 +164,20 @@ export const addon = {
         ),
         compile('what keeps ranks to their machine', [
           ...[...common, '-shared', path.join(root, kernelFolder, 'loopback.cc')],
-          ...['-o', path.basename(loopbackFile), '-ldl'],
+          ...['-o', path.basename(loopbackFile), ...(process.platform === 'linux' ? ['-ldl'] : [])],
         ]),
         compile('what captures standard error', [
-          ...[...common, ...node, '-shared', path.join(root, kernelFolder, 'stderr.cc')],
+          ...[...common, ...node, '-shared', ...linking.addonFlags, path.join(root, kernelFolder, 'stderr.cc')],
           ...['-o', path.basename(stderrFile)],
         ]),
       ]);
       await compile('the TensorFlow addon', [
         '-shared',
+        ...linking.addonFlags,
         ...[...bindings.map((name) => `${name}.o`), ...kernels],
         ...['-o', 'tfjs_binding.node', `-L${libraries}`, '-ltensorflow', '-ltensorflow_framework'],
         // Relative to the addon, so that a checkout may be moved.
-        `-Wl,-rpath,$ORIGIN/${path.join('..', fromAddon)}`,
+        `-Wl,-rpath,${linking.origin}/${path.join('..', fromAddon)}`,
       ]);
       for (const name of fs.readdirSync(aside)) if (/\.o(\.log)?$/.test(name)) fs.rmSync(path.join(aside, name));
     });

@@ -1,6 +1,7 @@
 // The tools that the machine itself must have: Node, Python with venv and pip, and a C++ compiler.
 // @ts-check
 import { spawnSync } from 'node:child_process';
+import { installation, platform, platforms } from './platform.mjs';
 import { SetupError } from './run.mjs';
 
 /** @param {string} command @param {string[]} argv */
@@ -24,21 +25,24 @@ export function findPython() {
   if (recent.length === 0)
     throw new SetupError(
       `No Python 3.10 or newer was found (looked for ${candidates.join(', ')}).`,
-      'Install it (Debian, Ubuntu: sudo apt-get install python3 python3-venv python3-pip), or name one in TUNEBOOK_PYTHON.',
+      `Install it (${installation('python3 python3-venv python3-pip', 'brew install python')}), or name one in TUNEBOOK_PYTHON.`,
     );
   const whole = recent.find((name) => answers(name, ['-c', 'import venv, ensurepip']));
   if (!whole)
     throw new SetupError(
       `${recent[0]} has no venv or no pip.`,
-      'Install them (Debian, Ubuntu: sudo apt-get install python3-venv python3-pip).',
+      `Install them (${installation('python3-venv python3-pip', 'brew install python')}).`,
     );
   return whole;
 }
 
-/** @throws {SetupError} when this is not Linux x64 */
+/** @throws {SetupError} when this platform is not supported */
 export function checkSystem() {
-  if (process.platform !== 'linux' || process.arch !== 'x64')
-    throw new SetupError(`Tunebook runs on Linux x64; this is ${process.platform} ${process.arch}.`);
+  if (!(platform in platforms))
+    throw new SetupError(
+      `Tunebook runs on ${Object.values(platforms).join(', ')}; this is ${process.platform} ${process.arch}.`,
+      'Use one of them, or a container or virtual machine of Linux.',
+    );
 }
 
 /** @throws {SetupError} when this Node is too old */
@@ -50,14 +54,14 @@ export function checkNode() {
     );
 }
 
-/** The C++ compilers that are looked for, in this order. */
-const compilers = ['g++', 'clang++', 'c++'];
+/** The C++ compilers that are looked for, in this order. macOS's TensorFlow is compiled with clang's C++ library, which g++ does not use. */
+const compilers = process.platform === 'darwin' ? ['clang++', 'c++'] : ['g++', 'clang++', 'c++'];
 
 /** CXX, as make understands it, or nothing. @returns {string[]} */
 const namedCompiler = () => (process.env['CXX'] ?? '').split(' ').filter(Boolean);
 
 /**
- * The C++ compiler and its first arguments: CXX, else the first of g++, clang++ and c++.
+ * The C++ compiler and its first arguments: CXX, else the first of `compilers`.
  * @returns {[string, ...string[]]}
  * @throws {SetupError} when there is none
  */
@@ -74,7 +78,7 @@ export function compilerCommand() {
     );
   throw new SetupError(
     `No C++ compiler was found (looked for ${compilers.join(', ')}); it compiles the TensorFlow addon.`,
-    'Install one (Debian, Ubuntu: sudo apt-get install g++).',
+    `Install one (${installation('g++', 'xcode-select --install')}).`,
   );
 }
 

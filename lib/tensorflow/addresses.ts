@@ -37,9 +37,12 @@ export const isLoopback = (host: string) => host === 'localhost' || host === '::
 /** The library that has servers listen on loopback alone (native/loopback.cc), as `tunebook launch` preloads it. */
 export const loopbackLibrary = 'loopback.so';
 
+/** The environment variable that names libraries to load first. */
+export const preloadVariable = process.platform === 'darwin' ? 'DYLD_INSERT_LIBRARIES' : 'LD_PRELOAD';
+
 /** Whether all ranks are on this machine, and their servers kept to it. */
 const isKeptToLoopback = ({ tasks }: Pick<ClusterDefinition, 'tasks'>): boolean =>
-  (process.env['LD_PRELOAD'] ?? '').includes(loopbackLibrary) &&
+  (process.env[preloadVariable] ?? '').includes(loopbackLibrary) &&
   tasks.every(({ address }) => isLoopback(hostOf(address)));
 
 const remedy =

@@ -96,7 +96,10 @@ export class TensorFlowLoadError extends Error {
 /** What a failure to load the addon means, for the person who meets it. */
 export function loadError(cause: unknown): TensorFlowLoadError {
   const reason = cause instanceof Error ? cause.message : String(cause);
-  const missing = /(\S+\.so[\d.]*): cannot open shared object/.exec(reason)?.[1];
+  // Linux's loader and macOS's.
+  const [, onLinux, onMacos] =
+    /(\S+\.so[\d.]*): cannot open shared object|Library not loaded: (?:@rpath\/)?(\S+)/.exec(reason) ?? [];
+  const missing = onLinux ?? onMacos;
   return new TensorFlowLoadError(
     missing
       ? `TensorFlow's addon needs ${missing}, which is not where set-up put it. Run npm run setup.`

@@ -27,6 +27,72 @@ test('an unknown TensorFlow is refused with what it may be', () => {
   assert.match(stderr, /TUNEBOOK_TENSORFLOW is 'tpu'; it takes cpu or gpu/);
 });
 
+/** Runs code of set-up as if on another platform. @param platform as in data/sources.json */
+function on(platform: string, code: string, environment: Record<string, string> = {}): unknown {
+  const [system, arch] = platform.split('-');
+  const { stdout, stderr } = setup(
+    environment,
+    `Object.defineProperty(process, 'platform', { value: '${system}' });
+     Object.defineProperty(process, 'arch', { value: '${arch}' });
+     const { sourcesOf } = await import('./lib/setup/downloads.mjs');
+     const { linking } = await import('./lib/setup/platform.mjs');
+     const { checkSystem, compilerCommand } = await import('./lib/setup/tools.mjs');
+     const { tensorflowKind, tensorflowRuntime } = await import('./lib/setup/tensorflow.mjs');
+     const message = (action) => { try { return action() } catch (error) { return error.message } };
+     console.log(JSON.stringify(${code}));`,
+  );
+  assert.ok(stdout, stderr);
+  return JSON.parse(stdout);
+}
+
+test('each supported platform has its own build of the same TensorFlow, by the names that its loader takes', () => {
+  const sources = JSON.parse(fs.readFileSync(path.join(root, 'data/sources.json'), 'utf8')) as {
+    'tensorflow-cpu': Record<string, { version: string; file: string; sha256: string }[]>;
+  };
+  const builds = Object.entries(sources['tensorflow-cpu']);
+  assert.deepEqual(
+    builds.map(([platform, [{ version, file } = assert.fail()]]) => [platform, version, file.replace(/.*-cp311-/, '')]),
+    [
+      ['linux-x64', '2.21.0', 'manylinux_2_27_x86_64.whl'],
+      ['linux-arm64', '2.21.0', 'manylinux_2_27_aarch64.whl'],
+      ['darwin-arm64', '2.21.0', 'macosx_12_0_arm64.whl'],
+    ],
+  );
+  for (const [platform, files] of builds) {
+    const found = on(
+      platform,
+      `[checkSystem() ?? 'supported', sourcesOf('tensorflow-cpu'), sourcesOf('embedded-model').length, tensorflowRuntime.makes]`,
+    ) as [string, unknown, number, string[]];
+    const extension = platform.startsWith('darwin') ? 'dylib' : 'so';
+    assert.deepEqual(found.slice(0, 3), ['supported', files, 1]);
+    assert.deepEqual(
+      found[3].map((file) => path.basename(file)),
+      [`libtensorflow.${extension}`, `libtensorflow_framework.${extension}`],
+    );
+  }
+});
+
+test('another platform, and a GPU build where there is none, are rejected', () => {
+  assert.match(
+    String(on('win32-x64', 'message(checkSystem)')),
+    /runs on Linux x64, Linux arm64, macOS arm64; this is win32 x64\. Use one of them/,
+  );
+  for (const platform of ['linux-arm64', 'darwin-arm64'])
+    assert.match(
+      String(on(platform, 'message(tensorflowKind)', { TUNEBOOK_TENSORFLOW: 'gpu' })),
+      /TUNEBOOK_TENSORFLOW is 'gpu', and TensorFlow has no GPU build for (Linux|macOS) arm64\. Unset it/,
+    );
+});
+
+test("on macOS clang comes first, what is missing is installed by Apple's and Homebrew's commands", () => {
+  const empty = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-path-'));
+  assert.match(
+    String(on('darwin-arm64', 'message(compilerCommand)', { PATH: empty })),
+    /looked for clang\+\+, c\+\+\).*macOS: xcode-select --install/,
+  );
+  fs.rmdirSync(empty);
+});
+
 test('a missing compiler and a missing Python are named with the command that installs them', () => {
   const empty = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-path-'));
   const tools = "import * as tools from './lib/setup/tools.mjs';";

@@ -1,7 +1,9 @@
-// What the machine itself must have before anything can be set up: Linux, Node, npm, Python and a C++ compiler.
+// What the machine itself must have before anything can be set up: a supported system, Node, npm, Python and a C++ compiler.
 // @ts-check
+import os from 'node:os';
 import { isNewEnough } from '../npm.mjs';
 import { packages } from '../packages.mjs';
+import { platform, platforms } from '../platform.mjs';
 import { checkNode, checkSystem, compilerCommand, compilerVersion, findPython } from '../tools.mjs';
 import { pythonEnvironment } from '../python.mjs';
 import { SetupError } from '../run.mjs';
@@ -45,18 +47,25 @@ function glibc() {
   return report.header.glibcVersionRuntime;
 }
 
+/** macOS 12 has Darwin's version 21. @param {string} name */
+const macos = (name) =>
+  Number.parseInt(os.release()) >= 21
+    ? ok(`${name}, Darwin ${os.release()}`)
+    : failed(`${name}, Darwin ${os.release()}: TensorFlow's wheels need macOS 12 or newer.`, 'Update macOS.');
+
 /** @type {Check} */
 const system = {
   name: 'system',
-  about: 'Linux on x64, with the GNU C library',
+  about: 'Linux on x64 or arm64, with the GNU C library, or macOS on arm64',
   examine() {
     const looked = heeding(checkSystem);
-    if ('refusal' in looked)
-      return failed(looked.refusal.what, 'Use a Linux x64 machine, or a container or virtual machine of it.');
+    if ('refusal' in looked) return failed(looked.refusal.what, looked.refusal.remedy);
+    const name = platforms[/** @type {keyof typeof platforms} */ (platform)];
+    if (process.platform === 'darwin') return macos(name);
     const version = glibc();
-    if (version) return ok(`Linux x64, glibc ${version}`);
+    if (version) return ok(`${name}, glibc ${version}`);
     return failed(
-      "Linux x64 without the GNU C library, which TensorFlow's wheels need.",
+      `${name} without the GNU C library, which TensorFlow's wheels need.`,
       'Use a system with glibc 2.27 or newer, such as Debian or Ubuntu, in place of Alpine.',
     );
   },

@@ -19,7 +19,7 @@ import { makeAgain, setUp } from './remedies.mjs';
 
 /** Whether npm must have installed it. An optional package that says where it belongs is the native part of another. @param {Locked} entry */
 const belongsHere = ({ optional, os, cpu, libc = ['glibc'] }) =>
-  !optional || Boolean(os?.includes('linux') && cpu?.includes('x64') && libc.includes('glibc'));
+  !optional || Boolean(os?.includes(process.platform) && cpu?.includes(process.arch) && libc.includes('glibc'));
 
 /** @param {string} folder @returns {string | undefined} the version that is there */
 function installedVersion(folder) {

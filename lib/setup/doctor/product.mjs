@@ -21,7 +21,10 @@ const seconds = 60;
 
 /** @param {string} error of the dynamic loader, or of Node */
 function loadFailure(error) {
-  const missing = /(\S+\.so[\d.]*): cannot open shared object/.exec(error)?.[1];
+  // Linux's loader and macOS's.
+  const [, onLinux, onMacos] =
+    /(\S+\.so[\d.]*): cannot open shared object|Library not loaded: (?:@rpath\/)?(\S+)/.exec(error) ?? [];
+  const missing = onLinux ?? onMacos;
   const words = missing ? `it needs ${missing}, which is not found` : error.split('\n')[0];
   return failed(
     `TensorFlow's addon does not load: ${words}.`,

@@ -5,18 +5,14 @@ import path from 'node:path';
 import { sourcesOf } from '../downloads.mjs';
 import { failedCompiler, kernelLog } from '../kernels.mjs';
 import { root, tensorflowFolder } from '../paths.mjs';
+import { linking } from '../platform.mjs';
 import { madeFrom } from '../steps.mjs';
 import { addonFile, addonParts, addon as addonStep, tensorflowRuntime } from '../tensorflow.mjs';
 import { buildNames, presentBuild, wantedBuild } from './build.mjs';
 import { failed, ok, warning } from './finding.mjs';
 import { makeAgain, setUp } from './remedies.mjs';
 
-const files = [
-  'libtensorflow_cc.so.2',
-  'libtensorflow_framework.so.2',
-  'libtensorflow.so',
-  'libtensorflow_framework.so',
-];
+const files = [...Object.values(linking.libraries), ...Object.keys(linking.libraries)];
 
 /** The version that data/sources.json pins of a build. @param {import('../tensorflow.mjs').Kind} kind */
 export const pinnedVersion = (kind) => sourcesOf(`tensorflow-${kind}`)[0]?.version;

@@ -6,9 +6,11 @@
 
 #include <cstring>
 
-extern "C" int bind(int socket, const sockaddr* address, socklen_t length) {
-  using Bind = int (*)(int, const sockaddr*, socklen_t);
-  static const Bind next = reinterpret_cast<Bind>(dlsym(RTLD_NEXT, "bind"));
+namespace {
+
+using Bind = int (*)(int, const sockaddr*, socklen_t);
+
+int BindToLoopback(Bind next, int socket, const sockaddr* address, socklen_t length) {
   // A port of 0 is a client's, which must reach other machines.
   if (address->sa_family == AF_INET && length >= sizeof(sockaddr_in)) {
     sockaddr_in own;
@@ -30,3 +32,27 @@ extern "C" int bind(int socket, const sockaddr* address, socklen_t length) {
   }
   return next(socket, address, length);
 }
+
+}  // namespace
+
+#if defined(__APPLE__)
+
+// macOS binds each library's references to the library that was linked, so a function of the same name replaces nothing: the loader
+// replaces those that this section lists. References of this file itself stay.
+extern "C" int tunebook_bind(int socket, const sockaddr* address, socklen_t length) {
+  return BindToLoopback(bind, socket, address, length);
+}
+
+__attribute__((used, section("__DATA,__interpose"))) static const struct {
+  Bind replacement;
+  Bind replaced;
+} interposed = {tunebook_bind, bind};
+
+#else
+
+extern "C" int bind(int socket, const sockaddr* address, socklen_t length) {
+  static const Bind next = reinterpret_cast<Bind>(dlsym(RTLD_NEXT, "bind"));
+  return BindToLoopback(next, socket, address, length);
+}
+
+#endif

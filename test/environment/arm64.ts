@@ -1,0 +1,45 @@
+// `npm run test:arm64`: Tunebook on Linux arm64. Builds environment.Dockerfile for arm64, which is a complete set-up of a clean checkout,
+// and runs inside: the doctor, the tests of the kernels and against PyTorch's numbers, and a few training steps. On another processor
+// qemu emulates arm64 (apt-get install qemu-user-static binfmt-support), at a small fraction of the speed of a real machine. Needs root,
+// buildah and debootstrap.
+import { spawnSync } from 'node:child_process';
+import os from 'node:os';
+import { buildImage, ownArchitecture } from './image.js';
+
+/** What is run inside, in this order. */
+const checks = {
+  versions:
+    'uname -sm; node --version; npm --version; python3 --version; g++ --version | head -1; ldd --version | head -1',
+  doctor: 'npx tunebook doctor system node npm python compiler packages tensorflow addon embedded product',
+  tests: 'npm test -- kernel parity',
+  training:
+    'npx tunebook finetune --source embedded --max-steps 8 --max-train-samples 128 --rows 200 --run-folder /tmp/run',
+};
+
+const machine =
+  ownArchitecture === 'arm64'
+    ? (os.cpus()[0]?.model ?? 'arm64')
+    : `${spawnSync('qemu-aarch64-static', ['--version'], { encoding: 'utf8' }).stdout.split('\n')[0]} on ${os.cpus()[0]?.model}`;
+const image = buildImage('cpu', 'arm64');
+const took: [name: string, seconds: number][] = [
+  ['set-up (building the image; 0 for layers that are there)', image.seconds],
+];
+const failed: string[] = [];
+try {
+  for (const [name, command] of Object.entries(checks)) {
+    const started = performance.now();
+    try {
+      image.inside(command);
+    } catch (error) {
+      console.error(error instanceof Error ? error.message : error);
+      failed.push(name);
+    }
+    took.push([name, Math.round((performance.now() - started) / 1000)]);
+  }
+} finally {
+  image.close();
+}
+console.log(`\n${machine}, ${os.availableParallelism()} cores\n${image.description}`);
+for (const [name, seconds] of took)
+  console.log(`${failed.includes(name) ? 'FAILED' : 'passed'}  ${seconds} s  ${name}`);
+if (failed.length > 0) process.exitCode = 1;
