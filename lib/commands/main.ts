@@ -1,8 +1,8 @@
 /** The command line: `npx tunebook …`. Each command loads what it needs when it is called: --help needs no TensorFlow. */
-import { Command, CommanderError } from 'commander';
-import { exitCodeOf, exitCodes, wordsOf } from '../runs/exit-codes.js';
+import { Command } from 'commander';
 import type { LaunchOptions } from './launch.js';
 import type { NotebooksOptions } from './notebooks.js';
+import { reportError } from './report-error.js';
 import type { ScoreOptions } from './score.js';
 import type { ServeOptions } from './serve.js';
 import { withDashes } from './settings-flags.js';
@@ -176,9 +176,5 @@ program
 try {
   await program.parseAsync(withDashes(process.argv));
 } catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : exitCodes.refused;
-  else {
-    console.error(wordsOf(error));
-    process.exitCode = exitCodeOf(error);
-  }
+  reportError(error);
 }

@@ -23,6 +23,27 @@ function count(flag: string, value: string, least: number, most: number): number
   return number;
 }
 
+/** Why nothing can listen at an address, and what to do. */
+function listenError(error: unknown, host: string, port: number): unknown {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case 'EADDRINUSE':
+      return new SettingsError(
+        `Port ${port} of ${host} is in use by another process. Stop that, or name another port: --port ${port + 1}, or --port 0 for any that is free.`,
+      );
+    case 'EACCES':
+      return new SettingsError(
+        `This user may not listen at port ${port}: ports below 1024 are root's on most systems. Name a higher one: --port 8000.`,
+      );
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new SettingsError(
+        `--host is '${host}', which is no address of this machine. 127.0.0.1 is for this machine alone, 0.0.0.0 for all networks.`,
+      );
+    default:
+      return error;
+  }
+}
+
 const isLocal = (host: string) => ['127.0.0.1', '::1', 'localhost'].includes(host);
 
 /**
@@ -51,7 +72,9 @@ export async function serve(name: string | undefined, options: ServeOptions, pag
     ...(page && { page: folder }),
     version: path.basename(path.dirname(path.resolve(folder))),
   });
-  const address = await server.app.listen({ host: options.host, port });
+  const address = await server.app.listen({ host: options.host, port }).catch((error: unknown) => {
+    throw listenError(error, options.host, port);
+  });
   console.log(
     page
       ? `${folder} is to be seen at ${address}`

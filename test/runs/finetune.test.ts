@@ -353,20 +353,3 @@ test('settings from a file, the environment and flags; where each came from is s
   await refused(/is neither JSON nor YAML/, config_, { content: '{"epochs": ' });
   await refused(/must hold an object of settings/, config_, { content: '[1]' });
 });
-
-test('a model or reviews that cannot be had end the run with 3, and the newest run that is not over is gone on with', async () => {
-  const cwd = of('place');
-  fs.mkdirSync(cwd);
-  const missing = await tunebook(['finetune', '--dataset', 'nowhere.csv', '--model', of('model')], { cwd });
-  assert.deepEqual([missing.status, /There is no file nowhere\.csv/.test(missing.stderr)], [3, true], missing.stderr);
-  const column = await tunebook(['finetune', ...reviews, '--label_col', 'rating'], { cwd });
-  assert.deepEqual(
-    [column.status, /no column 'rating'\. It has: stars, title, content/.test(column.stderr)],
-    [3, true],
-  );
-  const runs = fs.readdirSync(path.join(cwd, 'runs')).sort();
-  assert.equal(runs.length, 2, 'each in a folder of its own');
-  const resumed = await tunebook(['finetune', '--resume'], { cwd });
-  assert.match(resumed.stdout, new RegExp(`Run runs/${runs[1]}`));
-  assert.equal(resumed.status, 3, 'the column is missing still');
-});

@@ -1,7 +1,9 @@
 // The scoring API over a real exported model: every protocol, broken requests by the thousand, overload, tokens, and a drain that loses nothing.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import http from 'node:http';
+import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -57,6 +59,19 @@ function near(found: unknown, expected: unknown): void {
     for (const [key, value] of Object.entries(expected)) near((found as Record<string, unknown>)[key], value);
   } else assert.equal(found, expected);
 }
+
+test('a port in use is refused with what to do', async () => {
+  const server = http.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const { status, stderr } = await tunebook(['serve', place, '--port', String(port)]);
+  server.close();
+  assert.equal(status, 2, stderr);
+  assert.equal(
+    stderr,
+    `Port ${port} of 127.0.0.1 is in use by another process. Stop that, or name another port: --port ${port + 1}, or --port 0 for any that is free.\n`,
+  );
+});
 
 test('each protocol: its requests and its answers', async () => {
   const server = await serve();
