@@ -168,7 +168,8 @@ test('SIGTERM and Ctrl-C write a checkpoint and say so by the exit code; a secon
   const { child, ended } = start(['finetune', ...long, '--run-folder', run, '--resume', '--json']);
   await says(child, '"kind":"start"');
   child.kill('SIGINT');
-  assert.deepEqual([(await ended).status, new RunFolder(run).status!.message], [130, 'ended at once by SIGINT']);
+  assert.deepEqual([(await ended).status, journal(run).at(-1)!['message']], [130, 'ended at once by SIGINT']);
+  assert.equal(new RunFolder(run).state, 'interrupted', 'as it was before');
 });
 
 test('a full disk is said, the last whole checkpoint is kept, and the run goes on when there is room', async (t) => {
@@ -336,7 +337,7 @@ test('settings from a file, the environment and flags; where each came from is s
     refused(/TUNEBOOK_WARMUP_RATIO is '1'; it must be a number of at least 0 and below 1\./, [], {
       env: { TUNEBOOK_WARMUP_RATIO: '1' },
     }),
-    refused(/no run in runs\/ that could be gone on with/, ['--resume']),
+    refused(/runs\/ holds no unfinished run of 'tunebook finetune' with a checkpoint/, ['--resume']),
     refused(/There is no run nothing\./, ['--resume', 'nothing']),
     refused(/is no run: it has no settings\.json/, ['--resume', of('model')]),
     refused(/The settings file .* cannot be read \(ENOENT\)/, ['--config', of('none.yaml')]),
