@@ -166,7 +166,11 @@ program
     (await import('./runs.js')).listRuns(runs, options),
   );
 
-// Listed here for --help; tunebook.mjs answers it, before set-up, and `doctor --help` says more.
+// These three are listed here for --help; tunebook.mjs runs them, and each has its own --help.
+program.command('start').description('Runs notebooks/finetune.ipynb headlessly, as npm start does.');
+
+program.command('lab').description('Opens JupyterLab with the notebooks, as npm run lab does.');
+
 program
   .command('doctor')
   .argument('[checks...]', 'some of them by name')

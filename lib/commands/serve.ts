@@ -1,5 +1,6 @@
 /** `tunebook serve RUN`: the scoring API of an exported model, on this machine alone unless told otherwise. */
 import path from 'node:path';
+import { onEndingSignal } from '../runs/signals.js';
 import { createServer } from '../serving/server.js';
 import { openSentimentModel } from '../serving/sentiment.js';
 import { SettingsError } from '../settings.js';
@@ -82,14 +83,13 @@ export async function serve(name: string | undefined, options: ServeOptions, pag
   );
   await new Promise<void>((resolve) => {
     let ending = false;
-    for (const signal of ['SIGINT', 'SIGTERM'] as const)
-      process.on(signal, () => {
-        // Whoever asks twice does not want to wait.
-        if (ending) process.exit(1);
-        ending = true;
-        console.log(`${signal}: what was accepted is answered, nothing new is taken.`);
-        resolve();
-      });
+    onEndingSignal((name) => {
+      // A second signal does not wait for answers.
+      if (ending) process.exit(1);
+      ending = true;
+      console.log(`${name}: what was accepted is answered, nothing new is taken.`);
+      resolve();
+    });
   });
   await server.drain();
   await model.dispose();

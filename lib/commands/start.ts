@@ -10,10 +10,11 @@ import type { DownloadProgress } from '../hub/download.js';
 import { fetchModel } from '../hub/model.js';
 import { isRepositoryName } from '../hub/repository.js';
 import { readModelConfig } from '../model/config.js';
-import { CellError, executeNotebook, InterruptedError, root } from '../notebook/execute.js';
+import { CellError, executeNotebook, root } from '../notebook/execute.js';
 import { describeDownload } from '../notebook/downloads.js';
 import { describeRecord, duration } from '../notebook/progress.js';
 import { isFileName, openReviews } from '../reviews/source.js';
+import { InterruptedError } from '../runs/exit-codes.js';
 import { newRunFolder } from '../runs/run-folder.js';
 import { percent } from '../runs/words.js';
 import {
@@ -204,7 +205,6 @@ Report             ${path.relative(process.cwd(), report)}`);
   reportError(error);
   if ((error instanceof CellError || error instanceof InterruptedError) && fs.existsSync(executed))
     console.error(`\nWhat was run so far: ${path.relative(process.cwd(), executed)}`);
-  if (error instanceof InterruptedError) process.exitCode = 130;
 } finally {
   clearInterval(timer);
 }

@@ -36,6 +36,17 @@ export const exitCodes = {
 
 export type EndingSignal = 'SIGHUP' | 'SIGINT' | 'SIGTERM';
 
+/** A signal ended the work before it was complete. */
+export class InterruptedError extends Error {
+  override name = 'InterruptedError';
+  constructor(
+    message: string,
+    readonly signal: EndingSignal,
+  ) {
+    super(message);
+  }
+}
+
 const isDiskFull = (error: unknown) => ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '');
 
 /** What is wrong with a file or folder that a command cannot use, by the system's code. */
@@ -66,6 +77,7 @@ export function exitCodeOf(error: unknown): number {
     return exitCodes.refused;
   if (error instanceof RankLostError) return exitCodes.rankLost;
   if (error instanceof RankFailedError) return error.exitCode;
+  if (error instanceof InterruptedError) return exitCodes[error.signal];
   if (error instanceof DiskFullError || isDiskFull(error)) return exitCodes.diskFull;
   if (error instanceof DivergedError) return exitCodes.diverged;
   if (isFileError(error)) return exitCodes.refused;
