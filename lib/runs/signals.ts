@@ -16,6 +16,8 @@ const sameRequest = 500;
 /** Milliseconds between two checks of whether npm has ended. */
 const watchInterval = 250;
 
+const ignore = () => {};
+
 type Listener = (name: EndingSignal) => void;
 const listeners = new Set<Listener>();
 let last: { name: EndingSignal; time: number } | undefined;
@@ -25,7 +27,8 @@ function receive(name: EndingSignal): void {
   // The signal may have ended npm as well, which is not a second request.
   clearInterval(watch);
   const time = performance.now();
-  if (last?.name === name && time - last.time < sameRequest) return;
+  // A terminal that closes is no second request either: it does so when a signal has ended npm or the shell in it.
+  if (last && (name === 'SIGHUP' || (last.name === name && time - last.time < sameRequest))) return;
   last = { name, time };
   for (const listener of [...listeners]) listener(name);
 }
@@ -36,6 +39,8 @@ function receive(name: EndingSignal): void {
  */
 export function onEndingSignal(listener: Listener): () => void {
   if (listeners.size === 0) for (const name of names) process.on(name, receive);
+  // Output that cannot be written, because its terminal has closed or its reader has ended, must not prevent a checkpoint.
+  for (const stream of [process.stdout, process.stderr]) if (!stream.listeners('error').includes(ignore)) stream.on('error', ignore);
   listeners.add(listener);
   return () => {
     listeners.delete(listener);
