@@ -40,7 +40,8 @@ function receive(name: EndingSignal): void {
 export function onEndingSignal(listener: Listener): () => void {
   if (listeners.size === 0) for (const name of names) process.on(name, receive);
   // Output that cannot be written, because its terminal has closed or its reader has ended, must not prevent a checkpoint.
-  for (const stream of [process.stdout, process.stderr]) if (!stream.listeners('error').includes(ignore)) stream.on('error', ignore);
+  for (const stream of [process.stdout, process.stderr])
+    if (!stream.listeners('error').includes(ignore)) stream.on('error', ignore);
   listeners.add(listener);
   return () => {
     listeners.delete(listener);
