@@ -18,12 +18,21 @@ export interface Ended {
 /** Environment of a scheduler that knows nothing of the hub and of tracking. */
 const bare = { HF_HUB_OFFLINE: '1', MLFLOW_TRACKING_URI: '', DISABLE_MLFLOW_INTEGRATION: '' };
 
-/** Starts `tunebook …`. @param options.npx as `npx tunebook …` in the checkout; the child is npx then */
+/**
+ * Starts `tunebook …`.
+ * @param options.npx as `npx tunebook …` in the checkout; the child is npx then
+ * @param options.inside a command that runs it, such as nsenter
+ */
 export function start(
   argv: string[],
-  { cwd, env = {}, npx = false }: { cwd?: string; env?: Record<string, string>; npx?: boolean } = {},
+  {
+    cwd,
+    env = {},
+    npx = false,
+    inside = [],
+  }: { cwd?: string; env?: Record<string, string>; npx?: boolean; inside?: string[] } = {},
 ): { child: ChildProcess; ended: Promise<Ended> } {
-  const [command, ...words] = npx ? ['npx', 'tunebook'] : [process.execPath, main];
+  const [command = '', ...words] = npx ? ['npx', 'tunebook'] : [...inside, process.execPath, main];
   const child = spawn(command, [...words, ...argv], {
     cwd: npx ? root : cwd,
     env: { ...process.env, ...bare, ...env },
