@@ -22,7 +22,12 @@ export async function openBrowser(): Promise<Browser> {
     args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
     timeout: 120_000,
     ...(!named && {
-      env: { ...process.env, LD_LIBRARY_PATH: path.join(folder, 'lib'), FONTCONFIG_PATH: folder },
+      env: {
+        ...process.env,
+        LD_LIBRARY_PATH: path.join(folder, 'lib'),
+        FONTCONFIG_PATH: folder,
+        XDG_CACHE_HOME: path.join(folder, 'cache'),
+      },
     }),
   });
 }
