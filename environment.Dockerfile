@@ -29,8 +29,9 @@ ENV TUNEBOOK_TENSORFLOW=${TENSORFLOW} \
     # What NVIDIA's container toolkit hands in when it is asked for GPUs.
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility \
-    # Debian's npm knows no npx of a project that overrides dependencies; set-up fetches a newer one, pinned.
-    PATH=/home/tunebook/tunebook/.tunebook/npm/bin:${PATH} \
+    # The command `tunebook` itself, which receives signals without npx between; and the npm that set-up fetches, pinned, because
+    # Debian's cannot read a project that overrides dependencies.
+    PATH=/home/tunebook/tunebook/node_modules/.bin:/home/tunebook/tunebook/.tunebook/npm/bin:${PATH} \
     PIP_NO_CACHE_DIR=1
 
 # From what changes seldom to what changes often: an edit of the project's code builds the last layer alone anew.
@@ -56,4 +57,4 @@ EXPOSE 8888
 # Signals reach the commands, and what they leave behind is collected.
 ENTRYPOINT ["tini", "--"]
 # Other machines reach it by the port that is published; JupyterLab prints the address with its token.
-CMD ["npm", "run", "lab", "--", "--ServerApp.ip=0.0.0.0", "--no-browser"]
+CMD ["tunebook", "lab", "--ServerApp.ip=0.0.0.0", "--no-browser"]

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { root } from '../notebook/execute.js';
+import { onEndingSignal } from '../runs/signals.js';
 
 const given = process.argv.slice(2);
 const defaults = [
@@ -18,5 +19,5 @@ const child = spawn(path.join(root, '.venv/bin/jupyter-lab'), [...defaults, ...g
   env: { ...process.env, JUPYTER_PREFER_ENV_PATH: '1' },
 });
 child.on('exit', (code) => (process.exitCode = code ?? 1));
-// Ctrl-C is JupyterLab's to answer.
-process.on('SIGINT', () => {});
+// JupyterLab answers Ctrl-C, which the terminal sends to both.
+onEndingSignal((name) => name !== 'SIGINT' && child.kill(name));

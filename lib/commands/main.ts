@@ -1,8 +1,8 @@
 /** The command line: `npx tunebook …`. Each command loads what it needs when it is called: --help needs no TensorFlow. */
-import { Command, CommanderError } from 'commander';
-import { exitCodeOf, exitCodes, wordsOf } from '../runs/exit-codes.js';
+import { Command } from 'commander';
 import type { LaunchOptions } from './launch.js';
 import type { NotebooksOptions } from './notebooks.js';
+import { reportError } from './report-error.js';
 import type { ScoreOptions } from './score.js';
 import type { ServeOptions } from './serve.js';
 import { withDashes } from './settings-flags.js';
@@ -166,7 +166,11 @@ program
     (await import('./runs.js')).listRuns(runs, options),
   );
 
-// Listed here for --help; tunebook.mjs answers it, before set-up, and `doctor --help` says more.
+// These three are listed here for --help; tunebook.mjs runs them, and each has its own --help.
+program.command('start').description('Runs notebooks/finetune.ipynb headlessly, as npm start does.');
+
+program.command('lab').description('Opens JupyterLab with the notebooks, as npm run lab does.');
+
 program
   .command('doctor')
   .argument('[checks...]', 'some of them by name')
@@ -176,9 +180,5 @@ program
 try {
   await program.parseAsync(withDashes(process.argv));
 } catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : exitCodes.refused;
-  else {
-    console.error(wordsOf(error));
-    process.exitCode = exitCodeOf(error);
-  }
+  reportError(error);
 }

@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import type { Builder } from 'junit-report-builder';
-import { CellError, executeNotebook, InterruptedError, root } from '../notebook/execute.js';
+import { CellError, executeNotebook, root } from '../notebook/execute.js';
 import { tableBundle } from '../notebook/html.js';
 import { duration } from '../notebook/progress.js';
 import {
@@ -16,6 +16,7 @@ import {
   readKeyNumbers,
   type ComparedNumber,
 } from '../notebook/review.js';
+import { InterruptedError } from '../runs/exit-codes.js';
 import { didYouMean, environmentLayer, SettingsError } from '../settings.js';
 
 /** What the command line says. */

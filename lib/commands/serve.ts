@@ -1,5 +1,6 @@
 /** `tunebook serve RUN`: the scoring API of an exported model, on this machine alone unless told otherwise. */
 import path from 'node:path';
+import { onEndingSignal } from '../runs/signals.js';
 import { createServer } from '../serving/server.js';
 import { openSentimentModel } from '../serving/sentiment.js';
 import { SettingsError } from '../settings.js';
@@ -21,6 +22,27 @@ function count(flag: string, value: string, least: number, most: number): number
   if (value.trim() === '' || !Number.isInteger(number) || number < least || number > most)
     throw new SettingsError(`${flag} is '${value}'; it must be a whole number from ${least} to ${most}.`);
   return number;
+}
+
+/** Why nothing can listen at an address, and what to do. */
+function listenError(error: unknown, host: string, port: number): unknown {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case 'EADDRINUSE':
+      return new SettingsError(
+        `Port ${port} of ${host} is in use by another process. Stop that, or name another port: --port ${port + 1}, or --port 0 for any that is free.`,
+      );
+    case 'EACCES':
+      return new SettingsError(
+        `This user may not listen at port ${port}: ports below 1024 are root's on most systems. Name a higher one: --port 8000.`,
+      );
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new SettingsError(
+        `--host is '${host}', which is no address of this machine. 127.0.0.1 is for this machine alone, 0.0.0.0 for all networks.`,
+      );
+    default:
+      return error;
+  }
 }
 
 const isLocal = (host: string) => ['127.0.0.1', '::1', 'localhost'].includes(host);
@@ -51,7 +73,9 @@ export async function serve(name: string | undefined, options: ServeOptions, pag
     ...(page && { page: folder }),
     version: path.basename(path.dirname(path.resolve(folder))),
   });
-  const address = await server.app.listen({ host: options.host, port });
+  const address = await server.app.listen({ host: options.host, port }).catch((error: unknown) => {
+    throw listenError(error, options.host, port);
+  });
   console.log(
     page
       ? `${folder} is to be seen at ${address}`
@@ -59,14 +83,13 @@ export async function serve(name: string | undefined, options: ServeOptions, pag
   );
   await new Promise<void>((resolve) => {
     let ending = false;
-    for (const signal of ['SIGINT', 'SIGTERM'] as const)
-      process.on(signal, () => {
-        // Whoever asks twice does not want to wait.
-        if (ending) process.exit(1);
-        ending = true;
-        console.log(`${signal}: what was accepted is answered, nothing new is taken.`);
-        resolve();
-      });
+    onEndingSignal((name) => {
+      // A second signal does not wait for answers.
+      if (ending) process.exit(1);
+      ending = true;
+      console.log(`${name}: what was accepted is answered, nothing new is taken.`);
+      resolve();
+    });
   });
   await server.drain();
   await model.dispose();

@@ -7,14 +7,28 @@ import path from 'node:path';
 import { SingleBar } from 'cli-progress';
 import { Command } from 'commander';
 import type { DownloadProgress } from '../hub/download.js';
-import { CellError, executeNotebook, InterruptedError, root } from '../notebook/execute.js';
+import { fetchModel } from '../hub/model.js';
+import { isRepositoryName } from '../hub/repository.js';
+import { readModelConfig } from '../model/config.js';
+import { CellError, executeNotebook, root } from '../notebook/execute.js';
 import { describeDownload } from '../notebook/downloads.js';
 import { describeRecord, duration } from '../notebook/progress.js';
+import { isFileName, openReviews } from '../reviews/source.js';
+import { InterruptedError } from '../runs/exit-codes.js';
+import { newRunFolder } from '../runs/run-folder.js';
 import { percent } from '../runs/words.js';
-import { describeSetting, environmentLayer, resolveSettings, settingsList, type SettingName } from '../settings.js';
+import {
+  describeSetting,
+  environmentLayer,
+  resolveSettings,
+  settingsList,
+  type SettingName,
+  type Settings,
+} from '../settings.js';
 import type { Interval } from '../training/metrics.js';
 import type { EndOfTraining, TrainingRecord } from '../training/loop.js';
 import { describeConfig } from './print-config.js';
+import { reportError } from './report-error.js';
 import { addSettings, flagOf, flagsLayer, withDashes } from './settings-flags.js';
 
 interface Summary {
@@ -48,8 +62,18 @@ function fromHere(value: string): string {
   return fs.existsSync(file) ? file : value;
 }
 
+/** Opens a model and reviews that lie on this machine, so that a wrong path or column is refused before the notebook starts. */
+async function checkInputs(settings: Settings): Promise<void> {
+  const [model, dataset] = [settings.model, settings.dataset].map((name) => name && fromHere(name));
+  if (model && model !== 'embedded') {
+    if (fs.existsSync(model)) readModelConfig(model);
+    else if (!isRepositoryName(model)) await fetchModel(model);
+  }
+  if (dataset && dataset !== 'embedded' && isFileName(dataset)) await openReviews(dataset, settings);
+}
+
 /** What the command line says, as the environment variables that the notebook reads. */
-function environmentOfFlags(): Record<string, string> {
+async function environmentOfFlags(): Promise<Record<string, string>> {
   const command = new Command('npm start --')
     .description('Fine-tunes a DistilBERT on reviews, as notebooks/finetune.ipynb does.')
     .addHelpText(
@@ -64,7 +88,7 @@ function environmentOfFlags(): Record<string, string> {
   const defaults = { source: 'embedded' } as const;
   addSettings(command, names, defaults);
   command.option('--print-config', 'shows every setting and where it came from, and does nothing else');
-  command.parse(withDashes(process.argv));
+  command.exitOverride().parse(withDashes(process.argv));
   const flags = flagsLayer(command);
   const environment = environmentLayer();
   // Refused here, before anything is started.
@@ -74,6 +98,7 @@ function environmentOfFlags(): Record<string, string> {
     console.log(describeConfig(names, resolved));
     process.exit(0);
   }
+  await checkInputs(resolved.settings);
   const values: Partial<Record<SettingName, unknown>> = {
     ...(environment.values.source === undefined && defaults),
     ...flags.values,
@@ -87,17 +112,17 @@ function environmentOfFlags(): Record<string, string> {
 }
 
 let flags: Record<string, string>;
+let runFolder: string;
 try {
-  flags = environmentOfFlags();
+  flags = await environmentOfFlags();
+  runFolder = newRunFolder(path.join(root, 'runs'));
 } catch (error) {
-  console.error((error as Error).message);
-  process.exit(2);
+  reportError(error);
+  process.exit();
 }
 
 const started = performance.now();
 const notebooks = path.join(root, 'notebooks');
-const runFolder = path.join(root, 'runs', new Date().toISOString().replace(/[:.]/g, '-').slice(0, 19));
-fs.mkdirSync(runFolder, { recursive: true });
 const executed = path.join(runFolder, 'finetune.ipynb');
 const report = path.join(runFolder, 'report.html');
 const journal = follow(path.join(runFolder, 'journal.jsonl'));
@@ -176,10 +201,10 @@ Report             ${path.relative(process.cwd(), report)}`);
   }
 } catch (error) {
   bar?.stop();
-  console.error(`\n${error instanceof Error ? error.message : String(error)}`);
+  console.error();
+  reportError(error);
   if ((error instanceof CellError || error instanceof InterruptedError) && fs.existsSync(executed))
     console.error(`\nWhat was run so far: ${path.relative(process.cwd(), executed)}`);
-  process.exitCode = error instanceof InterruptedError ? 130 : 1;
 } finally {
   clearInterval(timer);
 }

@@ -4,6 +4,7 @@
  * from its last checkpoint.
  */
 import { spawn } from 'node:child_process';
+import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Option, type Command } from 'commander';
@@ -30,6 +31,9 @@ import { mlflowOfEnvironment } from '../tracking/mlflow-client.js';
 import { configLayer } from './config-file.js';
 import { addSettings, flagOf, flagsLayer } from './settings-flags.js';
 import { settingsOf } from './training-command.js';
+
+/** The plan of a sweep, in its folder. */
+const sweepFile = 'sweep.json';
 
 const main = path.join(path.dirname(fileURLToPath(import.meta.url)), 'main.js');
 
@@ -89,39 +93,47 @@ const withoutGrid = (layer: ReturnType<typeof flagsLayer>, grid: Grid) => ({
   values: Object.fromEntries(Object.entries(layer.values).filter(([setting]) => !(setting in grid))),
 });
 
+const readSweep = (folder: RunFolder) => folder.read<Sweep>(sweepFile);
+
+/** Whether a run of a sweep has trained. Until then another sweep may take its place, such as the corrected one. */
+const hasTrained = (folder: RunFolder, { grid }: Sweep): boolean =>
+  combinationsOf(grid).some(({ name }) => new RunFolder(folder.of(name)).hasTrained);
+
+/** The newest sweep that has trained and is not through. */
+const newestUnfinished = () =>
+  findSweeps().findLast((folder) => {
+    const sweep = readSweep(folder)!;
+    return hasTrained(folder, sweep) && sweepResult(folder.folder, sweep).runs.some(({ metrics }) => !metrics);
+  });
+
 /** The sweep to run, and where: begun now, or gone on with. */
 function choose(command: Command, flags: Flags): { folder: RunFolder; sweep: Sweep } {
   const named = flags.runFolder ? new RunFolder(flags.runFolder) : undefined;
-  const there = named?.read<Sweep>('sweep.json');
+  const there = named && readSweep(named);
   if (flags.resume === undefined || (flags.resume === true && named && !there)) {
-    if (there)
+    if (there && hasTrained(named, there))
       throw new RunError(
-        `${named!.folder} holds a sweep already. Go on with it by --resume, or name another folder (--run-folder).`,
+        `${named.folder} holds a sweep already. Go on with it by --resume, or name another folder (--run-folder).`,
       );
     const sweep = plan(command, flags);
     return { folder: named ?? new RunFolder(newRunFolder('runs', 'sweep-')), sweep };
   }
-  const folder =
-    typeof flags.resume === 'string'
-      ? new RunFolder(flags.resume)
-      : (named ??
-        findSweeps().findLast((sweep) =>
-          sweepResult(sweep.folder, sweep.read<Sweep>('sweep.json')!).runs.some(({ metrics }) => !metrics),
-        ));
-  const sweep = folder?.read<Sweep>('sweep.json');
+  const folder = typeof flags.resume === 'string' ? new RunFolder(flags.resume) : (named ?? newestUnfinished());
+  const sweep = folder && readSweep(folder);
   if (!folder || !sweep)
     throw new RunError(
       folder
-        ? `${folder.folder} is no sweep: it has no sweep.json.`
+        ? `${folder.folder} is no sweep: it has no ${sweepFile}.`
         : 'There is no sweep in runs/ that is not through. Begin one: tunebook sweep --lr 1e-5,3e-5 --seed 1,2,3',
     );
   const { values } = flagsLayer(command);
   if (Object.keys(values).some((setting) => setting !== 'runFolder')) {
     const asked = plan(command, flags);
-    if (JSON.stringify([asked.grid, asked.argv]) !== JSON.stringify([sweep.grid, sweep.argv]))
-      throw new RunError(
-        `${folder.folder} was begun with other settings: ${[...sweep.argv, ...gridWords(sweep.grid)].join(' ')}. Say the same or nothing to go on with it, or begin another.`,
-      );
+    if (JSON.stringify([asked.grid, asked.argv]) === JSON.stringify([sweep.grid, sweep.argv])) return { folder, sweep };
+    if (!hasTrained(folder, sweep)) return { folder, sweep: asked };
+    throw new RunError(
+      `${folder.folder} was begun with other settings: ${[...sweep.argv, ...gridWords(sweep.grid)].join(' ')}. Say the same or nothing to go on with it, or begin another.`,
+    );
   }
   return { folder, sweep };
 }
@@ -188,7 +200,8 @@ export async function sweep(command: Command): Promise<void> {
     );
   const { folder, sweep } = choose(command, flags);
   mlflowOfEnvironment();
-  folder.write('sweep.json', sweep);
+  const existed = fs.existsSync(folder.folder);
+  folder.write(sweepFile, sweep);
   const json = flags.json ?? false;
   const say = (words: string) => (json ? console.error : console.log)(words);
   const combinations = combinationsOf(sweep.grid);
@@ -204,8 +217,13 @@ export async function sweep(command: Command): Promise<void> {
       return;
     }
     if (exitCode === exitCodes.refused || exitCode === exitCodes.data || exitCode === exitCodes.diskFull) {
-      say(`\nThis would end every run. When it is mended: tunebook sweep --resume ${folder.folder}`);
       process.exitCode = exitCode;
+      if (hasTrained(folder, sweep))
+        say(`\nThis would end every run. When it is mended: tunebook sweep --resume ${folder.folder}`);
+      else {
+        fs.rmSync(folder.of(sweepFile));
+        if (!existed) fs.rmdirSync(folder.folder);
+      }
       return;
     }
   }

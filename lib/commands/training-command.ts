@@ -1,7 +1,6 @@
 /** What the commands that train have in common: settings from all their places, ranks, a run's folder, output, and exit codes. */
 import { Command, Option } from 'commander';
 import { endTogether, joinForJob } from '../runs/cluster.js';
-import { exitCodeOf, wordsOf } from '../runs/exit-codes.js';
 import type { TrainingJob } from '../runs/job.js';
 import { isChanged, resumedSettings, runToResume } from '../runs/resume.js';
 import { newRunFolder, RunError, RunFolder, type RunCommand } from '../runs/run-folder.js';
@@ -19,6 +18,7 @@ import { mlflowOfEnvironment } from '../tracking/mlflow-client.js';
 import { configLayer } from './config-file.js';
 import { openOutput } from './output.js';
 import { describeConfig } from './print-config.js';
+import { reportError } from './report-error.js';
 import { addSettings, flagsLayer } from './settings-flags.js';
 
 interface Flags {
@@ -47,7 +47,7 @@ export function addTrainingFlags(command: Command, name: RunCommand): Command {
   run('--print-config', 'shows every setting and where it came from, and does nothing else');
   run(
     '--resume [run]',
-    'goes on from the newest whole checkpoint: of that run, of --run-folder, or of the newest that is not over',
+    'goes on from the newest whole checkpoint: of that run, of --run-folder, or of the newest unfinished run of this command',
   );
   run('--allow-changed-settings', 'with --resume: takes other settings than the run was begun with');
   run('--json', 'for machines: the journal, one JSON object a line; words for people go to standard error');
@@ -63,17 +63,15 @@ function choose(
 ): { resolved: ResolvedSettings; run?: RunFolder } {
   const named = fresh.origins.runFolder === 'default' ? undefined : new RunFolder(fresh.settings.runFolder);
   if (flags.resume === undefined) {
-    if (named?.isRun)
+    if (named?.hasTrained)
       throw new RunError(
         `${named.folder} holds a run already (${named.state}). Go on with it by --resume, or name another folder (--run-folder).`,
       );
     return { resolved: fresh, ...(named && { run: named }) };
   }
-  // A scheduler says the same each time: the first time there is nothing to go on from.
-  if (flags.resume === true && named && !named.isRun) return { resolved: fresh, run: named };
-  const run = flags.resume === true && named ? named : runToResume(flags.resume ?? true);
-  const { command: begun } = run.settings!;
-  if (begun !== name) throw new RunError(`${run.folder} is a run of 'tunebook ${begun}': go on with it by that.`);
+  // A scheduler gives the same command each time: the first time there is nothing to resume.
+  if (flags.resume === true && named && !named.hasTrained) return { resolved: fresh, run: named };
+  const run = runToResume(name, flags.resume === true ? (named?.folder ?? true) : flags.resume);
   return { resolved: resumedSettings(run, layers, flags.allowChangedSettings ?? false), run };
 }
 
@@ -150,7 +148,6 @@ export async function runTrainingCommand(
   } catch (thrown) {
     const error = cluster ? await endTogether(cluster, thrown) : thrown;
     output.stop();
-    console.error(`\n${wordsOf(error)}`);
-    process.exitCode = exitCodeOf(error);
+    reportError(error);
   }
 }

@@ -1,12 +1,30 @@
 #!/usr/bin/env node
-// `npx tunebook …`: sets up what is missing or has changed, then runs the command line, which set-up compiles. Only the
-// doctor is asked before anything is set up.
+// `npx tunebook …`, `npm start` and `npm run lab`: sets up what is missing or has changed, then runs the command, which set-up
+// compiles. Only the doctor runs without set-up.
 // @ts-check
+import { findNpm, isRunning } from '../setup/npm-process.mjs';
 import { prepare } from '../setup/prepare.mjs';
 
-if (process.argv[2] === 'doctor') import('../setup/doctor.mjs');
+/** Commands with a command line of their own. */
+const programs = new Map([
+  ['start', '../dist/commands/start.js'],
+  ['lab', '../dist/commands/lab.js'],
+]);
+
+// Now, since npm may be killed during set-up.
+const npm = findNpm();
+const name = process.argv[2] ?? '';
+if (name === 'doctor') import('../setup/doctor.mjs');
 else
-  prepare({ quiet: true, tests: false }).then((ready) => {
-    // @ts-ignore -- compiled
-    if (ready) return import('../dist/commands/main.js');
+  prepare({ quiet: true, tests: false }).then(async (ready) => {
+    if (!ready) return;
+    if (npm !== undefined) {
+      // @ts-ignore -- compiled
+      const { endWhen } = await import('../dist/runs/signals.js');
+      endWhen(() => !isRunning(npm));
+    }
+    const program = programs.get(name);
+    // Their arguments are all that follows the name.
+    if (program) process.argv.splice(2, 1);
+    await import(program ?? '../dist/commands/main.js');
   });

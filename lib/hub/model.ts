@@ -1,6 +1,7 @@
 /** The files of a model that fine-tuning needs, and no others: a repository may hold the same weights five times over. */
 import fs from 'node:fs';
 import path from 'node:path';
+import { MissingFileError } from '../missing-file-error.js';
 import { fetchFiles, rememberRepository, type DownloadOptions, type FetchedFile } from './download.js';
 import { embeddedModelFolder } from './embedded.js';
 import { hubOfEnvironment, type Hub } from './environment.js';
@@ -94,7 +95,7 @@ async function fetchFromHub(hub: Hub, name: string, options: DownloadOptions): P
  * @param name `embedded`, a folder, or `name`, `owner/name` or `owner/name@revision` on the hub
  * @param options of the downloads, where there are any
  * @param hub default: the one that HF_ENDPOINT and its like describe
- * @throws HubError, of the kind that fits
+ * @throws MissingFileError; HubError, of the kind that fits
  */
 export async function fetchModel(
   name: string,
@@ -105,6 +106,6 @@ export async function fetchModel(
     return localModel('embedded: all-MiniLM-L6-v2 as a DistilBERT', embeddedModelFolder, 'embedded');
   if (fs.existsSync(name)) return localModel(name, name, 'local');
   if (!isRepositoryName(name))
-    throw new EntryNotFoundError(`There is no folder ${name}, and it cannot be a name on the hub. ${offlineChoices}`);
+    throw new MissingFileError(`There is no folder ${name}, and it cannot be a name on the hub. ${offlineChoices}`);
   return fetchFromHub(hub, name, options);
 }

@@ -3,6 +3,8 @@ import { spawn } from 'node:child_process';
 import path from 'node:path';
 import readline from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { InterruptedError, type EndingSignal } from '../runs/exit-codes.js';
+import { onEndingSignal } from '../runs/signals.js';
 
 /** The checkout's root. */
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
@@ -25,18 +27,13 @@ export class CellError extends Error {
   }
 }
 
-/** The run was ended from outside before the notebook was through. */
-export class InterruptedError extends Error {
-  override name = 'InterruptedError';
-}
-
 /**
  * While it runs, SIGINT (Ctrl-C) is the kernel's: a training cell ends itself after its step and the notebook goes on, any
- * other cell fails. A second SIGINT, or SIGTERM, ends the run.
+ * other cell fails. A second SIGINT, SIGTERM or SIGHUP ends the run.
  * @param options.executed where the executed notebook is written, also when a cell fails
  * @param options.report where the HTML report is written
  * @param options.environment added to this process's for the kernel
- * @throws CellError when a cell fails or a promise that nobody awaited does
+ * @throws CellError when a cell fails or a promise that nobody awaited does, InterruptedError when a signal ended the run
  */
 export async function executeNotebook(
   notebook: string,
@@ -65,17 +62,14 @@ export async function executeNotebook(
       detached: true,
     },
   );
-  let interrupts = 0;
-  const interrupt = () => {
-    if (interrupts++ === 0) options.onInterrupt?.();
-    child.kill(interrupts === 1 ? 'SIGINT' : 'SIGTERM');
-  };
-  const terminate = () => {
-    interrupts = 2;
-    child.kill('SIGTERM');
-  };
-  const handlers = { SIGINT: interrupt, SIGTERM: terminate, SIGHUP: terminate };
-  for (const [name, handler] of Object.entries(handlers)) process.on(name, handler);
+  let received: EndingSignal | undefined;
+  let atOnce = false;
+  const stop = onEndingSignal((name) => {
+    atOnce = received !== undefined || name !== 'SIGINT';
+    received ??= name;
+    if (!atOnce) options.onInterrupt?.();
+    child.kill(atOnce ? 'SIGTERM' : 'SIGINT');
+  });
   let words = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (words += text));
   const exit = new Promise<number | null>((resolve) => child.on('close', resolve));
@@ -89,10 +83,10 @@ export async function executeNotebook(
     }
     status = await exit;
   } finally {
-    for (const [name, handler] of Object.entries(handlers)) process.off(name, handler);
+    stop();
   }
-  if (interrupts > 1) throw new InterruptedError('Ended at once, as asked.');
-  if (failure && interrupts > 0) throw new InterruptedError(`Interrupted in cell ${failure.cell}.`);
+  if (received && atOnce) throw new InterruptedError('Ended at once, as asked.', received);
+  if (received && failure) throw new InterruptedError(`Interrupted in cell ${failure.cell}.`, received);
   if (failure) throw failure;
   if (status !== 0) throw new Error(`The notebook could not be run:\n${words.trim().split('\n').slice(-8).join('\n')}`);
 }

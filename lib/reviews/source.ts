@@ -10,6 +10,7 @@ import { hubOfEnvironment, type Hub } from '../hub/environment.js';
 import { snapshotFolder } from '../hub/cache.js';
 import { remoteFile } from '../hub/remote-file.js';
 import { isRepositoryName } from '../hub/repository.js';
+import { MissingFileError } from '../missing-file-error.js';
 import { embeddedReviews } from './embedded.js';
 import { classesOfValues, labelText, namedClasses, noClasses, parseLabelMapping, type Classes } from './labels.js';
 import { columnsOf, nothingDropped, ReviewsError, type Dropped, type Reading } from './review.js';
@@ -225,10 +226,14 @@ async function openFromHub(hub: Hub, name: string, options: ReviewsOptions & Dow
   );
 }
 
+/** Whether a name of reviews means a file or folder on this machine, existing or not, rather than a data set of the hub. */
+export const isFileName = (name: string): boolean =>
+  fs.existsSync(name) || path.extname(name).toLowerCase() in formats || !isRepositoryName(name);
+
 /**
  * Opens reviews by name: `embedded`, a .csv, .jsonl, .ndjson or .parquet file, a folder of such files, or a data set of
  * the hub.
- * @throws ReviewsError for a missing column (naming those that exist), a broken line (by number), or no rows; HubError
+ * @throws MissingFileError; ReviewsError for a missing column (naming those that exist), a broken line (by number), or no rows; HubError
  */
 export async function openReviews(
   name: string,
@@ -243,7 +248,6 @@ export async function openReviews(
     return embeddedReviews();
   }
   if (fs.existsSync(name)) return openLocal(name, options);
-  if (path.extname(name).toLowerCase() in formats || !isRepositoryName(name))
-    throw new ReviewsError(`There is no file ${name}.`);
+  if (isFileName(name)) throw new MissingFileError(`There is no file ${name}. Check the path of the reviews.`);
   return openFromHub(hub, name, options);
 }

@@ -1,5 +1,8 @@
 /** What a job's exit code says. Schedulers go by it: 2 and 3 need a person, 130, 138 and 143 want to be started again. */
+import fs from 'node:fs';
+import path from 'node:path';
 import { HubError } from '../hub/errors.js';
+import { MissingFileError } from '../missing-file-error.js';
 import { ModelFormatError } from '../model/config.js';
 import { ReviewsError } from '../reviews/review.js';
 import { SettingsError } from '../settings.js';
@@ -7,6 +10,7 @@ import { DiskFullError, OtherRowsError } from '../training/checkpoint.js';
 import { DivergedError } from '../training/diverged-error.js';
 import { ClusterDefinitionError } from '../tensorflow/cluster-definition.js';
 import { RankFailedError, RankLostError, RanksDifferError } from '../tensorflow/cluster-error.js';
+import { TensorFlowLoadError } from '../tensorflow/load-error.js';
 import { RunError } from './run-folder.js';
 
 export const exitCodes = {
@@ -32,22 +36,51 @@ export const exitCodes = {
 
 export type EndingSignal = 'SIGHUP' | 'SIGINT' | 'SIGTERM';
 
+/** A signal ended the work before it was complete. */
+export class InterruptedError extends Error {
+  override name = 'InterruptedError';
+  constructor(
+    message: string,
+    readonly signal: EndingSignal,
+  ) {
+    super(message);
+  }
+}
+
 const isDiskFull = (error: unknown) => ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '');
 
-/** A file or folder that cannot be written, or is in the way. */
-const isPlace = (error: unknown) =>
-  ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '') &&
-  (error as NodeJS.ErrnoException).path !== undefined;
+/** What is wrong with a file or folder that a command cannot use, by the system's code. */
+const wrongWithFile: Record<string, string> = {
+  EACCES: 'may not be used by this user',
+  EPERM: 'may not be used by this user',
+  EROFS: 'is on a file system that cannot be written to',
+  ENOTDIR: 'lies below a file, not a folder',
+  EEXIST: 'exists, and is not a folder',
+  EISDIR: 'is a folder, not a file',
+  ENAMETOOLONG: 'has too long a name',
+  ELOOP: 'is a link that leads to itself',
+  ENOENT: 'does not exist',
+};
+
+/** A system's error about a file or folder. */
+const isFileError = (error: unknown): error is NodeJS.ErrnoException & { path: string; code: string } =>
+  ((error as NodeJS.ErrnoException).code ?? '') in wrongWithFile && (error as NodeJS.ErrnoException).path !== undefined;
 
 /** The exit code of an error. */
 export function exitCodeOf(error: unknown): number {
   const isOneOf = (...classes: (new (...given: never[]) => Error)[]) => classes.some((each) => error instanceof each);
-  if (isOneOf(SettingsError, RunError, ClusterDefinitionError, RanksDifferError)) return exitCodes.refused;
+  if (
+    isOneOf(
+      ...[SettingsError, RunError, ClusterDefinitionError, RanksDifferError, MissingFileError, TensorFlowLoadError],
+    )
+  )
+    return exitCodes.refused;
   if (error instanceof RankLostError) return exitCodes.rankLost;
   if (error instanceof RankFailedError) return error.exitCode;
+  if (error instanceof InterruptedError) return exitCodes[error.signal];
   if (error instanceof DiskFullError || isDiskFull(error)) return exitCodes.diskFull;
   if (error instanceof DivergedError) return exitCodes.diverged;
-  if (isPlace(error)) return exitCodes.refused;
+  if (isFileError(error)) return exitCodes.refused;
   if (isOneOf(OtherRowsError, HubError, ReviewsError, ModelFormatError)) return exitCodes.data;
   return exitCodes.unexpected;
 }
@@ -57,9 +90,12 @@ export function wordsOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (isDiskFull(error))
     return `The disk is full: ${(error as NodeJS.ErrnoException).path ?? 'a file'} could not be written. Make room, then go on with --resume.`;
-  if (isPlace(error)) {
-    const { path, code } = error as NodeJS.ErrnoException;
-    return `${path} cannot be written (${code}). Name another folder (--run-folder), or mend what is there.`;
+  if (isFileError(error)) {
+    const { code } = error;
+    // A file that was to be written does not exist, and neither does its folder.
+    const folder = path.dirname(error.path);
+    const file = code === 'ENOENT' && !fs.existsSync(folder) ? folder : error.path;
+    return `${file} ${wrongWithFile[code]} (${code}). Correct the path, or name another one.`;
   }
   const foreseen = exitCodeOf(error) !== exitCodes.unexpected || error.constructor !== Error;
   return foreseen && !(error instanceof TypeError) ? error.message : (error.stack ?? error.message);

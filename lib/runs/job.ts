@@ -109,6 +109,23 @@ const leaveAtLoss = (cluster: Cluster | undefined, conclude: (exitCode: number, 
     process.exit(exitCode);
   });
 
+/**
+ * Remembers a run's folder as it is before a job, for jobs that end before training begins.
+ * @returns removes what was added since, and restores the run's state
+ */
+function restorable(run: RunFolder): () => void {
+  const existed = fs.existsSync(run.folder);
+  const before = new Set(existed ? fs.readdirSync(run.folder) : []);
+  const { settings, status } = run;
+  return () => {
+    for (const name of fs.readdirSync(run.folder))
+      if (!before.has(name)) fs.rmSync(run.of(name), { recursive: true, force: true });
+    if (settings) run.write('settings.json', settings);
+    if (status) run.write('status.json', status);
+    if (!existed) fs.rmdirSync(run.folder);
+  };
+}
+
 /** The exit code of training that ended; of a rank that stopped since another was told to, as if it had been told. */
 const exitCodeOfEnd = (end: EndOfTraining, received: EndingSignal | undefined): number =>
   end === 'interrupted' ? exitCodes[received ?? 'SIGTERM'] : exitCodes.done;
@@ -160,6 +177,7 @@ async function leadJob(
 ): Promise<JobEnd> {
   const shared = together(cluster);
   const tell = (words: string) => onEntry({ kind: 'note', time: new Date().toISOString(), words });
+  const restore = restorable(run);
   const unlock = await run.lock(tell);
   const started: RunStatus = {
     state: 'running',
@@ -170,10 +188,12 @@ async function leadJob(
   const { settings, origins } = resolved;
   let journal: Journal | undefined;
   let tracking: Tracking | undefined;
+  let hasBegun = false;
   const conclude = (ending: Pick<RunStatus, 'state' | 'exitCode'> & { message?: string }) => {
     try {
-      run.write('status.json', { ...started, ...ending, endedAt: new Date().toISOString() });
       journal?.write('end', ending);
+      if (hasBegun) run.write('status.json', { ...started, ...ending, endedAt: new Date().toISOString() });
+      else restore();
     } catch (error) {
       // A full disk: what stopped the job is told on standard error all the same.
       if (ending.state !== 'failed') throw error;
@@ -195,8 +215,7 @@ async function leadJob(
     for (const broken of checkpoints.broken)
       journal.write('note', { words: `A checkpoint is not whole and is passed over: ${broken}.` });
     const same = (['source', 'model', 'dataset'] as const).every((name) => before?.settings[name] === settings[name]);
-    if (mlflow) tracking = followRun(run.folder, mlflow, tell);
-    const chosen = before && same ? before.sources : await chooseSources(settings);
+    const chosen = before && same && run.hasTrained ? before.sources : await chooseSources(settings);
     const sources = shared.ranks.fromChief(chosen);
     run.write('settings.json', { command, settings, origins, sources });
     run.write('environment.json', describeEnvironment(cluster?.definition.tasks.map(describeTask)));
@@ -208,8 +227,11 @@ async function leadJob(
       download: tellDownloads(journal),
       note: (words) => told.write('note', { words }),
       ...shared,
-      train: (work) =>
-        signals.during((signal) =>
+      train: (work) => {
+        hasBegun = true;
+        // A command that is refused before this leaves nothing in MLflow either. The tracker sends what the journal holds already.
+        if (mlflow) tracking ??= followRun(run.folder, mlflow, tell);
+        return signals.during((signal) =>
           work({
             checkpoints,
             resumeFrom: checkpoint,
@@ -218,7 +240,8 @@ async function leadJob(
             signal,
             ranks: shared.ranks,
           }),
-        ),
+        );
+      },
     });
     const exitCode = exitCodeOfEnd(end, signals.received);
     conclude({ state: end, exitCode });

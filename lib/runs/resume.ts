@@ -8,22 +8,35 @@ import {
   type SettingName,
   type SettingsLayer,
 } from '../settings.js';
-import { findRuns, openRun, RunError, RunFolder, runsFolder } from './run-folder.js';
+import { findRuns, openRun, RunError, RunFolder, runsFolder, type RunCommand } from './run-folder.js';
 
 const isOver = ({ state }: RunFolder) => state === 'completed' || state === 'early stopping';
 
 /**
- * The run to go on with.
- * @param name its folder or name; true for the newest that is not over
- * @throws RunError when there is none
+ * The run to resume.
+ * @param command which began the run
+ * @param name the run's folder or name; true for the newest unfinished run that has a checkpoint
+ * @throws RunError if there is none, or if another command began it
  */
-export function runToResume(name: string | true, parent = runsFolder): RunFolder {
-  if (name !== true) return openRun(name);
-  const run = findRuns(parent).findLast((run) => !isOver(run) && run.state !== 'running');
-  if (run) return run;
-  throw new RunError(
-    `There is no run in ${parent}/ that could be gone on with: all are finished or under way. Name one: --resume RUN ('tunebook runs' lists them).`,
-  );
+export function runToResume(command: RunCommand, name: string | true, parent = runsFolder): RunFolder {
+  if (name === true) {
+    const run = findRuns(parent).findLast(
+      (run) =>
+        run.settings!.command === command &&
+        run.checkpoints.steps().length > 0 &&
+        !isOver(run) &&
+        run.state !== 'running',
+    );
+    if (run) return run;
+    throw new RunError(
+      `${parent}/ holds no unfinished run of 'tunebook ${command}' with a checkpoint. Name a run (--resume RUN; 'tunebook runs' lists them), or leave out --resume to start a new one.`,
+    );
+  }
+  const run = openRun(name);
+  const { command: begun } = run.settings!;
+  if (begun !== command)
+    throw new RunError(`${run.folder} is a run of 'tunebook ${begun}'. Resume it with that command.`);
+  return run;
 }
 
 const differ = (a: unknown, b: unknown) => JSON.stringify(a ?? null) !== JSON.stringify(b ?? null);

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Sources } from '../hub/sources.js';
 import type { Settings, SettingName } from '../settings.js';
-import { journalFile } from '../tracking/journal.js';
+import { journalFile, readJournal } from '../tracking/journal.js';
 import { CheckpointFolder } from '../training/checkpoint.js';
 import type { EndOfTraining } from '../training/loop.js';
 
@@ -55,9 +55,15 @@ export class RunFolder {
     return path.join(this.folder, ...names);
   }
 
-  /** Whether a run was begun here. */
   get isRun(): boolean {
     return fs.existsSync(this.of('settings.json'));
+  }
+
+  /** Whether this is a run that has trained. Any other folder is free for a new run. */
+  get hasTrained(): boolean {
+    if (!this.isRun) return false;
+    if (this.checkpoints.steps().length > 0 || fs.existsSync(this.of('model'))) return true;
+    return readJournal(this.folder).some(({ kind }) => kind === 'step');
   }
 
   get checkpoints(): CheckpointFolder {
@@ -177,7 +183,10 @@ export const isModelFolder = (folder: string): boolean =>
 /** Where runs go that are not told where. */
 export const runsFolder = 'runs';
 
-/** A folder of the time, which sorts as time does, and is free: 2026-11-24T09-30-00, then 2026-11-24T09-30-00-2. */
+/**
+ * A new folder named after the time, so that names sort by time: 2026-11-24T09-30-00, then 2026-11-24T09-30-00-2. If it is still
+ * empty when the process exits, it is removed.
+ */
 export function newRunFolder(parent = runsFolder, prefix = ''): string {
   const stamp = prefix + new Date().toISOString().replace(/[:.]/g, '-').slice(0, 19);
   for (let number = 1; ; number++) {
@@ -185,6 +194,13 @@ export function newRunFolder(parent = runsFolder, prefix = ''): string {
     try {
       fs.mkdirSync(parent, { recursive: true });
       fs.mkdirSync(folder);
+      process.once('exit', () => {
+        try {
+          fs.rmdirSync(folder);
+        } catch {
+          // It is in use, which is the normal case.
+        }
+      });
       return folder;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;

@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 import { stringify } from 'csv-stringify';
 import { ReviewsError, textOf } from '../reviews/review.js';
+import { SettingsError } from '../settings.js';
 import { chunksOfFiles, readChunks, type Row } from '../reviews/row-file.js';
 import type { ReviewSource } from '../reviews/source.js';
 import type { SentimentModel } from './sentiment.js';
@@ -30,7 +31,7 @@ const plain = (_: string, value: unknown) => (typeof value === 'bigint' ? String
  * @param source of openReviews; labels are not looked at. Rows without text get no verdict
  * @param out .csv, or .jsonl or .ndjson
  * @returns rows written, and those among them that had no text
- * @throws ReviewsError for a file of another kind, or when a column of the verdict's name is there already
+ * @throws SettingsError for a file of another kind, ReviewsError when a column of the verdict's name is there already
  */
 export async function scoreFile(
   model: SentimentModel,
@@ -40,7 +41,7 @@ export async function scoreFile(
 ): Promise<{ rows: number; withoutText: number }> {
   const extension = path.extname(out).toLowerCase();
   if (!['.csv', '.jsonl', '.ndjson'].includes(extension))
-    throw new ReviewsError(`${out} ends in '${extension}'; verdicts are written to .csv, .jsonl or .ndjson files.`);
+    throw new SettingsError(`--out is '${out}'; it must end in .csv, .jsonl or .ndjson.`);
   const files = Object.values(source.splits).flat();
   const columns = [...new Set(files.flatMap((file) => file.columns))];
   const taken = verdictColumns.find((column) => columns.includes(column));

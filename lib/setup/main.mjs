@@ -1,4 +1,4 @@
-// What `npm start`, `npm test`, `npm run lab` and `npm run setup` run first: sets up all that is missing and nothing else.
+// What `npm run setup` runs, and `npm test` and the measurements run first: sets up all that is missing and nothing else.
 // Plain Node without a dependency, since nothing is installed yet.
 //   node lib/setup/main.mjs [--quiet] [--for test] [--through STEP]
 // @ts-check

@@ -10,7 +10,16 @@ import { workFolder } from './paths.mjs';
 import { installation } from './platform.mjs';
 import { SetupError, run } from './run.mjs';
 
+/**
+ * @typedef {object} PinnedPackage
+ * @property {string} name
+ * @property {string} version
+ * @property {string} sha512 of its archive, in base64 as package-lock.json writes it
+ */
+
+/** @type {PinnedPackage} */
 const pinned = {
+  name: 'npm',
   version: '10.9.9',
   sha512: '1g+6jLQvaIuB4zwvHL7yrXuXcWZwDsCtBX8bbWDqbvJSSr9nPiDDWTHNgwXR27iIcTTW7v3A57hDW9RYv2W4Yg==',
 };
@@ -42,22 +51,33 @@ export async function npmCommand() {
     return [process.execPath, command];
   console.error(`      npm ${version} is too old; npm ${pinned.version} is fetched for this folder alone`);
   await inPlace(folder, async (aside) => {
-    await run('npm', ['pack', '--silent', `npm@${pinned.version}`, '--pack-destination', aside], {
-      what: `Downloading npm ${pinned.version}`,
-      remedy: 'Check that the npm registry can be reached (npm ping), then run it again.',
-    });
-    const archive = path.join(aside, `npm-${pinned.version}.tgz`);
-    const found = createHash('sha512').update(fs.readFileSync(archive)).digest('base64');
-    if (found !== pinned.sha512)
-      throw new SetupError(
-        `npm ${pinned.version} arrived with sha512 ${found}, but ${pinned.sha512} is pinned. It was not used. Run the same command ` +
-          'again; if it happens again, the registry or a proxy in between alters files.',
-      );
-    await run('tar', ['-xzf', archive, '-C', aside], { what: `Unpacking npm ${pinned.version}` });
-    fs.rmSync(archive);
+    await unpackPackage(['npm'], pinned, aside);
     // For who puts them on the PATH, as environment.Dockerfile does.
     fs.mkdirSync(path.join(aside, 'bin'));
     for (const name of ['npm', 'npx']) fs.symlinkSync(`../package/bin/${name}-cli.js`, path.join(aside, 'bin', name));
   });
   return [process.execPath, command];
+}
+
+/**
+ * Downloads a package alone, without what it depends on, and unpacks it as `package` in a folder.
+ * @param {[string, ...string[]]} npm the words that call npm
+ * @param {PinnedPackage} wanted
+ * @param {string} folder
+ * @throws {SetupError} when it cannot be downloaded or is not what was pinned
+ */
+export async function unpackPackage([command, ...words], { name, version, sha512 }, folder) {
+  await run(command, [...words, 'pack', '--silent', `${name}@${version}`, '--pack-destination', folder], {
+    what: `Downloading ${name} ${version}`,
+    remedy: 'Check that the npm registry can be reached (npm ping), then run it again.',
+  });
+  const archive = path.join(folder, `${name.replace('@', '').replace('/', '-')}-${version}.tgz`);
+  const found = createHash('sha512').update(fs.readFileSync(archive)).digest('base64');
+  if (found !== sha512)
+    throw new SetupError(
+      `${name} ${version} arrived with sha512 ${found}, but ${sha512} is pinned. It was not used. Run the same command ` +
+        'again; if it happens again, the registry or a proxy in between alters files.',
+    );
+  await run('tar', ['-xzf', archive, '-C', folder], { what: `Unpacking ${name} ${version}` });
+  fs.rmSync(archive);
 }

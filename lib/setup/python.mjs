@@ -44,6 +44,8 @@ export const pythonEnvironment = {
           'Check that the Python package index can be reached (pip config list shows which one), then run it again.',
       },
     );
+    // JupyterLab runs a yarn of its own, a CommonJS file, which Node would otherwise take for a module, as the checkout's files are.
+    fs.writeFileSync(path.join(venv, 'package.json'), '{ "type": "commonjs" }\n');
   },
 };
 

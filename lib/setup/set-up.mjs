@@ -3,6 +3,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { chromium } from './chromium.mjs';
 import { compiledLibrary, compiledTests } from './compile.mjs';
 import { embeddedModel, embeddedReviews } from './embedded.mjs';
 import { packages } from './packages.mjs';
@@ -90,6 +91,12 @@ export const commonSteps = [
   embeddedReviews,
 ];
 
+/** What the tests need besides. The pinned Chromium is built for Linux x64; TUNEBOOK_CHROMIUM names another. */
+const testSteps = () =>
+  process.platform === 'linux' && process.arch === 'x64' && !process.env['TUNEBOOK_CHROMIUM']
+    ? [chromium, compiledTests]
+    : [compiledTests];
+
 /** @param {string} through @returns {import('./steps.mjs').Step[]} */
 function stepsThrough(through) {
   const last = commonSteps.findIndex(({ stamp }) => stamp === through);
@@ -110,13 +117,13 @@ export const megabytesNeeded = (steps) =>
 /**
  * Says what it does on standard error: what `tunebook … --json` prints is for machines.
  * @param {{ quiet: boolean, tests: boolean, through?: string | undefined }} options quiet: says nothing when there is nothing to
- *   do; tests: compiles them too; through: the step, by its stamp, after which it ends: an image has a layer for each
+ *   do; tests: sets up what they need too; through: the step, by its stamp, after which it ends: an image has a layer for each
  * @throws {SetupError} in words for the person who sees it
  */
 export async function setUp({ quiet, tests, through }) {
   const started = performance.now();
   const wanted = through === undefined ? commonSteps : stepsThrough(through);
-  const steps = tests ? [...wanted, compiledTests] : wanted;
+  const steps = tests ? [...wanted, ...testSteps()] : wanted;
   let made = 0;
   let locked = false;
   for (const [index, step] of steps.entries()) {

@@ -9,6 +9,7 @@
  * T is float32 or bfloat16, the type of what stands between two matrix products; the arithmetic is float32's.
  */
 import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
+import { TensorFlowLoadError } from './load-error.js';
 import {
   backend,
   binding,
@@ -17,7 +18,6 @@ import {
   executeOne,
   floatAttribute,
   intAttribute,
-  TensorFlowLoadError,
   tf,
   typeAttributeOf,
   typeOf,

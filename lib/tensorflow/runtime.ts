@@ -10,6 +10,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import type * as TensorFlow from '@tensorflow/tfjs-node-gpu';
 import type { DataType, Tensor } from '@tensorflow/tfjs';
+import { TensorFlowLoadError } from './load-error.js';
 
 /** A kernel's attribute as the addon takes it. */
 export interface Attribute {
@@ -86,11 +87,6 @@ export interface NativeBackend {
   getInputTensorIds(tensors: Tensor[]): number[];
   /** A kernel's result as a tensor of tfjs. */
   createOutputTensor(metadata: OutputMetadata): Tensor;
-}
-
-/** TensorFlow could not be loaded; the message says what is missing and what to do. */
-export class TensorFlowLoadError extends Error {
-  override name = 'TensorFlowLoadError';
 }
 
 /** What a failure to load the addon means, for the person who meets it. */

@@ -39,6 +39,8 @@ export interface TrainerState {
   lookedAt: number;
   earlyStopping: EarlyStoppingState;
   trainingStep: StepState;
+  /** The weight decay that the model's unused rows of the word embedding have been given, as a factor; see UsedVocabulary. */
+  unusedDecay: number;
   records: TrainingRecord[];
   /** How training ended; null while it goes on. */
   end: Exclude<EndOfTraining, 'interrupted'> | null;

@@ -212,6 +212,12 @@ export async function runTraining<Batch extends EncodedBatch, Metrics>(
     ...{ step: 0, samples: 0, trainSeconds: 0, waitedSeconds: 0, lookedAt: 0 },
   };
   let position = before?.position ?? { epoch: 0, block: 0, batch: 0 };
+  let unusedDecay = before?.unusedDecay ?? 1;
+  /**
+   * Brings the whole model up to date. Each decay of the unused rows rounds them, so they are decayed at each look and at the end
+   * only, not at checkpoints between, which an interrupt may cause at any step: a resumed run ends with the same bits.
+   */
+  const writeBack = () => options.writeBack((unusedDecay = trainingStep.optimizer.decay));
   let best = (before?.best ?? undefined) as TrainingResult<Metrics>['best'];
   let bestValues: Map<string, StoredTensor> | undefined;
   // A run that was through goes on when it is told of more epochs.
@@ -229,7 +235,7 @@ export async function runTraining<Batch extends EncodedBatch, Metrics>(
   };
   /** Looks at the validation rows. @returns whether to stop */
   const look = async (record: TrainingRecord): Promise<boolean> => {
-    options.writeBack(trainingStep.optimizer.decay);
+    writeBack();
     const { metrics, score, loss, accuracy } = await options.evaluate!(tick);
     record.evalLoss = loss;
     record.evalAccuracy = accuracy;
@@ -244,7 +250,8 @@ export async function runTraining<Batch extends EncodedBatch, Metrics>(
   };
   const save = (): void => {
     if (!checkpoints || !options.saveModel) return;
-    options.writeBack(trainingStep.optimizer.decay);
+    if (end && end !== 'interrupted') writeBack();
+    else options.writeBack(unusedDecay);
     const { state, tensors } = trainingStep.state();
     const saved = checkpoints.save(
       {
@@ -253,6 +260,7 @@ export async function runTraining<Batch extends EncodedBatch, Metrics>(
         best: best ?? null,
         earlyStopping: stopping.state,
         trainingStep: state,
+        unusedDecay,
         end: end === 'interrupted' || end === undefined ? null : end,
       },
       tensors,
@@ -318,7 +326,7 @@ export async function runTraining<Batch extends EncodedBatch, Metrics>(
         from = performance.now();
       }
   } finally {
-    options.writeBack(trainingStep.optimizer.decay);
+    writeBack();
     trainingStep.dispose();
   }
   // An interrupted run keeps what it has learnt so far, unless an evaluation has vouched for something.

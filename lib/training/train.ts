@@ -84,7 +84,7 @@ export async function train(
   const trained = trainedParameters(classifier.parameters.keys(), classifier.config.n_layers, chosen.freeze);
   const { ranks = alone } = options;
   const resumeFrom = beginTogether(classifier, ranks, options.resumeFrom);
-  const decay = resumeFrom?.state.trainingStep.optimizer.decay;
+  const decay = resumeFrom?.state.unusedDecay;
   // Which words a stream will use is not known beforehand.
   const vocabulary =
     data.train instanceof ReviewStream ? undefined : useVocabularyOf(classifier, data.train, trained, decay);

@@ -15,19 +15,23 @@ after(() => fs.rmSync(temporary, { recursive: true }));
 async function start(
   flags: string[],
   environment: Record<string, string>,
-): Promise<{ status: number | null; output: string }> {
+): Promise<{ status: number | null; output: string; stderr: string }> {
   const child = spawn(process.execPath, [path.join(root, 'lib/dist/commands/start.js'), ...flags], {
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
   child.stdout.on('data', (data) => (output += String(data)));
-  child.stderr.on('data', (data) => (output += String(data)));
+  let stderr = '';
+  child.stderr.on('data', (data) => {
+    output += String(data);
+    stderr += String(data);
+  });
   const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
   // The command names its folder below runs/ in the checkout.
   const [notebook] = /runs\S+finetune\.ipynb/.exec(output) ?? [];
   if (notebook) fs.rmSync(path.dirname(path.resolve(notebook)), { recursive: true });
-  return { status, output };
+  return { status, output, stderr };
 }
 
 test('npm start with the names of the original runs to the end and downloads only what it needs', async () => {
@@ -72,12 +76,13 @@ test('npm start runs to its end with five classes and texts longer than the mode
     }),
   );
   fs.writeFileSync(file, rows.join('\n'));
-  const { status, output } = await start(
+  const { status, output, stderr } = await start(
     ['--dataset', file, '--text-columns', 'title,text', '--max-steps', '2', '--max-length', '1024'],
     {},
   );
   assert.equal(status, 0, output);
   assert.match(output, /Held-out accuracy .*, 20 reviews\)/);
+  assert.equal(stderr, '', 'TensorFlow, oneDNN and Jupyter print nothing there');
 });
 
 test('a name that does not exist and a flag that cannot be end the command with what to do', async () => {

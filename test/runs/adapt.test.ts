@@ -87,7 +87,7 @@ test('streamed from disk too, and gone on with after SIGKILL to the same weights
 
   const other = await tunebook(['finetune', '--resume', of('alone')]);
   assert.equal(other.status, 2);
-  assert.match(other.stderr, /is a run of 'tunebook adapt': go on with it by that\./);
+  assert.match(other.stderr, /is a run of 'tunebook adapt'\. Resume it with that command\./);
 });
 
 test('what cannot be is refused', async () => {

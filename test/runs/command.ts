@@ -18,13 +18,23 @@ export interface Ended {
 /** Environment of a scheduler that knows nothing of the hub and of tracking. */
 const bare = { HF_HUB_OFFLINE: '1', MLFLOW_TRACKING_URI: '', DISABLE_MLFLOW_INTEGRATION: '' };
 
-/** Starts `tunebook …`. */
+/**
+ * Starts `tunebook …`.
+ * @param options.npx as `npx tunebook …` in the checkout; the child is npx then
+ * @param options.inside a command that runs it, such as nsenter
+ */
 export function start(
   argv: string[],
-  { cwd, env = {} }: { cwd?: string; env?: Record<string, string> } = {},
-): { child: ChildProcess; ended: Promise<Ended> } {
-  const child = spawn(process.execPath, [main, ...argv], {
+  {
     cwd,
+    env = {},
+    npx = false,
+    inside = [],
+  }: { cwd?: string; env?: Record<string, string>; npx?: boolean; inside?: string[] } = {},
+): { child: ChildProcess; ended: Promise<Ended> } {
+  const [command = '', ...words] = npx ? ['npx', 'tunebook'] : [...inside, process.execPath, main];
+  const child = spawn(command, [...words, ...argv], {
+    cwd: npx ? root : cwd,
     env: { ...process.env, ...bare, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -32,6 +42,7 @@ export function start(
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  // When the last process that writes to the pipes has ended, which is not npx.
   const ended = new Promise<Ended>((resolve) =>
     child.on('close', (status, signal) => resolve({ status, signal, stdout, stderr })),
   );

@@ -82,7 +82,7 @@ test('a folder that cannot be one, and a model that is none', async () => {
   assert.equal(file.status, 2);
   assert.match(
     file.stderr,
-    /stars\.csv\/run.* cannot be written \(ENOTDIR\)\. Name another folder \(--run-folder\), or mend what is there\./,
+    /stars\.csv\/run.* lies below a file, not a folder \(ENOTDIR\)\. Correct the path, or name another one\./,
   );
   fs.mkdirSync(of('empty'));
   const model = await tunebook(finetune('empty-model', '--model', of('empty')));

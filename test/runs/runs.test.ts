@@ -30,8 +30,8 @@ test('runs are listed and compared, a report is made anew, and what is not there
     ['--max-steps', '3', '--eval-batch-size', '7'],
   ])
     assert.equal((await finetune(...more)).status, 0);
-  const failed = await finetune('--label-column', 'none');
-  assert.equal(failed.status, 3);
+  const failed = await finetune('--freeze', '9');
+  assert.equal(failed.status, 1);
 
   const { stdout } = await tunebook(['runs'], options);
   const lines = stdout.trim().split('\n');
@@ -65,7 +65,7 @@ test('runs are listed and compared, a report is made anew, and what is not there
   assert.equal((await tunebook(['report', third], options)).status, 0);
   assert.match(
     fs.readFileSync(path.join(folder, third, 'report.html'), 'utf8'),
-    /This run is not finished: failed\. stars\.csv has no column &#39;none&#39;/,
+    /This run is not finished: failed\. freeze is 9, but the model has 2 layers/,
   );
   const missing = await tunebook(['report', 'nothing'], options);
   assert.equal(missing.status, 2);

@@ -108,7 +108,11 @@ test('what cannot be is refused before any run', async () => {
   );
   await refused(/model is no sweep: it has no sweep\.json\./, 'sweep', '--resume', 'model');
   const data = await tunebook(['sweep', '--dataset', 'none.csv', '--seed', '1,2'], options);
-  assert.equal(data.status, 3);
+  assert.equal(data.status, 2);
   assert.match(data.stderr, /There is no file none\.csv/);
-  assert.match(data.stdout, /would end every run\. When it is mended: tunebook sweep --resume runs\/sweep-/);
+  assert.deepEqual(
+    fs.readdirSync(path.join(folder, 'runs')).filter((name) => name.startsWith('sweep-')).length,
+    1,
+    'a sweep of which no run has trained leaves nothing',
+  );
 });

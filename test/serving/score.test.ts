@@ -147,10 +147,10 @@ test('what cannot be scored is said, with what to do', async () => {
   await refused(2, /Give sentences or --file, not both\./, '--file', 'a.csv', '--out', 'b.csv', 'Great.');
   await refused(2, /--precision is 'int4'; it must be float32 or int8\./, '--precision', 'int4', 'Great.');
   await refused(2, /There is no run with a model in runs\/\. Name a run or a model folder \(--model\)/, 'Great.');
-  await refused(3, /There is no file none\.csv/, '--model', 'model', '--file', 'none.csv', '--out', 'b.csv');
+  await refused(2, /There is no file none\.csv/, '--model', 'model', '--file', 'none.csv', '--out', 'b.csv');
   await refused(
-    3,
-    /b\.txt ends in '\.txt'; verdicts are written to \.csv, \.jsonl or \.ndjson files\./,
+    2,
+    /--out is 'b\.txt'; it must end in \.csv, \.jsonl or \.ndjson\./,
     '--model',
     'model',
     '--file',

@@ -1,7 +1,9 @@
 // The scoring API over a real exported model: every protocol, broken requests by the thousand, overload, tokens, and a drain that loses nothing.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import http from 'node:http';
+import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -57,6 +59,19 @@ function near(found: unknown, expected: unknown): void {
     for (const [key, value] of Object.entries(expected)) near((found as Record<string, unknown>)[key], value);
   } else assert.equal(found, expected);
 }
+
+test('a port in use is refused with what to do', async () => {
+  const server = http.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const { status, stderr } = await tunebook(['serve', place, '--port', String(port)]);
+  server.close();
+  assert.equal(status, 2, stderr);
+  assert.equal(
+    stderr,
+    `Port ${port} of 127.0.0.1 is in use by another process. Stop that, or name another port: --port ${port + 1}, or --port 0 for any that is free.\n`,
+  );
+});
 
 test('each protocol: its requests and its answers', async () => {
   const server = await serve();
@@ -297,39 +312,40 @@ test('when too much waits 429 says when to come again, nothing that was accepted
   assert.deepEqual([late.status, late.body['error']], [504, 'No answer within 0.001 s.']);
 });
 
-test('tunebook serve: listens here alone, and SIGTERM in the middle answers all that was accepted', async () => {
-  const { child, ended } = start(['serve', place, '--port', '0']);
-  let said = '';
-  child.stdout!.on('data', (text: string) => (said += text));
-  await says(child, 'openapi.json');
-  const address = /(http:\/\/127\.0\.0\.1:\d+);/.exec(said)![1]!;
-  const agent = new http.Agent({ keepAlive: true, maxSockets: 16 });
-  const ask = (i: number) =>
-    new Promise<number | 'refused'>((resolve) => {
-      const request = http.request(
-        `${address}/model`,
-        { method: 'POST', agent, headers: { 'content-type': 'application/json' } },
-        (response) => {
-          let body = '';
-          response.on('data', (data) => (body += String(data)));
-          response.on('end', () => resolve(body.includes('"result"') ? 200 : response.statusCode!));
-        },
-      );
-      request.on('error', () => resolve('refused'));
-      request.end(
-        JSON.stringify({ data: { sentence: Array.from({ length: 20 }, (_, j) => `review ${i} ${j} `.repeat(20)) } }),
-      );
-    });
-  const first = Array.from({ length: 16 }, (_, i) => ask(i));
-  await Promise.race(first);
-  child.kill('SIGTERM');
-  assert.deepEqual([...new Set(await Promise.all(first))], [200]);
-  const { status, stdout, stderr } = await ended;
-  assert.equal(status, 0, stderr);
-  assert.match(stdout, /SIGTERM: what was accepted is answered, nothing new is taken\./);
-  assert.equal(await ask(99), 'refused');
-  agent.destroy();
-});
+for (const npx of [false, true])
+  test(`${npx ? 'npx ' : ''}tunebook serve: listens here alone, and SIGTERM in the middle answers all that was accepted`, async () => {
+    const { child, ended } = start(['serve', place, '--port', '0'], { npx });
+    let said = '';
+    child.stdout!.on('data', (text: string) => (said += text));
+    await says(child, 'openapi.json');
+    const address = /(http:\/\/127\.0\.0\.1:\d+);/.exec(said)![1]!;
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 16 });
+    const ask = (i: number) =>
+      new Promise<number | 'refused'>((resolve) => {
+        const request = http.request(
+          `${address}/model`,
+          { method: 'POST', agent, headers: { 'content-type': 'application/json' } },
+          (response) => {
+            let body = '';
+            response.on('data', (data) => (body += String(data)));
+            response.on('end', () => resolve(body.includes('"result"') ? 200 : response.statusCode!));
+          },
+        );
+        request.on('error', () => resolve('refused'));
+        request.end(
+          JSON.stringify({ data: { sentence: Array.from({ length: 20 }, (_, j) => `review ${i} ${j} `.repeat(20)) } }),
+        );
+      });
+    const first = Array.from({ length: 16 }, (_, i) => ask(i));
+    await Promise.race(first);
+    child.kill('SIGTERM');
+    assert.deepEqual([...new Set(await Promise.all(first))], [200]);
+    const { status, stdout, stderr } = await ended;
+    if (!npx) assert.equal(status, 0, stderr);
+    assert.match(stdout, /SIGTERM: what was accepted is answered, nothing new is taken\./);
+    assert.equal(await ask(99), 'refused', 'the port is free');
+    agent.destroy();
+  });
 
 test('flags that cannot be, and an address for all without a token, are said', async () => {
   for (const [argv, words] of [

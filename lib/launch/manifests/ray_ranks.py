@@ -19,7 +19,7 @@ class Rank:
     def run(self, folder, worker, index, argv):
         config = json.dumps({"cluster": {"worker": worker}, "task": {"type": "worker", "index": index}})
         environment = {**os.environ, "TF_CONFIG": config}
-        return subprocess.run(["npx", "tunebook", "finetune", *argv], cwd=folder, env=environment).returncode
+        return subprocess.run(["node_modules/.bin/tunebook", "finetune", *argv], cwd=folder, env=environment).returncode
 
 
 ranks = [Rank.remote() for _ in range(int(sys.argv[1]))]

@@ -13,7 +13,7 @@
 #SBATCH --requeue
 #SBATCH --open-mode=append
 
-srun --kill-on-bad-exit=1 npx tunebook launch --from slurm finetune \
+srun --kill-on-bad-exit=1 node_modules/.bin/tunebook launch --from slurm finetune \
   --run-folder "runs/slurm-$SLURM_JOB_ID" --resume "$@"
 code=$?
 # 137, 138: a rank was killed, or lost another; 143: the time was over. The same job goes on from its checkpoint.
