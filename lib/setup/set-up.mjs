@@ -6,6 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { chromium } from './chromium.mjs';
 import { compiledLibrary, compiledTests } from './compile.mjs';
 import { embeddedModel, embeddedReviews } from './embedded.mjs';
+import { isRunning } from './npm-process.mjs';
 import { packages } from './packages.mjs';
 import { freeMegabytes, root, workFolder } from './paths.mjs';
 import { kernel, pythonEnvironment } from './python.mjs';
@@ -25,21 +26,10 @@ function holder() {
   }
 }
 
-/** @param {number} id */
-function isProcess(id) {
-  try {
-    process.kill(id, 0);
-    return true;
-  } catch (error) {
-    // Another user's process cannot be signalled.
-    return /** @type {NodeJS.ErrnoException} */ (error).code === 'EPERM';
-  }
-}
-
 /** The process of a set-up that is under way, or 0. The lock of a process that is no more does not count. */
 export function setUpUnderWay() {
   const other = holder();
-  return other && isProcess(other) ? other : 0;
+  return other && isRunning(other) ? other : 0;
 }
 
 /**
@@ -60,7 +50,7 @@ async function lock() {
       }
       const other = holder();
       // Of a process that was killed; one that has just been given back is gone by itself.
-      if (other && !isProcess(other)) fs.rmSync(lockFile, { force: true });
+      if (other && !isRunning(other)) fs.rmSync(lockFile, { force: true });
       else {
         if (other && waited === 0)
           console.error(`Another set-up is under way in this checkout (process ${other}): waiting for it …`);

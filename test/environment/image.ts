@@ -18,28 +18,23 @@ export interface Image {
   seconds: number;
   /** Its name and size. */
   description: string;
-  /**
-   * Runs a command in a container of the image. @returns what it wrote to standard output
-   * @throws Error if it fails
-   */
-  inside: (command: string) => string;
+  /** Runs a command in a container of the image, with its output shown. @throws Error if it fails */
+  inside: (command: string) => void;
   /** Removes the container. The image and its layers stay, for the next time. */
   close: () => void;
 }
 
-/** Runs a program with its output shown. @returns its standard output */
+/** Runs a program. @returns its standard output if `capture`, else it is shown */
 function run(command: string, argv: string[], capture = false): string {
   if (!capture) console.error(`\n$ ${command} ${argv.join(' ')}`);
   const { status, stdout, error } = spawnSync(command, argv, {
     cwd: root,
     encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-    maxBuffer: 1 << 28,
+    stdio: ['ignore', capture ? 'pipe' : 'inherit', 'inherit'],
   });
-  if (!capture) process.stderr.write(stdout ?? '');
   if (error || status !== 0)
     throw new Error(`${command} ${argv[0]} ended with ${error?.message ?? `status ${status}`}.`);
-  return stdout.trim();
+  return stdout?.trim() ?? '';
 }
 
 /** @throws Error if a program is missing, or emulation */
@@ -107,7 +102,20 @@ export function buildImage(kind: 'cpu' | 'gpu', architecture: Architecture): Ima
     seconds,
     description: buildah(['images', '--format', '{{.Name}}:{{.Tag}} {{.Size}}'], true),
     inside: (command) =>
-      buildah(['run', '--isolation', 'chroot', ...mounts, container, '--', 'tini', '-s', '--', 'sh', '-c', command]),
+      void buildah([
+        'run',
+        '--isolation',
+        'chroot',
+        ...mounts,
+        container,
+        '--',
+        'tini',
+        '-s',
+        '--',
+        'sh',
+        '-c',
+        command,
+      ]),
     close: () => void buildah(['rm', container], true),
   };
 }

@@ -5,7 +5,6 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import { root } from '../checkout.js';
 
 const setup = (environment: Record<string, string> = {}, code = "await import('./lib/setup/main.mjs')") =>
@@ -36,7 +35,7 @@ function on(platform: string, code: string, environment: Record<string, string> 
      Object.defineProperty(process, 'arch', { value: '${arch}' });
      const { sourcesOf } = await import('./lib/setup/downloads.mjs');
      const { linking } = await import('./lib/setup/platform.mjs');
-     const { checkSystem, compilerCommand } = await import('./lib/setup/tools.mjs');
+     const { checkSystem, compilerCommand, findPython } = await import('./lib/setup/tools.mjs');
      const { tensorflowKind, tensorflowRuntime } = await import('./lib/setup/tensorflow.mjs');
      const message = (action) => { try { return action() } catch (error) { return error.message } };
      console.log(JSON.stringify(${code}));`,
@@ -84,28 +83,17 @@ test('another platform, and a GPU build where there is none, are rejected', () =
     );
 });
 
-test("on macOS clang comes first, what is missing is installed by Apple's and Homebrew's commands", () => {
-  const empty = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-path-'));
-  assert.match(
-    String(on('darwin-arm64', 'message(compilerCommand)', { PATH: empty })),
-    /looked for clang\+\+, c\+\+\).*macOS: xcode-select --install/,
-  );
-  fs.rmdirSync(empty);
-});
-
 test('a missing compiler and a missing Python are named with the command that installs them', () => {
   const empty = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-path-'));
-  const tools = "import * as tools from './lib/setup/tools.mjs';";
-  const compiler = setup(
-    { PATH: empty },
-    `${tools} try { tools.compilerCommand() } catch (error) { console.log(error.message) }`,
-  );
-  assert.match(compiler.stdout, /No C\+\+ compiler was found.*apt-get install g\+\+/);
-  const python = setup(
-    { PATH: empty },
-    `${tools} try { tools.findPython() } catch (error) { console.log(error.message) }`,
-  );
-  assert.match(python.stdout, /No Python 3\.10.*apt-get install python3/);
+  const messages = (platform: string) =>
+    on(platform, '[message(compilerCommand), message(findPython)]', { PATH: empty }) as [string, string];
+  const [compiler, python] = messages('linux-x64');
+  assert.match(compiler, /No C\+\+ compiler was found.*apt-get install g\+\+/);
+  assert.match(python, /No Python 3\.10.*apt-get install python3/);
+  // TensorFlow's build for macOS uses clang's C++ library.
+  const [clang, brewed] = messages('darwin-arm64');
+  assert.match(clang, /looked for clang\+\+, c\+\+\).*xcode-select --install/);
+  assert.match(brewed, /No Python 3\.10.*brew install python/);
   fs.rmdirSync(empty);
 });
 
@@ -138,16 +126,22 @@ test('of set-ups at once one waits for the other, and a lock whose process is no
   const begun = () => {
     const child = spawn(process.execPath, ['lib/setup/main.mjs'], { cwd: root, stdio: ['ignore', 'ignore', 'pipe'] });
     let words = '';
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (words += text));
-    return new Promise<{ status: number | null; words: string }>((resolve) =>
+    const firstWords = new Promise<void>((resolve) =>
+      child.stderr.setEncoding('utf8').on('data', (text: string) => {
+        words += text;
+        resolve();
+      }),
+    );
+    const ended = new Promise<{ status: number | null; words: string }>((resolve) =>
       child.on('close', (status) => resolve({ status, words })),
     );
+    return { firstWords: Promise.race([firstWords, ended]), ended };
   };
   fs.writeFileSync(lock, String(process.pid));
   const waiting = [begun(), begun(), begun()];
-  await pause(1500);
+  await Promise.all(waiting.map(({ firstWords }) => firstWords));
   fs.rmSync(lock);
-  const ended = await Promise.all(waiting);
+  const ended = await Promise.all(waiting.map(({ ended }) => ended));
   for (const { status, words } of ended) {
     assert.equal(status, 0, words);
     assert.match(
