@@ -3,7 +3,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['**/dist/', 'node_modules/', '.venv/', '.tunebook/', 'runs/', 'data/', 'test/cells/'] },
+  { ignores: ['**/dist/', 'node_modules/', '.venv/', '.tunebook/', 'runs/', 'data/'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],

@@ -1,21 +1,29 @@
-// Python packages that tests compare with, each set in an environment of its own, pinned and hashed, made when it is first needed.
+// Python packages that tests compare with, each set in an environment of its own, pinned and hashed. `npm test` makes those of the chosen
+// files before the first test; a file that is run alone makes its own.
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { root } from './checkout.js';
 
-/**
- * @param name of the environment below .tunebook
- * @param requirements a lock file with hashes, below test
- * @returns its Python
- */
-export function pythonWith(name: string, requirements: string): string {
+/** Environments below .tunebook, and the folder of the tests that use each; there lies its lock file, with hashes. */
+export const environments = {
+  linters: 'environment',
+  onnxruntime: 'export',
+  launch: 'launch',
+  papermill: 'notebook',
+  mlflow: 'tracking',
+};
+
+/** The environment's Python; makes the environment if it is missing or its lock file has changed. */
+export function pythonWith(name: keyof typeof environments): string {
   const environment = path.join(root, '.tunebook', name);
   const python = path.join(environment, 'bin/python');
-  const lock = path.join(root, 'test', requirements);
+  const requirements = `test/${environments[name]}/requirements.txt`;
+  const lock = path.join(root, requirements);
   const stamp = path.join(environment, 'whole');
   const wanted = fs.readFileSync(lock, 'utf8');
   if (fs.existsSync(stamp) && fs.readFileSync(stamp, 'utf8') === wanted) return python;
+  console.error(`Installing ${requirements} into .tunebook/${name} …`);
   const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--require-hashes'];
   for (const [command, argv] of [
     [process.env['TUNEBOOK_PYTHON'] ?? 'python3', ['-m', 'venv', '--clear', environment]],

@@ -9,7 +9,7 @@ import { parse } from 'yaml';
 import { root } from '../checkout.js';
 import { pythonWith } from '../python-environment.js';
 
-const linters = path.dirname(pythonWith('linters', 'environment/requirements.txt'));
+const linters = path.dirname(pythonWith('linters'));
 const run = (tool: string, ...argv: string[]) =>
   spawnSync(path.join(linters, tool), argv, { cwd: root, encoding: 'utf8' });
 const dockerfile = fs.readFileSync(path.join(root, 'environment.Dockerfile'), 'utf8');

@@ -45,7 +45,7 @@ for (const name of ['bert', 'roberta', 'finbert']) {
 }
 
 test('each family: logits of onnxruntime, in Node and in Python, are those of TensorFlow', async () => {
-  const python = pythonWith('onnxruntime', 'export/requirements.txt');
+  const python = pythonWith('onnxruntime');
   for (const [name, place] of Object.entries(models)) {
     const classifier = loadClassifier(place, { precision: 'float32' });
     const classes = Object.keys(classifier.config.id2label).length;

@@ -234,7 +234,7 @@ test('launch: a rank that is killed brings all back from the last checkpoint; no
   records.forEach(({ step }, i) => assert.equal(step, i + 1));
 });
 
-const python = pythonWith('launch', 'launch/requirements.txt');
+const python = pythonWith('launch');
 
 test('mpirun starts ranks', async () => {
   const mpirun = path.join(path.dirname(python), 'mpirun');

@@ -74,7 +74,7 @@ test('jupyter execute and papermill run a notebook as it is, with parameters fro
   });
   assert.equal(jupyter.status, 0, jupyter.stderr);
   assert.match(fs.readFileSync(executed, 'utf8'), /800 reviews from/);
-  const papermill = pythonWith('papermill', 'notebook/requirements.txt');
+  const papermill = pythonWith('papermill');
   const run = (notebook: string) =>
     spawnSync(
       papermill,

@@ -26,7 +26,7 @@ export interface MlflowServer {
 
 /** @param folder for its database and artifacts */
 export async function startMlflow(folder: string): Promise<MlflowServer> {
-  const python = process.env['TUNEBOOK_MLFLOW_PYTHON'] ?? pythonWith('mlflow', 'tracking/requirements.txt');
+  const python = process.env['TUNEBOOK_MLFLOW_PYTHON'] ?? pythonWith('mlflow');
   const port = await freePort();
   const uri = `http://127.0.0.1:${port}`;
   fs.mkdirSync(folder, { recursive: true });

@@ -112,7 +112,7 @@ test('a run is there with its parameters, its curve, its final metrics, figures 
 
 test('with the server killed halfway training goes on; what it missed arrives when it is back, or later by tunebook track', async () => {
   const env = environment({ MLFLOW_EXPERIMENT_NAME: 'killed' });
-  const { child, ended } = start([...finetune('killed', '--epochs', '60'), '--json'], env);
+  const { child, ended } = start([...finetune('killed', '--epochs', '24'), '--json'], env);
   let words = '';
   child.stderr!.on('data', (text: string) => (words += text));
   const told = (pattern: RegExp) =>
