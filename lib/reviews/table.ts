@@ -2,16 +2,10 @@
  * Reviews as a danfo DataFrame: what a data scientist samples, describes and groups them with. Columns: `text`, `label`
  * (class number), `class` (its name), `words` (how many) and `split` (the part of the data set that a row is from).
  */
-// danfo loads TensorFlow; what must happen before it has happened when this line is through.
-import '../tensorflow/runtime.js';
-import { createRequire } from 'node:module';
-import type * as Danfo from 'danfojs-node';
 import type { DataFrame } from 'danfojs-node';
 import type { SplitName } from '../hub/dataset.js';
+import { danfo } from './danfo.js';
 import type { Review } from './review.js';
-
-// Its names are not seen by an import of an ES module.
-const danfo = createRequire(import.meta.url)('danfojs-node') as typeof Danfo;
 
 /** A name of its own: tslab's compiler cannot name what it infers by a path into another package. */
 // eslint-disable-next-line @typescript-eslint/no-empty-object-type

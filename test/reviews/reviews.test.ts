@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
@@ -28,6 +29,19 @@ async function readReviews(file: string, options: ReviewsOptions = columns) {
   return { table: await sampleReviews(source), labelNames: source.labelNames, dropped: source.dropped };
 }
 const embeddedTable = await sampleReviews(embeddedReviews());
+
+test("danfo's statistics work, and mathjs is loaded for the first of them", () => {
+  const { cache } = createRequire(import.meta.url);
+  const isLoaded = () => Object.keys(cache).some((file) => /mathjs.lib.cjs.entry/.test(file));
+  const words = reviewTable(
+    ['one', 'one two', 'one two three'].map((text) => ({ text, label: 0 })),
+    ['none'],
+  ).column('words');
+  assert.equal(words.mean(), 2);
+  assert.equal(isLoaded(), false);
+  assert.deepEqual([words.median(), words.std(), words.var()], [2, 1, 1]);
+  assert.equal(isLoaded(), true);
+});
 
 test('the embedded reviews: 2,985 of 3,708, the rest counted', () => {
   assert.equal(embeddedTable.shape[0], 2985);
