@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import fs from 'node:fs';
+import http from 'node:http';
 import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
+import { danfo } from 'tunebook/reviews/danfo.js';
 import { embeddedReviews } from 'tunebook/reviews/embedded.js';
 import { sampleReviews } from 'tunebook/reviews/sample.js';
 import { nothingDropped, type Dropped } from 'tunebook/reviews/review.js';
@@ -30,17 +34,26 @@ async function readReviews(file: string, options: ReviewsOptions = columns) {
 }
 const embeddedTable = await sampleReviews(embeddedReviews());
 
-test("danfo's statistics work, and mathjs is loaded for the first of them", () => {
+test("danfo's statistics and its reading of files work, and what they need is loaded for the first of them", async () => {
   const { cache } = createRequire(import.meta.url);
-  const isLoaded = () => Object.keys(cache).some((file) => /mathjs.lib.cjs.entry/.test(file));
+  const isLoaded = (inside: RegExp) => Object.keys(cache).some((file) => inside.test(file));
+  const [mathjs, request] = [/mathjs.lib.cjs.entry/, /request.lib/];
   const words = reviewTable(
     ['one', 'one two', 'one two three'].map((text) => ({ text, label: 0 })),
     ['none'],
   ).column('words');
   assert.equal(words.mean(), 2);
-  assert.equal(isLoaded(), false);
+  assert.deepEqual([isLoaded(mathjs), isLoaded(request)], [false, false]);
   assert.deepEqual([words.median(), words.std(), words.var()], [2, 1, 1]);
-  assert.equal(isLoaded(), true);
+  assert.equal(isLoaded(mathjs), true);
+  const server = http.createServer((_, response) => response.end('text,label\nGood,1\n')).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const read = await danfo.readCSV(`http://127.0.0.1:${(server.address() as AddressInfo).port}/a.csv`);
+  server.close();
+  assert.deepEqual([read.values, isLoaded(request)], [[['Good', 1]], true]);
+  const excel = path.join(folder, 'a.xlsx');
+  danfo.toExcel(read, { filePath: excel });
+  assert.deepEqual(((await danfo.readExcel(excel)) as typeof read).values, [['Good', 1]]);
 });
 
 test('the embedded reviews: 2,985 of 3,708, the rest counted', () => {
