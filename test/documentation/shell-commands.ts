@@ -57,7 +57,7 @@ export function commandsOf(block: Block): { commands: Command[]; problems: Probl
         cwd: folder,
         encoding: 'utf8',
         env: { PATH: process.env['PATH'] ?? '', ...environment },
-        timeout: 10_000,
+        timeout: 60_000,
       });
     const parsed = bash(['-n'], {});
     const { stderr, error } = parsed.status === 0 ? bash([], { BASH_ENV: start, RECORD: record }) : parsed;

@@ -58,7 +58,7 @@ export const here = path.dirname(fileURLToPath(import.meta.url));
  */
 export function startRanks(
   ranks: Plan['ranks'],
-  { blows = [], timeout = 120 }: Partial<Pick<Plan, 'blows' | 'timeout'>> = {},
+  { blows = [], timeout = 300 }: Partial<Pick<Plan, 'blows' | 'timeout'>> = {},
 ): Promise<(RankResult | null)[]> {
   const plan: Plan = { ranks, blows, timeout };
   const [program, ...argv] = inNamespace([process.execPath, path.join(here, 'start-ranks.js'), JSON.stringify(plan)]);

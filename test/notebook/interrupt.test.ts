@@ -4,38 +4,38 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import readline from 'node:readline';
 import { after, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { root } from '../checkout.js';
 import { outputOf, writeNotebook } from './write.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-test-'));
 after(() => fs.rmSync(folder, { recursive: true }));
 
-/** Runs a notebook in a process of its own and interrupts it `times` times once the cell of that number has begun. */
+/** Code for a cell that says that it can be interrupted now, for the first time or the second. */
+const ready = (time: number) =>
+  `(require('node:fs') as typeof import('node:fs')).writeFileSync(${JSON.stringify(path.join(folder, `ready-${time}`))}, '')`;
+
+/** Runs a notebook in a process of its own and interrupts it each time that it says `ready`. */
 async function interrupted(
-  cell: number,
   times: number,
   ...sources: string[]
 ): Promise<{ status: number | null; words: string; output: string[] }> {
   const notebook = writeNotebook(folder, sources);
   const executed = path.join(folder, 'executed.ipynb');
+  for (let time = 1; time <= times; time++) fs.rmSync(path.join(folder, `ready-${time}`), { force: true });
   const code = `
     import { executeNotebook } from ${JSON.stringify(path.join(root, 'lib/dist/notebook/execute.js'))};
     await executeNotebook(${JSON.stringify(notebook)}, {
       executed: ${JSON.stringify(executed)}, report: ${JSON.stringify(path.join(folder, 'report.html'))},
-      onEvent: (event) => console.log(event.event, event.cell),
     });`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['ignore', 'ignore', 'pipe'] });
   let words = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (words += text));
   const exit = new Promise<number | null>((resolve) => child.on('close', resolve));
-  for await (const line of readline.createInterface({ input: child.stdout })) {
-    if (line !== `cell ${cell}`) continue;
-    for (let i = 0; i < times; i++) {
-      await new Promise((resolve) => setTimeout(resolve, 1500));
-      child.kill('SIGINT');
-    }
+  for (let time = 1; time <= times; time++) {
+    while (child.exitCode === null && !fs.existsSync(path.join(folder, `ready-${time}`))) await pause(50);
+    child.kill('SIGINT');
   }
   return { status: await exit, words, output: outputOf(executed) };
 }
@@ -45,12 +45,11 @@ const config = tunebook.parseConfig({ vocab_size: 50, dim: 16, hidden_dim: 32, n
 const model = tunebook.createClassifier(config);
 const train = { ids: Array.from({ length: 64 }, (_, i) => Int32Array.of(1, i % 50, 2)), labels: new Int32Array(64) };
 const result = await tunebook.interruptible((signal) =>
-  tunebook.train(model, { train }, { arguments: { maxSteps: 1e6 }, signal }));
+  tunebook.train(model, { train }, { arguments: { maxSteps: 1e6 }, signal, onRecord: () => ${ready(1)} }));
 console.log(result.end, result.records.length > 0 && result.records.length < 1e6);`;
 
 test('training ends after its step, and the cells after it run', async () => {
   const { status, words, output } = await interrupted(
-    2,
     1,
     "import * as tunebook from 'tunebook';",
     training,
@@ -63,10 +62,9 @@ test('training ends after its step, and the cells after it run', async () => {
 
 test('another cell is interrupted, and what was run is kept', async () => {
   const { status, words, output } = await interrupted(
-    2,
     1,
     "console.log('kept');",
-    'await new Promise((resolve) => setTimeout(resolve, 60_000));',
+    `${ready(1)};\nawait new Promise((resolve) => setTimeout(resolve, 600_000));`,
   );
   assert.equal(status, 1);
   assert.match(words, /Interrupted in cell 2/);
@@ -76,9 +74,12 @@ test('another cell is interrupted, and what was run is kept', async () => {
 test('a second interrupt ends everything at once, though the loop does not listen', async () => {
   const { status, words } = await interrupted(
     2,
-    2,
     "import * as tunebook from 'tunebook';",
-    'await tunebook.interruptible(() => new Promise((resolve) => setTimeout(resolve, 60_000)));',
+    `await tunebook.interruptible((signal) => {
+       signal.addEventListener('abort', () => ${ready(2)});
+       ${ready(1)};
+       return new Promise((resolve) => setTimeout(resolve, 600_000));
+     });`,
   );
   assert.equal(status, 1);
   assert.match(words, /Ended at once/);

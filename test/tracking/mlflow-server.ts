@@ -53,8 +53,8 @@ export async function startMlflow(folder: string): Promise<MlflowServer> {
       },
     );
     for (const stream of [child.stdout!, child.stderr!]) stream.on('data', (data) => (words += String(data)));
-    for (let tries = 0; ; tries++) {
-      if (child.exitCode !== null || tries > 600) throw new Error(`The MLflow server did not start:\n${words}`);
+    for (const end = Date.now() + 300_000; ;) {
+      if (child.exitCode !== null || Date.now() > end) throw new Error(`The MLflow server did not start:\n${words}`);
       try {
         if ((await fetch(`${uri}/health`)).ok) return;
       } catch {
