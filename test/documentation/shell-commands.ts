@@ -15,7 +15,7 @@ export interface Command {
 }
 
 // A record is written at once: the commands of a pipe run at the same time. npm and npx are functions: bash shows the variables
-// before a command to these, not to its handler. What stands behind `||` is not reached, since all succeeds.
+// before a command to these, not to its handler. A command with a slash in its name has no handler. What stands behind `||` is not reached, since all succeeds.
 const preamble = `
 PATH=/dev/null
 record() {
@@ -26,6 +26,7 @@ record() {
 command_not_found_handle() { record "$@"; }
 npm() { record npm "$@"; }
 npx() { record npx "$@"; }
+node_modules/.bin/tunebook() { record npx tunebook "$@"; }
 cd() { record cd "$@"; }
 `;
 

@@ -7,7 +7,7 @@ if (kind !== 'cpu' && kind !== 'gpu') throw new Error(`The image is for cpu or g
 const image = buildImage(kind, ownArchitecture);
 console.error(`Built in ${image.seconds} s.`);
 try {
-  image.inside('npx tunebook doctor');
+  image.inside('tunebook doctor');
   image.inside('npm start');
   image.inside('npm test -- --quick');
 } finally {

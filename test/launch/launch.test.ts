@@ -264,7 +264,6 @@ for id in "\${ids[@]}"; do wait "$id"; code=$?; (( code > worst )) && worst=$cod
 exit $worst`,
   );
   stub('scontrol', 'echo "scontrol $*"');
-  stub('npx', `shift; exec ${process.execPath} ${main} "$@"`);
   const env = { PATH: `${of('bin')}:${process.env['PATH']}`, SLURM_JOB_ID: '4711' };
   const argv = finetune('unused', '--epochs', '1').slice(1, -4);
   const { code, output } = await run(['bash', script, ...argv, '--run-folder', of('slurm')], env).ended;
