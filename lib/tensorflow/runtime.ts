@@ -10,7 +10,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import type * as TensorFlow from '@tensorflow/tfjs-node-gpu';
 import type { DataType, Tensor } from '@tensorflow/tfjs';
-import { TensorFlowLoadError } from './load-error.js';
+import { loadError } from './load-error.js';
 
 /** A kernel's attribute as the addon takes it. */
 export interface Attribute {
@@ -87,21 +87,6 @@ export interface NativeBackend {
   getInputTensorIds(tensors: Tensor[]): number[];
   /** A kernel's result as a tensor of tfjs. */
   createOutputTensor(metadata: OutputMetadata): Tensor;
-}
-
-/** What a failure to load the addon means, for the person who meets it. */
-export function loadError(cause: unknown): TensorFlowLoadError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  // Linux's loader and macOS's.
-  const [, onLinux, onMacos] =
-    /(\S+\.so[\d.]*): cannot open shared object|Library not loaded: (?:@rpath\/)?(\S+)/.exec(reason) ?? [];
-  const missing = onLinux ?? onMacos;
-  return new TensorFlowLoadError(
-    missing
-      ? `TensorFlow's addon needs ${missing}, which is not where set-up put it. Run npm run setup.`
-      : `TensorFlow's addon could not be loaded (${reason.split('\n')[0]}). Run npm run setup; if it says all is set up, delete .tunebook and run it again.`,
-    { cause },
-  );
 }
 
 /** The addon that captures standard error (native/stderr.cc). */

@@ -6,7 +6,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { describeDevice } from 'tunebook/tensorflow/device.js';
-import { binding, executeOne, loadError, tf, typeAttribute } from 'tunebook/tensorflow/runtime.js';
+import { loadError } from 'tunebook/tensorflow/load-error.js';
+import { binding, executeOne, tf, typeAttribute } from 'tunebook/tensorflow/runtime.js';
 import { ResourceVariable } from 'tunebook/tensorflow/variables.js';
 import { root } from '../checkout.js';
 
