@@ -30,12 +30,18 @@ function askDriver(field: string): string | undefined {
 /** The GPU's generation: 7.0 Volta, 7.5 Turing, 8.x Ampere and Ada, 9.0 Hopper; 0 where the driver does not say. */
 export const computeCapability = (): number => Number(askDriver('compute_cap')) || 0;
 
+/** The CPU's own name. On Linux arm64 Node does not know the names of all CPUs. */
+function cpuName(): string {
+  const name = os.cpus()[0]?.model ?? 'unknown';
+  return name === 'unknown' ? `${os.arch()} CPU` : name;
+}
+
 /** The device in use: the GPU where TensorFlow sees one, else the CPU. */
 export function describeDevice(): Device {
   const gpu = backend.isUsingGpuDevice ? binding.listDevices().find(({ type }) => type === 'GPU') : undefined;
   return {
     kind: gpu ? 'GPU' : 'CPU',
-    name: gpu ? (askDriver('name') ?? 'NVIDIA GPU') : (os.cpus()[0]?.model ?? 'CPU'),
+    name: gpu ? (askDriver('name') ?? 'NVIDIA GPU') : cpuName(),
     memoryBytes: gpu ? gpu.memoryBytes : os.totalmem(),
     threads: Number(process.env['TF_NUM_INTRAOP_THREADS']) || os.availableParallelism(),
     tensorflow: binding.TF_Version,
