@@ -179,7 +179,7 @@ test('for people: a line a check, the remedy below it, and what to do at the end
 });
 
 test('several faults make one list, in which set-up comes once', async () => {
-  const variables = { PATH: pathNoCompiler, TUNEBOOK_EPOCHS: 'many' };
+  const variables = { PATH: pathNoCompiler, CXX: undefined, TUNEBOOK_EPOCHS: 'many' };
   await without(addon, () =>
     without(at('data/embedded/model/config.json'), async () => {
       const { stdout } = await node(['lib/setup/doctor.mjs', 'compiler', 'addon', 'embedded', 'settings'], variables);
@@ -230,7 +230,7 @@ test('no npm: a fault where packages are to be fetched, else a word', async () =
 
 test('no C++ compiler: a fault where the addon is to be compiled, else a word', async () => {
   const remedy = /apt-get install g\+\+/;
-  const variables = { PATH: pathNoCompiler };
+  const variables = { PATH: pathNoCompiler, CXX: undefined };
   await finds(['compiler'], ['compiler', 'warning', /No C\+\+ compiler was found/, remedy], variables);
   await without(addon, () =>
     finds(['addon'], ['compiler', 'failed', /No C\+\+ compiler was found/, remedy], variables),
