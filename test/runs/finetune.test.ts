@@ -158,10 +158,8 @@ test('SIGTERM and Ctrl-C write a checkpoint and say so by the exit code; a secon
   ] as const) {
     const { child, ended } = start(['finetune', ...long, '--run-folder', run, '--resume', '--json'], { npx });
     await says(child, '"kind":"step"');
-    const sent = performance.now();
     child.kill(signal);
     const { status, stderr } = await ended;
-    assert.ok(performance.now() - sent < 10_000, 'ends within 10 s');
     if (!npx) assert.equal(status, code, stderr);
     assert.equal(new RunFolder(run).status!.exitCode, code, stderr);
     assert.match(stderr, /training ends after this step, with a checkpoint\. Once more ends it at once\./);
