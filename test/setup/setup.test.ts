@@ -86,7 +86,7 @@ test('another platform, and a GPU build where there is none, are rejected', () =
 test('a missing compiler and a missing Python are named with the command that installs them', () => {
   const empty = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-path-'));
   const messages = (platform: string) =>
-    on(platform, '[message(compilerCommand), message(findPython)]', { PATH: empty }) as [string, string];
+    on(platform, '[message(compilerCommand), message(findPython)]', { PATH: empty, CXX: '' }) as [string, string];
   const [compiler, python] = messages('linux-x64');
   assert.match(compiler, /No C\+\+ compiler was found.*apt-get install g\+\+/);
   assert.match(python, /No Python 3\.10.*apt-get install python3/);
