@@ -19,12 +19,9 @@ const slow =
 const long = [
   ...['tracking/mlflow', 'runs/finetune', 'notebook/notebooks', 'notebook/jupyterlab', 'runs/adapt'],
   ...['launch/lost-ranks', 'hub/start', 'source', 'launch/launch', 'launch/data-parallel', 'notebook/execute'],
-  ...['runs/sweep', 'training/engine', 'documentation/code-blocks', 'notebook/interrupt'],
+  ...['runs/sweep', 'training/engine', 'documentation/code-blocks', 'setup/doctor'],
 ].map((name) => `${name}.test.js`);
-// The doctor's tests link all of node_modules into a checkout of their own and remove it again. tslab's watchers take both for changes of
-// the files that they watch, and a cell that runs then may fail, so notebooks must be through.
-const last = 'setup/doctor.test.js';
-const place = (name: string) => (name === last ? Infinity : long.includes(name) ? long.indexOf(name) : long.length);
+const place = (name: string) => (long.includes(name) ? long.indexOf(name) : long.length);
 const files = fs
   .readdirSync(dist, { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.test.js') && (wanted.length === 0 || wanted.some((part) => name.includes(part))))

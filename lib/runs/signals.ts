@@ -11,7 +11,7 @@ const names: EndingSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
  * Milliseconds within which the same signal counts once. A terminal, Slurm and systemd send a signal to all processes of a group;
  * npm and `launch` then pass it on to a process that has it already.
  */
-const sameRequest = 500;
+export const sameRequest = 500;
 
 /** Milliseconds between two checks of whether npm has ended. */
 const watchInterval = 250;
