@@ -25,9 +25,10 @@ export function pythonWith(name: keyof typeof environments): string {
   if (fs.existsSync(stamp) && fs.readFileSync(stamp, 'utf8') === wanted) return python;
   console.error(`Installing ${requirements} into .tunebook/${name} …`);
   const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--require-hashes'];
+  // Most modules are never imported: Python compiles those that are.
   for (const [command, argv] of [
     [process.env['TUNEBOOK_PYTHON'] ?? 'python3', ['-m', 'venv', '--clear', environment]],
-    [python, [...install, '--only-binary=:all:', '-r', lock]],
+    [python, [...install, '--only-binary=:all:', '--no-compile', '-r', lock]],
   ] as const) {
     const { status, stderr } = spawnSync(command, argv, { encoding: 'utf8' });
     if (status !== 0) throw new Error(`${requirements} could not be installed:\n${stderr}`);

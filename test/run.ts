@@ -39,6 +39,8 @@ const changedFiles = () => spawnSync('git', ['status', '--porcelain'], { encodin
 const before = changedFiles();
 // From Node 22 on, the processes that tests start share what they compile.
 process.env['NODE_COMPILE_CACHE'] ??= path.resolve('.tunebook/compile-cache');
+// And so do Python's.
+delete process.env['PYTHONDONTWRITEBYTECODE'];
 for (const [name, folder] of Object.entries(environments) as [keyof typeof environments, string][])
   if (files.some((file) => file.startsWith(`${folder}/`))) pythonWith(name);
 // One more than there are processors, since most files wait for processes half of their time; each takes up to 1.6 GB.

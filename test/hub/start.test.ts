@@ -1,4 +1,4 @@
-// The command as a person types it, with the original's names, against the stand-in hub.
+// The command as a person types it, with the original's names, against the stand-in hub, and what finetune.ipynb leaves behind.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -6,16 +6,18 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { root } from '../checkout.js';
+import { readNotebook } from '../notebook/write.js';
 import { distilbert, polarity } from './repositories.js';
 import { startStandInHub } from './stand-in.js';
 
 const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-test-'));
-after(() => fs.rmSync(temporary, { recursive: true }));
+const made = [temporary];
+after(() => made.forEach((folder) => fs.rmSync(folder, { recursive: true })));
 
 async function start(
   flags: string[],
   environment: Record<string, string>,
-): Promise<{ status: number | null; output: string; stderr: string }> {
+): Promise<{ status: number | null; output: string; stderr: string; folder: string }> {
   const child = spawn(process.execPath, [path.join(root, 'lib/dist/commands/start.js'), ...flags], {
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -29,9 +31,9 @@ async function start(
   });
   const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
   // The command names its folder below runs/ in the checkout.
-  const [notebook] = /runs\S+finetune\.ipynb/.exec(output) ?? [];
-  if (notebook) fs.rmSync(path.dirname(path.resolve(notebook)), { recursive: true });
-  return { status, output, stderr };
+  const folder = path.dirname(/runs\S+finetune\.ipynb/.exec(output)?.[0] ?? '');
+  if (folder !== '.') made.push(folder);
+  return { status, output, stderr, folder };
 }
 
 test('npm start with the names of the original runs to the end and downloads only what it needs', async () => {
@@ -65,7 +67,7 @@ test('npm start with the names of the original runs to the end and downloads onl
   assert.ok(bodies.filter(({ range }) => range !== undefined).every(({ path }) => path.endsWith('.parquet')));
 });
 
-test('npm start runs to its end with five classes and texts longer than the model takes', async () => {
+test('npm start runs all of finetune.ipynb, with five classes and texts longer than the model takes', async () => {
   const file = path.join(temporary, 'stars.jsonl');
   const words = ['terrible', 'poor', 'average', 'good', 'wonderful'];
   const rows = Array.from({ length: 100 }, (_, i) =>
@@ -76,13 +78,28 @@ test('npm start runs to its end with five classes and texts longer than the mode
     }),
   );
   fs.writeFileSync(file, rows.join('\n'));
-  const { status, output, stderr } = await start(
+  const { status, output, stderr, folder } = await start(
     ['--dataset', file, '--text-columns', 'title,text', '--max-steps', '2', '--max-length', '1024'],
     {},
   );
   assert.equal(status, 0, output);
   assert.match(output, /Held-out accuracy .*, 20 reviews\)/);
   assert.equal(stderr, '', 'TensorFlow, oneDNN and Jupyter print nothing there');
+
+  const code = readNotebook(path.join(folder, 'finetune.ipynb')).cells.filter(({ cell_type }) => cell_type === 'code');
+  assert.deepEqual(
+    code.map(({ execution_count }) => execution_count),
+    code.map((_, i) => i + 1),
+  );
+  const types = code.flatMap(({ outputs }) => outputs ?? []).map(({ data }) => Object.keys(data ?? {}));
+  const figures = types.filter((type) => type.includes('application/vnd.plotly.v1+json'));
+  assert.equal(figures.length, 7);
+  assert.ok(figures.every((type) => type.includes('image/png') && type.includes('text/plain')));
+  const report = fs.readFileSync(path.join(folder, 'report.html'), 'utf8');
+  assert.ok((report.match(/data:image\/png/g) ?? []).length >= 7);
+  assert.ok(fs.existsSync(path.join(folder, 'model/model.safetensors')));
+  const journal = fs.readFileSync(path.join(folder, 'journal.jsonl'), 'utf8').trim().split('\n');
+  assert.equal(journal.filter((line) => line.includes('"kind":"step"')).length, 2);
 });
 
 test('a name that does not exist and a flag that cannot be end the command with what to do', async () => {

@@ -19,35 +19,6 @@ async function run(...sources: string[]): Promise<StoredNotebook> {
   return readNotebook(executed);
 }
 
-test('finetune.ipynb runs from top to bottom in its quick setting', async () => {
-  const executed = path.join(folder, 'finetune.ipynb');
-  const report = path.join(folder, 'finetune.html');
-  await executeNotebook(path.join(root, 'notebooks/finetune.ipynb'), {
-    executed,
-    report,
-    environment: {
-      TUNEBOOK_SOURCE: 'embedded',
-      TUNEBOOK_MAX_STEPS: '6',
-      TUNEBOOK_ROWS: '400',
-      TUNEBOOK_RUN_FOLDER: path.join(folder, 'run'),
-    },
-  });
-  const code = readNotebook(executed).cells.filter(({ cell_type }) => cell_type === 'code');
-  assert.deepEqual(
-    code.map(({ execution_count }) => execution_count),
-    code.map((_, i) => i + 1),
-  );
-  const types = code.flatMap(({ outputs }) => outputs ?? []).map(({ data }) => Object.keys(data ?? {}));
-  const figures = types.filter((type) => type.includes('application/vnd.plotly.v1+json'));
-  assert.equal(figures.length, 7);
-  assert.ok(figures.every((type) => type.includes('image/png') && type.includes('text/plain')));
-  const html = fs.readFileSync(report, 'utf8');
-  assert.ok((html.match(/data:image\/png/g) ?? []).length >= 7);
-  assert.ok(fs.existsSync(path.join(folder, 'run/model/model.safetensors')));
-  const steps = fs.readFileSync(path.join(folder, 'run/journal.jsonl'), 'utf8').trim().split('\n');
-  assert.equal(steps.filter((line) => line.includes('"kind":"step"')).length, 6);
-});
-
 const committed = fs.readdirSync(path.join(root, 'notebooks')).filter((name) => name.endsWith('.ipynb'));
 
 for (const name of committed)

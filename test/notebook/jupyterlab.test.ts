@@ -80,6 +80,7 @@ test(
         env: {
           ...process.env,
           TUNEBOOK_SOURCE: 'embedded',
+          TUNEBOOK_ROWS: '400',
           TUNEBOOK_EPOCHS: '30',
           TUNEBOOK_RUN_FOLDER: path.join(folder, 'run'),
         },

@@ -105,7 +105,7 @@ test('a CSV with stars and two text columns, by flags alone: all that a run make
   assert.equal(metricsOf(run).training.step, 1.5 * metrics.training.step, 'one epoch more');
 });
 
-test('killed at 20 random moments and gone on with each time, the weights are those of a run that was left alone', async (t) => {
+test('killed at 10 random moments and gone on with each time, the weights are those of a run that was left alone', async (t) => {
   const argv = [
     ...reviews,
     ...short,
@@ -125,7 +125,7 @@ test('killed at 20 random moments and gone on with each time, the weights are th
   const run = of('killed');
   const resume = ['finetune', ...argv, '--run-folder', run, '--resume', '--json'];
   const reached: number[] = [];
-  for (let kills = 0; kills < 20; kills++) {
+  for (let kills = 0; kills < 10; kills++) {
     const { child, ended } = start(resume, options);
     // While it loads, or while it trains and writes checkpoints, which is what there is to lose.
     await says(child, kills % 4 === 0 ? '"kind":"start"' : '"kind":"step"');
