@@ -109,9 +109,8 @@ export function buildImage(kind: 'cpu' | 'gpu', architecture: Architecture): Ima
         ...mounts,
         container,
         '--',
-        'tini',
-        '-s',
-        '--',
+        // The emulator does not know the system call of tini -s.
+        ...(architecture === ownArchitecture ? ['tini', '-s', '--'] : []),
         'sh',
         '-c',
         command,

@@ -26,8 +26,8 @@ test('a notebook that is as committed is good, its file untouched, and JUnit XML
   const before = fs.readFileSync(explore);
   const { stdout, stderr, status } = tunebook('explore', '--junit', 'junit.xml', '--out', 'out');
   assert.equal(status, 0, stdout + stderr);
-  assert.match(stdout, /^good {4}explore, \d+ s$/m);
-  assert.match(stdout, /explore\s+\d+ s\s+\d+\s+yes\s+5 of 5/);
+  assert.match(stdout, /^good {4}explore, (\d+ min )?\d+ s$/m);
+  assert.match(stdout, /explore\s+(\d+ min )?\d+ s\s+\d+\s+yes\s+5 of 5/);
   assert.ok(fs.readFileSync(explore).equals(before));
   assert.ok(fs.existsSync(path.join(folder, 'out/explore/explore.html')));
   const xml = fs.readFileSync(path.join(folder, 'junit.xml'), 'utf8');

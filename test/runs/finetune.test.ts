@@ -128,7 +128,7 @@ test('killed at 10 random moments and gone on with each time, the weights are th
   for (let kills = 0; kills < 10; kills++) {
     const { child, ended } = start(resume, options);
     // While it loads, or while it trains and writes checkpoints, which is what there is to lose.
-    await says(child, kills % 4 === 0 ? '"kind":"start"' : '"kind":"step"');
+    await says(child, kills % 4 === 0 ? '"kind":"start"' : '"kind":"checkpoint"');
     await new Promise((resolve) => setTimeout(resolve, 500 * Math.random()));
     child.kill('SIGKILL');
     const { signal, status, stderr } = await ended;
