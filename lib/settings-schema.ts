@@ -267,10 +267,10 @@ export const schema = z.object({
     description: 'kernel by kernel, as the code reads, for looking into it: the same numbers',
     allowed: trueOrFalse,
   }),
-  jitCompile: described(flag.default(false), {
+  jitCompile: described(z.union([z.literal('auto'), flag]).default('auto'), {
     group: 'Engine',
-    description: 'has XLA compile the captured graphs',
-    allowed: trueOrFalse,
+    description: 'has XLA compile the captured graphs; auto where that saves time on a GPU, as measured',
+    allowed: 'auto, true or false',
   }),
 
   clusterTimeout: described(count(1).default(600), {

@@ -6,6 +6,7 @@
 import { closest, distance } from 'fastest-levenshtein';
 import type { SourceSetting } from './hub/sources.js';
 import { descriptions, schema, type SettingGroup } from './settings-schema.js';
+import type { JitCompileSetting } from './model/model.js';
 import type { PrecisionSetting } from './tensorflow/precision.js';
 import type { Freeze } from './training/freeze.js';
 import type { SchedulerType } from './training/schedule.js';
@@ -53,7 +54,7 @@ export interface Settings {
   wholeWordMask: boolean;
   precision: PrecisionSetting;
   eager: boolean;
-  jitCompile: boolean;
+  jitCompile: JitCompileSetting;
   clusterTimeout: number;
   allowPublicCluster: boolean;
   maxTrainSamples: number;

@@ -21,9 +21,11 @@ export function addSettings(
   defaults: Partial<Record<SettingName, string>> = {},
 ): Command {
   for (const setting of settings) {
-    const { group, description, default: standard, otherwise, argument, alias } = describeSetting(setting);
-    const isFlag = typeof standard === 'boolean';
-    const value = isFlag ? '[true|false]' : `<${argument ?? (typeof standard === 'number' ? 'number' : 'value')}>`;
+    const { group, description, allowed, default: standard, otherwise, argument, alias } = describeSetting(setting);
+    // What may be true may be given as a flag alone.
+    const value = allowed.endsWith('true or false')
+      ? `[${allowed.replace(/, | or /g, '|')}]`
+      : `<${argument ?? (typeof standard === 'number' ? 'number' : 'value')}>`;
     const names = alias ? `--${dashed(alias)}, ${flagOf(setting)}` : flagOf(setting);
     const shown = defaults[setting] ?? otherwise ?? String(standard);
     // Shown, not set: the environment or a file may say otherwise.

@@ -56,7 +56,7 @@ function assemble(
         ...engine,
       }),
     }),
-    { name: 'the forward pass', eager: engine.eager, jitCompile: engine.jitCompile },
+    { name: 'the forward pass', eager: engine.eager, jitCompile: engine.jitCompile === true },
   );
   const dispose = () => {
     forward.dispose();

@@ -26,14 +26,18 @@ export interface EngineOptions {
   precision?: PrecisionSetting | PrecisionChoice;
   /** Kernel by kernel from JavaScript, as the code reads, not as one captured graph. @default false */
   eager?: boolean;
-  /** Has XLA compile the captured graphs. @default false */
-  jitCompile?: boolean;
+  /** Has XLA compile the captured graphs; `auto` those of training, on a GPU where it was measured to save time. @default 'auto' */
+  jitCompile?: JitCompileSetting;
 }
 
-/** How a model is computed, `auto` decided. */
+/** Whether XLA compiles the captured graphs; `auto` is decided by training, see chooseJitCompile. */
+export type JitCompileSetting = 'auto' | boolean;
+
+/** How a model is computed, the precision decided. */
 export interface Engine extends PrecisionChoice {
   eager: boolean;
-  jitCompile: boolean;
+  /** `auto` on a GPU only, where each training run decides; until then, and for all but training, it means false. */
+  jitCompile: JitCompileSetting;
   /** Which making of the parts. */
   layers: Layers;
   /** Whether the project's own kernels may be used. */
@@ -155,13 +159,14 @@ export function checkEncoder(
  * @param layers default: the ones that are best here
  */
 export function engineOf(
-  { precision: wanted = 'auto', eager = false, jitCompile = false }: EngineOptions = {},
+  { precision: wanted = 'auto', eager = false, jitCompile: compiled = 'auto' }: EngineOptions = {},
   shape?: ProductShape,
   layers?: Layers,
 ): Engine {
   const choice = typeof wanted === 'string' ? choosePrecision(wanted, shape) : wanted;
+  const jitCompile = compiled === 'auto' && !backend.isUsingGpuDevice ? false : compiled;
   // XLA knows TensorFlow's kernels and not the project's own.
-  const fused = hasFusedKernels && !jitCompile;
+  const fused = hasFusedKernels && jitCompile === false;
   return {
     ...choice,
     ...{ eager, jitCompile, fused },
@@ -187,7 +192,7 @@ export const notesOnLength = (maxLength: number | undefined, config: EncoderConf
  * @param engine of a model
  */
 export const describeEngine = ({ precision, reason, eager, jitCompile }: Engine): string =>
-  `${eager ? 'eager' : jitCompile ? 'graph compiled by XLA' : 'graph'}, ${precision}` +
+  `${eager ? 'eager' : jitCompile === true ? 'graph compiled by XLA' : 'graph'}, ${precision}` +
   (reason === undefined ? '' : `; measured: ${reason}`) +
   (hasFusedKernels || backend.isUsingGpuDevice ? '' : ', without fused kernels (slower)');
 

@@ -7,12 +7,10 @@
  * multiplies faster in float32.
  */
 import fs from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Tensor } from '@tensorflow/tfjs';
-import { computeCapability, describeDevice } from './device.js';
+import { computeCapability } from './device.js';
 import { castTo, matMul } from './kernels.js';
+import { measuredOnce } from './measurements.js';
 import { backend, tf } from './runtime.js';
 
 /** The type of matrix products; all else is float32. */
@@ -119,28 +117,6 @@ export function fastestPrecision(rates: ProductRates): PrecisionChoice {
   return { precision, reason: ['float32' as const, ...others].map(inWords).join(', ') };
 }
 
-/** Measurements of this checkout, by what they depend on. */
-const cacheFile = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../../.tunebook/product-rates.json');
-
-function readCache(): Record<string, ProductRates> {
-  try {
-    return JSON.parse(fs.readFileSync(cacheFile, 'utf8')) as Record<string, ProductRates>;
-  } catch {
-    // There is none yet, or it was cut off: it is measured again.
-    return {};
-  }
-}
-
-function writeCache(key: string, rates: ProductRates): void {
-  try {
-    const aside = `${cacheFile}.${process.pid}`;
-    fs.writeFileSync(aside, JSON.stringify({ ...readCache(), [key]: rates }, null, 2));
-    fs.renameSync(aside, cacheFile);
-  } catch {
-    // A checkout that cannot be written to: each process measures.
-  }
-}
-
 /**
  * The precision of a setting: `auto` is the fastest one for products of a model's widths, measured once per device.
  * @param setting a precision, or `auto`
@@ -150,20 +126,11 @@ export function choosePrecision(setting: PrecisionSetting, shape: ProductShape =
   if (setting !== 'auto') return { precision: setting };
   const candidates = candidatePrecisions();
   if (candidates.length === 1) return { precision: candidates[0]! };
-  const { name, threads, tensorflow } = describeDevice();
-  const isa = process.env['ONEDNN_MAX_CPU_ISA'] ?? '';
-  const key = [
-    name,
-    os.arch(),
-    `${threads} threads`,
-    `TensorFlow ${tensorflow}`,
-    isa,
-    shape.dim,
-    shape.hidden_dim,
-  ].join(', ');
-  const found = readCache()[key];
-  const rates = found && candidates.every((each) => found[each]! > 0) ? found : measureProductRates(candidates, shape);
-  if (rates !== found) writeCache(key, rates);
+  const rates = measuredOnce<ProductRates>(
+    `products, ${shape.dim}, ${shape.hidden_dim}`,
+    (kept) => candidates.every((each) => kept[each]! > 0),
+    () => measureProductRates(candidates, shape),
+  );
   return fastestPrecision(rates);
 }
 

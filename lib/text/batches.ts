@@ -44,6 +44,16 @@ export interface IndexedBatch extends LabelledBatch {
 const padToMultipleOf = (tokens: number) => (tokens <= 128 ? 8 : tokens <= 256 ? 16 : 32);
 
 /**
+ * How many lengths batches of texts may be padded to.
+ * @param longest tokens of the longest text
+ */
+export function paddedLengths(longest: number): number {
+  let lengths = 0;
+  for (let tokens = 0; tokens < longest; tokens += padToMultipleOf(tokens + 1)) lengths++;
+  return lengths;
+}
+
+/**
  * Rows padded to the longest among them, rounded up to a multiple of 8 tokens, of 16 above 128 and of 32 above 256.
  * @param reviews which the rows are of
  * @param indices numbers of the rows, one at least

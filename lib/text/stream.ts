@@ -110,6 +110,8 @@ export class ReviewStream {
   readonly rows: number;
   /** The same files, read the same way, have the same: positions of one are positions of the other. */
   readonly fingerprint: string;
+  /** Tokens of a text, at most. */
+  readonly maxLength: number;
   /** Rows left out so far, by reason. */
   readonly dropped: Dropped;
   /** Rows left out so far since they are to choose or to test by. */
@@ -141,6 +143,7 @@ export class ReviewStream {
     this.dropped = dropped;
     if (!locations.train || this.rows === 0)
       throw new ReviewsError(`${name} has no rows to stream; it is read as a whole.`);
+    this.maxLength = maxLength;
     this.#blockRows = blockRows;
     this.#ahead = workers + 1;
     this.#ranks = ranks;

@@ -35,7 +35,7 @@ import {
 } from './loop.js';
 import type { MaskedMetrics } from './masked-metrics.js';
 import type { TrainingTask } from './task.js';
-import { batchesOfStream, fingerprintOf } from './train.js';
+import { batchesOfStream, fingerprintOf, longestOf } from './train.js';
 import { completeTrainingArguments, type TrainingArguments } from './training-arguments.js';
 
 /** Ids and lengths as the forward pass takes them; positions, targets and weights [n], see MaskedBatch. */
@@ -89,7 +89,7 @@ export async function evaluateMasked(
       const right = tf.cast(tf.equal(tf.argMax(logits, -1), targets), 'float32');
       return { loss: tf.sum(tf.mul(losses, weights)), right: tf.sum(tf.mul(right, weights)) };
     },
-    { name: 'the guessing pass', eager: engine.eager, jitCompile: engine.jitCompile },
+    { name: 'the guessing pass', eager: engine.eager, jitCompile: engine.jitCompile === true },
   );
   const prepared = prepareWeights(model);
   const sums = { count: 0, loss: 0, right: 0 };
@@ -176,6 +176,7 @@ export async function adapt(
     trained: trainedParameters(model.parameters.keys(), model.config.n_layers, chosen.freeze),
     arguments: chosen,
     rows,
+    longest: longestOf(texts, batching.maxTokens),
     async *batches(from) {
       const plain = isStream
         ? batchesOfStream(texts, batching, from)

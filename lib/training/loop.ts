@@ -12,6 +12,7 @@ import type { StreamPosition } from '../text/stream.js';
 import { CheckpointFolder, optimizerOf, OtherRowsError, type Checkpoint } from './checkpoint.js';
 import { DivergedError } from './diverged-error.js';
 import { EarlyStopping } from './early-stopping.js';
+import { chooseJitCompile } from './jit-compile.js';
 import { remember } from './records.js';
 import { learningRateFactor } from './schedule.js';
 import { TrainingStep } from './step.js';
@@ -153,6 +154,8 @@ export interface LoopOptions<Batch extends EncodedBatch, Metrics> extends Checkp
   arguments: TrainingArguments;
   /** Of an epoch. */
   rows: number;
+  /** Tokens of the longest text. */
+  longest: number;
   /** All batches from a position on, without end. */
   batches: (from: StreamPosition) => Iterable<NextBatch<Batch>> | AsyncIterable<NextBatch<Batch>>;
   /** Of the rows, see TrainerState. */
@@ -194,6 +197,8 @@ export async function runTraining<Batch extends EncodedBatch, Metrics>(
   const totalSteps = chosen.maxSteps > 0 ? chosen.maxSteps : Math.ceil(stepsPerEpoch * chosen.numTrainEpochs);
   const warmupSteps = Math.ceil(totalSteps * chosen.warmupRatio);
   const evalSteps = chosen.evalSteps || Math.ceil(stepsPerEpoch / options.looks);
+  const work = { batches: totalSteps * chosen.gradientAccumulationSteps, batchSize: chosen.trainBatchSize };
+  const compiled = chooseJitCompile(model, options.longest, work, ranks);
   const trainingStep = new TrainingStep(model, options.task, {
     trained: options.trained,
     maxGradNorm: chosen.maxGradNorm,
@@ -203,6 +208,7 @@ export async function runTraining<Batch extends EncodedBatch, Metrics>(
     beta2: chosen.adamBeta2,
     epsilon: chosen.adamEpsilon,
     weightDecay: chosen.weightDecay,
+    jitCompile: compiled.jitCompile,
     ranks,
   });
   const stopping = new EarlyStopping(chosen.earlyStoppingPatience, chosen.earlyStoppingThreshold);
@@ -347,7 +353,11 @@ export async function runTraining<Batch extends EncodedBatch, Metrics>(
     seconds: (performance.now() - started) / 1000,
     samplesPerSecond: samples / trainSeconds,
     waitedShare: waitedSeconds / trainSeconds,
-    engine: describeEngine(whole.engine),
+    engine: describeEngine({
+      ...whole.engine,
+      jitCompile: compiled.jitCompile,
+      reason: [whole.engine.reason, compiled.reason].filter((each) => each !== undefined).join(', ') || undefined,
+    }),
     captured: trainingStep.captured,
   };
 }

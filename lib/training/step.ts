@@ -62,6 +62,8 @@ export interface StepOptions extends AdamWOptions {
   seed?: number;
   /** Whether updates may be made from several batches, which takes memory for the sum of their gradients. @default false */
   accumulates?: boolean;
+  /** Has XLA compile the graphs. @default as the model's engine says, `auto` being false */
+  jitCompile?: boolean;
   /** Who makes each step together. @default this process alone */
   ranks?: Ranks;
 }
@@ -115,6 +117,7 @@ export class TrainingStep<Batch extends EncodedBatch> {
       maxGradNorm = 1,
       seed = 42,
       accumulates = false,
+      jitCompile = model.engine.jitCompile === true,
       ranks = alone,
       ...adam
     }: StepOptions = {},
@@ -126,7 +129,7 @@ export class TrainingStep<Batch extends EncodedBatch> {
     const parameters = new Map(trained.map((name) => [name, model.parameters.get(name)!]));
     this.optimizer = new AdamW(parameters, { fused: model.engine.fused, ...adam });
     this.#sums = new Map(accumulates ? [...parameters].map(([name, { shape }]) => [name, zerosVariable(shape)]) : []);
-    const { eager, jitCompile } = model.engine;
+    const { eager } = model.engine;
     this.#accumulate = tensorFunction(
       ({ weight, ...inputs }: ScaledInputs) => {
         const { loss, gradients } = lossAndGradients(model, task, inputs, trained, weight);

@@ -45,6 +45,17 @@ export function fingerprintOf(rows: EncodedReviews | ReviewStream): string {
 }
 
 /**
+ * Tokens of the longest text.
+ * @param rows encoded, or a stream, of which only the most is known
+ * @param maxTokens that a model takes
+ */
+export const longestOf = (rows: EncodedReviews | ReviewStream, maxTokens: number): number =>
+  Math.min(
+    maxTokens,
+    rows instanceof ReviewStream ? rows.maxLength : Math.max(...rows.ids.map(({ length }) => length)),
+  );
+
+/**
  * Fine-tunes the classifier in place.
  * @param data what to learn from, and what to look at meanwhile
  * @param data.train rows in memory, or a stream of more than that; of a stream an epoch's updates are counted by all its rows
@@ -106,6 +117,7 @@ export async function train(
       trained,
       arguments: chosen,
       rows,
+      longest: longestOf(data.train, batching.maxTokens),
       batches: (from) =>
         data.train instanceof ReviewStream
           ? batchesOfStream(data.train, batching, from)

@@ -1,0 +1,45 @@
+/** What was measured on this machine, kept in the checkout: measuring again takes time, and might lead to another choice. */
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describeDevice } from './device.js';
+
+/** By what each measurement depends on. */
+const file = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../../.tunebook/measurements.json');
+
+function readAll(): Record<string, unknown> {
+  try {
+    return JSON.parse(fs.readFileSync(file, 'utf8')) as Record<string, unknown>;
+  } catch {
+    // There is none yet, or it was cut off: it is measured again.
+    return {};
+  }
+}
+
+/**
+ * A measurement of the device in use, taken only if it has not been kept before.
+ * @param what is measured, with all that it depends on besides the device and TensorFlow's version
+ * @param isComplete whether a kept one has all that is needed; it may have been cut off, or edited
+ * @param measure takes it; what it returns must survive JSON
+ */
+export function measuredOnce<Value extends object>(
+  what: string,
+  isComplete: (kept: Partial<Value>) => boolean,
+  measure: () => Value,
+): Value {
+  const { name, threads, tensorflow } = describeDevice();
+  const isa = process.env['ONEDNN_MAX_CPU_ISA'] ?? '';
+  const key = [name, os.arch(), `${threads} threads`, `TensorFlow ${tensorflow}`, isa, what].join(', ');
+  const kept = readAll()[key] as Value | undefined;
+  if (kept && isComplete(kept)) return kept;
+  const value = measure();
+  try {
+    const aside = `${file}.${process.pid}`;
+    fs.writeFileSync(aside, JSON.stringify({ ...readAll(), [key]: value }, null, 2));
+    fs.renameSync(aside, file);
+  } catch {
+    // A checkout that cannot be written to: each process measures.
+  }
+  return value;
+}

@@ -1,0 +1,126 @@
+// What `auto` takes, precision and XLA: by measurement, kept per device, and measured again where what was kept is of no use.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import { createClassifier } from 'tunebook/model/classifier.js';
+import { parseConfig } from 'tunebook/model/config.js';
+import {
+  candidatePrecisions,
+  choosePrecision,
+  fastestPrecision,
+  measureProductRates,
+} from 'tunebook/tensorflow/precision.js';
+import { alone } from 'tunebook/tensorflow/ranks.js';
+import { paddedLengths } from 'tunebook/text/batches.js';
+import { chooseJitCompile, worthCompiling, type LayerSeconds } from 'tunebook/training/jit-compile.js';
+import { train } from 'tunebook/training/train.js';
+import { root } from '../checkout.js';
+
+const cache = path.join(root, '.tunebook/measurements.json');
+const before = fs.existsSync(cache) ? fs.readFileSync(cache) : undefined;
+after(() => (before ? fs.writeFileSync(cache, before) : fs.rmSync(cache, { force: true })));
+
+test('float32, unless another precision is at least a tenth faster', () => {
+  const chosen = (float32: number, bfloat16: number) => fastestPrecision({ float32, bfloat16 }).precision;
+  assert.equal(chosen(100e9, 109e9), 'float32');
+  assert.equal(chosen(100e9, 111e9), 'bfloat16');
+  // A CPU with AVX512-BF16 and without AMX.
+  assert.deepEqual(fastestPrecision({ float32: 274e9, bfloat16: 169e9 }), {
+    precision: 'float32',
+    reason: '274 GFLOP/s in float32, 169 GFLOP/s in bfloat16',
+  });
+  // A T4.
+  assert.equal(fastestPrecision({ float32: 4e12, float16: 25e12 }).precision, 'float16');
+  assert.equal(fastestPrecision({ float32: 1 }).precision, 'float32');
+});
+
+test('each candidate is measured, in less than a second after the first products', () => {
+  const candidates = candidatePrecisions();
+  assert.equal(candidates[0], 'float32');
+  const rates = measureProductRates(['float32'], { dim: 384, hidden_dim: 1536 });
+  assert.deepEqual(Object.keys(rates), ['float32']);
+  assert.ok(rates.float32! > 1e8, String(rates.float32));
+});
+
+test('a named precision is taken without measuring; auto is measured once and kept for the device and the widths', () => {
+  fs.rmSync(cache, { force: true });
+  assert.deepEqual(choosePrecision('bfloat16'), { precision: 'bfloat16' });
+  assert.ok(!fs.existsSync(cache));
+  const [first, again] = [choosePrecision('auto'), choosePrecision('auto')];
+  assert.deepEqual(again, first);
+  if (candidatePrecisions().length === 1) {
+    assert.deepEqual(first, { precision: 'float32' });
+    return;
+  }
+  const [[key, rates]] = Object.entries(JSON.parse(fs.readFileSync(cache, 'utf8')) as object) as [[string, object]];
+  assert.match(key, /threads, TensorFlow 2\.\d+\.\d+, .*768, 3072$/);
+  assert.deepEqual(Object.keys(rates), candidatePrecisions());
+  // What is kept decides, whatever would be measured now.
+  fs.writeFileSync(cache, JSON.stringify({ [key]: { float32: 2e9, bfloat16: 1e9 } }));
+  assert.equal(choosePrecision('auto').precision, 'float32');
+  fs.writeFileSync(cache, JSON.stringify({ [key]: { float32: 1e9, bfloat16: 2e9 } }));
+  assert.equal(choosePrecision('auto').reason, '1 GFLOP/s in float32, 2 GFLOP/s in bfloat16');
+  fs.writeFileSync(cache, '{"cut');
+  assert.equal(choosePrecision('auto').reason?.split(',').length, 2);
+});
+
+test('XLA compiles if it is a tenth faster and saves more time than compiling takes', () => {
+  const measured = { graph: 0.012, xla: 0.01, compiling: 2 };
+  const of = (batches: number, seconds: Parameters<typeof worthCompiling>[0] = measured, batchSize = 32) =>
+    worthCompiling(seconds, { batches, batchSize, shapes: 10, layers: 6 });
+  // 10 shapes of 6 layers take 120 s; a batch of 6 layers saves 12 ms.
+  assert.deepEqual(of(9_900), {
+    jitCompile: false,
+    reason: 'XLA 1.20 times as fast, would save 119 s and compile for 120 s',
+  });
+  assert.equal(of(10_100).jitCompile, true);
+  assert.equal(of(10_100, measured, 16).jitCompile, false, 'batches of half the size save half');
+  assert.equal(of(1e9, { ...measured, xla: 0.0111 }).jitCompile, false);
+  assert.deepEqual(of(1e9, { ...measured, xla: 0.024 }), { jitCompile: false, reason: 'XLA 0.50 times as fast' });
+  assert.deepEqual(of(1e9, { graph: 0.012 }), { jitCompile: false, reason: 'XLA cannot compile here' });
+});
+
+test('the number of shapes follows from the longest text', () => {
+  assert.deepEqual([1, 8, 9, 128, 129, 256, 512].map(paddedLengths), [1, 1, 2, 16, 17, 24, 32]);
+});
+
+const config = parseConfig({ vocab_size: 50, dim: 16, hidden_dim: 32, n_layers: 2, n_heads: 2 });
+
+test('auto is decided when training begins, by what was measured once; on a CPU it is false', async () => {
+  fs.rmSync(cache, { force: true });
+  const work = { batches: 10, batchSize: 8 };
+  const plain = createClassifier(config);
+  assert.equal(plain.engine.jitCompile, false);
+  assert.deepEqual(chooseJitCompile(plain, 8, work, alone), { jitCompile: false });
+  assert.ok(!fs.existsSync(cache));
+  plain.dispose();
+
+  // As on a GPU: layers that XLA knows, and no decision yet.
+  const model = createClassifier(config, { precision: 'float32', jitCompile: true });
+  assert.equal(chooseJitCompile(model, 8, work, alone).jitCompile, true);
+  model.engine.jitCompile = 'auto';
+  assert.deepEqual(chooseJitCompile(model, 8, work, { ...alone, size: 2 }), { jitCompile: false });
+  const { reason } = chooseJitCompile(model, 8, work, alone);
+  assert.match(reason!, /^XLA \d\.\d\d times as fast/);
+  assert.deepEqual(chooseJitCompile(model, 8, work, alone).reason, reason, 'what was measured is kept');
+  const [[key, { graph, xla, compiling }]] = Object.entries(
+    JSON.parse(fs.readFileSync(cache, 'utf8')) as Record<string, LayerSeconds>,
+  ) as [[string, LayerSeconds]];
+  assert.ok(graph > 0 && xla! > 0 && compiling! > graph, 'compiling takes longer than a step');
+  assert.match(key, /encoder layer, 16, 32, 2 heads, float32$/);
+  const run = async (kept: object) => {
+    fs.writeFileSync(cache, JSON.stringify({ [key]: kept }));
+    const rows = { ids: Array.from({ length: 16 }, (_, i) => Int32Array.of(1, i, 2)), labels: new Int32Array(16) };
+    return (await train(model, { train: rows }, { arguments: { maxSteps: 2, trainBatchSize: 8 } })).engine;
+  };
+  assert.equal(
+    await run({ graph: 100, xla: 50, compiling: 1 }),
+    'graph compiled by XLA, float32; measured: XLA 2.00 times as fast, would save 50 s and compile for 4 s',
+  );
+  assert.equal(
+    await run({ graph: 1, xla: 0.5, compiling: 1 }),
+    'graph, float32; measured: XLA 2.00 times as fast, would save 1 s and compile for 4 s',
+  );
+  model.dispose();
+});
