@@ -25,7 +25,8 @@ export const venv = {
     const answer = await ask(
       python,
       [path.join(setupFolder, 'doctor/venv.py'), path.join(setupFolder, 'requirements.txt'), ...modules],
-      { env: leaveNothing },
+      // JupyterLab's import takes long on a slow disk, and the remedy takes longer.
+      { seconds: 60, env: leaveNothing },
     );
     const remedy = makeAgain(pythonEnvironment, folder);
     if (answer.status !== 0) return failed(`.venv/bin/python ${wordsOf(answer)}.`, remedy);
