@@ -1,7 +1,7 @@
 // The doctor in a copy of the checkout in which one thing after another is broken: that it finds each, says so once, and names
-// the remedy that repairs it.
+// the remedy that repairs it. And set-up there, where no other test sets up.
 import assert from 'node:assert/strict';
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import http from 'node:http';
@@ -550,4 +550,59 @@ test('a TUNEBOOK_ variable that does not exist', async () => {
     ['settings', 'failed', /no setting TUNEBOOK_EPOCH\. Did you mean TUNEBOOK_EPOCHS\?$/, /^unset TUNEBOOK_EPOCH,/],
     { TUNEBOOK_EPOCH: '1' },
   );
+});
+
+test('a step that was interrupted, and so left no stamp, is done again and alone', async () => {
+  fs.rmSync(at('.tunebook/done/kernel'));
+  const { stderr, status } = await node(['lib/setup/main.mjs']);
+  assert.equal(status, 0);
+  assert.deepEqual(stderr.match(/^\[.*…$/gm), ['[3/8] tslab kernel …']);
+});
+
+test('of set-ups at once one waits for the other, and a lock whose process is no more is not a set-up', async () => {
+  const lock = at('.tunebook/set-up.pid');
+  fs.rmSync(at('.tunebook/done/kernel'));
+  const begun = () => {
+    const child = spawn(process.execPath, ['lib/setup/main.mjs'], {
+      cwd: checkout,
+      env: environment,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let words = '';
+    const firstWords = new Promise<void>((resolve) =>
+      child.stderr.setEncoding('utf8').on('data', (text: string) => {
+        words += text;
+        resolve();
+      }),
+    );
+    const ended = new Promise<{ status: number | null; words: string }>((resolve) =>
+      child.on('close', (status) => resolve({ status, words })),
+    );
+    return { firstWords: Promise.race([firstWords, ended]), ended };
+  };
+  fs.writeFileSync(lock, String(process.pid));
+  const waiting = [begun(), begun(), begun()];
+  await Promise.all(waiting.map(({ firstWords }) => firstWords));
+  fs.rmSync(lock);
+  const ended = await Promise.all(waiting.map(({ ended }) => ended));
+  for (const { status, words } of ended) {
+    assert.equal(status, 0, words);
+    assert.match(
+      words,
+      new RegExp(`Another set-up is under way in this checkout \\(process ${process.pid}\\): waiting`),
+    );
+  }
+  const made = ended.filter(({ words }) => words.includes('tslab kernel …'));
+  assert.equal(made.length, 1, 'once');
+  fs.rmSync(at('.tunebook/done/kernel'));
+  fs.writeFileSync(lock, '4194305');
+  const { stdout } = await node([
+    '--input-type=module',
+    '-e',
+    `import fs from 'node:fs';
+     import { setUp } from './lib/setup/set-up.mjs';
+     await setUp({ quiet: true, tests: false });
+     console.log('locked:', fs.existsSync('.tunebook/set-up.pid'));`,
+  ]);
+  assert.match(stdout, /locked: false/, 'what comes after set-up may take hours');
 });

@@ -1,6 +1,6 @@
 // Set-up: what is refused and what is repaired. The whole of it has run by the time a test can.
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -111,56 +111,6 @@ test('a download that is not what was pinned is deleted and refused', () => {
   );
   assert.match(stdout, /arrived with sha256 [0-9a-f]{64}, but 0{64} is pinned/);
   assert.ok(!fs.existsSync(path.join(root, '.tunebook/downloads', source.file)));
-});
-
-test('a step that was interrupted, and so left no stamp, is done again and alone', () => {
-  fs.rmSync(path.join(root, '.tunebook/done/kernel'));
-  const { stderr, status } = setup();
-  assert.equal(status, 0);
-  assert.deepEqual(stderr.match(/^\[.*…$/gm), ['[3/8] tslab kernel …']);
-});
-
-test('of set-ups at once one waits for the other, and a lock whose process is no more is not a set-up', async () => {
-  const lock = path.join(root, '.tunebook/set-up.pid');
-  fs.rmSync(path.join(root, '.tunebook/done/kernel'));
-  const begun = () => {
-    const child = spawn(process.execPath, ['lib/setup/main.mjs'], { cwd: root, stdio: ['ignore', 'ignore', 'pipe'] });
-    let words = '';
-    const firstWords = new Promise<void>((resolve) =>
-      child.stderr.setEncoding('utf8').on('data', (text: string) => {
-        words += text;
-        resolve();
-      }),
-    );
-    const ended = new Promise<{ status: number | null; words: string }>((resolve) =>
-      child.on('close', (status) => resolve({ status, words })),
-    );
-    return { firstWords: Promise.race([firstWords, ended]), ended };
-  };
-  fs.writeFileSync(lock, String(process.pid));
-  const waiting = [begun(), begun(), begun()];
-  await Promise.all(waiting.map(({ firstWords }) => firstWords));
-  fs.rmSync(lock);
-  const ended = await Promise.all(waiting.map(({ ended }) => ended));
-  for (const { status, words } of ended) {
-    assert.equal(status, 0, words);
-    assert.match(
-      words,
-      new RegExp(`Another set-up is under way in this checkout \\(process ${process.pid}\\): waiting`),
-    );
-  }
-  const made = ended.filter(({ words }) => words.includes('tslab kernel …'));
-  assert.equal(made.length, 1, 'once');
-  fs.rmSync(path.join(root, '.tunebook/done/kernel'));
-  fs.writeFileSync(lock, '4194305');
-  const { stdout } = setup(
-    {},
-    `import fs from 'node:fs';
-     import { setUp } from './lib/setup/set-up.mjs';
-     await setUp({ quiet: true, tests: false });
-     console.log('locked:', fs.existsSync('.tunebook/set-up.pid'));`,
-  );
-  assert.match(stdout, /locked: false/, 'what comes after set-up may take hours');
 });
 
 test('a patch that does not fit the installed sources is refused, and the addon that is there stays', () => {
