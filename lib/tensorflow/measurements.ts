@@ -5,7 +5,13 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describeDevice } from './device.js';
 
-/** By what each measurement depends on. */
+/** Speed-up that a measured alternative must reach to be preferred. */
+export const leastSpeedup = 1.1;
+
+/** The median of measured values, which are sorted in place; of an even number the upper one. */
+export const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1]!;
+
+/** Measured values by a key of everything that they depend on. */
 const file = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../../.tunebook/measurements.json');
 
 function readAll(): Record<string, unknown> {
@@ -39,7 +45,7 @@ export function measuredOnce<Value extends object>(
     fs.writeFileSync(aside, JSON.stringify({ ...readAll(), [key]: value }, null, 2));
     fs.renameSync(aside, file);
   } catch {
-    // A checkout that cannot be written to: each process measures.
+    // The checkout is read-only: each process measures again.
   }
   return value;
 }

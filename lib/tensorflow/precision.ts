@@ -10,7 +10,7 @@ import fs from 'node:fs';
 import type { Tensor } from '@tensorflow/tfjs';
 import { computeCapability } from './device.js';
 import { castTo, matMul } from './kernels.js';
-import { measuredOnce } from './measurements.js';
+import { leastSpeedup, measuredOnce, median } from './measurements.js';
 import { backend, tf } from './runtime.js';
 
 /** The type of matrix products; all else is float32. */
@@ -38,9 +38,6 @@ export interface PrecisionChoice {
 export type ProductRates = Partial<Record<Precision, number>>;
 
 const distilbertBase: ProductShape = { dim: 768, hidden_dim: 3072 };
-
-/** Speed-up that a 16-bit precision must reach to be preferred to float32. */
-const leastSpeedup = 1.1;
 
 /** Milliseconds after which measuring stops, after at least two rounds. */
 const patience = 400;
@@ -100,7 +97,6 @@ export function measureProductRates(precisions: Precision[], shape: ProductShape
     for (const precision of precisions) times.get(precision)!.push(seconds(precision));
   tf.dispose(inputs);
   const operations = 12 * tokens * dim * hidden;
-  const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1]!;
   return Object.fromEntries([...times].map(([precision, values]) => [precision, operations / median(values)]));
 }
 

@@ -7,7 +7,7 @@
 import { createClassifier } from '../model/classifier.js';
 import type { EncoderConfig } from '../model/config.js';
 import type { Model } from '../model/model.js';
-import { measuredOnce } from '../tensorflow/measurements.js';
+import { leastSpeedup, measuredOnce, median } from '../tensorflow/measurements.js';
 import type { Precision } from '../tensorflow/precision.js';
 import type { Ranks } from '../tensorflow/ranks.js';
 import { paddedLengths, type LabelledBatch } from '../text/batches.js';
@@ -45,9 +45,6 @@ export interface TrainingWork {
 
 /** The shape of the measured batch: texts and tokens of each. */
 const measured = { batch: 32, tokens: 128 };
-
-/** Speed-up that XLA must reach. */
-const leastSpeedup = 1.1;
 
 const rounds = 5;
 
@@ -88,7 +85,6 @@ export function measureLayer(config: EncoderConfig, precision: Precision): Layer
     };
     return { seconds, captured: step.captured.seconds, dispose };
   };
-  const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1]!;
   const graph = stepsBy(false);
   let xla: typeof graph | undefined;
   try {
@@ -116,7 +112,7 @@ export function worthCompiling({ graph, xla, compiling }: LayerSeconds, work: Tr
   if (xla === undefined || compiling === undefined) return { jitCompile: false, reason: 'XLA cannot compile here' };
   const { batches, batchSize, shapes, layers } = work;
   const cost = shapes * layers * compiling;
-  const saved = batches * (batchSize / measured.batch) * layers * (graph - xla) || 0;
+  const saved = batches * (batchSize / measured.batch) * layers * (graph - xla);
   return {
     jitCompile: graph / xla >= leastSpeedup && saved > cost,
     reason:

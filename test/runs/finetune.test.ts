@@ -105,7 +105,7 @@ test('a CSV with stars and two text columns, by flags alone: all that a run make
   assert.equal(metricsOf(run).training.step, 1.5 * metrics.training.step, 'one epoch more');
 });
 
-test('killed at 10 random moments and gone on with each time, the weights are those of a run that was left alone', async (t) => {
+test('a run killed at 10 random moments and resumed each time ends with the weights of an uninterrupted run', async (t) => {
   const argv = [
     ...reviews,
     ...short,
