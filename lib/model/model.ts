@@ -193,7 +193,7 @@ export const notesOnLength = (maxLength: number | undefined, config: EncoderConf
  */
 export const describeEngine = ({ precision, reason, eager, jitCompile }: Engine): string =>
   `${eager ? 'eager' : jitCompile === true ? 'graph compiled by XLA' : 'graph'}, ${precision}` +
-  (reason === undefined ? '' : `; measured: ${reason}`) +
+  (reason === undefined ? '' : `; ${reason}`) +
   (hasFusedKernels || backend.isUsingGpuDevice ? '' : ', without fused kernels (slower)');
 
 /**

@@ -27,10 +27,10 @@ export interface ProductShape {
   hidden_dim: number;
 }
 
-/** A precision, and the measurement that it was chosen by. */
+/** A precision, and why it was chosen. */
 export interface PrecisionChoice {
   precision: Precision;
-  /** The measured rates; undefined if nothing was measured. */
+  /** The measured rates, or why nothing was measured; undefined if the precision was asked for. */
   reason?: string | undefined;
 }
 
@@ -110,7 +110,7 @@ export function fastestPrecision(rates: ProductRates): PrecisionChoice {
   const best = others.reduce<Precision>((best, each) => (rates[each]! > rates[best]! ? each : best), 'float32');
   const precision = rates[best]! >= leastSpeedup * float32 ? best : 'float32';
   const inWords = (each: Precision) => `${(rates[each]! / 1e9).toFixed(0)} GFLOP/s in ${each}`;
-  return { precision, reason: ['float32' as const, ...others].map(inWords).join(', ') };
+  return { precision, reason: `measured: ${['float32' as const, ...others].map(inWords).join(', ')}` };
 }
 
 /**
@@ -121,7 +121,11 @@ export function fastestPrecision(rates: ProductRates): PrecisionChoice {
 export function choosePrecision(setting: PrecisionSetting, shape: ProductShape = distilbertBase): PrecisionChoice {
   if (setting !== 'auto') return { precision: setting };
   const candidates = candidatePrecisions();
-  if (candidates.length === 1) return { precision: candidates[0]! };
+  if (candidates.length === 1)
+    return {
+      precision: candidates[0]!,
+      reason: `no instructions for 16-bit products on this ${backend.isUsingGpuDevice ? 'GPU' : 'CPU'}`,
+    };
   const rates = measuredOnce<ProductRates>(
     `products, ${shape.dim}, ${shape.hidden_dim}`,
     (kept) => candidates.every((each) => kept[each]! > 0),

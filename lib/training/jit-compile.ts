@@ -116,7 +116,7 @@ export function worthCompiling({ graph, xla, compiling }: LayerSeconds, work: Tr
   return {
     jitCompile: graph / xla >= leastSpeedup && saved > cost,
     reason:
-      `XLA ${(graph / xla).toFixed(2)} times as fast` +
+      `XLA measured ${(graph / xla).toFixed(2)} times as fast` +
       (saved > 0 ? `, would save ${Math.round(saved)} s and compile for ${Math.round(cost)} s` : ''),
   };
 }

@@ -11,7 +11,7 @@ import path from 'node:path';
 import { after, test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { openBrowser } from '../browser.js';
-import { root } from '../checkout.js';
+import { root, writeTwoLayers } from '../checkout.js';
 
 /** For each step, on a machine with other work: what does not happen within it has gone wrong. */
 const patience = 300_000;
@@ -62,6 +62,7 @@ test(
   async () => {
     fs.cpSync(path.join(root, 'notebooks/finetune.ipynb'), path.join(folder, 'finetune.ipynb'));
     fs.symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'));
+    writeTwoLayers(path.join(folder, 'model'));
     const port = await freePort();
     const lab = spawn(
       process.execPath,
@@ -80,8 +81,10 @@ test(
         env: {
           ...process.env,
           TUNEBOOK_SOURCE: 'embedded',
+          TUNEBOOK_MODEL: path.join(folder, 'model'),
           TUNEBOOK_ROWS: '400',
           TUNEBOOK_EPOCHS: '30',
+          TUNEBOOK_EARLY_STOPPING_PATIENCE: '0',
           TUNEBOOK_RUN_FOLDER: path.join(folder, 'run'),
         },
       },
