@@ -24,11 +24,15 @@ export function pythonWith(name: keyof typeof environments): string {
   const wanted = fs.readFileSync(lock, 'utf8');
   if (fs.existsSync(stamp) && fs.readFileSync(stamp, 'utf8') === wanted) return python;
   console.error(`Installing ${requirements} into .tunebook/${name} …`);
-  const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--require-hashes'];
+  // The project's own pip installs for that Python: putting one into each environment takes longer than most of the packages.
+  const pip = ['-m', 'pip', '--python', python, 'install', '--quiet', '--disable-pip-version-check'];
   // Most modules are never imported: Python compiles those that are.
   for (const [command, argv] of [
-    [process.env['TUNEBOOK_PYTHON'] ?? 'python3', ['-m', 'venv', '--clear', environment]],
-    [python, [...install, '--only-binary=:all:', '--no-compile', '-r', lock]],
+    [process.env['TUNEBOOK_PYTHON'] ?? 'python3', ['-m', 'venv', '--clear', '--without-pip', environment]],
+    [
+      path.join(root, '.venv/bin/python'),
+      [...pip, '--require-hashes', '--only-binary=:all:', '--no-compile', '-r', lock],
+    ],
   ] as const) {
     const { status, stderr } = spawnSync(command, argv, { encoding: 'utf8' });
     if (status !== 0) throw new Error(`${requirements} could not be installed:\n${stderr}`);

@@ -1,5 +1,8 @@
 // The engines do the same work: captured as graphs or eagerly, by XLA or not, in more bits or fewer; and they keep nothing.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { test } from 'node:test';
 import v8 from 'node:v8';
 import vm from 'node:vm';
@@ -18,7 +21,7 @@ import { LossScale } from 'tunebook/training/loss-scale.js';
 import { TrainingStep, type StepOptions } from 'tunebook/training/step.js';
 import { classification } from 'tunebook/training/task.js';
 import { train } from 'tunebook/training/train.js';
-import { embeddedModel, relativeDifference } from '../checkout.js';
+import { relativeDifference, writeTwoLayers } from '../checkout.js';
 
 const config = parseConfig({
   vocab_size: 50,
@@ -58,13 +61,16 @@ function curve(
   return { numbers: numbers.slice(0, 2 * steps), graphs };
 }
 
-test('100 steps with dropout, captured and eager: the same numbers, on a real model', async () => {
-  const tokenizer = loadTokenizer(embeddedModel);
+test('100 steps with dropout, captured and eager: the same numbers, on layers of a real model', async (t) => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-engine-'));
+  t.after(() => fs.rmSync(folder, { recursive: true }));
+  writeTwoLayers(folder);
+  const tokenizer = loadTokenizer(folder);
   const reviews = encodeReviews(tokenizer, (await sampleReviews(embeddedReviews())).head(12), 24);
   const [captured, eager] = [false, true].map((eager) => {
-    const model = loadClassifier(embeddedModel, { precision: 'float32', eager });
+    const model = loadClassifier(folder, { precision: 'float32', eager });
     const found = curve(model, reviews, 100, { weightDecay: 0.01 }, 5e-5, 2);
-    const weights = model.parameters.get('distilbert.transformer.layer.3.ffn.lin1.weight')!.data().slice();
+    const weights = model.parameters.get('distilbert.transformer.layer.1.ffn.lin1.weight')!.data().slice();
     model.dispose();
     return { ...found, weights };
   });
