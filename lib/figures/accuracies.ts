@@ -1,6 +1,6 @@
 /** Accuracies beside each other, each with its 95 % interval: of models, or of groups of rows. */
 import type { Interval } from '../training/metrics.js';
-import { axis, colours, layoutOf, type Figure } from './figure.js';
+import { axis, colours, layoutOf, literally, type Figure } from './figure.js';
 
 /** One bar of the figure. */
 export interface NamedAccuracy {
@@ -19,7 +19,7 @@ export function accuraciesFigure(title: string, rows: NamedAccuracy[]): Figure {
       {
         type: 'bar',
         // A name of two parts stands in two lines, so that none is turned or cut.
-        x: rows.map(({ name }) => name.replace(', ', ',<br>')),
+        x: rows.map(({ name }) => literally(name).replace(', ', ',<br>')),
         y: rows.map(({ accuracy }) => accuracy),
         marker: { color: colours.blue },
         width: 0.55,
@@ -39,7 +39,11 @@ export function accuraciesFigure(title: string, rows: NamedAccuracy[]): Figure {
     ],
     layout: layoutOf(
       title,
-      { xaxis: axis(''), yaxis: axis('accuracy', { range: [0, 1.02], tickformat: '.0%' }), showlegend: false },
+      {
+        xaxis: axis('', { type: 'category' }),
+        yaxis: axis('accuracy', { range: [0, 1.02], tickformat: '.0%' }),
+        showlegend: false,
+      },
       rows.length > 4 ? 760 : 620,
       340,
     ),

@@ -1,6 +1,6 @@
 /** How many reviews each class has, in each part of the split. */
 import type { ReviewTable } from '../reviews/table.js';
-import { axis, layoutOf, type Figure } from './figure.js';
+import { axis, layoutOf, literally, type Figure } from './figure.js';
 
 /**
  * Bars of how many reviews each class has, side by side in each part.
@@ -13,7 +13,7 @@ export function classBalanceFigure(parts: Record<string, ReviewTable>, labelName
   return {
     data: labelNames.map((name, label) => ({
       type: 'bar',
-      name,
+      name: literally(name),
       x: Object.keys(parts),
       y: counts[label],
       text: counts[label]!.map(String),

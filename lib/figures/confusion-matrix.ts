@@ -1,5 +1,8 @@
 /** Which class is taken for which. */
-import { axis, layoutOf, type Figure } from './figure.js';
+import { axis, layoutOf, literally, type Figure } from './figure.js';
+
+/** Characters of a class's name that find room beside a cell; the description has all. */
+const longest = 12;
 
 /**
  * A grid of counts, rows the true classes and columns the predicted ones; colours and percentages are shares of a row.
@@ -7,6 +10,14 @@ import { axis, layoutOf, type Figure } from './figure.js';
  * @param labelNames class names in order of their numbers
  */
 export function confusionMatrixFigure(confusion: number[][], labelNames: string[]): Figure {
+  // By their numbers: on an axis of names Plotly takes those that look like numbers, such as stars, for places.
+  const numbers = labelNames.map((_, i) => i);
+  const classes = {
+    tickvals: numbers,
+    ticktext: labelNames.map((name) => literally(name.length > longest ? `${name.slice(0, longest - 1)}…` : name)),
+    tickangle: 0,
+    showgrid: false,
+  };
   const shares = confusion.map((row) =>
     row.map(
       (count) =>
@@ -21,9 +32,13 @@ export function confusionMatrixFigure(confusion: number[][], labelNames: string[
     data: [
       {
         type: 'heatmap',
-        x: labelNames,
-        y: labelNames,
+        x: numbers,
+        y: numbers,
         z: shares,
+        text: confusion.map((row, i) =>
+          row.map((count, j) => literally(`${labelNames[i]} as ${labelNames[j]}: ${count}`)),
+        ),
+        hoverinfo: 'text',
         zmin: 0,
         zmax: 1,
         colorscale: [
@@ -36,21 +51,22 @@ export function confusionMatrixFigure(confusion: number[][], labelNames: string[
     layout: layoutOf(
       'Confusion matrix',
       {
-        xaxis: axis('predicted', { side: 'bottom', showgrid: false }),
-        yaxis: axis('true', { autorange: 'reversed', showgrid: false }),
+        xaxis: axis('predicted', { ...classes, side: 'bottom' }),
+        yaxis: axis('true', { ...classes, autorange: 'reversed' }),
         margin: { l: 110, r: 24, t: 56, b: 64 },
         annotations: confusion.flatMap((row, i) =>
           row.map((count, j) => ({
-            x: labelNames[j],
-            y: labelNames[i],
+            x: j,
+            y: i,
             text: `${count} (${(100 * shares[i]![j]!).toFixed(1)} %)`,
             showarrow: false,
             font: { size: 15, color: shares[i]![j]! > 0.5 ? '#ffffff' : '#222222' },
           })),
         ),
       },
-      460,
-      380,
+      // A cell has room for its count and share.
+      Math.max(460, 134 + 115 * labelNames.length),
+      Math.max(380, 120 + 40 * labelNames.length),
     ),
     description: labelNames
       .map((name, i) => `${name}: ${confusion[i]!.map((count, j) => `${count} as ${labelNames[j]}`).join(', ')}`)

@@ -36,6 +36,9 @@ export function layoutOf(
   };
 }
 
+/** Text that is no markup, neither Plotly's nor XML's: names of classes, words of reviews, paths. */
+export const literally = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+
 /** An axis with a title and a light grid. */
 export const axis = (title: string, more: Record<string, unknown> = {}): Record<string, unknown> => ({
   title: { text: title, standoff: 12 },

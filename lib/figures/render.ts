@@ -7,9 +7,10 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Canvas } from '@napi-rs/canvas';
 import type { Element, HTMLCanvasElement, SVGElement, Window } from 'happy-dom';
-import { fontFamily, type Figure } from './figure.js';
+import { fontFamily, literally, type Figure } from './figure.js';
 
 interface Plotly {
   newPlot(div: Element, data: unknown, layout: unknown, config: unknown): Promise<void>;
@@ -20,17 +21,30 @@ interface Plotly {
 const require = createRequire(import.meta.url);
 const fontFolder = path.join(path.dirname(require.resolve('dejavu-fonts-ttf/package.json')), 'ttf');
 
-/** Tells fontconfig, which sharp's text goes through, of the shipped font; without one it draws boxes and says nothing. */
+/** The checkout's own folder for what fontconfig reads and keeps. */
+const fontconfig = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../../.tunebook/fontconfig');
+
+/**
+ * Tells fontconfig, which sharp's text goes through, of the shipped font; without one it draws boxes and says nothing. Its file
+ * stays: a thread of sharp's may still read it while the process ends.
+ */
 function provideFont(): void {
   if (process.env['FONTCONFIG_FILE']) return;
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-fonts-'));
-  const file = path.join(folder, 'fonts.conf');
-  fs.writeFileSync(
-    file,
-    `<?xml version="1.0"?><fontconfig><dir>${fontFolder}</dir><cachedir>${folder}</cachedir></fontconfig>`,
-  );
-  process.env['FONTCONFIG_FILE'] = file;
-  process.on('exit', () => fs.rmSync(folder, { recursive: true, force: true }));
+  const write = (folder: string) => {
+    const file = path.join(folder, 'fonts.conf');
+    const content = `<?xml version="1.0"?><fontconfig><dir>${literally(fontFolder)}</dir><cachedir>${literally(folder)}</cachedir></fontconfig>`;
+    const aside = `${file}.${process.pid}`;
+    fs.mkdirSync(folder, { recursive: true });
+    fs.writeFileSync(aside, content);
+    fs.renameSync(aside, file);
+    return file;
+  };
+  try {
+    process.env['FONTCONFIG_FILE'] = write(fontconfig);
+  } catch {
+    // The checkout is read-only.
+    process.env['FONTCONFIG_FILE'] = write(fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-fontconfig-')));
+  }
 }
 
 interface Box {
@@ -178,6 +192,9 @@ async function load(): Promise<{ window: Window; plotly: Plotly }> {
   return { window, plotly: (window as unknown as { Plotly: Plotly }).Plotly };
 }
 
+/** What XML 1.0 (section 2.2, Char) has no place for. */
+const notInXml = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu;
+
 /** The figure as SVG text, as a browser would draw it. */
 export async function renderSvg(figure: Figure): Promise<string> {
   const { window, plotly } = await (loading ??= load());
@@ -187,7 +204,8 @@ export async function renderSvg(figure: Figure): Promise<string> {
     // Plotly writes into what it is given.
     const { data, layout } = structuredClone({ data: figure.data, layout: figure.layout });
     await plotly.newPlot(div, data, layout, { staticPlot: true });
-    return plotly.Snapshot.toSVG(div, 'svg');
+    // A control character in a name may not stand in XML, not even as an entity.
+    return plotly.Snapshot.toSVG(div, 'svg').replace(notInXml, '\uFFFD');
   } finally {
     plotly.purge(div);
     div.remove();

@@ -1,6 +1,6 @@
 /** The words that tell classes apart, each way from the middle. */
 import type { TellingWord } from '../reviews/telling-words.js';
-import { axis, colours, layoutOf, type Figure } from './figure.js';
+import { axis, colours, layoutOf, literally, type Figure } from './figure.js';
 
 /**
  * @param words with the log-odds of each
@@ -18,8 +18,8 @@ export function tellingWordsFigure(words: TellingWord[], labelNames: string[], m
     data: sides.map((side, label) => ({
       type: 'bar',
       orientation: 'h',
-      name: labelNames[label],
-      y: side.map(({ word }) => word),
+      name: literally(labelNames[label]!),
+      y: side.map(({ word }) => literally(word)),
       x: side.map(({ score }) => score),
       marker: { color: label === 0 ? colours.orange : colours.blue },
     })),
@@ -29,8 +29,9 @@ export function tellingWordsFigure(words: TellingWord[], labelNames: string[], m
         xaxis: axis('log-odds, in standard deviations'),
         yaxis: {
           ...axis(''),
+          type: 'category',
           categoryorder: 'array',
-          categoryarray: shown.map(({ word }) => word),
+          categoryarray: shown.map(({ word }) => literally(word)),
           automargin: false,
           dtick: 1,
         },

@@ -54,7 +54,7 @@ const wrongWithFile: Record<string, string> = {
   EACCES: 'may not be used by this user',
   EPERM: 'may not be used by this user',
   EROFS: 'is on a file system that cannot be written to',
-  ENOTDIR: 'lies below a file, not a folder',
+  ENOTDIR: 'is a file or lies below one, where a folder must be',
   EEXIST: 'exists, and is not a folder',
   EISDIR: 'is a folder, not a file',
   ENAMETOOLONG: 'has too long a name',

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Sources } from '../hub/sources.js';
 import type { Settings, SettingName } from '../settings.js';
-import { journalFile, readJournal } from '../tracking/journal.js';
+import { readJournal } from '../tracking/journal.js';
 import { CheckpointFolder } from '../training/checkpoint.js';
 import type { EndOfTraining } from '../training/loop.js';
 
@@ -242,9 +242,13 @@ export function openRun(name: string): RunFolder {
     if (run.isRun) return run;
   }
   const runs = findRuns().map(({ folder }) => folder);
+  const model = path.join(name, 'model');
   throw new RunError(
     fs.existsSync(name)
-      ? `${name} is no run: it has no settings.json${fs.existsSync(path.join(name, journalFile)) ? ', though a journal, as a notebook’s folder has' : ''}.`
+      ? `${name} is no run: it has no settings.json.` +
+          (fs.existsSync(path.join(model, 'config.json'))
+            ? ` It holds a model, as the folder of a notebook does: for export, score and serve name ${model}.`
+            : " 'tunebook runs' lists the runs.")
       : `There is no run ${name}.${runs.length > 0 ? ` The newest is ${runs.at(-1)}; 'tunebook runs' lists them all.` : ` There are none in ${runsFolder}/.`}`,
   );
 }

@@ -16,11 +16,13 @@ const file = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../.
 
 function readAll(): Record<string, unknown> {
   try {
-    return JSON.parse(fs.readFileSync(file, 'utf8')) as Record<string, unknown>;
+    const kept: unknown = JSON.parse(fs.readFileSync(file, 'utf8'));
+    if (typeof kept === 'object' && kept !== null) return kept as Record<string, unknown>;
   } catch {
-    // There is none yet, or it was cut off: it is measured again.
-    return {};
+    // There is none yet, or it was cut off.
   }
+  // All is measured again.
+  return {};
 }
 
 /**
@@ -40,12 +42,13 @@ export function measuredOnce<Value extends object>(
   const kept = readAll()[key] as Value | undefined;
   if (kept && isComplete(kept)) return kept;
   const value = measure();
+  const aside = `${file}.${process.pid}`;
   try {
-    const aside = `${file}.${process.pid}`;
     fs.writeFileSync(aside, JSON.stringify({ ...readAll(), [key]: value }, null, 2));
     fs.renameSync(aside, file);
   } catch {
-    // The checkout is read-only: each process measures again.
+    // It cannot be kept, in a checkout that is read-only for example: each process measures again.
+    fs.rmSync(aside, { force: true });
   }
   return value;
 }

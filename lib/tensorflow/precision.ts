@@ -128,7 +128,7 @@ export function choosePrecision(setting: PrecisionSetting, shape: ProductShape =
     };
   const rates = measuredOnce<ProductRates>(
     `products, ${shape.dim}, ${shape.hidden_dim}`,
-    (kept) => candidates.every((each) => kept[each]! > 0),
+    (kept) => candidates.every((each) => Number.isFinite(kept[each]) && kept[each]! > 0),
     () => measureProductRates(candidates, shape),
   );
   return fastestPrecision(rates);

@@ -139,7 +139,7 @@ export function chooseJitCompile(
   const { dim, hidden_dim: hidden, n_heads: heads, n_layers: layers } = config;
   const seconds = measuredOnce<LayerSeconds>(
     `encoder layer, ${dim}, ${hidden}, ${heads} heads, ${engine.precision}`,
-    ({ graph, xla, compiling }) => [graph, xla, compiling].every((each) => each !== undefined && each >= 0),
+    ({ graph, xla, compiling }) => [graph, xla, compiling].every((each) => Number.isFinite(each) && each! >= 0),
     () => measureLayer(config, engine.precision),
   );
   // And the smaller batch at the end of an epoch.

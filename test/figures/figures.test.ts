@@ -42,6 +42,20 @@ test('the confusion matrix names its counts and shares, and has its heat drawn',
   assert.match(svg, /data:image\/png;base64,/);
 });
 
+test("classes' names are names: numbers, markup, control characters, and as many as there are", async () => {
+  const names = ['1', '2', '5', '<b>a</b> & b', 'a\u0001b', ...Array.from({ length: 7 }, (_, i) => `class ${i}`)];
+  const confusion = names.map((_, i) => names.map((_, j) => (i === j ? 7 : 0)));
+  const figure = confusionMatrixFigure(confusion, names);
+  const svg = await renderSvg(figure);
+  const ticks = [...svg.matchAll(/class="[xy]tick"><text[^>]*>(.*?)<\/text>/g)].map(([, text]) => text);
+  const drawn = names.map((name) =>
+    name.replace('&', '&amp;').replaceAll('<', '&#60;').replaceAll('>', '&#62;').replace('\u0001', '\uFFFD'),
+  );
+  assert.deepEqual(ticks, [...drawn, ...drawn], 'each class once on each axis');
+  assert.ok(figure.layout.width >= 12 * 110, 'a count and its share find room in a cell');
+  assert.equal((await sharp(await renderPng(figure)).metadata()).width, figure.layout.width);
+});
+
 test('the stages are drawn', async () => {
   assert.match(await renderSvg(stagesFigure()), /Fine-tuning/);
 });

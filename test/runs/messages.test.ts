@@ -82,7 +82,7 @@ test('a folder that cannot be one, and a model that is none', async () => {
   assert.equal(file.status, 2);
   assert.match(
     file.stderr,
-    /stars\.csv\/run.* lies below a file, not a folder \(ENOTDIR\)\. Correct the path, or name another one\./,
+    /stars\.csv\/run.* is a file or lies below one, where a folder must be \(ENOTDIR\)\. Correct the path, or name another one\./,
   );
   fs.mkdirSync(of('empty'));
   const model = await tunebook(finetune('empty-model', '--model', of('empty')));
