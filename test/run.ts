@@ -43,8 +43,8 @@ process.env['NODE_COMPILE_CACHE'] ??= path.resolve('.tunebook/compile-cache');
 delete process.env['PYTHONDONTWRITEBYTECODE'];
 for (const [name, folder] of Object.entries(environments) as [keyof typeof environments, string][])
   if (files.some((file) => file.startsWith(`${folder}/`))) pythonWith(name);
-// One more than there are processors, since most files wait for processes half of their time; each takes up to 1.6 GB.
-const concurrency = Math.min(os.availableParallelism() + 1, 4);
+// Two more than there are processors, since most files wait for processes half of their time; each takes up to 1.6 GB.
+const concurrency = Math.min(os.availableParallelism() + 2, 4);
 const skipped: string[] = [];
 const results = run({ files: files.map((name) => path.join(dist, name)), concurrency, timeout: 1_800_000 });
 results.on('test:fail', ({ todo }) => {
