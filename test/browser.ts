@@ -1,6 +1,6 @@
 // The Chromium in which tests look at pages: the one that set-up unpacks into .tunebook/chromium, or the one that TUNEBOOK_CHROMIUM names.
 /// <reference lib="dom" />
-// What tests give Playwright's `$eval` runs in the page, on its types.
+// Functions that tests give to Playwright's `$eval` run in the page: these are its types.
 import fs from 'node:fs';
 import path from 'node:path';
 import { chromium, type Browser } from 'playwright-core';

@@ -4,6 +4,9 @@ import { axis, layoutOf, literally, type Figure } from './figure.js';
 /** Characters of a class's name that find room beside a cell; the description has all. */
 const longest = 12;
 
+/** Pixels around the grid. */
+const margin = { l: 110, r: 24, t: 56, b: 64 };
+
 /**
  * A grid of counts, rows the true classes and columns the predicted ones; colours and percentages are shares of a row.
  * @param confusion counts by true class, then by predicted class, as in ClassificationMetrics
@@ -53,7 +56,7 @@ export function confusionMatrixFigure(confusion: number[][], labelNames: string[
       {
         xaxis: axis('predicted', { ...classes, side: 'bottom' }),
         yaxis: axis('true', { ...classes, autorange: 'reversed' }),
-        margin: { l: 110, r: 24, t: 56, b: 64 },
+        margin,
         annotations: confusion.flatMap((row, i) =>
           row.map((count, j) => ({
             x: j,
@@ -65,8 +68,8 @@ export function confusionMatrixFigure(confusion: number[][], labelNames: string[
         ),
       },
       // A cell has room for its count and share.
-      Math.max(460, 134 + 115 * labelNames.length),
-      Math.max(380, 120 + 40 * labelNames.length),
+      Math.max(460, margin.l + margin.r + 115 * labelNames.length),
+      Math.max(380, margin.t + margin.b + 40 * labelNames.length),
     ),
     description: labelNames
       .map((name, i) => `${name}: ${confusion[i]!.map((count, j) => `${count} as ${labelNames[j]}`).join(', ')}`)

@@ -1,7 +1,6 @@
 /**
  * A Plotly figure as a PNG, without a browser: Plotly in happy-dom, what that lacks (measuring text, canvases) from
  * @napi-rs/canvas, and the resulting SVG drawn by sharp. For viewers that run no scripts: GitHub, nbconvert, mail.
- * happy-dom draws the same figures as jsdom, and the first one in 60 % of the time.
  */
 import fs from 'node:fs';
 import { createRequire } from 'node:module';

@@ -246,7 +246,7 @@ export function openRun(name: string): RunFolder {
   throw new RunError(
     fs.existsSync(name)
       ? `${name} is no run: it has no settings.json.` +
-          (fs.existsSync(path.join(model, 'config.json'))
+          (isModelFolder(model)
             ? ` It holds a model, as the folder of a notebook does: for export, score and serve name ${model}.`
             : " 'tunebook runs' lists the runs.")
       : `There is no run ${name}.${runs.length > 0 ? ` The newest is ${runs.at(-1)}; 'tunebook runs' lists them all.` : ` There are none in ${runsFolder}/.`}`,
