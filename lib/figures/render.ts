@@ -2,11 +2,14 @@
  * A Plotly figure as a PNG, without a browser: Plotly in happy-dom, what that lacks (measuring text, canvases) from
  * @napi-rs/canvas, and the resulting SVG drawn by sharp. For viewers that run no scripts: GitHub, nbconvert, mail.
  */
+import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { cachedDataVersionTag } from 'node:v8';
+import { Script } from 'node:vm';
 import type { Canvas } from '@napi-rs/canvas';
 import type { Element, HTMLCanvasElement, SVGElement, Window } from 'happy-dom';
 import { fontFamily, literally, type Figure } from './figure.js';
@@ -20,8 +23,21 @@ interface Plotly {
 const require = createRequire(import.meta.url);
 const fontFolder = path.join(path.dirname(require.resolve('dejavu-fonts-ttf/package.json')), 'ttf');
 
-/** The checkout's own folder for what fontconfig reads and keeps. */
-const fontconfig = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../../.tunebook/fontconfig');
+/** The checkout's own folder for what fontconfig, and this, make once and read again. */
+const kept = (name: string) => path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../../.tunebook', name);
+
+/** Writes a file that others may be reading or writing: they see all of it or nothing. */
+function writeWhole(file: string, content: string | Buffer): void {
+  const aside = `${file}.${process.pid}`;
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  try {
+    fs.writeFileSync(aside, content);
+    fs.renameSync(aside, file);
+  } catch (error) {
+    fs.rmSync(aside, { force: true });
+    throw error;
+  }
+}
 
 /**
  * Tells fontconfig, which sharp's text goes through, of the shipped font; without one it draws boxes and says nothing. Its file
@@ -31,15 +47,14 @@ function provideFont(): void {
   if (process.env['FONTCONFIG_FILE']) return;
   const write = (folder: string) => {
     const file = path.join(folder, 'fonts.conf');
-    const content = `<?xml version="1.0"?><fontconfig><dir>${literally(fontFolder)}</dir><cachedir>${literally(folder)}</cachedir></fontconfig>`;
-    const aside = `${file}.${process.pid}`;
-    fs.mkdirSync(folder, { recursive: true });
-    fs.writeFileSync(aside, content);
-    fs.renameSync(aside, file);
+    writeWhole(
+      file,
+      `<?xml version="1.0"?><fontconfig><dir>${literally(fontFolder)}</dir><cachedir>${literally(folder)}</cachedir></fontconfig>`,
+    );
     return file;
   };
   try {
-    process.env['FONTCONFIG_FILE'] = write(fontconfig);
+    process.env['FONTCONFIG_FILE'] = write(kept('fontconfig'));
   } catch {
     // The checkout is read-only.
     process.env['FONTCONFIG_FILE'] = write(fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-fontconfig-')));
@@ -135,6 +150,34 @@ function shifted(element: Element, box: Box | undefined): Box | undefined {
   return { ...turned, x: turned.x + Number(shift?.[1] ?? 0), y: turned.y + Number(shift?.[2] ?? 0) };
 }
 
+/**
+ * Evaluates Plotly's script, and keeps what V8 compiled for the next process: compiling its ten megabytes takes longer than
+ * running them. V8 ends the process over content that is not its own, so a hash stands before it.
+ */
+function evaluatePlotly(window: Window): void {
+  const source = fs.readFileSync(require.resolve('plotly.js-dist'), 'utf8');
+  const { version } = require('plotly.js-dist/package.json') as { version: string };
+  const file = kept(`compile-cache/plotly-${version}-${cachedDataVersionTag()}`);
+  const hash = (compiled: Buffer) => createHash('sha256').update(compiled).digest();
+  let cachedData: Buffer | undefined;
+  try {
+    const content = fs.readFileSync(file);
+    const compiled = content.subarray(32);
+    if (hash(compiled).equals(content.subarray(0, 32))) cachedData = compiled;
+  } catch {
+    // This is the first process to draw.
+  }
+  const script = new Script(source, { filename: 'plotly.js', ...(cachedData ? { cachedData } : {}) });
+  script.runInContext(window);
+  if (cachedData && !script.cachedDataRejected) return;
+  const compiled = script.createCachedData();
+  try {
+    writeWhole(file, Buffer.concat([hash(compiled), compiled]));
+  } catch {
+    // The checkout is read-only, or its disk full: the next process compiles again.
+  }
+}
+
 let loading: Promise<{ window: Window; plotly: Plotly }> | undefined;
 
 async function load(): Promise<{ window: Window; plotly: Plotly }> {
@@ -187,7 +230,7 @@ async function load(): Promise<{ window: Window; plotly: Plotly }> {
       return canvasOf(this).toDataURL('image/png');
     },
   });
-  window.eval(fs.readFileSync(require.resolve('plotly.js-dist'), 'utf8'));
+  evaluatePlotly(window);
   return { window, plotly: (window as unknown as { Plotly: Plotly }).Plotly };
 }
 

@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
 import { test } from 'node:test';
+import { cachedDataVersionTag } from 'node:v8';
 import sharp from 'sharp';
 import { accuraciesFigure } from 'tunebook/figures/accuracies.js';
 import { confusionMatrixFigure } from 'tunebook/figures/confusion-matrix.js';
 import { renderPng, renderSvg } from 'tunebook/figures/render.js';
 import { stagesFigure } from 'tunebook/figures/stages.js';
 import { escapeHtml } from 'tunebook/notebook/html.js';
+import { root } from '../checkout.js';
 
 const interval = { low: 0.4, high: 0.6 };
 const bars = accuraciesFigure('A title', [{ name: 'one', accuracy: 0.5, interval }]);
@@ -26,6 +31,34 @@ test('text is drawn with the shipped font, not as boxes', async () => {
       .toBuffer();
   const [one, other] = [await draw('abcd'), await draw('dcba')];
   assert.ok(one.some((value, i) => value !== other[i]));
+});
+
+test('what an earlier process compiled is used only if it is whole, and made again otherwise', async () => {
+  const expected = (await renderPng(bars)).toString('base64');
+  const tag = String(cachedDataVersionTag());
+  const folder = path.join(root, '.tunebook/compile-cache');
+  const [name, ...others] = fs
+    .readdirSync(folder)
+    .filter((name) => /^plotly-[\d.]+-\d+$/.test(name) && name.endsWith(tag));
+  assert.ok(name && others.length === 0);
+  const file = path.join(folder, name);
+  const whole = fs.readFileSync(file);
+  for (const content of [whole.subarray(0, 1000), Buffer.from(whole).fill(255, 1e6, 1e6 + 99)]) {
+    fs.writeFileSync(`${file}.test`, content);
+    fs.renameSync(`${file}.test`, file);
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [
+        '--input-type=module',
+        '-e',
+        `import { renderPng } from 'tunebook/figures/render.js';
+         console.log((await renderPng(${JSON.stringify(bars)})).toString('base64'));`,
+      ],
+      { cwd: root, encoding: 'utf8' },
+    );
+    assert.deepEqual([status, stdout.trim()], [0, expected], stderr);
+    assert.ok(fs.statSync(file).size > 2e6 && !fs.readFileSync(file).equals(content));
+  }
 });
 
 test('the confusion matrix names its counts and shares, and has its heat drawn', async () => {
