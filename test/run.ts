@@ -17,9 +17,9 @@ const slow =
   /^(documentation|environment|export|hub|launch|runs|serving|tracking)\/|jupyterlab|notebooks\.test|engine\.test|doctor/;
 // Files that take a minute or more, the longest first: begun last, one of them would run alone at the end.
 const long = [
-  ...['tracking/mlflow', 'runs/finetune', 'notebook/notebooks', 'notebook/jupyterlab', 'runs/adapt'],
-  ...['launch/lost-ranks', 'hub/start', 'source', 'launch/launch', 'launch/data-parallel', 'notebook/execute'],
-  ...['runs/sweep', 'training/engine', 'documentation/code-blocks', 'setup/doctor'],
+  ...['setup/doctor', 'runs/finetune', 'tracking/mlflow', 'source', 'hub/start', 'runs/adapt', 'notebook/notebooks'],
+  ...['notebook/jupyterlab', 'launch/lost-ranks', 'training/engine', 'launch/data-parallel', 'launch/launch'],
+  ...['documentation/code-blocks', 'runs/sweep', 'notebook/execute'],
 ].map((name) => `${name}.test.js`);
 const place = (name: string) => (long.includes(name) ? long.indexOf(name) : long.length);
 const files = fs
