@@ -8,7 +8,7 @@ import { danfo } from './danfo.js';
 import type { Review } from './review.js';
 
 /** A name of its own: tslab's compiler cannot name what it infers by a path into another package. */
-// eslint-disable-next-line @typescript-eslint/no-empty-object-type
+// oxlint-disable-next-line typescript/no-empty-object-type
 export interface ReviewTable extends DataFrame {}
 
 /** A row's split is `train` where none is said. */

@@ -145,10 +145,11 @@ export async function createServer(model: SentimentModel, options: ServerOptions
   let draining = false;
   let underWay = 0;
   let lastSeen = performance.now();
-  app.addHook('onRequest', async (_, reply) => {
+  app.addHook('onRequest', (_, reply, done) => {
     underWay++;
     lastSeen = performance.now();
     if (draining) reply.header('connection', 'close');
+    done();
   });
   const isHealth = (url: string) => /^\/(health|v2\/health|ping)(\/|\?|$)/.test(url);
   app.addHook('onRequest', async (request, reply) => {
@@ -158,12 +159,13 @@ export async function createServer(model: SentimentModel, options: ServerOptions
         .header('www-authenticate', 'Bearer, Basic realm="tunebook"')
         .send({ error: 'A token is needed: authorization: Bearer …' });
   });
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none';
     metrics.requests.inc({ route, status: reply.statusCode });
     metrics.seconds.observe({ route }, reply.elapsedTime / 1000);
     underWay--;
     lastSeen = performance.now();
+    done();
   });
   app.setErrorHandler((error: FastifyError, request, reply) => {
     if (error instanceof OverloadedError)

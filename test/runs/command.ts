@@ -32,7 +32,7 @@ export function start(
     inside = [],
   }: { cwd?: string; env?: Record<string, string>; npx?: boolean; inside?: string[] } = {},
 ): { child: ChildProcess; ended: Promise<Ended> } {
-  const [command = '', ...words] = npx ? ['npx', 'tunebook'] : [...inside, process.execPath, main];
+  const [command, ...words] = npx ? ['npx', 'tunebook'] : [...inside, process.execPath, main];
   const child = spawn(command, [...words, ...argv], {
     cwd: npx ? root : cwd,
     env: { ...process.env, ...bare, ...env },
