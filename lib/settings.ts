@@ -4,6 +4,7 @@
  * kept, since "which learning rate was that?" is the first question of whoever reads an old run.
  */
 import { closest, distance } from 'fastest-levenshtein';
+import { SettingsError } from './errors.js';
 import type { SourceSetting } from './hub/sources.js';
 import { descriptions, schema, type SettingGroup } from './settings-schema.js';
 import type { JitCompileSetting } from './model/model.js';
@@ -11,11 +12,6 @@ import type { PrecisionSetting } from './tensorflow/precision.js';
 import type { Freeze } from './training/freeze.js';
 import type { SchedulerType } from './training/schedule.js';
 import type { TrainingArguments } from './training/training-arguments.js';
-
-/** A setting that cannot be, or that does not exist; the message says where it was given and what it may be. */
-export class SettingsError extends Error {
-  override name = 'SettingsError';
-}
 
 /**
  * All settings; what each is stands in `settingsList` and is shown by `describeSettings` and `--help`. Written out, since tslab
@@ -122,7 +118,9 @@ export function environmentLayer(environment: NodeJS.ProcessEnv = process.env): 
   for (const variable of Object.keys(environment))
     if (variable.startsWith('TUNEBOOK_') && !known.has(variable))
       throw new SettingsError(
+        'SETTING_UNKNOWN',
         `There is no setting ${variable}.${didYouMean(variable, variables)} README lists them all; unset it, or mend its name.`,
+        { name: variable },
       );
   return {
     origin: 'environment',
@@ -168,7 +166,9 @@ export function resolveSettings(layers: SettingsLayer[]): ResolvedSettings {
     const setting = issue!.path[0] as SettingName;
     const why = issue!.code === 'custom' && issue.message !== 'Invalid input' ? ` (${issue.message})` : '';
     throw new SettingsError(
+      'SETTING_INVALID',
       `${from[setting]!.nameOf(setting)} is '${String(raw[setting])}'; it must be ${describeSetting(setting).allowed}${why}.`,
+      { name: setting, value: raw[setting], origin: from[setting]!.origin },
     );
   }
   const settings: Settings = result.data;

@@ -2,13 +2,13 @@
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { SettingsError, exitCodes } from '../errors.js';
 import { environmentOfRank, visibleGpus } from '../launch/environment.js';
 import { describeEnd, exitCodeOfRanks, isWorthAnotherStart, runRanks } from '../launch/local.js';
 import { placeFrom, type Scheduler } from '../launch/scheduler.js';
-import { exitCodes } from '../runs/exit-codes.js';
 import { newRunFolder } from '../runs/run-folder.js';
 import { handSignalsTo } from '../runs/signals.js';
-import { environmentLayer, SettingsError } from '../settings.js';
+import { environmentLayer } from '../settings.js';
 import { withDashes } from './settings-flags.js';
 
 /** What the command line says. */
@@ -27,7 +27,11 @@ const commands = ['finetune', 'adapt'];
 
 function wholeNumber(flag: string, text: string, least: number): number {
   if (!/^\d+$/.test(text) || Number(text) < least)
-    throw new SettingsError(`${flag} is '${text}'; it must be a whole number of at least ${least}.`);
+    throw new SettingsError(
+      'SETTING_INVALID',
+      `${flag} is '${text}'; it must be a whole number of at least ${least}.`,
+      { name: flag, value: text },
+    );
   return Number(text);
 }
 
@@ -37,7 +41,11 @@ const says = (argv: string[], flag: string) => argv.some((word) => word === flag
 async function launchHere(workers: number, maxRestarts: number, command: string, given: string[]): Promise<void> {
   const gpus = visibleGpus();
   if (gpus.length > 1 && workers > gpus.length)
-    throw new SettingsError(`--workers is ${workers}, and this machine has ${gpus.length} GPUs: one a worker.`);
+    throw new SettingsError(
+      'LAUNCH_TOO_FEW_GPUS',
+      `--workers is ${workers}, and this machine has ${gpus.length} GPUs: one a worker.`,
+      { workers, gpus: gpus.length },
+    );
   const argv = [...given];
   // The ranks that are started again must find the run that was begun.
   const isNamed = says(argv, '--run-folder') || environmentLayer().values.runFolder;
@@ -80,17 +88,31 @@ async function launchRank(scheduler: Scheduler, options: LaunchOptions, command:
 export async function launch(command: string, argv: string[], options: LaunchOptions): Promise<void> {
   const { workers, from } = options;
   if (!commands.includes(command))
-    throw new SettingsError(`'${command}' does not train on several ranks. These do: ${commands.join(', ')}.`);
+    throw new SettingsError(
+      'LAUNCH_COMMAND_INVALID',
+      `'${command}' does not train on several ranks. These do: ${commands.join(', ')}.`,
+      { command, commands },
+    );
   if ((workers === undefined) === (from === undefined))
     throw new SettingsError(
+      'SETTING_MISSING',
       'Say either --workers, for that many ranks on this machine, or --from slurm or --from mpi, for a rank that one of these has started.',
+      { names: ['--workers', '--from'] },
     );
   if (process.env['TF_CONFIG'])
-    throw new SettingsError(`TF_CONFIG is set: ranks are there already. Run 'tunebook ${command}' itself.`);
+    throw new SettingsError(
+      'SETTING_CONFLICT',
+      `TF_CONFIG is set: ranks are there already. Run 'tunebook ${command}' itself.`,
+      { names: ['TF_CONFIG', 'launch'] },
+    );
   const own = withDashes(argv);
   if (from === undefined) {
     if (options.hosts !== undefined || options.port !== undefined)
-      throw new SettingsError('--hosts and --port are of --from: with --workers all is on this machine.');
+      throw new SettingsError(
+        'SETTING_CONFLICT',
+        '--hosts and --port are of --from: with --workers all is on this machine.',
+        { names: ['--workers', '--hosts', '--port'] },
+      );
     return launchHere(
       wholeNumber('--workers', workers!, 1),
       wholeNumber('--max-restarts', options.maxRestarts, 0),
@@ -98,6 +120,10 @@ export async function launch(command: string, argv: string[], options: LaunchOpt
       own,
     );
   }
-  if (from !== 'slurm' && from !== 'mpi') throw new SettingsError(`--from is '${from}'; it must be slurm or mpi.`);
+  if (from !== 'slurm' && from !== 'mpi')
+    throw new SettingsError('SETTING_INVALID', `--from is '${from}'; it must be slurm or mpi.`, {
+      name: '--from',
+      value: from,
+    });
   return launchRank(from, options, command, own);
 }

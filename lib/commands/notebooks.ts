@@ -6,7 +6,8 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import type { Builder } from 'junit-report-builder';
-import { CellError, executeNotebook, root } from '../notebook/execute.js';
+import { CellError, InterruptedError, SettingsError } from '../errors.js';
+import { executeNotebook, root } from '../notebook/execute.js';
 import { tableBundle } from '../notebook/html.js';
 import { duration } from '../notebook/progress.js';
 import {
@@ -16,8 +17,7 @@ import {
   readKeyNumbers,
   type ComparedNumber,
 } from '../notebook/review.js';
-import { InterruptedError } from '../runs/exit-codes.js';
-import { didYouMean, environmentLayer, SettingsError } from '../settings.js';
+import { didYouMean, environmentLayer } from '../settings.js';
 
 /** What the command line says. */
 export interface NotebooksOptions {
@@ -56,7 +56,11 @@ function choose(wanted: string[]): string[] {
   const names = wanted.map((word) => path.basename(word, '.ipynb'));
   for (const name of names)
     if (!there.includes(name))
-      throw new SettingsError(`There is no notebook ${name}.${didYouMean(name, there)} There are ${there.join(', ')}.`);
+      throw new SettingsError(
+        'NOTEBOOK_NOT_FOUND',
+        `There is no notebook ${name}.${didYouMean(name, there)} There are ${there.join(', ')}.`,
+        { name, notebooks: there },
+      );
   return names.length > 0 ? there.filter((name) => names.includes(name)) : there;
 }
 
@@ -148,7 +152,9 @@ function writeJunit(file: string, reviews: Review[]): void {
 export async function notebooks(wanted: string[], options: NotebooksOptions): Promise<void> {
   if (options.quick && options.update)
     throw new SettingsError(
+      'SETTING_CONFLICT',
       '--update writes the outputs that are committed; those are of the full setting, not of --quick.',
+      { names: ['--update', '--quick'] },
     );
   environmentLayer();
   const chosen = choose(wanted);

@@ -1,6 +1,7 @@
 /** How every command ends when it fails: one message on standard error, and the exit code. */
 import { CommanderError } from 'commander';
-import { exitCodeOf, exitCodes, wordsOf } from '../runs/exit-codes.js';
+import { exitCodes } from '../errors.js';
+import { exitCodeOf, describeError } from '../runs/error-report.js';
 
 /** Whether DEBUG, a list by commas or spaces, names tunebook. */
 const showsStack = (process.env['DEBUG'] ?? '').split(/[\s,]+/).some((name) => name === 'tunebook' || name === '*');
@@ -14,6 +15,6 @@ export function reportError(error: unknown): void {
     process.exitCode = error.exitCode === 0 ? 0 : exitCodes.refused;
     return;
   }
-  console.error(showsStack ? error : wordsOf(error));
+  console.error(showsStack ? error : describeError(error));
   process.exitCode = exitCodeOf(error);
 }

@@ -1,7 +1,8 @@
 /** `tunebook runs`: what runs there are, or some of them side by side. */
+import { RunError } from '../errors.js';
 import { tableBundle } from '../notebook/html.js';
 import { compareRuns, describeResult, summarizeRun } from '../runs/compare.js';
-import { findRuns, openRun, RunError } from '../runs/run-folder.js';
+import { findRuns, openRun } from '../runs/run-folder.js';
 
 const table = (rows: Record<string, string>[]) => tableBundle(rows)['text/plain'];
 
@@ -17,7 +18,8 @@ export function listRuns(names: string[], { folder, json }: { folder: string; js
   }
   const runs = findRuns(folder).map(summarizeRun);
   if (json) return console.log(JSON.stringify(runs, null, 2));
-  if (runs.length === 0) throw new RunError(`There are no runs in ${folder}/. 'tunebook finetune' makes one.`);
+  if (runs.length === 0)
+    throw new RunError('RUN_NOT_FOUND', `There are no runs in ${folder}/. 'tunebook finetune' makes one.`, { folder });
   console.log(
     table(
       runs.map(({ run, command, state, model, dataset, settings, metrics }) => ({

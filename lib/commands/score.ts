@@ -1,12 +1,12 @@
 /** `tunebook score`: verdicts on sentences, or on a file of reviews of any size, by an exported model. */
 import fs from 'node:fs';
 import { SingleBar } from 'cli-progress';
+import { RunError, SettingsError } from '../errors.js';
 import { duration } from '../notebook/progress.js';
 import { openReviews } from '../reviews/source.js';
-import { findRuns, isModelFolder, modelOf, openRun, RunError } from '../runs/run-folder.js';
+import { findRuns, isModelFolder, modelOf, openRun } from '../runs/run-folder.js';
 import { scoreFile, type ScoreProgress } from '../serving/score-file.js';
 import { openSentimentModel } from '../serving/sentiment.js';
-import { SettingsError } from '../settings.js';
 
 export interface ScoreOptions {
   model?: string;
@@ -29,7 +29,9 @@ export function modelFolder(name?: string): string {
       : openRun(name);
   if (!run)
     throw new RunError(
+      'RUN_NOT_FOUND',
       'There is no run with a model in runs/. Name a run or a model folder (--model), or make one: tunebook finetune',
+      { folder: 'runs' },
     );
   return modelOf(run);
 }
@@ -61,12 +63,24 @@ function showProgress(): { update: (progress: ScoreProgress) => void; stop: () =
 export async function score(sentences: string[], options: ScoreOptions): Promise<void> {
   const { file, out, json } = options;
   if (file === undefined && sentences.length === 0)
-    throw new SettingsError('Nothing to score: give sentences, or --file reviews.csv --out scored.csv.');
+    throw new SettingsError(
+      'SETTING_MISSING',
+      'Nothing to score: give sentences, or --file reviews.csv --out scored.csv.',
+      { names: ['sentences', '--file'] },
+    );
   if ((file === undefined) !== (out === undefined))
-    throw new SettingsError('--file and --out go together: the one is read, the other written.');
-  if (file !== undefined && sentences.length > 0) throw new SettingsError('Give sentences or --file, not both.');
+    throw new SettingsError('SETTING_MISSING', '--file and --out go together: the one is read, the other written.', {
+      names: ['--file', '--out'],
+    });
+  if (file !== undefined && sentences.length > 0)
+    throw new SettingsError('SETTING_CONFLICT', 'Give sentences or --file, not both.', {
+      names: ['sentences', '--file'],
+    });
   if (options.precision !== 'float32' && options.precision !== 'int8')
-    throw new SettingsError(`--precision is '${options.precision}'; it must be float32 or int8.`);
+    throw new SettingsError('SETTING_INVALID', `--precision is '${options.precision}'; it must be float32 or int8.`, {
+      name: '--precision',
+      value: options.precision,
+    });
   const model = await openSentimentModel(modelFolder(options.model), { precision: options.precision });
   try {
     if (file === undefined) {

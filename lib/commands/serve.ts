@@ -1,9 +1,9 @@
 /** `tunebook serve RUN`: the scoring API of an exported model, on this machine alone unless told otherwise. */
 import path from 'node:path';
+import { SettingsError } from '../errors.js';
 import { onEndingSignal } from '../runs/signals.js';
 import { createServer } from '../serving/server.js';
 import { openSentimentModel } from '../serving/sentiment.js';
-import { SettingsError } from '../settings.js';
 import { version } from '../version.js';
 import { modelFolder } from './score.js';
 
@@ -20,7 +20,11 @@ export interface ServeOptions {
 function count(flag: string, value: string, least: number, most: number): number {
   const number = Number(value);
   if (value.trim() === '' || !Number.isInteger(number) || number < least || number > most)
-    throw new SettingsError(`${flag} is '${value}'; it must be a whole number from ${least} to ${most}.`);
+    throw new SettingsError(
+      'SETTING_INVALID',
+      `${flag} is '${value}'; it must be a whole number from ${least} to ${most}.`,
+      { name: flag, value },
+    );
   return number;
 }
 
@@ -29,16 +33,22 @@ function listenError(error: unknown, host: string, port: number): unknown {
   switch ((error as NodeJS.ErrnoException).code) {
     case 'EADDRINUSE':
       return new SettingsError(
+        'PORT_UNAVAILABLE',
         `Port ${port} of ${host} is in use by another process. Stop that, or name another port: --port ${port + 1}, or --port 0 for any that is free.`,
+        { host, port },
       );
     case 'EACCES':
       return new SettingsError(
+        'PORT_UNAVAILABLE',
         `This user may not listen at port ${port}: ports below 1024 are root's on most systems. Name a higher one: --port 8000.`,
+        { host, port },
       );
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
       return new SettingsError(
+        'HOST_UNAVAILABLE',
         `--host is '${host}', which is no address of this machine. 127.0.0.1 is for this machine alone, 0.0.0.0 for all networks.`,
+        { host, port },
       );
     default:
       return error;
@@ -57,7 +67,10 @@ export async function serve(name: string | undefined, options: ServeOptions, pag
   const bodyLimit = count('--body-limit', options.bodyLimit, 1024, 1 << 30);
   const mostWaiting = count('--queue', options.queue, 1, 1_000_000);
   if (options.precision !== 'float32' && options.precision !== 'int8')
-    throw new SettingsError(`--precision is '${options.precision}'; it must be float32 or int8.`);
+    throw new SettingsError('SETTING_INVALID', `--precision is '${options.precision}'; it must be float32 or int8.`, {
+      name: '--precision',
+      value: options.precision,
+    });
   const token = process.env['TUNEBOOK_SERVE_TOKEN'] || undefined;
   if (!isLocal(options.host) && token === undefined)
     console.error(

@@ -6,15 +6,15 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { SingleBar } from 'cli-progress';
 import { Command } from 'commander';
+import { CellError, InterruptedError } from '../errors.js';
 import type { DownloadProgress } from '../hub/download.js';
 import { fetchModel } from '../hub/model.js';
 import { isRepositoryName } from '../hub/repository.js';
 import { readModelConfig } from '../model/config.js';
-import { CellError, executeNotebook, root } from '../notebook/execute.js';
+import { executeNotebook, root } from '../notebook/execute.js';
 import { describeDownload } from '../notebook/downloads.js';
 import { describeRecord, duration } from '../notebook/progress.js';
 import { isFileName, openReviews } from '../reviews/source.js';
-import { InterruptedError } from '../runs/exit-codes.js';
 import { newRunFolder } from '../runs/run-folder.js';
 import { percent } from '../runs/words.js';
 import {

@@ -8,10 +8,10 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Option, type Command } from 'commander';
+import { RunError, SettingsError, exitCodes, type EndingSignal } from '../errors.js';
 import { tableBundle } from '../notebook/html.js';
 import { checkFinetune } from '../runs/contradictions.js';
-import { exitCodes, type EndingSignal } from '../runs/exit-codes.js';
-import { findSweeps, newRunFolder, RunError, RunFolder } from '../runs/run-folder.js';
+import { findSweeps, newRunFolder, RunFolder } from '../runs/run-folder.js';
 import {
   combinationsOf,
   describeValues,
@@ -25,7 +25,7 @@ import {
 } from '../runs/sweep.js';
 import { handSignalsTo } from '../runs/signals.js';
 import { percent } from '../runs/words.js';
-import { describeSetting, environmentLayer, resolveSettings, SettingsError, type SettingName } from '../settings.js';
+import { describeSetting, environmentLayer, resolveSettings, type SettingName } from '../settings.js';
 import { clusterOfEnvironment } from '../tensorflow/cluster-definition.js';
 import { mlflowOfEnvironment } from '../tracking/mlflow-client.js';
 import { configLayer } from './config-file.js';
@@ -71,13 +71,22 @@ function plan(command: Command, { config }: Flags): Sweep {
     const several = valuesOf(setting, String(value));
     if (several.length === 1) argv.push(flagOf(setting), several[0]!);
     else if (new Set(several).size < several.length)
-      throw new SettingsError(`${flagOf(setting)} names a value twice: ${several.join(',')}. Leave one.`);
+      throw new SettingsError(
+        'SETTING_REPEATED',
+        `${flagOf(setting)} names a value twice: ${several.join(',')}. Leave one.`,
+        { names: [flagOf(setting)], values: several },
+      );
     else if (describeSetting(setting).harmless)
-      throw new SettingsError(`${flagOf(setting)} changes nothing of what is learnt: give it one value.`);
+      throw new SettingsError(
+        'SETTING_INVALID',
+        `${flagOf(setting)} changes nothing of what is learnt: give it one value.`,
+        { name: flagOf(setting), value: several },
+      );
     else grid[setting] = several;
   }
   if (Object.keys(grid).length === 0)
     throw new SettingsError(
+      'SETTING_MISSING',
       'A sweep needs a setting with several values, by commas: --lr 1e-5,3e-5,5e-5 --seed 1,2,3. One run alone is tunebook finetune.',
     );
   const layers = [...(config ? [configLayer(config)] : []), environmentLayer(), flagsLayer(command)];
@@ -113,7 +122,9 @@ function choose(command: Command, flags: Flags): { folder: RunFolder; sweep: Swe
   if (flags.resume === undefined || (flags.resume === true && named && !there)) {
     if (there && hasTrained(named, there))
       throw new RunError(
+        'RUN_EXISTS',
         `${named.folder} holds a sweep already. Go on with it by --resume, or name another folder (--run-folder).`,
+        { folder: named.folder },
       );
     const sweep = plan(command, flags);
     return { folder: named ?? new RunFolder(newRunFolder('runs', 'sweep-')), sweep };
@@ -122,9 +133,11 @@ function choose(command: Command, flags: Flags): { folder: RunFolder; sweep: Swe
   const sweep = folder && readSweep(folder);
   if (!folder || !sweep)
     throw new RunError(
+      folder ? 'RUN_NOT_A_RUN' : 'RUN_NOT_FOUND',
       folder
         ? `${folder.folder} is no sweep: it has no ${sweepFile}.`
         : 'There is no sweep in runs/ that is not through. Begin one: tunebook sweep --lr 1e-5,3e-5 --seed 1,2,3',
+      { folder: folder?.folder ?? 'runs' },
     );
   const { values } = flagsLayer(command);
   if (Object.keys(values).some((setting) => setting !== 'runFolder')) {
@@ -132,7 +145,9 @@ function choose(command: Command, flags: Flags): { folder: RunFolder; sweep: Swe
     if (JSON.stringify([asked.grid, asked.argv]) === JSON.stringify([sweep.grid, sweep.argv])) return { folder, sweep };
     if (!hasTrained(folder, sweep)) return { folder, sweep: asked };
     throw new RunError(
+      'RUN_SETTINGS_CHANGED',
       `${folder.folder} was begun with other settings: ${[...sweep.argv, ...gridWords(sweep.grid)].join(' ')}. Say the same or nothing to go on with it, or begin another.`,
+      { folder: folder.folder },
     );
   }
   return { folder, sweep };
@@ -196,7 +211,9 @@ export async function sweep(command: Command): Promise<void> {
   }
   if (clusterOfEnvironment())
     throw new SettingsError(
+      'SETTING_CONFLICT',
       'TF_CONFIG is set, and a sweep starts one run after the other from one process. Leave TF_CONFIG out, or have each run be a `tunebook finetune` on all ranks.',
+      { names: ['TF_CONFIG', 'sweep'] },
     );
   const { folder, sweep } = choose(command, flags);
   mlflowOfEnvironment();

@@ -1,9 +1,10 @@
 /** What the commands that train have in common: settings from all their places, ranks, a run's folder, output, and exit codes. */
 import { Command, Option } from 'commander';
+import { RunError } from '../errors.js';
 import { endTogether, joinForJob } from '../runs/cluster.js';
 import type { TrainingJob } from '../runs/job.js';
 import { isChanged, resumedSettings, runToResume } from '../runs/resume.js';
-import { newRunFolder, RunError, RunFolder, type RunCommand } from '../runs/run-folder.js';
+import { newRunFolder, RunFolder, type RunCommand } from '../runs/run-folder.js';
 import {
   environmentLayer,
   resolveSettings,
@@ -65,7 +66,9 @@ function choose(
   if (flags.resume === undefined) {
     if (named?.hasTrained)
       throw new RunError(
+        'RUN_EXISTS',
         `${named.folder} holds a run already (${named.state}). Go on with it by --resume, or name another folder (--run-folder).`,
+        { folder: named.folder, state: named.state },
       );
     return { resolved: fresh, ...(named && { run: named }) };
   }

@@ -4,8 +4,9 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
+import { ExportError, ModelFormatError } from '../errors.js';
 import { loadClassifier } from '../model/classifier.js';
-import { labelNames, maxTokens, ModelFormatError } from '../model/config.js';
+import { labelNames, maxTokens } from '../model/config.js';
 import { parameterValues } from '../model/model.js';
 import type { ReviewTable } from '../reviews/table.js';
 import { onnxFiles, openOnnxEngine } from '../serving/onnx-engine.js';
@@ -40,11 +41,6 @@ export interface ExportReport {
 /** The float32 logits must be TensorFlow's, to this. */
 const tolerance = 1e-4;
 
-/** The exported graph does not compute what the model does. */
-export class ExportError extends Error {
-  override name = 'ExportError';
-}
-
 /**
  * Writes onnx/model.onnx and onnx/model_quantized.onnx into a model's folder, and onnx/export.json.
  * @param folder of a classifier
@@ -62,7 +58,9 @@ export async function exportModel(
   try {
     if (model.freshHead)
       throw new ModelFormatError(
+        'MODEL_NOT_CLASSIFIER',
         `${folder} is no fine-tuned classifier: it has no head that tells classes apart. Fine-tune it first: tunebook finetune --model ${folder}`,
+        { folder },
       );
     const { config } = model;
     const names = labelNames(config);
@@ -86,7 +84,9 @@ export async function exportModel(
       const difference = found.reduce((most, logit, i) => Math.max(most, Math.abs(logit - logits[i]!)), 0);
       if (precision === 'float32' && !(difference < tolerance))
         throw new ExportError(
+          'EXPORT_MISMATCH',
           `The exported graph's logits differ from TensorFlow's by ${difference.toPrecision(2)}, more than ${tolerance}, on ${texts.ids.length} reviews. This is a mistake of the export: please report it with config.json.`,
+          { difference, tolerance },
         );
       const said = verdicts(found, names.length);
       files[precision] = {

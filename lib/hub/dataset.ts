@@ -7,9 +7,10 @@ import fs from 'node:fs';
 import path from 'node:path';
 import picomatch from 'picomatch';
 import { parse as parseYaml } from 'yaml';
+import { EntryNotFoundError, OfflineError, RevisionNotFoundError } from '../errors.js';
+import { offlineChoices } from './offline-choices.js';
 import { fetchFiles } from './download.js';
 import type { Hub } from './environment.js';
-import { EntryNotFoundError, OfflineError, offlineChoices, RevisionNotFoundError } from './errors.js';
 import { openRepository, parseRepositoryName, type HubFile, type Repository } from './repository.js';
 
 /** The parts of a data set, by the names that they have here; files may call them otherwise. */
@@ -86,8 +87,10 @@ function chooseConfig(
   const chosen = wanted ?? preferred ?? (names.includes('default') ? 'default' : only);
   if (names.length > 0 && (chosen === undefined || !names.includes(chosen)))
     throw new EntryNotFoundError(
+      'HUB_NO_CONFIGURATION',
       `${name} has several configurations${wanted ? `, and '${wanted}' is none of them` : ''}: ${names.join(', ')}. ` +
         'Name one of them (TUNEBOOK_DATASET_CONFIG).',
+      { name, configuration: wanted, configurations: names },
     );
   return chosen;
 }
@@ -184,12 +187,14 @@ export async function openDataset(hub: Hub, text: string, config?: string): Prom
   const files = converted ? parquetOf(converted) : [];
   if (!converted || files.length === 0)
     throw new EntryNotFoundError(
+      'HUB_NO_PARQUET',
       `${name} has no Parquet files, nor a conversion to them. It has: ${
         repository.files
           .slice(0, 20)
           .map(({ path }) => path)
           .join(', ') || 'nothing'
       }. ` + 'Download one of its .csv or .jsonl files and name that.',
+      { name },
     );
   const chosen = chooseConfig(name, [...new Set(files.map(({ path }) => path.split('/')[0]!))], config, preferred);
   return checked({
@@ -206,11 +211,15 @@ function checked(dataset: HubDataset): HubDataset {
   const missing = repository.cached ? incompleteShard(Object.values(splits).flat()) : undefined;
   if (missing)
     throw new OfflineError(
+      'HUB_OFFLINE',
       `The cache has a part of ${repository.name} only (${missing} has fellows that are missing), and the hub cannot be asked. ${offlineChoices}`,
+      { name: repository.name },
     );
   if (!splits.train)
     throw new EntryNotFoundError(
+      'HUB_NO_ROWS',
       `${repository.name} has no rows to train on, only ${Object.keys(splits).join(' and ')}.`,
+      { name: repository.name, splits: Object.keys(splits) },
     );
   return dataset;
 }

@@ -6,17 +6,11 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CacheError, EntryNotFoundError, GatedRepoError, IntegrityError, OfflineError } from '../errors.js';
+import { offlineChoices } from './offline-choices.js';
 import { linkBlob, rememberCommit, snapshotFolder } from './cache.js';
-import {
-  CacheError,
-  EntryNotFoundError,
-  GatedRepoError,
-  IntegrityError,
-  OfflineError,
-  offlineChoices,
-} from './errors.js';
 import { gated, type HubFile, type Repository } from './repository.js';
-import { PassingError, requestOnce, withRetries } from './request.js';
+import { TransientError, requestOnce, withRetries } from './request.js';
 
 /** How far a download is. */
 export interface DownloadProgress {
@@ -96,10 +90,16 @@ function cacheError(error: unknown, repository: Repository, file: HubFile): unkn
   const where = repository.hub.cacheFolder;
   if (code === 'ENOSPC' || code === 'EDQUOT')
     return new CacheError(
+      'HUB_CACHE_FULL',
       `No space is left in ${where} for ${file.path} (${megabytes(file.size)}). Free some, or set HF_HOME to a folder with more. What has arrived is kept.`,
+      { folder: where, file: file.path },
     );
   if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM')
-    return new CacheError(`The cache ${where} may not be written (${code}). Set HF_HOME to a folder of your own.`);
+    return new CacheError(
+      'HUB_CACHE_NOT_WRITABLE',
+      `The cache ${where} may not be written (${code}). Set HF_HOME to a folder of your own.`,
+      { folder: where, systemCode: code },
+    );
   return error;
 }
 
@@ -149,7 +149,7 @@ async function receive(
         if (response.status === 416) {
           done();
           fs.rmSync(partial, { force: true });
-          throw new PassingError('the server has nothing behind what was received');
+          throw new TransientError('the server has nothing behind what was received');
         }
         // A server that ignores the range sends all of it.
         if (received > 0 && response.status !== 206) {
@@ -183,14 +183,17 @@ async function receive(
       }
       if (file.size === 0) fs.writeFileSync(partial, '');
       // A body without a length may just end.
-      if (received < file.size) throw new PassingError(`the connection ended after ${received} of ${file.size} bytes`);
+      if (received < file.size)
+        throw new TransientError(`the connection ended after ${received} of ${file.size} bytes`);
       if (received > file.size || (file.blob && hash.digest('hex') !== file.blob)) {
         fs.rmSync(partial, { force: true });
         // Once is a disturbance, and starting over mends it; twice is the server.
-        if (spoilt++ === 0) throw new PassingError('the bytes are not those that the hub lists');
+        if (spoilt++ === 0) throw new TransientError('the bytes are not those that the hub lists');
         throw new IntegrityError(
+          'HUB_FILE_DAMAGED',
           `${file.path} of ${repository.name} arrived with other bytes than the hub lists for it (${file.blob ?? `${file.size} bytes`}), twice. ` +
             'Nothing of it was kept. Try again later; a proxy that changes files, or a broken mirror (HF_ENDPOINT), does this.',
+          { name: repository.name, file: file.path },
         );
       }
     },
@@ -199,7 +202,11 @@ async function receive(
 }
 
 const notInCache = ({ name }: Repository, file: string) =>
-  new OfflineError(`${file} of ${name} is not in the cache, and the hub cannot be asked. ${offlineChoices}`);
+  new OfflineError(
+    'HUB_OFFLINE',
+    `${file} of ${name} is not in the cache, and the hub cannot be asked. ${offlineChoices}`,
+    { name, file },
+  );
 
 /** One file into the cache, unless it is there. */
 async function fetchFile(repository: Repository, file: HubFile, options: DownloadOptions): Promise<FetchedFile> {
@@ -207,7 +214,11 @@ async function fetchFile(repository: Repository, file: HubFile, options: Downloa
   const fetched = (from: FetchedFile['from']): FetchedFile => ({ file: file.path, size: file.size, from });
   if (fs.existsSync(path.join(snapshotFolder(folder, commit), file.path))) return fetched('cache');
   if (repository.cached) throw notInCache(repository, file.path);
-  if (!file.blob) throw new EntryNotFoundError(`The hub lists no hash for ${file.path} of ${repository.name}.`);
+  if (!file.blob)
+    throw new EntryNotFoundError('HUB_NO_HASH', `The hub lists no hash for ${file.path} of ${repository.name}.`, {
+      name: repository.name,
+      file: file.path,
+    });
   const blob = path.join(folder, 'blobs', file.blob);
   try {
     let from: FetchedFile['from'] = 'cache';
@@ -223,7 +234,9 @@ async function fetchFile(repository: Repository, file: HubFile, options: Downloa
           if (fs.statSync(partial).size !== file.size) {
             fs.rmSync(partial);
             throw new IntegrityError(
+              'HUB_FILE_DAMAGED',
               `${file.path} of ${repository.name} is not on the disk as it was received. Run it again.`,
+              { name: repository.name, file: file.path },
             );
           }
           fs.renameSync(partial, blob);
@@ -256,7 +269,9 @@ export async function fetchFiles(
       throw repository.cached
         ? notInCache(repository, name)
         : new EntryNotFoundError(
+            'HUB_NO_FILE',
             `${repository.name} has no file ${name}. It has: ${repository.files.map(({ path }) => path).join(', ')}.`,
+            { name: repository.name, file: name },
           );
     return file;
   });

@@ -1,18 +1,13 @@
 /** The files of a model that fine-tuning needs, and no others: a repository may hold the same weights five times over. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { MissingFileError } from '../missing-file-error.js';
+import { EntryNotFoundError, FileError, NoWeightsError } from '../errors.js';
+import { offlineChoices } from './offline-choices.js';
 import { fetchFiles, rememberRepository, type DownloadOptions, type FetchedFile } from './download.js';
 import { embeddedModelFolder } from './embedded.js';
 import { hubOfEnvironment, type Hub } from './environment.js';
-import { EntryNotFoundError, offlineChoices } from './errors.js';
 import { isRepositoryName, openRepository, type Repository } from './repository.js';
 import { hubFetch } from './request.js';
-
-/** The repository has weights, but none that can be read here. */
-export class NoWeightsError extends EntryNotFoundError {
-  override name = 'NoWeightsError';
-}
 
 /** The tokenizer's files that are taken where they are there. */
 const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json'];
@@ -48,10 +43,12 @@ async function weightFiles(repository: Repository, options: DownloadOptions): Pr
   const others = repository.files.filter(({ path }) => /\.(bin|pt|ckpt|h5|msgpack|onnx|gguf|safetensors)$/.test(path));
   const branch = repository.cached ? undefined : await conversion(repository);
   throw new NoWeightsError(
+    'HUB_NO_WEIGHTS',
     `${repository.name} has no model.safetensors (it has: ${others.map(({ path }) => path).join(', ') || 'no weights'}). ` +
       (branch
         ? `Hugging Face's conversion of them is there: name it ${repository.name}@${branch}.`
         : 'In Python, AutoModel.from_pretrained(name).save_pretrained(folder) makes one; then name that folder.'),
+    { name: repository.name, branch },
   );
 }
 
@@ -79,7 +76,9 @@ async function fetchFromHub(hub: Hub, name: string, options: DownloadOptions): P
   const names = new Set(repository.files.map(({ path }) => path));
   if (!names.has('config.json'))
     throw new EntryNotFoundError(
+      'HUB_NO_MODEL',
       `${repository.name} has no config.json, so it is no model of transformers. It has: ${[...names].join(', ') || 'nothing'}.`,
+      { name: repository.name },
     );
   const tokenizer = tokenizerFiles.filter((file) => names.has(file));
   // Older repositories have the vocabulary alone.
@@ -95,7 +94,7 @@ async function fetchFromHub(hub: Hub, name: string, options: DownloadOptions): P
  * @param name `embedded`, a folder, or `name`, `owner/name` or `owner/name@revision` on the hub
  * @param options of the downloads, where there are any
  * @param hub default: the one that HF_ENDPOINT and its like describe
- * @throws MissingFileError; HubError, of the kind that fits
+ * @throws FileError; HubError, of the kind that fits
  */
 export async function fetchModel(
   name: string,
@@ -106,6 +105,10 @@ export async function fetchModel(
     return localModel('embedded: all-MiniLM-L6-v2 as a DistilBERT', embeddedModelFolder, 'embedded');
   if (fs.existsSync(name)) return localModel(name, name, 'local');
   if (!isRepositoryName(name))
-    throw new MissingFileError(`There is no folder ${name}, and it cannot be a name on the hub. ${offlineChoices}`);
+    throw new FileError(
+      'FILE_NOT_FOUND',
+      `There is no folder ${name}, and it cannot be a name on the hub. ${offlineChoices}`,
+      { path: name },
+    );
   return fetchFromHub(hub, name, options);
 }

@@ -1,7 +1,7 @@
 /** A file on the hub, read by ranges: the footer of a Parquet file and some of its row groups, not all of it. */
 import type { AsyncBuffer } from 'hyparquet';
 import type { Hub } from './environment.js';
-import { PassingError, requestOnce, withRetries } from './request.js';
+import { TransientError, requestOnce, withRetries } from './request.js';
 
 /**
  * @param size bytes
@@ -27,7 +27,7 @@ export function remoteFile(hub: Hub, url: string, size: number): AsyncBuffer {
             filled += part.length;
             if (filled === whole.length) break;
           }
-          if (filled < whole.length) throw new PassingError(`${filled} of ${whole.length} bytes came`);
+          if (filled < whole.length) throw new TransientError(`${filled} of ${whole.length} bytes came`);
           return whole.buffer;
         } finally {
           done();

@@ -1,17 +1,17 @@
 /** A model or a data set on the hub, at one commit: which files it has. Out of the cache where the hub cannot be asked. */
 import fs from 'node:fs';
 import { datasetInfo, listDatasets, listFiles, listModels, modelInfo } from '@huggingface/hub';
-import { cachedCommit, cachedFiles, repositoryFolder, type RepositoryType } from './cache.js';
-import type { Hub } from './environment.js';
 import {
   GatedRepoError,
-  HubError,
+  HubResponseError,
   HubUnavailableError,
   OfflineError,
-  offlineChoices,
   RepositoryNotFoundError,
   RevisionNotFoundError,
-} from './errors.js';
+} from '../errors.js';
+import { offlineChoices } from './offline-choices.js';
+import { cachedCommit, cachedFiles, repositoryFolder, type RepositoryType } from './cache.js';
+import type { Hub } from './environment.js';
 import { hubFetch } from './request.js';
 
 export interface HubFile {
@@ -91,8 +91,10 @@ async function ask(
   // Names that folders and files of the cache will have: a hub that is none of Hugging Face's must not choose them freely.
   const strange = files.find(({ path, blob }) => path.split(/[/\\]/).includes('..') || !isHash(blob ?? sha))?.path;
   if (!isHash(sha) || strange)
-    throw new HubError(
+    throw new HubResponseError(
+      'HUB_RESPONSE_INVALID',
       `${hub.endpoint} answers with ${strange ? `the file '${strange}'` : `the commit '${sha}'`}, which no repository has.`,
+      { endpoint: hub.endpoint, value: strange ?? sha },
     );
   return { hub, type, name, id, revision, commit: sha, files, cached: false };
 }
@@ -137,7 +139,9 @@ export async function openRepository(hub: Hub, type: RepositoryType, text: strin
     const cached = fromCache();
     if (cached) return cached;
     throw new OfflineError(
+      'HUB_OFFLINE',
       `HF_HUB_OFFLINE is set, and ${what} is not in the cache (${hub.cacheFolder}). ${offlineChoices}`,
+      { name },
     );
   }
   try {
@@ -148,14 +152,18 @@ export async function openRepository(hub: Hub, type: RepositoryType, text: strin
     if (error instanceof RepositoryNotFoundError) {
       const near = await suggestions(hub, type, name);
       throw new RepositoryNotFoundError(
+        'HUB_REPOSITORY_NOT_FOUND',
         `The hub has no ${kinds[type]} '${name}' that may be seen ${hub.token ? 'with this token' : 'without a token'}. ` +
           (near.length > 0 ? `Did you mean ${near.join(', or ')}? ` : '') +
           `If it is private, set HF_TOKEN to a token of somebody who may read it. Names are owner/name.`,
+        { type, name, suggestions: near },
       );
     }
     if (error instanceof RevisionNotFoundError)
       throw new RevisionNotFoundError(
+        'HUB_REVISION_NOT_FOUND',
         `${what} has no branch, tag or commit '${revision}'. Leave '@${revision}' out for its main branch.`,
+        { name, revision },
       );
     if (error instanceof GatedRepoError) throw gated(hub, type, name, error);
     throw error;
@@ -165,7 +173,9 @@ export async function openRepository(hub: Hub, type: RepositoryType, text: strin
 /** A closed door, and how it is opened. */
 export const gated = (hub: Hub, type: RepositoryType, name: string, { message }: Error): GatedRepoError =>
   new GatedRepoError(
+    'HUB_REPOSITORY_GATED',
     `The ${kinds[type]} '${name}' is not open to everybody (${message}). ` +
       `Ask for access on ${hub.endpoint}/${type === 'dataset' ? 'datasets/' : ''}${name}, then set HF_TOKEN to your token` +
       (hub.token ? '; the one that is set does not open it.' : '.'),
+    { type, name },
   );

@@ -7,13 +7,14 @@ import {
   EntryNotFoundError,
   GatedRepoError,
   HubError,
+  HubResponseError,
   HubUnavailableError,
   OfflineError,
-  offlineChoices,
   RepositoryNotFoundError,
   RevisionNotFoundError,
   TokenError,
-} from './errors.js';
+} from '../errors.js';
+import { offlineChoices } from './offline-choices.js';
 import type { Hub } from './environment.js';
 
 /** A hub that asks for a longer pause than this many seconds is told goodbye. */
@@ -23,9 +24,11 @@ const longestPause = 300;
 const unreachable = ['ENOTFOUND', 'ECONNREFUSED', 'ENETUNREACH', 'EHOSTUNREACH', 'ERR_INVALID_URL'];
 
 /** Something that may pass by itself, so `withRetries` tries again. */
-export class PassingError extends Error {
+export class TransientError extends Error {
   constructor(
     message: string,
+    /** HTTP status of the response; none where there was no response. */
+    readonly status?: number,
     /** Seconds that the server asks to wait. */
     readonly pause?: number,
   ) {
@@ -60,18 +63,20 @@ function refusal(response: Response, url: string, hub: Hub): Error {
   const words = response.headers.get('x-error-message') ?? response.statusText;
   const { host } = new URL(url);
   if (status === 429)
-    return new PassingError(`${host} says that there are too many requests (429)`, retryAfter(response));
+    return new TransientError(`${host} says that there are too many requests (429)`, status, retryAfter(response));
   if (status >= 500 || status === 408)
-    return new PassingError(`${host} answers ${status} ${words}`, retryAfter(response));
-  if (code === 'RevisionNotFound') return new RevisionNotFoundError(words);
-  if (code === 'EntryNotFound') return new EntryNotFoundError(words);
-  if (code === 'GatedRepo') return new GatedRepoError(words);
+    return new TransientError(`${host} answers ${status} ${words}`, status, retryAfter(response));
+  if (code === 'RevisionNotFound') return new RevisionNotFoundError('HUB_REVISION_NOT_FOUND', words, { url });
+  if (code === 'EntryNotFound') return new EntryNotFoundError('HUB_NO_FILE', words, { url });
+  if (code === 'GatedRepo') return new GatedRepoError('HUB_REPOSITORY_GATED', words, { url });
   if (status === 401 && hub.token && code !== 'RepoNotFound')
     return new TokenError(
+      'HUB_TOKEN_INVALID',
       `${host} does not accept the token (${words}). Make a new one in the hub's settings and set it as HF_TOKEN, or unset HF_TOKEN.`,
+      { host },
     );
-  if (status === 401 || status === 404) return new RepositoryNotFoundError(words);
-  return new HubError(`${host} answers ${status} ${words} to ${url}.`);
+  if (status === 401 || status === 404) return new RepositoryNotFoundError('HUB_REPOSITORY_NOT_FOUND', words, { url });
+  return new HubResponseError('HUB_RESPONSE_INVALID', `${host} answers ${status} ${words} to ${url}.`, { url, status });
 }
 
 /**
@@ -93,13 +98,15 @@ export async function withRetries<T>(
       const code = codeOf(error);
       if (unreachable.includes(code) || /CERT|SELF_SIGNED|SSL/.test(code))
         throw new OfflineError(
+          'HUB_UNREACHABLE',
           `${hub.endpoint} cannot be reached (${code}) for ${what}. ` +
             (unreachable.includes(code)
               ? ''
               : 'If a proxy re-signs connections here, NODE_EXTRA_CA_CERTS names its certificate. ') +
             offlineChoices,
+          { endpoint: hub.endpoint, systemCode: code },
         );
-      const passing = error instanceof PassingError;
+      const passing = error instanceof TransientError;
       if (!passing && !isNetworkError(error)) throw error;
       const words = passing
         ? error.message
@@ -111,10 +118,12 @@ export async function withRetries<T>(
         (passing ? error.pause : undefined) ?? hub.firstDelay * 2 ** (failures - 1) * (1 + Math.random() / 4);
       if (failures >= hub.attempts || pause > longestPause)
         throw new HubUnavailableError(
+          'HUB_UNAVAILABLE',
           `${what}: ${words}` +
             (pause > longestPause ? `, and asks to wait ${Math.round(pause)} s. ` : ` (${failures} tries). `) +
             'What has arrived is kept: run it again later' +
             (/429/.test(words) && !hub.token ? ', or set HF_TOKEN, which raises the limit.' : '.'),
+          { status: passing ? error.status : undefined, failures, pause },
         );
       await sleep(pause * 1000, undefined, { ...(signal && { signal }) });
     }
@@ -123,7 +132,7 @@ export async function withRetries<T>(
 
 /**
  * One request, not retried. The answer's body is aborted when it stalls for the hub's timeout: call `alive` for each part.
- * @throws HubError for a refusal, an error of the connection, or a PassingError that `withRetries` understands
+ * @throws HubError for a refusal, an error of the connection, or a TransientError that `withRetries` understands
  */
 export async function requestOnce(
   hub: Hub,

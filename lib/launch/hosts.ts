@@ -1,6 +1,6 @@
 /** Lists of hosts as Slurm and MPI write them. */
 import fs from 'node:fs';
-import { SettingsError } from '../settings.js';
+import { SettingsError } from '../errors.js';
 
 /** A machine, and how many ranks it has. */
 export interface Host {
@@ -26,7 +26,12 @@ export function hostsOfNodeList(list: string): string[] {
       .split(',')
       .flatMap((range) => {
         const [, from, to = from] = /^(\d+)(?:-(\d+))?$/.exec(range.trim()) ?? [];
-        if (!from) throw new SettingsError(`Slurm's list of nodes '${list}' cannot be read: '${range}' is no range.`);
+        if (!from)
+          throw new SettingsError(
+            'LAUNCH_HOSTS_INVALID',
+            `Slurm's list of nodes '${list}' cannot be read: '${range}' is no range.`,
+            { list, value: range },
+          );
         return Array.from({ length: Number(to) - Number(from) + 1 }, (_, i) =>
           String(Number(from) + i).padStart(from.length, '0'),
         );
@@ -39,7 +44,8 @@ export function hostsOfNodeList(list: string): string[] {
 export const tasksOfNodes = (list: string): number[] =>
   list.split(',').flatMap((part) => {
     const [, tasks, times = '1'] = /^(\d+)(?:\(x(\d+)\))?$/.exec(part.trim()) ?? [];
-    if (!tasks) throw new SettingsError(`Slurm's tasks a node '${list}' cannot be read.`);
+    if (!tasks)
+      throw new SettingsError('LAUNCH_HOSTS_INVALID', `Slurm's tasks a node '${list}' cannot be read.`, { list });
     return new Array<number>(Number(times)).fill(Number(tasks));
   });
 
@@ -57,9 +63,13 @@ export function hostsOfMpi(list: string): Host[] {
       const [, name, colon, slots] =
         /^([\w.-]+|\[[\da-f:]+\])(?::(\d+))?(?:\s+(?:.*\s)?slots\s*=\s*(\d+).*)?$/i.exec(line) ?? [];
       if (!name)
-        throw new SettingsError(`'${line}' is no host: it is to be node1, node1:2, or node1 slots=2 as in a hostfile.`);
+        throw new SettingsError(
+          'LAUNCH_HOSTS_INVALID',
+          `'${line}' is no host: it is to be node1, node1:2, or node1 slots=2 as in a hostfile.`,
+          { list, value: line },
+        );
       return { name, slots: Number(colon ?? slots ?? 1) };
     });
-  if (hosts.length === 0) throw new SettingsError(`There are no hosts in '${list}'.`);
+  if (hosts.length === 0) throw new SettingsError('LAUNCH_HOSTS_INVALID', `There are no hosts in '${list}'.`, { list });
   return hosts;
 }

@@ -6,7 +6,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import net from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import readline from 'node:readline';
-import { exitCodes } from '../runs/exit-codes.js';
+import { exitCodes } from '../errors.js';
 import { handSignalsTo } from '../runs/signals.js';
 import { environmentOfRank, visibleGpus } from './environment.js';
 

@@ -4,7 +4,7 @@
  */
 import { hash } from 'node:crypto';
 import os from 'node:os';
-import { SettingsError } from '../settings.js';
+import { SettingsError } from '../errors.js';
 import type { RankPlace } from './environment.js';
 import { hostsOfMpi, hostsOfNodeList, tasksOfNodes, type Host } from './hosts.js';
 
@@ -30,7 +30,11 @@ function placeOf(hosts: Host[], rank: number, size: number, firstPort: number): 
     Array.from({ length: slots }, (_, localRank) => ({ name, localRank })),
   );
   if (all.length < size)
-    throw new SettingsError(`There are ${size} ranks, and places for ${all.length} on ${hosts.length} hosts.`);
+    throw new SettingsError(
+      'LAUNCH_TOO_FEW_SLOTS',
+      `There are ${size} ranks, and places for ${all.length} on ${hosts.length} hosts.`,
+      { ranks: size, slots: all.length },
+    );
   const used = all.slice(0, size);
   const own = used[rank]!;
   return {
@@ -55,7 +59,11 @@ const isHere = (host: string, here: string): boolean =>
 function numberOf(environment: NodeJS.ProcessEnv, names: string[], scheduler: string): number {
   const text = names.map((name) => environment[name]).find((value) => value !== undefined && value !== '');
   if (text === undefined || !/^\d+$/.test(text))
-    throw new SettingsError(`${names[0]} is not set: this process was not started by ${scheduler}.`);
+    throw new SettingsError(
+      'SETTING_MISSING',
+      `${names[0]} is not set: this process was not started by ${scheduler}.`,
+      { names },
+    );
   return Number(text);
 }
 
@@ -72,7 +80,9 @@ function ofSlurm(environment: NodeJS.ProcessEnv, { port }: SchedulerOptions): Ra
   const here = environment['SLURMD_NODENAME'] ?? os.hostname();
   if (!isHere(place.host, here))
     throw new SettingsError(
+      'LAUNCH_WRONG_HOST',
       `Rank ${rank} should be on ${place.host}, and is on ${here}: have srun fill one node after the other (--distribution=block).`,
+      { rank, expected: place.host, actual: here },
     );
   return place;
 }
@@ -83,14 +93,18 @@ function ofMpi(environment: NodeJS.ProcessEnv, { hosts, port }: SchedulerOptions
   const localSize = numberOf(environment, ['OMPI_COMM_WORLD_LOCAL_SIZE'], 'mpirun');
   if (!hosts && localSize < size)
     throw new SettingsError(
+      'SETTING_MISSING',
       'The ranks are on several machines, and MPI tells none of them where the others are: name all (--hosts node1:2,node2:2, or a hostfile).',
+      { names: ['--hosts'] },
     );
   const job = environment['PMIX_NAMESPACE'] ?? environment['OMPI_MCA_ess_base_jobid'] ?? '';
   const list = hosts ? hostsOfMpi(hosts) : [{ name: '127.0.0.1', slots: size }];
   const place = placeOf(list, rank, size, port ?? portOfJob(job));
   if (!isHere(place.host, os.hostname()))
     throw new SettingsError(
+      'LAUNCH_WRONG_HOST',
       `Rank ${rank} should be on ${place.host}, and is on ${os.hostname()}: have mpirun fill one host after the other (--map-by slot), in the order of --hosts.`,
+      { rank, expected: place.host, actual: os.hostname() },
     );
   return place;
 }

@@ -5,6 +5,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
+import { ModelFormatError } from '../errors.js';
 
 /** `model_type` of config.json, of those that are known here. */
 export type ModelType = 'distilbert' | 'bert' | 'roberta' | 'xlm-roberta';
@@ -84,11 +85,6 @@ const bertNames: Partial<Record<keyof EncoderConfig, string>> = {
   seq_classif_dropout: 'classifier_dropout',
 };
 
-/** A model folder that cannot be used; the message says why and what would. */
-export class ModelFormatError extends Error {
-  override name = 'ModelFormatError';
-}
-
 /**
  * Reads a parsed config.json.
  * @param json what the file holds
@@ -99,16 +95,24 @@ export function parseConfig(json: Record<string, unknown>, where = 'config.json'
   const kind = (json['model_type'] ?? 'distilbert') as ModelType;
   if (!Object.hasOwn(familyDefaults, kind))
     throw new ModelFormatError(
+      'MODEL_TYPE_UNSUPPORTED',
       `${where} is of a ${JSON.stringify(kind)} model; this loads ${Object.keys(familyDefaults).join(', ')}.`,
+      { file: where, modelType: kind },
     );
   const isDistilbert = kind === 'distilbert';
   const activation = json[isDistilbert ? 'activation' : 'hidden_act'] ?? 'gelu';
   if (activation !== 'gelu')
-    throw new ModelFormatError(`${where} asks for the activation ${JSON.stringify(activation)}; only 'gelu' is there.`);
+    throw new ModelFormatError(
+      'MODEL_CONFIG_UNSUPPORTED',
+      `${where} asks for the activation ${JSON.stringify(activation)}; only 'gelu' is there.`,
+      { file: where, name: 'activation', value: activation },
+    );
   const positions = json['position_embedding_type'] ?? 'absolute';
   if (positions !== 'absolute')
     throw new ModelFormatError(
+      'MODEL_CONFIG_UNSUPPORTED',
       `${where} asks for positions of the kind ${JSON.stringify(positions)}; only 'absolute' is there.`,
+      { file: where, name: 'position_embedding_type', value: positions },
     );
   const config: EncoderConfig = { ...familyDefaults[kind] };
   const nameOf = (name: keyof EncoderConfig) => (isDistilbert ? name : (bertNames[name] ?? name));
@@ -122,11 +126,15 @@ export function parseConfig(json: Record<string, unknown>, where = 'config.json'
   for (const name of ['dim', 'hidden_dim', 'n_layers', 'n_heads', 'vocab_size', 'max_position_embeddings'] as const)
     if (!Number.isInteger(config[name]) || config[name] < 1)
       throw new ModelFormatError(
+        'MODEL_CONFIG_INVALID',
         `${where} has ${nameOf(name)} ${String(config[name])}; it must be a whole number above 0.`,
+        { file: where, name: nameOf(name), value: config[name] },
       );
   if (config.dim % config.n_heads !== 0)
     throw new ModelFormatError(
+      'MODEL_CONFIG_INVALID',
       `${where} has ${nameOf('dim')} ${config.dim}, which its ${config.n_heads} heads (${nameOf('n_heads')}) do not divide.`,
+      { file: where, name: nameOf('dim'), value: config.dim },
     );
   return config;
 }

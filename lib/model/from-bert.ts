@@ -5,7 +5,8 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { classifierConfigJson, ModelFormatError, parseConfig } from './config.js';
+import { ModelFormatError } from '../errors.js';
+import { classifierConfigJson, parseConfig } from './config.js';
 import { readSafetensors, writeSafetensors, type StoredTensor } from './safetensors.js';
 
 /** BERT's names of a layer's parts, and DistilBERT's. */
@@ -27,7 +28,11 @@ const layerParts: [string, string][] = [
 export function convertBertFolder(source: string, target: string): void {
   const json = JSON.parse(fs.readFileSync(path.join(source, 'config.json'), 'utf8')) as Record<string, unknown>;
   if (json['model_type'] !== 'bert')
-    throw new ModelFormatError(`${source} holds a '${String(json['model_type'])}' model, not a BERT.`);
+    throw new ModelFormatError(
+      'MODEL_TYPE_UNSUPPORTED',
+      `${source} holds a '${String(json['model_type'])}' model, not a BERT.`,
+      { file: source, modelType: json['model_type'] },
+    );
   const config = parseConfig({
     dim: json['hidden_size'],
     hidden_dim: json['intermediate_size'],
@@ -43,7 +48,11 @@ export function convertBertFolder(source: string, target: string): void {
   const stored = readSafetensors(path.join(source, 'model.safetensors'));
   const take = (name: string): StoredTensor => {
     const tensor = stored.get(name) ?? stored.get(`bert.${name}`);
-    if (!tensor) throw new ModelFormatError(`${source} has no weight ${name}.`);
+    if (!tensor)
+      throw new ModelFormatError('MODEL_NO_WEIGHTS', `${source} has no weight ${name}.`, {
+        file: source,
+        names: [name],
+      });
     return tensor;
   };
   const positions = take('embeddings.position_embeddings.weight');

@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs';
+import { ModelFormatError } from '../errors.js';
 import { hasFusedKernels } from '../tensorflow/fused-kernels.js';
 import { castTo, statelessNormal } from '../tensorflow/kernels.js';
 import {
@@ -14,7 +15,7 @@ import { backend, tf } from '../tensorflow/runtime.js';
 import { ResourceVariable } from '../tensorflow/variables.js';
 import type { EncodedBatch } from '../text/batches.js';
 import { composedLayers } from './composed-layers.js';
-import { maxTokens, ModelFormatError, parseConfig, type EncoderConfig } from './config.js';
+import { maxTokens, parseConfig, type EncoderConfig } from './config.js';
 import { layersFor, type Weights } from './encoder.js';
 import { families, layerOf } from './families.js';
 import type { Layers } from './layers.js';
@@ -72,7 +73,9 @@ export function readModelFolder(folder: string): ModelFolder {
     if (!fs.existsSync(file)) {
       const others = fs.existsSync(folder) ? fs.readdirSync(folder).join(', ') : 'no such folder';
       throw new ModelFormatError(
+        'MODEL_NO_FILE',
         `${folder} has no ${name} (it holds: ${others}). A Hugging Face model folder has config.json and model.safetensors.`,
+        { folder, file: name },
       );
     }
     return file;
@@ -111,7 +114,9 @@ export function buildParameters(
     const found = stored.get(name);
     if (found && found.shape.join() !== shape.join())
       throw new ModelFormatError(
+        'MODEL_SHAPE_MISMATCH',
         `${name} is stored as [${found.shape.join(', ')}], but config.json asks for [${shape.join(', ')}].`,
+        { name, stored: found.shape, expected: shape },
       );
     if (!found) fresh.push(name);
     const value = tf.tidy(() => {
@@ -148,7 +153,9 @@ export function checkEncoder(
   if (missing.length === 0) return;
   parameters.forEach((parameter) => parameter.dispose());
   throw new ModelFormatError(
+    'MODEL_NO_WEIGHTS',
     `${folder} lacks ${missing.length} of the encoder's weights, ${missing[0]} among them. Is it a ${type}?`,
+    { folder, names: missing },
   );
 }
 

@@ -4,7 +4,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { ModelFormatError } from './config.js';
+import { ModelFormatError } from '../errors.js';
 
 /** A tensor as it is read from a file or the device: in float32, whatever it is stored in. */
 export interface StoredTensor {
@@ -25,7 +25,11 @@ interface Entry {
 
 function parseHeader(file: string, descriptor: number, size: number): { header: Record<string, Entry>; start: number } {
   const broken = (what: string) =>
-    new ModelFormatError(`${file} is not a whole safetensors file: ${what}. Download or save it again.`);
+    new ModelFormatError(
+      'MODEL_FILE_DAMAGED',
+      `${file} is not a whole safetensors file: ${what}. Download or save it again.`,
+      { file },
+    );
   const prefix = Buffer.alloc(8);
   if (size < 8 || fs.readSync(descriptor, prefix, 0, 8, 0) < 8) throw broken(`it has ${size} bytes`);
   const length = Number(prefix.readBigUInt64LE());
@@ -43,7 +47,9 @@ function parseHeader(file: string, descriptor: number, size: number): { header: 
     const width = bytesOf[dtype];
     if (!width)
       throw new ModelFormatError(
+        'MODEL_DTYPE_UNSUPPORTED',
         `${file} stores ${name} as ${dtype}, which this does not read; it reads ${Object.keys(bytesOf).join(', ')}.`,
+        { file, name, dtype },
       );
     if (8 + length + data_offsets[1] > size) throw broken(`${name} ends behind the file's end`);
     const bytes = shape.reduce((a, b) => a * b, 1) * width;
@@ -108,12 +114,18 @@ export function readSafetensorsFolder(folder: string): Map<string, StoredTensor>
   const index = path.join(folder, 'model.safetensors.index.json');
   if (!there('model.safetensors.index.json'))
     throw new ModelFormatError(
+      'MODEL_NO_FILE',
       `${folder} has no model.safetensors (it holds: ${fs.readdirSync(folder).join(', ')}). A Hugging Face model folder has config.json and model.safetensors.`,
+      { folder, file: 'model.safetensors' },
     );
   const { weight_map: shardOf } = JSON.parse(fs.readFileSync(index, 'utf8')) as { weight_map: Record<string, string> };
   const tensors = new Map<string, StoredTensor>();
   for (const shard of new Set(Object.values(shardOf))) {
-    if (!there(shard)) throw new ModelFormatError(`${folder} lacks ${shard}, one of the files that ${index} names.`);
+    if (!there(shard))
+      throw new ModelFormatError('MODEL_NO_FILE', `${folder} lacks ${shard}, one of the files that ${index} names.`, {
+        folder,
+        file: shard,
+      });
     for (const [name, tensor] of readSafetensors(path.join(folder, shard))) tensors.set(name, tensor);
   }
   return tensors;

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import path from 'node:path';
 import readline from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { InterruptedError, type EndingSignal } from '../runs/exit-codes.js';
+import { CellError, InterruptedError, type EndingSignal } from '../errors.js';
 import { onEndingSignal } from '../runs/signals.js';
 
 /** The checkout's root. */
@@ -13,19 +13,6 @@ export type NotebookEvent =
   | { event: 'cell'; cell: number; cells: number; first: string }
   | { event: 'error'; cell: number; line: number | null; message: string; source: string }
   | { event: 'done' };
-
-/** A cell failed: which, where, and with what words. */
-export class CellError extends Error {
-  override name = 'CellError';
-  constructor(
-    readonly cell: number,
-    readonly line: number | null,
-    words: string,
-    readonly source: string,
-  ) {
-    super(`Cell ${cell}${line ? `, line ${line} (${source.split('\n')[line - 1]?.trim()})` : ''} failed:\n${words}`);
-  }
-}
 
 /**
  * While it runs, SIGINT (Ctrl-C) is the kernel's: a training cell ends itself after its step and the notebook goes on, any

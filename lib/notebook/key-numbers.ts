@@ -2,6 +2,7 @@
  * The figures that a notebook stands for, shown as a table and kept in a form that `tunebook notebooks` reads: who runs it
  * again sees whether it came out as it did for its authors, within what the notebook itself says may differ.
  */
+import { ArgumentError } from '../errors.js';
 import { tableBundle } from './html.js';
 import { show } from './kernel.js';
 
@@ -31,13 +32,14 @@ const written = (value: number) =>
 /**
  * Shows the figures, each with its tolerance. Undefined figures are shown as such and not kept: if the committed notebook has
  * them, comparing reports that they are missing.
- * @throws RangeError for an infinite figure, or a name that occurs twice
+ * @throws ArgumentError for an infinite figure, or a name that occurs twice
  */
 export function showKeyNumbers(numbers: KeyNumber[]): void {
   for (const { name, value } of numbers)
-    if (Math.abs(value) === Infinity) throw new RangeError(`The key number '${name}' is ${value}.`);
+    if (Math.abs(value) === Infinity)
+      throw new ArgumentError('ARGUMENT_KEY_NUMBER_INVALID', `The key number '${name}' is ${value}.`, { name, value });
   if (new Set(numbers.map(({ name }) => name)).size < numbers.length)
-    throw new RangeError('Two key numbers have the same name.');
+    throw new ArgumentError('ARGUMENT_KEY_NUMBER_REPEATED', 'Two key numbers have the same name.');
   show({
     [keyNumbersType]: { numbers: numbers.filter(({ value }) => !Number.isNaN(value)) },
     ...tableBundle(

@@ -1,7 +1,7 @@
 /** CSV with a head line (csv-parse, RFC 4180): quotes, and newlines inside them. */
 import fs from 'node:fs';
-import { parse, type Info, type Options } from 'csv-parse';
-import { ReviewsError } from './review.js';
+import { parse, type CsvError, type Info, type Options } from 'csv-parse';
+import { ReviewsError } from '../errors.js';
 import { addRow, type Chunk, type Row, type RowIndex } from './row-file.js';
 
 async function* parsed(path: string, name: string, options: Options, range: { start?: number; end?: number } = {}) {
@@ -13,8 +13,14 @@ async function* parsed(path: string, name: string, options: Options, range: { st
     yield* input.pipe(parser);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).syscall)
-      throw new ReviewsError(`${name} cannot be read: ${(error as Error).message}.`);
-    throw new ReviewsError(`${name} is not well-formed CSV: ${(error as Error).message}.`);
+      throw new ReviewsError('REVIEWS_UNREADABLE', `${name} cannot be read: ${(error as Error).message}.`, {
+        file: name,
+        systemCode: (error as NodeJS.ErrnoException).code,
+      });
+    throw new ReviewsError('REVIEWS_MALFORMED', `${name} is not well-formed CSV: ${(error as Error).message}.`, {
+      file: name,
+      line: (error as CsvError)['lines'],
+    });
   } finally {
     input.destroy();
   }

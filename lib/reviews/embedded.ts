@@ -1,7 +1,8 @@
 /** The embedded reviews (data/README.md): sentences of Amazon product reviews with the mean of 20 people's ratings, -4 to 4. */
 import fs from 'node:fs';
+import { ReviewsError } from '../errors.js';
 import { embeddedReviewsFile } from '../hub/embedded.js';
-import { nothingDropped, ReviewsError } from './review.js';
+import { nothingDropped } from './review.js';
 import { namedClasses } from './labels.js';
 import { chunksOf, type Chunk, type Row } from './row-file.js';
 import type { ReviewSource } from './source.js';
@@ -12,7 +13,7 @@ import type { ReviewSource } from './source.js';
  */
 export function embeddedReviews(threshold = 0.5): ReviewSource {
   if (!fs.existsSync(embeddedReviewsFile))
-    throw new ReviewsError('The embedded reviews are not there yet. Run npm run setup.');
+    throw new ReviewsError('REVIEWS_NOT_INSTALLED', 'The embedded reviews are not there yet. Run npm run setup.');
   const dropped = nothingDropped();
   const rows: Row[] = [];
   // The file is of 2014 and in Latin-1.

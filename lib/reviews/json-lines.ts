@@ -1,7 +1,7 @@
 /** JSON lines: one object a line. */
 import fs from 'node:fs';
 import { open } from 'node:fs/promises';
-import { ReviewsError } from './review.js';
+import { ReviewsError } from '../errors.js';
 import { addRow, type Chunk, type Row, type RowIndex } from './row-file.js';
 
 /** Lines with the byte behind each; a line may be longer than what is read at once. */
@@ -40,11 +40,17 @@ export async function indexJsonLines(name: string, path: string): Promise<RowInd
         row = JSON.parse(text.replace(/^\ufeff/, ''));
       } catch (error) {
         throw new ReviewsError(
+          'REVIEWS_MALFORMED',
           `${name}, line ${number}, is not JSON (${(error as Error).message}). Mend or remove that line.`,
+          { file: name, line: number },
         );
       }
       if (typeof row !== 'object' || row === null || Array.isArray(row))
-        throw new ReviewsError(`${name}, line ${number}, is not an object with columns, like {"text": …, "label": …}.`);
+        throw new ReviewsError(
+          'REVIEWS_MALFORMED',
+          `${name}, line ${number}, is not an object with columns, like {"text": …, "label": …}.`,
+          { file: name, line: number },
+        );
       for (const column of Object.keys(row)) columns.add(column);
       addRow(chunks, rows, from, end);
       rows++;

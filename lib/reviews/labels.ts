@@ -1,5 +1,5 @@
 /** From what stands in a label column to class numbers: whole numbers, stars, booleans and names, by a mapping or as they come. */
-import { ReviewsError } from './review.js';
+import { ReviewsError } from '../errors.js';
 
 /** What the values of a label column mean. */
 export interface Classes {
@@ -32,19 +32,23 @@ export function labelText(value: unknown): string {
  * @throws ReviewsError when it cannot be read, names a value twice, or has fewer than two classes
  */
 export function parseLabelMapping(text: string): Classes {
-  const wrong = (what: string) =>
-    new ReviewsError(`The label mapping '${text}' ${what}. It is written like this: 1,2 -> negative; 4,5 -> positive`);
+  const wrong = (what: string, values: Record<string, unknown>) =>
+    new ReviewsError(
+      'LABEL_MAPPING_INVALID',
+      `The label mapping '${text}' ${what}. It is written like this: 1,2 -> negative; 4,5 -> positive`,
+      { mapping: text, ...values },
+    );
   const classes: Classes = { names: [], numberOf: {}, partial: true };
   for (const part of text.split(';').filter((part) => part.trim() !== '')) {
     const [, values, name] = /^\s*(.+?)\s*->\s*(.+?)\s*$/.exec(part) ?? [];
-    if (!values || !name) throw wrong(`has a part that names no class: '${part.trim()}'`);
+    if (!values || !name) throw wrong(`has a part that names no class: '${part.trim()}'`, { part: part.trim() });
     if (!classes.names.includes(name)) classes.names.push(name);
     for (const value of values.split(',').map(labelText)) {
-      if (value in classes.numberOf) throw wrong(`names ${value} twice`);
+      if (value in classes.numberOf) throw wrong(`names ${value} twice`, { label: value });
       classes.numberOf[value] = classes.names.indexOf(name);
     }
   }
-  if (classes.names.length < 2) throw wrong('has fewer than two classes');
+  if (classes.names.length < 2) throw wrong('has fewer than two classes', { classes: classes.names });
   return classes;
 }
 
@@ -72,7 +76,9 @@ export function classesOfValues(values: Iterable<string>, column: string): Class
   const sorted = [...new Set(values)].sort((a, b) => Number(a) - Number(b) || (a < b ? -1 : 1));
   if (sorted.length > mostClasses)
     throw new ReviewsError(
+      'REVIEWS_TOO_MANY_CLASSES',
       `'${column}' holds ${sorted.length} different values (${sorted.slice(0, 3).join(', ')}, …): is it the label column?`,
+      { column, classes: sorted.length },
     );
   const names = sorted.join() === '0,1' ? ['negative', 'positive'] : sorted;
   return { names, numberOf: Object.fromEntries(sorted.map((value, number) => [value, number])), partial: false };

@@ -8,8 +8,7 @@ import {
   type FileMetaData,
 } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
-import { HubError } from '../hub/errors.js';
-import { ReviewsError } from './review.js';
+import { HubError, ReviewsError } from '../errors.js';
 import { chunksOf, type Row, type RowFile } from './row-file.js';
 
 async function localFile(path: string): Promise<AsyncBuffer> {
@@ -67,7 +66,11 @@ function classNamesOf({ key_value_metadata = [] }: FileMetaData): Record<string,
 const broken = (name: string, error: unknown) =>
   error instanceof HubError
     ? error
-    : new ReviewsError(`${name} is not a whole Parquet file (${(error as Error).message}). Download it again.`);
+    : new ReviewsError(
+        'REVIEWS_MALFORMED',
+        `${name} is not a whole Parquet file (${(error as Error).message}). Download it again.`,
+        { file: name },
+      );
 
 /**
  * @param source a path of this machine, or a file that is read by ranges

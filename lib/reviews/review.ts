@@ -1,4 +1,5 @@
 /** What a review is here, wherever it came from, and how a row becomes one. */
+import { ReviewsError } from '../errors.js';
 import { labelText, type Classes } from './labels.js';
 
 /** A text and its class. */
@@ -16,11 +17,6 @@ export interface Dropped {
   belowThreshold: number;
   /** The label mapping does not name their label. */
   unmappedLabel: number;
-}
-
-/** Reviews that cannot be used; the message says which and what would help. */
-export class ReviewsError extends Error {
-  override name = 'ReviewsError';
 }
 
 /** Counts that begin at 0. */
@@ -98,8 +94,10 @@ export function reviewsOfRows(
     else if (partial) dropped.unmappedLabel++;
     else
       throw new ReviewsError(
+        'REVIEWS_UNKNOWN_LABEL',
         `${where} has a row labelled '${label}' in '${labelColumn}', which is none of ${names.join(', ')}. Mend it, or say which ` +
           "labels count: TUNEBOOK_LABEL_MAPPING='1,2 -> negative; 4,5 -> positive'.",
+        { file: where, column: labelColumn, label, labels: names },
       );
   }
   return reviews;

@@ -3,9 +3,10 @@
  * by chance: at least four times as many rows as are wanted, from at least sixteen places as long as they are small, since
  * neighbours in a file may be alike.
  */
+import { ReviewsError } from '../errors.js';
 import type { SplitName } from '../hub/dataset.js';
 import { seededRandom, shuffle } from '../text/random.js';
-import { columnsOf, describeDropped, reviewsOfRows, ReviewsError, type Review } from './review.js';
+import { columnsOf, describeDropped, reviewsOfRows, type Review } from './review.js';
 import { groupBy } from './group.js';
 import { chunksOfFiles, readChunks, type FileChunk, type RowFile } from './row-file.js';
 import { labelsOf, type ReviewSource } from './source.js';
@@ -100,7 +101,9 @@ export async function sampleReviews(
   const all = sizes.reduce((a, b) => a + b, 0);
   if ((rows < 0 ? all : Math.min(rows, all)) > mostRowsInTable)
     throw new ReviewsError(
+      'REVIEWS_TOO_MANY_ROWS',
       `${source.name} has ${all.toLocaleString('en')} rows, too many for a table in memory. Take a sample (TUNEBOOK_ROWS=20000), and train on all by TUNEBOOK_STREAMING=true.`,
+      { name: source.name, rows: all },
     );
   const others = splits.filter((split) => split !== 'train').reduce((sum, split) => sum + shares[split], 0);
   const drawn: (Review & { split: SplitName })[] = [];
@@ -123,14 +126,26 @@ async function noReviews(source: ReviewSource): Promise<ReviewsError> {
   const { textColumns, labelColumn, classes } = source.reading;
   const columns = textColumns.join(', ');
   const message = `No row of ${source.name} can be used: ${describeDropped(source.dropped)}.`;
-  if (labelColumn === undefined) return new ReviewsError(`${message} Is '${columns}' the right column?`);
+  if (labelColumn === undefined)
+    return new ReviewsError('REVIEWS_NO_ROWS', `${message} Is '${columns}' the right column?`, {
+      name: source.name,
+      dropped: source.dropped,
+      textColumns,
+    });
   if (source.dropped.unmappedLabel === 0)
-    return new ReviewsError(`${message} Are '${columns}' and '${labelColumn}' the right columns?`);
+    return new ReviewsError('REVIEWS_NO_ROWS', `${message} Are '${columns}' and '${labelColumn}' the right columns?`, {
+      name: source.name,
+      dropped: source.dropped,
+      textColumns,
+      labelColumn,
+    });
   const found = await labelsOf(source);
   const listed = found.slice(0, mostListed).map((label) => `'${label}'`);
   return new ReviewsError(
+    'REVIEWS_NO_ROWS',
     `${message} '${labelColumn}' holds ${listed.join(', ')}${found.length > mostListed ? ', …' : ''}; the label mapping names ` +
       `${Object.keys(classes.numberOf).join(', ')}. Name the labels as they are: --label-mapping '${found[0]} -> negative; …'.`,
+    { name: source.name, labelColumn, labels: found, dropped: source.dropped, mapped: Object.keys(classes.numberOf) },
   );
 }
 

@@ -4,16 +4,16 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
+import { FileError, ReviewsError } from '../errors.js';
 import { openDataset, splitOfPath, type SplitName } from '../hub/dataset.js';
 import { fetchFiles, rememberRepository, resolveUrl, type DownloadOptions } from '../hub/download.js';
 import { hubOfEnvironment, type Hub } from '../hub/environment.js';
 import { snapshotFolder } from '../hub/cache.js';
 import { remoteFile } from '../hub/remote-file.js';
 import { isRepositoryName } from '../hub/repository.js';
-import { MissingFileError } from '../missing-file-error.js';
 import { embeddedReviews } from './embedded.js';
 import { classesOfValues, labelText, namedClasses, noClasses, parseLabelMapping, type Classes } from './labels.js';
-import { columnsOf, nothingDropped, ReviewsError, type Dropped, type Reading } from './review.js';
+import { columnsOf, nothingDropped, type Dropped, type Reading } from './review.js';
 import { chunksOfFiles, openRowFile, readChunks, type OpenRemote, type RowFile, type RowLocation } from './row-file.js';
 
 /** A file of a source, and where it is read from. */
@@ -77,14 +77,22 @@ function chooseColumns(
   const label = labelColumn ?? usualLabelColumns.find((column) => columns.includes(column));
   for (const column of [...(textColumns ?? []), ...(labelColumn ? [labelColumn] : [])])
     if (!columns.includes(column))
-      throw new ReviewsError(`${name} has no column '${column}'. It has: ${columns.join(', ')}.`);
+      throw new ReviewsError('REVIEWS_NO_COLUMN', `${name} has no column '${column}'. It has: ${columns.join(', ')}.`, {
+        name,
+        column,
+        columns,
+      });
   if (!text)
     throw new ReviewsError(
+      'REVIEWS_NO_TEXT_COLUMN',
       `${name} has no column 'text' and none of the usual others. It has: ${columns.join(', ')}. Name those with the text (TUNEBOOK_TEXT_COLUMNS=title,content).`,
+      { name, columns },
     );
   if (!label && !labelsOptional)
     throw new ReviewsError(
+      'REVIEWS_NO_LABEL_COLUMN',
       `${name} has no column 'label' and none of the usual others. It has: ${columns.join(', ')}. Name the one with the label (TUNEBOOK_LABEL_COLUMN=stars).`,
+      { name, columns },
     );
   return { textColumns: text, labelColumn: label };
 }
@@ -121,7 +129,7 @@ async function complete(
 ): Promise<ReviewSource> {
   const files = Object.values(splits).flat();
   const rows = files.reduce((sum, file) => sum + file.rows, 0);
-  if (rows === 0) throw new ReviewsError(`${name} has no rows.`);
+  if (rows === 0) throw new ReviewsError('REVIEWS_NO_ROWS', `${name} has no rows.`, { name });
   const columns = files.find((file) => file.rows > 0)!.columns;
   const chosen = chooseColumns(name, columns, options);
   const { textColumns } = chosen;
@@ -130,7 +138,9 @@ async function complete(
     for (const column of columnsOf({ textColumns, labelColumn }))
       if (file.rows > 0 && !file.columns.includes(column))
         throw new ReviewsError(
+          'REVIEWS_NO_COLUMN',
           `${file.name} has no column '${column}', unlike ${files[0]!.name}. It has: ${file.columns.join(', ')}.`,
+          { name: file.name, column, columns: file.columns },
         );
   const classesOf = async (column: string): Promise<Classes> => {
     if (options.labelMapping) return parseLabelMapping(options.labelMapping);
@@ -181,12 +191,18 @@ async function openLocal(name: string, options: ReviewsOptions): Promise<ReviewS
       : [name]
   ).filter((file) => !folder || (path.extname(file).toLowerCase() in formats && fs.statSync(file).isFile()));
   const known = Object.keys(formats).join(', ');
-  if (found.length === 0) throw new ReviewsError(`The folder ${name} holds no ${known} files.`);
+  if (found.length === 0)
+    throw new ReviewsError('REVIEWS_NO_FILES', `The folder ${name} holds no ${known} files.`, { folder: name });
   const locations: ReviewSource['locations'] = {};
   for (const file of found) {
     const extension = path.extname(file).toLowerCase();
     const format = formats[extension];
-    if (!format) throw new ReviewsError(`${file} ends in '${extension}'; reviews are read from ${known} files.`);
+    if (!format)
+      throw new ReviewsError(
+        'REVIEWS_FORMAT_UNKNOWN',
+        `${file} ends in '${extension}'; reviews are read from ${known} files.`,
+        { file, extension },
+      );
     // A file of one's own whose name says nothing is to be learnt from.
     const split = (folder && splitOfPath(path.relative(name, file))) || 'train';
     (locations[split] ??= []).push({ name: file, format, place: { path: file } });
@@ -233,7 +249,7 @@ export const isFileName = (name: string): boolean =>
 /**
  * Opens reviews by name: `embedded`, a .csv, .jsonl, .ndjson or .parquet file, a folder of such files, or a data set of
  * the hub.
- * @throws MissingFileError; ReviewsError for a missing column (naming those that exist), a broken line (by number), or no rows; HubError
+ * @throws FileError; ReviewsError for a missing column (naming those that exist), a broken line (by number), or no rows; HubError
  */
 export async function openReviews(
   name: string,
@@ -243,11 +259,16 @@ export async function openReviews(
   if (name === 'embedded') {
     if (options.streaming)
       throw new ReviewsError(
+        'REVIEWS_NOT_STREAMABLE',
         'The embedded reviews are few and fit into memory: leave TUNEBOOK_STREAMING out, or name a data set.',
+        { name },
       );
     return embeddedReviews();
   }
   if (fs.existsSync(name)) return openLocal(name, options);
-  if (isFileName(name)) throw new MissingFileError(`There is no file ${name}. Check the path of the reviews.`);
+  if (isFileName(name))
+    throw new FileError('FILE_NOT_FOUND', `There is no file ${name}. Check the path of the reviews.`, {
+      path: name,
+    });
   return openFromHub(hub, name, options);
 }

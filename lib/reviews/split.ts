@@ -1,8 +1,9 @@
 /** Rows for training, for choosing, and for the final word. The same text is never on two sides: that would be a test whose answers were handed out. */
+import { ReviewsError } from '../errors.js';
 import type { SplitName } from '../hub/dataset.js';
 import { seededRandom, shuffle } from '../text/random.js';
 import { groupBy } from './group.js';
-import { normalizedText, ReviewsError } from './review.js';
+import { normalizedText } from './review.js';
 import { reviewsOf, rowsOf, type ReviewTable } from './table.js';
 
 /** Rows by what they are for; no text is in two parts. */
@@ -44,7 +45,11 @@ export function splitReviews(
   }: { seed?: number; validation?: number; test?: number; labelled?: boolean; maxTrainSamples?: number } = {},
 ): ReviewSplit {
   if (!(validation > 0 && test > 0 && validation + test < 1))
-    throw new ReviewsError(`validation ${validation} and test ${test} must be above 0 and leave rows to train on.`);
+    throw new ReviewsError(
+      'SPLIT_INVALID',
+      `validation ${validation} and test ${test} must be above 0 and leave rows to train on.`,
+      { validation, test },
+    );
   const reviews = reviewsOf(table);
   const own = table.column('split').values as SplitName[];
   const rows: Record<SplitName, number[]> = { train: [], validation: [], test: [] };
@@ -66,7 +71,9 @@ export function splitReviews(
   if (labelled && byLabel.size < 2) {
     const [groups] = byLabel.values();
     throw new ReviewsError(
+      'REVIEWS_ONE_CLASS',
       `All ${reviews.length} rows are of one class${groups ? `, ${nameOf(groups)}` : ''}; there is nothing to tell apart. Check the label column, or whether the rows are sorted by it and too few were read. ${remedy}`,
+      { rows: reviews.length, label: groups && nameOf(groups) },
     );
   }
   const random = seededRandom(seed);
@@ -75,7 +82,9 @@ export function splitReviews(
     const groups = shuffle(byLabel.get(label)!, random);
     if (groups.length < leastTexts)
       throw new ReviewsError(
+        'REVIEWS_SMALL_CLASS',
         `The class ${nameOf(groups)} has ${groups.length} different ${groups.length === 1 ? 'text' : 'texts'} among ${reviews.length} rows, too few to split: training, validation and test need one each. Is it a mistake in the label column? ${remedy}`,
+        { rows: reviews.length, label: nameOf(groups), texts: groups.length },
       );
     const count = groups.reduce((sum, group) => sum + group.length, 0);
     // Each part that is made gets one text at least; the largest groups do not come before the parts are full.
@@ -94,7 +103,11 @@ export function splitReviews(
   }
   const part = (name: SplitName): ReviewTable => {
     if (rows[name].length === 0)
-      throw new ReviewsError(`${reviews.length} rows are too few to split: ${name} would be empty.`);
+      throw new ReviewsError(
+        'REVIEWS_TOO_FEW_ROWS',
+        `${reviews.length} rows are too few to split: ${name} would be empty.`,
+        { rows: reviews.length, split: name },
+      );
     const order = shuffle(rows[name], random);
     return rowsOf(table, name === 'train' && maxTrainSamples > 0 ? order.slice(0, maxTrainSamples) : order);
   };

@@ -2,6 +2,7 @@
  * Words that tell classes apart: the log-odds ratio with an informative Dirichlet prior (Monroe, Colaresi and Quinn, 2008,
  * "Fightin' Words"), in standard deviations. Raw frequencies would show `the`, plain ratios would show words that came once.
  */
+import { ArgumentError } from '../errors.js';
 import { reviewsOf, type ReviewTable } from './table.js';
 
 /** A word, and how much it tells. */
@@ -28,7 +29,10 @@ export function tellingWords(table: ReviewTable, { least = 5 }: { least?: number
   const counts = new Map<string, [number, number]>();
   const totals: [number, number] = [0, 0];
   for (const { text, label } of reviewsOf(table)) {
-    if (label > 1) throw new RangeError('Words tell two classes apart; these reviews have more.');
+    if (label > 1)
+      throw new ArgumentError('ARGUMENT_NOT_BINARY', 'Words tell two classes apart; these reviews have more.', {
+        label,
+      });
     for (const word of wordsOf(text)) {
       const found = counts.get(word) ?? [0, 0];
       found[label]!++;

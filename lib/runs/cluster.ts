@@ -1,12 +1,11 @@
 /** A job's ranks: who they are, waiting for each other, and being sure that all are about the same thing. */
+import { DivergedError, RankFailedError, RankLostError, RanksDifferError } from '../errors.js';
 import { describeTask, type ClusterDefinition } from '../tensorflow/cluster-definition.js';
 import { refusePublicAddresses } from '../tensorflow/addresses.js';
-import { RankFailedError, RankLostError, RanksDifferError } from '../tensorflow/cluster-error.js';
 import type { Cluster } from '../tensorflow/cluster.js';
-import { DivergedError } from '../training/diverged-error.js';
 import { settingsList, type Settings } from '../settings.js';
 import { version } from '../version.js';
-import { exitCodeOf, wordsOf } from './exit-codes.js';
+import { exitCodeOf, messageOf } from './error-report.js';
 
 /** What is to be the same on all ranks, by what it is called. */
 export type Facts = Record<string, unknown>;
@@ -29,7 +28,9 @@ export function agree({ definition, ranks }: Pick<Cluster, 'definition' | 'ranks
   );
   if (differences.length > 0)
     throw new RanksDifferError(
+      'RANKS_DIFFER',
       `The ranks were not started alike: ${differences.join('; ')}. Start all of them with the same command line, environment, version and data.`,
+      { differences },
     );
 }
 
@@ -83,6 +84,6 @@ export async function endTogether(cluster: Cluster, thrown: unknown): Promise<un
   if (error instanceof RanksDifferError || error instanceof DivergedError) await cluster.leave().catch(() => {});
   // Of who is lost, or has told of a fault, all know.
   else if (!(error instanceof RankLostError || error instanceof RankFailedError))
-    await cluster.fail(exitCodeOf(error), wordsOf(error));
+    await cluster.fail(exitCodeOf(error), messageOf(error));
   return error;
 }

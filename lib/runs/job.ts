@@ -5,6 +5,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { exitCodes, type EndingSignal } from '../errors.js';
 import type { DownloadProgress } from '../hub/download.js';
 import { chooseSources, type Sources } from '../hub/sources.js';
 import type { ResolvedSettings, Settings } from '../settings.js';
@@ -18,7 +19,7 @@ import type { Checkpoint } from '../training/checkpoint.js';
 import type { CheckpointOptions, EndOfTraining, RanksOption, TrainingRecord } from '../training/loop.js';
 import { agree, type Facts } from './cluster.js';
 import { describeEnvironment } from './environment.js';
-import { exitCodeOf, exitCodes, wordsOf, type EndingSignal } from './exit-codes.js';
+import { asTunebookError, describeError, exitCodeOf, messageOf } from './error-report.js';
 import { RunFolder, type RunCommand, type RunStatus } from './run-folder.js';
 import { watchSignals } from './signals.js';
 
@@ -100,13 +101,20 @@ const together = (cluster: Cluster | undefined): Pick<Job, 'ranks' | 'agree'> =>
   agree: (facts) => cluster && agree(cluster, facts()),
 });
 
+/** The status of a run that failed with this error. */
+const failed = (error: unknown): Pick<RunStatus, 'state' | 'exitCode' | 'message' | 'code'> => ({
+  state: 'failed',
+  exitCode: exitCodeOf(error),
+  message: messageOf(error),
+  code: asTunebookError(error)?.code,
+});
+
 /** How a rank ends when another one is lost while it computes: at once. */
-const leaveAtLoss = (cluster: Cluster | undefined, conclude: (exitCode: number, words: string) => void) =>
+const leaveAtLoss = (cluster: Cluster | undefined, conclude: (error: unknown) => void) =>
   cluster?.watch((error) => {
-    const exitCode = exitCodeOf(error);
-    conclude(exitCode, wordsOf(error));
-    console.error(`\n${wordsOf(error)}`);
-    process.exit(exitCode);
+    conclude(error);
+    console.error(`\n${describeError(error)}`);
+    process.exit(exitCodeOf(error));
   });
 
 /**
@@ -189,7 +197,7 @@ async function leadJob(
   let journal: Journal | undefined;
   let tracking: Tracking | undefined;
   let hasBegun = false;
-  const conclude = (ending: Pick<RunStatus, 'state' | 'exitCode'> & { message?: string }) => {
+  const conclude = (ending: Pick<RunStatus, 'state' | 'exitCode' | 'message' | 'code'>) => {
     try {
       journal?.write('end', ending);
       if (hasBegun) run.write('status.json', { ...started, ...ending, endedAt: new Date().toISOString() });
@@ -203,7 +211,7 @@ async function leadJob(
     (name) => tell(`${name}: training ends after this step, with a checkpoint. Once more ends it at once.`),
     (name, exitCode) => conclude({ state: 'interrupted', exitCode, message: `ended at once by ${name}` }),
   );
-  leaveAtLoss(cluster, (exitCode, message) => conclude({ state: 'failed', exitCode, message }));
+  leaveAtLoss(cluster, (error) => conclude(failed(error)));
   let lost = false;
   try {
     run.write('status.json', started);
@@ -251,7 +259,7 @@ async function leadJob(
   } catch (thrown) {
     const error = cluster?.explain(thrown) ?? thrown;
     lost = error !== thrown;
-    conclude({ state: 'failed', exitCode: exitCodeOf(error), message: wordsOf(error) });
+    conclude(failed(error));
     throw error;
   } finally {
     // A second signal need not wait for a server, nor need the other ranks.

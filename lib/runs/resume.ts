@@ -1,4 +1,5 @@
 /** Going on with a run: which one, and whether it is still the same run that is asked for. */
+import { RunError } from '../errors.js';
 import {
   describeSetting,
   resolveSettings,
@@ -8,7 +9,7 @@ import {
   type SettingName,
   type SettingsLayer,
 } from '../settings.js';
-import { findRuns, openRun, RunError, RunFolder, runsFolder, type RunCommand } from './run-folder.js';
+import { findRuns, openRun, RunFolder, runsFolder, type RunCommand } from './run-folder.js';
 
 const isOver = ({ state }: RunFolder) => state === 'completed' || state === 'early stopping';
 
@@ -29,13 +30,19 @@ export function runToResume(command: RunCommand, name: string | true, parent = r
     );
     if (run) return run;
     throw new RunError(
+      'RUN_NOT_FOUND',
       `${parent}/ holds no unfinished run of 'tunebook ${command}' with a checkpoint. Name a run (--resume RUN; 'tunebook runs' lists them), or leave out --resume to start a new one.`,
+      { folder: parent, command },
     );
   }
   const run = openRun(name);
   const { command: begun } = run.settings!;
   if (begun !== command)
-    throw new RunError(`${run.folder} is a run of 'tunebook ${begun}'. Resume it with that command.`);
+    throw new RunError(
+      'RUN_OF_OTHER_COMMAND',
+      `${run.folder} is a run of 'tunebook ${begun}'. Resume it with that command.`,
+      { folder: run.folder, command: begun },
+    );
   return run;
 }
 
@@ -69,7 +76,9 @@ export function resumedSettings(run: RunFolder, layers: SettingsLayer[], allowCh
       return `${layer?.nameOf(setting) ?? setting} is ${String(settings[setting])}, and was ${String(before.settings[setting] ?? 'not given')}`;
     });
     throw new RunError(
+      'RUN_SETTINGS_CHANGED',
       `${run.folder} was begun with other settings: ${told.join('; ')}. Leave them out to go on as it was begun, start a new run, or say --allow-changed-settings.`,
+      { folder: run.folder, changed },
     );
   }
   for (const setting of Object.keys(origins) as SettingName[])

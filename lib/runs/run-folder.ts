@@ -6,6 +6,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { RunError } from '../errors.js';
 import type { Sources } from '../hub/sources.js';
 import type { Settings, SettingName } from '../settings.js';
 import { readJournal } from '../tracking/journal.js';
@@ -33,14 +34,11 @@ export interface RunStatus {
   exitCode?: number;
   /** Why it failed. */
   message?: string;
+  /** The error's code, such as TRAINING_DIVERGED. */
+  code?: string | undefined;
   /** How often it was started. */
   starts: number;
   process: { id: number; host: string };
-}
-
-/** A run's folder that cannot be used; the message says why and what to do. */
-export class RunError extends Error {
-  override name = 'RunError';
 }
 
 /** Seconds after which a folder is free whose process shows no sign of life. */
@@ -146,7 +144,9 @@ export class RunFolder {
       const at = status ? `process ${status.process.id} on ${status.process.host}` : 'another process';
       if (seen() > first)
         throw new RunError(
+          'RUN_IN_USE',
           `${this.folder} is in use by ${at}. Wait until it has ended, or name another folder (--run-folder).`,
+          { folder: this.folder },
         );
       if (waited === 3) onWait(`${this.folder} was in use by ${at}; waiting up to ${patience} s for a sign of life.`);
       await pause(1000);
@@ -171,7 +171,9 @@ export function modelOf(run: RunFolder): string {
   const folder = run.of('model');
   if (!fs.existsSync(folder))
     throw new RunError(
+      'RUN_NO_MODEL',
       `${run.folder} has no model yet (${run.state}). Go on with it: tunebook ${run.settings!.command} --resume ${run.folder}`,
+      { folder: run.folder, state: run.state },
     );
   return folder;
 }
@@ -244,11 +246,13 @@ export function openRun(name: string): RunFolder {
   const runs = findRuns().map(({ folder }) => folder);
   const model = path.join(name, 'model');
   throw new RunError(
+    fs.existsSync(name) ? 'RUN_NOT_A_RUN' : 'RUN_NOT_FOUND',
     fs.existsSync(name)
       ? `${name} is no run: it has no settings.json.` +
           (isModelFolder(model)
             ? ` It holds a model, as the folder of a notebook does: for export, score and serve name ${model}.`
             : " 'tunebook runs' lists the runs.")
       : `There is no run ${name}.${runs.length > 0 ? ` The newest is ${runs.at(-1)}; 'tunebook runs' lists them all.` : ` There are none in ${runsFolder}/.`}`,
+    { folder: name },
   );
 }

@@ -3,7 +3,7 @@
  * one writes a checkpoint and ends training after its step; a second one, or one at any other time, ends the process at once.
  */
 import type { ChildProcess } from 'node:child_process';
-import { exitCodes, type EndingSignal } from './exit-codes.js';
+import { exitCodes, type EndingSignal } from '../errors.js';
 
 const names: EndingSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 

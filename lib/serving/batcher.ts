@@ -3,23 +3,8 @@
  * what waits, as batches of like length. So nobody waits for company, and under load batches are full. What waits is bounded:
  * who comes when it is full is told to come again.
  */
+import { OverloadedError, TimeoutError } from '../errors.js';
 import type { SentimentModel } from './sentiment.js';
-
-/** Too much is waiting already. */
-export class OverloadedError extends Error {
-  override name = 'OverloadedError';
-  constructor(
-    /** Seconds until there may be room. */
-    readonly retryAfter: number,
-  ) {
-    super(`Too many texts are waiting. Try again in ${retryAfter} s.`);
-  }
-}
-
-/** The request was not answered in time. */
-export class TimeoutError extends Error {
-  override name = 'TimeoutError';
-}
 
 interface Waiting {
   texts: string[];
@@ -74,7 +59,7 @@ export class Batcher {
       const entry: Waiting = { texts, resolve, reject, given: false };
       const timer = setTimeout(() => {
         entry.given = true;
-        reject(new TimeoutError(`No answer within ${this.#timeout} s.`));
+        reject(new TimeoutError('REQUEST_TIMEOUT', `No answer within ${this.#timeout} s.`, { seconds: this.#timeout }));
       }, 1000 * this.#timeout);
       const done =
         <Value>(settle: (value: Value) => void) =>

@@ -2,7 +2,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { labelNames, maxTokens, ModelFormatError, parseConfig, type EncoderConfig } from '../model/config.js';
+import { ModelFormatError } from '../errors.js';
+import { labelNames, maxTokens, parseConfig, type EncoderConfig } from '../model/config.js';
 import { evaluationBatches } from '../text/batches.js';
 
 /** The files of an exported model, as transformers.js looks for them. */
@@ -41,7 +42,11 @@ export async function openOnnxEngine(
 ): Promise<OnnxEngine> {
   const file = path.join(folder, onnxFiles[precision]);
   if (!fs.existsSync(file))
-    throw new ModelFormatError(`${folder} has no ${onnxFiles[precision]}. Make it: tunebook export ${folder}`);
+    throw new ModelFormatError(
+      'MODEL_NOT_EXPORTED',
+      `${folder} has no ${onnxFiles[precision]}. Make it: tunebook export ${folder}`,
+      { folder, precision },
+    );
   const where = path.join(folder, 'config.json');
   const config = parseConfig(JSON.parse(fs.readFileSync(where, 'utf8')) as Record<string, unknown>, where);
   const classes = labelNames(config).length;

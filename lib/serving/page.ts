@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
+import { FileError } from '../errors.js';
 
 const require = createRequire(import.meta.url);
 const here = path.dirname(fileURLToPath(import.meta.url));
@@ -18,7 +19,7 @@ const packageOf = (name: string) => {
     const folder = path.join(place, name);
     if (fs.existsSync(folder)) return folder;
   }
-  throw new Error(`${name} is not installed. Run npm run setup.`);
+  throw new FileError('FILE_NOT_FOUND', `${name} is not installed. Run npm run setup.`, { path: name });
 };
 
 const types: Record<string, string> = {

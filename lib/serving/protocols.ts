@@ -2,12 +2,8 @@
  * What requests look like and how they are answered, protocol by protocol: from a body to texts, and from probabilities to an
  * answer. Nothing here knows of HTTP or of the model.
  */
+import { RequestError } from '../errors.js';
 import type { Verdict } from './sentiment.js';
-
-/** A body that is of the right shape and makes no sense all the same; the message says why. */
-export class RequestError extends Error {
-  override name = 'RequestError';
-}
 
 /** Texts of a body, and how their probabilities become an answer. */
 export interface Asked {
@@ -25,7 +21,7 @@ export function verdictOf(shares: number[], labels: string[]): Verdict {
 
 const strings = (value: unknown, what: string): string[] => {
   if (!Array.isArray(value) || !value.every((each) => typeof each === 'string'))
-    throw new RequestError(`${what} must be a string or a list of strings.`);
+    throw new RequestError('REQUEST_INVALID', `${what} must be a string or a list of strings.`, { name: what });
   return value;
 };
 
@@ -38,7 +34,11 @@ export interface DominoBody {
 export function askedByDomino({ data, parameters }: DominoBody): Asked {
   const given = data?.sentence ?? data?.sentences ?? parameters?.[0];
   if (given === undefined)
-    throw new RequestError('Give data.sentence, a string or a list of them: {"data": {"sentence": "…"}}.');
+    throw new RequestError(
+      'REQUEST_INVALID',
+      'Give data.sentence, a string or a list of them: {"data": {"sentence": "…"}}.',
+      { name: 'data.sentence' },
+    );
   const texts = [given].flat();
   return {
     texts,
@@ -85,7 +85,9 @@ function columnOf(columns: string[]): string {
   const found = textColumns.find((name) => columns.includes(name)) ?? (columns.length === 1 ? columns[0] : undefined);
   if (found === undefined)
     throw new RequestError(
+      'REQUEST_NO_TEXT_COLUMN',
       `None of the columns ${columns.join(', ') || '(none)'} is the text's: name it one of ${textColumns.join(', ')}.`,
+      { columns },
     );
   return found;
 }
@@ -115,7 +117,9 @@ export function askedByMlflow(body: MlflowBody): Asked {
     (name) => body[name] !== undefined,
   );
   if (given.length !== 1)
-    throw new RequestError('Give one of inputs, instances, dataframe_split and dataframe_records.');
+    throw new RequestError('REQUEST_INVALID', 'Give one of inputs, instances, dataframe_split and dataframe_records.', {
+      name: 'inputs',
+    });
   const [form] = given as [(typeof given)[number]];
   const textsOf = (): string[] => {
     if (form === 'dataframe_split') {
@@ -156,19 +160,28 @@ export const inferOutputs = [
 
 export function askedByInfer({ id, inputs, outputs }: InferBody, model: { name: string; version: string }): Asked {
   const [input, ...others] = inputs;
-  if (!input || others.length > 0) throw new RequestError('Give one input, the texts.');
-  if (input.datatype !== 'BYTES') throw new RequestError(`${input.name} is ${input.datatype}; texts are BYTES.`);
+  if (!input || others.length > 0)
+    throw new RequestError('REQUEST_INVALID', 'Give one input, the texts.', { name: 'inputs' });
+  if (input.datatype !== 'BYTES')
+    throw new RequestError('REQUEST_INVALID', `${input.name} is ${input.datatype}; texts are BYTES.`, {
+      name: input.name,
+      datatype: input.datatype,
+    });
   const texts = strings(input.data.flat(), `The data of ${input.name}`);
   const size = input.shape.reduce((product, length) => product * length, 1);
   if (size !== texts.length)
     throw new RequestError(
+      'REQUEST_INVALID',
       `${input.name} has shape [${input.shape.join(', ')}], which is ${size} texts, and ${texts.length} of them.`,
+      { name: input.name, shape: input.shape, texts: texts.length },
     );
   const names = outputs?.map(({ name }) => name) ?? ['label', 'score'];
   const unknown = names.find((name) => !inferOutputs.some((output) => output.name === name));
   if (unknown)
     throw new RequestError(
+      'REQUEST_INVALID',
       `There is no output ${unknown}. There are: ${inferOutputs.map(({ name }) => name).join(', ')}.`,
+      { name: 'outputs', value: unknown },
     );
   return {
     texts,

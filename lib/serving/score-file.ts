@@ -7,8 +7,8 @@ import path from 'node:path';
 import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 import { stringify } from 'csv-stringify';
-import { ReviewsError, textOf } from '../reviews/review.js';
-import { SettingsError } from '../settings.js';
+import { ReviewsError, SettingsError } from '../errors.js';
+import { textOf } from '../reviews/review.js';
 import { chunksOfFiles, readChunks, type Row } from '../reviews/row-file.js';
 import type { ReviewSource } from '../reviews/source.js';
 import type { SentimentModel } from './sentiment.js';
@@ -41,11 +41,19 @@ export async function scoreFile(
 ): Promise<{ rows: number; withoutText: number }> {
   const extension = path.extname(out).toLowerCase();
   if (!['.csv', '.jsonl', '.ndjson'].includes(extension))
-    throw new SettingsError(`--out is '${out}'; it must end in .csv, .jsonl or .ndjson.`);
+    throw new SettingsError('SETTING_INVALID', `--out is '${out}'; it must end in .csv, .jsonl or .ndjson.`, {
+      name: '--out',
+      value: out,
+    });
   const files = Object.values(source.splits).flat();
   const columns = [...new Set(files.flatMap((file) => file.columns))];
   const taken = verdictColumns.find((column) => columns.includes(column));
-  if (taken) throw new ReviewsError(`${source.name} has a column '${taken}' already: was it scored before? Rename it.`);
+  if (taken)
+    throw new ReviewsError(
+      'REVIEWS_COLUMN_EXISTS',
+      `${source.name} has a column '${taken}' already: was it scored before? Rename it.`,
+      { name: source.name, column: taken },
+    );
   const totalRows = files.reduce((sum, file) => sum + file.rows, 0);
   const aside = `${out}.partial`;
   const stream = fs.createWriteStream(aside);

@@ -7,7 +7,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import swagger from '@fastify/swagger';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { Batcher, OverloadedError, TimeoutError, type BatcherOptions } from './batcher.js';
+import { OverloadedError, RequestError, TimeoutError } from '../errors.js';
+import { Batcher, type BatcherOptions } from './batcher.js';
 import { addPage } from './page.js';
 import {
   askedByDomino,
@@ -15,7 +16,6 @@ import {
   askedByInfer,
   askedByMlflow,
   inferOutputs,
-  RequestError,
   type Asked,
   type DominoBody,
   type HuggingFaceBody,
@@ -191,7 +191,11 @@ export async function createServer(model: SentimentModel, options: ServerOptions
   const scored = async ({ texts, answer }: Asked): Promise<unknown> => {
     if (texts.length > mostTexts)
       throw Object.assign(
-        new RequestError(`${texts.length} texts are more than the ${mostTexts} that a request may have.`),
+        new RequestError(
+          'REQUEST_TOO_LARGE',
+          `${texts.length} texts are more than the ${mostTexts} that a request may have.`,
+          { texts: texts.length, limit: mostTexts },
+        ),
       );
     const shares = await batcher.score(texts);
     metrics.scored.inc(texts.length);

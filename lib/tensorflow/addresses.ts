@@ -5,7 +5,8 @@
 import { lookup } from 'node:dns/promises';
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 import os from 'node:os';
-import { ClusterDefinitionError, describeTask, hostOf, type ClusterDefinition } from './cluster-definition.js';
+import { ClusterDefinitionError } from '../errors.js';
+import { describeTask, hostOf, type ClusterDefinition } from './cluster-definition.js';
 
 /** What no router of the internet forwards (RFC 1918, 1122, 3927, 6598, 4193, 4291; for examples and benchmarks 5737, 2544, 3849). */
 const notPublic = new BlockList();
@@ -63,13 +64,19 @@ export async function refusePublicAddresses(
     const found = await lookup(hostOf(task.address), { all: true }).catch(() => []);
     const open = found.find(({ address }) => isPublicAddress(address));
     if (open)
-      throw new ClusterDefinitionError(`The address of ${describeTask(task)} is public (${open.address}). ${remedy}`);
+      throw new ClusterDefinitionError(
+        'CLUSTER_ADDRESS_PUBLIC',
+        `The address of ${describeTask(task)} is public (${open.address}). ${remedy}`,
+        { rank: task.rank, address: open.address },
+      );
   }
   for (const [name, addresses = []] of Object.entries(interfaces)) {
     const open = addresses.find(({ address }) => isPublicAddress(address));
     if (open)
       throw new ClusterDefinitionError(
+        'CLUSTER_ADDRESS_PUBLIC',
         `This machine has the public address ${open.address} (${name}), on which TensorFlow's server would listen too. ${remedy}`,
+        { address: open.address, interface: name },
       );
   }
 }

@@ -4,6 +4,7 @@
  * (tensorflow.org/api_docs/python/tf/distribute/cluster_resolver/TFConfigClusterResolver). Nothing here loads TensorFlow.
  */
 import { z } from 'zod';
+import { ClusterDefinitionError } from '../errors.js';
 
 /** One of the processes that train together. */
 export interface ClusterTask {
@@ -21,11 +22,6 @@ export interface ClusterDefinition {
   tasks: ClusterTask[];
   /** This process's. */
   rank: number;
-}
-
-/** A cluster that cannot be; the message says what is wrong with TF_CONFIG, or with the addresses in it. */
-export class ClusterDefinitionError extends Error {
-  override name = 'ClusterDefinitionError';
 }
 
 /** Jobs that train, the chief's first. */
@@ -60,7 +56,9 @@ export function clusterOfEnvironment(environment: NodeJS.ProcessEnv = process.en
   if (!text) return undefined;
   const refuse = (what: string): never => {
     throw new ClusterDefinitionError(
+      'TF_CONFIG_INVALID',
       `TF_CONFIG ${what}. It is to look like {"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}; without it one process trains alone.`,
+      { value: text },
     );
   };
   let json: unknown;

@@ -1,26 +1,6 @@
 /** Ranks that were lost, that failed, or that do not fit together, in words for people. On its own, so that commands can name it without loading TensorFlow. */
+import { RankFailedError, RankLostError } from '../errors.js';
 import { describeTask, type ClusterDefinition, type ClusterTask } from './cluster-definition.js';
-
-/** A rank is gone, and with it what all were doing together. */
-export class RankLostError extends Error {
-  override name = 'RankLostError';
-}
-
-/** Another rank ended by a fault of its own and told so; its exit code is for all. */
-export class RankFailedError extends Error {
-  override name = 'RankFailedError';
-  constructor(
-    message: string,
-    readonly exitCode: number,
-  ) {
-    super(message);
-  }
-}
-
-/** Ranks that were not started alike. All of them end with it, each by itself. */
-export class RanksDifferError extends Error {
-  override name = 'RanksDifferError';
-}
 
 /** What a rank that fails tells the others, between other words of TensorFlow's. */
 const failure = { begin: 'tunebook-failure:', end: ':tunebook-end' };
@@ -77,12 +57,16 @@ export function explainClusterError(
   const first = message.replace(/^Invalid TF_Status: \d+\s+Message: /, '').split('\n')[0];
   if (joining)
     return new RankLostError(
+      'RANK_NOT_JOINED',
       `${who} did not come in time. Was it started, with the same TF_CONFIG but for its task, and can its port be reached from here? --cluster-timeout gives it longer. (TensorFlow: ${first})`,
+      { ranks: lost.map(({ rank }) => rank) },
       { cause: error },
     );
   const frozen = /stopped sending heartbeats|Deadline Exceeded/i.test(message);
   return new RankLostError(
+    'RANK_LOST',
     `${who} was lost: ${frozen ? 'it gives no sign of life; its process or its machine is frozen, or the network between' : 'its process has ended, or its machine or the network between is gone'}. ${afterwards} (TensorFlow: ${first})`,
+    { ranks: lost.map(({ rank }) => rank) },
     { cause: error },
   );
 }

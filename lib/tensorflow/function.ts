@@ -14,6 +14,7 @@
  * @module tunebook/tensorflow/function.js
  */
 import type { Tensor } from '@tensorflow/tfjs';
+import { ArgumentError, CaptureError } from '../errors.js';
 import { Graph } from './graph.js';
 import {
   backend,
@@ -27,11 +28,6 @@ import {
   type OutputMetadata,
 } from './runtime.js';
 import { variableOf, type ResourceVariable } from './variables.js';
-
-/** The code cannot become a graph; the message names the kernel and the line, and says what to do instead. */
-export class CaptureError extends Error {
-  override name = 'CaptureError';
-}
 
 /** What a captured function takes and returns. */
 export type NamedTensors = Record<string, Tensor>;
@@ -93,7 +89,11 @@ class Recording {
   constructor(readonly title: string) {}
 
   refuse(what: string, remedy: string): never {
-    throw new CaptureError(`${this.title} cannot be captured: ${what}, at ${callersLine()}. ${remedy}`);
+    throw new CaptureError(
+      'CAPTURE_UNSUPPORTED',
+      `${this.title} cannot be captured: ${what}, at ${callersLine()}. ${remedy}`,
+      { name: this.title, what },
+    );
   }
 
   input(id: number, dtype: number): string {
@@ -256,7 +256,11 @@ export class TensorFunction<Inputs extends NamedTensors, Outputs extends NamedTe
     this.#concrete.delete(signature);
     this.#concrete.set(signature, concrete);
     if (concrete.variables.some((variable) => variable.isDisposed))
-      throw new Error(`${this.#options.name} uses a variable that was disposed of after the capture.`);
+      throw new ArgumentError(
+        'ARGUMENT_VARIABLE_DISPOSED',
+        `${this.#options.name} uses a variable that was disposed of after the capture.`,
+        { name: this.#options.name },
+      );
     const from = performance.now();
     const results = binding.executeOp(
       concrete.name,

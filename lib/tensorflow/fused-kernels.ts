@@ -9,7 +9,7 @@
  * T is float32 or bfloat16, the type of what stands between two matrix products; the arithmetic is float32's.
  */
 import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
-import { TensorFlowLoadError } from './load-error.js';
+import { TensorFlowLoadError } from '../errors.js';
 import {
   backend,
   binding,
@@ -51,7 +51,9 @@ function selectLevel(): string | undefined {
   const wanted = process.env['TUNEBOOK_KERNEL_LEVEL'];
   if (wanted && wanted !== 'none' && !levels.supported.includes(wanted))
     throw new TensorFlowLoadError(
+      'TENSORFLOW_KERNEL_LEVEL_UNSUPPORTED',
       `TUNEBOOK_KERNEL_LEVEL is '${wanted}'; this processor supports ${[...levels.supported, 'none'].join(', ')}.`,
+      { level: wanted, supported: levels.supported },
     );
   return levels.selected || undefined;
 }

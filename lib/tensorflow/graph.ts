@@ -77,7 +77,7 @@ function attributeProto({ name, type, value }: Attribute): AttrValue {
     if (type === binding.TF_ATTR_INT) list.setIList(value as number[]);
     else if (type === binding.TF_ATTR_FLOAT) list.setFList(value as number[]);
     else if (type === binding.TF_ATTR_BOOL) list.setBList(value as boolean[]);
-    else throw new RangeError(`The attribute ${name} is a list of a kind that graphs are not written with.`);
+    else throw new Error(`The attribute ${name} is a list of a kind that graphs are not written with.`);
     proto.setList(list);
   } else if (type === binding.TF_ATTR_TYPE) proto.setType(value as number);
   else if (type === binding.TF_ATTR_BOOL) proto.setB(value as boolean);

@@ -1,9 +1,5 @@
 /** Why TensorFlow could not be loaded. A file of its own, for code that does not load TensorFlow. */
-
-/** TensorFlow could not be loaded; the message says what is missing and what to do. */
-export class TensorFlowLoadError extends Error {
-  override name = 'TensorFlowLoadError';
-}
+import { TensorFlowLoadError } from '../errors.js';
 
 /** What a failure to load the addon means, for the person who meets it. */
 export function loadError(cause: unknown): TensorFlowLoadError {
@@ -13,9 +9,11 @@ export function loadError(cause: unknown): TensorFlowLoadError {
     /(\S+\.so[\d.]*): cannot open shared object|Library not loaded: (?:@rpath\/)?(\S+)/.exec(reason) ?? [];
   const missing = onLinux ?? onMacos;
   return new TensorFlowLoadError(
+    missing ? 'TENSORFLOW_LIBRARY_MISSING' : 'TENSORFLOW_NOT_LOADED',
     missing
       ? `TensorFlow's addon needs ${missing}, which is not where set-up put it. Run npm run setup.`
       : `TensorFlow's addon could not be loaded (${reason.split('\n')[0]}). Run npm run setup; if it says all is set up, delete .tunebook and run it again.`,
+    missing ? { library: missing } : { reason: reason.split('\n')[0] },
     { cause },
   );
 }

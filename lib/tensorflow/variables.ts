@@ -5,6 +5,7 @@
  * @module tunebook/tensorflow/variables.js
  */
 import type { Tensor } from '@tensorflow/tfjs';
+import { ArgumentError } from '../errors.js';
 import { backend, binding, tf, typeAttribute } from './runtime.js';
 
 let made = 0;
@@ -47,7 +48,7 @@ export class ResourceVariable {
 
   /**
    * Replaces the value.
-   * @throws Error for another shape
+   * @throws ArgumentError for another shape
    */
   assign(value: Tensor): void {
     this.#write('AssignVariableOp', value);
@@ -55,7 +56,7 @@ export class ResourceVariable {
 
   /**
    * Adds to the value in place.
-   * @throws Error for another shape
+   * @throws ArgumentError for another shape
    */
   add(value: Tensor): void {
     this.#write('AssignAddVariableOp', value);
@@ -63,8 +64,10 @@ export class ResourceVariable {
 
   #write(kernel: string, value: Tensor): void {
     if (value.shape.join() !== this.shape.join())
-      throw new Error(
+      throw new ArgumentError(
+        'ARGUMENT_SHAPE_MISMATCH',
         `A variable of shape [${this.shape.join(', ')}] cannot take a value of shape [${value.shape.join(', ')}].`,
+        { expected: this.shape, actual: value.shape },
       );
     binding.executeOp(
       kernel,

@@ -3,8 +3,8 @@
  * it): of the tokens that are chosen, 80 % become [MASK], 10 % another token by chance, and 10 % stay, so that the model may
  * trust none. Chosen anew for each batch of each epoch.
  */
+import { ModelFormatError } from '../errors.js';
 import { everyNth, type EncodedBatch } from './batches.js';
-import { ModelFormatError } from '../model/config.js';
 import { seededRandom } from './random.js';
 import type { TokenizerFiles } from './tokenizer.js';
 
@@ -36,6 +36,7 @@ export function maskingVocabulary({ tokenizer, config }: TokenizerFiles, size: n
   const mask = wanted.map((name) => added.find((token) => token.content === name)?.id).find((id) => id !== undefined);
   if (mask === undefined)
     throw new ModelFormatError(
+      'MODEL_NO_MASK_TOKEN',
       'The tokenizer has no token that hides others ([MASK] or <mask>): this model was not made to guess hidden words.',
     );
   const continues = new Uint8Array(size);

@@ -4,6 +4,7 @@ import { hubOfEnvironment } from '../hub/environment.js';
 import { remoteFile } from '../hub/remote-file.js';
 import { columnsOf, nothingDropped, reviewsOfRows } from '../reviews/review.js';
 import { rowReader, type ReadRows } from '../reviews/row-file.js';
+import { packError } from '../thread-error.js';
 import { textKey, type BlockPart, type PackedBlock, type WorkerSettings } from './stream-block.js';
 import { loadTokenizer } from './tokenizer.js';
 
@@ -22,7 +23,12 @@ function readerOf(file: number): Promise<ReadRows> {
 }
 
 /** Reads, cleans and tokenizes; the numbers are handed over, not copied. @returns a PackedBlock */
-export default async function encodeBlock(parts: BlockPart[]): Promise<unknown> {
+export default (parts: BlockPart[]): Promise<unknown> =>
+  encodeBlock(parts).catch((error: unknown) => {
+    throw packError(error);
+  });
+
+async function encodeBlock(parts: BlockPart[]): Promise<unknown> {
   const dropped = nothingDropped();
   const ids: Int32Array[] = [];
   const labels: number[] = [];

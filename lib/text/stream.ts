@@ -12,12 +12,14 @@
 import { hash } from 'node:crypto';
 import os from 'node:os';
 import { Piscina } from 'piscina';
+import { ReviewsError } from '../errors.js';
 import { groupBy } from '../reviews/group.js';
-import { ReviewsError, type Dropped } from '../reviews/review.js';
+import { type Dropped } from '../reviews/review.js';
 import type { RowFile } from '../reviews/row-file.js';
 import type { ReviewSource } from '../reviews/source.js';
 import { alone, type Ranks } from '../tensorflow/ranks.js';
 import { reviewsOf, type ReviewTable } from '../reviews/table.js';
+import { unpackError } from '../thread-error.js';
 import { trainingBatches, type EncodedReviews, type IndexedBatch } from './batches.js';
 import { seededRandom, shuffle } from './random.js';
 import { textKey, type BlockPart, type PackedBlock, type WorkerSettings } from './stream-block.js';
@@ -142,7 +144,9 @@ export class ReviewStream {
     this.rows = this.#files.reduce((sum, file) => sum + file.rows, 0);
     this.dropped = dropped;
     if (!locations.train || this.rows === 0)
-      throw new ReviewsError(`${name} has no rows to stream; it is read as a whole.`);
+      throw new ReviewsError('REVIEWS_NOT_STREAMABLE', `${name} has no rows to stream; it is read as a whole.`, {
+        name,
+      });
     this.maxLength = maxLength;
     this.#blockRows = blockRows;
     this.#ahead = workers + 1;
@@ -188,7 +192,7 @@ export class ReviewStream {
     for (let skip = from.batch; ; skip = 0) {
       while (queue.length < this.#ahead * size) {
         const reader = queued++ % size;
-        const work = reader === rank ? this.#pool.run(blocks[block]!) : undefined;
+        const work = reader === rank ? this.#encode(blocks[block]!) : undefined;
         // Whoever awaits it is told; until then nobody else need be.
         work?.catch(() => {});
         queue.push({ epoch, block, last: block === blocks.length - 1, reader, ...(work && { work }) });
@@ -211,6 +215,14 @@ export class ReviewStream {
         const next = i === batches.length - 1 ? behind : { epoch: current.epoch, block: current.block, batch: i + 1 };
         yield { ...batch, next };
       }
+    }
+  }
+
+  async #encode(block: BlockPart[]): Promise<PackedBlock> {
+    try {
+      return await this.#pool.run(block);
+    } catch (error) {
+      throw unpackError(error);
     }
   }
 

@@ -5,7 +5,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import * as tokenizers from '@huggingface/tokenizers';
-import { maxTokens, ModelFormatError, readModelConfig } from '../model/config.js';
+import { ModelFormatError } from '../errors.js';
+import { maxTokens, readModelConfig } from '../model/config.js';
 import { wordPieceTokenizer } from './word-piece.js';
 
 /** What is used of the package, whose own types name files that it does not ship. */
@@ -67,7 +68,9 @@ export function readTokenizer(folder: string): TokenizerFiles {
   if (fs.existsSync(vocabulary))
     return { tokenizer: wordPieceTokenizer(fs.readFileSync(vocabulary, 'utf8'), config), config };
   throw new ModelFormatError(
+    'MODEL_NO_TOKENIZER',
     `${folder} has neither tokenizer.json nor vocab.txt. Save the model's tokenizer beside it (in Python: AutoTokenizer.from_pretrained(name).save_pretrained(folder)).`,
+    { folder },
   );
 }
 

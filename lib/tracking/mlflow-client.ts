@@ -3,7 +3,7 @@
  * JavaScript client for tracking, and these few requests are all there is to it.
  */
 import fs from 'node:fs';
-import { SettingsError } from '../settings.js';
+import { MlflowError, SettingsError } from '../errors.js';
 
 /** Where runs are tracked, and who asks. */
 export interface MlflowSettings {
@@ -15,20 +15,6 @@ export interface MlflowSettings {
   experimentName?: string;
   /** A run that is there already. */
   runId?: string;
-}
-
-/** The server did not do what it was asked to; the message says what and what to look at. */
-export class MlflowError extends Error {
-  override name = 'MlflowError';
-  constructor(
-    message: string,
-    /** MLflow's own word, such as INVALID_PARAMETER_VALUE. */
-    readonly code?: string,
-    /** It may go better later. */
-    readonly passing = false,
-  ) {
-    super(message);
-  }
 }
 
 const yes = /^(1|true|yes|on)$/i;
@@ -47,7 +33,9 @@ export function mlflowOfEnvironment(environment: NodeJS.ProcessEnv = process.env
   const url = URL.canParse(place) ? new URL(place) : undefined;
   if (!url || !/^https?:$/.test(url.protocol))
     throw new SettingsError(
+      'SETTING_INVALID',
       `MLFLOW_TRACKING_URI is '${place}'; it must be the address of a tracking server, http://… or https://…, since files and databases are Python's alone to write. Start 'mlflow server' on them and name its address, or turn tracking off: DISABLE_MLFLOW_INTEGRATION=TRUE.`,
+      { name: 'MLFLOW_TRACKING_URI', value: place },
     );
   const token = given('MLFLOW_TRACKING_TOKEN');
   const user = given('MLFLOW_TRACKING_USERNAME') ?? decodeURIComponent(url.username);
@@ -121,7 +109,9 @@ export class MlflowClient {
           : ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'].includes(cause?.code ?? '')
             ? 'the connection broke'
             : (cause?.code ?? (error as Error).message);
-      throw new MlflowError(`${this.settings.trackingUri} cannot be reached (${why})`, undefined, true);
+      throw new MlflowError('MLFLOW_UNREACHABLE', `${this.settings.trackingUri} cannot be reached (${why})`, {
+        transient: true,
+      });
     }
     if (response.ok) return response;
     const text = await response.text();
@@ -134,13 +124,18 @@ export class MlflowClient {
     })();
     if (response.status === 401 || response.status === 403)
       throw new MlflowError(
+        'MLFLOW_UNAUTHORIZED',
         `${this.settings.trackingUri} does not let this in (${response.status}). Look at MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD`,
-        code,
+        { status: response.status, serverCode: code },
       );
     throw new MlflowError(
+      'MLFLOW_REQUEST_FAILED',
       `${this.settings.trackingUri} answers ${response.status}: ${code ?? ''} ${(message ?? text).slice(0, 300)}`.trim(),
-      code,
-      response.status === 429 || response.status >= 500,
+      {
+        status: response.status,
+        serverCode: code,
+        transient: response.status === 429 || response.status >= 500,
+      },
     );
   }
 
@@ -166,11 +161,13 @@ export class MlflowClient {
       );
       if (experiment.lifecycle_stage === 'deleted')
         throw new MlflowError(
+          'MLFLOW_EXPERIMENT_DELETED',
           `The experiment ${experimentName} was deleted. Restore it in MLflow, or name another (MLFLOW_EXPERIMENT_NAME)`,
+          { experimentName },
         );
       return experiment.experiment_id;
     } catch (error) {
-      if ((error as MlflowError).code !== 'RESOURCE_DOES_NOT_EXIST') throw error;
+      if ((error as MlflowError).serverCode !== 'RESOURCE_DOES_NOT_EXIST') throw error;
     }
     const made = await this.#call<{ experiment_id: string }>('POST', 'experiments/create', { name: experimentName });
     return made.experiment_id;
@@ -226,8 +223,9 @@ export class MlflowClient {
     const elsewhere = uri?.host && uri.host !== new URL(this.settings.trackingUri).host;
     if (uri?.protocol !== 'mlflow-artifacts:' || elsewhere)
       throw new MlflowError(
+        'MLFLOW_NO_ARTIFACT_PROXY',
         `files of this run belong to ${artifactUri}, where MLflow's Python clients write by themselves and Tunebook cannot. Start the server with --serve-artifacts and an experiment that was made since, or copy the run's folder`,
-        'NO_ARTIFACT_PROXY',
+        { artifactUri },
       );
     const place = [...uri.pathname.split('/'), ...name.split('/')].filter(Boolean).map(encodeURIComponent).join('/');
     const { size } = fs.statSync(file);

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { MlflowError } from '../errors.js';
 import type { RunEnvironment } from '../runs/environment.js';
 import type { RunMetrics } from '../runs/metrics.js';
 import type { RunFolder } from '../runs/run-folder.js';
@@ -13,7 +14,7 @@ import { percent } from '../runs/words.js';
 import { settingsList } from '../settings.js';
 import type { TrainingRecord } from '../training/loop.js';
 import { journalFile, parseEntry, type JournalEntry } from './journal.js';
-import { MlflowError, mostInBatch, type KeyValue, type MlflowClient, type MlflowMetric } from './mlflow-client.js';
+import { mostInBatch, type KeyValue, type MlflowClient, type MlflowMetric } from './mlflow-client.js';
 
 const stateFile = 'tracking.json';
 
@@ -181,7 +182,7 @@ export class Tracker {
     try {
       for (const some of chunks(params, mostInBatch.params)) await this.client.logBatch(id, { params: some });
     } catch (error) {
-      if ((error as MlflowError).code !== 'INVALID_PARAMETER_VALUE') throw error;
+      if ((error as MlflowError).serverCode !== 'INVALID_PARAMETER_VALUE') throw error;
       this.note('MLflow keeps the parameters that this run was first tracked with: they cannot be changed there.');
     }
     this.#state.described = true;
@@ -206,7 +207,7 @@ export class Tracker {
       try {
         await this.client.uploadArtifact(artifactUri, name, file);
       } catch (error) {
-        if ((error as MlflowError).code !== 'NO_ARTIFACT_PROXY') throw error;
+        if ((error as MlflowError).code !== 'MLFLOW_NO_ARTIFACT_PROXY') throw error;
         this.#state.withoutFiles = (error as Error).message;
         this.#save();
         this.note(`MLflow gets no files: ${this.#state.withoutFiles}.`);

@@ -4,8 +4,9 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
+import { MlflowError } from '../errors.js';
 import { RunFolder } from '../runs/run-folder.js';
-import { MlflowClient, MlflowError, type MlflowSettings } from './mlflow-client.js';
+import { MlflowClient, type MlflowSettings } from './mlflow-client.js';
 import { Tracker } from './tracker.js';
 
 /** What the worker is told at its start. */
@@ -53,7 +54,7 @@ for (;;) {
     }
     await rest(rhythm);
   } catch (error) {
-    const passing = error instanceof MlflowError && error.passing;
+    const passing = error instanceof MlflowError && error.transient;
     if (failures++ === 0)
       say({
         note: `MLflow: ${(error as Error).message}. Training goes on; ${passing ? 'what is missed is sent when it answers' : `'tunebook track ${folder}' sends it when that is mended`}.`,

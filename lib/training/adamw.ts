@@ -9,6 +9,7 @@
  * and spares a pass over every gradient. Started at 0, the averages of f carry Adam's bias correction with them.
  */
 import type { Scalar, Tensor } from '@tensorflow/tfjs';
+import { CheckpointError } from '../errors.js';
 import type { StoredTensor } from '../model/safetensors.js';
 import { fusedAdamW, hasFusedKernels, fusedSquareSum } from '../tensorflow/fused-kernels.js';
 import { applyAdam, castTo, halfSquareSum, multiplyNoNan, select } from '../tensorflow/kernels.js';
@@ -173,13 +174,17 @@ export class AdamW {
   /**
    * Goes on from a state.
    * @param tensors left out where the variables get their values from elsewhere
-   * @throws RangeError when the tensors are those of other parameters
+   * @throws CheckpointError when the tensors are those of other parameters
    */
   restore({ steps, decay }: AdamWState, tensors?: Map<string, StoredTensor>): void {
     const named = tensors ? this.#named() : [];
     for (const [name, { shape }] of named)
       if (tensors!.get(name)?.shape.join() !== shape.join())
-        throw new RangeError(`The optimizer's state is of other parameters: ${name} is not [${shape.join(', ')}].`);
+        throw new CheckpointError(
+          'CHECKPOINT_PARAMETERS_DIFFER',
+          `The optimizer's state is of other parameters: ${name} is not [${shape.join(', ')}].`,
+          { name, shape },
+        );
     for (const [name, variable] of named) {
       const value = tf.tensor(tensors!.get(name)!.data, variable.shape);
       variable.assign(value);

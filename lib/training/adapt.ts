@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Scalar, Tensor, Tensor1D } from '@tensorflow/tfjs';
+import { ArgumentError } from '../errors.js';
 import { maxTokens } from '../model/config.js';
 import { maskedLanguageModel } from '../model/masked-language-model.js';
 import { saveMaskedModel, type MaskedModel } from '../model/masked-model.js';
@@ -128,7 +129,7 @@ export async function evaluateMasked(
  * @param options.signal ends training after the current update
  * @param options.tokenizerFolder where the tokenizer's files are, which belong to a checkpoint
  * @param options.ranks who trains together, see train
- * @throws RangeError for arguments that cannot be, before any work
+ * @throws SettingsError for arguments that cannot be, before any work
  * @throws DivergedError when the loss is not a number; the parameters are those of the step before
  * @throws CheckpointError when a checkpoint cannot be written, or is one of other texts
  */
@@ -154,9 +155,9 @@ export async function adapt(
   const texts = data.train;
   const isStream = texts instanceof ReviewStream;
   const rows = isStream ? texts.rows : texts.ids.length;
-  if (rows === 0) throw new RangeError('There are no texts to read.');
+  if (rows === 0) throw new ArgumentError('ARGUMENT_NO_ROWS', 'There are no texts to read.');
   if (options.checkpoints && !tokenizerFolder)
-    throw new RangeError('Checkpoints need `tokenizerFolder`: each is a whole model.');
+    throw new ArgumentError('ARGUMENT_NO_TOKENIZER', 'Checkpoints need `tokenizerFolder`: each is a whole model.');
   const { seed } = chosen;
   const batching = {
     batchSize: chosen.trainBatchSize,

@@ -3,6 +3,7 @@
  * Fergus, 2013; of words, Li et al., 2016, arXiv:1612.08220). It asks nothing of the model but answers; words that only
  * matter together hide from it.
  */
+import { ArgumentError } from '../errors.js';
 import { predictLogits, type Classifier } from '../model/classifier.js';
 import { labelNames, maxTokens } from '../model/config.js';
 import { prepareWeights } from '../model/model.js';
@@ -24,13 +25,16 @@ export interface Attribution {
 /**
  * @param text of one word at least; is asked for as many times as it has words
  * @returns of a classifier of two classes
- * @throws RangeError for a text without words, or a classifier of more than two classes
+ * @throws ArgumentError for a text without words, or a classifier of more than two classes
  */
 export function wordAttribution(classifier: Classifier, tokenizer: Tokenizer, text: string): Attribution {
   const names = labelNames(classifier.config);
-  if (names.length !== 2) throw new RangeError(`Words pull between two classes; this model has ${names.length}.`);
+  if (names.length !== 2)
+    throw new ArgumentError('ARGUMENT_NOT_BINARY', `Words pull between two classes; this model has ${names.length}.`, {
+      classes: names,
+    });
   const words = text.split(/\s+/).filter(Boolean);
-  if (words.length === 0) throw new RangeError('The text has no words.');
+  if (words.length === 0) throw new ArgumentError('ARGUMENT_NO_TEXT', 'The text has no words.', { text });
   const variants = [words, ...words.map((_, left) => words.filter((_, at) => at !== left))];
   const longest = maxTokens(classifier.config);
   const texts = {

@@ -10,6 +10,7 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
+import { CheckpointError, DiskFullError } from '../errors.js';
 import { fromJson, toJson } from '../not-finite-json.js';
 import { readSafetensors, writeSafetensors, type StoredTensor } from '../model/safetensors.js';
 import type { StreamPosition } from '../text/stream.js';
@@ -50,21 +51,6 @@ export interface TrainerState {
 export interface Checkpoint {
   folder: string;
   state: TrainerState;
-}
-
-/** A checkpoint that could not be written, or cannot be gone on from; the message says what is safe and what to do. */
-export class CheckpointError extends Error {
-  override name = 'CheckpointError';
-}
-
-/** It is of other rows than are to be trained on. */
-export class OtherRowsError extends CheckpointError {
-  override name = 'OtherRowsError';
-}
-
-/** There is no room for it. */
-export class DiskFullError extends CheckpointError {
-  override name = 'DiskFullError';
 }
 
 const stateFile = 'trainer_state.json';
@@ -165,9 +151,15 @@ export class CheckpointFolder {
       newest === undefined ? 'There is no earlier one.' : `${this.of(newest)} is whole: go on from it with --resume.`;
     if (code === 'ENOSPC' || code === 'EDQUOT')
       return new DiskFullError(
+        'CHECKPOINT_DISK_FULL',
         `The disk is full: the checkpoint of step ${step} could not be written to ${this.folder}. ${safe} Make room first, or keep fewer (--save-total-limit).`,
+        { folder: this.folder, step },
       );
-    return new CheckpointError(`The checkpoint of step ${step} could not be written: ${message}. ${safe}`);
+    return new CheckpointError(
+      'CHECKPOINT_NOT_WRITTEN',
+      `The checkpoint of step ${step} could not be written: ${message}. ${safe}`,
+      { folder: this.folder, step, systemCode: code },
+    );
   }
 
   #removePartial(): void {

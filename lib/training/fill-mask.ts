@@ -1,4 +1,5 @@
 /** What a model guesses for a hidden word: what it has read is seen nowhere better. */
+import { ArgumentError } from '../errors.js';
 import { maskedLanguageModel } from '../model/masked-language-model.js';
 import type { MaskedModel } from '../model/masked-model.js';
 import { batchTensors, readWeights } from '../model/model.js';
@@ -17,7 +18,7 @@ export interface Guess {
  * The likeliest tokens for the one that is hidden.
  * @param text holds the tokenizer's hiding token once: `The [MASK] stopped working.`
  * @param count default 5
- * @throws RangeError unless exactly one token is hidden
+ * @throws ArgumentError unless exactly one token is hidden
  */
 export function fillMask(
   model: MaskedModel,
@@ -28,7 +29,12 @@ export function fillMask(
 ): Guess[] {
   const ids = tokenizer.encode(text);
   const hidden = [...ids.keys()].filter((at) => ids[at] === vocabulary.mask);
-  if (hidden.length !== 1) throw new RangeError(`'${text}' hides ${hidden.length} tokens; one is guessed at a time.`);
+  if (hidden.length !== 1)
+    throw new ArgumentError(
+      'ARGUMENT_NOT_ONE_MASK',
+      `'${text}' hides ${hidden.length} tokens; one is guessed at a time.`,
+      { text, masks: hidden.length },
+    );
   const probabilities = tf.tidy(() => {
     const inputs = batchTensors({
       inputIds: ids,

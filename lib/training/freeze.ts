@@ -3,6 +3,7 @@
  * with the lower layers frozen, the way back ends above them.
  */
 
+import { ArgumentError } from '../errors.js';
 import { isEmbedding, layerOf } from '../model/families.js';
 
 /** `none`, `embeddings`, the whole `encoder` (only the head learns), or how many layers from below, embeddings included. */
@@ -10,11 +11,14 @@ export type Freeze = 'none' | 'embeddings' | 'encoder' | number;
 
 /**
  * The names of the parameters that are trained.
- * @throws RangeError for more layers than there are
+ * @throws ArgumentError for more layers than there are
  */
 export function trainedParameters(names: Iterable<string>, layers: number, freeze: Freeze): string[] {
   if (typeof freeze === 'number' && freeze > layers)
-    throw new RangeError(`freeze is ${freeze}, but the model has ${layers} layers.`);
+    throw new ArgumentError('ARGUMENT_TOO_MANY_LAYERS', `freeze is ${freeze}, but the model has ${layers} layers.`, {
+      freeze,
+      layers,
+    });
   const frozenLayers = freeze === 'encoder' ? layers : typeof freeze === 'number' ? freeze : 0;
   const isFrozen = (name: string) => {
     const layer = layerOf(name);

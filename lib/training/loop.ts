@@ -4,13 +4,13 @@
  * the model intact.
  */
 import path from 'node:path';
+import { DivergedError, OtherRowsError } from '../errors.js';
 import type { EncodedBatch } from '../text/batches.js';
 import { describeEngine, parameterValues, restoreParameters, type Model } from '../model/model.js';
 import { readSafetensors, type StoredTensor } from '../model/safetensors.js';
 import { alone, type Ranks } from '../tensorflow/ranks.js';
 import type { StreamPosition } from '../text/stream.js';
-import { CheckpointFolder, optimizerOf, OtherRowsError, type Checkpoint } from './checkpoint.js';
-import { DivergedError } from './diverged-error.js';
+import { CheckpointFolder, optimizerOf, type Checkpoint } from './checkpoint.js';
 import { EarlyStopping } from './early-stopping.js';
 import { chooseJitCompile } from './jit-compile.js';
 import { remember } from './records.js';
@@ -190,7 +190,9 @@ export async function runTraining<Batch extends EncodedBatch, Metrics>(
   const before = resumeFrom?.state;
   if (before && before.data !== options.data)
     throw new OtherRowsError(
+      'CHECKPOINT_DATA_CHANGED',
       `The rows to train on are not those of ${resumeFrom.folder}: the file has changed, or another sample of it was asked for. Start a new run, or bring back what there was.`,
+      { folder: resumeFrom.folder },
     );
   const batchesPerEpoch = Math.ceil(options.rows / chosen.trainBatchSize);
   const stepsPerEpoch = Math.ceil(batchesPerEpoch / chosen.gradientAccumulationSteps);

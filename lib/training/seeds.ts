@@ -1,4 +1,5 @@
 /** What several seeds say together: one run is an anecdote. */
+import { ArgumentError } from '../errors.js';
 import type { Interval } from './metrics.js';
 
 /** Student's t for 95 %, by degrees of freedom from 1; beyond the last the normal's 1.96 is near enough. */
@@ -16,10 +17,10 @@ export interface OverSeeds {
   interval: Interval;
 }
 
-/** @throws RangeError for no values */
+/** @throws ArgumentError for no values */
 export function overSeeds(values: number[]): OverSeeds {
   const count = values.length;
-  if (count === 0) throw new RangeError('There is no value to take the mean of.');
+  if (count === 0) throw new ArgumentError('ARGUMENT_NO_VALUES', 'There is no value to take the mean of.');
   const mean = values.reduce((a, b) => a + b, 0) / count;
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
   const standardDeviation = count > 1 ? Math.sqrt(squares / (count - 1)) : 0;

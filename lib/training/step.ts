@@ -8,6 +8,7 @@
  * number on all ranks.
  */
 import type { Scalar, Tensor, Tensor1D } from '@tensorflow/tfjs';
+import { ArgumentError } from '../errors.js';
 import { readWeights, type Model } from '../model/model.js';
 import { dropoutSource, seedOfPass } from '../model/dropout.js';
 import type { StoredTensor } from '../model/safetensors.js';
@@ -193,11 +194,11 @@ export class TrainingStep<Batch extends EncodedBatch> {
   /**
    * One update from one batch or several, the same on all ranks.
    * @param stop asks all ranks to end with this step
-   * @throws RangeError for several batches where none were announced
+   * @throws ArgumentError for several batches where none were announced
    */
   run(batches: Batch[], learningRate: number, stop = false): StepResult {
     if (batches.length > 1 && this.#sums.size === 0)
-      throw new RangeError('An update from several batches needs `accumulates`.');
+      throw new ArgumentError('ARGUMENT_NO_ACCUMULATION', 'An update from several batches needs `accumulates`.');
     const first = this.#passes;
     this.#passes += batches.length;
     for (;;) {
@@ -218,7 +219,7 @@ export class TrainingStep<Batch extends EncodedBatch> {
   }
 
   #attempt(batches: Batch[], learningRate: number, first: number, stop: boolean): StepResult {
-    if (batches.length === 0) throw new RangeError('An update needs a batch.');
+    if (batches.length === 0) throw new ArgumentError('ARGUMENT_NO_BATCH', 'An update needs a batch.');
     const whole = batches.reduce((sum, batch) => sum + this.#task.weight(batch), 0);
     const parts = batches.map((batch) => this.#partOf(batch));
     const shareOf = (i: number) => parts[i]!.weight / whole;
@@ -258,7 +259,7 @@ export class TrainingStep<Batch extends EncodedBatch> {
   /**
    * Goes on from a state, the same on all ranks.
    * @param tensors the chief's alone are looked at
-   * @throws RangeError when the tensors are those of other parameters
+   * @throws CheckpointError when the tensors are those of other parameters
    */
   restore({ passes, lossScale, optimizer }: StepState, tensors: () => Map<string, StoredTensor>): void {
     this.#passes = passes;

@@ -1,5 +1,6 @@
 /** Fine-tuning a classifier: the training loop on labelled reviews, in memory or streamed. */
 import { createHash } from 'node:crypto';
+import { ArgumentError } from '../errors.js';
 import { saveClassifier, type Classifier } from '../model/classifier.js';
 import { maxTokens } from '../model/config.js';
 import { alone } from '../tensorflow/ranks.js';
@@ -67,7 +68,7 @@ export const longestOf = (rows: EncodedReviews | ReviewStream, maxTokens: number
  * @param options.checkpoints written at each evaluation, every saveSteps updates, and at the end; with `tokenizerFolder`
  * @param options.tokenizerFolder where the tokenizer's files are, which belong to a checkpoint
  * @param options.ranks who trains together: all get the chief's weights and what it goes on from. A stream has them too
- * @throws RangeError for arguments that cannot be, before any work
+ * @throws SettingsError for arguments that cannot be, before any work
  * @throws DivergedError when the loss is not a number; the parameters are those of the step before
  * @throws CheckpointError when a checkpoint cannot be written, or is one of other rows
  */
@@ -89,9 +90,9 @@ export async function train(
   const chosen = completeTrainingArguments(given);
   const isStream = data.train instanceof ReviewStream;
   const rows = data.train instanceof ReviewStream ? data.train.rows : data.train.labels.length;
-  if (rows === 0) throw new RangeError('There are no rows to train on.');
+  if (rows === 0) throw new ArgumentError('ARGUMENT_NO_ROWS', 'There are no rows to train on.');
   if (options.checkpoints && !tokenizerFolder)
-    throw new RangeError('Checkpoints need `tokenizerFolder`: each is a whole model.');
+    throw new ArgumentError('ARGUMENT_NO_TOKENIZER', 'Checkpoints need `tokenizerFolder`: each is a whole model.');
   const trained = trainedParameters(classifier.parameters.keys(), classifier.config.n_layers, chosen.freeze);
   const { ranks = alone } = options;
   const resumeFrom = beginTogether(classifier, ranks, options.resumeFrom);

@@ -1,4 +1,5 @@
 /** Everything a training run can be told, under the names of Hugging Face's TrainingArguments, in camelCase. */
+import { SettingsError } from '../errors.js';
 import type { Freeze } from './freeze.js';
 import type { SchedulerType } from './schedule.js';
 
@@ -84,19 +85,24 @@ const countsOrZero = ['evalSteps', 'saveSteps', 'earlyStoppingPatience'] as cons
 
 /**
  * Fills in what is not given and refuses what cannot be.
- * @throws RangeError naming the argument, its value and what it may be
+ * @throws SettingsError naming the argument, its value and what it may be
  */
 export function completeTrainingArguments(given: Partial<TrainingArguments> = {}): TrainingArguments {
   const unknown = Object.keys(given).find((name) => !(name in defaultTrainingArguments));
   if (unknown)
-    throw new RangeError(
+    throw new SettingsError(
+      'SETTING_UNKNOWN',
       `There is no training argument '${unknown}'. There are: ${Object.keys(defaultTrainingArguments).join(', ')}.`,
+      { name: unknown },
     );
   const complete = { ...defaultTrainingArguments, ...given };
   const check = (names: readonly (keyof TrainingArguments)[], holds: (value: number) => boolean, allowed: string) => {
     for (const name of names)
       if (!holds(complete[name] as number))
-        throw new RangeError(`${name} is ${String(complete[name])}; it must be ${allowed}.`);
+        throw new SettingsError('SETTING_INVALID', `${name} is ${String(complete[name])}; it must be ${allowed}.`, {
+          name,
+          value: complete[name],
+        });
   };
   check(positive, (value) => value > 0 && Number.isFinite(value), 'above 0');
   check(notNegative, (value) => value >= 0 && Number.isFinite(value), '0 or more');
@@ -110,14 +116,20 @@ export function completeTrainingArguments(given: Partial<TrainingArguments> = {}
     '-1 or a whole number of at least 1',
   );
   if (!['linear', 'cosine', 'constant'].includes(complete.lrSchedulerType))
-    throw new RangeError(`lrSchedulerType is '${complete.lrSchedulerType}'; it must be linear, cosine or constant.`);
+    throw new SettingsError(
+      'SETTING_INVALID',
+      `lrSchedulerType is '${complete.lrSchedulerType}'; it must be linear, cosine or constant.`,
+      { name: 'lrSchedulerType', value: complete.lrSchedulerType },
+    );
   const { freeze } = complete;
   if (
     !['none', 'embeddings', 'encoder'].includes(freeze as string) &&
     !(Number.isInteger(freeze) && Number(freeze) >= 1)
   )
-    throw new RangeError(
+    throw new SettingsError(
+      'SETTING_INVALID',
       `freeze is '${freeze}'; it must be none, embeddings, encoder, or how many layers from below (1 or more).`,
+      { name: 'freeze', value: freeze },
     );
   return complete;
 }

@@ -6,15 +6,16 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { env, pipeline } from '@huggingface/transformers';
+import { ModelFormatError } from 'tunebook/errors.js';
 import { exportModel, type ExportReport } from 'tunebook/export/export.js';
 import { quantizeRows, transposed } from 'tunebook/export/quantize.js';
 import { loadClassifier } from 'tunebook/model/classifier.js';
-import { ModelFormatError } from 'tunebook/model/config.js';
 import { reviewTable } from 'tunebook/reviews/table.js';
 import { onnxFiles, openOnnxEngine } from 'tunebook/serving/onnx-engine.js';
 import { encodeReviews } from 'tunebook/text/encode.js';
 import { loadTokenizer } from 'tunebook/text/tokenizer.js';
 import { evaluate } from 'tunebook/training/evaluate.js';
+import { assertFailed, failure } from '../failure.js';
 import { embeddedModel, fixtures } from '../checkout.js';
 import { pythonWith } from '../python-environment.js';
 import { tunebook, writeStarsCsv, writeTinyModel } from '../runs/command.js';
@@ -162,13 +163,11 @@ test('tunebook export: a run is checked on its own test reviews, and what cannot
   const base = await tunebook(['export', 'tiny'], options);
   assert.equal(base.status, 0, 'it has a head, though by chance');
   const none = await tunebook(['export', embeddedModel], options);
-  assert.equal(none.status, 3);
-  assert.match(none.stderr, /is no fine-tuned classifier.*Fine-tune it first: tunebook finetune --model/);
+  assertFailed(none, 3, 'ModelFormatError', 'MODEL_NOT_CLASSIFIER', embeddedModel);
   const missing = await tunebook(['export', 'nothing'], options);
   assert.equal(missing.status, 2);
   await assert.rejects(
     openOnnxEngine(embeddedModel),
-    (error: unknown) =>
-      error instanceof ModelFormatError && /has no onnx\/model\.onnx\. Make it: tunebook export/.test(error.message),
+    failure(ModelFormatError, 'MODEL_NOT_EXPORTED', { folder: embeddedModel, precision: 'float32' }),
   );
 });

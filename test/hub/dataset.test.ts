@@ -4,14 +4,21 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
+import {
+  EntryNotFoundError,
+  HubUnavailableError,
+  OfflineError,
+  RepositoryNotFoundError,
+  ReviewsError,
+} from 'tunebook/errors.js';
 import type { Hub } from 'tunebook/hub/environment.js';
-import { OfflineError } from 'tunebook/hub/errors.js';
 import { chooseSources } from 'tunebook/hub/sources.js';
 import { fetchModel } from 'tunebook/hub/model.js';
 import { sampleReviews } from 'tunebook/reviews/sample.js';
 import { openReviews } from 'tunebook/reviews/source.js';
 import { splitReviews } from 'tunebook/reviews/split.js';
 import { reviewsOf } from 'tunebook/reviews/table.js';
+import { failure } from '../failure.js';
 import { distilbert, polarity, polarityParquet, polarityRows } from './repositories.js';
 import { hubOf, startStandInHub, type StandInHub } from './stand-in.js';
 
@@ -122,20 +129,29 @@ test('splits by the names of files; a validation part that is there is kept', as
 test('the conversion to Parquet where there is none of its own; several configurations must be told apart', async () => {
   await assert.rejects(
     openReviews('someone/several', {}, hub),
-    /several configurations: (en, de|de, en)\. Name one of them \(TUNEBOOK_DATASET_CONFIG\)/,
+    failure(EntryNotFoundError, 'HUB_NO_CONFIGURATION', { name: 'someone/several', configuration: undefined }),
   );
-  await assert.rejects(openReviews('someone/several', { datasetConfig: 'fr' }, hub), /'fr' is none of them/);
+  await assert.rejects(
+    openReviews('someone/several', { datasetConfig: 'fr' }, hub),
+    failure(EntryNotFoundError, 'HUB_NO_CONFIGURATION', { configuration: 'fr' }),
+  );
   assert.equal((await sampleReviews(await openReviews('someone/several', { datasetConfig: 'en' }, hub))).shape[0], 300);
   await assert.rejects(
     openReviews('someone/images', {}, hub),
-    /no Parquet files, nor a conversion to them\. It has: a\.png/,
+    failure(EntryNotFoundError, 'HUB_NO_PARQUET', { name: 'someone/images' }),
   );
-  await assert.rejects(openReviews('polarity', {}, hub), /Did you mean fancyzhx\/amazon_polarity\?/);
+  await assert.rejects(
+    openReviews('polarity', {}, hub),
+    failure(RepositoryNotFoundError, 'HUB_REPOSITORY_NOT_FOUND', {
+      name: 'polarity',
+      suggestions: ['fancyzhx/amazon_polarity'],
+    }),
+  );
   await assert.rejects(
     openReviews('amazon_polarity', { textColumns: ['body'] }, hub),
-    /no column 'body'\. It has: label, title, content/,
+    failure(ReviewsError, 'REVIEWS_NO_COLUMN', { column: 'body', columns: ['label', 'title', 'content'] }),
   );
-  await assert.rejects(openReviews('someone/broken', {}, hub), /not a whole Parquet file/);
+  await assert.rejects(openReviews('someone/broken', {}, hub), failure(ReviewsError, 'REVIEWS_MALFORMED'));
 });
 
 test("rows of a split that is none of the three are nobody's; a folder's name does not outweigh the file's", async () => {
@@ -151,20 +167,29 @@ test('a configuration has the files of its folder and no others; one without Par
     (await openReviews('someone/folders', { datasetConfig }, hub)).splits.train!.map(({ rows }) => rows);
   assert.deepEqual(await rowsOf('en'), [100]);
   assert.deepEqual(await rowsOf('fr'), [150]);
-  await assert.rejects(rowsOf('de'), /no Parquet files, nor a conversion/);
+  await assert.rejects(rowsOf('de'), failure(EntryNotFoundError, 'HUB_NO_PARQUET'));
 });
 
 test('a set of which the cache has a part is not taken for the whole', async () => {
   server.faults.push({ path: /train-00001/, status: 500 });
-  await assert.rejects(openReviews('amazon_polarity', { streaming: true }, hub), /500/);
+  await assert.rejects(
+    openReviews('amazon_polarity', { streaming: true }, hub),
+    failure(HubUnavailableError, 'HUB_UNAVAILABLE', { status: 500 }),
+  );
   const offline = { ...hub, offline: true };
-  await assert.rejects(openReviews('amazon_polarity', { streaming: true }, offline), OfflineError);
+  await assert.rejects(
+    openReviews('amazon_polarity', { streaming: true }, offline),
+    failure(OfflineError, 'HUB_OFFLINE'),
+  );
   assert.equal((await chooseSources({ source: 'auto', model: 'embedded' }, offline)).dataset, 'embedded');
   // As Python leaves it that was asked for one of the files.
   const repository = path.join(hub.cacheFolder, 'datasets--amazon_polarity');
   fs.mkdirSync(path.join(repository, 'refs'), { recursive: true });
   fs.writeFileSync(path.join(repository, 'refs/main'), fs.readdirSync(path.join(repository, 'snapshots'))[0]!);
-  await assert.rejects(openReviews('amazon_polarity', {}, offline), /The cache has a part of amazon_polarity only/);
+  await assert.rejects(
+    openReviews('amazon_polarity', {}, offline),
+    failure(OfflineError, 'HUB_OFFLINE', { name: 'amazon_polarity' }),
+  );
   assert.equal((await chooseSources({ source: 'auto', model: 'embedded' }, offline)).dataset, 'embedded');
 });
 

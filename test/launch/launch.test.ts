@@ -6,6 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
+import { ClusterDefinitionError, SettingsError } from 'tunebook/errors.js';
 import { exitCodeOfRanks, isWorthAnotherStart } from 'tunebook/launch/local.js';
 import { hostsOfMpi, hostsOfNodeList, tasksOfNodes } from 'tunebook/launch/hosts.js';
 import { placeFrom } from 'tunebook/launch/scheduler.js';
@@ -13,6 +14,7 @@ import { RunFolder } from 'tunebook/runs/run-folder.js';
 import { isPublicAddress, refusePublicAddresses } from 'tunebook/tensorflow/addresses.js';
 import { clusterOfEnvironment } from 'tunebook/tensorflow/cluster-definition.js';
 import { readJournal, recordsOf } from 'tunebook/tracking/journal.js';
+import { assertFailed, failure } from '../failure.js';
 import { root } from '../checkout.js';
 import { pythonWith } from '../python-environment.js';
 import { writeStarsCsv, writeTinyModel, tunebook } from '../runs/command.js';
@@ -92,17 +94,23 @@ test('TF_CONFIG says who trains together; what it cannot mean is refused', () =>
     ],
   });
   const task = { type: 'worker', index: 0 };
-  for (const [json, words] of [
-    ['{', /TF_CONFIG is no JSON/],
-    [{ cluster: { worker: 'a:1' } }, /cluster\.worker: .*array/],
-    [{ cluster: { worker, ps: ['p:1'] }, task }, /has 1 of 'ps', and there is no use for one/],
-    [{ cluster: { worker } }, /does not say which task/],
-    [{ cluster: { worker }, task: { type: 'worker', index: 2 } }, /worker 2, which its cluster does not have/],
-    [{ cluster: { worker: ['a:1', 'b'] }, task }, /has 'b' for worker 1, which is no host:port/],
-    [{ cluster: { worker: ['a:1', 'b:0'] }, task }, /has 'b:0' for worker 1/],
-    [{ cluster: { worker: ['a:1', 'a:1'] }, task }, /has a:1 twice, for worker 0 and for worker 1/],
+  for (const [json, value] of [
+    ['{', 'no JSON'],
+    [{ cluster: { worker: 'a:1' } }, 'cluster.worker'],
+    [{ cluster: { worker, ps: ['p:1'] }, task }, "'ps'"],
+    [{ cluster: { worker } }, 'task'],
+    [{ cluster: { worker }, task: { type: 'worker', index: 2 } }, 'worker 2'],
+    [{ cluster: { worker: ['a:1', 'b'] }, task }, "'b' for worker 1"],
+    [{ cluster: { worker: ['a:1', 'b:0'] }, task }, "'b:0' for worker 1"],
+    [{ cluster: { worker: ['a:1', 'a:1'] }, task }, 'a:1 twice'],
   ] as const)
-    assert.throws(() => parse(json), words);
+    assert.throws(
+      () => parse(json),
+      (error: unknown) => {
+        failure(ClusterDefinitionError, 'TF_CONFIG_INVALID')(error);
+        return (error as Error).message.includes(value);
+      },
+    );
 });
 
 test('public addresses are refused, of ranks and of this machine', async () => {
@@ -124,10 +132,13 @@ test('public addresses are refused, of ranks and of this machine', async () => {
   await refusePublicAddresses(cluster('10.0.0.1:1', '[fd00::1]:2'), {});
   await assert.rejects(
     refusePublicAddresses(cluster('10.0.0.1:1', '8.8.8.8:2'), {}),
-    /rank 1 \(worker 1, 8\.8\.8\.8:2\) is public.*--allow-public-cluster/,
+    failure(ClusterDefinitionError, 'CLUSTER_ADDRESS_PUBLIC', { rank: 1, address: '8.8.8.8' }),
   );
   const open = { eth0: [{ family: 'IPv4', address: '9.9.9.9' }] } as unknown as NodeJS.Dict<os.NetworkInterfaceInfo[]>;
-  await assert.rejects(refusePublicAddresses(cluster('10.0.0.1:1', '10.0.0.2:1'), open), /9\.9\.9\.9 \(eth0\)/);
+  await assert.rejects(
+    refusePublicAddresses(cluster('10.0.0.1:1', '10.0.0.2:1'), open),
+    failure(ClusterDefinitionError, 'CLUSTER_ADDRESS_PUBLIC', { address: '9.9.9.9', interface: 'eth0' }),
+  );
 });
 
 test('places as Slurm and MPI tell them', () => {
@@ -135,7 +146,7 @@ test('places as Slurm and MPI tell them', () => {
     ...['login', 'node08x1', 'node08x2', 'node09x1', 'node09x2', 'node10x1', 'node10x2', 'node12x1', 'node12x2'],
   ]);
   assert.deepEqual(tasksOfNodes('2(x3),1'), [2, 2, 2, 1]);
-  assert.throws(() => hostsOfNodeList('node[a-b]'), /'a-b' is no range/);
+  assert.throws(() => hostsOfNodeList('node[a-b]'), failure(SettingsError, 'LAUNCH_HOSTS_INVALID', { value: 'a-b' }));
   assert.deepEqual(hostsOfMpi('a:2, b slots=3 max_slots=4,c'), [
     { name: 'a', slots: 2 },
     { name: 'b', slots: 3 },
@@ -143,7 +154,7 @@ test('places as Slurm and MPI tell them', () => {
   ]);
   fs.writeFileSync(of('hosts'), '# two machines\na slots=2\n\nb slots=2\n');
   assert.deepEqual(hostsOfMpi(of('hosts')).length, 2);
-  assert.throws(() => hostsOfMpi('a b'), /'a b' is no host/);
+  assert.throws(() => hostsOfMpi('a b'), failure(SettingsError, 'LAUNCH_HOSTS_INVALID', { value: 'a b' }));
 
   const slurm = {
     SLURM_PROCID: '2',
@@ -163,16 +174,25 @@ test('places as Slurm and MPI tell them', () => {
   );
   assert.throws(
     () => placeFrom('slurm', {}, { ...slurm, SLURMD_NODENAME: 'n1' }),
-    /should be on n2, and is on n1.*--distribution=block/,
+    failure(SettingsError, 'LAUNCH_WRONG_HOST', { rank: 2, expected: 'n2', actual: 'n1' }),
   );
-  assert.throws(() => placeFrom('slurm', {}, {}), /SLURM_PROCID is not set: this process was not started by srun/);
+  assert.throws(
+    () => placeFrom('slurm', {}, {}),
+    failure(SettingsError, 'SETTING_MISSING', { names: ['SLURM_PROCID'] }),
+  );
 
   const mpi = { OMPI_COMM_WORLD_RANK: '1', OMPI_COMM_WORLD_SIZE: '2', OMPI_COMM_WORLD_LOCAL_SIZE: '1' };
-  assert.throws(() => placeFrom('mpi', {}, mpi), /name all \(--hosts/);
+  assert.throws(() => placeFrom('mpi', {}, mpi), failure(SettingsError, 'SETTING_MISSING', { names: ['--hosts'] }));
   const here = placeFrom('mpi', { hosts: `elsewhere,${os.hostname()}`, port: 5000 }, mpi);
   assert.deepEqual(here.addresses, ['elsewhere:5000', `${os.hostname()}:5000`]);
-  assert.throws(() => placeFrom('mpi', { hosts: 'a,b' }, mpi), /should be on b.*--map-by slot/);
-  assert.throws(() => placeFrom('mpi', { hosts: 'a' }, { ...mpi }), /2 ranks, and places for 1 on 1 hosts/);
+  assert.throws(
+    () => placeFrom('mpi', { hosts: 'a,b' }, mpi),
+    failure(SettingsError, 'LAUNCH_WRONG_HOST', { rank: 1, expected: 'b', actual: os.hostname() }),
+  );
+  assert.throws(
+    () => placeFrom('mpi', { hosts: 'a' }, { ...mpi }),
+    failure(SettingsError, 'LAUNCH_TOO_FEW_SLOTS', { ranks: 2, slots: 1 }),
+  );
 });
 
 test('the exit code of all is that of the rank that went first, and tells whether to start again', () => {
@@ -186,21 +206,17 @@ test('the exit code of all is that of the rank that went first, and tells whethe
 });
 
 test('what does not go together is refused', async () => {
-  for (const [argv, words] of [
-    [['launch', '--workers', '2', 'score'], /'score' does not train on several ranks/],
-    [['launch', 'finetune'], /Say either --workers.*or --from/],
-    [['launch', '--workers', '0', 'finetune'], /--workers is '0'/],
-    [['launch', '--from', 'k8s', 'finetune'], /--from is 'k8s'; it must be slurm or mpi/],
-    [['launch', '--from', 'mpi', 'finetune'], /OMPI_COMM_WORLD_RANK is not set/],
-  ] as const) {
-    const { status, stderr } = await tunebook([...argv]);
-    assert.equal(status, 2, stderr);
-    assert.match(stderr, words);
-  }
+  for (const [argv, code, value] of [
+    [['launch', '--workers', '2', 'score'], 'LAUNCH_COMMAND_INVALID', "'score'"],
+    [['launch', 'finetune'], 'SETTING_MISSING', '--workers'],
+    [['launch', '--workers', '0', 'finetune'], 'SETTING_INVALID', "--workers is '0'"],
+    [['launch', '--from', 'k8s', 'finetune'], 'SETTING_INVALID', "--from is 'k8s'"],
+    [['launch', '--from', 'mpi', 'finetune'], 'SETTING_MISSING', 'OMPI_COMM_WORLD_RANK'],
+  ] as const)
+    assertFailed(await tunebook([...argv]), 2, 'SettingsError', code, value);
   const cluster = config({ cluster: { worker }, task: { type: 'worker', index: 0 } });
   const sweep = await tunebook(['sweep', '--seed', '1,2'], { env: cluster });
-  assert.equal(sweep.status, 2);
-  assert.match(sweep.stderr, /TF_CONFIG is set, and a sweep starts one run after the other/);
+  assertFailed(sweep, 2, 'SettingsError', 'SETTING_CONFLICT', 'TF_CONFIG');
 });
 
 test('launch: a rank that is killed brings all back from the last checkpoint; nobody listens beyond loopback', async () => {

@@ -7,6 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { compareKeyNumbers, describeDifference } from 'tunebook/notebook/review.js';
+import { assertFailed } from '../failure.js';
 import { root } from '../checkout.js';
 import { pythonWith } from '../python-environment.js';
 
@@ -37,11 +38,9 @@ test('a notebook that is as committed is good, its file untouched, and JUnit XML
 
 test('a notebook that does not exist, and an update from a quick run, are refused before any work', () => {
   const missing = tunebook('exlore');
-  assert.equal(missing.status, 2);
-  assert.match(missing.stderr, /no notebook exlore\. Did you mean explore\? There are finetune, explore, adapt/);
+  assertFailed(missing, 2, 'SettingsError', 'NOTEBOOK_NOT_FOUND', 'exlore', 'Did you mean explore?');
   const update = tunebook('explore', '--quick', '--update');
-  assert.equal(update.status, 2);
-  assert.match(update.stderr, /not of --quick/);
+  assertFailed(update, 2, 'SettingsError', 'SETTING_CONFLICT', '--update', '--quick');
 });
 
 test('key numbers are the same within what the notebook states, and what differs is said with both values', () => {

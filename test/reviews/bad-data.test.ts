@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { parquetWriteBuffer } from 'hyparquet-writer';
+import { ReviewsError } from 'tunebook/errors.js';
 import { indexCsv } from 'tunebook/reviews/csv.js';
 import { describeDropped } from 'tunebook/reviews/review.js';
 import { sampleReviews } from 'tunebook/reviews/sample.js';
@@ -13,6 +14,8 @@ import { splitReviews } from 'tunebook/reviews/split.js';
 import { reviewsOf, reviewTable } from 'tunebook/reviews/table.js';
 import { encodeReviews } from 'tunebook/text/encode.js';
 import { loadTokenizer } from 'tunebook/text/tokenizer.js';
+import { nothingDropped } from 'tunebook/reviews/review.js';
+import { failure } from '../failure.js';
 import { embeddedModel } from '../checkout.js';
 import { polarityParquet } from '../hub/repositories.js';
 
@@ -110,7 +113,10 @@ test('CSV: quotes, newlines inside them, a byte order mark, Windows line ends; i
     reviews.map(({ text }) => Number(/\d+/.exec(text)![0])),
     rows.map((_, i) => i),
   );
-  await assert.rejects(read(write('csv', 'text,label\na,1\nb\n')), /not well-formed CSV: .*line 3/);
+  await assert.rejects(
+    read(write('csv', 'text,label\na,1\nb\n')),
+    failure(ReviewsError, 'REVIEWS_MALFORMED', { line: 3 }),
+  );
 });
 
 test('JSON lines in pieces, with a byte order mark, blank lines, and none at the end', async () => {
@@ -140,13 +146,10 @@ test('a truncated Parquet file is refused; so is one with broken pages', async (
   const whole = parquet();
   assert.equal((await read(write('parquet', whole))).reviews.length, 500);
   for (const length of [0, 3, 100, whole.length - 1, whole.length - 300])
-    await assert.rejects(
-      read(write('parquet', whole.subarray(0, length))),
-      /is not a whole Parquet file.*Download it again/,
-    );
+    await assert.rejects(read(write('parquet', whole.subarray(0, length))), failure(ReviewsError, 'REVIEWS_MALFORMED'));
   const broken = Buffer.from(whole);
   broken.fill(255, 4, 200);
-  await assert.rejects(read(write('parquet', broken)), /is not a whole Parquet file/);
+  await assert.rejects(read(write('parquet', broken)), failure(ReviewsError, 'REVIEWS_MALFORMED'));
 });
 
 test('a third label that is a slip is named; a mapping leaves it out; stars become classes', async () => {
@@ -155,7 +158,7 @@ test('a third label that is a slip is named; a mapping leaves it out; stars beco
   const table = await sampleReviews(await openReviews(file));
   assert.throws(
     () => splitReviews(table),
-    /The class 7 has 1 different text among 41 rows, too few to split.*TUNEBOOK_LABEL_MAPPING/,
+    failure(ReviewsError, 'REVIEWS_SMALL_CLASS', { label: '7', texts: 1, rows: 41 }),
   );
   const mapped = await read(file, { labelMapping: '0 -> negative; 1 -> positive' });
   assert.deepEqual([mapped.reviews.length, mapped.source.dropped.unmappedLabel], [40, 1]);
@@ -167,15 +170,18 @@ test('a third label that is a slip is named; a mapping leaves it out; stars beco
     stars.reviews.map(({ text, label }) => `${text} ${label}`),
     ['1 stars 0', '2 stars 0', '4 stars 1', '5 stars 1'],
   );
-  for (const [mapping, message] of [
-    ['1,2', /names no class/],
-    ['1 -> a', /fewer than two/],
-    ['1 -> a; 1 -> b', /names 1 twice/],
+  for (const [mapping, values] of [
+    ['1,2', { part: '1,2' }],
+    ['1 -> a', { classes: ['a'] }],
+    ['1 -> a; 1 -> b', { label: '1' }],
   ] as const)
-    await assert.rejects(read(file, { labelMapping: mapping }), message);
+    await assert.rejects(
+      read(file, { labelMapping: mapping }),
+      failure(ReviewsError, 'LABEL_MAPPING_INVALID', { mapping, ...values }),
+    );
   await assert.rejects(
     read(lines(...Array.from({ length: 150 }, (_, i) => ({ text: 'x', label: `id ${i}` })))),
-    /'label' holds 150 different values.*is it the label column\?/,
+    failure(ReviewsError, 'REVIEWS_TOO_MANY_CLASSES', { column: 'label', classes: 150 }),
   );
 });
 
@@ -207,7 +213,10 @@ test('a CSV that cannot be read, and a folder that is named like one', async () 
   fs.mkdirSync(path.join(spark, 'out.csv'), { recursive: true });
   fs.writeFileSync(path.join(spark, 'out.csv/part-0000.csv'), 'text,label\na,1\nb,0\n');
   assert.equal((await read(spark)).reviews.length, 2);
-  await assert.rejects(indexCsv('x.csv', path.join(spark, 'out.csv')), /x\.csv cannot be read: EISDIR/);
+  await assert.rejects(
+    indexCsv('x.csv', path.join(spark, 'out.csv')),
+    failure(ReviewsError, 'REVIEWS_UNREADABLE', { file: 'x.csv', systemCode: 'EISDIR' }),
+  );
 });
 
 test('one class only, all rows equal, and no rows at all are refused in words', async () => {
@@ -220,15 +229,18 @@ test('one class only, all rows equal, and no rows at all are refused in words', 
           ['bad'],
         ),
       ),
-    /All 9 rows are of one class, bad/,
+    failure(ReviewsError, 'REVIEWS_ONE_CLASS', { rows: 9, label: 'bad' }),
   );
   const equal = lines(...Array.from({ length: 50 }, (_, i) => ({ text: 'The same.', label: i % 2 })));
-  await assert.rejects(async () => splitReviews(await table(equal)), /of one class|too few to split/);
-  await assert.rejects(table(write('csv', 'text,label\n')), /has no rows/);
-  await assert.rejects(table(write('jsonl', '')), /has no rows/);
+  await assert.rejects(
+    async () => splitReviews(await table(equal)),
+    failure(ReviewsError, 'REVIEWS_ONE_CLASS', { rows: 50 }),
+  );
+  await assert.rejects(table(write('csv', 'text,label\n')), failure(ReviewsError, 'REVIEWS_NO_ROWS'));
+  await assert.rejects(table(write('jsonl', '')), failure(ReviewsError, 'REVIEWS_NO_ROWS'));
   await assert.rejects(
     table(lines({ text: ' ', label: 1 }, { text: 'x', label: null })),
-    /No row of .* can be used: 1 without text, 1 without a label/,
+    failure(ReviewsError, 'REVIEWS_NO_ROWS', { dropped: { ...nothingDropped(), emptyText: 1, missingLabel: 1 } }),
   );
 });
 
@@ -236,12 +248,12 @@ test('a column that is not there is answered with those that are; the usual name
   const file = lines({ headline: 'a', body: 'b', verdict: 1 });
   await assert.rejects(
     read(file),
-    /no column 'text' and none of the usual others\. It has: headline, body, verdict.*TUNEBOOK_TEXT_COLUMNS/,
+    failure(ReviewsError, 'REVIEWS_NO_TEXT_COLUMN', { columns: ['headline', 'body', 'verdict'] }),
   );
-  await assert.rejects(read(file, { textColumns: ['body'] }), /no column 'label'.*TUNEBOOK_LABEL_COLUMN/);
+  await assert.rejects(read(file, { textColumns: ['body'] }), failure(ReviewsError, 'REVIEWS_NO_LABEL_COLUMN'));
   await assert.rejects(
     read(file, { textColumns: ['bodi'], labelColumn: 'verdict' }),
-    /no column 'bodi'\. It has: headline, body, verdict/,
+    failure(ReviewsError, 'REVIEWS_NO_COLUMN', { column: 'bodi', columns: ['headline', 'body', 'verdict'] }),
   );
   const { reviews, source } = await read(
     lines({ title: 'a', content: 'b', stars: 5 }, { title: 'c', content: 'd', stars: 1 }),

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
+import { FileError, ReviewsError, SettingsError } from 'tunebook/errors.js';
 import { danfo } from 'tunebook/reviews/danfo.js';
 import { embeddedReviews } from 'tunebook/reviews/embedded.js';
 import { sampleReviews } from 'tunebook/reviews/sample.js';
@@ -17,6 +18,7 @@ import { reviewsOf, reviewTable } from 'tunebook/reviews/table.js';
 import { flagOf } from 'tunebook/commands/settings-flags.js';
 import { readSettings, settingsList } from 'tunebook/settings.js';
 import { bagOfWordsBaseline, logisticRegression, majorityBaseline } from 'tunebook/training/baseline.js';
+import { failure } from '../failure.js';
 import { root } from '../checkout.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-test-'));
@@ -88,24 +90,39 @@ test('JSON lines with named labels; a broken line is named by its number', async
     { text: 'x', label: 1 },
     { text: 'y', label: 0 },
   ]);
-  await assert.rejects(readReviews(write('c.jsonl', `${rows}\n{"title":`), columns), /c\.jsonl, line 3, is not JSON/);
+  await assert.rejects(
+    readReviews(write('c.jsonl', `${rows}\n{"title":`), columns),
+    failure(ReviewsError, 'REVIEWS_MALFORMED', { line: 3 }),
+  );
 });
 
 test('what cannot be read is refused in words', async () => {
   await assert.rejects(
     readReviews(write('d.csv', 'text,stars\na,1\n'), columns),
-    /no column 'title'. It has: text, stars/,
+    failure(ReviewsError, 'REVIEWS_NO_COLUMN', { column: 'title', columns: ['text', 'stars'] }),
   );
-  await assert.rejects(readReviews(write('e.csv', 'title,content,label\n"open,1\n'), columns), /not well-formed CSV/);
-  await assert.rejects(readReviews(write('f.parquet', 'PAR1 but no more'), columns), /not a whole Parquet file/);
-  await assert.rejects(readReviews(write('g.txt', 'x'), columns), /ends in '\.txt'/);
-  await assert.rejects(readReviews(write('i.jsonl', '[1]\n'), columns), /line 1, is not an object/);
-  await assert.rejects(readReviews(write('j.jsonl', ''), columns), /has no rows/);
+  await assert.rejects(
+    readReviews(write('e.csv', 'title,content,label\n"open,1\n'), columns),
+    failure(ReviewsError, 'REVIEWS_MALFORMED'),
+  );
+  await assert.rejects(
+    readReviews(write('f.parquet', 'PAR1 but no more'), columns),
+    failure(ReviewsError, 'REVIEWS_MALFORMED'),
+  );
+  await assert.rejects(
+    readReviews(write('g.txt', 'x'), columns),
+    failure(ReviewsError, 'REVIEWS_FORMAT_UNKNOWN', { extension: '.txt' }),
+  );
+  await assert.rejects(
+    readReviews(write('i.jsonl', '[1]\n'), columns),
+    failure(ReviewsError, 'REVIEWS_MALFORMED', { line: 1 }),
+  );
+  await assert.rejects(readReviews(write('j.jsonl', ''), columns), failure(ReviewsError, 'REVIEWS_NO_ROWS'));
   await assert.rejects(
     readReviews(write('k.csv', 'title,content,label\n,,1\na,b,\n'), columns),
-    /No row of .* can be used: 1 without text, 1 without a label/,
+    failure(ReviewsError, 'REVIEWS_NO_ROWS', { dropped: { ...nothingDropped(), emptyText: 1, missingLabel: 1 } }),
   );
-  await assert.rejects(readReviews('nowhere.csv'), /There is no file nowhere\.csv/);
+  await assert.rejects(readReviews('nowhere.csv'), failure(FileError, 'FILE_NOT_FOUND', { path: 'nowhere.csv' }));
 });
 
 test('a label that pandas wrote with decimals is the whole number, in files and in mappings', async () => {
@@ -130,7 +147,12 @@ test('a mapping that names no label of the column is rejected with the labels of
       labelColumn: 'stars',
       labelMapping: '1 -> negative; 5 -> positive',
     }),
-    /2 with a label that the mapping leaves out\. 'stars' holds '1\.5 out of 5', '5\.0 out of 5'; the label mapping names 1, 5\./,
+    failure(ReviewsError, 'REVIEWS_NO_ROWS', {
+      dropped: { ...nothingDropped(), unmappedLabel: 2 },
+      labelColumn: 'stars',
+      labels: ['1.5 out of 5', '5.0 out of 5'],
+      mapped: ['1', '5'],
+    }),
   );
 });
 
@@ -161,8 +183,11 @@ test('one class only, and too few rows, are refused', () => {
       labels.map((label, i) => ({ text: `text ${i}`, label })),
       ['negative', 'positive'],
     );
-  assert.throws(() => splitReviews(twoRows(1, 1)), /of one class/);
-  assert.throws(() => splitReviews(twoRows(0, 1)), /too few to split/);
+  assert.throws(
+    () => splitReviews(twoRows(1, 1)),
+    failure(ReviewsError, 'REVIEWS_ONE_CLASS', { label: 'positive', rows: 2 }),
+  );
+  assert.throws(() => splitReviews(twoRows(0, 1)), failure(ReviewsError, 'REVIEWS_SMALL_CLASS', { rows: 2, texts: 1 }));
 });
 
 test('a sample has the number asked for and each class in its share', async () => {
@@ -256,14 +281,14 @@ test('settings: defaults, then code, then the environment; nonsense is refused b
   assert.equal(readSettings({}, {}).source, 'auto');
   assert.throws(
     () => readSettings({}, { TUNEBOOK_LABEL_MAPPING: '1 negative' }),
-    /TUNEBOOK_LABEL_MAPPING .* names no class/,
+    failure(SettingsError, 'SETTING_INVALID', { name: 'labelMapping', value: '1 negative', origin: 'environment' }),
   );
   assert.equal(readSettings({ epochs: 2 }, {}).epochs, 2);
   assert.equal(readSettings({ epochs: 2 }, { TUNEBOOK_EPOCHS: '5' }).epochs, 5);
   assert.deepEqual(readSettings({}, { TUNEBOOK_TEXT_COLUMNS: 'title,content' }).textColumns, ['title', 'content']);
   assert.throws(
     () => readSettings({}, { TUNEBOOK_EPOCHS: 'many' }),
-    /TUNEBOOK_EPOCHS is 'many'; it must be a number above 0\./,
+    failure(SettingsError, 'SETTING_INVALID', { name: 'epochs', value: 'many', origin: 'environment' }),
   );
 });
 

@@ -8,6 +8,7 @@ import { loadMaskedModel } from 'tunebook/model/masked-model.js';
 import type { AdaptMetrics, FinetuneMetrics } from 'tunebook/runs/metrics.js';
 import { RunFolder } from 'tunebook/runs/run-folder.js';
 import { readJournal, recordsOf } from 'tunebook/tracking/journal.js';
+import { assertFailed } from '../failure.js';
 import { says, start, tunebook, writeStarsCsv, writeTinyModel } from './command.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-runs-'));
@@ -86,18 +87,16 @@ test('streamed from disk too, and gone on with after SIGKILL to the same weights
   assert.deepEqual([killed!.before, killed!.after], [whole!.before, whole!.after]);
 
   const other = await tunebook(['finetune', '--resume', of('alone')]);
-  assert.equal(other.status, 2);
-  assert.match(other.stderr, /is a run of 'tunebook adapt'\. Resume it with that command\./);
+  assertFailed(other, 2, 'RunError', 'RUN_OF_OTHER_COMMAND', 'tunebook adapt');
 });
 
 test('what cannot be is refused', async () => {
   const few = await tunebook(adapt('few', '--streaming', '--max-train-samples', '5'));
-  assert.equal(few.status, 2);
-  assert.match(few.stderr, /streaming reads all rows, maxTrainSamples a few\. Leave one of them out\./);
+  assertFailed(few, 2, 'SettingsError', 'SETTING_CONFLICT', 'streaming', 'maxTrainSamples');
   const share = await tunebook(adapt('share', '--mlm-probability', '15'));
-  assert.match(share.stderr, /--mlm-probability is '15'; it must be a number above 0 and below 1\./);
+  assertFailed(share, 2, 'SettingsError', 'SETTING_INVALID', "--mlm-probability is '15'");
   const column = await tunebook(adapt('column', '--text-columns', 'words'));
-  assert.deepEqual([column.status, /has no column 'words'\. It has: text/.test(column.stderr)], [3, true]);
+  assertFailed(column, 3, 'ReviewsError', 'REVIEWS_NO_COLUMN', "'words'");
   const unknown = await tunebook(['finetune', '--mlm-probability', '0.2']);
   assert.deepEqual([unknown.status, /unknown option '--mlm-probability'/.test(unknown.stderr)], [2, true]);
 });

@@ -12,6 +12,7 @@ import { RunFolder, type RunSettings } from 'tunebook/runs/run-folder.js';
 import { readJournal, recordsOf } from 'tunebook/tracking/journal.js';
 import { CheckpointFolder } from 'tunebook/training/checkpoint.js';
 import { parse } from 'yaml';
+import { assertFailed } from '../failure.js';
 import { root } from '../checkout.js';
 import { says, start, tunebook, writeStarsCsv, writeTinyModel } from './command.js';
 import { smallDisk } from './small-disk.js';
@@ -86,11 +87,9 @@ test('a CSV with stars and two text columns, by flags alone: all that a run make
   const again = await tunebook(['finetune', '--run-folder', run, '--resume']);
   assert.deepEqual([again.status, again.stdout.includes('nothing is left to do')], [0, true]);
   const taken = await tunebook(['finetune', ...reviews, '--run-folder', run]);
-  assert.equal(taken.status, 2);
-  assert.match(taken.stderr, /holds a run already \(completed\)\. Go on with it by --resume, or name another folder/);
+  assertFailed(taken, 2, 'RunError', 'RUN_EXISTS', run, 'completed');
   const changed = await tunebook(['finetune', '--run-folder', run, '--resume', '--epochs', '3', '--save-steps', '7']);
-  assert.equal(changed.status, 2);
-  assert.match(changed.stderr, /--epochs is 3, and was 2\. Leave them out .* or say --allow-changed-settings/);
+  assertFailed(changed, 2, 'RunError', 'RUN_SETTINGS_CHANGED', '--epochs is 3, and was 2', '--allow-changed-settings');
   assert.doesNotMatch(changed.stderr, /save-steps/, 'changes nothing of the result');
   const told = await tunebook([
     'finetune',
@@ -214,10 +213,10 @@ test('a loss that is no number ends the run with a code of its own and what to t
   writeSafetensors(file, stored);
   const run = of('diverged');
   const { status, stderr } = await tunebook(['finetune', ...reviews, ...short, '--model', broken, '--run-folder', run]);
-  assert.equal(status, 4);
-  assert.match(stderr, /The loss became NaN at step 1 .*Try a learning rate a third as large/);
-  const { state, exitCode, message } = new RunFolder(run).status!;
-  assert.deepEqual([state, exitCode, /The loss became NaN/.test(message!)], ['failed', 4, true]);
+  assertFailed({ status, stderr }, 4, 'DivergedError', 'TRAINING_DIVERGED', 'NaN at step 1');
+  const { state, exitCode, code, message } = new RunFolder(run).status!;
+  assert.deepEqual([state, exitCode, code], ['failed', 4, 'TRAINING_DIVERGED']);
+  assert.ok(message!.includes('NaN'));
 });
 
 test('one run in a folder at a time; who was killed keeps nobody out', async () => {
@@ -226,8 +225,7 @@ test('one run in a folder at a time; who was killed keeps nobody out', async () 
   const first = start([...argv, '--json', '--early-stopping-patience', '0']);
   await says(first.child, '"kind":"step"');
   const second = await tunebook([...argv, '--early-stopping-patience', '0']);
-  assert.equal(second.status, 2, second.stdout);
-  assert.match(second.stderr, /is in use by process \d+ on .*Wait until it has ended, or name another folder/);
+  assertFailed(second, 2, 'RunError', 'RUN_IN_USE', run, `process ${first.child.pid}`);
   assert.equal(new RunFolder(run).state, 'running');
   first.child.kill('SIGKILL');
   await first.ended;
@@ -292,8 +290,7 @@ test('smoke flags: few rows, few steps, and a few batches learnt by heart', asyn
   assert.match(stdout, /Overfitting on purpose: .* the same 16 reviews/);
   assert.ok(recordsOf(journal(heart)).at(-1)!.evalLoss! < 0.1, 'learnt by heart');
   const both = await tunebook(['finetune', '--streaming', '--overfit-batches', '2']);
-  assert.equal(both.status, 2);
-  assert.match(both.stderr, /streaming trains on all rows, overfitBatches on a few\. Leave one of them out/);
+  assertFailed(both, 2, 'SettingsError', 'SETTING_CONFLICT', 'streaming', 'overfitBatches');
 });
 
 test('settings from a file, the environment and flags; where each came from is shown, and what is wrong is refused by its place', async () => {
@@ -316,43 +313,43 @@ test('settings from a file, the environment and flags; where each came from is s
 
   const bad = of('bad.json');
   const refused = async (
-    words: RegExp,
+    name: string,
+    code: string,
+    value: string,
     argv: string[],
     { content, env = {} }: { content?: string; env?: Record<string, string> } = {},
   ) => {
     if (content !== undefined) fs.writeFileSync(bad, content);
-    const { status, stderr } = await tunebook(['finetune', ...argv], { env });
-    assert.equal(status, 2, stderr);
-    assert.match(stderr, words);
+    assertFailed(await tunebook(['finetune', ...argv], { env }), 2, name, code, value);
   };
+  const invalid = (value: string, argv: string[], env?: Record<string, string>) =>
+    refused('SettingsError', 'SETTING_INVALID', value, argv, { ...(env && { env }) });
   const config_ = ['--config', bad];
+  for (const argv of [['--epoch', '3'], ['reviews.csv']]) {
+    const { status, stderr } = await tunebook(['finetune', ...argv]);
+    assert.deepEqual([status, /unknown option '--epoch'|too many arguments/.test(stderr)], [2, true], stderr);
+  }
   await Promise.all([
-    refused(/unknown option '--epoch'\s+\(Did you mean --epochs\?\)/, ['--epoch', '3']),
-    refused(/--learning-rate is 'fast'; it must be a number above 0 and at most 1\./, ['--lr', 'fast']),
-    refused(/--batch-size is '0'; it must be a whole number of at least 1\./, ['--train_batch_size', '0']),
-    refused(/--precision is 'int8'; it must be auto, float32, bfloat16 or float16\./, ['--precision', 'int8']),
-    refused(/--eager is 'maybe'; it must be true or false\./, ['--eager', 'maybe']),
-    refused(/too many arguments|argument/, ['reviews.csv']),
-    refused(/There is no setting TUNEBOOK_LEARNING_RAT\. Did you mean TUNEBOOK_LEARNING_RATE\?/, [], {
+    invalid("--learning-rate is 'fast'", ['--lr', 'fast']),
+    invalid("--batch-size is '0'", ['--train_batch_size', '0']),
+    invalid("--precision is 'int8'", ['--precision', 'int8']),
+    invalid("--eager is 'maybe'", ['--eager', 'maybe']),
+    invalid("TUNEBOOK_WARMUP_RATIO is '1'", [], { TUNEBOOK_WARMUP_RATIO: '1' }),
+    refused('SettingsError', 'SETTING_UNKNOWN', 'Did you mean TUNEBOOK_LEARNING_RATE?', [], {
       env: { TUNEBOOK_LEARNING_RAT: '1' },
     }),
-    refused(/TUNEBOOK_WARMUP_RATIO is '1'; it must be a number of at least 0 and below 1\./, [], {
-      env: { TUNEBOOK_WARMUP_RATIO: '1' },
-    }),
-    refused(/runs\/ holds no unfinished run of 'tunebook finetune' with a checkpoint/, ['--resume']),
-    refused(/There is no run nothing\./, ['--resume', 'nothing']),
-    refused(/is no run: it has no settings\.json/, ['--resume', of('model')]),
-    refused(/The settings file .* cannot be read \(ENOENT\)/, ['--config', of('none.yaml')]),
+    refused('RunError', 'RUN_NOT_FOUND', 'runs/', ['--resume']),
+    refused('RunError', 'RUN_NOT_FOUND', 'nothing', ['--resume', 'nothing']),
+    refused('RunError', 'RUN_NOT_A_RUN', 'settings.json', ['--resume', of('model')]),
+    refused('SettingsError', 'CONFIG_FILE_UNREADABLE', 'ENOENT', ['--config', of('none.yaml')]),
   ]);
-  await refused(/bad\.json has 'learning_rte', which is no setting\. Did you mean learningRate\?/, config_, {
+  await refused('SettingsError', 'SETTING_UNKNOWN', 'Did you mean learningRate?', config_, {
     content: '{"learning_rte": 1}',
   });
-  await refused(/has 'lr' and 'learning_rate', which are the same\. Leave one\./, config_, {
+  await refused('SettingsError', 'SETTING_REPEATED', "'lr' and 'learning_rate'", config_, {
     content: '{"lr": 1, "learning_rate": 1}',
   });
-  await refused(/epochs in .*bad\.json is 'true'; it must be a number above 0\./, config_, {
-    content: '{"epochs": true}',
-  });
-  await refused(/is neither JSON nor YAML/, config_, { content: '{"epochs": ' });
-  await refused(/must hold an object of settings/, config_, { content: '[1]' });
+  await refused('SettingsError', 'SETTING_INVALID', "bad.json is 'true'", config_, { content: '{"epochs": true}' });
+  await refused('SettingsError', 'CONFIG_FILE_INVALID', bad, config_, { content: '{"epochs": ' });
+  await refused('SettingsError', 'CONFIG_FILE_INVALID', bad, config_, { content: '[1]' });
 });

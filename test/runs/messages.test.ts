@@ -6,6 +6,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { RunFolder } from 'tunebook/runs/run-folder.js';
 import { CheckpointFolder } from 'tunebook/training/checkpoint.js';
+import { printedError } from '../failure.js';
 import { says, start, tunebook, writeStarsCsv, writeTinyModel } from './command.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-runs-'));
@@ -68,7 +69,8 @@ test('a folder that another machine works in is watched for a sign of life', asy
   fs.utimesSync(lock, Date.now() / 1000, Date.now() / 1000);
   const { status, stderr } = await ended;
   assert.equal(status, 2);
-  assert.match(stderr, /is in use by process 7 on another-machine\. Wait until it has ended, or name another folder/);
+  assert.deepEqual(printedError(stderr), ['RunError', 'RUN_IN_USE']);
+  assert.match(stderr, /process 7 on another-machine/);
   // Of a minute ago: whoever it was is no more.
   fs.utimesSync(lock, Date.now() / 1000 - 70, Date.now() / 1000 - 70);
   const again = start(finetune(run, '--resume'));
@@ -79,20 +81,14 @@ test('a folder that another machine works in is watched for a sign of life', asy
 
 test('a folder that cannot be one, and a model that is none', async () => {
   const file = await tunebook(finetune('stars.csv/run'));
-  assert.equal(file.status, 2);
-  assert.match(
-    file.stderr,
-    /stars\.csv\/run.* is a file or lies below one, where a folder must be \(ENOTDIR\)\. Correct the path, or name another one\./,
-  );
+  assert.deepEqual([file.status, ...printedError(file.stderr)], [2, 'FileError', 'FILE_UNUSABLE']);
+  assert.match(file.stderr, /stars\.csv\/run.*\(ENOTDIR\)/);
   fs.mkdirSync(of('empty'));
   const model = await tunebook(finetune('empty-model', '--model', of('empty')));
-  assert.deepEqual(
-    [model.status, /empty has n.* config\.json|neither tokenizer\.json/.test(model.stderr)],
-    [3, true],
-    model.stderr,
-  );
+  assert.deepEqual([model.status, ...printedError(model.stderr)], [3, 'ModelFormatError', 'MODEL_NO_TOKENIZER']);
+  assert.ok(model.stderr.includes(of('empty')));
   assert.doesNotMatch(model.stderr, /^ +at /m, 'no stack where the words say it all');
   const frozen = await tunebook(finetune('frozen', '--freeze', '9'));
-  assert.equal(frozen.status, 1);
-  assert.match(frozen.stderr, /freeze is 9, but the model has 2 layers\./);
+  assert.deepEqual([frozen.status, ...printedError(frozen.stderr)], [1, 'ArgumentError', 'ARGUMENT_TOO_MANY_LAYERS']);
+  assert.match(frozen.stderr, /freeze is 9/);
 });

@@ -5,8 +5,10 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { RunError } from 'tunebook/errors.js';
 import { runToResume } from 'tunebook/runs/resume.js';
-import { RunError, RunFolder, type RunSettings } from 'tunebook/runs/run-folder.js';
+import { RunFolder, type RunSettings } from 'tunebook/runs/run-folder.js';
+import { failure, printedError } from '../failure.js';
 import { root } from '../checkout.js';
 import { says, start, tunebook, writeStarsCsv, writeTinyModel } from './command.js';
 
@@ -28,23 +30,24 @@ before(() => {
 });
 
 test('a refused command leaves no folder, and the corrected one works in it', async () => {
-  const refused: [what: string, status: number, words: RegExp, argv: string[]][] = [
-    ['a column', 3, /stars\.csv has no column 'rating'\. It has: stars, title, content/, ['--label-column', 'rating']],
-    ['a file', 2, /There is no file none\.csv\. Check the path/, ['--dataset', 'none.csv']],
-    ['a broken file', 3, /broken\.parquet is not a whole Parquet file/, ['--dataset', 'broken.parquet']],
-    ['a folder without a model', 3, /no-model has neither tokenizer\.json nor vocab\.txt/, ['--model', 'no-model']],
-    ['a model that the hub would have', 3, /the model 'no\/where' is not in the cache/, ['--model', 'no/where']],
-    ['a mapping', 3, /No row .*can be used/, ['--label-mapping', '8 -> negative; 9 -> positive']],
+  const refused: [status: number, name: string, code: string, value: string, argv: string[]][] = [
+    [3, 'ReviewsError', 'REVIEWS_NO_COLUMN', 'rating', ['--label-column', 'rating']],
+    [2, 'FileError', 'FILE_NOT_FOUND', 'none.csv', ['--dataset', 'none.csv']],
+    [3, 'ReviewsError', 'REVIEWS_MALFORMED', 'broken.parquet', ['--dataset', 'broken.parquet']],
+    [3, 'ModelFormatError', 'MODEL_NO_TOKENIZER', 'no-model', ['--model', 'no-model']],
+    [3, 'OfflineError', 'HUB_OFFLINE', 'no/where', ['--model', 'no/where']],
+    [3, 'ReviewsError', 'REVIEWS_NO_ROWS', 'stars.csv', ['--label-mapping', '8 -> negative; 9 -> positive']],
   ];
   await Promise.all(
-    refused.map(async ([what, expected, words, argv], i) => {
+    refused.map(async ([expected, name, code, value, argv], i) => {
       const place = of(`refused-${i}`);
       // Schedulers say --resume each time.
       const more = ['--run-folder', place, ...(i % 2 === 0 ? ['--resume'] : [])];
       const { status, stderr } = await tunebook(finetune(...argv, ...more), options);
-      assert.deepEqual([what, status, words.test(stderr)], [what, expected, true], stderr);
+      assert.deepEqual([status, ...printedError(stderr)], [expected, name, code], stderr);
+      assert.ok(stderr.includes(value), stderr);
       assert.equal(stderr.trim().split('\n').length, 1, `one line, no stack: ${stderr}`);
-      assert.equal(fs.existsSync(place), false, what);
+      assert.equal(fs.existsSync(place), false, code);
     }),
   );
   for (const resume of [[], ['--resume']]) {
@@ -76,8 +79,7 @@ test('without a folder, a refused command leaves none, and --resume takes runs o
   assert.equal(column.status, 3);
   assert.deepEqual(fs.readdirSync(of('runs')), []);
   const resumed = await tunebook(['finetune', '--resume'], options);
-  assert.equal(resumed.status, 2);
-  assert.match(resumed.stderr, /runs\/ holds no unfinished run of 'tunebook finetune' with a checkpoint\./);
+  assert.deepEqual([resumed.status, ...printedError(resumed.stderr)], [2, 'RunError', 'RUN_NOT_FOUND']);
 
   const run = new RunFolder(of('runs', 'a'));
   const argv = ['--max-steps', '300', '--save-steps', '2', '--early-stopping-patience', '0'];
@@ -97,7 +99,10 @@ test('without a folder, a refused command leaves none, and --resume takes runs o
   fs.rmSync(copy('c').of('checkpoints'), { recursive: true });
   assert.equal(runToResume('finetune', true, of('runs')).folder, run.folder);
   assert.equal(runToResume('adapt', true, of('runs')).folder, adapted.folder);
-  assert.throws(() => runToResume('finetune', adapted.folder), RunError);
+  assert.throws(
+    () => runToResume('finetune', adapted.folder),
+    failure(RunError, 'RUN_OF_OTHER_COMMAND', { command: 'adapt' }),
+  );
 
   // A run that cannot be resumed stays as it is.
   const before = fs.readFileSync(run.of('status.json'), 'utf8');

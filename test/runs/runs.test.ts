@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import type { RunSummary } from 'tunebook/runs/compare.js';
+import { assertFailed } from '../failure.js';
 import { tunebook, writeStarsCsv, writeTinyModel } from './command.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-runs-'));
@@ -23,8 +24,7 @@ const finetune = (...more: string[]) =>
 
 test('runs are listed and compared, a report is made anew, and what is not there is said', async () => {
   const none = await tunebook(['runs'], options);
-  assert.equal(none.status, 2);
-  assert.match(none.stderr, /There are no runs in runs\/\. 'tunebook finetune' makes one\./);
+  assertFailed(none, 2, 'RunError', 'RUN_NOT_FOUND', 'runs/');
   for (const more of [
     ['--max-steps', '2', '--lr', '1e-3'],
     ['--max-steps', '3', '--eval-batch-size', '7'],
@@ -68,6 +68,5 @@ test('runs are listed and compared, a report is made anew, and what is not there
     /This run is not finished: failed\. freeze is 9, but the model has 2 layers/,
   );
   const missing = await tunebook(['report', 'nothing'], options);
-  assert.equal(missing.status, 2);
-  assert.match(missing.stderr, /There is no run nothing\. The newest is runs\/.*; 'tunebook runs' lists them all\./);
+  assertFailed(missing, 2, 'RunError', 'RUN_NOT_FOUND', 'nothing', 'The newest is runs/');
 });

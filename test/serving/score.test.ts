@@ -13,6 +13,7 @@ import { sampleReviews } from 'tunebook/reviews/sample.js';
 import { predictSentiment } from 'tunebook/serving/score.js';
 import { openSentimentModel } from 'tunebook/serving/sentiment.js';
 import { loadTokenizer } from 'tunebook/text/tokenizer.js';
+import { assertFailed } from '../failure.js';
 import { root } from '../checkout.js';
 import { tunebook, writeTinyModel } from '../runs/command.js';
 
@@ -132,33 +133,21 @@ test('a file in pieces: each row with all it had and its verdict, in its order; 
     '--text-columns',
     'text',
   ]);
-  assert.equal(again.status, 3);
-  assert.match(again.stderr, /has a column 'predicted_label' already: was it scored before\? Rename it\./);
+  assertFailed(again, 3, 'ReviewsError', 'REVIEWS_COLUMN_EXISTS', "'predicted_label'");
 });
 
 test('what cannot be scored is said, with what to do', async () => {
-  const refused = async (code: number, words: RegExp, ...argv: string[]) => {
-    const { status, stderr } = await tunebook(['score', ...argv], { cwd: folder });
-    assert.equal(status, code, stderr);
-    assert.match(stderr, words);
-  };
-  await refused(2, /Nothing to score: give sentences, or --file reviews\.csv --out scored\.csv\./);
-  await refused(2, /--file and --out go together/, '--file', 'reviews.csv');
-  await refused(2, /Give sentences or --file, not both\./, '--file', 'a.csv', '--out', 'b.csv', 'Great.');
-  await refused(2, /--precision is 'int4'; it must be float32 or int8\./, '--precision', 'int4', 'Great.');
-  await refused(2, /There is no run with a model in runs\/\. Name a run or a model folder \(--model\)/, 'Great.');
-  await refused(2, /There is no file none\.csv/, '--model', 'model', '--file', 'none.csv', '--out', 'b.csv');
-  await refused(
-    2,
-    /--out is 'b\.txt'; it must end in \.csv, \.jsonl or \.ndjson\./,
-    '--model',
-    'model',
-    '--file',
-    'reviews.csv',
-    '--out',
-    'b.txt',
-  );
+  const refused = async (exitCode: number, name: string, code: string, value: string, ...argv: string[]) =>
+    assertFailed(await tunebook(['score', ...argv], { cwd: folder }), exitCode, name, code, value);
+  const file = ['--model', 'model', '--file'];
+  await refused(2, 'SettingsError', 'SETTING_MISSING', '--file');
+  await refused(2, 'SettingsError', 'SETTING_MISSING', '--out', '--file', 'reviews.csv');
+  await refused(2, 'SettingsError', 'SETTING_CONFLICT', '--file', '--file', 'a.csv', '--out', 'b.csv', 'Great.');
+  await refused(2, 'SettingsError', 'SETTING_INVALID', "--precision is 'int4'", '--precision', 'int4', 'Great.');
+  await refused(2, 'RunError', 'RUN_NOT_FOUND', 'runs/', 'Great.');
+  await refused(2, 'FileError', 'FILE_NOT_FOUND', 'none.csv', ...file, 'none.csv', '--out', 'b.csv');
+  await refused(2, 'SettingsError', 'SETTING_INVALID', "--out is 'b.txt'", ...file, 'reviews.csv', '--out', 'b.txt');
   fs.cpSync(of('model'), of('plain'), { recursive: true });
   fs.rmSync(of('plain/onnx'), { recursive: true });
-  await refused(3, /plain has no onnx\/model\.onnx\. Make it: tunebook export plain/, '--model', 'plain', 'Great.');
+  await refused(3, 'ModelFormatError', 'MODEL_NOT_EXPORTED', 'tunebook export plain', '--model', 'plain', 'Great.');
 });

@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
+import { ReviewsError } from 'tunebook/errors.js';
 import { createClassifier } from 'tunebook/model/classifier.js';
 import { parseConfig } from 'tunebook/model/config.js';
 import { openReviews, type ReviewSource } from 'tunebook/reviews/source.js';
@@ -13,6 +14,7 @@ import { loadTokenizer } from 'tunebook/text/tokenizer.js';
 import { remember } from 'tunebook/training/records.js';
 import type { TrainingRecord } from 'tunebook/training/loop.js';
 import { train } from 'tunebook/training/train.js';
+import { failure } from '../failure.js';
 import { embeddedModel } from '../checkout.js';
 import { polarityParquet } from '../hub/repositories.js';
 import { startStandInHub } from '../hub/stand-in.js';
@@ -154,17 +156,20 @@ test('a file that is broken in the middle, and a label that comes late, stop the
     path.join(folder, 'broken.parquet'),
     Buffer.concat([bytes.subarray(0, 20_000), Buffer.alloc(1000, 255), bytes.subarray(21_000)]),
   );
-  await assert.rejects(collect(streamOf(source), 1), /broken\.parquet is not a whole Parquet file/);
+  await assert.rejects(collect(streamOf(source), 1), failure(ReviewsError, 'REVIEWS_MALFORMED'));
   const late = await openReviews(
     write('late.parquet', polarityParquet(rows.map((row, i) => ({ ...row, label: i === 3000 ? 7 : row.label })))),
   );
   await assert.rejects(
     collect(streamOf(late), 1),
-    /late\.parquet has a row labelled '7' in 'label', which is none of negative, positive/,
+    failure(ReviewsError, 'REVIEWS_UNKNOWN_LABEL', { label: '7', column: 'label', labels: ['negative', 'positive'] }),
   );
   const embedded = await openReviews('embedded');
-  assert.throws(() => new ReviewStream(embedded, { tokenizerFolder: embeddedModel }), /no rows to stream/);
-  await assert.rejects(openReviews('embedded', { streaming: true }), /leave TUNEBOOK_STREAMING out/);
+  assert.throws(
+    () => new ReviewStream(embedded, { tokenizerFolder: embeddedModel }),
+    failure(ReviewsError, 'REVIEWS_NOT_STREAMABLE'),
+  );
+  await assert.rejects(openReviews('embedded', { streaming: true }), failure(ReviewsError, 'REVIEWS_NOT_STREAMABLE'));
 });
 
 test('training on a stream learns, counts its epochs by rows, and says how long it waited', async () => {

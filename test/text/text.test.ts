@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { ModelFormatError } from 'tunebook/errors.js';
 import { evaluationBatches, padBatch, trainingBatches, type EncodedReviews } from 'tunebook/text/batches.js';
 import { embeddedReviews } from 'tunebook/reviews/embedded.js';
 import { sampleReviews } from 'tunebook/reviews/sample.js';
 import { reviewsOf } from 'tunebook/reviews/table.js';
 import { seededRandom } from 'tunebook/text/random.js';
 import { loadTokenizer } from 'tunebook/text/tokenizer.js';
+import { failure } from '../failure.js';
 import { embeddedModel, fixtures } from '../checkout.js';
 
 test("tokens are those of transformers' tokenizer", () => {
@@ -52,7 +54,7 @@ test('texts are cut to what the model takes, whatever is asked for', () => {
 });
 
 test('a folder without a tokenizer is refused in words', () => {
-  assert.throws(() => loadTokenizer(fixtures), /neither tokenizer\.json nor vocab\.txt/);
+  assert.throws(() => loadTokenizer(fixtures), failure(ModelFormatError, 'MODEL_NO_TOKENIZER', { folder: fixtures }));
 });
 
 const reviews: EncodedReviews = {

@@ -10,6 +10,7 @@ import type { FinetuneMetrics } from 'tunebook/runs/metrics.js';
 import { RunFolder } from 'tunebook/runs/run-folder.js';
 import { mlflowOfEnvironment } from 'tunebook/tracking/mlflow-client.js';
 import { readJournal, recordsOf } from 'tunebook/tracking/journal.js';
+import { assertFailed } from '../failure.js';
 import { says, start, tunebook, writeStarsCsv, writeTinyModel } from '../runs/command.js';
 import { freePort, startMlflow, type MlflowServer } from './mlflow-server.js';
 
@@ -134,8 +135,7 @@ test('with the server killed halfway training goes on; what it missed arrives wh
   );
   assert.match(stderr, /MLflow does not have all of this run\. When it answers: tunebook track /);
   const down = await tunebook(['track', of('killed')], env);
-  assert.equal(down.status, 1);
-  assert.match(down.stderr, /cannot be reached \(ECONNREFUSED\)/);
+  assertFailed(down, 1, 'MlflowError', 'MLFLOW_UNREACHABLE', 'ECONNREFUSED');
 
   await server.restart();
   const [before] = await runsOf('killed');
@@ -215,8 +215,7 @@ test('a deleted experiment is named, and a run that is under way sends by itself
   const busy = await tunebook(['track', of('busy')], environment());
   child.kill('SIGTERM');
   await ended;
-  assert.equal(busy.status, 2);
-  assert.match(busy.stderr, /busy is under way and sends by itself what is missing\. Wait until it has ended\./);
+  assertFailed(busy, 2, 'RunError', 'RUN_IN_USE', 'busy');
 });
 
 test('a server that never answers, or lets nobody in, does not stop a run', async () => {
@@ -264,14 +263,9 @@ test('what the environment says of MLflow', async () => {
     { trackingUri: 'https://mlflow.example', authorization: 'Bearer t', experimentId: '3', runId: 'r' },
   );
   const files = await tunebook(finetune('files'), { env: { MLFLOW_TRACKING_URI: 'sqlite:///mlflow.db' } });
-  assert.equal(files.status, 2);
-  assert.match(
-    files.stderr,
-    /MLFLOW_TRACKING_URI is 'sqlite:\/\/\/mlflow\.db'; it must be the address .*Start 'mlflow server' .*DISABLE_MLFLOW_INTEGRATION=TRUE/,
-  );
+  assertFailed(files, 2, 'SettingsError', 'SETTING_INVALID', "MLFLOW_TRACKING_URI is 'sqlite:///mlflow.db'");
   const none = await tunebook(['track', of('whole')]);
-  assert.equal(none.status, 2);
-  assert.match(none.stderr, /No tracking server is named: set MLFLOW_TRACKING_URI/);
+  assertFailed(none, 2, 'SettingsError', 'SETTING_MISSING', 'MLFLOW_TRACKING_URI');
   const off = await tunebook(finetune('off', '--max-steps', '1'), environment({ DISABLE_MLFLOW_INTEGRATION: 'TRUE' }));
   assert.deepEqual(
     [off.status, fs.existsSync(of('off/tracking.json')), fs.existsSync(of('off/journal.jsonl'))],

@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
+import { ModelFormatError } from 'tunebook/errors.js';
 import { loadClassifier } from 'tunebook/model/classifier.js';
 import { composedLayers } from 'tunebook/model/composed-layers.js';
 import { fusedLayers } from 'tunebook/model/fused-layers.js';
@@ -16,6 +17,7 @@ import { adapt, evaluateMasked, maskedLanguageModelling } from 'tunebook/trainin
 import { CheckpointFolder } from 'tunebook/training/checkpoint.js';
 import { learningRateFactor } from 'tunebook/training/schedule.js';
 import { lossAndGradients, TrainingStep } from 'tunebook/training/step.js';
+import { failure } from '../failure.js';
 import { embeddedModel, fixtures, gradientsDiffer, type Reference } from '../checkout.js';
 
 type Expected = Pick<Reference, 'inputIds' | 'batch' | 'tokens' | 'labels' | 'loss' | 'gradients'> & {
@@ -162,7 +164,7 @@ test('a tokenizer that hides nothing is refused', () => {
   const added_tokens = tokenizer.added_tokens!.filter(({ content }) => content !== '[MASK]');
   assert.throws(
     () => maskingVocabulary({ tokenizer: { ...tokenizer, added_tokens }, config: {} }, 90),
-    /no token that hides others.*was not made to guess hidden words/,
+    failure(ModelFormatError, 'MODEL_NO_MASK_TOKEN'),
   );
 });
 

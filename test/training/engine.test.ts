@@ -6,6 +6,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import v8 from 'node:v8';
 import vm from 'node:vm';
+import { ArgumentError, SettingsError } from 'tunebook/errors.js';
 import { createClassifier, loadClassifier, predictLogits, type Classifier } from 'tunebook/model/classifier.js';
 import { prepareWeights, type EngineOptions } from 'tunebook/model/model.js';
 import { composedLayers } from 'tunebook/model/composed-layers.js';
@@ -21,6 +22,7 @@ import { LossScale } from 'tunebook/training/loss-scale.js';
 import { TrainingStep, type StepOptions } from 'tunebook/training/step.js';
 import { classification } from 'tunebook/training/task.js';
 import { train } from 'tunebook/training/train.js';
+import { failure } from '../failure.js';
 import { relativeDifference, writeTwoLayers } from '../checkout.js';
 
 const config = parseConfig({
@@ -177,8 +179,11 @@ test('frozen parts stay as they are, all others learn, and too many layers are r
   }
   const model = createClassifier(config);
   const refused = (freeze: unknown) => train(model, { train: task(4) }, { arguments: { freeze: freeze as number } });
-  await assert.rejects(refused(3), /freeze is 3, but the model has 2 layers/);
-  await assert.rejects(refused('layers'), /freeze is 'layers'; it must be none, embeddings, encoder/);
+  await assert.rejects(refused(3), failure(ArgumentError, 'ARGUMENT_TOO_MANY_LAYERS', { freeze: 3, layers: 2 }));
+  await assert.rejects(
+    refused('layers'),
+    failure(SettingsError, 'SETTING_INVALID', { name: 'freeze', value: 'layers' }),
+  );
   model.dispose();
 });
 

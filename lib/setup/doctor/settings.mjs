@@ -9,7 +9,8 @@ export const settings = {
   about: 'TUNEBOOK_ variables of the environment: known ones, with values that may be',
   needs: ['library'],
   async examine() {
-    const { environmentLayer, resolveSettings, SettingsError } = await compiled('settings.js');
+    const { environmentLayer, resolveSettings } = await compiled('settings.js');
+    const { SettingsError } = await compiled('errors.js');
     const set = Object.keys(process.env).filter((name) => name.startsWith('TUNEBOOK_'));
     try {
       resolveSettings([environmentLayer()]);

@@ -1,0 +1,39 @@
+// What tests expect of an error: its class, its code and the offending values. Its message may be reworded.
+import assert from 'node:assert/strict';
+import type { TunebookError } from 'tunebook/errors.js';
+
+/**
+ * For assert.throws and assert.rejects: an error of this class with this code.
+ * @param values those of the error's values that matter, by name
+ */
+export const failure =
+  <Kind extends TunebookError>(
+    kind: abstract new (...given: never[]) => Kind,
+    code: string,
+    values: Record<string, unknown> = {},
+  ) =>
+  (error: unknown): true => {
+    assert.ok(error instanceof kind, error instanceof Error ? error.stack : String(error));
+    assert.equal(error.code, code, error.message);
+    for (const [name, value] of Object.entries(values))
+      assert.deepEqual(error.values[name], value, `${name}: ${error.message}`);
+    return true;
+  };
+
+/** The class and the code of the error that a command printed. */
+export function printedError(stderr: string): [name: string | undefined, code: string | undefined] {
+  const [, name, code] = /^(\w+) \[([A-Z_]+)\]: /m.exec(stderr) ?? [];
+  return [name, code];
+}
+
+/** Asserts that a command ended with this exit code and printed this error, with these values in its message. */
+export function assertFailed(
+  { status, stderr }: { status: number | null; stderr: string },
+  exitCode: number,
+  name: string,
+  code: string,
+  ...values: string[]
+): void {
+  assert.deepEqual([status, ...printedError(stderr)], [exitCode, name, code], stderr);
+  for (const value of values) assert.ok(stderr.includes(value), `${value}: ${stderr}`);
+}
