@@ -10,7 +10,7 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import { CheckpointError, DiskFullError } from '../errors.js';
+import { CheckpointError, DiskFullError, TunebookError } from '../errors.js';
 import { fromJson, toJson } from '../not-finite-json.js';
 import { readSafetensors, writeSafetensors, type StoredTensor } from '../model/safetensors.js';
 import type { StreamPosition } from '../text/stream.js';
@@ -140,7 +140,8 @@ export class CheckpointFolder {
 
   #explained(error: unknown, step: number, aside: string): unknown {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (!code) return error;
+    // Only errors of the system are about writing.
+    if (!code || error instanceof TunebookError) return error;
     try {
       fs.rmSync(aside, { recursive: true, force: true });
     } catch {
