@@ -7,11 +7,11 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { cachedDataVersionTag } from 'node:v8';
 import { Script } from 'node:vm';
 import type { Canvas } from '@napi-rs/canvas';
 import type { Element, HTMLCanvasElement, SVGElement, Window } from 'happy-dom';
+import { inWorkFolder, writeAtomically } from '../work-folder.js';
 import { fontFamily, literally, type Figure } from './figure.js';
 
 interface Plotly {
@@ -23,22 +23,6 @@ interface Plotly {
 const require = createRequire(import.meta.url);
 const fontFolder = path.join(path.dirname(require.resolve('dejavu-fonts-ttf/package.json')), 'ttf');
 
-/** The checkout's own folder for what fontconfig, and this, make once and read again. */
-const kept = (name: string) => path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../../.tunebook', name);
-
-/** Writes a file that others may be reading or writing: they see all of it or nothing. */
-function writeWhole(file: string, content: string | Buffer): void {
-  const aside = `${file}.${process.pid}`;
-  fs.mkdirSync(path.dirname(file), { recursive: true });
-  try {
-    fs.writeFileSync(aside, content);
-    fs.renameSync(aside, file);
-  } catch (error) {
-    fs.rmSync(aside, { force: true });
-    throw error;
-  }
-}
-
 /**
  * Tells fontconfig, which sharp's text goes through, of the shipped font; without one it draws boxes and says nothing. Its file
  * stays: a thread of sharp's may still read it while the process ends.
@@ -47,14 +31,14 @@ function provideFont(): void {
   if (process.env['FONTCONFIG_FILE']) return;
   const write = (folder: string) => {
     const file = path.join(folder, 'fonts.conf');
-    writeWhole(
+    writeAtomically(
       file,
       `<?xml version="1.0"?><fontconfig><dir>${literally(fontFolder)}</dir><cachedir>${literally(folder)}</cachedir></fontconfig>`,
     );
     return file;
   };
   try {
-    process.env['FONTCONFIG_FILE'] = write(kept('fontconfig'));
+    process.env['FONTCONFIG_FILE'] = write(inWorkFolder('fontconfig'));
   } catch {
     // The checkout is read-only.
     process.env['FONTCONFIG_FILE'] = write(fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-fontconfig-')));
@@ -157,7 +141,7 @@ function shifted(element: Element, box: Box | undefined): Box | undefined {
 function evaluatePlotly(window: Window): void {
   const source = fs.readFileSync(require.resolve('plotly.js-dist'), 'utf8');
   const { version } = require('plotly.js-dist/package.json') as { version: string };
-  const file = kept(`compile-cache/plotly-${version}-${cachedDataVersionTag()}`);
+  const file = inWorkFolder(`compile-cache/plotly-${version}-${cachedDataVersionTag()}`);
   const hash = (compiled: Buffer) => createHash('sha256').update(compiled).digest();
   let cachedData: Buffer | undefined;
   try {
@@ -172,7 +156,7 @@ function evaluatePlotly(window: Window): void {
   if (cachedData && !script.cachedDataRejected) return;
   const compiled = script.createCachedData();
   try {
-    writeWhole(file, Buffer.concat([hash(compiled), compiled]));
+    writeAtomically(file, Buffer.concat([hash(compiled), compiled]));
   } catch {
     // The checkout is read-only, or its disk full: the next process compiles again.
   }

@@ -1,6 +1,6 @@
 /** Settings that contradict each other, known before anything is loaded. */
 import { SettingsError } from '../errors.js';
-import { type Settings } from '../settings.js';
+import type { Settings } from '../settings.js';
 
 /** @throws SettingsError naming them */
 export function checkFinetune({ streaming, maxTrainSamples, overfitBatches }: Settings): void {

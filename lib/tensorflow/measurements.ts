@@ -1,8 +1,7 @@
 /** What was measured on this machine, kept in the checkout: measuring again takes time, and might lead to another choice. */
 import fs from 'node:fs';
 import os from 'node:os';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { inWorkFolder, writeAtomically } from '../work-folder.js';
 import { describeDevice } from './device.js';
 
 /** Speed-up that a measured alternative must reach to be preferred. */
@@ -12,7 +11,7 @@ export const leastSpeedup = 1.1;
 export const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1]!;
 
 /** Measured values by a key of everything that they depend on. */
-const file = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../../.tunebook/measurements.json');
+const file = inWorkFolder('measurements.json');
 
 function readAll(): Record<string, unknown> {
   try {
@@ -42,13 +41,10 @@ export function measuredOnce<Value extends object>(
   const kept = readAll()[key] as Value | undefined;
   if (kept && isComplete(kept)) return kept;
   const value = measure();
-  const aside = `${file}.${process.pid}`;
   try {
-    fs.writeFileSync(aside, JSON.stringify({ ...readAll(), [key]: value }, null, 2));
-    fs.renameSync(aside, file);
+    writeAtomically(file, JSON.stringify({ ...readAll(), [key]: value }, null, 2));
   } catch {
     // It cannot be kept, in a checkout that is read-only for example: each process measures again.
-    fs.rmSync(aside, { force: true });
   }
   return value;
 }

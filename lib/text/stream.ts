@@ -14,7 +14,7 @@ import os from 'node:os';
 import { Piscina } from 'piscina';
 import { ReviewsError } from '../errors.js';
 import { groupBy } from '../reviews/group.js';
-import { type Dropped } from '../reviews/review.js';
+import type { Dropped } from '../reviews/review.js';
 import type { RowFile } from '../reviews/row-file.js';
 import type { ReviewSource } from '../reviews/source.js';
 import { alone, type Ranks } from '../tensorflow/ranks.js';
