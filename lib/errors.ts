@@ -96,7 +96,7 @@ export class FileError extends TunebookError<'FILE_NOT_FOUND' | 'FILE_UNUSABLE' 
   override readonly exitCode = this.code === 'FILE_DISK_FULL' ? exitCodes.diskFull : exitCodes.refused;
 }
 
-/** Reviews that cannot be read, or that contain nothing to train on or score. */
+/** Unreadable reviews, or reviews without any row to train on or score. */
 export class ReviewsError extends TunebookError<
   | 'REVIEWS_NOT_INSTALLED'
   | 'REVIEWS_FORMAT_UNKNOWN'

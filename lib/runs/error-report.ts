@@ -7,7 +7,7 @@ import { exitCodes, FileError, TunebookError } from '../errors.js';
 const fileProblems: Record<string, string> = {
   EACCES: 'may not be used by this user',
   EPERM: 'may not be used by this user',
-  EROFS: 'is on a file system that cannot be written to',
+  EROFS: 'is on a read-only file system',
   ENOTDIR: 'is a file or lies below one, where a folder must be',
   EEXIST: 'exists, and is not a folder',
   EISDIR: 'is a folder, not a file',

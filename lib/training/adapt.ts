@@ -129,7 +129,7 @@ export async function evaluateMasked(
  * @param options.signal ends training after the current update
  * @param options.tokenizerFolder where the tokenizer's files are, which belong to a checkpoint
  * @param options.ranks who trains together, see train
- * @throws SettingsError for arguments that cannot be, before any work
+ * @throws SettingsError for invalid training arguments, before training starts
  * @throws DivergedError when the loss is not a number; the parameters are those of the step before
  * @throws CheckpointError when a checkpoint cannot be written, or is one of other texts
  */

@@ -68,7 +68,7 @@ export const longestOf = (rows: EncodedReviews | ReviewStream, maxTokens: number
  * @param options.checkpoints written at each evaluation, every saveSteps updates, and at the end; with `tokenizerFolder`
  * @param options.tokenizerFolder where the tokenizer's files are, which belong to a checkpoint
  * @param options.ranks who trains together: all get the chief's weights and what it goes on from. A stream has them too
- * @throws SettingsError for arguments that cannot be, before any work
+ * @throws SettingsError for invalid training arguments, before training starts
  * @throws DivergedError when the loss is not a number; the parameters are those of the step before
  * @throws CheckpointError when a checkpoint cannot be written, or is one of other rows
  */

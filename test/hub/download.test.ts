@@ -42,12 +42,12 @@ const model = {
 };
 let server: StandInHub;
 /** Where nothing listens. */
-let nobody: string;
+let closedEndpoint: string;
 let hub: Hub;
 
 before(async () => {
   const gone = await startStandInHub([]);
-  nobody = gone.endpoint;
+  closedEndpoint = gone.endpoint;
   await gone.close();
   server = await startStandInHub([
     { type: 'model', id: 'distilbert/distilbert-base-uncased', aliases: ['distilbert-base-uncased'], files: model },
@@ -151,10 +151,10 @@ test('offline, the cache is enough, under the old name or the new; without it th
   await fetchModel('distilbert/distilbert-base-uncased', {}, hub);
   assert.equal((await fetchModel(name, {}, { ...hub, offline: true })).files.length, 4);
   // A hub that is down is as good as none.
-  assert.equal((await fetchModel(name, {}, { ...hub, endpoint: nobody })).files.length, 4);
+  assert.equal((await fetchModel(name, {}, { ...hub, endpoint: closedEndpoint })).files.length, 4);
   await assert.rejects(
-    fetchModel('someone/else', {}, { ...hub, endpoint: nobody }),
-    failure(OfflineError, 'HUB_UNREACHABLE', { endpoint: nobody, systemCode: 'ECONNREFUSED' }),
+    fetchModel('someone/else', {}, { ...hub, endpoint: closedEndpoint }),
+    failure(OfflineError, 'HUB_UNREACHABLE', { endpoint: closedEndpoint, systemCode: 'ECONNREFUSED' }),
   );
 });
 
