@@ -39,7 +39,7 @@ COPY --chown=tunebook:tunebook package.json package-lock.json .npmrc ./
 COPY --chown=tunebook:tunebook data/sources.json data/
 COPY --chown=tunebook:tunebook lib/package.json lib/
 # npm links a command that is there, and no other.
-COPY --chown=tunebook:tunebook lib/commands/tunebook.mjs lib/commands/
+COPY --chown=tunebook:tunebook lib/cli/tunebook.mjs lib/cli/
 COPY --chown=tunebook:tunebook lib/tensorflow/tfjs-node lib/tensorflow/tfjs-node
 COPY --chown=tunebook:tunebook lib/setup lib/setup
 # One layer a step: a change of one lock file leaves the others' layers as they are.

@@ -219,7 +219,7 @@ export class DivergedError extends TunebookError<'TRAINING_DIVERGED'> {
     super(
       'TRAINING_DIVERGED',
       `The loss became ${loss} at step ${step} (learning rate ${learningRate.toExponential(2)}). ` +
-        'Try a learning rate a third as large, more warm-up (warmupRatio), or a smaller maxGradNorm; and look for broken rows.',
+        'Try a learning rate a third as large, more warmup (warmupSteps), or a smaller maxGradNorm; and look for broken rows.',
       { step, loss, learningRate },
     );
   }

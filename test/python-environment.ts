@@ -9,7 +9,7 @@ import { root } from './checkout.js';
 export const environments = {
   linters: 'environment',
   onnxruntime: 'export',
-  launch: 'launch',
+  launch: 'distributed',
   papermill: 'notebook',
   mlflow: 'tracking',
 };

@@ -14,12 +14,18 @@ const dist = path.dirname(fileURLToPath(import.meta.url));
 const quick = process.argv.includes('--quick');
 const wanted = process.argv.slice(2).filter((word) => word !== '--quick');
 const slow =
-  /^(documentation|environment|export|hub|launch|runs|serving|tracking)\/|jupyterlab|notebooks\.test|engine\.test|doctor/;
+  /^(distributed|documentation|environment|export|hub|jobs|runs|serving|tracking)\/|jupyterlab|notebooks\.test|engine\.test|doctor/;
 // Files that take a minute or more, the longest first: begun last, one of them would run alone at the end.
 const long = [
-  ...['setup/doctor', 'runs/finetune', 'tracking/mlflow', 'source', 'hub/start', 'runs/adapt', 'notebook/notebooks'],
-  ...['notebook/jupyterlab', 'launch/lost-ranks', 'training/engine', 'launch/data-parallel', 'launch/launch'],
-  ...['documentation/code-blocks', 'runs/sweep', 'notebook/execute'],
+  ...['setup/doctor', 'jobs/finetune', 'tracking/mlflow', 'source', 'hub/start', 'jobs/adapt', 'notebook/notebooks'],
+  ...[
+    'notebook/jupyterlab',
+    'distributed/lost-ranks',
+    'training/engine',
+    'distributed/data-parallel',
+    'distributed/launch',
+  ],
+  ...['documentation/code-blocks', 'jobs/sweep', 'notebook/execute'],
 ].map((name) => `${name}.test.js`);
 const place = (name: string) => (long.includes(name) ? long.indexOf(name) : long.length);
 const files = fs

@@ -42,16 +42,16 @@ test("types of the notebooks' cells, and the linter, which looks at their promis
   );
   node(path.join(modules, 'typescript/bin/tsc'), '-p', cells);
   // By their names: what git ignores it looks at only where that is asked for.
-  node(
-    path.join(modules, 'oxlint/bin/oxlint'),
-    '--type-aware',
-    '--config',
-    'test/oxlint.jsonc',
-    'lib',
-    'test',
-    ...files,
-  );
+  node(path.join(modules, 'oxlint/bin/oxlint'), '--type-aware', '--config', '.oxlintrc.json', 'lib', 'test', ...files);
 });
+
+test('imports go down only, types too', () =>
+  node(
+    path.join(modules, 'dependency-cruiser/bin/dependency-cruise.mjs'),
+    '--config',
+    '.dependency-cruiser.mjs',
+    'lib',
+  ));
 
 test('the lock file names no registry host', () => {
   assert.doesNotMatch(fs.readFileSync(path.join(root, 'package-lock.json'), 'utf8'), /"resolved": "https?:/);

@@ -8,14 +8,15 @@ import { ExportError, ModelFormatError } from '../errors.js';
 import { loadClassifier } from '../model/classifier.js';
 import { labelNames, maxTokens } from '../model/config.js';
 import { parameterValues } from '../model/model.js';
-import type { ReviewTable } from '../reviews/table.js';
-import { onnxFiles, openOnnxEngine } from '../serving/onnx-engine.js';
-import { encodeReviews } from '../text/encode.js';
-import { loadTokenizer, readTokenizer, writeTokenizer } from '../text/tokenizer.js';
-import { evaluate } from '../training/evaluate.js';
-import { classificationMetrics, verdicts } from '../training/metrics.js';
+import type { Review } from '../reviews/review.js';
+import { onnxFiles, openOnnxEngine } from './onnx-engine.js';
+import { encodeReviews } from '../batching/encode.js';
+import { readTokenizer, writeTokenizer } from '../tokenizer/tokenizer.js';
+import { evaluate } from '../evaluation/evaluate.js';
+import { classificationMetrics, verdicts } from '../evaluation/metrics.js';
 import { classifierGraph, type OnnxPrecision } from './onnx-classifier.js';
 import { opsetVersion } from './onnx-schema.js';
+import { loadTokenizer } from '../model/load-tokenizer.js';
 
 /** onnx/export.json: what was written, and how it was checked. */
 export interface ExportReport {
@@ -50,7 +51,7 @@ const tolerance = 1e-4;
  */
 export async function exportModel(
   folder: string,
-  reviews: ReviewTable,
+  reviews: Review[],
   { version, maxLength }: { version: string; maxLength?: number },
 ): Promise<ExportReport> {
   const model = loadClassifier(folder, { precision: 'float32' });

@@ -1,16 +1,6 @@
 /** Accuracies beside each other, each with its 95 % interval: of models, or of groups of rows. */
-import type { Interval } from '../training/metrics.js';
+import type { NamedAccuracy } from '../evaluation/metrics.js';
 import { axis, colours, layoutOf, literally, type Figure } from './figure.js';
-
-/** One bar of the figure. */
-export interface NamedAccuracy {
-  /** What the accuracy is of, as it stands below its bar. */
-  name: string;
-  /** A share, from 0 to 1. */
-  accuracy: number;
-  /** Drawn as the bar's error bar. */
-  interval: Interval;
-}
 
 /** Bars from 0 to 100 %, each with its number on it and its interval, in the order of the rows. */
 export function accuraciesFigure(title: string, rows: NamedAccuracy[]): Figure {

@@ -1,5 +1,5 @@
 /** How many reviews each class has, in each part of the split. */
-import type { ReviewTable } from '../reviews/table.js';
+import type { Review } from '../reviews/review.js';
 import { axis, layoutOf, literally, type Figure } from './figure.js';
 
 /**
@@ -7,9 +7,10 @@ import { axis, layoutOf, literally, type Figure } from './figure.js';
  * @param parts reviews by the part's name
  * @param labelNames class names in order of their numbers
  */
-export function classBalanceFigure(parts: Record<string, ReviewTable>, labelNames: string[]): Figure {
-  const labels = Object.values(parts).map((table) => table.column('label').values as number[]);
-  const counts = labelNames.map((_, label) => labels.map((part) => part.filter((each) => each === label).length));
+export function classBalanceFigure(parts: Record<string, Review[]>, labelNames: string[]): Figure {
+  const counts = labelNames.map((_, label) =>
+    Object.values(parts).map((reviews) => reviews.filter((review) => review.label === label).length),
+  );
   return {
     data: labelNames.map((name, label) => ({
       type: 'bar',

@@ -1,5 +1,5 @@
 /** What a threshold buys: verdicts below it go to a person, the others are more often right. */
-import type { Coverage } from '../training/thresholds.js';
+import type { Coverage } from '../evaluation/thresholds.js';
 import { axis, colours, layoutOf, type Figure } from './figure.js';
 
 /**

@@ -1,5 +1,5 @@
 /** How training went: the loss of each step and of the validation rows, and their accuracy. */
-import type { TrainingRecord } from '../training/loop.js';
+import type { TrainingRecord } from '../training/training-record.js';
 import { axis, colours, layoutOf, packed, type Figure } from './figure.js';
 
 /** A running mean over about a twentieth of the run: single steps jump too much to be read. */

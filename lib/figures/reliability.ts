@@ -1,5 +1,5 @@
 /** A reliability diagram (DeGroot and Fienberg, 1983): how often verdicts of each probability are right, beside the diagonal on which they would be honest. */
-import type { Calibration } from '../training/calibration.js';
+import type { Calibration } from '../evaluation/calibration.js';
 import { axis, colours, layoutOf, type Figure } from './figure.js';
 
 const marks = [colours.blue, colours.orange, colours.green];

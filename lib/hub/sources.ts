@@ -6,9 +6,7 @@ import { incompleteShard } from './dataset.js';
 import { cachedRepository, parseRepositoryName } from './repository.js';
 import { hubOfEnvironment, type Hub } from './environment.js';
 import { hubAnswers } from './request.js';
-
-/** `hub`, `embedded`, or `auto`: the hub's where it can be had, else the embedded ones. */
-export type SourceSetting = 'auto' | 'hub' | 'embedded';
+import type { Settings } from '../settings/settings.js';
 
 /** The model and the reviews of a run, by names that `fetchModel` and `openReviews` take. */
 export interface Sources {
@@ -49,7 +47,7 @@ function isCached(hub: Hub, type: keyof typeof hubDefaults): boolean {
  * @param hub default: the one that HF_ENDPOINT and its like describe
  */
 export async function chooseSources(
-  { source, model, dataset }: { source: SourceSetting; model?: string | undefined; dataset?: string | undefined },
+  { source, model, dataset }: Pick<Settings, 'source' | 'model' | 'dataset'>,
   hub: Hub = hubOfEnvironment(),
 ): Promise<Sources> {
   const named = [model && `the model ${model}`, dataset && `the reviews ${dataset}`].filter(Boolean);

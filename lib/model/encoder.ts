@@ -5,7 +5,7 @@
  */
 import type { Rank, Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs';
 import { hasFusedKernels } from '../tensorflow/fused-kernels.js';
-import type { Precision } from '../tensorflow/precision.js';
+import type { Precision } from '../tensorflow/kernels.js';
 import { tf } from '../tensorflow/runtime.js';
 import { firstPosition, type EncoderConfig } from './config.js';
 import { families } from './families.js';

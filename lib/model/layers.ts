@@ -18,7 +18,7 @@ import {
   sparseCrossEntropy,
   sumRows,
 } from '../tensorflow/kernels.js';
-import type { Precision } from '../tensorflow/precision.js';
+import type { Precision } from '../tensorflow/kernels.js';
 import { tf } from '../tensorflow/runtime.js';
 import { customGradient, type Save } from './custom-gradient.js';
 import type { DropoutSource } from './dropout.js';

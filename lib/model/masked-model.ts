@@ -1,7 +1,7 @@
 /** A masked-language model as an object, loaded from and saved to a Hugging Face folder. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { readTokenizer, writeTokenizer } from '../text/tokenizer.js';
+import { readTokenizer, writeTokenizer } from '../tokenizer/tokenizer.js';
 import { maskedConfigJson, maxTokens } from './config.js';
 import { families } from './families.js';
 import type { Layers } from './layers.js';

@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs';
 import { ModelFormatError } from '../errors.js';
+import type { Settings } from '../settings/settings.js';
 import { hasFusedKernels } from '../tensorflow/fused-kernels.js';
 import { castTo, statelessNormal } from '../tensorflow/kernels.js';
 import {
@@ -13,7 +14,7 @@ import {
 } from '../tensorflow/precision.js';
 import { backend, tf } from '../tensorflow/runtime.js';
 import { ResourceVariable } from '../tensorflow/variables.js';
-import type { EncodedBatch } from '../text/batches.js';
+import type { EncodedBatch } from './batch.js';
 import { composedLayers } from './composed-layers.js';
 import { maxTokens, parseConfig, type EncoderConfig } from './config.js';
 import { layersFor, type Weights } from './encoder.js';
@@ -32,7 +33,7 @@ export interface EngineOptions {
 }
 
 /** Whether XLA compiles the captured graphs; `auto` is decided by training, see chooseJitCompile. */
-export type JitCompileSetting = 'auto' | boolean;
+export type JitCompileSetting = Settings['jitCompile'];
 
 /** How a model is computed, the precision decided. */
 export interface Engine extends PrecisionChoice {

@@ -2,16 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { colours } from '../figures/figure.js';
 import type { DownloadProgress } from '../hub/download.js';
-import type { Journal } from '../tracking/journal.js';
-import { escapeHtml, tableBundle } from './html.js';
+import type { Journal } from '../runs/journal.js';
+import { escapeHtml, tableBundle } from '../figures/html-table.js';
 import { show } from './kernel.js';
-import { duration, pauseMilliseconds } from './progress.js';
-
-/** Bytes as a person says them. */
-export function size(bytes: number): string {
-  const [value, unit] = bytes < 1e6 ? [bytes / 1e3, 'kB'] : bytes < 1e9 ? [bytes / 1e6, 'MB'] : [bytes / 1e9, 'GB'];
-  return `${value.toFixed(value < 10 ? 1 : 0)} ${unit}`;
-}
+import { duration, size } from '../figures/format.js';
+import { pauseMilliseconds } from './progress.js';
 
 /**
  * One line that says how far a file is.

@@ -4,7 +4,7 @@ import path from 'node:path';
 import readline from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { CellError, InterruptedError, type EndingSignal } from '../errors.js';
-import { onEndingSignal } from '../runs/signals.js';
+import { onEndingSignal } from '../signals.js';
 
 /** The checkout's root. */
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');

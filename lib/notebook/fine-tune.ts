@@ -5,18 +5,19 @@
 import { chooseSources, type Sources } from '../hub/sources.js';
 import { fetchModel } from '../hub/model.js';
 import { loadClassifier, type Classifier } from '../model/classifier.js';
-import type { ReviewSource } from '../reviews/source.js';
+import type { ReviewSource } from '../reviews/review-source.js';
 import type { ReviewSplit } from '../reviews/split.js';
-import { runReviews } from '../runs/reviews.js';
-import { trainingArguments, type Settings } from '../settings.js';
-import type { EncodedReviews } from '../text/batches.js';
-import { encodeReviews } from '../text/encode.js';
-import { loadTokenizer, type Tokenizer } from '../text/tokenizer.js';
+import { runReviews } from '../jobs/reviews.js';
+import type { Settings } from '../settings/settings.js';
+import type { EncodedReviews } from '../batching/batches.js';
+import { encodeReviews } from '../batching/encode.js';
+import type { Tokenizer } from '../tokenizer/tokenizer.js';
 import type { TrainingResult } from '../training/loop.js';
-import type { ClassificationMetrics } from '../training/metrics.js';
+import type { ClassificationMetrics } from '../evaluation/metrics.js';
 import { train } from '../training/train.js';
 import { interruptible } from './interrupt.js';
 import { trainingProgress } from './progress.js';
+import { loadTokenizer } from '../model/load-tokenizer.js';
 
 /** Everything that training needs but a model. */
 export interface PreparedReviews {
@@ -80,7 +81,7 @@ export async function fineTune(
         model,
         { train: rows, validation: prepared.validation },
         {
-          arguments: trainingArguments(settings),
+          arguments: settings,
           onRecord: (record) => progress?.update(record),
           ...(signal && { signal }),
         },

@@ -3,7 +3,7 @@
  * again sees whether it came out as it did for its authors, within what the notebook itself says may differ.
  */
 import { ArgumentError } from '../errors.js';
-import { tableBundle } from './html.js';
+import { tableBundle } from '../figures/html-table.js';
 import { show } from './kernel.js';
 
 /** The type under which the numbers stand in a notebook's outputs. */

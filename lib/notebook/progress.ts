@@ -5,16 +5,10 @@
 import { randomUUID } from 'node:crypto';
 import { accuracyFloor, smoothed, learningCurvesFigure } from '../figures/learning-curves.js';
 import { colours } from '../figures/figure.js';
-import type { TrainingRecord } from '../training/loop.js';
-import { remember } from '../training/records.js';
+import { appendDownsampled, type TrainingRecord } from '../training/training-record.js';
+import { duration } from '../figures/format.js';
 import { showFigure } from './figure.js';
 import { show } from './kernel.js';
-
-/** Seconds as a person says them. */
-export function duration(seconds: number): string {
-  const whole = Math.round(seconds);
-  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
-}
 
 /** One line that says where training is. */
 export const describeRecord = (record: TrainingRecord): string =>
@@ -97,7 +91,7 @@ export function trainingProgress(title?: string): {
   let drawn = -Infinity;
   return {
     update(record) {
-      remember(records, record);
+      appendDownsampled(records, record);
       const now = performance.now();
       if (now - drawn < pauseMilliseconds && record.evalAccuracy === undefined) return;
       show({ 'image/svg+xml': progressSvg(records), 'text/plain': describeRecord(record) }, displayId, drawn > 0);

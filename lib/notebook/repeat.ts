@@ -1,18 +1,18 @@
 /** The same training several times over, with other seeds, other settings, fewer reviews: what comparisons are made of. */
 import { randomUUID } from 'node:crypto';
-import { rowsOf, type ReviewTable } from '../reviews/table.js';
-import type { Settings } from '../settings.js';
-import type { EncodedReviews } from '../text/batches.js';
-import { seededRandom, shuffle } from '../text/random.js';
-import { evaluate } from '../training/evaluate.js';
+import type { Review } from '../reviews/review.js';
+import type { Settings } from '../settings/settings.js';
+import type { EncodedReviews } from '../batching/batches.js';
+import { seededRandom, shuffle } from '../reviews/random.js';
+import { evaluate } from '../evaluation/evaluate.js';
 import { fineTune, type PreparedReviews } from './fine-tune.js';
-import { tableBundle } from './html.js';
+import { tableBundle } from '../figures/html-table.js';
 import { show } from './kernel.js';
-import { duration } from './progress.js';
+import { duration } from '../figures/format.js';
 
-/** A part of the training reviews, as a table and as tokens. */
+/** A part of the training reviews, as texts and as token ids. */
 export interface TrainingSubset {
-  table: ReviewTable;
+  reviews: Review[];
   encoded: EncodedReviews;
 }
 
@@ -25,7 +25,7 @@ export function trainingSubset(prepared: PreparedReviews, rows: number, seed: nu
   const { ids, labels } = prepared.train;
   const chosen = shuffle([...ids.keys()], seededRandom(seed)).slice(0, rows);
   return {
-    table: rowsOf(prepared.split.train, chosen),
+    reviews: chosen.map((row) => prepared.split.train[row]!),
     encoded: { ids: chosen.map((row) => ids[row]!), labels: Int32Array.from(chosen, (row) => labels[row]!) },
   };
 }
@@ -83,7 +83,7 @@ export async function repeatFineTuning(
     const line = `${runs.length} of ${plan.length} trained in ${duration(seconds)}`;
     show(
       {
-        'text/html': `${bundle['text/html'] as string}<p>${line}</p>`,
+        'text/html': `${bundle['text/html']}<p>${line}</p>`,
         'text/plain': `${bundle['text/plain']}\n${line}`,
       },
       displayId,

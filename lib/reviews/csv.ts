@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import { parse, type CsvError, type Info, type Options } from 'csv-parse';
 import { ReviewsError } from '../errors.js';
-import { addRow, type Chunk, type Row, type RowIndex } from './row-file.js';
+import { addRow, ColumnValues, localPath, type Chunk, type Row, type RowFormat, type RowIndex } from './row-file.js';
 
 async function* parsed(path: string, name: string, options: Options, range: { start?: number; end?: number } = {}) {
   const input = fs.createReadStream(path, range);
@@ -27,30 +27,42 @@ async function* parsed(path: string, name: string, options: Options, range: { st
 }
 
 /**
- * Goes through the file once.
- * @throws ReviewsError naming the line that is broken
+ * Parses the whole file once: checks every row and collects the chunks and the values of each column.
+ * @throws ReviewsError with the line of the first error
  */
 export async function indexCsv(name: string, path: string): Promise<RowIndex> {
   let columns: string[] | undefined;
   let rows = 0;
   let from = 0;
   const chunks: Chunk[] = [];
+  const values = new ColumnValues();
   for await (const entry of parsed(path, name, { bom: true, info: true })) {
     const { record, info } = entry as { record: string[]; info: Info };
     if (!columns) columns = record;
     else {
       addRow(chunks, rows, from, info.bytes);
+      columns.forEach((column, i) => values.add(column, record[i]));
       rows++;
     }
     from = info.bytes;
   }
-  return { columns: columns ?? [], rows, chunks };
+  return { columns: columns ?? [], rows, chunks, values: values.values };
 }
 
-/** The rows of a chunk, by the head line's names. */
-export async function readCsv(name: string, path: string, { from, bytes }: Chunk, columns: string[]): Promise<Row[]> {
+/** Parses the rows of a chunk. */
+async function readCsv(name: string, path: string, { from, bytes }: Chunk, columns: string[]): Promise<Row[]> {
   const rows: Row[] = [];
   for await (const row of parsed(path, name, { columns }, { start: from, end: from + bytes - 1 }))
     rows.push(row as Row);
   return rows;
 }
+
+export const csv: RowFormat = {
+  extensions: ['.csv'],
+  async open(name, place) {
+    const path = localPath(place);
+    const index = await indexCsv(name, path);
+    return { ...index, classNames: {}, read: (chunk) => readCsv(name, path, chunk, index.columns) };
+  },
+  reader: (name, place, columns) => Promise.resolve((chunk) => readCsv(name, localPath(place), chunk, columns)),
+};

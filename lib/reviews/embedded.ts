@@ -5,7 +5,7 @@ import { embeddedReviewsFile } from '../hub/embedded.js';
 import { nothingDropped } from './review.js';
 import { namedClasses } from './labels.js';
 import { chunksOf, type Chunk, type Row } from './row-file.js';
-import type { ReviewSource } from './source.js';
+import type { ReviewSource } from './review-source.js';
 
 /**
  * @param threshold sentences whose mean rating is nearer to 0 are left out as neutral, default 0.5

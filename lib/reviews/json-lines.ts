@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import { open } from 'node:fs/promises';
 import { ReviewsError } from '../errors.js';
-import { addRow, type Chunk, type Row, type RowIndex } from './row-file.js';
+import { addRow, ColumnValues, localPath, type Chunk, type Row, type RowFormat, type RowIndex } from './row-file.js';
 
 /** Lines with the byte behind each; a line may be longer than what is read at once. */
 async function* linesOf(path: string): AsyncGenerator<{ text: string; end: number }> {
@@ -23,10 +23,11 @@ async function* linesOf(path: string): AsyncGenerator<{ text: string; end: numbe
 }
 
 /**
- * Goes through the file once.
- * @throws ReviewsError naming the line that is broken
+ * Parses the whole file once: checks every line and collects the chunks and the values of each column.
+ * @throws ReviewsError with the line of the first error
  */
-export async function indexJsonLines(name: string, path: string): Promise<RowIndex> {
+async function indexJsonLines(name: string, path: string): Promise<RowIndex> {
+  const values = new ColumnValues();
   const columns = new Set<string>();
   const chunks: Chunk[] = [];
   let rows = 0;
@@ -51,17 +52,20 @@ export async function indexJsonLines(name: string, path: string): Promise<RowInd
           `${name}, line ${number}, is not an object with columns, like {"text": …, "label": …}.`,
           { file: name, line: number },
         );
-      for (const column of Object.keys(row)) columns.add(column);
+      for (const [column, value] of Object.entries(row)) {
+        columns.add(column);
+        values.add(column, value);
+      }
       addRow(chunks, rows, from, end);
       rows++;
     }
     from = end;
   }
-  return { columns: [...columns], rows, chunks };
+  return { columns: [...columns], rows, chunks, values: values.values };
 }
 
-/** The rows of a chunk. */
-export async function readJsonLines(path: string, { from, bytes: size }: Chunk): Promise<Row[]> {
+/** Parses the rows of a chunk. */
+async function readJsonLines(path: string, { from, bytes: size }: Chunk): Promise<Row[]> {
   const bytes = Buffer.alloc(size);
   const handle = await open(path);
   try {
@@ -75,3 +79,12 @@ export async function readJsonLines(path: string, { from, bytes: size }: Chunk):
     .filter((line) => line.trim() !== '')
     .map((line) => JSON.parse(line.replace(/^\ufeff/, '')) as Row);
 }
+
+export const jsonLines: RowFormat = {
+  extensions: ['.jsonl', '.ndjson'],
+  async open(name, place) {
+    const path = localPath(place);
+    return { ...(await indexJsonLines(name, path)), classNames: {}, read: (chunk) => readJsonLines(path, chunk) };
+  },
+  reader: (_, place) => Promise.resolve((chunk) => readJsonLines(localPath(place), chunk)),
+};

@@ -1,5 +1,6 @@
 /** From what stands in a label column to class numbers: whole numbers, stars, booleans and names, by a mapping or as they come. */
 import { ReviewsError } from '../errors.js';
+import { labelText, type LabelMapping } from '../settings/label-mapping.js';
 
 /** What the values of a label column mean. */
 export interface Classes {
@@ -16,41 +17,14 @@ export interface Classes {
 /** Of texts that nobody has judged. */
 export const noClasses: Classes = { names: ['text'], numberOf: {}, partial: false };
 
-/**
- * A label as text; empty for what cannot be one: nothing, lists. Whole numbers lose their decimals, since pandas writes the label
- * 5 as 5.0 as soon as one row of the column has none.
- */
-export function labelText(value: unknown): string {
-  if (!['string', 'number', 'boolean', 'bigint'].includes(typeof value)) return '';
-  const text = String(value).trim();
-  return text === 'NaN' ? '' : text.replace(/^([+-]?\d+)\.0+$/, '$1');
-}
-
-/**
- * Reads a mapping: `1,2 -> negative; 4,5 -> positive`. Classes are numbered in the order in which they are named; what no
- * part names is left out.
- * @throws ReviewsError when it cannot be read, names a value twice, or has fewer than two classes
- */
-export function parseLabelMapping(text: string): Classes {
-  const wrong = (what: string, values: Record<string, unknown>) =>
-    new ReviewsError(
-      'LABEL_MAPPING_INVALID',
-      `The label mapping '${text}' ${what}. It is written like this: 1,2 -> negative; 4,5 -> positive`,
-      { mapping: text, ...values },
-    );
-  const classes: Classes = { names: [], numberOf: {}, partial: true };
-  for (const part of text.split(';').filter((part) => part.trim() !== '')) {
-    const [, values, name] = /^\s*(.+?)\s*->\s*(.+?)\s*$/.exec(part) ?? [];
-    if (!values || !name) throw wrong(`has a part that names no class: '${part.trim()}'`, { part: part.trim() });
-    if (!classes.names.includes(name)) classes.names.push(name);
-    for (const value of values.split(',').map(labelText)) {
-      if (value in classes.numberOf) throw wrong(`names ${value} twice`, { label: value });
-      classes.numberOf[value] = classes.names.indexOf(name);
-    }
-  }
-  if (classes.names.length < 2) throw wrong('has fewer than two classes', { classes: classes.names });
-  return classes;
-}
+/** Classes of a label mapping; rows with other labels are left out. */
+export const mappedClasses = (mapping: LabelMapping): Classes => ({
+  names: Object.keys(mapping),
+  numberOf: Object.fromEntries(
+    Object.values(mapping).flatMap((labels, number) => labels.map((label) => [label, number])),
+  ),
+  partial: true,
+});
 
 /** Classes that a data set names: its column holds their numbers, or their names. */
 export function namedClasses(names: string[]): Classes {

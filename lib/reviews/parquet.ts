@@ -9,7 +9,7 @@ import {
 } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { HubError, ReviewsError } from '../errors.js';
-import { chunksOf, type Row, type RowFile } from './row-file.js';
+import { chunksOf, type FilePlace, type OpenRemote, type Row, type RowFile, type RowFormat } from './row-file.js';
 
 async function localFile(path: string): Promise<AsyncBuffer> {
   const { size } = await stat(path);
@@ -72,12 +72,9 @@ const broken = (name: string, error: unknown) =>
         { file: name },
       );
 
-/**
- * @param source a path of this machine, or a file that is read by ranges
- * @throws ReviewsError when it is no Parquet or cut off
- */
-export async function openParquet(name: string, source: string | AsyncBuffer): Promise<Omit<RowFile, 'name'>> {
-  const file = typeof source === 'string' ? await localFile(source) : source;
+/** @throws ReviewsError if the file is not Parquet or is truncated */
+async function openParquet(name: string, place: FilePlace, openRemote: OpenRemote): Promise<Omit<RowFile, 'name'>> {
+  const file = 'path' in place ? await localFile(place.path) : openRemote(place.url, place.size);
   let metadata: FileMetaData;
   try {
     metadata = await parquetMetadataAsync(file);
@@ -119,3 +116,9 @@ export async function openParquet(name: string, source: string | AsyncBuffer): P
     },
   };
 }
+
+export const parquet: RowFormat = {
+  extensions: ['.parquet'],
+  open: openParquet,
+  reader: async (name, place, _, openRemote) => (await openParquet(name, place, openRemote)).read,
+};

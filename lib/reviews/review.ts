@@ -1,12 +1,16 @@
 /** What a review is here, wherever it came from, and how a row becomes one. */
 import { ReviewsError } from '../errors.js';
-import { labelText, type Classes } from './labels.js';
+import type { SplitName } from '../hub/dataset.js';
+import type { Classes } from './labels.js';
+import { labelText } from '../settings/label-mapping.js';
 
 /** A text and its class. */
 export interface Review {
   text: string;
   /** Class number: an index into the label names. */
   label: number;
+  /** The split of its data set that it was sampled from. */
+  split?: SplitName;
 }
 
 /** Rows left out, by reason; all are counted, none is silently lost. */

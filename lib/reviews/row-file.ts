@@ -1,68 +1,95 @@
 /**
- * A file of rows that can be read in pieces, each for itself and in any order: what sampling and streaming need. Parquet
- * has row groups; CSV and JSON lines are gone through once, which checks every line, and remembered by where runs of rows
- * begin.
+ * A file of rows that can be read in chunks, each independently and in any order: what sampling and streaming need.
+ * Each format is one file that exports a `RowFormat`; row-formats.ts lists them.
  */
 import type { AsyncBuffer } from 'hyparquet';
-import { indexCsv, readCsv } from './csv.js';
-import { indexJsonLines, readJsonLines } from './json-lines.js';
-import { openParquet } from './parquet.js';
+import { labelText } from '../settings/label-mapping.js';
 
-/** A row as a file holds it, by the columns' names. */
+/** A row of a file: values by column name. */
 export type Row = Record<string, unknown>;
 
-/** A run of rows. */
+/** Consecutive rows of a file. */
 export interface Chunk {
-  /** The first row's number in the file. */
+  /** Number of the first row in the file. */
   start: number;
   rows: number;
-  /** Where its bytes begin; of no meaning in Parquet, whose columns stand apart. */
+  /** Offset of the first byte; not used for Parquet, which stores columns separately. */
   from: number;
-  /** Bytes to read for it; of Parquet about. */
+  /** Bytes to read; approximate for Parquet. */
   bytes: number;
-  /** Chunks of one number are read from the same bytes: a Parquet row group that was too large for one. */
+  /** Chunks with the same number share their bytes: a large Parquet row group is several chunks. */
   group: number;
 }
 
-/** What a file holds. */
+/** What a file contains. */
 export interface RowIndex {
   columns: string[];
   rows: number;
-  /** All rows, in their order; none is too large to be read at once. */
+  /** All rows in order; each chunk is small enough to be read at once. */
   chunks: Chunk[];
+  /** Different values of each column, as labels, if the format knows them without reading the rows again; see ColumnValues. */
+  values?: Record<string, string[]>;
 }
 
 /**
  * Reads the rows of a chunk.
- * @param columns those to read; of others nothing is known
- * @throws ReviewsError when the file is broken there
+ * @param columns to read; others may be missing in the result
+ * @throws ReviewsError if the file is malformed there
  */
 export type ReadRows = (chunk: Chunk, columns: string[]) => Promise<Row[]>;
 
-/** A file of rows, opened: any run of them can be read. */
+/** An open file of rows. */
 export interface RowFile extends RowIndex {
-  /** For the reader. */
+  /** For messages. */
   name: string;
-  /** Class names by column, where the file knows them. */
+  /** Class names by column, if the file contains them. */
   classNames: Record<string, string[]>;
   read: ReadRows;
 }
 
-/** Enough to open a file again, in a worker too. */
-export type RowLocation = { name: string } & (
-  | { format: 'csv' | 'jsonl'; place: { path: string } }
-  | { format: 'parquet'; place: { path: string } | { url: string; size: number } }
-);
+/** Where a file is: a path, or an address on the hub. */
+export type FilePlace = { path: string } | { url: string; size: number };
 
-/** More would be too much at once: 10,000 reviews are 4 MB, … */
-const mostRowsInChunk = 10_000;
+/** What is needed to open a file again, also in a worker. */
+export interface RowLocation {
+  name: string;
+  /** Name of a format in row-formats.ts. */
+  format: string;
+  place: FilePlace;
+}
 
-/** … but texts may be of any length. */
-const mostBytesInChunk = 16e6;
+/** Opens an address on the hub for reading by ranges. */
+export type OpenRemote = (url: string, size: number) => AsyncBuffer;
 
-/** Cuts a run of rows into chunks of a bearable size. */
+/** A file format for reviews. */
+export interface RowFormat {
+  /** In lower case, with the dot. */
+  extensions: string[];
+  /**
+   * Opens a file and finds its columns, chunks and number of rows.
+   * @param name for messages
+   * @throws ReviewsError if the file is malformed, HubError
+   */
+  open(name: string, place: FilePlace, openRemote: OpenRemote): Promise<Omit<RowFile, 'name'>>;
+  /** Reads rows of a file whose index is known: nothing is parsed but the chunks. */
+  reader(name: string, place: FilePlace, columns: string[], openRemote: OpenRemote): Promise<ReadRows>;
+}
+
+/** The path of a file that cannot be on the hub, such as CSV. */
+export function localPath(place: FilePlace): string {
+  if ('path' in place) return place.path;
+  throw new TypeError(`${place.url} is on the hub, which serves data sets as Parquet only`);
+}
+
+/** Rows in a chunk at most: 10,000 reviews take 4 MB. */
+const maxRowsInChunk = 10_000;
+
+/** Bytes in a chunk at most, since texts can have any length. */
+const maxBytesInChunk = 16e6;
+
+/** Divides consecutive rows into chunks of limited size. */
 export function chunksOf(start: number, rows: number, bytes: number, group = 0): Chunk[] {
-  const parts = Math.min(rows, Math.max(Math.ceil(rows / mostRowsInChunk), Math.ceil(bytes / mostBytesInChunk)));
+  const parts = Math.min(rows, Math.max(Math.ceil(rows / maxRowsInChunk), Math.ceil(bytes / maxBytesInChunk)));
   const size = Math.ceil(rows / parts);
   return Array.from({ length: parts }, (_, i) => {
     const count = Math.min(size, rows - i * size);
@@ -70,35 +97,53 @@ export function chunksOf(start: number, rows: number, bytes: number, group = 0):
   }).filter((chunk) => chunk.rows > 0);
 }
 
-/** Rows in a chunk of a file of lines: about half a megabyte of reviews. */
+/** Rows in a chunk of a text file: about half a megabyte of reviews. */
 const linesInChunk = 1000;
 
-/** Notes the place of row number `row`, in the last chunk or in a new one. */
+/** Appends row number `row`, found at bytes `from` to `to`, to the last chunk or to a new one. */
 export function addRow(chunks: Chunk[], row: number, from: number, to: number): void {
   const last = chunks.at(-1);
-  if (last && last.rows < linesInChunk && last.bytes < mostBytesInChunk) {
+  if (last && last.rows < linesInChunk && last.bytes < maxBytesInChunk) {
     last.rows++;
     last.bytes = to - last.from;
   } else chunks.push({ start: row, rows: 1, from, bytes: to - from, group: chunks.length });
 }
 
-/** Opens a place on the hub. */
-export type OpenRemote = (url: string, size: number) => AsyncBuffer;
+/** Different values of a column that are collected at most: a column with more is no label column. */
+const maxValues = 1000;
 
-/** A run of rows, and the file that it is of. */
+/** Collects the different values of each column while a file is indexed, so that its labels are known without a second pass. */
+export class ColumnValues {
+  readonly #values = new Map<string, Set<string>>();
+
+  add(column: string, value: unknown): void {
+    let values = this.#values.get(column);
+    if (!values) this.#values.set(column, (values = new Set()));
+    if (values.size > maxValues) return;
+    const label = labelText(value);
+    if (label !== '') values.add(label);
+  }
+
+  /** By column; of a column with more than 1,000 values the first 1,001. */
+  get values(): Record<string, string[]> {
+    return Object.fromEntries([...this.#values].map(([column, values]) => [column, [...values]]));
+  }
+}
+
+/** A chunk and its file. */
 export interface FileChunk {
   file: RowFile;
   chunk: Chunk;
 }
 
-/** All runs of rows of several files, in their order. */
+/** All chunks of several files, in order. */
 export const chunksOfFiles = (files: RowFile[]): FileChunk[] =>
   files.flatMap((file) => file.chunks.map((chunk) => ({ file, chunk })));
 
-/** Chunks read at once: each costs a round trip where the file is on the hub. */
+/** Chunks read at once: each takes a round trip if the file is on the hub. */
 const chunksAtOnce = 8;
 
-/** Reads chunks of several files, in their order. */
+/** Reads chunks of several files, in order. */
 export async function* readChunks(
   chunks: FileChunk[],
   columns: string[],
@@ -107,21 +152,4 @@ export async function* readChunks(
     const some = chunks.slice(i, i + chunksAtOnce);
     yield* await Promise.all(some.map(async ({ file, chunk }) => ({ file, rows: await file.read(chunk, columns) })));
   }
-}
-
-/** Rows of a file whose index is known already. */
-export async function rowReader(location: RowLocation, columns: string[], open: OpenRemote): Promise<ReadRows> {
-  const { name, format, place } = location;
-  if (format === 'csv') return (chunk) => readCsv(name, place.path, chunk, columns);
-  if (format === 'jsonl') return (chunk) => readJsonLines(place.path, chunk);
-  return (await openParquet(name, 'path' in place ? place.path : open(place.url, place.size))).read;
-}
-
-/** @throws ReviewsError when the file is broken; HubError */
-export async function openRowFile(location: RowLocation, open: OpenRemote): Promise<RowFile> {
-  const { name, format, place } = location;
-  if (format === 'parquet')
-    return { name, ...(await openParquet(name, 'path' in place ? place.path : open(place.url, place.size))) };
-  const index = await (format === 'csv' ? indexCsv(name, place.path) : indexJsonLines(name, place.path));
-  return { name, ...index, classNames: {}, read: await rowReader(location, index.columns, open) };
 }

@@ -1,16 +1,16 @@
 /**
- * Some of the reviews, by chance and by seed, as a danfo DataFrame. Of large sets only some runs of rows are read, chosen
+ * A random sample of reviews, determined by a seed. Of large sets only some runs of rows are read, chosen
  * by chance: at least four times as many rows as are wanted, from at least sixteen places as long as they are small, since
  * neighbours in a file may be alike.
  */
 import { ReviewsError } from '../errors.js';
 import type { SplitName } from '../hub/dataset.js';
-import { seededRandom, shuffle } from '../text/random.js';
+import { seededRandom, shuffle } from './random.js';
 import { columnsOf, describeDropped, reviewsOfRows, type Review } from './review.js';
 import { groupBy } from './group.js';
 import { chunksOfFiles, readChunks, type FileChunk, type RowFile } from './row-file.js';
-import { labelsOf, type ReviewSource } from './source.js';
-import { reviewTable, type ReviewTable } from './table.js';
+import { labelsOf } from './open-reviews.js';
+import type { ReviewSource } from './review-source.js';
 
 /** Rows read for each that is wanted. */
 const oversampling = 4;
@@ -19,8 +19,8 @@ const leastChunks = 16;
 /** … as long as they are not more bytes than this. */
 const fewestBytes = 64e6;
 
-/** A table of more rows is too much for memory. */
-export const mostRowsInTable = 1_000_000;
+/** More rows do not fit into memory. */
+export const maxRowsInMemory = 1_000_000;
 
 /** The share of a sample that each of a data set's own splits gives; what a set does not have, training gives. */
 const shares: Record<SplitName, number> = { train: 0.7, validation: 0.1, test: 0.2 };
@@ -80,33 +80,32 @@ async function sampleSplit(
 }
 
 /**
- * Draws reviews. A data set's own splits are kept apart, in the column `split`: a fifth of the rows comes from its test
+ * Draws reviews. A data set's own splits are kept, in `split`: a fifth of the rows comes from its test
  * rows and a tenth from its validation rows, where it has them.
  * @param source of openReviews; its `dropped` counts what is left out
  * @param options how many, and by which chance
  * @param options.rows how many in all; -1 or more than there are for all of them, in their order. @default -1
  * @param options.seed @default 42
  * @param options.stratify each class in its share, not by chance alone. @default true
- * @returns columns `text`, `label`, `class`, `words` and `split`
- * @throws ReviewsError when no row can be used, or for more rows than a table holds; HubError
+ * @throws ReviewsError when no row can be used, or for more than a million rows; HubError
  */
 export async function sampleReviews(
   source: ReviewSource,
   { rows = -1, seed = 42, stratify = true }: { rows?: number; seed?: number; stratify?: boolean } = {},
-): Promise<ReviewTable> {
+): Promise<Review[]> {
   const splits = (Object.keys(shares) as SplitName[]).filter((split) =>
     source.splits[split]?.some((file) => file.rows > 0),
   );
   const sizes = splits.map((split) => source.splits[split]!.reduce((sum, file) => sum + file.rows, 0));
   const all = sizes.reduce((a, b) => a + b, 0);
-  if ((rows < 0 ? all : Math.min(rows, all)) > mostRowsInTable)
+  if ((rows < 0 ? all : Math.min(rows, all)) > maxRowsInMemory)
     throw new ReviewsError(
       'REVIEWS_TOO_MANY_ROWS',
-      `${source.name} has ${all.toLocaleString('en')} rows, too many for a table in memory. Take a sample (TUNEBOOK_ROWS=20000), and train on all by TUNEBOOK_STREAMING=true.`,
+      `${source.name} has ${all.toLocaleString('en')} rows, too many for memory. Take a sample (TUNEBOOK_ROWS=20000), and train on all by TUNEBOOK_STREAMING=true.`,
       { name: source.name, rows: all },
     );
   const others = splits.filter((split) => split !== 'train').reduce((sum, split) => sum + shares[split], 0);
-  const drawn: (Review & { split: SplitName })[] = [];
+  const drawn: Review[] = [];
   for (const [i, split] of splits.entries()) {
     const share = split === 'train' ? 1 - others : shares[split];
     const wanted = rows < 0 || rows >= all ? -1 : Math.min(Math.round(rows * share), sizes[i]!);
@@ -115,7 +114,7 @@ export async function sampleReviews(
     for (const review of reviews) drawn.push({ ...review, split });
   }
   if (drawn.length === 0) throw await noReviews(source);
-  return reviewTable(drawn, source.labelNames);
+  return drawn;
 }
 
 /** Labels that an error lists. */

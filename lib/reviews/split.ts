@@ -1,19 +1,18 @@
 /** Rows for training, for choosing, and for the final word. The same text is never on two sides: that would be a test whose answers were handed out. */
 import { ReviewsError } from '../errors.js';
 import type { SplitName } from '../hub/dataset.js';
-import { seededRandom, shuffle } from '../text/random.js';
+import { seededRandom, shuffle } from './random.js';
 import { groupBy } from './group.js';
-import { normalizedText } from './review.js';
-import { reviewsOf, rowsOf, type ReviewTable } from './table.js';
+import { normalizedText, type Review } from './review.js';
 
 /** Rows by what they are for; no text is in two parts. */
 export interface ReviewSplit {
   /** To learn from. */
-  train: ReviewTable;
+  train: Review[];
   /** To choose by: the best of the evaluations, and when to stop. */
-  validation: ReviewTable;
+  validation: Review[];
   /** For the final figures, and for nothing before them. */
-  test: ReviewTable;
+  test: Review[];
 }
 
 /** A class in all three parts needs this many texts at least. */
@@ -23,26 +22,35 @@ const remedy = "Or say which labels count: TUNEBOOK_LABEL_MAPPING='1,2 -> negati
 
 /**
  * Splits by chance, each class for itself, copies of a text staying together. Where the rows' data set has splits of its
- * own (column `split`), they are kept: only what is missing is taken from the training rows, and training rows whose text
+ * own (`split`), they are kept: only what is missing is taken from the training rows, and training rows whose text
  * is in another part are left out.
- * @param table of sampleReviews
+ * @param reviews of sampleReviews; without `split` they are training rows
  * @param options how much goes where, and by which chance
  * @param options.seed default 42
  * @param options.validation share of the rows, default 0.1
  * @param options.test share of the rows, default 0.2
+ * @param options.labelNames class names, for errors. @default the class numbers
  * @param options.labelled false for texts without classes. @default true
  * @param options.maxTrainSamples leaves the training part that many rows at most; -1 for all of them. @default -1
  * @throws ReviewsError when there is one class only, one that is too rare for three parts, or too few rows
  */
 export function splitReviews(
-  table: ReviewTable,
+  reviews: Review[],
   {
     seed = 42,
     validation = 0.1,
     test = 0.2,
+    labelNames = [],
     labelled = true,
     maxTrainSamples = -1,
-  }: { seed?: number; validation?: number; test?: number; labelled?: boolean; maxTrainSamples?: number } = {},
+  }: {
+    seed?: number;
+    validation?: number;
+    test?: number;
+    labelNames?: string[];
+    labelled?: boolean;
+    maxTrainSamples?: number;
+  } = {},
 ): ReviewSplit {
   if (!(validation > 0 && test > 0 && validation + test < 1))
     throw new ReviewsError(
@@ -50,24 +58,28 @@ export function splitReviews(
       `validation ${validation} and test ${test} must be above 0 and leave rows to train on.`,
       { validation, test },
     );
-  const reviews = reviewsOf(table);
-  const own = table.column('split').values as SplitName[];
   const rows: Record<SplitName, number[]> = { train: [], validation: [], test: [] };
   const keys = reviews.map(({ text }) => normalizedText(text));
   // A text that a test asks for, and one that chooses, keep out of what comes before.
   const taken = new Set<string>();
   for (const part of ['test', 'validation'] as const) {
-    const found = own.flatMap((split, row) => (split === part ? [row] : [])).filter((row) => !taken.has(keys[row]!));
+    const found = reviews
+      .flatMap(({ split }, row) => (split === part ? [row] : []))
+      .filter((row) => !taken.has(keys[row]!));
     for (const row of found) taken.add(keys[row]!);
     rows[part].push(...found);
   }
 
-  const rest = own.flatMap((split, row) => (split === 'train' && !taken.has(keys[row]!) ? [row] : []));
+  const rest = reviews.flatMap(({ split = 'train' }, row) =>
+    split === 'train' && !taken.has(keys[row]!) ? [row] : [],
+  );
   const copies = groupBy(rest, (row) => keys[row]!);
   // A text's class is that of its first copy: stratifying needs one.
   const byLabel = groupBy(copies.values(), ([first]) => reviews[first!]!.label);
-  const names = table.column('class').values as string[];
-  const nameOf = (groups: number[][]) => names[groups[0]![0]!]!;
+  const nameOf = ([group]: number[][]) => {
+    const { label } = reviews[group![0]!]!;
+    return labelNames[label] ?? String(label);
+  };
   if (labelled && byLabel.size < 2) {
     const [groups] = byLabel.values();
     throw new ReviewsError(
@@ -101,7 +113,7 @@ export function splitReviews(
       seen += group.length;
     });
   }
-  const part = (name: SplitName): ReviewTable => {
+  const part = (name: SplitName): Review[] => {
     if (rows[name].length === 0)
       throw new ReviewsError(
         'REVIEWS_TOO_FEW_ROWS',
@@ -109,7 +121,8 @@ export function splitReviews(
         { rows: reviews.length, split: name },
       );
     const order = shuffle(rows[name], random);
-    return rowsOf(table, name === 'train' && maxTrainSamples > 0 ? order.slice(0, maxTrainSamples) : order);
+    const kept = name === 'train' && maxTrainSamples > 0 ? order.slice(0, maxTrainSamples) : order;
+    return kept.map((row) => reviews[row]!);
   };
   return { train: part('train'), validation: part('validation'), test: part('test') };
 }

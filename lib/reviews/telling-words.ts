@@ -3,7 +3,7 @@
  * "Fightin' Words"), in standard deviations. Raw frequencies would show `the`, plain ratios would show words that came once.
  */
 import { ArgumentError } from '../errors.js';
-import { reviewsOf, type ReviewTable } from './table.js';
+import type { Review } from './review.js';
 
 /** A word, and how much it tells. */
 export interface TellingWord {
@@ -20,15 +20,15 @@ const wordsOf = (text: string): string[] => text.toLowerCase().match(/[\p{L}']{2
 const priorWords = 500;
 
 /**
- * @param table of two classes
+ * @param reviews of two classes
  * @param options which words
  * @param options.least words that come more rarely are left out. @default 5
  * @returns from those that tell most of class 0 to those that tell most of class 1
  */
-export function tellingWords(table: ReviewTable, { least = 5 }: { least?: number } = {}): TellingWord[] {
+export function tellingWords(reviews: Review[], { least = 5 }: { least?: number } = {}): TellingWord[] {
   const counts = new Map<string, [number, number]>();
   const totals: [number, number] = [0, 0];
-  for (const { text, label } of reviewsOf(table)) {
+  for (const { text, label } of reviews) {
     if (label > 1)
       throw new ArgumentError('ARGUMENT_NOT_BINARY', 'Words tell two classes apart; these reviews have more.', {
         label,

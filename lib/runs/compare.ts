@@ -1,8 +1,8 @@
 /** Runs side by side: what was told differently, and what came out. */
-import { settingsList } from '../settings.js';
+import { formatSetting, settingsList } from '../settings/settings.js';
 import type { RunMetrics } from './metrics.js';
 import type { RunFolder, RunStatus } from './run-folder.js';
-import { percent, percentInterval } from './words.js';
+import { percent, percentInterval } from '../figures/format.js';
 
 /** A run in a line. */
 export interface RunSummary {
@@ -23,8 +23,8 @@ const isUsual = (value: unknown, standard: unknown) => value === undefined || va
 export function summarizeRun(run: RunFolder): RunSummary {
   const { command, settings, sources } = run.settings!;
   const told = settingsList.filter(
-    ({ setting, default: standard, harmless }) =>
-      !harmless && !['source', 'model', 'dataset'].includes(setting) && !isUsual(settings[setting], standard),
+    ({ name, default: standard, neutral }) =>
+      !neutral && !['source', 'model', 'dataset'].includes(name) && !isUsual(settings[name], standard),
   );
   return {
     run: run.folder,
@@ -33,7 +33,7 @@ export function summarizeRun(run: RunFolder): RunSummary {
     startedAt: run.read<RunStatus>('status.json')?.startedAt ?? null,
     model: sources.model,
     dataset: sources.dataset,
-    settings: Object.fromEntries(told.map(({ setting }) => [setting, settings[setting]])),
+    settings: Object.fromEntries(told.map(({ name }) => [name, settings[name]])),
     metrics: run.read<RunMetrics>('metrics.json') ?? null,
   };
 }
@@ -68,11 +68,13 @@ export function compareRuns(runs: RunFolder[]): Record<string, string>[] {
     ),
   });
   const rows = settingsList
-    .filter(({ setting, harmless }) => {
-      const values = told.map(({ settings }) => JSON.stringify(settings[setting] ?? null));
-      return !harmless && new Set(values).size > 1;
+    .filter(({ name, neutral }) => {
+      const values = told.map(({ settings }) => JSON.stringify(settings[name] ?? null));
+      return !neutral && new Set(values).size > 1;
     })
-    .map(({ setting }) => row(setting, ({ settings }) => settings[setting]));
+    .map(({ name }) =>
+      row(name, ({ settings }) => (settings[name] === undefined ? undefined : formatSetting(name, settings[name]))),
+    );
   return [
     ...rows,
     row('test accuracy', ({ metrics }) => (metrics?.command === 'finetune' ? percent(metrics.test.accuracy) : null)),

@@ -6,8 +6,8 @@ import { confusionMatrixFigure } from '../figures/confusion-matrix.js';
 import type { Figure } from '../figures/figure.js';
 import { learningCurvesFigure } from '../figures/learning-curves.js';
 import { renderPng } from '../figures/render.js';
-import { escapeHtml } from '../notebook/html.js';
-import { readJournal, recordsOf } from '../tracking/journal.js';
+import { escapeHtml } from '../figures/html-table.js';
+import { readJournal, recordsOf } from './journal.js';
 import type { RunMetrics } from './metrics.js';
 import type { RunFolder } from './run-folder.js';
 

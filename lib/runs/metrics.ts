@@ -1,8 +1,8 @@
 /** metrics.json: what came out of a run. All that the report, the model card and a comparison tell is in it and the journal. */
-import type { NamedAccuracy } from '../figures/accuracies.js';
-import type { EndOfTraining, TrainingResult } from '../training/loop.js';
-import type { ClassificationMetrics } from '../training/metrics.js';
-import type { MaskedMetrics } from '../training/masked-metrics.js';
+import type { TrainingResult } from '../training/loop.js';
+import type { ClassificationMetrics, NamedAccuracy } from '../evaluation/metrics.js';
+import type { MaskedMetrics } from '../evaluation/masked-metrics.js';
+import type { EndOfTraining } from '../training/training-record.js';
 
 interface AnyMetrics {
   end: EndOfTraining;

@@ -3,7 +3,7 @@
  * reads it (model cards with a model-index).
  */
 import { stringify } from 'yaml';
-import { percent, percentInterval } from './words.js';
+import { percent, percentInterval } from '../figures/format.js';
 import type { RunEnvironment } from './environment.js';
 import type { RunMetrics } from './metrics.js';
 import type { RunSettings } from './run-folder.js';
@@ -57,7 +57,7 @@ const told = [
   'gradientAccumulationSteps',
   'maxLength',
   'weightDecay',
-  'warmupRatio',
+  'warmupSteps',
   'lrSchedulerType',
   'maxGradNorm',
   'freeze',

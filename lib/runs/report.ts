@@ -1,16 +1,15 @@
 /** report.html: a run on one page that needs nothing else, to be opened, mailed or kept. No scripts; figures are pictures. */
-import { escapeHtml, tableBundle } from '../notebook/html.js';
-import { duration } from '../notebook/progress.js';
-import { settingsList } from '../settings.js';
+import { escapeHtml, tableBundle } from '../figures/html-table.js';
+import { formatSetting, settingsList } from '../settings/settings.js';
 import type { RunEnvironment } from './environment.js';
 import { writeFigures } from './figures.js';
 import type { RunMetrics } from './metrics.js';
 import type { RunFolder } from './run-folder.js';
-import { percent, percentInterval } from './words.js';
+import { percent, percentInterval, duration } from '../figures/format.js';
 
 type Row = Record<string, string | number>;
 
-const table = (rows: Row[]) => tableBundle(rows)['text/html'] as string;
+const table = (rows: Row[]) => tableBundle(rows)['text/html'];
 
 function headline(metrics: RunMetrics): string {
   if (metrics.command === 'adapt') {
@@ -85,10 +84,10 @@ export async function writeReport(run: RunFolder): Promise<string> {
       table(
         settingsList
           .filter(({ only }) => !only || only === command)
-          .map(({ setting }) => ({
-            setting,
-            value: String(settings[setting] ?? 'by what there is'),
-            from: origins[setting] ?? 'default',
+          .map(({ name }) => ({
+            setting: name,
+            value: formatSetting(name, settings[name]),
+            from: origins[name] ?? 'default',
           })),
       ),
     ),

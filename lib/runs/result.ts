@@ -2,10 +2,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { maxTokens, readModelConfig } from '../model/config.js';
-import { readTokenizer, writeTokenizer } from '../text/tokenizer.js';
+import { readTokenizer, writeTokenizer } from '../tokenizer/tokenizer.js';
 import type { RunEnvironment } from './environment.js';
-import type { Job } from './job.js';
 import type { RunMetrics } from './metrics.js';
+import type { Journal } from './journal.js';
 import { modelCard } from './model-card.js';
 import { writeReport } from './report.js';
 import type { RunFolder } from './run-folder.js';
@@ -29,7 +29,7 @@ export function keepTokenizer(run: RunFolder, folder: string): string {
  * @param save writes the model's files into a folder
  */
 export async function keepResult(
-  { run, journal }: Pick<Job, 'run' | 'journal'>,
+  { run, journal }: { run: RunFolder; journal: Journal },
   metrics: RunMetrics,
   save: (folder: string) => void,
 ): Promise<void> {

@@ -8,10 +8,10 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { RunError } from '../errors.js';
 import type { Sources } from '../hub/sources.js';
-import type { Settings, SettingName } from '../settings.js';
-import { readJournal } from '../tracking/journal.js';
+import type { Settings, SettingName } from '../settings/settings.js';
+import { readJournal } from './journal.js';
 import { CheckpointFolder } from '../training/checkpoint.js';
-import type { EndOfTraining } from '../training/loop.js';
+import type { EndOfTraining } from '../training/training-record.js';
 
 export type RunCommand = 'finetune' | 'adapt';
 

@@ -10,7 +10,7 @@ import { stringify } from 'csv-stringify';
 import { ReviewsError, SettingsError } from '../errors.js';
 import { textOf } from '../reviews/review.js';
 import { chunksOfFiles, readChunks, type Row } from '../reviews/row-file.js';
-import type { ReviewSource } from '../reviews/source.js';
+import type { ReviewSource } from '../reviews/review-source.js';
 import type { SentimentModel } from './sentiment.js';
 
 export interface ScoreProgress {

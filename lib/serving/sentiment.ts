@@ -5,11 +5,11 @@
  * @module tunebook/serving/sentiment.js
  */
 import { labelNames, maxTokens } from '../model/config.js';
-import { loadTokenizer } from '../text/tokenizer.js';
-import { probabilities, verdicts } from '../training/metrics.js';
-import { openOnnxEngine, type OnnxEngineOptions } from './onnx-engine.js';
+import { loadTokenizer } from '../model/load-tokenizer.js';
+import { probabilities, verdicts } from '../evaluation/metrics.js';
+import { openOnnxEngine, type OnnxEngineOptions } from '../export/onnx-engine.js';
 
-export type { OnnxEngineOptions } from './onnx-engine.js';
+export type { OnnxEngineOptions } from '../export/onnx-engine.js';
 
 /** In the shape that transformers.js's pipeline gives it. */
 export interface Verdict {

@@ -3,7 +3,6 @@
  * its own: they are what gradients are written with (tf.customGrad).
  */
 import type { Rank, Tensor, Tensor1D } from '@tensorflow/tfjs';
-import type { Precision } from './precision.js';
 import {
   backend,
   binding,
@@ -18,6 +17,9 @@ import {
   typeOf,
 } from './runtime.js';
 import type { ResourceVariable } from './variables.js';
+
+/** Number type of matrix products; everything else is float32. */
+export type Precision = 'float32' | 'bfloat16' | 'float16';
 
 const float = typeAttribute('float32');
 

@@ -9,15 +9,13 @@
 import fs from 'node:fs';
 import type { Tensor } from '@tensorflow/tfjs';
 import { computeCapability } from './device.js';
-import { castTo, matMul } from './kernels.js';
+import { castTo, matMul, type Precision } from './kernels.js';
 import { leastSpeedup, measuredOnce, median } from './measurements.js';
 import { backend, tf } from './runtime.js';
-
-/** The type of matrix products; all else is float32. */
-export type Precision = 'float32' | 'bfloat16' | 'float16';
+import type { Settings } from '../settings/settings.js';
 
 /** A precision, or `auto` for the fastest one, see `choosePrecision`. */
-export type PrecisionSetting = 'auto' | Precision;
+export type PrecisionSetting = Settings['precision'];
 
 /** The widths of a model's matrix products: those of DistilBERT-base by default. */
 export interface ProductShape {

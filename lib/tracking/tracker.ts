@@ -10,10 +10,10 @@ import { MlflowError } from '../errors.js';
 import type { RunEnvironment } from '../runs/environment.js';
 import type { RunMetrics } from '../runs/metrics.js';
 import type { RunFolder } from '../runs/run-folder.js';
-import { percent } from '../runs/words.js';
-import { settingsList } from '../settings.js';
-import type { TrainingRecord } from '../training/loop.js';
-import { journalFile, parseEntry, type JournalEntry } from './journal.js';
+import { percent } from '../figures/format.js';
+import { formatSetting, settingsList } from '../settings/settings.js';
+import type { TrainingRecord } from '../training/training-record.js';
+import { journalFile, parseEntry, type JournalEntry } from '../runs/journal.js';
 import { mostInBatch, type KeyValue, type MlflowClient, type MlflowMetric } from './mlflow-client.js';
 
 const stateFile = 'tracking.json';
@@ -166,7 +166,8 @@ export class Tracker {
     const { settings, command, sources } = told;
     const params = settingsList
       .filter(({ only }) => !only || only === command)
-      .map(({ setting }) => ({ key: snake(setting), value: String(settings[setting] ?? '').slice(0, longestValue) }))
+      .filter(({ name }) => settings[name] !== undefined)
+      .map(({ name }) => ({ key: snake(name), value: formatSetting(name, settings[name]).slice(0, longestValue) }))
       .filter(({ value }) => value !== '');
     const { device, git } = environment;
     params.push({ key: 'device', value: `${device.kind}: ${device.name}` });

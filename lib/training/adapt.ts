@@ -13,17 +13,17 @@ import type { Weights } from '../model/encoder.js';
 import { weightedCrossEntropy } from '../model/layers.js';
 import { tensorFunction } from '../tensorflow/function.js';
 import { sparseCrossEntropy } from '../tensorflow/kernels.js';
-import { alone, ownOf, type Ranks } from '../tensorflow/ranks.js';
+import { alone, ownOf, type Ranks } from '../distributed/ranks.js';
 import { tf } from '../tensorflow/runtime.js';
-import { evaluationBatches, trainingBatches, type EncodedReviews } from '../text/batches.js';
-import { ReviewStream } from '../text/stream.js';
+import { evaluationBatches, trainingBatches, type EncodedReviews } from '../batching/batches.js';
+import { ReviewStream } from '../batching/stream.js';
 import {
   everyNthMasked,
   maskBatch,
   type MaskedBatch,
   type MaskingOptions,
   type MaskingVocabulary,
-} from '../text/masking.js';
+} from '../batching/masking.js';
 import { trainedParameters } from './freeze.js';
 import {
   batchesInMemory,
@@ -31,13 +31,13 @@ import {
   runTraining,
   type CheckpointOptions,
   type RanksOption,
-  type TrainingRecord,
   type TrainingResult,
 } from './loop.js';
-import type { MaskedMetrics } from './masked-metrics.js';
+import type { MaskedMetrics } from '../evaluation/masked-metrics.js';
 import type { TrainingTask } from './task.js';
 import { batchesOfStream, fingerprintOf, longestOf } from './train.js';
-import { completeTrainingArguments, type TrainingArguments } from './training-arguments.js';
+import { trainingSettings, type TrainingSettings } from '../settings/settings.js';
+import type { TrainingRecord } from './training-record.js';
 
 /** Ids and lengths as the forward pass takes them; positions, targets and weights [n], see MaskedBatch. */
 export type MaskedInputs = ForwardInputs & { positions: Tensor1D; targets: Tensor1D; weights: Tensor1D };
@@ -123,7 +123,7 @@ export async function evaluateMasked(
  * @param data.validation looked at every evalSteps updates, or after each epoch, with the same tokens hidden each time
  * @param vocabulary of maskingVocabulary
  * @param options who watches, and where checkpoints go
- * @param options.arguments see TrainingArguments; what is left out has its default
+ * @param options.arguments see TrainingSettings; what is left out has its default
  * @param options.masking see MaskingOptions
  * @param options.onRecord called after each update
  * @param options.signal ends training after the current update
@@ -143,7 +143,7 @@ export async function adapt(
     tokenizerFolder,
     ...options
   }: {
-    arguments?: Partial<TrainingArguments>;
+    arguments?: Partial<TrainingSettings>;
     masking?: MaskingOptions;
     onRecord?: (record: TrainingRecord) => void;
     signal?: AbortSignal;
@@ -151,7 +151,7 @@ export async function adapt(
   } & CheckpointOptions &
     RanksOption = {},
 ): Promise<TrainingResult<MaskedMetrics>> {
-  const chosen = completeTrainingArguments(given);
+  const chosen = trainingSettings(given);
   const texts = data.train;
   const isStream = texts instanceof ReviewStream;
   const rows = isStream ? texts.rows : texts.ids.length;
@@ -160,7 +160,7 @@ export async function adapt(
     throw new ArgumentError('ARGUMENT_NO_TOKENIZER', 'Checkpoints need `tokenizerFolder`: each is a whole model.');
   const { seed } = chosen;
   const batching = {
-    batchSize: chosen.trainBatchSize,
+    batchSize: chosen.batchSize,
     seed,
     groupByLength: chosen.groupByLength,
     maxTokens: maxTokens(model.config),

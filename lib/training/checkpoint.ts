@@ -11,12 +11,12 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { CheckpointError, DiskFullError, TunebookError } from '../errors.js';
-import { fromJson, toJson } from '../not-finite-json.js';
+import { fromJson, toJson } from '../json.js';
 import { readSafetensors, writeSafetensors, type StoredTensor } from '../model/safetensors.js';
-import type { StreamPosition } from '../text/stream.js';
+import type { StreamPosition } from '../batching/stream.js';
 import type { EarlyStoppingState } from './early-stopping.js';
 import type { StepState } from './step.js';
-import type { EndOfTraining, TrainingRecord } from './loop.js';
+import type { EndOfTraining, TrainingRecord } from './training-record.js';
 
 /** trainer_state.json, but for the files' hashes. */
 export interface TrainerState {

@@ -5,9 +5,10 @@
 
 import { ArgumentError } from '../errors.js';
 import { isEmbedding, layerOf } from '../model/families.js';
+import type { Settings } from '../settings/settings.js';
 
 /** `none`, `embeddings`, the whole `encoder` (only the head learns), or how many layers from below, embeddings included. */
-export type Freeze = 'none' | 'embeddings' | 'encoder' | number;
+export type Freeze = Settings['freeze'];
 
 /**
  * The names of the parameters that are trained.

@@ -8,11 +8,12 @@ import { createClassifier } from '../model/classifier.js';
 import type { EncoderConfig } from '../model/config.js';
 import type { Model } from '../model/model.js';
 import { leastSpeedup, measuredOnce, median } from '../tensorflow/measurements.js';
-import type { Precision } from '../tensorflow/precision.js';
-import type { Ranks } from '../tensorflow/ranks.js';
-import { paddedLengths, type LabelledBatch } from '../text/batches.js';
+import type { Precision } from '../tensorflow/kernels.js';
+import type { Ranks } from '../distributed/ranks.js';
+import { paddedLengths } from '../batching/batches.js';
 import { TrainingStep } from './step.js';
 import { classification } from './task.js';
+import type { LabelledBatch } from '../model/batch.js';
 
 /** Seconds for an encoder layer: its part of a training step on a batch of `measured` shape, and of compiling the step's graph. */
 export interface LayerSeconds {

@@ -5,51 +5,24 @@
  */
 import path from 'node:path';
 import { DivergedError, OtherRowsError } from '../errors.js';
-import type { EncodedBatch } from '../text/batches.js';
+import type { EncodedBatch } from '../model/batch.js';
 import { describeEngine, parameterValues, restoreParameters, type Model } from '../model/model.js';
 import { readSafetensors, type StoredTensor } from '../model/safetensors.js';
-import { alone, type Ranks } from '../tensorflow/ranks.js';
-import type { StreamPosition } from '../text/stream.js';
+import { alone, type Ranks } from '../distributed/ranks.js';
+import type { StreamPosition } from '../batching/stream.js';
 import { CheckpointFolder, optimizerOf, type Checkpoint } from './checkpoint.js';
 import { EarlyStopping } from './early-stopping.js';
 import { chooseJitCompile } from './jit-compile.js';
-import { remember } from './records.js';
-import { learningRateFactor } from './schedule.js';
+import { appendDownsampled, type EndOfTraining, type TrainingRecord } from './training-record.js';
+import { learningRateFactor, warmupStepsOf } from '../optim/schedule.js';
 import { TrainingStep } from './step.js';
 import type { TrainingTask } from './task.js';
-import type { TrainingArguments } from './training-arguments.js';
-
-/** What is known after an update. */
-export interface TrainingRecord {
-  /** Updates done. */
-  step: number;
-  /** Updates that the run is to have. */
-  totalSteps: number;
-  /** Passes done, with a fraction. */
-  epoch: number;
-  /** Mean loss of the update: of its rows, or of its masked tokens. */
-  loss: number;
-  /** Of this update, by the schedule. */
-  learningRate: number;
-  /** Joint length of the gradients before clipping. */
-  gradNorm: number;
-  /** Since the start, evaluation left out. */
-  samplesPerSecond: number;
-  /** At the pace so far. */
-  secondsLeft: number;
-  /** After an evaluation. */
-  evalLoss?: number;
-  /** After an evaluation: a share, from 0 to 1. */
-  evalAccuracy?: number;
-}
-
-/** Why training ended: all was done, nothing improved any more, or a signal said so. */
-export type EndOfTraining = 'completed' | 'early stopping' | 'interrupted';
+import type { TrainingSettings } from '../settings/settings.js';
 
 /** What came of training. */
 export interface TrainingResult<Metrics> {
   end: EndOfTraining;
-  /** Of each update; of more than 10,000 evenly chosen ones, see remember. */
+  /** Of each update; of more than 10,000 evenly chosen ones, see appendDownsampled. */
   records: TrainingRecord[];
   /** Of the evaluation whose parameters the model now has; none if there was no evaluation. */
   best: { step: number; metrics: Metrics } | undefined;
@@ -151,7 +124,7 @@ export interface LoopOptions<Batch extends EncodedBatch, Metrics> extends Checkp
   task: TrainingTask<Batch>;
   /** Names of the parameters that are trained. */
   trained: string[];
-  arguments: TrainingArguments;
+  arguments: TrainingSettings;
   /** Of an epoch. */
   rows: number;
   /** Tokens of the longest text. */
@@ -194,12 +167,12 @@ export async function runTraining<Batch extends EncodedBatch, Metrics>(
       `The rows to train on are not those of ${resumeFrom.folder}: the file has changed, or another sample of it was asked for. Start a new run, or bring back what there was.`,
       { folder: resumeFrom.folder },
     );
-  const batchesPerEpoch = Math.ceil(options.rows / chosen.trainBatchSize);
+  const batchesPerEpoch = Math.ceil(options.rows / chosen.batchSize);
   const stepsPerEpoch = Math.ceil(batchesPerEpoch / chosen.gradientAccumulationSteps);
-  const totalSteps = chosen.maxSteps > 0 ? chosen.maxSteps : Math.ceil(stepsPerEpoch * chosen.numTrainEpochs);
-  const warmupSteps = Math.ceil(totalSteps * chosen.warmupRatio);
+  const totalSteps = chosen.maxSteps > 0 ? chosen.maxSteps : Math.ceil(stepsPerEpoch * chosen.epochs);
+  const warmupSteps = warmupStepsOf(chosen.warmupSteps, totalSteps);
   const evalSteps = chosen.evalSteps || Math.ceil(stepsPerEpoch / options.looks);
-  const work = { batches: totalSteps * chosen.gradientAccumulationSteps, batchSize: chosen.trainBatchSize };
+  const work = { batches: totalSteps * chosen.gradientAccumulationSteps, batchSize: chosen.batchSize };
   const compiled = chooseJitCompile(model, options.longest, work, ranks);
   const trainingStep = new TrainingStep(model, options.task, {
     trained: options.trained,
@@ -326,7 +299,7 @@ export async function runTraining<Batch extends EncodedBatch, Metrics>(
           samplesPerSecond: samples / trainSeconds,
           secondsLeft: ((totalSteps - step) * trainSeconds) / step,
         };
-        remember(records, record);
+        appendDownsampled(records, record);
         // Lets signals, timers and the notebook's messages in.
         await nextTurn();
         await conclude(record);

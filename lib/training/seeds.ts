@@ -1,6 +1,6 @@
 /** What several seeds say together: one run is an anecdote. */
 import { ArgumentError } from '../errors.js';
-import type { Interval } from './metrics.js';
+import type { Interval } from '../evaluation/metrics.js';
 
 /** Student's t for 95 %, by degrees of freedom from 1; beyond the last the normal's 1.96 is near enough. */
 const studentT = [

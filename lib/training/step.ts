@@ -14,12 +14,12 @@ import { dropoutSource, seedOfPass } from '../model/dropout.js';
 import type { StoredTensor } from '../model/safetensors.js';
 import { tensorFunction, type NamedTensors, type TensorFunction } from '../tensorflow/function.js';
 import { castTo } from '../tensorflow/kernels.js';
-import { alone, sumKeys, type Ranks } from '../tensorflow/ranks.js';
+import { alone, sumKeys, type Ranks } from '../distributed/ranks.js';
 import { tf } from '../tensorflow/runtime.js';
 import { zerosVariable, type ResourceVariable } from '../tensorflow/variables.js';
-import type { EncodedBatch } from '../text/batches.js';
-import { AdamW, clipFactor, globalNorm, type AdamWOptions, type AdamWState } from './adamw.js';
-import { LossScale, type LossScaleState } from './loss-scale.js';
+import type { EncodedBatch } from '../model/batch.js';
+import { AdamW, clipFactor, globalNorm, type AdamWOptions, type AdamWState } from '../optim/adamw.js';
+import { LossScale, type LossScaleState } from '../optim/loss-scale.js';
 import type { TrainingTask } from './task.js';
 
 /** What a pass takes: the task's inputs, and dropout's seed ([2], int32); none switches dropout off. */

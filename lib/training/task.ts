@@ -10,7 +10,8 @@ import { sequenceClassification } from '../model/sequence-classification.js';
 import { crossEntropy } from '../model/layers.js';
 import type { NamedTensors } from '../tensorflow/function.js';
 import { tf } from '../tensorflow/runtime.js';
-import { everyNth, type EncodedBatch, type LabelledBatch } from '../text/batches.js';
+import { everyNth } from '../batching/batches.js';
+import type { EncodedBatch, LabelledBatch } from '../model/batch.js';
 
 /** What the training loop must know of a task. */
 export interface TrainingTask<Batch extends EncodedBatch, Inputs extends NamedTensors = NamedTensors> {

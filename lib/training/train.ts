@@ -3,10 +3,10 @@ import { createHash } from 'node:crypto';
 import { ArgumentError } from '../errors.js';
 import { saveClassifier, type Classifier } from '../model/classifier.js';
 import { maxTokens } from '../model/config.js';
-import { alone } from '../tensorflow/ranks.js';
-import { trainingBatches, type EncodedReviews, type LabelledBatch } from '../text/batches.js';
-import { ReviewStream, type BatchOptions, type StreamPosition } from '../text/stream.js';
-import { evaluate } from './evaluate.js';
+import { alone } from '../distributed/ranks.js';
+import { trainingBatches, type EncodedReviews } from '../batching/batches.js';
+import { ReviewStream, type BatchOptions, type StreamPosition } from '../batching/stream.js';
+import { evaluate } from '../evaluation/evaluate.js';
 import { trainedParameters } from './freeze.js';
 import {
   batchesInMemory,
@@ -15,13 +15,14 @@ import {
   type CheckpointOptions,
   type RanksOption,
   type NextBatch,
-  type TrainingRecord,
   type TrainingResult,
 } from './loop.js';
-import type { ClassificationMetrics } from './metrics.js';
+import type { ClassificationMetrics } from '../evaluation/metrics.js';
 import { classification } from './task.js';
-import { completeTrainingArguments, type TrainingArguments } from './training-arguments.js';
+import { trainingSettings, type TrainingSettings } from '../settings/settings.js';
 import { useVocabularyOf } from './used-vocabulary.js';
+import type { LabelledBatch } from '../model/batch.js';
+import type { TrainingRecord } from './training-record.js';
 
 /** Batches of a stream as the loop takes them. */
 export async function* batchesOfStream(
@@ -62,7 +63,7 @@ export const longestOf = (rows: EncodedReviews | ReviewStream, maxTokens: number
  * @param data.train rows in memory, or a stream of more than that; of a stream an epoch's updates are counted by all its rows
  * @param data.validation looked at every evalSteps updates, or after each epoch; without it the last model is kept
  * @param options who watches, and where checkpoints go
- * @param options.arguments see TrainingArguments; what is left out has its default
+ * @param options.arguments see TrainingSettings; what is left out has its default
  * @param options.onRecord called after each update
  * @param options.signal ends training after the current update
  * @param options.checkpoints written at each evaluation, every saveSteps updates, and at the end; with `tokenizerFolder`
@@ -80,14 +81,14 @@ export async function train(
     tokenizerFolder,
     ...options
   }: {
-    arguments?: Partial<TrainingArguments>;
+    arguments?: Partial<TrainingSettings>;
     onRecord?: (record: TrainingRecord) => void;
     signal?: AbortSignal;
     tokenizerFolder?: string;
   } & CheckpointOptions &
     RanksOption = {},
 ): Promise<TrainingResult<ClassificationMetrics>> {
-  const chosen = completeTrainingArguments(given);
+  const chosen = trainingSettings(given);
   const isStream = data.train instanceof ReviewStream;
   const rows = data.train instanceof ReviewStream ? data.train.rows : data.train.labels.length;
   if (rows === 0) throw new ArgumentError('ARGUMENT_NO_ROWS', 'There are no rows to train on.');
@@ -101,7 +102,7 @@ export async function train(
   const vocabulary =
     data.train instanceof ReviewStream ? undefined : useVocabularyOf(classifier, data.train, trained, decay);
   const batching = {
-    batchSize: chosen.trainBatchSize,
+    batchSize: chosen.batchSize,
     seed: chosen.seed,
     groupByLength: chosen.groupByLength,
     maxTokens: maxTokens(classifier.config),

@@ -10,7 +10,7 @@ import { wordEmbeddings } from '../model/families.js';
 import { gatherRows, scatterRows } from '../tensorflow/kernels.js';
 import { tf } from '../tensorflow/runtime.js';
 import { ResourceVariable } from '../tensorflow/variables.js';
-import type { EncodedReviews } from '../text/batches.js';
+import type { EncodedReviews } from '../batching/batches.js';
 
 /** Above this share of rows in use, a smaller table is not worth its copy. */
 const worthwhileShare = 0.8;

@@ -8,7 +8,6 @@ import path from 'node:path';
 import * as tunebook from 'tunebook';
 import { smoothed } from 'tunebook/figures/learning-curves.js';
 import { embeddedReviews } from 'tunebook/reviews/embedded.js';
-import { rowsOf } from 'tunebook/reviews/table.js';
 import { embeddedModel, root } from '../checkout.js';
 import { findPyTorch } from './pytorch-environment.js';
 import { accuracyFile, type AccuracyResult, type AccuracyResults } from './results.js';
@@ -20,8 +19,7 @@ const percent = ({ accuracy, interval: { low, high } }: tunebook.BaselineResult)
 
 const embedded = embeddedReviews();
 const source = await tunebook.openReviews(file, { textColumns: ['title', 'content'], labelColumn: 'label' });
-const table = await tunebook.sampleReviews(source);
-const rows = table.column('label').values.map((_, row) => row);
+const rows = await tunebook.sampleReviews(source);
 const sets = [
   {
     reviews: 'embedded',
@@ -33,9 +31,9 @@ const sets = [
     reviews: path.basename(file, path.extname(file)),
     labels: source.labelNames,
     epochs: 2,
-    train: rowsOf(table, rows.slice(0, -1000)),
+    train: rows.slice(0, -1000),
     validation: undefined,
-    test: rowsOf(table, rows.slice(-1000)),
+    test: rows.slice(-1000),
   },
 ];
 const tokenizer = tunebook.loadTokenizer(embeddedModel);
@@ -43,7 +41,7 @@ const results: AccuracyResults = { runs: [], savedModel: { logits: 0, largestDif
 for (const { reviews, labels, epochs, train, validation, test } of sets) {
   const bagOfWords = tunebook.bagOfWordsBaseline(train, test);
   console.log(`${reviews}: bag of words ${percent(bagOfWords)}`);
-  const encode = (table: tunebook.ReviewTable) => tunebook.encodeReviews(tokenizer, table, 128);
+  const encode = (part: tunebook.Review[]) => tunebook.encodeReviews(tokenizer, part, 128);
   const [trainSet, testSet] = [encode(train), encode(test)];
   for (const precision of new Set(['float32', tunebook.precisionOf('auto')] as const)) {
     const model = tunebook.loadClassifier(embeddedModel, { labels, precision });
@@ -51,7 +49,7 @@ for (const { reviews, labels, epochs, train, validation, test } of sets) {
       model,
       // Where there are validation rows, the best model by them is kept, as in the notebook; else the last one.
       { train: trainSet, ...(validation && { validation: encode(validation) }) },
-      { arguments: { numTrainEpochs: epochs } },
+      { arguments: { epochs: epochs } },
     );
     const { metrics } = await tunebook.evaluate(model, testSet);
     const losses = smoothed(trained.records.map(({ loss }) => loss));

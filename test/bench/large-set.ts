@@ -8,8 +8,7 @@ import path from 'node:path';
 import { fileWriter, ParquetWriter } from 'hyparquet-writer';
 import { embeddedReviews } from 'tunebook/reviews/embedded.js';
 import { sampleReviews } from 'tunebook/reviews/sample.js';
-import { reviewsOf } from 'tunebook/reviews/table.js';
-import { seededRandom } from 'tunebook/text/random.js';
+import { seededRandom } from 'tunebook/reviews/random.js';
 
 const rowsInFile = 900_000;
 const rowsInSlab = 20_000;
@@ -21,7 +20,7 @@ export async function writeLargeSet(folder: string, rows: number): Promise<void>
   const random = seededRandom(1);
   const followers = new Map<string, string[]>();
   const words: string[] = [];
-  for (const { text } of reviewsOf(await sampleReviews(embeddedReviews()))) {
+  for (const { text } of await sampleReviews(embeddedReviews())) {
     const sentence = text.split(/\s+/);
     words.push(...sentence);
     sentence.slice(1).forEach((word, i) => {

@@ -9,9 +9,9 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { RunFolder } from 'tunebook/runs/run-folder.js';
 import type { FinetuneMetrics } from 'tunebook/runs/metrics.js';
-import { percentInterval } from 'tunebook/runs/words.js';
-import { readJournal, recordsOf } from 'tunebook/tracking/journal.js';
-import { main, startRanks } from '../launch/ranks.js';
+import { percentInterval } from 'tunebook/figures/format.js';
+import { readJournal, recordsOf } from 'tunebook/runs/journal.js';
+import { main, startRanks } from '../distributed/ranks.js';
 
 const { values: options } = parseArgs({ options: { times: { type: 'string', default: '10' } } });
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-lost-ranks-'));

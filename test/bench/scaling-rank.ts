@@ -5,13 +5,13 @@
 import readline from 'node:readline';
 import { createClassifier } from 'tunebook/model/classifier.js';
 import { parseConfig } from 'tunebook/model/config.js';
-import { clusterOfEnvironment } from 'tunebook/tensorflow/cluster-definition.js';
-import { joinCluster } from 'tunebook/tensorflow/cluster.js';
-import type { Precision } from 'tunebook/tensorflow/precision.js';
-import { alone } from 'tunebook/tensorflow/ranks.js';
+import { clusterOfEnvironment } from 'tunebook/distributed/cluster-definition.js';
+import { joinCluster } from 'tunebook/distributed/cluster.js';
+import type { Precision } from 'tunebook/tensorflow/kernels.js';
+import { alone } from 'tunebook/distributed/ranks.js';
 import { nativeType, tf } from 'tunebook/tensorflow/runtime.js';
-import { padBatch } from 'tunebook/text/batches.js';
-import { seededRandom } from 'tunebook/text/random.js';
+import { padBatch } from 'tunebook/batching/batches.js';
+import { seededRandom } from 'tunebook/reviews/random.js';
 import { lossAndGradients, TrainingStep } from 'tunebook/training/step.js';
 import { classification } from 'tunebook/training/task.js';
 

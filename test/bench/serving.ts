@@ -8,9 +8,8 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import autocannon from 'autocannon';
-import { openReviews } from 'tunebook/reviews/source.js';
+import { openReviews } from 'tunebook/reviews/open-reviews.js';
 import { sampleReviews } from 'tunebook/reviews/sample.js';
-import { reviewsOf } from 'tunebook/reviews/table.js';
 import { root } from '../checkout.js';
 import { findPyTorch } from './pytorch-environment.js';
 import { servingFile, type ServingResults } from './results.js';
@@ -69,10 +68,8 @@ async function startSide(
   return { name, child, url: address + ask, body, measured: [] };
 }
 
-const sentences = reviewsOf(await sampleReviews(await openReviews(values.reviews), { rows: 1000 })).map(
-  ({ text }) => text,
-);
-const main = path.join(root, 'lib/dist/commands/main.js');
+const sentences = (await sampleReviews(await openReviews(values.reviews), { rows: 1000 })).map(({ text }) => text);
+const main = path.join(root, 'lib/dist/cli/main.js');
 const ours = (precision: string) =>
   startSide(
     `tunebook serve, ${precision}`,

@@ -7,8 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { embeddedReviews } from 'tunebook/reviews/embedded.js';
 import { sampleReviews } from 'tunebook/reviews/sample.js';
-import { reviewsOf } from 'tunebook/reviews/table.js';
-import { seededRandom } from 'tunebook/text/random.js';
+import { seededRandom } from 'tunebook/reviews/random.js';
 import { root } from '../checkout.js';
 
 const { values } = parseArgs({
@@ -23,7 +22,7 @@ const bodyLimit = 100_000;
 const child = spawn(
   process.execPath,
   [
-    path.join(root, 'lib/dist/commands/main.js'),
+    path.join(root, 'lib/dist/cli/main.js'),
     ...['serve', path.resolve(values.model), '--port', '0', '--body-limit', String(bodyLimit)],
   ],
   { stdio: ['ignore', 'pipe', 'inherit'] },
@@ -34,7 +33,7 @@ const exit = new Promise<number | null>((resolve) => child.on('close', resolve))
 while (!/http\S+;/.test(said)) await pause(50);
 const address = /(http\S+);/.exec(said)![1]!;
 
-const sentences = reviewsOf(await sampleReviews(embeddedReviews())).map(({ text }) => text);
+const sentences = (await sampleReviews(embeddedReviews())).map(({ text }) => text);
 const random = seededRandom(11);
 const pick = <Item>(items: readonly Item[]): Item => items[Math.floor(random() * items.length)]!;
 const valid = (): [string, string] => {

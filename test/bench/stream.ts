@@ -7,9 +7,9 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeDropped } from 'tunebook/reviews/review.js';
 import { sampleReviews } from 'tunebook/reviews/sample.js';
-import { openReviews } from 'tunebook/reviews/source.js';
+import { openReviews } from 'tunebook/reviews/open-reviews.js';
 import { splitReviews } from 'tunebook/reviews/split.js';
-import { ReviewStream } from 'tunebook/text/stream.js';
+import { ReviewStream } from 'tunebook/batching/stream.js';
 import { embeddedModel, root } from '../checkout.js';
 import { writeLargeSet } from './large-set.js';
 
@@ -27,7 +27,7 @@ let started = performance.now();
 const source = await openReviews(folder);
 const table = await sampleReviews(source, { rows: 20_000 });
 console.log(
-  `a sample of ${table.shape[0]} rows in ${((performance.now() - started) / 1000).toFixed(1)} s, opening included`,
+  `a sample of ${table.length} rows in ${((performance.now() - started) / 1000).toFixed(1)} s, opening included`,
 );
 const split = splitReviews(table);
 

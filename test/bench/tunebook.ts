@@ -5,19 +5,13 @@ import readline from 'node:readline';
 import { createClassifier, predictLogits } from 'tunebook/model/classifier.js';
 import { prepareWeights } from 'tunebook/model/model.js';
 import { parseConfig } from 'tunebook/model/config.js';
-import type { Precision } from 'tunebook/tensorflow/precision.js';
-import {
-  evaluationBatches,
-  padBatch,
-  trainingBatches,
-  type EncodedBatch,
-  type EncodedReviews,
-  type LabelledBatch,
-} from 'tunebook/text/batches.js';
+import type { Precision } from 'tunebook/tensorflow/kernels.js';
+import { evaluationBatches, padBatch, trainingBatches, type EncodedReviews } from 'tunebook/batching/batches.js';
 import { TrainingStep } from 'tunebook/training/step.js';
 import { classification } from 'tunebook/training/task.js';
 import { useVocabularyOf } from 'tunebook/training/used-vocabulary.js';
 import { operationsOf, readRows, type Rows, type Turn } from './work.js';
+import type { EncodedBatch, LabelledBatch } from 'tunebook/model/batch.js';
 
 const [mode, rows, size, precision, engine] = process.argv.slice(2) as [string, Rows, string, Precision, string];
 const training = mode === 'train';

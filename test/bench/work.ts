@@ -4,10 +4,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { sampleReviews } from 'tunebook/reviews/sample.js';
-import { openReviews } from 'tunebook/reviews/source.js';
-import { reviewsOf, type ReviewTable } from 'tunebook/reviews/table.js';
-import type { EncodedReviews } from 'tunebook/text/batches.js';
-import { loadTokenizer } from 'tunebook/text/tokenizer.js';
+import { openReviews } from 'tunebook/reviews/open-reviews.js';
+import type { EncodedReviews } from 'tunebook/batching/batches.js';
+import { loadTokenizer } from 'tunebook/model/load-tokenizer.js';
 import { embeddedModel, root } from '../checkout.js';
 
 export type Rows = 'fixed' | 'own';
@@ -27,8 +26,10 @@ export const rowsFile = (rows: Rows): string => path.join(root, `.tunebook/bench
 export async function writeRows(file: string | undefined): Promise<string> {
   const tokenizer = loadTokenizer(embeddedModel);
   const source = await openReviews(file ?? 'embedded', { textColumns: ['title', 'content'], labelColumn: 'label' });
-  const table: ReviewTable = await sampleReviews(source);
-  const reviews = reviewsOf(table).map(({ text, label }) => ({ ids: [...tokenizer.encode(text, 512)], label }));
+  const reviews = (await sampleReviews(source)).map(({ text, label }) => ({
+    ids: [...tokenizer.encode(text, 512)],
+    label,
+  }));
   const stream = reviews.flatMap(({ ids }) => ids);
   const stretches = Array.from({ length: Math.min(640, Math.floor(stream.length / fixedTokens)) }, (_, i) =>
     stream.slice(i * fixedTokens, (i + 1) * fixedTokens),

@@ -34,6 +34,8 @@ const parsers: Record<string, (block: Block) => Problem[]> = {
   },
   // What a command printed, and what a container is built from: nothing that a reader types.
   text: () => [],
+  // The module graph, which is generated.
+  mermaid: () => [],
   dockerfile: () => [],
 };
 
@@ -91,7 +93,7 @@ test('commands that do not work are reported with file and line', async () => {
     ['npm start -- --epochs three', 4, /--epochs is 'three'/],
     ['npm start --epochs 3', 4, /-- is missing/],
     ['npm test -- nowhere', 4, /nowhere/],
-    ['# comment\n\nTUNEBOOK_EPOCH=3 npx tunebook finetune', 6, /no setting TUNEBOOK_EPOCH/],
+    ['# comment\n\nTUNEBOOK_EPOCH=3 npx tunebook finetune', 6, /SETTING_UNKNOWN\]: .*TUNEBOOK_EPOCH/],
     ['npx tunebook finetune --learning_rates 1', 4, /unknown option '--learning-rates'/],
     ['npx tunebook sweep --lr 1,2 --nowhere 3', 4, /unknown option '--nowhere'/],
     ['npx tunebook score --fast Fine.', 4, /unknown option '--fast'/],

@@ -5,7 +5,7 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { root } from '../checkout.js';
-import { start, tunebook, writeStarsCsv, writeTinyModel } from '../runs/command.js';
+import { start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
 import { problemAt, type Block, type Problem } from './blocks.js';
 import { commandsOf, type Command } from './shell-commands.js';
 
@@ -65,7 +65,7 @@ function npm([word = '', ...others]: string[], sandbox: string, environment: Rec
     return { is: 'parsed', wrong: `npm takes ${rest[0]} for its own: -- is missing` };
   const argv = rest.slice(1);
   if (script === 'start') {
-    const program = path.join(root, 'lib/dist/commands/start.js');
+    const program = path.join(root, 'lib/dist/cli/start.js');
     const { status, stderr } = spawnSync(process.execPath, [program, ...argv, '--print-config'], {
       cwd: sandbox,
       encoding: 'utf8',
@@ -153,7 +153,7 @@ const dry: Record<string, string> = {
   sweep: '--print-config',
   notebooks: '--list',
 };
-/** Programs that start ranks on clusters: run in test/launch; here only that their files are there, and what they start. */
+/** Programs that start ranks on clusters: run in test/distributed; here only that their files are there, and what they start. */
 const launchers = ['kubectl', 'sbatch', 'mpirun', 'python3'];
 const quick = ['export', 'score', 'runs', 'report', 'help'];
 const servers = ['serve', 'app'];

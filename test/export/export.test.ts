@@ -10,15 +10,14 @@ import { ModelFormatError } from 'tunebook/errors.js';
 import { exportModel, type ExportReport } from 'tunebook/export/export.js';
 import { quantizeRows, transposed } from 'tunebook/export/quantize.js';
 import { loadClassifier } from 'tunebook/model/classifier.js';
-import { reviewTable } from 'tunebook/reviews/table.js';
-import { onnxFiles, openOnnxEngine } from 'tunebook/serving/onnx-engine.js';
-import { encodeReviews } from 'tunebook/text/encode.js';
-import { loadTokenizer } from 'tunebook/text/tokenizer.js';
-import { evaluate } from 'tunebook/training/evaluate.js';
+import { onnxFiles, openOnnxEngine } from 'tunebook/export/onnx-engine.js';
+import { encodeReviews } from 'tunebook/batching/encode.js';
+import { loadTokenizer } from 'tunebook/model/load-tokenizer.js';
+import { evaluate } from 'tunebook/evaluation/evaluate.js';
 import { assertFailed, failure } from '../failure.js';
 import { embeddedModel, fixtures } from '../checkout.js';
 import { pythonWith } from '../python-environment.js';
-import { tunebook, writeStarsCsv, writeTinyModel } from '../runs/command.js';
+import { tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-export-'));
 after(() => fs.rmSync(folder, { recursive: true }));
@@ -32,11 +31,7 @@ const sentences = [
   'bad '.repeat(60),
   'it stopped working after two days and the seller did not answer',
 ];
-const reviews = (classes: number) =>
-  reviewTable(
-    sentences.map((text, i) => ({ text, label: i % classes })),
-    ['a', 'b', 'c'],
-  );
+const reviews = (classes: number) => sentences.map((text, i) => ({ text, label: i % classes }));
 
 writeTinyModel(of('distilbert'));
 const models: Record<string, string> = { distilbert: of('distilbert') };
@@ -95,11 +90,8 @@ test('transformers.js takes the folder as its own: the same label and score, in 
   Object.assign(env, { localModelPath: folder, allowRemoteModels: false });
   const classifier = loadClassifier(models['distilbert']!, { precision: 'float32' });
   const texts = sentences.filter((text) => text.split(' ').length < 40);
-  const table = reviewTable(
-    texts.map((text) => ({ text, label: 0 })),
-    ['a'],
-  );
-  const { logits } = await evaluate(classifier, encodeReviews(loadTokenizer(models['distilbert']!), table, 64));
+  const reviews = texts.map((text) => ({ text, label: 0 }));
+  const { logits } = await evaluate(classifier, encodeReviews(loadTokenizer(models['distilbert']!), reviews, 64));
   classifier.dispose();
   const expected = texts.map((_, row) => {
     const [negative, positive] = logits.subarray(2 * row, 2 * row + 2) as unknown as [number, number];

@@ -9,7 +9,7 @@ import { accuraciesFigure } from 'tunebook/figures/accuracies.js';
 import { confusionMatrixFigure } from 'tunebook/figures/confusion-matrix.js';
 import { renderPng, renderSvg } from 'tunebook/figures/render.js';
 import { stagesFigure } from 'tunebook/figures/stages.js';
-import { escapeHtml } from 'tunebook/notebook/html.js';
+import { escapeHtml } from 'tunebook/figures/html-table.js';
 import { root } from '../checkout.js';
 
 const interval = { low: 0.4, high: 0.6 };

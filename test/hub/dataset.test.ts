@@ -15,9 +15,8 @@ import type { Hub } from 'tunebook/hub/environment.js';
 import { chooseSources } from 'tunebook/hub/sources.js';
 import { fetchModel } from 'tunebook/hub/model.js';
 import { sampleReviews } from 'tunebook/reviews/sample.js';
-import { openReviews } from 'tunebook/reviews/source.js';
+import { openReviews } from 'tunebook/reviews/open-reviews.js';
 import { splitReviews } from 'tunebook/reviews/split.js';
-import { reviewsOf } from 'tunebook/reviews/table.js';
 import { failure } from '../failure.js';
 import { distilbert, polarity, polarityParquet, polarityRows } from './repositories.js';
 import { hubOf, startStandInHub, type StandInHub } from './stand-in.js';
@@ -92,8 +91,8 @@ test('a sample of a large set: class names, its own test rows, and a part of its
   assert.deepEqual(source.reading.textColumns, ['title', 'content']);
   assert.ok(source.files.every(({ from }) => from === 'hub, by ranges'));
   const table = await sampleReviews(source, { rows: 2000, seed: 1 });
-  assert.equal(table.shape[0], 2000);
-  const splits = table.column('split').values as string[];
+  assert.equal(table.length, 2000);
+  const splits = table.map(({ split }) => split);
   assert.deepEqual(
     [splits.filter((name) => name === 'train').length, splits.filter((name) => name === 'test').length],
     [1600, 400],
@@ -101,29 +100,29 @@ test('a sample of a large set: class names, its own test rows, and a part of its
   const received = server.requests.reduce((sum, { bytes }) => sum + bytes, 0);
   assert.ok(received < fileBytes * 0.75, `${received} of ${fileBytes}`);
   // From all over the set, not from its beginning.
-  const numbers = reviewsOf(table).map(({ text }) => Number(/^Review (\d+)/.exec(text)![1]));
+  const numbers = table.map(({ text }) => Number(/^Review (\d+)/.exec(text)![1]));
   const places = new Set(numbers.map((number) => Math.floor(number / 6000)));
   assert.ok(places.size >= 7, String([...places]));
-  assert.deepEqual(reviewsOf(await sampleReviews(source, { rows: 2000, seed: 1 })), reviewsOf(table));
-  assert.notDeepEqual(reviewsOf(await sampleReviews(source, { rows: 2000, seed: 2 })), reviewsOf(table));
+  assert.deepEqual(await sampleReviews(source, { rows: 2000, seed: 1 }), table);
+  assert.notDeepEqual(await sampleReviews(source, { rows: 2000, seed: 2 }), table);
   const { train, validation, test } = splitReviews(table);
-  assert.ok((test.column('split').values as string[]).every((name) => name === 'test'));
-  assert.ok((validation.column('split').values as string[]).every((name) => name === 'train'));
-  assert.equal(train.shape[0]! + validation.shape[0]! + test.shape[0]!, 2000);
+  assert.ok(test.every(({ split }) => split === 'test'));
+  assert.ok(validation.every(({ split }) => split === 'train'));
+  assert.equal(train.length + validation.length + test.length, 2000);
 });
 
 test('ranges survive a connection that is cut, and a server that knows no ranges', async () => {
   server.faults.push({ path: /resolve.*train.*parquet/, times: 3, cutAfter: 20_000 });
   const source = await openReviews('fancyzhx/amazon_polarity', {}, hub);
-  assert.equal((await sampleReviews(source, { rows: 300 })).shape[0], 300);
+  assert.equal((await sampleReviews(source, { rows: 300 })).length, 300);
 });
 
 test('splits by the names of files; a validation part that is there is kept', async () => {
   const source = await openReviews('someone/plain', {}, hub);
   assert.deepEqual(Object.keys(source.splits).sort(), ['train', 'validation']);
   const { validation, test } = splitReviews(await sampleReviews(source));
-  assert.equal(validation.shape[0], 100);
-  assert.ok((test.column('split').values as string[]).every((name) => name === 'train'));
+  assert.equal(validation.length, 100);
+  assert.ok(test.every(({ split }) => split === 'train'));
 });
 
 test('the conversion to Parquet where there is none of its own; several configurations must be told apart', async () => {
@@ -135,7 +134,7 @@ test('the conversion to Parquet where there is none of its own; several configur
     openReviews('someone/several', { datasetConfig: 'fr' }, hub),
     failure(EntryNotFoundError, 'HUB_NO_CONFIGURATION', { configuration: 'fr' }),
   );
-  assert.equal((await sampleReviews(await openReviews('someone/several', { datasetConfig: 'en' }, hub))).shape[0], 300);
+  assert.equal((await sampleReviews(await openReviews('someone/several', { datasetConfig: 'en' }, hub))).length, 300);
   await assert.rejects(
     openReviews('someone/images', {}, hub),
     failure(EntryNotFoundError, 'HUB_NO_PARQUET', { name: 'someone/images' }),
@@ -198,10 +197,7 @@ test('downloaded whole, it is read from the cache, and without the hub', async (
   assert.ok(source.files.every(({ from }) => from === 'hub'));
   const offline = await openReviews('amazon_polarity', {}, { ...hub, offline: true });
   assert.ok(offline.files.every(({ from }) => from === 'cache'));
-  assert.deepEqual(
-    reviewsOf(await sampleReviews(offline, { rows: 500 })),
-    reviewsOf(await sampleReviews(source, { rows: 500 })),
-  );
+  assert.deepEqual(await sampleReviews(offline, { rows: 500 }), await sampleReviews(source, { rows: 500 }));
 });
 
 test('auto takes the hub where it answers or its files are cached, else the embedded pair, and says so', async () => {

@@ -3,7 +3,6 @@ import path from 'node:path';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { embeddedReviews } from 'tunebook/reviews/embedded.js';
 import { sampleReviews } from 'tunebook/reviews/sample.js';
-import { reviewsOf } from 'tunebook/reviews/table.js';
 import { embeddedModel } from '../checkout.js';
 import type { StoredRepository } from './stand-in.js';
 
@@ -27,7 +26,7 @@ export const distilbert: StoredRepository = {
 
 /** Rows of amazon_polarity's columns out of the embedded reviews, as often as it takes. */
 export async function polarityRows(count: number, from = 0) {
-  const reviews = reviewsOf(await sampleReviews(embeddedReviews()));
+  const reviews = await sampleReviews(embeddedReviews());
   return Array.from({ length: count }, (_, i) => {
     const { text, label } = reviews[(from + i) % reviews.length]!;
     // Copies differ in their title, so that they are no copies.

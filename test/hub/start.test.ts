@@ -18,7 +18,7 @@ async function start(
   flags: string[],
   environment: Record<string, string>,
 ): Promise<{ status: number | null; output: string; stderr: string; folder: string }> {
-  const child = spawn(process.execPath, [path.join(root, 'lib/dist/commands/start.js'), ...flags], {
+  const child = spawn(process.execPath, [path.join(root, 'lib/dist/cli/start.js'), ...flags], {
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -113,7 +113,7 @@ test('a name that does not exist and a flag that cannot be end the command with 
   assert.match(output, /Did you mean distilbert\/distilbert-base-uncased\?/);
   const refused = await start(['--rows', '0'], {});
   assert.deepEqual(
-    [refused.status, /--rows is '0'; it must be -1 or a whole number of at least 1/.test(refused.output)],
+    [refused.status, /--rows is '0'; it must be -1 or an integer of at least 1/.test(refused.output)],
     [2, true],
   );
 });

@@ -12,10 +12,10 @@ import { fusedLayers } from 'tunebook/model/fused-layers.js';
 import { readSafetensors } from 'tunebook/model/safetensors.js';
 import { modelParts } from 'tunebook/model/summary.js';
 import { tf } from 'tunebook/tensorflow/runtime.js';
-import { loadTokenizer } from 'tunebook/text/tokenizer.js';
+import { loadTokenizer } from 'tunebook/model/load-tokenizer.js';
 import { trainedParameters } from 'tunebook/training/freeze.js';
-import { learningRateFactor } from 'tunebook/training/schedule.js';
-import type { LabelledBatch } from 'tunebook/text/batches.js';
+import { learningRateFactor } from 'tunebook/optim/schedule.js';
+import type { LabelledBatch } from 'tunebook/model/batch.js';
 import { lossAndGradients, TrainingStep } from 'tunebook/training/step.js';
 import { classification } from 'tunebook/training/task.js';
 import { train } from 'tunebook/training/train.js';
@@ -132,7 +132,7 @@ test('RoBERTa trains with dropout, a used vocabulary and frozen layers, and know
   const rows = Array.from({ length: 32 }, (_, i) => Int32Array.from([0, 10 + (i % 2), 20 + (i % 5), 2]));
   const data = { train: { ids: rows, labels: Int32Array.from(rows, (_, i) => i % 2) } };
   const result = await train(model, data, {
-    arguments: { maxSteps: 60, learningRate: 3e-3, freeze: 1, trainBatchSize: 8 },
+    arguments: { maxSteps: 60, learningRate: 3e-3, freeze: 1, batchSize: 8 },
   });
   const mean = (list: { loss: number }[]) => list.reduce((sum, { loss }) => sum + loss, 0) / list.length;
   assert.ok(

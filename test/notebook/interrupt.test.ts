@@ -6,7 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { sameRequest } from 'tunebook/runs/signals.js';
+import { sameRequest } from 'tunebook/signals.js';
 import { root } from '../checkout.js';
 import { outputOf, writeNotebook } from './write.js';
 

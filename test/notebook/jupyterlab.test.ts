@@ -67,7 +67,7 @@ test(
     const lab = spawn(
       process.execPath,
       [
-        path.join(root, 'lib/dist/commands/lab.js'),
+        path.join(root, 'lib/dist/cli/lab.js'),
         '--no-browser',
         `--ServerApp.port=${port}`,
         `--ServerApp.root_dir=${folder}`,

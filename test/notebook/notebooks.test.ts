@@ -16,7 +16,7 @@ after(() => fs.rmSync(folder, { recursive: true, force: true }));
 
 const environment = { ...process.env, TUNEBOOK_SOURCE: 'embedded', JUPYTER_PREFER_ENV_PATH: '1' };
 const tunebook = (...argv: string[]) =>
-  spawnSync(process.execPath, [path.join(root, 'lib/dist/commands/main.js'), 'notebooks', ...argv], {
+  spawnSync(process.execPath, [path.join(root, 'lib/dist/cli/main.js'), 'notebooks', ...argv], {
     cwd: folder,
     encoding: 'utf8',
     env: environment,
@@ -39,8 +39,8 @@ test('a notebook that is as committed is good, its file untouched, and JUnit XML
 test('a notebook that does not exist, and an update from a quick run, are refused before any work', () => {
   const missing = tunebook('exlore');
   assertFailed(missing, 2, 'SettingsError', 'NOTEBOOK_NOT_FOUND', 'exlore', 'Did you mean explore?');
-  const update = tunebook('explore', '--quick', '--update');
-  assertFailed(update, 2, 'SettingsError', 'SETTING_CONFLICT', '--update', '--quick');
+  const update = tunebook('explore', '--fast-dev-run', '--update');
+  assertFailed(update, 2, 'SettingsError', 'SETTING_CONFLICT', '--update', '--fast-dev-run');
 });
 
 test('key numbers are the same within what the notebook states, and what differs is said with both values', () => {
@@ -65,7 +65,7 @@ test('key numbers are the same within what the notebook states, and what differs
 });
 
 test('jupyter execute and papermill run a notebook as it is, with parameters from the environment', () => {
-  const quick = { ...environment, TUNEBOOK_QUICK: 'true', TUNEBOOK_RUN_FOLDER: path.join(folder, 'run') };
+  const quick = { ...environment, TUNEBOOK_FAST_DEV_RUN: 'true', TUNEBOOK_RUN_FOLDER: path.join(folder, 'run') };
   const executed = path.join(folder, 'executed.ipynb');
   const jupyter = spawnSync(path.join(root, '.venv/bin/jupyter'), ['execute', explore, '--output', executed], {
     encoding: 'utf8',

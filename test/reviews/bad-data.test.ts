@@ -9,11 +9,10 @@ import { ReviewsError } from 'tunebook/errors.js';
 import { indexCsv } from 'tunebook/reviews/csv.js';
 import { describeDropped } from 'tunebook/reviews/review.js';
 import { sampleReviews } from 'tunebook/reviews/sample.js';
-import { openReviews, type ReviewsOptions } from 'tunebook/reviews/source.js';
+import { openReviews, type ReviewsOptions } from 'tunebook/reviews/open-reviews.js';
 import { splitReviews } from 'tunebook/reviews/split.js';
-import { reviewsOf, reviewTable } from 'tunebook/reviews/table.js';
-import { encodeReviews } from 'tunebook/text/encode.js';
-import { loadTokenizer } from 'tunebook/text/tokenizer.js';
+import { encodeReviews } from 'tunebook/batching/encode.js';
+import { loadTokenizer } from 'tunebook/model/load-tokenizer.js';
 import { nothingDropped } from 'tunebook/reviews/review.js';
 import { failure } from '../failure.js';
 import { embeddedModel } from '../checkout.js';
@@ -30,7 +29,7 @@ const write = (extension: string, content: string | Buffer) => {
 const lines = (...rows: object[]) => write('jsonl', rows.map((row) => JSON.stringify(row)).join('\n'));
 async function read(file: string, options: ReviewsOptions = {}) {
   const source = await openReviews(file, options);
-  const reviews = reviewsOf(await sampleReviews(source));
+  const reviews = (await sampleReviews(source)).map(({ text, label }) => ({ text, label }));
   return { reviews, source };
 }
 
@@ -99,7 +98,7 @@ test('emoji, every script and lone surrogates come through reading and tokenizin
   const { reviews } = await read(lines(...texts.map((text, i) => ({ text, label: i % 2 }))));
   assert.equal(reviews.length, texts.length);
   assert.equal(reviews.at(-1)!.text, 'half \ufffd here');
-  const { ids } = encodeReviews(loadTokenizer(embeddedModel), reviewTable(reviews, ['a', 'b']), 32);
+  const { ids } = encodeReviews(loadTokenizer(embeddedModel), reviews, 32);
   assert.ok(ids.every((text) => text.length >= 2 && text.every((id) => id >= 0 && id < 30522)));
 });
 
@@ -155,9 +154,10 @@ test('a truncated Parquet file is refused; so is one with broken pages', async (
 test('a third label that is a slip is named; a mapping leaves it out; stars become classes', async () => {
   const rows = Array.from({ length: 40 }, (_, i) => ({ text: `text ${i}`, label: i % 2 }));
   const file = lines(...rows, { text: 'slip', label: 7 });
-  const table = await sampleReviews(await openReviews(file));
+  const source = await openReviews(file);
+  const reviews = await sampleReviews(source);
   assert.throws(
-    () => splitReviews(table),
+    () => splitReviews(reviews, source),
     failure(ReviewsError, 'REVIEWS_SMALL_CLASS', { label: '7', texts: 1, rows: 41 }),
   );
   const mapped = await read(file, { labelMapping: '0 -> negative; 1 -> positive' });
@@ -224,10 +224,8 @@ test('one class only, all rows equal, and no rows at all are refused in words', 
   assert.throws(
     () =>
       splitReviews(
-        reviewTable(
-          Array.from({ length: 9 }, (_, i) => ({ text: `t ${i}`, label: 0 })),
-          ['bad'],
-        ),
+        Array.from({ length: 9 }, (_, i) => ({ text: `t ${i}`, label: 0 })),
+        { labelNames: ['bad'] },
       ),
     failure(ReviewsError, 'REVIEWS_ONE_CLASS', { rows: 9, label: 'bad' }),
   );

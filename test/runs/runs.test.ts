@@ -6,7 +6,7 @@ import path from 'node:path';
 import { after, test } from 'node:test';
 import type { RunSummary } from 'tunebook/runs/compare.js';
 import { assertFailed } from '../failure.js';
-import { tunebook, writeStarsCsv, writeTinyModel } from './command.js';
+import { tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-runs-'));
 after(() => fs.rmSync(folder, { recursive: true }));

@@ -12,12 +12,11 @@ import { exportModel } from 'tunebook/export/export.js';
 import { loadClassifier } from 'tunebook/model/classifier.js';
 import { embeddedReviews } from 'tunebook/reviews/embedded.js';
 import { sampleReviews } from 'tunebook/reviews/sample.js';
-import { reviewTable } from 'tunebook/reviews/table.js';
-import { encodeReviews } from 'tunebook/text/encode.js';
-import { loadTokenizer } from 'tunebook/text/tokenizer.js';
-import { evaluate } from 'tunebook/training/evaluate.js';
+import { encodeReviews } from 'tunebook/batching/encode.js';
+import { loadTokenizer } from 'tunebook/model/load-tokenizer.js';
+import { evaluate } from 'tunebook/evaluation/evaluate.js';
 import { openBrowser } from '../browser.js';
-import { says, start, writeTinyModel } from '../runs/command.js';
+import { says, start, writeTinyModel } from '../cli/command.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-app-'));
 after(() => fs.rmSync(folder, { recursive: true }));
@@ -104,10 +103,7 @@ test('the page: judge, explain, switch engines, score a file, and see what went 
       classifier,
       encodeReviews(
         loadTokenizer(model),
-        reviewTable(
-          asked.map((text) => ({ text, label: 0 })),
-          ['negative'],
-        ),
+        asked.map((text) => ({ text, label: 0 })),
         64,
       ),
     );

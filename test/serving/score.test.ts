@@ -10,12 +10,12 @@ import { exportModel } from 'tunebook/export/export.js';
 import { loadClassifier } from 'tunebook/model/classifier.js';
 import { embeddedReviews } from 'tunebook/reviews/embedded.js';
 import { sampleReviews } from 'tunebook/reviews/sample.js';
-import { predictSentiment } from 'tunebook/serving/score.js';
+import { predict } from 'tunebook/evaluation/predict.js';
 import { openSentimentModel } from 'tunebook/serving/sentiment.js';
-import { loadTokenizer } from 'tunebook/text/tokenizer.js';
+import { loadTokenizer } from 'tunebook/model/load-tokenizer.js';
 import { assertFailed } from '../failure.js';
 import { root } from '../checkout.js';
-import { tunebook, writeTinyModel } from '../runs/command.js';
+import { tunebook, writeTinyModel } from '../cli/command.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-score-'));
 after(() => fs.rmSync(folder, { recursive: true }));
@@ -29,7 +29,7 @@ before(async () => {
 test('one sentence or many: labels and scores are those of TensorFlow', async () => {
   const classifier = loadClassifier(of('model'), { precision: 'float32' });
   const tokenizer = loadTokenizer(of('model'));
-  const expected = sentences.map((sentence) => predictSentiment(classifier, tokenizer, sentence));
+  const expected = sentences.map((sentence) => predict(classifier, tokenizer, sentence));
   classifier.dispose();
   const model = await openSentimentModel(of('model'));
   const found = await model.predictSentiment(sentences);

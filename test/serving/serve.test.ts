@@ -13,9 +13,9 @@ import { embeddedReviews } from 'tunebook/reviews/embedded.js';
 import { sampleReviews } from 'tunebook/reviews/sample.js';
 import { createServer, type ServerOptions } from 'tunebook/serving/server.js';
 import { openSentimentModel, type SentimentModel, type Verdict } from 'tunebook/serving/sentiment.js';
-import { seededRandom } from 'tunebook/text/random.js';
+import { seededRandom } from 'tunebook/reviews/random.js';
 import { assertFailed } from '../failure.js';
-import { says, start, tunebook, writeTinyModel } from '../runs/command.js';
+import { says, start, tunebook, writeTinyModel } from '../cli/command.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-serve-'));
 const place = path.join(folder, 'model');

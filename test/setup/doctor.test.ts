@@ -180,7 +180,7 @@ test('a checkout that is set up is in order, and looking at it changes nothing',
 });
 
 test('for people: a line a check, the remedy below it, and what to do at the end', async () => {
-  const healthy = await node(['lib/commands/tunebook.mjs', 'doctor', 'system', 'node']);
+  const healthy = await node(['lib/cli/tunebook.mjs', 'doctor', 'system', 'node']);
   assert.match(healthy.stdout, /^✓ system +Linux (x64|arm64), glibc .*\n✓ node +\d+.*\n\nEverything is in order\.\n$/);
   const { stdout, status } = await node(['lib/setup/doctor.mjs', 'settings'], { TUNEBOOK_EPOCHS: 'many' });
   assert.match(stdout, /^✗ settings +TUNEBOOK_EPOCHS is 'many'.*\n +→ unset TUNEBOOK_EPOCHS.*\n\n1 thing to do: unset/);
@@ -287,7 +287,7 @@ test('npm packages: all missing, one missing, one of another version', async () 
     const { status, stdout } = await run('npm', ['run', '--silent', 'doctor', '--', 'packages', 'library']);
     assert.equal(status, 1);
     assert.match(stdout, /✗ packages +node_modules is missing\.\n +→ npm run setup\n– library +needs packages\n/);
-    await node(['lib/commands/tunebook.mjs', 'doctor', 'packages']);
+    await node(['lib/cli/tunebook.mjs', 'doctor', 'packages']);
     assert.ok(!fs.existsSync(at('node_modules')), 'nothing was set up');
   });
   const remedy = `rm -r node_modules && ${setUp}`;
@@ -547,7 +547,7 @@ test('an MLflow server that is not there, does not let this in, or is none', asy
 test('a TUNEBOOK_ variable that does not exist', async () => {
   await finds(
     ['settings'],
-    ['settings', 'failed', /no setting TUNEBOOK_EPOCH\. Did you mean TUNEBOOK_EPOCHS\?$/, /^unset TUNEBOOK_EPOCH,/],
+    ['settings', 'failed', /TUNEBOOK_EPOCH\. Did you mean TUNEBOOK_EPOCHS\?$/, /^unset TUNEBOOK_EPOCH,/],
     { TUNEBOOK_EPOCH: '1' },
   );
 });

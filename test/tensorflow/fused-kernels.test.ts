@@ -8,7 +8,7 @@ import { fusedLayers } from 'tunebook/model/fused-layers.js';
 import { fusedDropout, fusedSquareSum, kernelLevel, wideSum } from 'tunebook/tensorflow/fused-kernels.js';
 import { castTo, statelessNormal } from 'tunebook/tensorflow/kernels.js';
 import { binding, nativeType, tf } from 'tunebook/tensorflow/runtime.js';
-import { AdamW, type UpdateScalars } from 'tunebook/training/adamw.js';
+import { AdamW, type UpdateScalars } from 'tunebook/optim/adamw.js';
 import { ResourceVariable } from 'tunebook/tensorflow/variables.js';
 import { relativeDifference } from '../checkout.js';
 

@@ -9,9 +9,9 @@ import { after, before, test } from 'node:test';
 import type { FinetuneMetrics } from 'tunebook/runs/metrics.js';
 import { RunFolder } from 'tunebook/runs/run-folder.js';
 import { mlflowOfEnvironment } from 'tunebook/tracking/mlflow-client.js';
-import { readJournal, recordsOf } from 'tunebook/tracking/journal.js';
+import { readJournal, recordsOf } from 'tunebook/runs/journal.js';
 import { assertFailed } from '../failure.js';
-import { says, start, tunebook, writeStarsCsv, writeTinyModel } from '../runs/command.js';
+import { says, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
 import { freePort, startMlflow, type MlflowServer } from './mlflow-server.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-mlflow-'));

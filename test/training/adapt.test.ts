@@ -10,12 +10,12 @@ import { composedLayers } from 'tunebook/model/composed-layers.js';
 import { fusedLayers } from 'tunebook/model/fused-layers.js';
 import { loadMaskedModel, saveMaskedModel } from 'tunebook/model/masked-model.js';
 import { parameterValues } from 'tunebook/model/model.js';
-import type { EncodedReviews } from 'tunebook/text/batches.js';
-import { maskBatch, maskingVocabulary, type MaskedBatch } from 'tunebook/text/masking.js';
-import { readTokenizer } from 'tunebook/text/tokenizer.js';
+import type { EncodedReviews } from 'tunebook/batching/batches.js';
+import { maskBatch, maskingVocabulary, type MaskedBatch } from 'tunebook/batching/masking.js';
+import { readTokenizer } from 'tunebook/tokenizer/tokenizer.js';
 import { adapt, evaluateMasked, maskedLanguageModelling } from 'tunebook/training/adapt.js';
 import { CheckpointFolder } from 'tunebook/training/checkpoint.js';
-import { learningRateFactor } from 'tunebook/training/schedule.js';
+import { learningRateFactor } from 'tunebook/optim/schedule.js';
 import { lossAndGradients, TrainingStep } from 'tunebook/training/step.js';
 import { failure } from '../failure.js';
 import { embeddedModel, fixtures, gradientsDiffer, type Reference } from '../checkout.js';
@@ -173,7 +173,7 @@ test('adapting lowers the loss of held-out texts; gone on with from a checkpoint
   const size = loadMaskedModel(of('bert')).config.vocab_size;
   const vocabulary = maskingVocabulary(files, size);
   const data = { train: texts(96, size, 5), validation: texts(24, size, 5) };
-  const given = { numTrainEpochs: 20, trainBatchSize: 16, learningRate: 1e-2, saveSteps: 5, evalSteps: 30 };
+  const given = { epochs: 20, batchSize: 16, learningRate: 1e-2, saveSteps: 5, evalSteps: 30 };
   const run = async (checkpoints: CheckpointFolder, stopAfter = Infinity) => {
     const from = checkpoints.newest();
     const model = loadMaskedModel(from?.folder ?? of('bert'), { precision: 'float32' });

@@ -7,12 +7,12 @@ import { after, test } from 'node:test';
 import { CheckpointError, DiskFullError, OtherRowsError } from 'tunebook/errors.js';
 import { createClassifier, loadClassifier, saveClassifier, type Classifier } from 'tunebook/model/classifier.js';
 import { parseConfig } from 'tunebook/model/config.js';
-import type { EncodedReviews } from 'tunebook/text/batches.js';
+import type { EncodedReviews } from 'tunebook/batching/batches.js';
 import { CheckpointFolder, type Checkpoint } from 'tunebook/training/checkpoint.js';
-import { evaluate } from 'tunebook/training/evaluate.js';
-import type { TrainingRecord } from 'tunebook/training/loop.js';
+import { evaluate } from 'tunebook/evaluation/evaluate.js';
+import type { TrainingRecord } from 'tunebook/training/training-record.js';
 import { train } from 'tunebook/training/train.js';
-import type { TrainingArguments } from 'tunebook/training/training-arguments.js';
+import type { TrainingSettings } from 'tunebook/settings/settings.js';
 import { failure } from '../failure.js';
 import { embeddedModel, relativeDifference } from '../checkout.js';
 
@@ -47,9 +47,9 @@ model.dispose();
 const bytes = (classifier: Classifier) =>
   [...classifier.parameters].map(([name, parameter]) => [name, Buffer.from(parameter.data().buffer).toString('hex')]);
 
-const common: Partial<TrainingArguments> = {
-  trainBatchSize: 8,
-  numTrainEpochs: 3,
+const common: Partial<TrainingSettings> = {
+  batchSize: 8,
+  epochs: 3,
   learningRate: 5e-3,
   weightDecay: 0.3,
   saveSteps: 2,
@@ -62,7 +62,7 @@ async function run(
     given = {},
     killAfter = Infinity,
     precision = 'float32',
-  }: { given?: Partial<TrainingArguments>; killAfter?: number; precision?: 'float32' | 'bfloat16' | 'float16' } = {},
+  }: { given?: Partial<TrainingSettings>; killAfter?: number; precision?: 'float32' | 'bfloat16' | 'float16' } = {},
 ): Promise<{ records: TrainingRecord[]; weights: string[][]; classifier: Classifier } | 'killed'> {
   const from = checkpoints.newest();
   const classifier = loadClassifier(from?.folder ?? base, { precision });
@@ -152,7 +152,7 @@ test('an interrupt saves a checkpoint at once, in the middle of a look too, and 
 
 test('the newest are kept, and the best', async () => {
   const checkpoints = fresh();
-  const given = { saveTotalLimit: 2, earlyStoppingPatience: 0, learningRate: 5e-2, numTrainEpochs: 6 };
+  const given = { saveTotalLimit: 2, earlyStoppingPatience: 0, learningRate: 5e-2, epochs: 6 };
   const done = await run(checkpoints, { given });
   assert.ok(done !== 'killed');
   const { best } = checkpoints.newest()!.state;

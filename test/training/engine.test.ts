@@ -14,11 +14,11 @@ import { parseConfig } from 'tunebook/model/config.js';
 import { embeddedReviews } from 'tunebook/reviews/embedded.js';
 import { sampleReviews } from 'tunebook/reviews/sample.js';
 import { binding, tf } from 'tunebook/tensorflow/runtime.js';
-import { trainingBatches, type EncodedReviews } from 'tunebook/text/batches.js';
-import { encodeReviews } from 'tunebook/text/encode.js';
-import { loadTokenizer } from 'tunebook/text/tokenizer.js';
-import { evaluate } from 'tunebook/training/evaluate.js';
-import { LossScale } from 'tunebook/training/loss-scale.js';
+import { trainingBatches, type EncodedReviews } from 'tunebook/batching/batches.js';
+import { encodeReviews } from 'tunebook/batching/encode.js';
+import { loadTokenizer } from 'tunebook/model/load-tokenizer.js';
+import { evaluate } from 'tunebook/evaluation/evaluate.js';
+import { LossScale } from 'tunebook/optim/loss-scale.js';
 import { TrainingStep, type StepOptions } from 'tunebook/training/step.js';
 import { classification } from 'tunebook/training/task.js';
 import { train } from 'tunebook/training/train.js';
@@ -68,7 +68,7 @@ test('100 steps with dropout, captured and eager: the same numbers, on layers of
   t.after(() => fs.rmSync(folder, { recursive: true }));
   writeTwoLayers(folder);
   const tokenizer = loadTokenizer(folder);
-  const reviews = encodeReviews(tokenizer, (await sampleReviews(embeddedReviews())).head(12), 24);
+  const reviews = encodeReviews(tokenizer, (await sampleReviews(embeddedReviews())).slice(0, 12), 24);
   const [captured, eager] = [false, true].map((eager) => {
     const model = loadClassifier(folder, { precision: 'float32', eager });
     const found = curve(model, reviews, 100, { weightDecay: 0.01 }, 5e-5, 2);
@@ -111,7 +111,7 @@ for (const precision of ['bfloat16', 'float16'] as const)
       const { records, engine } = await train(
         model,
         { train: data },
-        { arguments: { learningRate: 3e-3, numTrainEpochs: 25, trainBatchSize: 8 } },
+        { arguments: { learningRate: 3e-3, epochs: 25, batchSize: 8 } },
       );
       assert.equal(engine, `graph, ${each}`);
       assert.ok((await evaluate(model, data)).metrics.accuracy > 0.95);

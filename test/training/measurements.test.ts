@@ -11,8 +11,8 @@ import {
   fastestPrecision,
   measureProductRates,
 } from 'tunebook/tensorflow/precision.js';
-import { alone } from 'tunebook/tensorflow/ranks.js';
-import { paddedLengths } from 'tunebook/text/batches.js';
+import { alone } from 'tunebook/distributed/ranks.js';
+import { paddedLengths } from 'tunebook/batching/batches.js';
 import { chooseJitCompile, worthCompiling, type LayerSeconds } from 'tunebook/training/jit-compile.js';
 import { train } from 'tunebook/training/train.js';
 import { root } from '../checkout.js';
@@ -122,7 +122,7 @@ test('auto is decided when training begins, by what was measured once; on a CPU 
   const run = async (kept: object) => {
     fs.writeFileSync(cache, JSON.stringify({ [key]: kept }));
     const rows = { ids: Array.from({ length: 16 }, (_, i) => Int32Array.of(1, i, 2)), labels: new Int32Array(16) };
-    return (await train(model, { train: rows }, { arguments: { maxSteps: 2, trainBatchSize: 8 } })).engine;
+    return (await train(model, { train: rows }, { arguments: { maxSteps: 2, batchSize: 8 } })).engine;
   };
   assert.equal(
     await run({ graph: 100, xla: 50, compiling: 1 }),

@@ -17,14 +17,14 @@ import { composedLayers } from 'tunebook/model/composed-layers.js';
 import { fusedLayers } from 'tunebook/model/fused-layers.js';
 import { tf } from 'tunebook/tensorflow/runtime.js';
 import { statelessKeep } from 'tunebook/tensorflow/kernels.js';
-import { padBatch, trainingBatches, type EncodedReviews } from 'tunebook/text/batches.js';
+import { padBatch, trainingBatches, type EncodedReviews } from 'tunebook/batching/batches.js';
 import { EarlyStopping } from 'tunebook/training/early-stopping.js';
-import { evaluate } from 'tunebook/training/evaluate.js';
-import { learningRateFactor } from 'tunebook/training/schedule.js';
+import { evaluate } from 'tunebook/evaluation/evaluate.js';
+import { learningRateFactor } from 'tunebook/optim/schedule.js';
 import { lossAndGradients, TrainingStep } from 'tunebook/training/step.js';
 import { classification } from 'tunebook/training/task.js';
 import { train } from 'tunebook/training/train.js';
-import { completeTrainingArguments } from 'tunebook/training/training-arguments.js';
+import { trainingSettings } from 'tunebook/settings/settings.js';
 import { failure } from '../failure.js';
 import { embeddedModel, relativeDifference } from '../checkout.js';
 
@@ -90,7 +90,7 @@ test('a small task is learnt, by accumulated batches too', async () => {
     await train(
       model,
       { train: data },
-      { arguments: { learningRate: 3e-3, numTrainEpochs: 30, trainBatchSize: 8, gradientAccumulationSteps } },
+      { arguments: { learningRate: 3e-3, epochs: 30, batchSize: 8, gradientAccumulationSteps } },
     );
     const { metrics } = await evaluate(model, data);
     assert.ok(metrics.accuracy > 0.95, `${metrics.accuracy}`);
@@ -102,11 +102,11 @@ test('training the used rows of the vocabulary alone ends where training all of 
   const data = task(24);
   const used = new Set(data.ids.flatMap((ids) => [...ids]));
   assert.ok(used.size < 0.8 * config.vocab_size && !used.has(5));
-  const chosen = completeTrainingArguments({
+  const chosen = trainingSettings({
     learningRate: 1e-2,
     weightDecay: 0.5,
     maxSteps: 9,
-    trainBatchSize: 8,
+    batchSize: 8,
     maxGradNorm: 0.05,
   });
   const short = createClassifier(config);
@@ -146,7 +146,7 @@ test('one batch is learnt by heart', async () => {
   const { records } = await train(
     model,
     { train: task(8) },
-    { arguments: { learningRate: 1e-2, maxSteps: 80, trainBatchSize: 8 } },
+    { arguments: { learningRate: 1e-2, maxSteps: 80, batchSize: 8 } },
   );
   assert.ok(Math.abs(records[0]!.loss - Math.LN2) < 0.05, 'guessing costs ln 2');
   assert.ok(records.at(-1)!.loss < 0.05, `${records.at(-1)!.loss}`);
@@ -184,7 +184,7 @@ test('dropout drops its share, and kept numbers grow so that sums stay', () => {
 test('the same seed gives the same run, another seed another', async () => {
   const run = async (seed: number) => {
     const model = createClassifier(config);
-    await train(model, { train: task(32) }, { arguments: { seed, numTrainEpochs: 2, trainBatchSize: 8 } });
+    await train(model, { train: task(32) }, { arguments: { seed, epochs: 2, batchSize: 8 } });
     const found = values(model);
     model.dispose();
     return found;
@@ -201,7 +201,7 @@ test('200 steps leave no tensor behind', async () => {
     model,
     { train: task(32), validation: task(8) },
     {
-      arguments: { maxSteps: 200, trainBatchSize: 8, evalSteps: 20, earlyStoppingPatience: 0 },
+      arguments: { maxSteps: 200, batchSize: 8, evalSteps: 20, earlyStoppingPatience: 0 },
       onRecord: () => counts.push(tf.memory().numTensors),
     },
   );
@@ -217,7 +217,7 @@ test('an interrupt ends after the current step, with the model usable', async ()
     model,
     { train: task(64) },
     {
-      arguments: { trainBatchSize: 8 },
+      arguments: { batchSize: 8 },
       signal: controller.signal,
       onRecord: ({ step }) => step === 3 && controller.abort(),
     },
@@ -233,7 +233,7 @@ test('a loss that is not a number ends the run, says where, and leaves the param
   model.parameters.get('classifier.bias')!.assign(tf.tensor1d([NaN, 0]));
   const before = model.parameters.get('pre_classifier.weight')!.data().slice();
   await assert.rejects(
-    train(model, { train: task(16) }, { arguments: { trainBatchSize: 8 } }),
+    train(model, { train: task(16) }, { arguments: { batchSize: 8 } }),
     failure(DivergedError, 'TRAINING_DIVERGED', { step: 1, loss: NaN }),
   );
   assert.deepEqual(model.parameters.get('pre_classifier.weight')!.data(), before);
@@ -247,7 +247,7 @@ test('the best evaluation is kept, and training stops when none improves', async
     model,
     { train: data, validation: data },
     {
-      arguments: { learningRate: 3e-3, numTrainEpochs: 100, trainBatchSize: 8, earlyStoppingPatience: 2 },
+      arguments: { learningRate: 3e-3, epochs: 100, batchSize: 8, earlyStoppingPatience: 2 },
     },
   );
   assert.equal(result.end, 'early stopping');
@@ -273,8 +273,8 @@ test('arguments that cannot be are refused before any work', async () => {
     failure(SettingsError, 'SETTING_INVALID', { name: 'learningRate', value: -1 }),
   );
   await assert.rejects(
-    refused({ trainBatchSize: 2.5 }),
-    failure(SettingsError, 'SETTING_INVALID', { name: 'trainBatchSize', value: 2.5 }),
+    refused({ batchSize: 2.5 }),
+    failure(SettingsError, 'SETTING_INVALID', { name: 'batchSize', value: 2.5 }),
   );
   await assert.rejects(
     refused({ learning_rate: 1 }),

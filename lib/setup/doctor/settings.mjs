@@ -9,7 +9,7 @@ export const settings = {
   about: 'TUNEBOOK_ variables of the environment: known ones, with values that may be',
   needs: ['library'],
   async examine() {
-    const { environmentLayer, resolveSettings } = await compiled('settings.js');
+    const { environmentLayer, resolveSettings } = await compiled('settings/settings.js');
     const { SettingsError } = await compiled('errors.js');
     const set = Object.keys(process.env).filter((name) => name.startsWith('TUNEBOOK_'));
     try {
@@ -19,7 +19,7 @@ export const settings = {
       const words = firstLineOf(error);
       const [variable] = /TUNEBOOK_\w+/.exec(words) ?? [];
       // What to do is the remedy's to say.
-      return failed(words.replace(/ README lists them all;.*$/, ''), `unset ${variable}, or mend it`);
+      return failed(words.replace(/ Unset or rename it;.*$/, ''), `unset ${variable}, or correct it`);
     }
     return ok(set.length === 0 ? 'no TUNEBOOK_ variable is set' : set.sort().join(', '));
   },

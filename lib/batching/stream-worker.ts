@@ -1,0 +1,58 @@
+/** What a worker of a ReviewStream does: reads a block's rows, cleans them and cuts them into tokens. */
+import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
+import { hubOfEnvironment } from '../hub/environment.js';
+import { remoteFile } from '../hub/remote-file.js';
+import { columnsOf, nothingDropped, reviewsOfRows } from '../reviews/review.js';
+import type { ReadRows } from '../reviews/row-file.js';
+import { packError } from './thread-error.js';
+import { textKey, type BlockPart, type PackedBlock, type WorkerSettings } from './stream-block.js';
+import { loadTokenizer } from '../model/load-tokenizer.js';
+import { rowReader } from '../reviews/row-formats.js';
+
+const { files, reading, tokenizerFolder, maxLength, without } = workerData as WorkerSettings;
+const tokenizer = loadTokenizer(tokenizerFolder);
+const heldOutKeys = new Set(without);
+const readers = new Map<number, Promise<ReadRows>>();
+const hub = hubOfEnvironment();
+
+/** Opened when it is first needed. */
+function readerOf(file: number): Promise<ReadRows> {
+  const { location, columns } = files[file]!;
+  const reader = readers.get(file) ?? rowReader(location, columns, (url, size) => remoteFile(hub, url, size));
+  readers.set(file, reader);
+  return reader;
+}
+
+/** Reads, cleans and tokenizes; the numbers are handed over, not copied. @returns a PackedBlock */
+export default (parts: BlockPart[]): Promise<unknown> =>
+  encodeBlock(parts).catch((error: unknown) => {
+    throw packError(error);
+  });
+
+async function encodeBlock(parts: BlockPart[]): Promise<unknown> {
+  const dropped = nothingDropped();
+  const ids: Int32Array[] = [];
+  const labels: number[] = [];
+  let heldOut = 0;
+  for (const { file, chunk } of parts) {
+    const read = await readerOf(file);
+    const rows = await read(chunk, columnsOf(reading));
+    for (const { text, label } of reviewsOfRows(rows, reading, dropped, files[file]!.location.name)) {
+      if (heldOutKeys.size > 0 && heldOutKeys.has(textKey(text))) heldOut++;
+      else {
+        ids.push(tokenizer.encode(text, maxLength));
+        labels.push(label);
+      }
+    }
+  }
+  const packed = new Int32Array(2 * ids.length + ids.reduce((sum, { length }) => sum + length, 0));
+  let at = 2 * ids.length;
+  ids.forEach((row, i) => {
+    packed[i] = row.length;
+    packed[ids.length + i] = labels[i]!;
+    packed.set(row, at);
+    at += row.length;
+  });
+  const block: PackedBlock = { packed, rows: ids.length, dropped, heldOut };
+  return move({ [transferableSymbol]: packed.buffer, [valueSymbol]: block });
+}

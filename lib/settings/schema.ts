@@ -1,0 +1,266 @@
+/**
+ * Every setting of Tunebook, declared once: name, other names, type, range, default and description. The TypeScript type, the
+ * flags with their help, the environment variables, settings files, the table in README.md, the validation in the library and the
+ * record in a run's folder all follow from this list.
+ */
+import { formatLabelMapping, readLabelMapping, type LabelMapping } from './label-mapping.js';
+import { boolean, choice, either, integer, names, number, setting, text, type Kind } from './setting.js';
+
+const labelMapping: Kind<LabelMapping> = {
+  allowed: 'a mapping from labels to classes',
+  read: readLabelMapping,
+  format: formatLabelMapping,
+};
+
+/** All settings, in the order of `--help`. */
+export const schema = {
+  source: setting(choice('auto', 'hub', 'embedded'), {
+    group: 'Model and reviews',
+    description: 'default model and reviews: from the hub, embedded, or auto for the hub if it responds',
+    default: 'auto',
+  }),
+  model: setting(text('a name'), {
+    group: 'Model and reviews',
+    description: 'embedded, a folder in Hugging Face format, or a model on the hub: owner/name@revision',
+    aliases: ['model_name_or_path', 'distilbert_model'],
+    default: undefined,
+    defaultText: 'depends on source',
+  }),
+  dataset: setting(text('a name'), {
+    group: 'Model and reviews',
+    description: 'embedded, a .csv, .jsonl, .ndjson or .parquet file, a folder of such files, or a data set on the hub',
+    aliases: ['dataset_name'],
+    default: undefined,
+    defaultText: 'depends on source',
+  }),
+  datasetConfig: setting(text('a name'), {
+    group: 'Model and reviews',
+    description: 'configuration of the data set on the hub',
+    aliases: ['dataset_config_name'],
+    default: undefined,
+    defaultText: 'its default configuration',
+  }),
+  textColumns: setting(names, {
+    group: 'Model and reviews',
+    description: 'columns with the text, joined in this order: title,content',
+    aliases: ['text_col'],
+    argument: 'names',
+    default: undefined,
+    defaultText: 'text, or another common name',
+  }),
+  labelColumn: setting(text('the name of a column'), {
+    group: 'Model and reviews',
+    description: 'column with the label: integers, stars, booleans or names',
+    aliases: ['label_col'],
+    argument: 'name',
+    default: undefined,
+    defaultText: 'label, or another common name',
+  }),
+  labelMapping: setting(labelMapping, {
+    group: 'Model and reviews',
+    description: 'classes by label, others are left out: 1,2 -> negative; 4,5 -> positive',
+    argument: 'mapping',
+    default: undefined,
+    defaultText: 'one class per label',
+  }),
+  rows: setting(integer({ min: 1, orMinusOne: true }), {
+    group: 'Model and reviews',
+    description: 'number of reviews to sample at random; -1 for all',
+    default: undefined,
+    defaultText: 'all; of a data set on the hub 20,000 with a GPU, 2,000 without',
+  }),
+  streaming: setting(boolean, {
+    group: 'Model and reviews',
+    description: 'stream the full training set; rows then sets the sample for validation and test',
+    default: false,
+  }),
+  maxLength: setting(integer({ min: 8 }), {
+    group: 'Model and reviews',
+    description: 'maximum sequence length in tokens',
+    aliases: ['max_seq_length'],
+    default: 128,
+  }),
+
+  epochs: setting(number({ above: 0 }), {
+    group: 'Training',
+    description: 'passes over the training set',
+    aliases: ['num_train_epochs'],
+    default: 3,
+  }),
+  maxSteps: setting(integer({ min: 1, orMinusOne: true }), {
+    group: 'Training',
+    description: 'optimizer steps after which training stops; -1 for no limit',
+    default: -1,
+  }),
+  learningRate: setting(number({ above: 0, max: 1 }), {
+    group: 'Training',
+    description: 'peak learning rate',
+    aliases: ['lr'],
+    default: 5e-5,
+  }),
+  batchSize: setting(integer({ min: 1 }), {
+    group: 'Training',
+    description: 'training batch size, in total over all workers',
+    aliases: ['per_device_train_batch_size', 'train_batch_size'],
+    default: 16,
+  }),
+  gradientAccumulationSteps: setting(integer({ min: 1 }), {
+    group: 'Training',
+    description: 'batches per optimizer step',
+    default: 1,
+  }),
+  weightDecay: setting(number({ min: 0 }), {
+    group: 'Training',
+    description: 'weight decay of AdamW, except for biases and layer norms',
+    default: 0.01,
+  }),
+  warmupSteps: setting(number({ min: 0 }), {
+    group: 'Training',
+    description: 'warmup steps; below 1, their fraction of all steps',
+    aliases: ['warmup_ratio'],
+    default: 0.1,
+  }),
+  lrSchedulerType: setting(choice('linear', 'cosine', 'constant'), {
+    group: 'Training',
+    description: 'learning-rate schedule after warmup: linear, cosine or constant',
+    default: 'linear',
+  }),
+  maxGradNorm: setting(number({ min: 0 }), {
+    group: 'Training',
+    description: 'maximum gradient norm for clipping; 0 disables it',
+    default: 1,
+  }),
+  adamBeta1: setting(number({ min: 0, below: 1 }), { group: 'Training', description: 'beta1 of AdamW', default: 0.9 }),
+  adamBeta2: setting(number({ min: 0, below: 1 }), {
+    group: 'Training',
+    description: 'beta2 of AdamW',
+    default: 0.999,
+  }),
+  adamEpsilon: setting(number({ above: 0 }), { group: 'Training', description: 'epsilon of AdamW', default: 1e-8 }),
+  groupByLength: setting(boolean, {
+    group: 'Training',
+    description: 'group texts of similar length into batches, to reduce padding',
+    default: true,
+  }),
+  freeze: setting(either(choice('none', 'embeddings', 'encoder'), integer({ min: 1 })), {
+    group: 'Training',
+    description: 'parameters to freeze: none, embeddings, encoder, or the number of lowest layers',
+    default: 'none',
+  }),
+  seed: setting(integer(), { group: 'Training', description: 'random seed', default: 42 }),
+
+  evalBatchSize: setting(integer({ min: 1 }), {
+    group: 'Evaluation and checkpoints',
+    description: 'evaluation batch size',
+    aliases: ['per_device_eval_batch_size'],
+    default: 64,
+    neutral: true,
+  }),
+  evalSteps: setting(integer({ min: 0 }), {
+    group: 'Evaluation and checkpoints',
+    description: 'steps between evaluations; 0 for once per epoch, ten times if streaming',
+    default: 0,
+  }),
+  earlyStoppingPatience: setting(integer({ min: 0 }), {
+    group: 'Evaluation and checkpoints',
+    description: 'evaluations without improvement before training stops; 0 disables it',
+    default: 3,
+  }),
+  earlyStoppingThreshold: setting(number({ min: 0 }), {
+    group: 'Evaluation and checkpoints',
+    description: 'minimum improvement',
+    default: 0.001,
+  }),
+  loadBestModelAtEnd: setting(boolean, {
+    group: 'Evaluation and checkpoints',
+    description: 'keep the parameters of the best evaluation instead of the last',
+    default: true,
+  }),
+  saveSteps: setting(integer({ min: 0 }), {
+    group: 'Evaluation and checkpoints',
+    description: 'steps between checkpoints, which are also written at evaluations; 0 for these only',
+    default: 500,
+    neutral: true,
+  }),
+  saveTotalLimit: setting(integer({ min: 1 }), {
+    group: 'Evaluation and checkpoints',
+    description: 'number of checkpoints to keep, in addition to the best one',
+    default: 2,
+    neutral: true,
+  }),
+
+  mlmProbability: setting(number({ above: 0, below: 1 }), {
+    group: 'Masking',
+    description: 'fraction of tokens to mask',
+    default: 0.15,
+    only: 'adapt',
+  }),
+  wholeWordMask: setting(boolean, {
+    group: 'Masking',
+    description: 'mask whole words instead of single tokens',
+    default: false,
+    only: 'adapt',
+  }),
+
+  precision: setting(choice('auto', 'float32', 'bfloat16', 'float16'), {
+    group: 'Engine',
+    description: 'number type of matrix products: float32, bfloat16, float16, or auto for the fastest, as measured',
+    default: 'auto',
+  }),
+  eager: setting(boolean, {
+    group: 'Engine',
+    description: 'run eagerly instead of as a captured graph; same results, for debugging',
+    default: false,
+  }),
+  jitCompile: setting(either(choice('auto'), boolean), {
+    group: 'Engine',
+    description: 'compile graphs with XLA; auto if that is faster on this GPU, as measured',
+    default: 'auto',
+  }),
+
+  clusterTimeout: setting(integer({ min: 1 }), {
+    group: 'Distributed training',
+    description: 'seconds to wait for all workers to join',
+    default: 600,
+    neutral: true,
+  }),
+  allowPublicCluster: setting(boolean, {
+    group: 'Distributed training',
+    description: 'allow workers with public addresses; TensorFlow servers have no authentication',
+    default: false,
+    neutral: true,
+  }),
+
+  maxTrainSamples: setting(integer({ min: 1, orMinusOne: true }), {
+    group: 'Quick checks',
+    description: 'maximum number of training reviews; -1 for all',
+    default: -1,
+  }),
+  fastDevRun: setting(boolean, {
+    group: 'Quick checks',
+    description: 'run two steps through the whole pipeline; in notebooks, one epoch on 800 reviews',
+    default: false,
+  }),
+  overfitBatches: setting(integer({ min: 0 }), {
+    group: 'Quick checks',
+    description: 'train and evaluate on this many batches only, to see whether the model can fit them; 0 disables it',
+    default: 0,
+    only: 'finetune',
+  }),
+
+  runFolder: setting(text('a folder'), {
+    group: 'Run',
+    description: 'folder for everything that the run writes',
+    aliases: ['output_dir'],
+    argument: 'folder',
+    default: '../runs/notebook',
+    defaultText: 'a new folder in runs/; in notebooks ../runs/notebook',
+    neutral: true,
+  }),
+};
+
+/** Settings in place of the defaults under `fastDevRun`. */
+export const fastDevRun = {
+  command: { rows: 64, maxLength: 32, maxSteps: 2, evalSteps: 1 },
+  notebook: { rows: 800, epochs: 1, learningRate: 2e-4 },
+} as const;

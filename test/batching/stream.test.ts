@@ -1,0 +1,199 @@
+// Streams of rows: each row once an epoch, in another order each time, from any position on exactly, out of every kind of file.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import { ReviewsError } from 'tunebook/errors.js';
+import { createClassifier } from 'tunebook/model/classifier.js';
+import { parseConfig } from 'tunebook/model/config.js';
+import { openReviews } from 'tunebook/reviews/open-reviews.js';
+import { ReviewStream, type StreamedBatch, type StreamOptions, type StreamPosition } from 'tunebook/batching/stream.js';
+import { loadTokenizer } from 'tunebook/model/load-tokenizer.js';
+import { appendDownsampled, type TrainingRecord } from 'tunebook/training/training-record.js';
+import { train } from 'tunebook/training/train.js';
+import { failure } from '../failure.js';
+import { embeddedModel } from '../checkout.js';
+import { polarityParquet } from '../hub/repositories.js';
+import { startStandInHub } from '../hub/stand-in.js';
+import type { ReviewSource } from 'tunebook/reviews/review-source.js';
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-test-'));
+after(() => fs.rmSync(folder, { recursive: true }));
+const tokenizer = loadTokenizer(embeddedModel);
+
+const rows = Array.from({ length: 3500 }, (_, i) => ({
+  title: `number ${i}`,
+  content: 'very '.repeat((i * 7) % 40) + (i % 2 ? 'good' : 'bad'),
+  label: i % 2,
+}));
+const texts = rows.map(({ title, content }) => `${title}. ${content}`);
+/** The number that a row's text begins with, out of its tokens. */
+const numberOf = new Map(texts.map((text, i) => [tokenizer.encode(text, 64).join(), i]));
+
+const write = (name: string, content: string | Buffer) => {
+  fs.writeFileSync(path.join(folder, name), content);
+  return path.join(folder, name);
+};
+const parquet = write('rows.parquet', polarityParquet(rows, 400));
+const files = {
+  Parquet: parquet,
+  'Parquet in one row group': write('one.parquet', polarityParquet(rows, 1e6)),
+  'JSON lines': write('rows.jsonl', rows.map((row) => JSON.stringify(row)).join('\n')),
+  CSV: write(
+    'rows.csv',
+    `title,content,label\n${rows.map(({ title, content, label }) => `"${title}",${content},${label}`).join('\n')}\n`,
+  ),
+};
+
+const options = { batchSize: 16, seed: 1 };
+function streamOf(source: ReviewSource, more: Partial<StreamOptions> = {}) {
+  const stream = new ReviewStream(source, {
+    tokenizerFolder: embeddedModel,
+    maxLength: 64,
+    blockRows: 1000,
+    workers: 2,
+    ...more,
+  });
+  after(() => stream.dispose());
+  return stream;
+}
+
+/** Batches from a position until the epoch's number changes to `end`. */
+async function collect(stream: ReviewStream, end: number, from?: StreamPosition, seed = 1): Promise<StreamedBatch[]> {
+  const batches: StreamedBatch[] = [];
+  for await (const batch of stream.batches({ ...options, seed }, from)) {
+    batches.push(batch);
+    if (batch.next.epoch >= end) break;
+  }
+  return batches;
+}
+const numbersOf = (batches: StreamedBatch[]) =>
+  batches.flatMap(({ inputIds, lengths, tokens, labels }) =>
+    Array.from(lengths, (length, row) => {
+      const number = numberOf.get(inputIds.subarray(row * tokens, row * tokens + length).join())!;
+      assert.equal(labels[row], number % 2);
+      return number;
+    }),
+  );
+const sorted = (numbers: number[]) => [...numbers].sort((a, b) => a - b);
+const all = texts.map((_, i) => i);
+
+for (const [kind, file] of Object.entries(files))
+  test(`${kind}: an epoch holds each row once, and each epoch and seed has an order of its own`, async () => {
+    const source = await openReviews(file);
+    const stream = streamOf(source);
+    assert.equal(stream.rows, rows.length);
+    const both = await collect(stream, 2);
+    const split = both.findIndex(({ next }) => next.epoch === 1) + 1;
+    const [first, second] = [numbersOf(both.slice(0, split)), numbersOf(both.slice(split))];
+    assert.deepEqual(sorted(first), all);
+    assert.deepEqual(sorted(second), all);
+    assert.notDeepEqual(first, second);
+    assert.deepEqual(numbersOf(await collect(stream, 1)), first);
+    assert.notDeepEqual(numbersOf(await collect(stream, 1, undefined, 2)), first);
+    await stream.dispose();
+  });
+
+test('from any position on it goes on exactly, without what was before', async () => {
+  const stream = streamOf(await openReviews(parquet));
+  const whole = await collect(stream, 2);
+  for (const at of [0, 1, 62, 63, 64, 150, whole.length - 2]) {
+    const rest = await collect(stream, 2, whole[at]!.next);
+    assert.deepEqual(rest, whole.slice(at + 1), `from batch ${at}`);
+  }
+});
+
+test('texts to choose and test by are kept out, their copies too', async () => {
+  const held = [0, 5, 900].map((i) => ({ text: `  ${texts[i]!.toUpperCase()}`, label: 0 }));
+  const stream = streamOf(await openReviews(parquet), { without: [held] });
+  assert.deepEqual(
+    sorted(numbersOf(await collect(stream, 1))),
+    all.filter((i) => ![0, 5, 900].includes(i)),
+  );
+  assert.equal(stream.heldOut, 3);
+});
+
+test('lengths are grouped: little is padding', async () => {
+  const stream = streamOf(await openReviews(parquet));
+  const batches = await collect(stream, 1);
+  const [padded, real] = [
+    batches.reduce((sum, { inputIds }) => sum + inputIds.length, 0),
+    batches.reduce((sum, { lengths }) => sum + lengths.reduce((a, b) => a + b), 0),
+  ];
+  assert.ok(real / padded > 0.85, String(real / padded));
+});
+
+test('rows are streamed from the hub by ranges, and a connection that is cut is no matter', async () => {
+  const hub = await startStandInHub([
+    { type: 'dataset', id: 'a/b', files: { 'train.parquet': polarityParquet(rows, 400) } },
+  ]);
+  const kept = { ...process.env };
+  Object.assign(process.env, {
+    HF_ENDPOINT: hub.endpoint,
+    HF_HUB_CACHE: path.join(folder, 'cache'),
+    HF_HUB_OFFLINE: '',
+  });
+  const source = await openReviews('a/b');
+  assert.equal(source.files[0]!.from, 'hub, by ranges');
+  hub.faults.push({ path: /parquet/, times: 2, cutAfter: 3000 });
+  const stream = streamOf(source);
+  assert.deepEqual(sorted(numbersOf(await collect(stream, 1))), all);
+  await stream.dispose();
+  await hub.close();
+  for (const name of ['HF_ENDPOINT', 'HF_HUB_CACHE', 'HF_HUB_OFFLINE']) delete process.env[name];
+  Object.assign(process.env, kept);
+});
+
+test('a file that is broken in the middle, and a label that comes late, stop the stream in words', async () => {
+  const bytes = polarityParquet(rows, 400);
+  const source = await openReviews(write('broken.parquet', bytes));
+  fs.writeFileSync(
+    path.join(folder, 'broken.parquet'),
+    Buffer.concat([bytes.subarray(0, 20_000), Buffer.alloc(1000, 255), bytes.subarray(21_000)]),
+  );
+  await assert.rejects(collect(streamOf(source), 1), failure(ReviewsError, 'REVIEWS_MALFORMED'));
+  const late = await openReviews(
+    write('late.parquet', polarityParquet(rows.map((row, i) => ({ ...row, label: i === 3000 ? 7 : row.label })))),
+  );
+  await assert.rejects(
+    collect(streamOf(late), 1),
+    failure(ReviewsError, 'REVIEWS_UNKNOWN_LABEL', { label: '7', column: 'label', labels: ['negative', 'positive'] }),
+  );
+  const embedded = await openReviews('embedded');
+  assert.throws(
+    () => new ReviewStream(embedded, { tokenizerFolder: embeddedModel }),
+    failure(ReviewsError, 'REVIEWS_NOT_STREAMABLE'),
+  );
+  await assert.rejects(openReviews('embedded', { streaming: true }), failure(ReviewsError, 'REVIEWS_NOT_STREAMABLE'));
+});
+
+test('training on a stream learns, counts its epochs by rows, and says how long it waited', async () => {
+  const stream = streamOf(await openReviews(parquet));
+  const config = parseConfig({
+    vocab_size: 30522,
+    dim: 16,
+    hidden_dim: 32,
+    n_layers: 1,
+    n_heads: 2,
+    dropout: 0,
+    max_position_embeddings: 64,
+  });
+  const model = createClassifier(config);
+  const result = await train(model, { train: stream }, { arguments: { epochs: 2, learningRate: 5e-3, seed: 1 } });
+  assert.equal(result.records.length, 2 * Math.ceil(rows.length / 16));
+  const mean = (list: { loss: number }[]) => list.reduce((sum, { loss }) => sum + loss, 0) / list.length;
+  assert.ok(mean(result.records.slice(-20)) < 0.2, String(mean(result.records.slice(-20))));
+  assert.ok(result.waitedShare >= 0 && result.waitedShare < 1);
+  assert.ok(Math.abs(result.records.at(-1)!.epoch - 2) < 1e-9);
+  model.dispose();
+});
+
+test('a long run is remembered by evenly chosen updates, every evaluation among them', () => {
+  const records: TrainingRecord[] = [];
+  for (let step = 1; step <= 50_000; step++)
+    appendDownsampled(records, { step, ...(step % 5000 === 1 && { evalAccuracy: 0.5 }) } as TrainingRecord);
+  assert.ok(records.length < 10_000 && records.length > 4_000);
+  assert.equal(records.filter(({ evalAccuracy }) => evalAccuracy).length, 10);
+  assert.equal(records.at(-1)!.step, 50_000);
+});

@@ -1,0 +1,119 @@
+// Data-parallel training: whatever the number of ranks, the same is learnt from the same rows.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import { embeddedModel, fixtures } from '../checkout.js';
+import { here, startRanks } from './ranks.js';
+import type { RankReport, RankTask } from './train-rank.js';
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-ranks-'));
+after(() => fs.rmSync(folder, { recursive: true }));
+
+/** Rows of many lengths, no two alike: the first ids count. */
+const rowsOf = (count: number, from: number) => ({
+  ids: Array.from({ length: count }, (_, i) => [
+    1 + Math.floor((from + i) / 80),
+    1 + ((from + i) % 80),
+    ...Array.from({ length: (7 * i) % 17 }, (_, k) => 1 + ((i * k + 3 * k) % 88)),
+  ]),
+  labels: Array.from({ length: count }, (_, i) => (i * i) % 3 && 1),
+});
+
+let tasks = 0;
+async function trained(size: number, task: RankTask): Promise<RankReport[]> {
+  const file = path.join(folder, `task-${tasks++}.json`);
+  fs.writeFileSync(file, JSON.stringify(task));
+  const argv = [path.join(here, 'train-rank.js'), file];
+  const results = await startRanks(Array.from({ length: size }, () => ({ argv })));
+  return results.map((result) => {
+    assert.equal(result!.code, 0, result!.output);
+    return JSON.parse(/^report (.*)$/m.exec(result!.output)![1]!) as RankReport;
+  });
+}
+
+/** The largest difference of two curves. */
+const apart = (a: number[], b: number[]) => {
+  assert.equal(a.length, b.length);
+  return Math.max(...a.map((value, i) => Math.abs(value - b[i]!)));
+};
+
+/** Without dropout (the fixture has none): 41 rows in batches of 8, the last of one row. */
+const inMemory: RankTask = {
+  modelFolder: path.join(fixtures, 'tiny'),
+  precision: 'float32',
+  rows: rowsOf(41, 0),
+  validation: rowsOf(23, 41),
+  arguments: { batchSize: 8, evalBatchSize: 4, epochs: 3, learningRate: 3e-3, weightDecay: 0.01 },
+};
+
+test('two and three ranks learn what one does, have the same weights, and take each row once a pass', async () => {
+  const [one] = await trained(1, inMemory);
+  for (const size of [2, 3]) {
+    const reports = await trained(size, inMemory);
+    for (const { losses, gradNorms, evalLoss, weights } of reports) {
+      assert.ok(apart(losses, one!.losses) < 1e-5, `losses of ${size} ranks differ by ${apart(losses, one!.losses)}`);
+      assert.ok(apart(gradNorms, one!.gradNorms) < 1e-4);
+      assert.ok(apart(evalLoss, one!.evalLoss) < 1e-5);
+      assert.equal(weights, reports[0]!.weights, 'bit for bit');
+    }
+    // TensorFlow keeps two threads for each sum that has a timeout, until that is over.
+    const { threads } = reports[0]!;
+    assert.ok(threads.at(-1)! - threads[2]! < 15, `${threads[2]} threads became ${threads.at(-1)}`);
+    const seen = reports.flatMap((report) => report.seen).sort();
+    assert.equal(seen.length, 3 * 41);
+    assert.equal(new Set(seen).size, 41);
+    for (let i = 0; i < seen.length; i += 3) assert.equal(seen[i], seen[i + 2], 'three passes, no row twice in one');
+  }
+});
+
+test('accumulated gradients and bfloat16 too', async () => {
+  const accumulating = { ...inMemory, arguments: { ...inMemory.arguments, gradientAccumulationSteps: 3 } };
+  const [one] = await trained(1, accumulating);
+  const two = await trained(2, accumulating);
+  assert.ok(apart(two[1]!.losses, one!.losses) < 1e-5);
+  assert.equal(two[0]!.weights, two[1]!.weights);
+  const half = { ...inMemory, precision: 'bfloat16' as const };
+  const [oneHalf] = await trained(1, half);
+  const twoHalf = await trained(2, half);
+  // Rounded to 8 bits, the curves drift apart from the first update on.
+  assert.ok(apart(twoHalf[1]!.losses.slice(0, 3), oneHalf!.losses.slice(0, 3)) < 2e-2);
+  assert.equal(twoHalf[0]!.weights, twoHalf[1]!.weights);
+});
+
+test('a stream is read in shares and makes the batches of one rank', async () => {
+  const words = ['good', 'bad', 'lamp', 'chair', 'novel', 'broke', 'love', 'box', 'day', 'gift'];
+  const file = path.join(folder, 'stream.csv');
+  const lines = Array.from({ length: 103 }, (_, i) => {
+    const text = [words[i % 10], words[Math.floor(i / 10)], ...words.slice(0, i % 7)].join(' ');
+    return `${text},${i % 2}`;
+  });
+  fs.writeFileSync(file, `text,label\n${lines.join('\n')}\n`);
+  const modelFolder = path.join(folder, 'words');
+  const { createClassifier, saveClassifier } = await import('tunebook/model/classifier.js');
+  const { parseConfig } = await import('tunebook/model/config.js');
+  const model = createClassifier(
+    parseConfig({
+      ...{ vocab_size: 30522, dim: 16, hidden_dim: 32, n_layers: 1, n_heads: 2, max_position_embeddings: 32 },
+      ...{ dropout: 0, attention_dropout: 0, seq_classif_dropout: 0 },
+    }),
+  );
+  saveClassifier(model, modelFolder, embeddedModel);
+  model.dispose();
+  const task: RankTask = {
+    modelFolder,
+    precision: 'float32',
+    stream: { file, tokenizerFolder: embeddedModel, blockRows: 20 },
+    arguments: { batchSize: 8, epochs: 2, maxSteps: 30, learningRate: 1e-3 },
+  };
+  const [one] = await trained(1, task);
+  for (const size of [2, 3]) {
+    const reports = await trained(size, task);
+    assert.ok(apart(reports[1]!.losses, one!.losses) < 1e-5);
+    assert.equal(reports[0]!.weights, reports[1]!.weights);
+    // Blocks end in batches of their own, so that the updates of a pass are more than its rows fill.
+    const once = reports.flatMap(({ seen }) => [...new Set(seen)]);
+    assert.equal(new Set(once).size, 103, 'no row is lost');
+  }
+});

@@ -1,0 +1,314 @@
+// Who starts ranks, and where: TF_CONFIG, `tunebook launch` on one machine, under mpirun and under Slurm, and the manifests.
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { ClusterDefinitionError, SettingsError } from 'tunebook/errors.js';
+import { exitCodeOfRanks, isWorthAnotherStart } from 'tunebook/distributed/local.js';
+import { hostsOfMpi, hostsOfNodeList, tasksOfNodes } from 'tunebook/distributed/hosts.js';
+import { placeFrom } from 'tunebook/distributed/scheduler.js';
+import { RunFolder } from 'tunebook/runs/run-folder.js';
+import { isPublicAddress, refusePublicAddresses } from 'tunebook/distributed/addresses.js';
+import { clusterOfEnvironment } from 'tunebook/distributed/cluster-definition.js';
+import { readJournal, recordsOf } from 'tunebook/runs/journal.js';
+import { assertFailed, failure } from '../failure.js';
+import { root } from '../checkout.js';
+import { pythonWith } from '../python-environment.js';
+import { writeStarsCsv, writeTinyModel, tunebook } from '../cli/command.js';
+import { inNamespace, main } from './ranks.js';
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-launch-'));
+after(() => fs.rmSync(folder, { recursive: true }));
+const of = (...names: string[]) => path.join(folder, ...names);
+const manifests = path.join(root, 'lib/distributed/manifests');
+writeTinyModel(of('model'));
+writeStarsCsv(of('stars.csv'));
+const finetune = (run: string, ...more: string[]) => [
+  ...['finetune', '--dataset', of('stars.csv'), '--text-columns', 'title,content', '--label-column', 'stars'],
+  ...['--label-mapping', '1,2 -> negative; 4,5 -> positive', '--model', of('model'), '--max-length', '32'],
+  ...['--batch-size', '8', '--lr', '3e-3', '--run-folder', of(run), ...more],
+];
+
+/** A command in a network namespace, to its end. */
+function run(command: string[], env: NodeJS.ProcessEnv = {}) {
+  const [program, ...argv] = inNamespace(command);
+  const child = spawn(program, argv, {
+    cwd: root,
+    env: { ...process.env, HF_HUB_OFFLINE: '1', DISABLE_MLFLOW_INTEGRATION: 'true', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+  const ended = new Promise<{ code: number | null; output: string }>((resolve) =>
+    child.on('close', (code) => resolve({ code, output })),
+  );
+  return { child, ended, said: () => output };
+}
+
+const launch = (...argv: string[]) => [process.execPath, main, 'launch', ...argv];
+
+async function until(holds: () => boolean, what: string): Promise<void> {
+  for (const end = Date.now() + 300_000; !holds();) {
+    assert.ok(Date.now() < end, what);
+    await pause(100);
+  }
+}
+
+/** The processes that a process has started. */
+const childrenOf = (id: number): number[] =>
+  fs
+    .readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => {
+      try {
+        return (
+          fs
+            .readFileSync(`/proc/${name}/stat`, 'utf8')
+            .replace(/^.*\) /, '')
+            .split(' ')[1] === String(id)
+        );
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+
+const worker = ['10.0.0.1:2222', '10.0.0.2:2222'];
+const config = (json: unknown) => ({ TF_CONFIG: typeof json === 'string' ? json : JSON.stringify(json) });
+
+test('TF_CONFIG says who trains together; what it cannot mean is refused', () => {
+  const parse = (json: unknown) => clusterOfEnvironment(config(json));
+  assert.equal(parse(''), undefined);
+  assert.equal(parse({ cluster: { worker: [worker[0]] }, task: { type: 'worker', index: 0 } }), undefined);
+  const chief = { chief: ['c:1'], worker, ps: [] };
+  assert.deepEqual(parse({ cluster: chief, task: { type: 'worker', index: '1' }, environment: 'cloud' }), {
+    rank: 2,
+    tasks: [
+      { rank: 0, job: 'chief', index: 0, address: 'c:1' },
+      { rank: 1, job: 'worker', index: 0, address: worker[0] },
+      { rank: 2, job: 'worker', index: 1, address: worker[1] },
+    ],
+  });
+  const task = { type: 'worker', index: 0 };
+  for (const [json, value] of [
+    ['{', 'no JSON'],
+    [{ cluster: { worker: 'a:1' } }, 'cluster.worker'],
+    [{ cluster: { worker, ps: ['p:1'] }, task }, "'ps'"],
+    [{ cluster: { worker } }, 'task'],
+    [{ cluster: { worker }, task: { type: 'worker', index: 2 } }, 'worker 2'],
+    [{ cluster: { worker: ['a:1', 'b'] }, task }, "'b' for worker 1"],
+    [{ cluster: { worker: ['a:1', 'b:0'] }, task }, "'b:0' for worker 1"],
+    [{ cluster: { worker: ['a:1', 'a:1'] }, task }, 'a:1 twice'],
+  ] as const)
+    assert.throws(
+      () => parse(json),
+      (error: unknown) => {
+        failure(ClusterDefinitionError, 'TF_CONFIG_INVALID')(error);
+        return (error as Error).message.includes(value);
+      },
+    );
+});
+
+test('public addresses are refused, of ranks and of this machine', async () => {
+  for (const address of ['8.8.8.8', '172.32.0.1', '2001:4860::8888']) assert.ok(isPublicAddress(address), address);
+  for (const address of [
+    '10.1.2.3',
+    '172.31.0.1',
+    '192.168.0.1',
+    '127.0.0.1',
+    '100.64.1.1',
+    '192.0.2.2',
+    '::1',
+    'fd00::1',
+    'fe80::1',
+  ])
+    assert.ok(!isPublicAddress(address), address);
+  const cluster = (...worker: string[]) =>
+    clusterOfEnvironment(config({ cluster: { worker }, task: { type: 'worker', index: 0 } }))!;
+  await refusePublicAddresses(cluster('10.0.0.1:1', '[fd00::1]:2'), {});
+  await assert.rejects(
+    refusePublicAddresses(cluster('10.0.0.1:1', '8.8.8.8:2'), {}),
+    failure(ClusterDefinitionError, 'CLUSTER_ADDRESS_PUBLIC', { rank: 1, address: '8.8.8.8' }),
+  );
+  const open = { eth0: [{ family: 'IPv4', address: '9.9.9.9' }] } as unknown as NodeJS.Dict<os.NetworkInterfaceInfo[]>;
+  await assert.rejects(
+    refusePublicAddresses(cluster('10.0.0.1:1', '10.0.0.2:1'), open),
+    failure(ClusterDefinitionError, 'CLUSTER_ADDRESS_PUBLIC', { address: '9.9.9.9', interface: 'eth0' }),
+  );
+});
+
+test('places as Slurm and MPI tell them', () => {
+  assert.deepEqual(hostsOfNodeList('login,node[08-10,12]x[1-2]'), [
+    ...['login', 'node08x1', 'node08x2', 'node09x1', 'node09x2', 'node10x1', 'node10x2', 'node12x1', 'node12x2'],
+  ]);
+  assert.deepEqual(tasksOfNodes('2(x3),1'), [2, 2, 2, 1]);
+  assert.throws(() => hostsOfNodeList('node[a-b]'), failure(SettingsError, 'LAUNCH_HOSTS_INVALID', { value: 'a-b' }));
+  assert.deepEqual(hostsOfMpi('a:2, b slots=3 max_slots=4,c'), [
+    { name: 'a', slots: 2 },
+    { name: 'b', slots: 3 },
+    { name: 'c', slots: 1 },
+  ]);
+  fs.writeFileSync(of('hosts'), '# two machines\na slots=2\n\nb slots=2\n');
+  assert.deepEqual(hostsOfMpi(of('hosts')).length, 2);
+  assert.throws(() => hostsOfMpi('a b'), failure(SettingsError, 'LAUNCH_HOSTS_INVALID', { value: 'a b' }));
+
+  const slurm = {
+    SLURM_PROCID: '2',
+    SLURM_STEP_NUM_TASKS: '3',
+    SLURM_STEP_NODELIST: 'n[1-2]',
+    SLURM_STEP_TASKS_PER_NODE: '2,1',
+    SLURM_JOB_ID: '77',
+    SLURMD_NODENAME: 'n2',
+  };
+  const place = placeFrom('slurm', {}, slurm);
+  const [port] = place.addresses[0]!.match(/\d+$/)!;
+  assert.deepEqual(place.addresses, [`n1:${port}`, `n1:${Number(port) + 1}`, `n2:${port}`]);
+  assert.deepEqual([place.rank, place.localRank, place.localSize], [2, 0, 1]);
+  assert.deepEqual(
+    placeFrom('slurm', {}, { ...slurm, SLURM_PROCID: '0', SLURMD_NODENAME: 'n1' }).addresses,
+    place.addresses,
+  );
+  assert.throws(
+    () => placeFrom('slurm', {}, { ...slurm, SLURMD_NODENAME: 'n1' }),
+    failure(SettingsError, 'LAUNCH_WRONG_HOST', { rank: 2, expected: 'n2', actual: 'n1' }),
+  );
+  assert.throws(
+    () => placeFrom('slurm', {}, {}),
+    failure(SettingsError, 'SETTING_MISSING', { names: ['SLURM_PROCID'] }),
+  );
+
+  const mpi = { OMPI_COMM_WORLD_RANK: '1', OMPI_COMM_WORLD_SIZE: '2', OMPI_COMM_WORLD_LOCAL_SIZE: '1' };
+  assert.throws(() => placeFrom('mpi', {}, mpi), failure(SettingsError, 'SETTING_MISSING', { names: ['--hosts'] }));
+  const here = placeFrom('mpi', { hosts: `elsewhere,${os.hostname()}`, port: 5000 }, mpi);
+  assert.deepEqual(here.addresses, ['elsewhere:5000', `${os.hostname()}:5000`]);
+  assert.throws(
+    () => placeFrom('mpi', { hosts: 'a,b' }, mpi),
+    failure(SettingsError, 'LAUNCH_WRONG_HOST', { rank: 1, expected: 'b', actual: os.hostname() }),
+  );
+  assert.throws(
+    () => placeFrom('mpi', { hosts: 'a' }, { ...mpi }),
+    failure(SettingsError, 'LAUNCH_TOO_FEW_SLOTS', { ranks: 2, slots: 1 }),
+  );
+});
+
+test('the exit code of all is that of the rank that went first, and tells whether to start again', () => {
+  const end = (code: number | null) => ({ rank: 0, code, signal: code === null ? ('SIGKILL' as const) : null });
+  assert.equal(exitCodeOfRanks([end(0), end(0)]), 0);
+  assert.equal(exitCodeOfRanks([end(null), end(138)]), 138);
+  assert.equal(exitCodeOfRanks([end(138), end(3)]), 3);
+  assert.deepEqual([0, 2, 3, 4, 5, 130, 143, 138, 1].map(isWorthAnotherStart), [
+    ...[false, false, false, false, false, false, false, true, true],
+  ]);
+});
+
+test('what does not go together is refused', async () => {
+  for (const [argv, code, value] of [
+    [['launch', '--workers', '2', 'score'], 'LAUNCH_COMMAND_INVALID', "'score'"],
+    [['launch', 'finetune'], 'SETTING_MISSING', '--workers'],
+    [['launch', '--workers', '0', 'finetune'], 'SETTING_INVALID', "--workers is '0'"],
+    [['launch', '--from', 'k8s', 'finetune'], 'SETTING_INVALID', "--from is 'k8s'"],
+    [['launch', '--from', 'mpi', 'finetune'], 'SETTING_MISSING', 'OMPI_COMM_WORLD_RANK'],
+  ] as const)
+    assertFailed(await tunebook([...argv]), 2, 'SettingsError', code, value);
+  const cluster = config({ cluster: { worker }, task: { type: 'worker', index: 0 } });
+  const sweep = await tunebook(['sweep', '--seed', '1,2'], { env: cluster });
+  assertFailed(sweep, 2, 'SettingsError', 'SETTING_CONFLICT', 'TF_CONFIG');
+});
+
+test('launch: a rank that is killed brings all back from the last checkpoint; nobody listens beyond loopback', async () => {
+  const { child, ended, said } = run(
+    launch(
+      ...['--workers', '2', '--max-restarts', '1'],
+      ...finetune('again', '--epochs', '15', '--early-stopping-patience', '0', '--save-steps', '10'),
+    ),
+  );
+  await until(() => /validation loss/.test(said()), `nothing was learnt:\n${said()}`);
+  const ranks = childrenOf(child.pid!);
+  assert.equal(ranks.length, 2);
+  const listening = fs
+    .readFileSync(`/proc/${ranks[0]}/net/tcp6`, 'utf8')
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, , , state]) => state === '0A');
+  assert.equal(listening.length, 2);
+  // ::ffff:127.0.0.1, four bytes at a time.
+  for (const [, local] of listening) assert.match(local!, /^0000000000000000FFFF00000100007F:/);
+  const before = recordsOf(readJournal(of('again'))).length;
+  process.kill(ranks[1]!, 'SIGKILL');
+  const { code, output } = await ended;
+  assert.equal(code, 0, output);
+  assert.match(output, /Rank 1 was ended by SIGKILL\./);
+  assert.match(output, /All ranks start again \(1 of 1\), from the last checkpoint/);
+  const { status } = new RunFolder(of('again'));
+  assert.deepEqual([status?.state, status?.starts], ['completed', 2]);
+  const records = recordsOf(readJournal(of('again')));
+  assert.ok(before > 0 && records.length > before);
+  records.forEach(({ step }, i) => assert.equal(step, i + 1));
+});
+
+const python = pythonWith('launch');
+
+test('mpirun starts ranks', async () => {
+  const mpirun = path.join(path.dirname(python), 'mpirun');
+  const { code, output } = await run([
+    ...[mpirun, '--allow-run-as-root', '--oversubscribe', '-np', '2', ...launch('--from', 'mpi')],
+    ...finetune('mpi', '--epochs', '1'),
+  ]).ended;
+  assert.equal(code, 0, output);
+  assert.match(output, /rank 1 \(worker 1, 127\.0\.0\.1:\d+\) of 2/);
+  assert.equal(new RunFolder(of('mpi')).state, 'completed');
+});
+
+test("Slurm's batch file starts ranks, and asks for another start when one was lost", async () => {
+  const script = path.join(manifests, 'slurm.sh');
+  fs.mkdirSync(of('bin'));
+  const stub = (name: string, text: string) =>
+    fs.writeFileSync(of('bin', name), `#!/bin/bash\n${text}\n`, { mode: 0o755 });
+  // srun as it starts two tasks on this node, and ends with the highest exit code.
+  stub(
+    'srun',
+    `shift; worst=0; ids=()
+for rank in 0 1; do
+  SLURM_PROCID=$rank SLURM_LOCALID=$rank SLURM_STEP_NUM_TASKS=2 SLURM_STEP_NODELIST=127.0.0.1 SLURM_STEP_TASKS_PER_NODE=2 \\
+    SLURM_STEP_ID=0 SLURMD_NODENAME=127.0.0.1 "$@" & ids+=($!)
+done
+for id in "\${ids[@]}"; do wait "$id"; code=$?; (( code > worst )) && worst=$code; done
+exit $worst`,
+  );
+  stub('scontrol', 'echo "scontrol $*"');
+  const env = { PATH: `${of('bin')}:${process.env['PATH']}`, SLURM_JOB_ID: '4711' };
+  const argv = finetune('unused', '--epochs', '1').slice(1, -4);
+  const { code, output } = await run(['bash', script, ...argv, '--run-folder', of('slurm')], env).ended;
+  assert.equal(code, 0, output);
+  assert.match(output, /rank 1 \(worker 1, 127\.0\.0\.1:\d+\) of 2/);
+  assert.equal(new RunFolder(of('slurm')).state, 'completed');
+  stub('srun', 'exit 138');
+  const lost = await run(['bash', script], env).ended;
+  assert.equal(lost.code, 138);
+  assert.match(lost.output, /scontrol requeue 4711/);
+  stub('srun', 'exit 2');
+  assert.doesNotMatch((await run(['bash', script], env).ended).output, /scontrol/);
+});
+
+test("Kubeflow's manifest is one by its schema", () => {
+  const text = fs.readFileSync(path.join(manifests, 'tfjob.yaml'), 'utf8');
+  const check = (input: string) =>
+    spawnSync(python, [path.join(root, 'test/distributed/check_manifest.py')], { input, encoding: 'utf8' });
+  const good = check(text);
+  assert.deepEqual([good.status, good.stdout], [0, ''], good.stderr);
+  const bad = check(text.replace('tfReplicaSpecs:', 'tfReplicas:').replace('podSelector', 'podSelektor'));
+  assert.match(bad.stdout, /tf_replica_specs/);
+  assert.match(bad.stdout, /podSelektor is unknown/);
+});
+
+test("Ray's script is Python", () => {
+  const { status, stderr } = spawnSync(python, ['-m', 'py_compile', path.join(manifests, 'ray_ranks.py')], {
+    encoding: 'utf8',
+    env: { ...process.env, PYTHONPYCACHEPREFIX: of('cache') },
+  });
+  assert.equal(status, 0, stderr);
+});

@@ -1,0 +1,136 @@
+// Ranks that die, freeze, never come, or were not started alike: all end soon, and say of whom and what to do.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import type { FinetuneMetrics } from 'tunebook/runs/metrics.js';
+import { RunFolder } from 'tunebook/runs/run-folder.js';
+import { readJournal, recordsOf } from 'tunebook/runs/journal.js';
+import { writeStarsCsv, writeTinyModel } from '../cli/command.js';
+import { main, startRanks, type Blow, type RankCommand } from './ranks.js';
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-lost-'));
+after(() => fs.rmSync(folder, { recursive: true }));
+const of = (...names: string[]) => path.join(folder, ...names);
+writeTinyModel(of('model'), 0);
+writeStarsCsv(of('stars.csv'));
+
+const finetune = (run: string, ...more: string[]): RankCommand => ({
+  argv: [
+    ...[main, 'finetune', '--dataset', of('stars.csv'), '--text-columns', 'title,content', '--label-column', 'stars'],
+    ...['--label-mapping', '1,2 -> negative; 4,5 -> positive', '--model', of('model'), '--max-length', '32'],
+    ...['--batch-size', '8', '--lr', '3e-3', '--precision', 'float32', '--run-folder', of(run), ...more],
+  ],
+});
+const endless = ['--epochs', '2000', '--early-stopping-patience', '0', '--save-steps', '20'];
+const losses = (run: string) => recordsOf(readJournal(of(run))).map(({ loss }) => loss);
+
+test('a rank that is killed ends the other, which names it; the chief writes down why', async () => {
+  const blow: Blow = { rank: 1, signal: 'SIGKILL', after: 'step 1/', delay: 1500 };
+  const [chief, other] = await startRanks([finetune('killed', ...endless), finetune('killed', ...endless)], {
+    blows: [blow],
+  });
+  assert.equal(other!.signal, 'SIGKILL');
+  assert.equal(chief!.code, 138, chief!.output);
+  assert.ok(chief!.sinceBlows[0]! < 15, `${chief!.sinceBlows[0]} s`);
+  assert.match(
+    chief!.output,
+    /rank 1 \(worker 1, 127\.0\.0\.1:21001\) was lost: .*Start all of them again with --resume/,
+  );
+  const { status } = new RunFolder(of('killed'));
+  assert.deepEqual([status?.state, status?.exitCode], ['failed', 138]);
+});
+
+test('a chief that is frozen is given up; thawed, it ends too', async () => {
+  const [chief, other] = await startRanks([finetune('frozen', ...endless), finetune('frozen', ...endless)], {
+    blows: [
+      { rank: 0, signal: 'SIGSTOP', after: 'step 1/', delay: 1500 },
+      { rank: 0, signal: 'SIGCONT', after: 'was lost', delay: 1000 },
+    ],
+  });
+  assert.equal(other!.code, 138, other!.output);
+  assert.match(other!.output, /rank 0 \(worker 0, 127\.0\.0\.1:21000\) was lost: it gives no sign of life/);
+  assert.ok(other!.sinceBlows[0]! < 15);
+  assert.equal(chief!.code, 138, chief!.output);
+  assert.match(chief!.output, /rank 1 .* was lost/);
+  assert.ok(chief!.sinceBlows[1]! < 15);
+});
+
+test('what one rank is told to end all end after the same step; another number of ranks goes on', async () => {
+  const epochs = ['--epochs', '6', '--early-stopping-patience', '0'];
+  const [alone] = await startRanks([finetune('alone', ...epochs)]);
+  assert.equal(alone!.code, 0, alone!.output);
+
+  const resume = [...epochs, '--resume'];
+  const blow: Blow = { rank: 1, signal: 'SIGTERM', after: 'validation loss' };
+  const stopped = await startRanks([finetune('elastic', ...resume), finetune('elastic', ...resume)], { blows: [blow] });
+  for (const rank of stopped) assert.equal(rank!.code, 143, rank!.output);
+  const until = losses('elastic').length;
+  assert.ok(until > 0 && until < losses('alone').length, `stopped after ${until} steps`);
+
+  const three = await startRanks(Array.from({ length: 3 }, () => finetune('elastic', ...resume)));
+  for (const rank of three) assert.equal(rank!.code, 0, rank!.output);
+  const [whole, parts] = [losses('alone'), losses('elastic')];
+  assert.equal(parts.length, whole.length);
+  whole.forEach((loss, i) => assert.ok(Math.abs(loss - parts[i]!) < 1e-5, `step ${i + 1}: ${loss} and ${parts[i]}`));
+  const [one, several] = ['alone', 'elastic'].map((run) =>
+    new RunFolder(of(run)).read<FinetuneMetrics>('metrics.json')!,
+  );
+  assert.equal(several!.test.accuracy, one!.test.accuracy);
+
+  const again = await startRanks([finetune('elastic', ...resume), finetune('elastic', ...resume)]);
+  for (const rank of again) assert.equal(rank!.code, 0, rank!.output);
+  assert.match(again[0]!.output, /is finished \(completed\): nothing is left to do/);
+});
+
+test('ranks that were not started alike are refused, each difference shown', async () => {
+  const ranks = await startRanks([finetune('differ'), finetune('differ', '--lr', '1e-3', '--seed', '7')]);
+  for (const rank of ranks) {
+    assert.equal(rank!.code, 2, rank!.output);
+    assert.match(rank!.output, /learningRate is 0\.001 on rank 1 \(worker 1, .*\), and 0\.003 on rank 0/);
+    assert.match(rank!.output, /seed is 7 on rank 1/);
+    assert.match(rank!.output, /the same command line, environment, version and data/);
+  }
+  assert.equal(fs.existsSync(of('differ')), false, 'before anything is made');
+});
+
+test('other rows under the same name are refused; a fault of one rank is told by all', async () => {
+  for (const [name, rows] of [
+    ['a', 240],
+    ['b', 250],
+  ] as const) {
+    fs.mkdirSync(of(name));
+    writeStarsCsv(of(name, 'reviews.csv'), rows);
+  }
+  const at = (place: string, run: string, file: string) => {
+    const { argv } = finetune(run, '--dataset', file);
+    // Each rank has a folder of its own, as machines without a shared disk do.
+    return { argv: ['--import', `data:text/javascript,process.chdir(${JSON.stringify(of(place))})`, ...argv] };
+  };
+  const ranks = await startRanks([at('a', 'rows', 'reviews.csv'), at('b', 'rows', 'reviews.csv')]);
+  for (const rank of ranks) {
+    assert.equal(rank!.code, 2, rank!.output);
+    assert.match(rank!.output, /the rows to learn from is \w+ on rank 1 .*, and \w+ on rank 0/);
+  }
+  fs.renameSync(of('b', 'reviews.csv'), of('b', 'elsewhere.csv'));
+  const [chief, other] = await startRanks([at('a', 'missing', 'reviews.csv'), at('b', 'missing', 'reviews.csv')]);
+  assert.equal(other!.code, 2, other!.output);
+  assert.match(other!.output, /There is no file reviews\.csv/);
+  assert.equal(chief!.code, 2, chief!.output);
+  assert.match(chief!.output, /rank 1 .* has failed, and all end with it: There is no file reviews\.csv/);
+  const [missing, told] = await startRanks([at('b', 'chief', 'reviews.csv'), at('a', 'chief', 'reviews.csv')]);
+  assert.equal(missing!.code, 2, missing!.output);
+  assert.equal(told!.code, 2, told!.output);
+  assert.match(told!.output, /rank 0 .* has failed, and all end with it: There is no file reviews\.csv/);
+});
+
+test('a rank that never starts is named, be it the chief', async () => {
+  for (const missing of [0, 1]) {
+    const ranks = [0, 1].map((rank) => (rank === missing ? null : finetune('never', '--cluster-timeout', '4')));
+    const found = (await startRanks(ranks)).find((rank) => rank !== null)!;
+    assert.equal(found.code, 138, found.output);
+    assert.match(found.output, new RegExp(`rank ${missing} \\(worker ${missing}, .*\\) did not come in time`));
+    assert.ok(found.seconds < 25);
+  }
+});

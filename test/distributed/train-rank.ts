@@ -1,0 +1,89 @@
+// One rank of a training, told by its arguments where the model and the rows are: trains, and tells as JSON what it learnt
+// from, what came of it, and a hash of its weights.
+import { hash } from 'node:crypto';
+import fs from 'node:fs';
+import { loadClassifier } from 'tunebook/model/classifier.js';
+import { openReviews } from 'tunebook/reviews/open-reviews.js';
+import { clusterOfEnvironment } from 'tunebook/distributed/cluster-definition.js';
+import { joinCluster } from 'tunebook/distributed/cluster.js';
+import { alone } from 'tunebook/distributed/ranks.js';
+import { ReviewStream } from 'tunebook/batching/stream.js';
+import { classification } from 'tunebook/training/task.js';
+import { train } from 'tunebook/training/train.js';
+import type { EncodedReviews } from 'tunebook/batching/batches.js';
+import type { TrainingSettings } from 'tunebook/settings/settings.js';
+
+/** What a rank is told. */
+export interface RankTask {
+  modelFolder: string;
+  precision: 'float32' | 'bfloat16';
+  arguments: Partial<TrainingSettings>;
+  /** Rows in memory, lists of token ids; or a file to be streamed, with the folder of a tokenizer. */
+  rows?: { ids: number[][]; labels: number[] };
+  stream?: { file: string; tokenizerFolder: string; blockRows: number };
+  validation?: { ids: number[][]; labels: number[] };
+}
+
+/** What it tells. */
+export interface RankReport {
+  losses: number[];
+  gradNorms: number[];
+  evalLoss: number[];
+  weights: string;
+  /** The ids and the label of each row that this rank computed on, as text. */
+  seen: string[];
+  /** How many the process has after each update. */
+  threads: number[];
+}
+
+const task = JSON.parse(fs.readFileSync(process.argv[2]!, 'utf8')) as RankTask;
+const encoded = ({ ids, labels }: { ids: number[][]; labels: number[] }): EncodedReviews => ({
+  ids: ids.map((row) => Int32Array.from(row)),
+  labels: Int32Array.from(labels),
+});
+
+const definition = clusterOfEnvironment();
+const cluster = definition && joinCluster(definition, { timeout: 60 });
+const ranks = cluster?.ranks ?? alone;
+const seen: string[] = [];
+const share = classification.share.bind(classification);
+// Who computes on what is seen where it is decided.
+classification.share = (batch, rank, n) => {
+  const part = share(batch, rank, n);
+  if (part)
+    for (let row = 0; row < part.batch; row++)
+      seen.push(
+        `${part.inputIds.subarray(row * part.tokens, row * part.tokens + part.lengths[row]!).join(' ')}: ${part.labels[row]}`,
+      );
+  return part;
+};
+const classifier = loadClassifier(task.modelFolder, { precision: task.precision, seed: 1 });
+// Values that only the chief has: the others must get them.
+if (!ranks.isChief) for (const parameter of classifier.parameters.values()) parameter.add(parameter.read());
+const source = task.stream && (await openReviews(task.stream.file, { streaming: true }));
+const stream = source && new ReviewStream(source, { ...task.stream!, workers: 1, maxLength: 16, ranks });
+const report: RankReport = { losses: [], gradNorms: [], evalLoss: [], weights: '', seen, threads: [] };
+await train(
+  classifier,
+  {
+    train: stream ?? encoded(task.rows!),
+    ...(task.validation && { validation: encoded(task.validation) }),
+  },
+  {
+    arguments: task.arguments,
+    ranks,
+    onRecord: ({ loss, gradNorm, evalLoss }) => {
+      report.losses.push(loss);
+      report.gradNorms.push(gradNorm);
+      if (evalLoss !== undefined) report.evalLoss.push(evalLoss);
+      report.threads.push(fs.readdirSync('/proc/self/task').length);
+    },
+  },
+);
+report.weights = hash(
+  'sha256',
+  [...classifier.parameters.values()].map((parameter) => hash('sha256', Buffer.from(parameter.data().buffer))).join(),
+);
+await stream?.dispose();
+await cluster?.leave();
+process.stdout.write(`\nreport ${JSON.stringify(report)}\n`);

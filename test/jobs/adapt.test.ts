@@ -1,0 +1,102 @@
+// `tunebook adapt` as a job: texts without labels, what it makes, and fine-tuning after it.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import { loadMaskedModel } from 'tunebook/model/masked-model.js';
+import type { AdaptMetrics, FinetuneMetrics } from 'tunebook/runs/metrics.js';
+import { RunFolder } from 'tunebook/runs/run-folder.js';
+import { readJournal, recordsOf } from 'tunebook/runs/journal.js';
+import { assertFailed } from '../failure.js';
+import { says, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-runs-'));
+after(() => fs.rmSync(folder, { recursive: true }));
+const of = (...names: string[]) => path.join(folder, ...names);
+writeTinyModel(of('model'));
+writeStarsCsv(of('stars.csv'));
+const texts = fs
+  .readFileSync(of('stars.csv'), 'utf8')
+  .trim()
+  .split('\n')
+  .slice(1)
+  .map((line) => JSON.stringify({ text: line.split(',').slice(1).join(',').replaceAll('"', '') }));
+fs.writeFileSync(of('texts.jsonl'), texts.join('\n'));
+
+const adapt = (run: string, ...more: string[]) => [
+  ...['adapt', '--model', of('model'), '--dataset', of('texts.jsonl'), '--batch-size', '16', '--lr', '1e-2'],
+  ...['--max-length', '32', '--run-folder', of(run), ...more],
+];
+/** One thread, so that sums are taken in one order. */
+const oneThread = { env: { TF_NUM_INTRAOP_THREADS: '1', TF_NUM_INTEROP_THREADS: '1' } };
+
+test('texts without labels are read; perplexity falls; the model is a folder for fine-tuning', async () => {
+  const { status, stdout, stderr } = await tunebook(adapt('read', '--epochs', '8', '--whole-word-mask'));
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /texts\.jsonl: \d+ texts to read, \d+ to choose by, \d+ for the test\./);
+  assert.match(stdout, /The model has no head that guesses words: .* are fresh/);
+  const metrics = new RunFolder(of('read')).read<AdaptMetrics>('metrics.json')!;
+  assert.ok(metrics.after.loss < 0.6 * metrics.before.loss, `${metrics.before.loss} -> ${metrics.after.loss}`);
+  assert.equal(metrics.before.count, metrics.after.count);
+  assert.ok(stdout.includes(`After        perplexity ${metrics.after.perplexity.toFixed(2)}`));
+  const model = loadMaskedModel(of('read/model'));
+  assert.equal(model.freshHead, false);
+  model.dispose();
+  assert.match(fs.readFileSync(of('read/model/README.md'), 'utf8'), /pipeline_tag: fill-mask[\s\S]*\| perplexity \|/);
+  assert.match(fs.readFileSync(of('read/report.html'), 'utf8'), /Perplexity .* before, .* after/);
+  assert.ok(fs.existsSync(of('read/figures/learning-curves.png')));
+
+  const tuned = await tunebook([
+    ...['finetune', '--model', of('read/model'), '--dataset', of('stars.csv'), '--text-columns', 'title,content'],
+    ...['--label-column', 'stars', '--label-mapping', '1,2 -> negative; 4,5 -> positive'],
+    ...['--max-length', '32', '--max-steps', '3', '--run-folder', of('tuned')],
+  ]);
+  assert.equal(tuned.status, 0, tuned.stderr);
+  assert.match(tuned.stdout, /Left aside, since they belong to another task: vocab_/);
+  assert.equal(new RunFolder(of('tuned')).read<FinetuneMetrics>('metrics.json')!.model, of('read/model'));
+});
+
+test('with labels the same reviews are held out that fine-tuning is tested by', async () => {
+  const labelled = ['--dataset', of('stars.csv'), '--text-columns', 'title,content', '--label-column', 'stars'];
+  const both = [...labelled, '--label-mapping', '1,2 -> negative; 4,5 -> positive', '--fast-dev-run'];
+  const read = await tunebook(['adapt', '--model', of('model'), ...both, '--run-folder', of('a')]);
+  assert.equal(read.status, 0, read.stderr);
+  assert.match(read.stdout, /\d+ reviews, whose labels are not looked at, to read/);
+  const tuned = await tunebook(['finetune', '--model', of('model'), ...both, '--run-folder', of('b')]);
+  assert.equal(tuned.status, 0, tuned.stderr);
+  const rowsOf = (run: string) => new RunFolder(of(run)).read<AdaptMetrics>('metrics.json')!.rows;
+  assert.deepEqual(rowsOf('a'), rowsOf('b'));
+});
+
+test('streamed from disk too, and gone on with after SIGKILL to the same weights', async () => {
+  const argv = (run: string) =>
+    adapt(run, '--streaming', '--rows', '60', '--max-steps', '120', '--save-steps', '5', '--eval-steps', '40');
+  const alone = await tunebook(argv('alone'), oneThread);
+  assert.equal(alone.status, 0, alone.stderr);
+  const { child, ended } = start([...argv('killed'), '--json'], oneThread);
+  await says(child, '"kind":"checkpoint"');
+  child.kill('SIGKILL');
+  await ended;
+  assert.ok(recordsOf(readJournal(of('killed'))).length < 120);
+  const resumed = await tunebook([...argv('killed'), '--resume'], oneThread);
+  assert.equal(resumed.status, 0, resumed.stderr);
+  const weights = (run: string) => fs.readFileSync(of(run, 'model/model.safetensors'));
+  assert.ok(weights('killed').equals(weights('alone')), 'bit for bit');
+  const [killed, whole] = ['killed', 'alone'].map((run) => new RunFolder(of(run)).read<AdaptMetrics>('metrics.json')!);
+  assert.deepEqual([killed!.before, killed!.after], [whole!.before, whole!.after]);
+
+  const other = await tunebook(['finetune', '--resume', of('alone')]);
+  assertFailed(other, 2, 'RunError', 'RUN_OF_OTHER_COMMAND', 'tunebook adapt');
+});
+
+test('what cannot be is refused', async () => {
+  const few = await tunebook(adapt('few', '--streaming', '--max-train-samples', '5'));
+  assertFailed(few, 2, 'SettingsError', 'SETTING_CONFLICT', 'streaming', 'maxTrainSamples');
+  const share = await tunebook(adapt('share', '--mlm-probability', '15'));
+  assertFailed(share, 2, 'SettingsError', 'SETTING_INVALID', "--mlm-probability is '15'");
+  const column = await tunebook(adapt('column', '--text-columns', 'words'));
+  assertFailed(column, 3, 'ReviewsError', 'REVIEWS_NO_COLUMN', "'words'");
+  const unknown = await tunebook(['finetune', '--mlm-probability', '0.2']);
+  assert.deepEqual([unknown.status, /unknown option '--mlm-probability'/.test(unknown.stderr)], [2, true]);
+});

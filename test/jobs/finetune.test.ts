@@ -1,0 +1,355 @@
+// `tunebook finetune` as a job: what it makes, what it says, and what it survives.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import { loadClassifier } from 'tunebook/model/classifier.js';
+import { readSafetensors, writeSafetensors } from 'tunebook/model/safetensors.js';
+import type { FinetuneMetrics } from 'tunebook/runs/metrics.js';
+import { RunFolder, type RunSettings } from 'tunebook/runs/run-folder.js';
+import { readJournal, recordsOf } from 'tunebook/runs/journal.js';
+import { CheckpointFolder } from 'tunebook/training/checkpoint.js';
+import { parse } from 'yaml';
+import { assertFailed } from '../failure.js';
+import { root } from '../checkout.js';
+import { says, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
+import { smallDisk } from './small-disk.js';
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-runs-'));
+after(() => fs.rmSync(folder, { recursive: true }));
+const of = (...names: string[]) => path.join(folder, ...names);
+writeTinyModel(of('model'));
+writeStarsCsv(of('stars.csv'));
+
+const mapping = '1,2 -> negative; 4,5 -> positive';
+/** By the original's names. */
+const reviews = [
+  ...['--dataset_name', of('stars.csv'), '--text_col', 'title,content', '--label_col', 'stars'],
+  ...['--label-mapping', mapping, '--distilbert_model', of('model')],
+];
+/** Some twenty updates, the same on every machine. */
+const short = ['--train_batch_size', '8', '--epochs', '2', '--max-length', '32', '--lr', '3e-3'];
+/** One thread, so that sums are taken in one order. */
+const oneThread = { TF_NUM_INTRAOP_THREADS: '1', TF_NUM_INTEROP_THREADS: '1' };
+
+const journal = (run: string) => readJournal(run);
+const metricsOf = (run: string) => new RunFolder(run).read<FinetuneMetrics>('metrics.json')!;
+const weights = (run: string) => fs.readFileSync(path.join(run, 'model/model.safetensors'));
+
+test('a CSV with stars and two text columns, by flags alone: all that a run makes is there and true', async () => {
+  const run = of('whole');
+  const { status, stdout, stderr } = await tunebook(['finetune', ...reviews, ...short, '--run-folder', run]);
+  assert.equal(status, 0, stderr);
+  const metrics = metricsOf(run);
+  assert.ok(metrics.test.accuracy > 0.9, 'the words tell');
+  assert.deepEqual(metrics.labelNames, ['negative', 'positive']);
+  assert.equal(metrics.rows.train + metrics.rows.validation + metrics.rows.test, 192);
+  const percent = `${(100 * metrics.test.accuracy).toFixed(1)} %`;
+  assert.match(stdout, /left out: 48/, 'three stars');
+  assert.match(stdout, /step 1\/\d+, epoch 0\.\d+, loss 0\.\d+, .* samples\/s, .* left, .* [MG]B/);
+  assert.match(stdout, /validation loss .*, accuracy/);
+  assert.ok(stdout.includes(`Accuracy     ${percent} of ${metrics.rows.test} test reviews`));
+
+  const settings = new RunFolder(run).settings!;
+  assert.equal(settings.settings.learningRate, 3e-3);
+  assert.deepEqual([settings.origins.learningRate, settings.origins.seed], ['command line', 'default']);
+  const environment = new RunFolder(run).read<Record<string, unknown>>('environment.json')!;
+  assert.equal(environment['node'], process.version);
+  for (const name of ['learning-curves', 'accuracies', 'confusion-matrix', 'accuracy-by-length']) {
+    assert.equal(fs.readFileSync(path.join(run, `figures/${name}.png`)).toString('latin1', 1, 4), 'PNG');
+    assert.ok(fs.readFileSync(path.join(run, `figures/${name}.html`), 'utf8').includes('src="plotly.js"'));
+  }
+  const report = fs.readFileSync(path.join(run, 'report.html'), 'utf8');
+  assert.ok(report.includes(percent) && !report.includes('<script'));
+  const card = fs.readFileSync(path.join(run, 'model/README.md'), 'utf8').split('---\n');
+  assert.ok(card[2]!.includes(`| **this model** | ${percent} |`));
+  type Card = { 'model-index': { results: { metrics: { type: string; value: number }[] }[] }[] };
+  const [accuracy] = (parse(card[1]!) as Card)['model-index'][0]!.results[0]!.metrics;
+  assert.equal(accuracy!.value, Number(metrics.test.accuracy.toFixed(4)));
+
+  // The best is the model, and the last is in a checkpoint that is a model too.
+  const last = new CheckpointFolder(path.join(run, 'checkpoints')).newest()!;
+  assert.equal(last.state.step, metrics.training.step);
+  for (const model of [path.join(run, 'model'), last.folder]) {
+    const classifier = loadClassifier(model);
+    assert.equal(classifier.freshHead, false);
+    classifier.dispose();
+  }
+  const records = recordsOf(journal(run));
+  assert.deepEqual(
+    records.map(({ step }) => step),
+    Array.from({ length: metrics.training.step }, (_, i) => i + 1),
+  );
+  assert.equal(journal(run).at(-1)!.kind, 'end');
+
+  const again = await tunebook(['finetune', '--run-folder', run, '--resume']);
+  assert.deepEqual([again.status, again.stdout.includes('nothing is left to do')], [0, true]);
+  const taken = await tunebook(['finetune', ...reviews, '--run-folder', run]);
+  assertFailed(taken, 2, 'RunError', 'RUN_EXISTS', run, 'completed');
+  const changed = await tunebook(['finetune', '--run-folder', run, '--resume', '--epochs', '3', '--save-steps', '7']);
+  assertFailed(changed, 2, 'RunError', 'RUN_SETTINGS_CHANGED', '--epochs is 3, and was 2', '--allow-changed-settings');
+  assert.doesNotMatch(changed.stderr, /save-steps/, 'changes nothing of the result');
+  const told = await tunebook([
+    'finetune',
+    '--run-folder',
+    run,
+    '--resume',
+    '--epochs',
+    '3',
+    '--allow-changed-settings',
+  ]);
+  assert.equal(told.status, 0, told.stderr);
+  assert.equal(metricsOf(run).training.step, 1.5 * metrics.training.step, 'one epoch more');
+});
+
+test('a run killed at 10 random moments and resumed each time ends with the weights of an uninterrupted run', async (t) => {
+  const argv = [
+    ...reviews,
+    ...short,
+    '--epochs',
+    '12',
+    '--save-steps',
+    '1',
+    '--eval-steps',
+    '9',
+    '--early-stopping-patience',
+    '0',
+  ];
+  const alone = of('alone');
+  const options = { env: oneThread };
+  assert.equal((await tunebook(['finetune', ...argv, '--run-folder', alone], options)).status, 0);
+
+  const run = of('killed');
+  const resume = ['finetune', ...argv, '--run-folder', run, '--resume', '--json'];
+  const reached: number[] = [];
+  for (let kills = 0; kills < 10; kills++) {
+    const { child, ended } = start(resume, options);
+    // While it loads, or while it trains and writes checkpoints, which is what there is to lose.
+    await says(child, kills % 4 === 0 ? '"kind":"start"' : '"kind":"checkpoint"');
+    await new Promise((resolve) => setTimeout(resolve, 500 * Math.random()));
+    child.kill('SIGKILL');
+    const { signal, status, stderr } = await ended;
+    assert.ok(signal === 'SIGKILL' || status === 0, stderr);
+    const checkpoints = new CheckpointFolder(path.join(run, 'checkpoints'));
+    reached.push(checkpoints.newest()?.state.step ?? 0);
+    assert.deepEqual(checkpoints.broken, [], 'no checkpoint is broken');
+  }
+  t.diagnostic(`checkpoints after each kill: ${reached.join(' ')}`);
+  assert.ok(reached[0]! < reached.at(-1)!);
+  const { status, stderr } = await tunebook(resume, options);
+  assert.equal(status, 0, stderr);
+  assert.ok(weights(run).equals(weights(alone)), 'bit for bit');
+  const losses = (folder: string) => recordsOf(journal(folder)).map(({ loss }) => loss);
+  assert.deepEqual(losses(run), losses(alone));
+  assert.equal(metricsOf(run).test.loss, metricsOf(alone).test.loss);
+});
+
+test('SIGTERM and Ctrl-C write a checkpoint and say so by the exit code; a second one leaves at once', async () => {
+  const run = of('ended');
+  const long = [...reviews, ...short, '--epochs', '400', '--early-stopping-patience', '0', '--save-steps', '0'];
+  for (const [signal, code, npx] of [
+    ['SIGTERM', 143, false],
+    // npm passes it on to a shell that does not.
+    ['SIGTERM', 143, true],
+    ['SIGINT', 130, false],
+  ] as const) {
+    const { child, ended } = start(['finetune', ...long, '--run-folder', run, '--resume', '--json'], { npx });
+    await says(child, '"kind":"step"');
+    child.kill(signal);
+    const { status, stderr } = await ended;
+    if (!npx) assert.equal(status, code, stderr);
+    assert.equal(new RunFolder(run).status!.exitCode, code, stderr);
+    assert.match(stderr, /training ends after this step, with a checkpoint\. Once more ends it at once\./);
+    assert.match(stderr, /Interrupted\. Go on with: tunebook finetune --resume /);
+    const { state } = new CheckpointFolder(path.join(run, 'checkpoints')).newest()!;
+    assert.equal(state.step, recordsOf(journal(run)).at(-1)!.step, 'nothing is lost');
+    assert.equal(new RunFolder(run).state, 'interrupted');
+  }
+  // During the look at the model after each step a checkpoint takes its time; two signals in a row do not wait for it.
+  const { child, ended } = start(['finetune', ...long, '--run-folder', run, '--resume', '--json']);
+  await says(child, '"kind":"start"');
+  child.kill('SIGINT');
+  assert.deepEqual([(await ended).status, journal(run).at(-1)!['message']], [130, 'ended at once by SIGINT']);
+  assert.equal(new RunFolder(run).state, 'interrupted', 'as it was before');
+});
+
+test('a full disk is said, the last whole checkpoint is kept, and the run goes on when there is room', async () => {
+  // Room for two checkpoints of this model and not for three.
+  const disk = of('disk');
+  const { fromOutside, inside, enlarge, release } = await smallDisk(disk, '32m');
+  try {
+    const run = path.join(disk, 'run');
+    const argv = ['finetune', ...reviews, ...short, '--save-steps', '2', '--run-folder', run];
+    fs.writeFileSync(fromOutside(path.join(disk, 'filler')), Buffer.alloc(4e6));
+    const { status, stderr } = await tunebook([...argv, '--save-total-limit', '9'], { inside });
+    assert.equal(status, 5, stderr);
+    assert.match(
+      stderr,
+      /The disk is full: the checkpoint of step \d+ could not be written.*checkpoint-\d+ is whole: go on from it with --resume\. Make room first, or keep fewer \(--save-total-limit\)\./,
+    );
+    const { steps, newest, broken } = ((checkpoints) => ({
+      steps: checkpoints.steps(),
+      newest: checkpoints.newest(),
+      broken: checkpoints.broken,
+    }))(new CheckpointFolder(fromOutside(path.join(run, 'checkpoints'))));
+    assert.ok(steps.length > 0 && newest!.state.step === steps[0]);
+    assert.deepEqual(broken, []);
+    await enlarge('128m');
+    const more = await tunebook([...argv, '--resume', '--save-total-limit', '1'], { inside });
+    assert.equal(more.status, 0, more.stderr);
+  } finally {
+    await release();
+  }
+});
+
+test('a loss that is no number ends the run with a code of its own and what to try', async () => {
+  const broken = of('broken-model');
+  fs.cpSync(of('model'), broken, { recursive: true });
+  const file = path.join(broken, 'model.safetensors');
+  const stored = readSafetensors(file);
+  stored.get('pre_classifier.bias')!.data.fill(NaN);
+  writeSafetensors(file, stored);
+  const run = of('diverged');
+  const { status, stderr } = await tunebook(['finetune', ...reviews, ...short, '--model', broken, '--run-folder', run]);
+  assertFailed({ status, stderr }, 4, 'DivergedError', 'TRAINING_DIVERGED', 'NaN at step 1');
+  const { state, exitCode, code, message } = new RunFolder(run).status!;
+  assert.deepEqual([state, exitCode, code], ['failed', 4, 'TRAINING_DIVERGED']);
+  assert.ok(message!.includes('NaN'));
+});
+
+test('one run in a folder at a time; who was killed keeps nobody out', async () => {
+  const run = of('shared');
+  const argv = ['finetune', ...reviews, ...short, '--epochs', '400', '--run-folder', run, '--resume'];
+  const first = start([...argv, '--json', '--early-stopping-patience', '0']);
+  await says(first.child, '"kind":"step"');
+  const second = await tunebook([...argv, '--early-stopping-patience', '0']);
+  assertFailed(second, 2, 'RunError', 'RUN_IN_USE', run, `process ${first.child.pid}`);
+  assert.equal(new RunFolder(run).state, 'running');
+  first.child.kill('SIGKILL');
+  await first.ended;
+  assert.equal(new RunFolder(run).state, 'died');
+  const third = start([...argv, '--early-stopping-patience', '0', '--json']);
+  await says(third.child, '"kind":"step"');
+  third.child.kill('SIGTERM');
+  assert.equal((await third.ended).status, 143);
+});
+
+test('for machines: every line of standard output is JSON, and words are elsewhere', async () => {
+  const { status, stdout, stderr } = await tunebook([
+    ...['finetune', ...reviews, '--fast-dev-run', '--json', '--run-folder', of('json')],
+  ]);
+  assert.equal(status, 0, stderr);
+  const entries = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { kind: string });
+  const kinds = entries.map(({ kind }) => kind);
+  assert.deepEqual([kinds[0], kinds.at(-1)], ['start', 'end']);
+  assert.equal(kinds.filter((kind) => kind === 'step').length, 2, 'a fast run has two updates');
+  for (const kind of ['banner', 'data', 'checkpoint', 'summary']) assert.ok(kinds.includes(kind), kind);
+  assert.match(stderr, /Accuracy .* test reviews/);
+});
+
+test('on a terminal a bar moves', () => {
+  const words = ['finetune', ...reviews, ...short, '--run-folder', of('terminal')].map((word) => `'${word}'`).join(' ');
+  const program = `import os, pty, sys
+status = pty.spawn(['sh', '-c', sys.argv[1]])
+sys.exit(os.waitstatus_to_exitcode(status))`;
+  const command = `${process.execPath} lib/dist/cli/main.js ${words}`;
+  const { status, stdout } = spawnSync('python3', ['-c', program, command], {
+    cwd: root,
+    encoding: 'utf8',
+    env: { ...process.env, COLUMNS: '200', TERM: 'xterm', HF_HUB_OFFLINE: '1' },
+  });
+  assert.equal(status, 0, stdout);
+  assert.match(stdout, /[█=]+.* step \d+\/\d+, epoch .* loss .* samples\/s, .* left, .*[MG]B/);
+});
+
+test('smoke flags: few rows, few steps, and a few batches learnt by heart', async () => {
+  const few = of('few');
+  const some = await tunebook([
+    'finetune',
+    ...reviews,
+    ...short,
+    '--max-train-samples',
+    '20',
+    '--max-steps',
+    '3',
+    '--run-folder',
+    few,
+  ]);
+  assert.equal(some.status, 0, some.stderr);
+  assert.deepEqual([metricsOf(few).rows.train, metricsOf(few).training.step], [20, 3]);
+  const heart = of('heart');
+  const { status, stdout } = await tunebook([
+    ...['finetune', ...reviews, ...short, '--epochs', '40', '--overfit-batches', '2', '--run-folder', heart],
+  ]);
+  assert.equal(status, 0);
+  assert.match(stdout, /Overfitting on purpose: .* the same 16 reviews/);
+  assert.ok(recordsOf(journal(heart)).at(-1)!.evalLoss! < 0.1, 'learnt by heart');
+  const both = await tunebook(['finetune', '--streaming', '--overfit-batches', '2']);
+  assertFailed(both, 2, 'SettingsError', 'SETTING_CONFLICT', 'streaming', 'overfitBatches');
+});
+
+test('settings from a file, the environment and flags; where each came from is shown, and what is wrong is refused by its place', async () => {
+  const yaml = of('run.yaml');
+  fs.writeFileSync(
+    yaml,
+    'lr: 1e-4\ntrain_batch_size: 4\nepochs: 7\ntext-columns: [title, content]\nlabelColumn: null\n',
+  );
+  const env = { TUNEBOOK_SEED: '3', TUNEBOOK_EPOCHS: '5', TUNEBOOK_MAX_STEPS: '' };
+  const shown = await tunebook(['finetune', '--config', yaml, '--epochs', '2', '--print-config', '--json'], { env });
+  assert.equal(shown.status, 0, shown.stderr);
+  const config = JSON.parse(shown.stdout) as Record<keyof RunSettings['settings'], { value: unknown; from: string }>;
+  assert.deepEqual(config.learningRate, { value: 1e-4, from: yaml });
+  assert.deepEqual(config.textColumns.value, ['title', 'content']);
+  assert.deepEqual(config.seed, { value: 3, from: 'environment' });
+  assert.deepEqual(config.epochs, { value: 2, from: 'command line' });
+  assert.deepEqual(config.labelColumn, { value: null, from: 'default' });
+  const table = await tunebook(['finetune', '--print-config']);
+  assert.match(table.stdout, /^learningRate +0\.00005 +default$/m);
+
+  const bad = of('bad.json');
+  const refused = async (
+    name: string,
+    code: string,
+    value: string,
+    argv: string[],
+    { content, env = {} }: { content?: string; env?: Record<string, string> } = {},
+  ) => {
+    if (content !== undefined) fs.writeFileSync(bad, content);
+    assertFailed(await tunebook(['finetune', ...argv], { env }), 2, name, code, value);
+  };
+  const invalid = (value: string, argv: string[], env?: Record<string, string>) =>
+    refused('SettingsError', 'SETTING_INVALID', value, argv, { ...(env && { env }) });
+  const config_ = ['--config', bad];
+  for (const argv of [['--epoch', '3'], ['reviews.csv']]) {
+    const { status, stderr } = await tunebook(['finetune', ...argv]);
+    assert.deepEqual([status, /unknown option '--epoch'|too many arguments/.test(stderr)], [2, true], stderr);
+  }
+  await Promise.all([
+    invalid("--learning-rate is 'fast'", ['--lr', 'fast']),
+    invalid("--batch-size is '0'", ['--train_batch_size', '0']),
+    invalid("--precision is 'int8'", ['--precision', 'int8']),
+    invalid("--eager is 'maybe'", ['--eager', 'maybe']),
+    invalid("TUNEBOOK_WARMUP_STEPS is '-1'", [], { TUNEBOOK_WARMUP_STEPS: '-1' }),
+    refused('SettingsError', 'SETTING_UNKNOWN', 'Did you mean TUNEBOOK_LEARNING_RATE?', [], {
+      env: { TUNEBOOK_LEARNING_RAT: '1' },
+    }),
+    refused('RunError', 'RUN_NOT_FOUND', 'runs/', ['--resume']),
+    refused('RunError', 'RUN_NOT_FOUND', 'nothing', ['--resume', 'nothing']),
+    refused('RunError', 'RUN_NOT_A_RUN', 'settings.json', ['--resume', of('model')]),
+    refused('SettingsError', 'CONFIG_FILE_UNREADABLE', 'ENOENT', ['--config', of('none.yaml')]),
+  ]);
+  await refused('SettingsError', 'SETTING_UNKNOWN', 'Did you mean learningRate?', config_, {
+    content: '{"learning_rte": 1}',
+  });
+  await refused('SettingsError', 'SETTING_REPEATED', "'lr' and 'learning_rate'", config_, {
+    content: '{"lr": 1, "learning_rate": 1}',
+  });
+  await refused('SettingsError', 'SETTING_INVALID', "bad.json is 'true'", config_, { content: '{"epochs": true}' });
+  await refused('SettingsError', 'CONFIG_FILE_INVALID', bad, config_, { content: '{"epochs": ' });
+  await refused('SettingsError', 'CONFIG_FILE_INVALID', bad, config_, { content: '[1]' });
+});

@@ -1,0 +1,94 @@
+// What a person can meet when a run's folder or its reviews are not as they were, and what they are told to do.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { RunFolder } from 'tunebook/runs/run-folder.js';
+import { CheckpointFolder } from 'tunebook/training/checkpoint.js';
+import { printedError } from '../failure.js';
+import { says, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-runs-'));
+after(() => fs.rmSync(folder, { recursive: true }));
+const of = (...names: string[]) => path.join(folder, ...names);
+const finetune = (run: string, ...more: string[]) => [
+  ...['finetune', '--dataset', of('stars.csv'), '--text-columns', 'title,content', '--label-column', 'stars'],
+  ...['--label-mapping', '1,2 -> negative; 4,5 -> positive', '--model', of('model'), '--max-length', '32'],
+  ...['--max-steps', '200', '--early-stopping-patience', '0', '--save-steps', '2', '--run-folder', of(run), ...more],
+];
+
+before(async () => {
+  writeTinyModel(of('model'));
+  writeStarsCsv(of('stars.csv'), 120);
+  const { child, ended } = start(finetune('killed', '--json'));
+  await says(child, /("kind":"checkpoint"[\s\S]*){3}/);
+  child.kill('SIGKILL');
+  await ended;
+});
+const copyOf = (name: string) => {
+  fs.cpSync(of('killed'), of(name), { recursive: true });
+  return name;
+};
+
+test('a checkpoint that is not whole any more is passed over for the one before, and that is said', async () => {
+  const run = copyOf('bitten');
+  const checkpoints = new CheckpointFolder(of(run, 'checkpoints'));
+  const [newest, older] = checkpoints.steps();
+  fs.truncateSync(path.join(checkpoints.of(newest!), 'model.safetensors'), 1000);
+  const { child, ended } = start(finetune(run, '--resume'));
+  await says(child, 'step ');
+  child.kill('SIGTERM');
+  const { stdout } = await ended;
+  assert.match(stdout, /A checkpoint is not whole and is passed over: .*: model\.safetensors is not what was saved\./);
+  assert.ok(stdout.includes(`Going on from ${checkpoints.of(older!)}.`));
+});
+
+test('other rows than before are refused', async () => {
+  const run = copyOf('other');
+  const whole = fs.readFileSync(of('stars.csv'), 'utf8');
+  fs.appendFileSync(of('stars.csv'), '5,"one more","It came later, and is wonderful."\n');
+  const { status, stderr } = await tunebook(finetune(run, '--resume'));
+  fs.writeFileSync(of('stars.csv'), whole);
+  assert.equal(status, 3);
+  assert.match(
+    stderr,
+    /The rows to train on are not those of .*checkpoint-\d+: the file has changed, or another sample of it was asked for\. Start a new run, or bring back what there was\./,
+  );
+});
+
+test('a folder that another machine works in is watched for a sign of life', async () => {
+  const run = copyOf('elsewhere');
+  const place = new RunFolder(of(run));
+  place.write('status.json', { ...place.status!, process: { id: 7, host: 'another-machine' } });
+  const lock = place.of('.lock');
+  fs.mkdirSync(lock, { recursive: true });
+  fs.utimesSync(lock, Date.now() / 1000 - 5, Date.now() / 1000 - 5);
+  const { child, ended } = start(finetune(run, '--resume'));
+  await says(child, /was in use by process 7 on another-machine; waiting up to 60 s for a sign of life\./);
+  fs.utimesSync(lock, Date.now() / 1000, Date.now() / 1000);
+  const { status, stderr } = await ended;
+  assert.equal(status, 2);
+  assert.deepEqual(printedError(stderr), ['RunError', 'RUN_IN_USE']);
+  assert.match(stderr, /process 7 on another-machine/);
+  // Of a minute ago: whoever it was is no more.
+  fs.utimesSync(lock, Date.now() / 1000 - 70, Date.now() / 1000 - 70);
+  const again = start(finetune(run, '--resume'));
+  await says(again.child, 'step ');
+  again.child.kill('SIGTERM');
+  assert.equal((await again.ended).status, 143);
+});
+
+test('a folder that cannot be one, and a model that is none', async () => {
+  const file = await tunebook(finetune('stars.csv/run'));
+  assert.deepEqual([file.status, ...printedError(file.stderr)], [2, 'FileError', 'FILE_UNUSABLE']);
+  assert.match(file.stderr, /stars\.csv\/run.*\(ENOTDIR\)/);
+  fs.mkdirSync(of('empty'));
+  const model = await tunebook(finetune('empty-model', '--model', of('empty')));
+  assert.deepEqual([model.status, ...printedError(model.stderr)], [3, 'ModelFormatError', 'MODEL_NO_TOKENIZER']);
+  assert.ok(model.stderr.includes(of('empty')));
+  assert.doesNotMatch(model.stderr, /^ +at /m, 'no stack where the words say it all');
+  const frozen = await tunebook(finetune('frozen', '--freeze', '9'));
+  assert.deepEqual([frozen.status, ...printedError(frozen.stderr)], [1, 'ArgumentError', 'ARGUMENT_TOO_MANY_LAYERS']);
+  assert.match(frozen.stderr, /freeze is 9/);
+});

@@ -1,0 +1,142 @@
+// Commands that are refused before training: they leave nothing behind, and the corrected command works in the same folder.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { RunError } from 'tunebook/errors.js';
+import { runToResume } from 'tunebook/jobs/resume.js';
+import { RunFolder, type RunSettings } from 'tunebook/runs/run-folder.js';
+import { failure, printedError } from '../failure.js';
+import { root } from '../checkout.js';
+import { says, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-refused-'));
+after(() => fs.rmSync(folder, { recursive: true }));
+const of = (...names: string[]) => path.join(folder, ...names);
+const options = { cwd: folder };
+const reviews = [
+  ...['--dataset', 'stars.csv', '--text-columns', 'title,content', '--label-column', 'stars'],
+  ...['--label-mapping', '1,2 -> negative; 4,5 -> positive', '--model', 'model'],
+];
+const finetune = (...more: string[]) => ['finetune', ...reviews, '--max-steps', '2', '--max-length', '32', ...more];
+
+before(() => {
+  writeTinyModel(of('model'));
+  writeStarsCsv(of('stars.csv'), 120);
+  fs.mkdirSync(of('no-model'));
+  fs.writeFileSync(of('broken.parquet'), 'PAR1 and then something else');
+});
+
+test('a refused command leaves no folder, and the corrected one works in it', async () => {
+  const refused: [status: number, name: string, code: string, value: string, argv: string[]][] = [
+    [3, 'ReviewsError', 'REVIEWS_NO_COLUMN', 'rating', ['--label-column', 'rating']],
+    [2, 'FileError', 'FILE_NOT_FOUND', 'none.csv', ['--dataset', 'none.csv']],
+    [3, 'ReviewsError', 'REVIEWS_MALFORMED', 'broken.parquet', ['--dataset', 'broken.parquet']],
+    [3, 'ModelFormatError', 'MODEL_NO_TOKENIZER', 'no-model', ['--model', 'no-model']],
+    [3, 'OfflineError', 'HUB_OFFLINE', 'no/where', ['--model', 'no/where']],
+    [3, 'ReviewsError', 'REVIEWS_NO_ROWS', 'stars.csv', ['--label-mapping', '8 -> negative; 9 -> positive']],
+  ];
+  await Promise.all(
+    refused.map(async ([expected, name, code, value, argv], i) => {
+      const place = of(`refused-${i}`);
+      // Schedulers say --resume each time.
+      const more = ['--run-folder', place, ...(i % 2 === 0 ? ['--resume'] : [])];
+      const { status, stderr } = await tunebook(finetune(...argv, ...more), options);
+      assert.deepEqual([status, ...printedError(stderr)], [expected, name, code], stderr);
+      assert.ok(stderr.includes(value), stderr);
+      assert.equal(stderr.trim().split('\n').length, 1, `one line, no stack: ${stderr}`);
+      assert.equal(fs.existsSync(place), false, code);
+    }),
+  );
+  for (const resume of [[], ['--resume']]) {
+    const place = `corrected${resume.length}`;
+    // A folder that a person or a volume made stays, and so does what is in it.
+    fs.mkdirSync(of(place));
+    fs.writeFileSync(of(place, 'notes.txt'), 'mine');
+    await tunebook(finetune('--label-column', 'rating', '--run-folder', place), options);
+    assert.deepEqual(fs.readdirSync(of(place)), ['notes.txt']);
+    const { status, stderr } = await tunebook(finetune('--run-folder', place, ...resume), options);
+    assert.equal(status, 0, stderr);
+    assert.equal(new RunFolder(of(place)).state, 'completed');
+  }
+});
+
+test('a start that was killed before training does not block the next one', async () => {
+  const killed = start(finetune('--run-folder', 'killed', '--label-mapping', '1 -> negative; 5 -> positive'), options);
+  await says(killed.child, 'This runs on');
+  killed.child.kill('SIGKILL');
+  await killed.ended;
+  assert.ok(fs.existsSync(of('killed', 'status.json')), 'killed in the midst of it');
+  const { status, stderr } = await tunebook(finetune('--run-folder', 'killed'), options);
+  assert.equal(status, 0, stderr);
+  assert.match(stderr, /^$/, 'nothing but what is the command’s own');
+});
+
+test('without a folder, a refused command leaves none, and --resume takes runs of the same command with a checkpoint', async () => {
+  const column = await tunebook(finetune('--label-column', 'rating'), options);
+  assert.equal(column.status, 3);
+  assert.deepEqual(fs.readdirSync(of('runs')), []);
+  const resumed = await tunebook(['finetune', '--resume'], options);
+  assert.deepEqual([resumed.status, ...printedError(resumed.stderr)], [2, 'RunError', 'RUN_NOT_FOUND']);
+
+  const run = new RunFolder(of('runs', 'a'));
+  const argv = ['--max-steps', '300', '--save-steps', '2', '--early-stopping-patience', '0'];
+  const interrupted = start(finetune('--run-folder', run.folder, ...argv, '--json'), options);
+  await says(interrupted.child, '"kind":"checkpoint"');
+  interrupted.child.kill('SIGTERM');
+  assert.equal((await interrupted.ended).status, 143);
+  // Newer ones: of another command, and without a checkpoint.
+  const copy = (name: string) => {
+    fs.cpSync(run.folder, of('runs', name), { recursive: true });
+    const copied = new RunFolder(of('runs', name));
+    copied.write('status.json', { ...copied.status!, startedAt: new Date().toISOString() });
+    return copied;
+  };
+  const adapted = copy('b');
+  adapted.write('settings.json', { ...adapted.settings!, command: 'adapt' } satisfies RunSettings);
+  fs.rmSync(copy('c').of('checkpoints'), { recursive: true });
+  assert.equal(runToResume('finetune', true, of('runs')).folder, run.folder);
+  assert.equal(runToResume('adapt', true, of('runs')).folder, adapted.folder);
+  assert.throws(
+    () => runToResume('finetune', adapted.folder),
+    failure(RunError, 'RUN_OF_OTHER_COMMAND', { command: 'adapt' }),
+  );
+
+  // A run that cannot be resumed stays as it is.
+  const before = fs.readFileSync(run.of('status.json'), 'utf8');
+  fs.renameSync(of('stars.csv'), of('elsewhere.csv'));
+  const missing = await tunebook(['finetune', '--resume', run.folder], options);
+  fs.renameSync(of('elsewhere.csv'), of('stars.csv'));
+  assert.equal(missing.status, 2, missing.stderr);
+  assert.equal(fs.readFileSync(run.of('status.json'), 'utf8'), before);
+});
+
+test('a sweep that is refused leaves nothing, and the corrected one works in its folder', async () => {
+  const sweep = (...more: string[]) => [
+    'sweep',
+    ...finetune().slice(1),
+    '--seed',
+    '1,2',
+    '--run-folder',
+    'sweep',
+    ...more,
+  ];
+  const { status, stderr } = await tunebook(sweep('--label-column', 'rating'), options);
+  assert.equal(status, 3, stderr);
+  assert.equal(fs.existsSync(of('sweep')), false);
+  const corrected = await tunebook(sweep(), options);
+  assert.equal(corrected.status, 0, corrected.stderr);
+});
+
+test('every command refuses flags with 2, and DEBUG=tunebook shows where an error comes from', async () => {
+  const npmStart = spawn(process.execPath, [path.join(root, 'lib/dist/cli/start.js'), '--nope']);
+  const started = new Promise<number | null>((resolve) => npmStart.on('close', resolve));
+  for (const argv of [['--nope'], ['finetune', '--nope'], ['serve', '--port', 'x'], ['score', '--file', 'none.csv']])
+    assert.equal((await tunebook(argv, options)).status, 2, argv.join(' '));
+  assert.equal(await started, 2, 'npm start -- --nope');
+  const { status, stderr } = await tunebook(['report', 'none'], { ...options, env: { DEBUG: 'tunebook' } });
+  assert.equal(status, 2);
+  assert.match(stderr, /RunError: There is no run none\..*\n +at /s);
+});
