@@ -1,94 +1,118 @@
 /**
- * What notebooks import: `import * as tunebook from 'tunebook'`.
+ * The public API of Tunebook: `import * as tunebook from 'tunebook'`.
  * @module tunebook
  */
-export * from './figures/accuracies.js';
-export * from './figures/class-balance.js';
-export * from './figures/confusion-matrix.js';
-export * from './figures/coverage.js';
-export * from './figures/learning-curves.js';
-export * from './figures/length-histogram.js';
-export * from './figures/over-seeds.js';
-export * from './figures/reliability.js';
-export * from './figures/stages.js';
-export * from './figures/telling-words.js';
-export * from './errors.js';
-export * from './hub/model.js';
-export * from './hub/sources.js';
-export * from './model/classifier.js';
-export * from './model/config.js';
-export * from './model/masked-model.js';
-export * from './model/model.js';
-export * from './model/summary.js';
-export * from './notebook/downloads.js';
-export * from './notebook/figure.js';
-export * from './notebook/fine-tune.js';
-export * from './notebook/html.js';
-export * from './notebook/interrupt.js';
-export * from './notebook/key-numbers.js';
-export * from './notebook/kernel.js';
-export * from './notebook/progress.js';
-export * from './notebook/repeat.js';
-export * from './reviews/review.js';
-export * from './reviews/sample.js';
-export * from './reviews/open-reviews.js';
-export * from './reviews/split.js';
-export * from './reviews/table.js';
-export * from './reviews/telling-words.js';
-export * from './evaluation/predict.js';
-export * from './settings/settings.js';
-export * from './tensorflow/device.js';
-export * from './tensorflow/precision.js';
-export * from './batching/batches.js';
-export * from './batching/encode.js';
-export * from './batching/masking.js';
-export * from './batching/stream.js';
-export * from './tokenizer/tokenizer.js';
-export * from './model/load-tokenizer.js';
-export * from './evaluation/metrics.js';
-export * from './runs/journal.js';
-export * from './training/adapt.js';
-export * from './evaluation/analysis.js';
-export * from './evaluation/attribution.js';
-export * from './evaluation/baseline.js';
-export * from './evaluation/calibration.js';
-export * from './evaluation/capabilities.js';
-export * from './training/checkpoint.js';
-export * from './evaluation/evaluate.js';
-export * from './evaluation/fill-mask.js';
-export * from './evaluation/label-noise.js';
-export * from './evaluation/masked-metrics.js';
-export * from './training/seeds.js';
-export * from './evaluation/thresholds.js';
-export * from './training/loop.js';
-export * from './training/train.js';
-export * from './settings/settings.js';
 
-// Types that the above speak of, from modules that are not for notebooks.
-export type { Figure } from './figures/figure.js';
+// Settings and errors
+export { describeSettings, readSettings } from './settings/settings.js';
+export { TunebookError } from './errors.js';
+export * as errors from './errors.js';
+
+// Models and reviews by name
+export { fetchModel } from './hub/model.js';
+export { chooseSources } from './hub/sources.js';
+export { loadReviews } from './reviews/load-reviews.js';
+export { openReviews } from './reviews/open-reviews.js';
+export { describeDropped } from './reviews/review.js';
+export { sampleReviews, sampleSize } from './reviews/sample.js';
+export { splitReviews } from './reviews/split.js';
+export { reviewTable } from './reviews/table.js';
+export { tellingWords } from './reviews/telling-words.js';
+export { ReviewStream } from './batching/stream.js';
+
+// Models and training
+export { TextClassifier } from './model/text-classifier.js';
+export { MaskedLM } from './model/masked-lm.js';
+export { maskBatch } from './batching/masking.js';
+export { CheckpointFolder } from './training/checkpoint.js';
+export { overSeeds } from './training/seeds.js';
+export { describeTraining, Trainer } from './training/trainer.js';
+
+// Evaluation
+export { accuracyByLength, confidentErrors } from './evaluation/analysis.js';
+export { wordAttribution } from './evaluation/attribution.js';
+export { bagOfWordsBaseline, majorityBaseline } from './evaluation/baseline.js';
+export { calibration, fitTemperature, withTemperature } from './evaluation/calibration.js';
+export { capabilityProbes, capabilityResults } from './evaluation/capabilities.js';
+export { evaluate } from './evaluation/evaluate.js';
+export { exportModel } from './export/export.js';
+export { findLabelNoise } from './evaluation/label-noise.js';
+export { verdicts } from './evaluation/metrics.js';
+export { coverageByThreshold } from './evaluation/thresholds.js';
+
+// Figures and output in notebooks
+export * as figures from './figures/index.js';
+export { downloadProgress } from './notebook/downloads.js';
+export { showFigure } from './notebook/figure.js';
+export { fineTune, prepareReviews } from './notebook/fine-tune.js';
+export { showAttributions, showBanner, showTable, showTokens } from './notebook/html.js';
+export { interruptible } from './notebook/interrupt.js';
+export { showKeyNumbers } from './notebook/key-numbers.js';
+export { trainingProgress } from './notebook/progress.js';
+export { accuraciesOf, repeatFineTuning, trainingSubset } from './notebook/repeat.js';
+export { openJournal } from './runs/journal.js';
+export { describeDevice } from './tensorflow/device.js';
+export { precisionOf } from './tensorflow/precision.js';
+
+// Types of the above
+export type { MaskedBatch, MaskingOptions } from './batching/masking.js';
+export type { BatchOptions, StreamedBatch, StreamOptions, StreamPosition } from './batching/stream.js';
+export type { Ranks } from './distributed/ranks.js';
+export type { Attribution } from './evaluation/attribution.js';
+export type { BaselineResult } from './evaluation/baseline.js';
+export type { Calibration, ReliabilityBin } from './evaluation/calibration.js';
+export type { CapabilityResult, Probe } from './evaluation/capabilities.js';
+export type { MaskedMetrics } from './evaluation/evaluate-masked.js';
+export type { Evaluation } from './evaluation/evaluate.js';
+export type { DoubtfulLabel, LabelNoise } from './evaluation/label-noise.js';
+export type { ClassificationMetrics, Interval, NamedAccuracy } from './evaluation/metrics.js';
+export type { ExportReport } from './export/export.js';
+export type { OnnxPrecision } from './export/onnx-classifier.js';
+export type { Coverage } from './evaluation/thresholds.js';
+export type { TableRow } from './figures/html-table.js';
 export type { SplitName } from './hub/dataset.js';
 export type { DownloadOptions, DownloadProgress, FetchedFile } from './hub/download.js';
 export type { Hub } from './hub/environment.js';
+export type { FetchedModel } from './hub/model.js';
+export type { Sources } from './hub/sources.js';
+export type { EncodedBatch, EncodedReviews, IndexedBatch, LabelledBatch } from './model/batch.js';
+export type { EncoderConfig, ModelType } from './model/config.js';
 export type { DropoutSource } from './model/dropout.js';
 export type { Weights } from './model/encoder.js';
 export type { AttentionOptions, Dense, Layers } from './model/layers.js';
+export type { TokenPrediction } from './model/masked-lm.js';
+export type { Engine, EngineOptions, ForwardInputs, JitCompileSetting, Model } from './model/model.js';
+export type { LoadOptions, ModelParts, ParameterCount, PretrainedModel } from './model/pretrained-model.js';
 export type { StoredTensor } from './model/safetensors.js';
+export type { ClassifierOptions, Prediction } from './model/text-classifier.js';
+export type { FineTuned, PreparedReviews } from './notebook/fine-tune.js';
+export type { KeyNumber } from './notebook/key-numbers.js';
+export type { RepeatedRun, TrainingSubset, Variant } from './notebook/repeat.js';
 export type { Classes } from './reviews/labels.js';
-export type { Chunk, FilePlace, ReadRows, Row, RowFile, RowIndex, RowLocation } from './reviews/row-file.js';
-export type { ReviewSource, SourceFile } from './reviews/review-source.js';
-export type { Precision } from './tensorflow/kernels.js';
-export type { EncodedBatch, LabelledBatch } from './model/batch.js';
-export type { TableRow } from './figures/html-table.js';
-export type { EndOfTraining, TrainingRecord } from './training/training-record.js';
-export type { LabelMapping } from './settings/label-mapping.js';
-export type { Kind, Setting, SettingDescription, SettingGroup } from './settings/setting.js';
-export type { NamedTensors, TensorFunction } from './tensorflow/function.js';
-export type { Ranks } from './distributed/ranks.js';
-export type { ResourceVariable } from './tensorflow/variables.js';
+export type { LoadedReviews, LoadReviewsOptions } from './reviews/load-reviews.js';
 export type { AdamWState } from './optim/adamw.js';
-export type { EarlyStoppingState } from './training/early-stopping.js';
-export type { Freeze } from './training/freeze.js';
 export type { LossScaleState } from './optim/loss-scale.js';
-export type { SchedulerType } from './optim/schedule.js';
+export type { ReviewsOptions } from './reviews/open-reviews.js';
+export type { ReviewSource, SourceFile } from './reviews/review-source.js';
+export type { Dropped, Reading, Review } from './reviews/review.js';
+export type { Chunk, FilePlace, ReadRows, Row, RowFile, RowIndex, RowLocation } from './reviews/row-file.js';
+export type { ReviewSplit } from './reviews/split.js';
+export type { ReviewTable } from './reviews/table.js';
+export type { TellingWord } from './reviews/telling-words.js';
+export type { Journal, JournalEntry } from './runs/journal.js';
+export type { LabelMapping } from './settings/label-mapping.js';
+export type { Settings, TrainingSettings } from './settings/settings.js';
+export type { Device } from './tensorflow/device.js';
+export type { NamedTensors, TensorFunction } from './tensorflow/function.js';
+export type { Precision } from './tensorflow/kernels.js';
+export type { PrecisionChoice, PrecisionSetting, ProductShape } from './tensorflow/precision.js';
+export type { ResourceVariable } from './tensorflow/variables.js';
+export type { MaskingVocabulary } from './tokenizer/masking-vocabulary.js';
+export type { Tokenizer, TokenizerDefinition, TokenizerFiles } from './tokenizer/tokenizer.js';
+export type { Checkpoint, TrainerState } from './training/checkpoint.js';
+export type { EarlyStopping } from './training/early-stopping.js';
+export type { OverSeeds } from './training/seeds.js';
 export type { StepState } from './training/step.js';
-export type { TrainingTask } from './training/task.js';
+export type { UnusedDecay } from './training/used-vocabulary.js';
+export type { MetricsOf, TrainingData, TrainingResult, TrainOptions } from './training/trainer.js';
+export type { EndOfTraining, TrainingRecord } from './training/training-record.js';

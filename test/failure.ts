@@ -1,6 +1,6 @@
 // What tests expect of an error: its class, its code and the offending values. Its message may be reworded.
 import assert from 'node:assert/strict';
-import type { TunebookError } from 'tunebook/errors.js';
+import type { TunebookError } from '#lib/errors.js';
 
 /**
  * For assert.throws and assert.rejects: an error of this class with this code.

@@ -3,58 +3,9 @@
  * it): of the tokens that are chosen, 80 % become [MASK], 10 % another token by chance, and 10 % stay, so that the model may
  * trust none. Chosen anew for each batch of each epoch.
  */
-import { ModelFormatError } from '../errors.js';
-import { everyNth } from './batches.js';
 import { seededRandom } from '../reviews/random.js';
-import type { TokenizerFiles } from '../tokenizer/tokenizer.js';
-import type { EncodedBatch } from '../model/batch.js';
-
-/** What must be known of a vocabulary to hide its tokens. */
-export interface MaskingVocabulary {
-  /** Rows of the model's table of words. */
-  size: number;
-  /** The token that hides others. */
-  mask: number;
-  /** Tokens that are never hidden: they stand for no word. */
-  special: Set<number>;
-  /** 1 for each token that goes on with a word. */
-  continues: Uint8Array;
-  /** What each token stands for, as the vocabulary writes it. */
-  pieces: string[];
-}
-
-/**
- * What a tokenizer's files say of its vocabulary.
- * @param files of readTokenizer
- * @param size of the model's table of words
- * @throws ModelFormatError for a tokenizer that has no token that hides others
- */
-export function maskingVocabulary({ tokenizer, config }: TokenizerFiles, size: number): MaskingVocabulary {
-  const { mask_token } = config as { mask_token?: string | { content: string } };
-  const content = typeof mask_token === 'object' ? mask_token.content : mask_token;
-  const { added_tokens: added = [], model } = tokenizer;
-  const wanted = [content, '[MASK]', '<mask>'].filter((name) => name !== undefined);
-  const mask = wanted.map((name) => added.find((token) => token.content === name)?.id).find((id) => id !== undefined);
-  if (mask === undefined)
-    throw new ModelFormatError(
-      'MODEL_NO_MASK_TOKEN',
-      'The tokenizer has no token that hides others ([MASK] or <mask>): this model was not made to guess hidden words.',
-    );
-  const continues = new Uint8Array(size);
-  const pieces = new Array<string>(size).fill('');
-  // WordPiece marks what goes on with a word, byte-level BPE and Unigram what begins one.
-  const vocabulary = Array.isArray(model?.vocab)
-    ? model.vocab.map(([piece], id) => [piece, id] as const)
-    : Object.entries(model?.vocab ?? {});
-  const isWordPiece = model?.type === 'WordPiece';
-  for (const [piece, id] of vocabulary) {
-    if (id >= size) continue;
-    pieces[id] = piece;
-    if (isWordPiece ? piece.startsWith('##') : !/^[Ġ▁]/.test(piece)) continues[id] = 1;
-  }
-  const special = new Set(added.filter((token) => token.special).map(({ id }) => id));
-  return { size, mask, special, continues, pieces };
-}
+import type { MaskingVocabulary } from '../tokenizer/masking-vocabulary.js';
+import { type EncodedBatch, everyNth } from '../model/batch.js';
 
 /** A batch with hidden tokens, n of them to be guessed. */
 export interface MaskedBatch extends EncodedBatch {

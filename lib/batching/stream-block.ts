@@ -2,12 +2,14 @@
 import { hash } from 'node:crypto';
 import { normalizedText, type Dropped, type Reading } from '../reviews/review.js';
 import type { Chunk, RowLocation } from '../reviews/row-file.js';
+import type { TokenizerFiles } from '../tokenizer/tokenizer.js';
 
 /** What each worker is told once. */
 export interface WorkerSettings {
   files: { location: RowLocation; columns: string[] }[];
   reading: Reading;
-  tokenizerFolder: string;
+  tokenizerFiles: TokenizerFiles;
+  maxTokens: number;
   maxLength: number;
   /** Of texts to be left out, see textKey. */
   without: string[];

@@ -6,11 +6,11 @@ import { columnsOf, nothingDropped, reviewsOfRows } from '../reviews/review.js';
 import type { ReadRows } from '../reviews/row-file.js';
 import { packError } from './thread-error.js';
 import { textKey, type BlockPart, type PackedBlock, type WorkerSettings } from './stream-block.js';
-import { loadTokenizer } from '../model/load-tokenizer.js';
+import { createTokenizer } from '../tokenizer/tokenizer.js';
 import { rowReader } from '../reviews/row-formats.js';
 
-const { files, reading, tokenizerFolder, maxLength, without } = workerData as WorkerSettings;
-const tokenizer = loadTokenizer(tokenizerFolder);
+const { files, reading, tokenizerFiles, maxTokens, maxLength, without } = workerData as WorkerSettings;
+const tokenizer = createTokenizer(tokenizerFiles, maxTokens);
 const heldOutKeys = new Set(without);
 const readers = new Map<number, Promise<ReadRows>>();
 const hub = hubOfEnvironment();

@@ -19,9 +19,11 @@ import type { RowFile } from '../reviews/row-file.js';
 import type { ReviewSource } from '../reviews/review-source.js';
 import { alone, type Ranks } from '../distributed/ranks.js';
 import { unpackError } from './thread-error.js';
-import { trainingBatches, type EncodedReviews, type IndexedBatch } from './batches.js';
+import type { PretrainedModel } from '../model/pretrained-model.js';
+import { trainingBatches } from './batches.js';
 import { seededRandom, shuffle } from '../reviews/random.js';
 import { textKey, type BlockPart, type PackedBlock, type WorkerSettings } from './stream-block.js';
+import type { EncodedReviews, IndexedBatch } from '../model/batch.js';
 
 /** Where a stream is: the batch that comes next. */
 export interface StreamPosition {
@@ -40,8 +42,8 @@ export interface StreamedBatch extends IndexedBatch {
 
 /** How a stream is read. */
 export interface StreamOptions {
-  /** The model's, for its tokenizer. */
-  tokenizerFolder: string;
+  /** Its tokenizer is used, and its maximum sequence length. */
+  model: Pick<PretrainedModel, 'tokenizerFiles' | 'maxTokens'>;
   /** Tokens after which a text is cut. @default 128 */
   maxLength?: number;
   /** Texts to be left out of training, wherever they come: those to choose and test by. */
@@ -131,7 +133,7 @@ export class ReviewStream {
   constructor(
     { name, splits, locations, reading, dropped }: ReviewSource,
     {
-      tokenizerFolder,
+      model: { tokenizerFiles, maxTokens },
       maxLength = 128,
       without = [],
       blockRows = 16_384,
@@ -153,7 +155,8 @@ export class ReviewStream {
     const settings: WorkerSettings = {
       files: locations.train.map((location, i) => ({ location, columns: this.#files[i]!.columns })),
       reading,
-      tokenizerFolder,
+      tokenizerFiles,
+      maxTokens,
       maxLength,
       without: without.flatMap((reviews) => reviews.map(({ text }) => textKey(text))),
     };

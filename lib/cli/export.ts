@@ -1,6 +1,6 @@
 /** `tunebook export RUN`: a run's model as ONNX, checked on the reviews that the run was tested by. */
 import { exportModel, type ExportReport } from '../export/export.js';
-import { runReviews } from '../jobs/reviews.js';
+import { loadReviews } from '../reviews/load-reviews.js';
 import { isModelFolder, modelOf, openRun } from '../runs/run-folder.js';
 import { percent, size } from '../figures/format.js';
 import { embeddedReviews } from '../reviews/embedded.js';
@@ -28,7 +28,7 @@ export async function exportRun(name: string, { json }: { json?: boolean }): Pro
   const run = isModelFolder(name) ? undefined : openRun(name);
   const folder = run ? modelOf(run) : name;
   const reviews = run
-    ? (await runReviews(run.settings!)).split.test
+    ? (await loadReviews(run.settings!.sources.dataset, run.settings!.settings)).test
     : await sampleReviews(embeddedReviews(), { rows: mostReviews });
   const report = await exportModel(folder, reviews.slice(0, mostReviews), {
     version,

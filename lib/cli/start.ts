@@ -38,7 +38,7 @@ interface Summary {
   interval: Interval;
   count: number;
   samplesPerSecond: number;
-  waitedShare: number;
+  dataWaitFraction: number;
   engine: string;
   modelFolder: string;
   end: EndOfTraining;
@@ -190,7 +190,7 @@ try {
 Model and reviews  ${summary.sources}
 Held-out accuracy  ${percent(summary.accuracy)} (95 % interval ${percent(summary.interval.low)} to ${percent(summary.interval.high)}, ${summary.count} reviews)
 Bag of words       ${percent(summary.baseline.accuracy)}
-Time               ${duration((performance.now() - started) / 1000)}, training ${summary.samplesPerSecond.toFixed(1)} samples/s (${summary.engine}), ${(100 * summary.waitedShare).toFixed(2)} % of it waiting for data
+Time               ${duration((performance.now() - started) / 1000)}, training ${summary.samplesPerSecond.toFixed(1)} samples/s (${summary.engine}), ${(100 * summary.dataWaitFraction).toFixed(2)} % of it waiting for data
 Model              ${path.relative(process.cwd(), path.resolve(notebooks, summary.modelFolder))}
 Notebook           ${path.relative(process.cwd(), executed)}
 Report             ${path.relative(process.cwd(), report)}`);

@@ -4,13 +4,11 @@
  * matter together hide from it.
  */
 import { ArgumentError } from '../errors.js';
-import { predictLogits, type Classifier } from '../model/classifier.js';
-import { labelNames, maxTokens } from '../model/config.js';
+import { softmax } from '../model/softmax.js';
+import type { TextClassifier } from '../model/text-classifier.js';
 import { prepareWeights } from '../model/model.js';
 import { tf } from '../tensorflow/runtime.js';
-import { evaluationBatches } from '../batching/batches.js';
-import type { Tokenizer } from '../tokenizer/tokenizer.js';
-import { probabilities } from './metrics.js';
+import { evaluationBatches } from '../model/batch.js';
 
 /** A text, its verdict, and what each of its words did to it. */
 export interface Attribution {
@@ -27,8 +25,8 @@ export interface Attribution {
  * @returns of a classifier of two classes
  * @throws ArgumentError for a text without words, or a classifier of more than two classes
  */
-export function wordAttribution(classifier: Classifier, tokenizer: Tokenizer, text: string): Attribution {
-  const names = labelNames(classifier.config);
+export function wordAttribution(model: TextClassifier, text: string): Attribution {
+  const names = model.labels;
   if (names.length !== 2)
     throw new ArgumentError('ARGUMENT_NOT_BINARY', `Words pull between two classes; this model has ${names.length}.`, {
       classes: names,
@@ -36,19 +34,19 @@ export function wordAttribution(classifier: Classifier, tokenizer: Tokenizer, te
   const words = text.split(/\s+/).filter(Boolean);
   if (words.length === 0) throw new ArgumentError('ARGUMENT_NO_TEXT', 'The text has no words.', { text });
   const variants = [words, ...words.map((_, left) => words.filter((_, at) => at !== left))];
-  const longest = maxTokens(classifier.config);
+  const longest = model.maxTokens;
   const texts = {
-    ids: variants.map((variant) => tokenizer.encode(variant.join(' '), longest)),
+    ids: variants.map((variant) => model.tokenizer.encode(variant.join(' '), longest)),
     labels: new Int32Array(variants.length),
   };
   const odds = new Float64Array(variants.length);
   let verdict: number[] = [];
-  const prepared = prepareWeights(classifier);
+  const prepared = prepareWeights(model);
   for (const batch of evaluationBatches(texts, 64, longest)) {
-    const logits = predictLogits(classifier, batch, prepared); // [batch * 2]
+    const logits = model.logits(batch, prepared); // [batch * 2]
     batch.indices.forEach((variant, row) => {
       odds[variant] = logits[2 * row + 1]! - logits[2 * row]!;
-      if (variant === 0) verdict = probabilities(logits.subarray(2 * row, 2 * row + 2));
+      if (variant === 0) verdict = softmax(logits.subarray(2 * row, 2 * row + 2));
     });
   }
   tf.dispose(prepared);

@@ -2,7 +2,8 @@
  * Whether a probability means what it says: of the verdicts given with 0.8, are eight in ten right? Fine-tuned models tend to
  * be too sure (Guo et al., 2017, arXiv:1706.04599); one number, fitted on validation rows, mends much of it.
  */
-import { probabilities, wilsonInterval, type Interval } from './metrics.js';
+import { softmax } from '../model/softmax.js';
+import { wilsonInterval, type Interval } from './metrics.js';
 
 /** Verdicts given with about the same probability. */
 export interface ReliabilityBin {
@@ -43,7 +44,7 @@ export function calibration(logits: Float32Array, labels: ArrayLike<number>, cla
   const sums = Array.from({ length: bins }, () => ({ count: 0, confidence: 0, right: 0 }));
   let loss = 0;
   for (let row = 0; row < labels.length; row++) {
-    const shares = probabilities(rowOf(logits, classes, row));
+    const shares = softmax(rowOf(logits, classes, row));
     const confidence = Math.max(...shares);
     const bin = sums[Math.min(bins - 1, Math.floor((confidence - lowest) / width))]!;
     bin.count++;

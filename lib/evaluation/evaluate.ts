@@ -1,10 +1,9 @@
 /** Predictions and figures for a set of encoded reviews. Longest texts share batches with their like, so little is padding. */
-import { labelNames, maxTokens } from '../model/config.js';
-import { predictLogits, type Classifier } from '../model/classifier.js';
+import type { TextClassifier } from '../model/text-classifier.js';
 import { prepareWeights } from '../model/model.js';
 import { alone, ownOf, type Ranks } from '../distributed/ranks.js';
 import { tf } from '../tensorflow/runtime.js';
-import { evaluationBatches, type EncodedReviews } from '../batching/batches.js';
+import { evaluationBatches, type EncodedReviews } from '../model/batch.js';
 import { classificationMetrics, type ClassificationMetrics } from './metrics.js';
 
 /** What a classifier says of reviews, and how good that is. */
@@ -24,18 +23,18 @@ export interface Evaluation {
  * alone
  */
 export async function evaluate(
-  classifier: Classifier,
+  model: TextClassifier,
   reviews: EncodedReviews,
   { batchSize = 64, tick, ranks = alone }: { batchSize?: number; tick?: () => Promise<void>; ranks?: Ranks } = {},
 ): Promise<Evaluation> {
-  const classes = labelNames(classifier.config).length;
+  const classes = model.labels.length;
   const own = new Float32Array(reviews.labels.length * classes);
-  const prepared = prepareWeights(classifier);
+  const prepared = prepareWeights(model);
   try {
-    const batches = evaluationBatches(reviews, batchSize, maxTokens(classifier.config));
+    const batches = evaluationBatches(reviews, batchSize, model.maxTokens);
     // In order of their lengths, so that all ranks get about the same work.
     for (const batch of ownOf(ranks, batches)) {
-      const found = predictLogits(classifier, batch, prepared);
+      const found = model.logits(batch, prepared);
       batch.indices.forEach((index, row) =>
         own.set(found.subarray(row * classes, (row + 1) * classes), index * classes),
       );

@@ -1,5 +1,7 @@
 /** How good predictions are. Every figure that is a share comes with the number it is a share of, so that an interval can be given. */
 
+import { softmax } from '../model/softmax.js';
+
 /** Bounds of a share, from 0 to 1. */
 export interface Interval {
   low: number;
@@ -73,14 +75,6 @@ export function rocAuc(scores: ArrayLike<number>, labels: ArrayLike<number>): nu
     : (rankSum - (positives * (positives + 1)) / 2) / (positives * negatives);
 }
 
-/** Softmax of one row of logits. */
-export function probabilities(logits: ArrayLike<number>): number[] {
-  const highest = Math.max(...Array.from(logits));
-  const powers = Array.from(logits, (logit) => Math.exp(logit - highest));
-  const total = powers.reduce((a, b) => a + b, 0);
-  return powers.map((power) => power / total);
-}
-
 /**
  * All figures of a set of predictions.
  * @param logits [n * classes], row by row
@@ -97,7 +91,7 @@ export function classificationMetrics(
   let loss = 0;
   let right = 0;
   for (let i = 0; i < count; i++) {
-    const shares = probabilities(logits.subarray(i * classes, (i + 1) * classes));
+    const shares = softmax(logits.subarray(i * classes, (i + 1) * classes));
     const predicted = shares.indexOf(Math.max(...shares));
     const label = labels[i]!;
     confusion[label]![predicted]!++;
@@ -133,7 +127,7 @@ export function classificationMetrics(
 /** The class with the highest logit, and its probability, a row. */
 export function verdicts(logits: Float32Array, classes: number): { label: number; score: number }[] {
   return Array.from({ length: logits.length / classes }, (_, i) => {
-    const shares = probabilities(logits.subarray(i * classes, (i + 1) * classes));
+    const shares = softmax(logits.subarray(i * classes, (i + 1) * classes));
     const score = Math.max(...shares);
     return { label: shares.indexOf(score), score };
   });

@@ -5,18 +5,15 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { ExportError, ModelFormatError } from '../errors.js';
-import { loadClassifier } from '../model/classifier.js';
-import { labelNames, maxTokens } from '../model/config.js';
+import { TextClassifier } from '../model/text-classifier.js';
 import { parameterValues } from '../model/model.js';
 import type { Review } from '../reviews/review.js';
 import { onnxFiles, openOnnxEngine } from './onnx-engine.js';
-import { encodeReviews } from '../batching/encode.js';
-import { readTokenizer, writeTokenizer } from '../tokenizer/tokenizer.js';
+import { writeTokenizer } from '../tokenizer/tokenizer.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import { classificationMetrics, verdicts } from '../evaluation/metrics.js';
 import { classifierGraph, type OnnxPrecision } from './onnx-classifier.js';
 import { opsetVersion } from './onnx-schema.js';
-import { loadTokenizer } from '../model/load-tokenizer.js';
 
 /** onnx/export.json: what was written, and how it was checked. */
 export interface ExportReport {
@@ -46,6 +43,8 @@ const tolerance = 1e-4;
  * Writes onnx/model.onnx and onnx/model_quantized.onnx into a model's folder, and onnx/export.json.
  * @param folder of a classifier
  * @param reviews to check it on; their labels are class numbers of the model
+ * @param options how it was trained
+ * @param options.version of Tunebook, for the file
  * @param options.maxLength tokens after which a text is cut. @default what the model takes
  * @throws ModelFormatError for a model that is no classifier, ExportError when a graph computes something else; nothing is left behind then
  */
@@ -54,7 +53,7 @@ export async function exportModel(
   reviews: Review[],
   { version, maxLength }: { version: string; maxLength?: number },
 ): Promise<ExportReport> {
-  const model = loadClassifier(folder, { precision: 'float32' });
+  const model = TextClassifier.fromFolder(folder, { precision: 'float32' });
   const aside = path.join(folder, '.onnx.partial');
   try {
     if (model.freshHead)
@@ -64,8 +63,8 @@ export async function exportModel(
         { folder },
       );
     const { config } = model;
-    const names = labelNames(config);
-    const texts = encodeReviews(loadTokenizer(folder), reviews, Math.min(maxLength ?? Infinity, maxTokens(config)));
+    const names = model.labels;
+    const texts = model.encode(reviews, maxLength ?? model.maxTokens);
     const { metrics, logits } = await evaluate(model, texts);
     const expected = verdicts(logits, names.length);
     fs.rmSync(aside, { recursive: true, force: true });
@@ -107,7 +106,7 @@ export async function exportModel(
     fs.writeFileSync(path.join(aside, 'onnx/export.json'), `${JSON.stringify(report, null, 2)}\n`);
     fs.rmSync(path.join(folder, 'onnx'), { recursive: true, force: true });
     fs.renameSync(path.join(aside, 'onnx'), path.join(folder, 'onnx'));
-    writeTokenizer(readTokenizer(folder), folder, maxTokens(config));
+    writeTokenizer(model.tokenizerFiles, folder, model.maxTokens);
     return report;
   } finally {
     fs.rmSync(aside, { recursive: true, force: true });

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { ModelFormatError } from '../errors.js';
 import { labelNames, maxTokens, parseConfig, type EncoderConfig } from '../model/config.js';
-import { evaluationBatches } from '../batching/batches.js';
+import { evaluationBatches } from '../model/batch.js';
 
 /** The files of an exported model, as transformers.js looks for them. */
 export const onnxFiles = { float32: 'onnx/model.onnx', int8: 'onnx/model_quantized.onnx' } as const;

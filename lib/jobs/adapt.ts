@@ -1,66 +1,52 @@
-/** The optional stage before fine-tuning, as a job: a base model reads reviews, and what it has learnt of them is measured. */
-import { loadMaskedModel, saveMaskedModel, type MaskedModel } from '../model/masked-model.js';
-import { describeDropped } from '../reviews/review.js';
-import { maskingVocabulary } from '../batching/masking.js';
+/** Domain adaptation as a job: a base model is trained on unlabelled texts, and evaluated before and after. */
 import { ReviewStream } from '../batching/stream.js';
-import { readTokenizer } from '../tokenizer/tokenizer.js';
-import { adapt, evaluateMasked } from '../training/adapt.js';
-import type { EndOfTraining } from '../training/training-record.js';
-import type { MaskedMetrics } from '../evaluation/masked-metrics.js';
-import { trainingJob, type Job } from './job.js';
+import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
+import { MaskedLM } from '../model/masked-lm.js';
+import { loadReviews } from '../reviews/load-reviews.js';
+import { describeDropped } from '../reviews/review.js';
 import { trainingFigures, type AdaptMetrics } from '../runs/metrics.js';
 import { keepResult } from '../runs/result.js';
-import { runReviews } from './reviews.js';
-import { agreeOn, countRows, encodeRows } from './rows.js';
+import { Trainer } from '../training/trainer.js';
+import type { EndOfTraining } from '../training/training-record.js';
+import { trainingJob, type Job } from './job.js';
+import { agreeOn, countRows, encodeRows, modelOfJob, type Rows } from './rows.js';
 
-/** How well the base model did, kept for the runs that go on. */
+/** The evaluation of the base model, kept for when the run is resumed. */
 const beforeFile = 'before.json';
 
 /**
- * Adapts a model, on one rank. Where the reviews have labels, they are split as fine-tuning splits them with the same seed: what
- * that will be tested by is not read here.
+ * Adapts a model on one rank. If the reviews have labels, they are split as fine-tuning with the same seed splits them, so that
+ * its test set is not used here.
  */
 async function adaptRank(job: Job): Promise<EndOfTraining> {
   const { run, settings, sources, journal, checkpoint, download, note, ranks } = job;
-  const { source, split, labelled } = await runReviews(job, { ...download, labelsOptional: true });
-  const encoded = await encodeRows(job, source, split);
-  const { folder, precision, tokenizerFolder, train: trainSet, validation, test } = encoded;
-  const rows = countRows(encoded);
-  journal.write('data', { name: source.name, rows });
-  const dropped = describeDropped(source.dropped);
-  note(
-    `${source.name}: ${rows.train} ${labelled ? 'reviews, whose labels are not looked at,' : 'texts'} to read, ${rows.validation} to choose by, ${rows.test} for the test` +
-      (dropped ? `; left out: ${dropped}.` : '.'),
-  );
-
-  let loaded: MaskedModel | undefined;
+  const reviews = await loadReviews(sources.dataset, { ...settings, ...download, labelsOptional: true });
+  const { source } = reviews;
+  const labelled = source.reading.labelColumn !== undefined;
+  const { folder, precision } = await modelOfJob(job);
+  const model = MaskedLM.fromFolder(folder, { ...settings, precision });
+  let data: Rows | undefined;
   try {
-    const model = (loaded = loadMaskedModel(folder, { ...settings, precision }));
-    if (!checkpoint) model.notes.forEach(note);
-    agreeOn(job, model, {
-      'the texts to read': trainSet,
-      'the texts to choose by': validation,
-      'the texts for the test': test,
-    });
-    const vocabulary = maskingVocabulary(readTokenizer(tokenizerFolder), model.config.vocab_size);
-    const masking = { probability: settings.mlmProbability, wholeWords: settings.wholeWordMask };
-    const look = () =>
-      evaluateMasked(model, test, vocabulary, { batchSize: settings.evalBatchSize, ranks, ...masking });
-    let before = ranks.fromChief(run.read<MaskedMetrics>(beforeFile));
-    if (!before) run.write(beforeFile, (before = await look()));
-    note(`Before: perplexity ${before.perplexity.toFixed(2)} on ${before.count} hidden tokens of the test reviews.`);
-    const result = await job.train((training) =>
-      adapt(model, { train: trainSet, validation }, vocabulary, {
-        ...training,
-        arguments: settings,
-        masking,
-        tokenizerFolder,
-      }),
+    data = encodeRows(job, model, source, reviews);
+    const rows = countRows(data);
+    journal.write('data', { name: source.name, rows });
+    const dropped = describeDropped(source.dropped);
+    note(
+      `${source.name}: ${rows.train} training, ${rows.validation} validation and ${rows.test} test ${labelled ? 'reviews, whose labels are ignored' : 'texts'}` +
+        (dropped ? `; left out: ${dropped}.` : '.'),
     );
+    if (!checkpoint) model.notes.forEach(note);
+    agreeOn(job, model, data);
+    const { train, validation, test } = data;
+    const trainer = new Trainer(model, settings);
+    let before = ranks.fromChief(run.read<MaskedMetrics>(beforeFile));
+    if (!before) run.write(beforeFile, (before = await trainer.evaluate(test, { ranks })));
+    note(`Before: perplexity ${before.perplexity.toFixed(2)} on ${before.count} masked tokens of the test set.`);
+    const result = await job.train((options) => trainer.train(train, { ...options, validation }));
     if (result.end === 'interrupted') return result.end;
-    const after = await look();
+    const after = await trainer.evaluate(test, { ranks });
     if (!ranks.isChief) return result.end;
-    const metrics: AdaptMetrics = {
+    const summary: AdaptMetrics = {
       command: 'adapt',
       end: result.end,
       sources: sources.banner,
@@ -71,11 +57,11 @@ async function adaptRank(job: Job): Promise<EndOfTraining> {
       before,
       after,
     };
-    await keepResult(job, metrics, (aside) => saveMaskedModel(model, aside, tokenizerFolder));
+    await keepResult(job, summary, model);
     return result.end;
   } finally {
-    loaded?.dispose();
-    if (trainSet instanceof ReviewStream) await trainSet.dispose();
+    model.dispose();
+    if (data?.train instanceof ReviewStream) await data.train.dispose();
   }
 }
 

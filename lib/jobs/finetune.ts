@@ -1,19 +1,18 @@
-/** The job: the notebook's process as a scheduler runs it. Model, reviews, fine-tuning, test, and all of it written down. */
-import { loadClassifier, saveClassifier, type Classifier } from '../model/classifier.js';
+/** Fine-tuning as a job: what finetune.ipynb does, for a scheduler. */
+import { TextClassifier } from '../model/text-classifier.js';
+import { loadReviews } from '../reviews/load-reviews.js';
 import { describeDropped } from '../reviews/review.js';
 import type { ReviewSplit } from '../reviews/split.js';
-import { trainingSettings } from '../settings/settings.js';
 import { ReviewStream } from '../batching/stream.js';
 import { accuracyByLength, confidentErrors } from '../evaluation/analysis.js';
 import { bagOfWordsBaseline, majorityBaseline } from '../evaluation/baseline.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import type { EndOfTraining } from '../training/training-record.js';
-import { train } from '../training/train.js';
+import { Trainer } from '../training/trainer.js';
 import { trainingJob, type Job } from './job.js';
 import { trainingFigures, type FinetuneMetrics } from '../runs/metrics.js';
 import { keepResult } from '../runs/result.js';
-import { runReviews } from './reviews.js';
-import { agreeOn, countRows, encodeRows } from './rows.js';
+import { agreeOn, countRows, encodeRows, modelOfJob, type Rows } from './rows.js';
 
 /** More training rows than a bag of words is worth waiting for. */
 const mostBaselineRows = 50_000;
@@ -27,53 +26,41 @@ function baselines({ train, test }: ReviewSplit) {
   return found.map(({ name, accuracy, interval }) => ({ name, accuracy, interval }));
 }
 
-/** Fine-tunes a classifier, on one rank. */
+/** Fine-tunes a classifier on one rank. */
 async function finetuneRank(job: Job): Promise<EndOfTraining> {
   const { settings, sources, checkpoint, download, journal, note, ranks } = job;
-  const { source, split } = await runReviews(job, download);
-  const encoded = await encodeRows(job, source, split);
-  const { folder, precision, tokenizerFolder, test: testSet } = encoded;
-  let { train: trainSet, validation } = encoded;
-  const chosen = trainingSettings(settings);
-  if (settings.overfitBatches > 0 && !(trainSet instanceof ReviewStream)) {
-    const rows = settings.overfitBatches * settings.batchSize;
-    trainSet = { ids: trainSet.ids.slice(0, rows), labels: trainSet.labels.slice(0, rows) };
-    validation = trainSet;
-    // Being right about all of them is not the end: the loss is to be seen falling.
-    chosen.earlyStoppingPatience = 0;
-    note(
-      `Overfitting on purpose: what is trained on and what is looked at are the same ${trainSet.ids.length} reviews.`,
-    );
-  }
-  const rows = countRows({ train: trainSet, validation, test: testSet });
-  journal.write('data', { name: source.name, rows, labelNames: source.labelNames });
-  const dropped = describeDropped(source.dropped);
-  note(
-    `${source.name}: ${rows.train} reviews to learn from, ${rows.validation} to choose by, ${rows.test} for the test` +
-      (dropped ? `; left out: ${dropped}.` : '.'),
-  );
-
-  let classifier: Classifier | undefined;
+  const { source, labels, ...split } = await loadReviews(sources.dataset, { ...settings, ...download });
+  const { folder, precision } = await modelOfJob(job);
+  const model = TextClassifier.fromFolder(folder, { ...settings, precision, labels: labels });
+  let data: Rows | undefined;
   try {
-    classifier = loadClassifier(folder, { ...settings, precision, labels: source.labelNames });
-    const model = classifier;
-    if (!checkpoint) model.notes.forEach(note);
-    agreeOn(job, model, {
-      'the rows to learn from': trainSet,
-      'the rows to choose by': validation,
-      'the rows for the test': testSet,
-    });
-    const data = { train: trainSet, validation };
-    const result = await job.train((training) =>
-      train(model, data, { ...training, arguments: chosen, tokenizerFolder }),
+    data = encodeRows(job, model, source, split);
+    const trainer = new Trainer(model, settings);
+    if (settings.overfitBatches > 0 && !(data.train instanceof ReviewStream)) {
+      const rows = settings.overfitBatches * settings.batchSize;
+      data.train = { ids: data.train.ids.slice(0, rows), labels: data.train.labels.slice(0, rows) };
+      data.validation = data.train;
+      // The loss should continue to fall after all rows are predicted correctly.
+      trainer.settings.earlyStoppingPatience = 0;
+      note(`Overfitting: the training and validation sets are the same ${data.train.ids.length} reviews.`);
+    }
+    const rows = countRows(data);
+    journal.write('data', { name: source.name, rows, labelNames: labels });
+    const dropped = describeDropped(source.dropped);
+    note(
+      `${source.name}: ${rows.train} training, ${rows.validation} validation and ${rows.test} test reviews` +
+        (dropped ? `; left out: ${dropped}.` : '.'),
     );
+    if (!checkpoint) model.notes.forEach(note);
+    agreeOn(job, model, data);
+    const { train, validation, test } = data;
+    const result = await job.train((options) => trainer.train(train, { ...options, validation }));
     if (result.end === 'interrupted') return result.end;
 
-    const { metrics: test, logits } = await evaluate(model, testSet, { batchSize: settings.evalBatchSize, ranks });
+    const { metrics, logits } = await evaluate(model, test, { batchSize: settings.evalBatchSize, ranks });
     if (!ranks.isChief) return result.end;
-    const lengths = testSet.ids.map((ids) => ids.length);
-    const classes = source.labelNames.length;
-    const metrics: FinetuneMetrics = {
+    const lengths = test.ids.map((ids) => ids.length);
+    const summary: FinetuneMetrics = {
       command: 'finetune',
       end: result.end,
       sources: sources.banner,
@@ -81,18 +68,18 @@ async function finetuneRank(job: Job): Promise<EndOfTraining> {
       dataset: sources.dataset,
       rows,
       training: trainingFigures(result),
-      labelNames: source.labelNames,
+      labelNames: labels,
       validation: result.best ?? null,
-      test,
+      test: metrics,
       baselines: baselines(split),
-      byLength: accuracyByLength(lengths, testSet.labels, logits, classes),
-      errors: confidentErrors(split.test, logits, source.labelNames, shownErrors),
+      byLength: accuracyByLength(lengths, test.labels, logits, labels.length),
+      errors: confidentErrors(split.test, logits, labels, shownErrors),
     };
-    await keepResult(job, metrics, (aside) => saveClassifier(model, aside, tokenizerFolder));
+    await keepResult(job, summary, model);
     return result.end;
   } finally {
-    classifier?.dispose();
-    if (trainSet instanceof ReviewStream) await trainSet.dispose();
+    model.dispose();
+    if (data?.train instanceof ReviewStream) await data.train.dispose();
   }
 }
 

@@ -16,13 +16,13 @@ import { describeTask } from '../distributed/cluster-definition.js';
 import type { Cluster } from '../distributed/cluster.js';
 import { alone, type Ranks } from '../distributed/ranks.js';
 import type { Checkpoint } from '../training/checkpoint.js';
-import type { CheckpointOptions, RanksOption } from '../training/loop.js';
+import type { TrainOptions } from '../training/trainer.js';
 import { agree, type Facts } from './join-cluster.js';
 import { describeEnvironment } from '../runs/environment.js';
 import { asTunebookError, describeError, exitCodeOf, messageOf } from '../runs/error-report.js';
 import { RunFolder, type RunCommand, type RunStatus } from '../runs/run-folder.js';
 import { watchSignals } from '../signals.js';
-import type { EndOfTraining, TrainingRecord } from '../training/training-record.js';
+import type { EndOfTraining } from '../training/training-record.js';
 
 export interface JobOptions {
   resolved: ResolvedSettings;
@@ -52,12 +52,7 @@ export interface Job {
   /** Makes sure that something is the same on all ranks; one alone need not know it. @throws RanksDifferError naming what is not */
   agree: (facts: () => Facts) => void;
   /** Training that a signal may end, and what it is told of records and checkpoints. */
-  train: <Result>(
-    work: (
-      options: CheckpointOptions &
-        Required<RanksOption> & { onRecord?: (record: TrainingRecord) => void; signal: AbortSignal },
-    ) => Promise<Result>,
-  ) => Promise<Result>;
+  train: <Result>(work: (options: TrainOptions) => Promise<Result>) => Promise<Result>;
 }
 
 /** What a command has of its own: what is done with a job on each rank. */

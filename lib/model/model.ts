@@ -191,7 +191,7 @@ export function engineOf(
 export const notesOnLength = (maxLength: number | undefined, config: EncoderConfig): string[] =>
   maxLength !== undefined && maxLength > maxTokens(config)
     ? [
-        `The model takes at most ${maxTokens(config)} tokens: texts are cut to these, not to ${maxLength} (--max-length).`,
+        `The model accepts at most ${maxTokens(config)} tokens: texts are truncated to these, not to ${maxLength} (--max-length).`,
       ]
     : [];
 

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Review } from '../reviews/review.js';
 import type { Settings } from '../settings/settings.js';
-import type { EncodedReviews } from '../batching/batches.js';
+import type { EncodedReviews } from '../model/batch.js';
 import { seededRandom, shuffle } from '../reviews/random.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import { fineTune, type PreparedReviews } from './fine-tune.js';

@@ -1,12 +1,7 @@
 /**
- * AdamW: Adam with decoupled weight decay (Loshchilov and Hutter, 2019, arXiv:1711.05101), number for number what
- * torch.optim.AdamW does after clip_grad_norm_: on a processor by the project's kernel, on a GPU by TensorFlow's fused
- * one, which tfjs's own Adam does not use.
- *
- * Gradients are clipped without touching them. Moments are averages of gradients, each clipped by a factor of its own:
- * such an average is one of the unclipped gradients under other weights, times the average of the factors. So AdamW keeps
- * the averages of the factor f and of f² (two numbers), hands the kernel the weights that make the sum come out right,
- * and spares a pass over every gradient. Started at 0, the averages of f carry Adam's bias correction with them.
+ * AdamW: Adam with decoupled weight decay (Loshchilov and Hutter, 2019, arXiv:1711.05101), with the results of torch.optim.AdamW
+ * after clip_grad_norm_. It runs on the project's own kernel on a processor and on TensorFlow's fused kernel on a GPU; tfjs's
+ * Adam uses neither. Gradients are clipped by a factor that both kernels apply while they read them.
  */
 import type { Scalar, Tensor } from '@tensorflow/tfjs';
 import { CheckpointError } from '../errors.js';
@@ -29,36 +24,32 @@ export interface AdamWOptions {
   fused?: boolean;
 }
 
-/** What an update depends on, besides the gradients: all scalars. */
+/** Inputs of an update besides the gradients, all scalars. */
 export interface UpdateScalars {
   learningRate: Tensor;
   /** 1 - beta1^t and 1 - beta2^t, see `corrections`. */
   firstCorrection: Tensor;
   secondCorrection: Tensor;
-  /** The gradients count as multiplied by it. */
+  /** Multiplies the gradients: clips them, and undoes the loss scale. */
   factor: Tensor;
-  /** bool: false for no update at all. */
+  /** bool: false skips the update. */
   finite: Tensor;
 }
 
-/** What AdamW counts on the side of its tensors. */
+/** The state of AdamW besides its tensors. */
 export interface AdamWState {
+  /** Updates so far. */
   steps: number;
-  /** See AdamW.decay. */
-  decay: number;
 }
 
-/** Biases and layer norms are not decayed, as Hugging Face's Trainer has it. */
+/** Whether a parameter has weight decay: all but biases and layer norms, as in Hugging Face's Trainer. */
 export const isDecayed = (name: string): boolean => !name.endsWith('.bias') && !/norm\.weight$/i.test(name);
 
 export class AdamW {
   readonly #parameters: Map<string, ResourceVariable>;
   readonly #options: Required<AdamWOptions>;
   readonly #moments: Map<string, { first: ResourceVariable; second: ResourceVariable }>;
-  /** The averages of the factor and of its square. */
-  readonly #factors = { first: zerosVariable([]), second: zerosVariable([]) };
   #steps = 0;
-  #decay = 1;
 
   /** @param parameters by name */
   constructor(
@@ -72,26 +63,20 @@ export class AdamW {
     );
   }
 
-  /** What weight decay alone has made of a decayed weight whose gradient was always 0, as a factor. */
-  get decay(): number {
-    return this.#decay;
-  }
-
-  /** The bias corrections of the next update: float32 could not raise beta2 to a power precisely enough. */
+  /** The bias corrections of the next update, computed here since float32 powers of beta2 are not precise enough. */
   corrections(): { firstCorrection: Scalar; secondCorrection: Scalar } {
     const { beta1, beta2 } = this.#options;
     const next = this.#steps + 1;
     return { firstCorrection: tf.scalar(1 - beta1 ** next), secondCorrection: tf.scalar(1 - beta2 ** next) };
   }
 
-  /** Counts an update that took place. */
-  applied(learningRate: number): void {
+  /** Counts an update that was applied. */
+  applied(): void {
     this.#steps++;
-    this.#decay *= 1 - learningRate * this.#options.weightDecay;
   }
 
   /**
-   * One update in place, made of kernels only, so that it can be captured.
+   * Updates the parameters in place. Made of kernels only, so that it can be captured.
    * @param gradients by parameter name
    */
   apply(
@@ -99,27 +84,15 @@ export class AdamW {
     { learningRate, firstCorrection, secondCorrection, factor, finite }: UpdateScalars,
   ): void {
     const { beta1, beta2, epsilon, weightDecay, fused } = this.#options;
-    /** An average's new value, and the share of it that was there before. */
-    const averaged = (variable: ResourceVariable, beta: number, value: Tensor) => {
-      const before = variable.read();
-      const stays = tf.mul(before, beta);
-      const comes = tf.mul(value, 1 - beta);
-      const sum = tf.add(stays, comes);
-      variable.assign(select(finite, sum, before));
-      return { sum, stays: tf.div(stays, sum), comes: tf.div(comes, sum) };
-    };
-    const first = averaged(this.#factors.first, beta1, factor);
-    const second = averaged(this.#factors.second, beta2, tf.square(factor));
-    // The moments after bias correction are the kernel's times `mean` and `deviation` squared.
-    const mean = tf.div(first.sum, firstCorrection);
-    const deviation = tf.sqrt(tf.div(second.sum, secondCorrection));
-    const rate = tf.div(tf.mul(learningRate, mean), deviation);
-    const smallest = tf.div(epsilon, deviation);
+    // The kernels do not correct the moments' bias: learning rate and epsilon are scaled instead.
+    const root = tf.sqrt(secondCorrection);
+    const rate = tf.div(tf.mul(learningRate, root), firstCorrection);
+    const smallest = tf.mul(root, epsilon);
     const keep = tf.sub(1, tf.mul(learningRate, weightDecay));
     if (fused) {
       const scalars = tf.stack([
         ...[tf.cast(finite, 'float32'), rate, smallest, keep],
-        ...[first.stays, first.comes, second.stays, second.comes],
+        ...[tf.scalar(beta1), tf.mul(factor, 1 - beta1), tf.scalar(beta2), tf.mul(tf.square(factor), 1 - beta2)],
       ]); // [8]
       for (const [name, gradient] of gradients) {
         const { first, second } = this.#moments.get(name)!;
@@ -127,62 +100,59 @@ export class AdamW {
       }
       return;
     }
-    // TensorFlow's kernel cannot leave an update out: it gets gradients of 0 and averages that stay as they are.
+    // TensorFlow's kernel cannot skip an update: it gets gradients of 0 and moments that stay as they are.
     const one = tf.scalar(1);
     const orOne = (value: Tensor) => select(finite, value, one);
+    const isFinite = tf.cast(finite, 'float32');
+    const used = multiplyNoNan(factor, isFinite);
     const scalars = {
-      learningRate: multiplyNoNan(rate, tf.cast(finite, 'float32')),
-      beta1: orOne(first.stays),
-      beta2: orOne(second.stays),
-      epsilon: orOne(smallest),
+      learningRate: multiplyNoNan(rate, isFinite),
+      beta1: orOne(tf.scalar(beta1)),
+      beta2: orOne(tf.scalar(beta2)),
+      epsilon: smallest,
     };
     for (const [name, gradient] of gradients) {
       const parameter = this.#parameters.get(name)!;
       const { first, second } = this.#moments.get(name)!;
       if (weightDecay > 0 && isDecayed(name)) parameter.assign(tf.mul(parameter.read(), orOne(keep)));
-      const known = multiplyNoNan(castTo(gradient, 'float32'), tf.cast(finite, 'float32'));
-      applyAdam(parameter, first, second, known, scalars);
+      applyAdam(parameter, first, second, multiplyNoNan(castTo(gradient, 'float32'), used), scalars);
     }
   }
 
-  /** Every tensor by a name: moments under PyTorch's words for them, and the averages of the factor. */
+  /** The moments under PyTorch's names. */
   #named(): [string, ResourceVariable][] {
-    return [
-      ...[...this.#moments].flatMap(([name, { first, second }]): [string, ResourceVariable][] => [
-        [`exp_avg.${name}`, first],
-        [`exp_avg_sq.${name}`, second],
-      ]),
-      ['factor', this.#factors.first],
-      ['factor_sq', this.#factors.second],
-    ];
+    return [...this.#moments].flatMap(([name, { first, second }]): [string, ResourceVariable][] => [
+      [`exp_avg.${name}`, first],
+      [`exp_avg_sq.${name}`, second],
+    ]);
   }
 
-  /** What a checkpoint must hold of it; tensors are copied. */
+  /** The state for a checkpoint, with copies of the moments. */
   state(): { state: AdamWState; tensors: Map<string, StoredTensor> } {
     const tensors = this.#named().map(([name, variable]): [string, StoredTensor] => [
       name,
       { shape: variable.shape, data: variable.data() },
     ]);
-    return { state: { steps: this.#steps, decay: this.#decay }, tensors: new Map(tensors) };
+    return { state: { steps: this.#steps }, tensors: new Map(tensors) };
   }
 
-  /** All that is kept on the device. */
+  /** The moments. */
   get variables(): ResourceVariable[] {
     return this.#named().map(([, variable]) => variable);
   }
 
   /**
-   * Goes on from a state.
-   * @param tensors left out where the variables get their values from elsewhere
-   * @throws CheckpointError when the tensors are those of other parameters
+   * Restores a state.
+   * @param tensors omitted if the moments get their values from elsewhere
+   * @throws CheckpointError if the tensors belong to other parameters
    */
-  restore({ steps, decay }: AdamWState, tensors?: Map<string, StoredTensor>): void {
+  restore({ steps }: AdamWState, tensors?: Map<string, StoredTensor>): void {
     const named = tensors ? this.#named() : [];
     for (const [name, { shape }] of named)
       if (tensors!.get(name)?.shape.join() !== shape.join())
         throw new CheckpointError(
           'CHECKPOINT_PARAMETERS_DIFFER',
-          `The optimizer's state is of other parameters: ${name} is not [${shape.join(', ')}].`,
+          `The optimizer state belongs to other parameters: ${name} is not [${shape.join(', ')}].`,
           { name, shape },
         );
     for (const [name, variable] of named) {
@@ -191,12 +161,11 @@ export class AdamW {
       value.dispose();
     }
     this.#steps = steps;
-    this.#decay = decay;
   }
 
   /** Frees the moments' memory. */
   dispose(): void {
-    for (const { first, second } of [...this.#moments.values(), this.#factors]) {
+    for (const { first, second } of this.#moments.values()) {
       first.dispose();
       second.dispose();
     }
@@ -204,8 +173,8 @@ export class AdamW {
 }
 
 /**
- * The joint length of gradients, a scalar.
- * @param fused whether the project's own kernel may be used; default: where it runs
+ * The global norm of gradients, a scalar.
+ * @param fused uses the project's own kernel. @default if it runs here
  */
 export const globalNorm = (gradients: Map<string, Tensor>, fused = hasFusedKernels): Tensor => {
   const tensors = [...gradients.values()];
@@ -214,5 +183,5 @@ export const globalNorm = (gradients: Map<string, Tensor>, fused = hasFusedKerne
     : tf.sqrt(tf.mul(tf.addN(tensors.map((gradient) => halfSquareSum(castTo(gradient, 'float32')))), 2));
 };
 
-/** The factor that scales gradients of joint length `norm` down to at most `maxNorm` (torch.nn.utils.clip_grad_norm_). */
+/** The factor that scales gradients with the global norm `norm` so that it is at most `maxNorm` (torch.nn.utils.clip_grad_norm_). */
 export const clipFactor = (norm: Tensor, maxNorm: number): Tensor => tf.minimum(tf.div(maxNorm, tf.add(norm, 1e-6)), 1);

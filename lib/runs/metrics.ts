@@ -1,7 +1,7 @@
 /** metrics.json: what came out of a run. All that the report, the model card and a comparison tell is in it and the journal. */
-import type { TrainingResult } from '../training/loop.js';
+import type { TrainingResult } from '../training/trainer.js';
 import type { ClassificationMetrics, NamedAccuracy } from '../evaluation/metrics.js';
-import type { MaskedMetrics } from '../evaluation/masked-metrics.js';
+import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
 import type { EndOfTraining } from '../training/training-record.js';
 
 interface AnyMetrics {
@@ -16,7 +16,7 @@ interface AnyMetrics {
     samples: number;
     seconds: number;
     samplesPerSecond: number;
-    waitedShare: number;
+    dataWaitFraction: number;
     engine: string;
   };
 }
@@ -48,6 +48,6 @@ export const trainingFigures = (result: TrainingResult<unknown>): AnyMetrics['tr
   samples: result.samples,
   seconds: result.seconds,
   samplesPerSecond: result.samplesPerSecond,
-  waitedShare: result.waitedShare,
+  dataWaitFraction: result.dataWaitFraction,
   engine: result.engine,
 });

@@ -25,7 +25,7 @@ const trainingRows = ({ training, rows, end }: RunMetrics): Row[] => [
   { what: 'updates', value: String(training.step) },
   { what: 'rows', value: `${rows.train} to learn from, ${rows.validation} to choose by, ${rows.test} for the test` },
   { what: 'time', value: `${duration(training.seconds)}, ${training.samplesPerSecond.toFixed(1)} samples/s` },
-  { what: 'waited for data', value: `${(100 * training.waitedShare).toFixed(2)} %` },
+  { what: 'waited for data', value: `${(100 * training.dataWaitFraction).toFixed(2)} %` },
   { what: 'computed by', value: training.engine },
 ];
 

@@ -1,8 +1,7 @@
-/** What a run leaves behind: the model with its card, the metrics, figures and report. */
+/** The result of a run: the model with its card, the metrics, figures and report. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { maxTokens, readModelConfig } from '../model/config.js';
-import { readTokenizer, writeTokenizer } from '../tokenizer/tokenizer.js';
+import type { PretrainedModel } from '../model/pretrained-model.js';
 import type { RunEnvironment } from './environment.js';
 import type { RunMetrics } from './metrics.js';
 import type { Journal } from './journal.js';
@@ -11,35 +10,20 @@ import { writeReport } from './report.js';
 import type { RunFolder } from './run-folder.js';
 
 /**
- * The tokenizer in a place of its own: the checkpoint that a run goes on from is pruned when there are newer ones.
- * @param folder the model's
- * @returns where it is
- */
-export function keepTokenizer(run: RunFolder, folder: string): string {
-  const kept = run.of('tokenizer');
-  fs.mkdirSync(kept, { recursive: true });
-  writeTokenizer(readTokenizer(folder), kept);
-  // It says how long a text the model takes.
-  fs.copyFileSync(path.join(folder, 'config.json'), path.join(kept, 'config.json'));
-  return kept;
-}
-
-/**
- * Writes all that is left to write when a run is through. The model comes under its name in one move.
- * @param save writes the model's files into a folder
+ * Writes the result of a completed run. The model is complete when it appears under its name.
  */
 export async function keepResult(
   { run, journal }: { run: RunFolder; journal: Journal },
   metrics: RunMetrics,
-  save: (folder: string) => void,
+  model: PretrainedModel,
 ): Promise<void> {
   const aside = run.of('.model.partial');
   fs.rmSync(aside, { recursive: true, force: true });
-  save(aside);
+  model.save(aside);
   const environment = run.read<RunEnvironment>('environment.json')!;
   const { settings } = run.settings!;
   // The card states the length that was used.
-  const used = { ...settings, maxLength: Math.min(settings.maxLength, maxTokens(readModelConfig(aside))) };
+  const used = { ...settings, maxLength: Math.min(settings.maxLength, model.maxTokens) };
   fs.writeFileSync(
     path.join(aside, 'README.md'),
     modelCard({ ...run.settings!, settings: used }, metrics, environment),

@@ -1,12 +1,11 @@
 /**
  * Scoring without TensorFlow: `predictSentiment`, the original project's function, on an exported model. What serves, over
  * HTTP or in a file, goes through here.
- *
- * @module tunebook/serving/sentiment.js
  */
 import { labelNames, maxTokens } from '../model/config.js';
 import { loadTokenizer } from '../model/load-tokenizer.js';
-import { probabilities, verdicts } from '../evaluation/metrics.js';
+import { verdicts } from '../evaluation/metrics.js';
+import { softmax } from '../model/softmax.js';
 import { openOnnxEngine, type OnnxEngineOptions } from '../export/onnx-engine.js';
 
 export type { OnnxEngineOptions } from '../export/onnx-engine.js';
@@ -56,7 +55,7 @@ export async function openSentimentModel(folder: string, options: OnnxEngineOpti
     predictSentiment,
     async predictProbabilities(sentences) {
       const logits = await logitsOf(sentences);
-      return sentences.map((_, row) => probabilities(logits.subarray(row * labels.length, (row + 1) * labels.length)));
+      return sentences.map((_, row) => softmax(logits.subarray(row * labels.length, (row + 1) * labels.length)));
     },
     dispose: () => engine.dispose(),
   };

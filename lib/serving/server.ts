@@ -24,6 +24,7 @@ import {
 } from './protocols.js';
 import type { SentimentModel } from './sentiment.js';
 
+/** Options of a scoring server. */
 export interface ServerOptions extends BatcherOptions {
   /** The model's name in paths and answers. @default 'sentiment' */
   name?: string;
@@ -117,6 +118,7 @@ function instruments(batcher: Batcher) {
 const quiet = 300;
 const longestDrain = 10_000;
 
+/** A scoring server. */
 export interface ScoringServer {
   /** Not listening yet. */
   app: FastifyInstance;

@@ -29,8 +29,11 @@ export interface Settings extends AllSettings {}
 /** The names of all settings. */
 export type SettingName = keyof Settings;
 
+/** Groups of the settings that a Trainer takes; maxLength is one too. */
+const trainingGroups = ['Training', 'Evaluation and checkpoints', 'Masking'] as const satisfies SettingGroup[];
+
 /** The settings of a Trainer. */
-export interface TrainingSettings extends Pick<Settings, InGroup<'Training' | 'Evaluation and checkpoints'>> {}
+export interface TrainingSettings extends Pick<Settings, InGroup<(typeof trainingGroups)[number]> | 'maxLength'> {}
 
 /** A setting with its name and its environment variable. */
 export type ListedSetting = Setting<unknown> & { name: SettingName; variable: string };
@@ -196,7 +199,7 @@ export function trainingSettings(given: Partial<TrainingSettings> = {}): Trainin
       });
   const all = given as Partial<Record<SettingName, unknown>>;
   const chosen = settingsList
-    .filter(({ group }) => group === 'Training' || group === 'Evaluation and checkpoints')
+    .filter(({ name, group }) => name === 'maxLength' || (trainingGroups as readonly SettingGroup[]).includes(group))
     .map(({ name, default: standard }) => [
       name,
       all[name] === undefined ? standard : readValue(name, all[name], name),

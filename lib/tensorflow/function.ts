@@ -10,8 +10,6 @@
  * happens at capture and is a constant ever after. What shall change from call to call comes in as a tensor, or is a
  * resource variable, which the graph reads and updates in place: functions for any number of shapes share it with each
  * other and with code that is not captured. Reads and writes of a variable keep the order that the code has them in.
- *
- * @module tunebook/tensorflow/function.js
  */
 import type { Tensor } from '@tensorflow/tfjs';
 import { ArgumentError, CaptureError } from '../errors.js';

@@ -3,8 +3,6 @@
  *
  * Everything that wants a tensor imports `tf` from here, never from a tfjs package, so that what must happen before
  * TensorFlow is loaded (environment, functions that Node has dropped) happens once and first.
- *
- * @module tunebook/tensorflow/runtime.js
  */
 import { createRequire } from 'node:module';
 import path from 'node:path';

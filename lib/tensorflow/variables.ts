@@ -1,8 +1,6 @@
 /**
  * TensorFlow resource variables: state that stays on the device and is updated in place by one fused kernel. tfjs's own
  * variables are replaced, not updated: its Adam makes a dozen copies of every parameter at each step.
- *
- * @module tunebook/tensorflow/variables.js
  */
 import type { Tensor } from '@tensorflow/tfjs';
 import { ArgumentError } from '../errors.js';

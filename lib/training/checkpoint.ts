@@ -1,11 +1,11 @@
 /**
- * Checkpoints: all that training needs to go on as if it had never stopped, in folders of Hugging Face's layout
- * (checkpoint-500 with model.safetensors, config and tokenizer, so each is a model too), beside them the optimizer's state
- * and trainer_state.json, which names every file's size and hash.
+ * Checkpoints: everything that training needs to continue with the same result, as folders in Hugging Face format
+ * (checkpoint-500 with model.safetensors, config and tokenizer, so that each is a model), with the optimizer's moments and
+ * trainer_state.json, which contains the size and hash of every file.
  *
- * A checkpoint is written aside, synced, and renamed when it is whole: what is there under its name is whole, however the
- * process or the machine died. There is no state of a random generator in it, since there is none: shuffling and dropout
- * are functions of seed, position and pass.
+ * A checkpoint is written under another name, synced, and renamed when it is complete, so that it is complete however the
+ * process or the machine stops. It contains no state of a random generator, since there is none: shuffling and dropout are
+ * functions of seed, position and pass.
  */
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
@@ -14,40 +14,58 @@ import { CheckpointError, DiskFullError, TunebookError } from '../errors.js';
 import { fromJson, toJson } from '../json.js';
 import { readSafetensors, writeSafetensors, type StoredTensor } from '../model/safetensors.js';
 import type { StreamPosition } from '../batching/stream.js';
-import type { EarlyStoppingState } from './early-stopping.js';
+import { startEarlyStopping, type EarlyStopping } from './early-stopping.js';
 import type { StepState } from './step.js';
 import type { EndOfTraining, TrainingRecord } from './training-record.js';
 
-/** trainer_state.json, but for the files' hashes. */
+/** Changes when checkpoints of earlier versions can no longer be resumed. */
+const formatVersion = 2;
+
+/** The state of a training run, besides the model and the optimizer's moments: trainer_state.json. */
 export interface TrainerState {
-  /** Updates done. */
+  /** Optimizer steps so far. */
   step: number;
-  /** The batch that comes next. */
+  /** The position of the next batch. */
   position: StreamPosition;
-  /** Of the rows that are trained on: another set of rows has other positions and other words. */
+  /** Fingerprint of the training data: positions in other data are meaningless. */
   data: string;
-  /** Rows trained on, counted as often as they were. */
+  /** Rows trained on, with repetitions. */
   samples: number;
-  /** Since the start, of all parts of the run. */
+  /** Seconds since the start, in total across resumes. */
   seconds: number;
-  /** Without evaluation and checkpoints. */
+  /** Seconds without evaluation and checkpoints. */
   trainSeconds: number;
-  /** In which there was no batch to compute on. */
-  waitedSeconds: number;
-  /** The best evaluation; metrics are the task's own. */
+  /** Seconds in which no batch was ready. */
+  dataWaitSeconds: number;
+  /** The best evaluation. */
   best: { step: number; metrics: unknown } | null;
-  /** The update after which the validation rows were looked at last; 0 for none. */
-  lookedAt: number;
-  earlyStopping: EarlyStoppingState;
-  trainingStep: StepState;
-  /** The weight decay that the model's unused rows of the word embedding have been given, as a factor; see UsedVocabulary. */
-  unusedDecay: number;
+  /** The step of the last evaluation; 0 before the first. */
+  lastEvalStep: number;
+  earlyStopping: EarlyStopping;
+  trainingStep: StepState | null;
   records: TrainingRecord[];
-  /** How training ended; null while it goes on. */
-  end: Exclude<EndOfTraining, 'interrupted'> | null;
+  /** How training ended; null while it continues. */
+  end: EndOfTraining | null;
 }
 
-/** A checkpoint that is whole. */
+/** The state before the first step. */
+export const initialState = (data: string): TrainerState => ({
+  step: 0,
+  position: { epoch: 0, block: 0, batch: 0 },
+  data,
+  samples: 0,
+  seconds: 0,
+  trainSeconds: 0,
+  dataWaitSeconds: 0,
+  best: null,
+  lastEvalStep: 0,
+  earlyStopping: startEarlyStopping(),
+  trainingStep: null,
+  records: [],
+  end: null,
+});
+
+/** A complete checkpoint. */
 export interface Checkpoint {
   folder: string;
   state: TrainerState;
@@ -123,7 +141,7 @@ export class CheckpointFolder {
         return [name, { size: fs.statSync(file).size, sha256: sha256(file) }] as const;
       });
       const last = path.join(aside, stateFile);
-      fs.writeFileSync(last, toJson({ ...state, files: Object.fromEntries(files) }));
+      fs.writeFileSync(last, toJson({ formatVersion, ...state, files: Object.fromEntries(files) }));
       sync(last);
       sync(aside);
       // One of the same step is there when a run went on from an older one.
@@ -178,9 +196,15 @@ export class CheckpointFolder {
   #read(step: number): { state: TrainerState } | { wrong: string } {
     const folder = this.of(step);
     try {
-      const { files, ...state } = fromJson(fs.readFileSync(path.join(folder, stateFile), 'utf8')) as TrainerState & {
+      const {
+        files,
+        formatVersion: version,
+        ...state
+      } = fromJson(fs.readFileSync(path.join(folder, stateFile), 'utf8')) as TrainerState & {
         files: Record<string, { size: number; sha256: string }>;
+        formatVersion?: number;
       };
+      if (version !== formatVersion) return { wrong: 'it was written by another version of Tunebook' };
       for (const [name, { size, sha256: expected }] of Object.entries(files)) {
         const file = path.join(folder, name);
         if (fs.statSync(file).size !== size || sha256(file) !== expected)

@@ -1,49 +1,39 @@
 /**
- * Ends training when the score on the validation rows has stopped rising. The least gain that counts is small: the Python
- * project this answers asked for 0.1, which no run above 0.9 can ever gain, so every long run ended after four looks.
+ * Stops training when the validation score no longer improves. The default minimum improvement is small: the Python project
+ * that this one answers asked for 0.1, which no run above 0.9 can reach, so that every long run ended after four evaluations.
  */
-/** How long there has been no improvement, as a checkpoint keeps it. */
-export interface EarlyStoppingState {
-  /** The best score so far. */
+import type { TrainingSettings } from '../settings/settings.js';
+
+/** The scores so far, as a checkpoint stores them. */
+export interface EarlyStopping {
+  /** The best score. */
   best: number;
-  /** What has to be improved on. */
+  /** The score that has to be improved. */
   reference: number;
   /** Evaluations without improvement. */
-  without: number;
+  evaluations: number;
 }
 
-export class EarlyStopping {
-  #best = -Infinity;
-  #reference = -Infinity;
-  #without = 0;
+export const startEarlyStopping = (): EarlyStopping => ({ best: -Infinity, reference: -Infinity, evaluations: 0 });
 
-  /**
-   * @param patience evaluations without improvement that are borne; 0 for any number
-   * @param threshold the least gain that counts
-   */
-  constructor(
-    private readonly patience: number,
-    private readonly threshold: number,
-  ) {}
-
-  /** @returns whether this is the best so far, and whether to stop */
-  see(score: number): { best: boolean; stop: boolean } {
-    const best = score > this.#best;
-    if (best) this.#best = score;
-    if (score >= this.#reference + this.threshold) {
-      this.#reference = score;
-      this.#without = 0;
-    } else this.#without++;
-    return { best, stop: this.patience > 0 && this.#without >= this.patience };
-  }
-
-  get state(): EarlyStoppingState {
-    return { best: this.#best, reference: this.#reference, without: this.#without };
-  }
-
-  set state({ best, reference, without }: EarlyStoppingState) {
-    this.#best = best;
-    this.#reference = reference;
-    this.#without = without;
-  }
+/**
+ * Adds the score of an evaluation.
+ * @param state is changed
+ * @returns whether this is the best score, and whether to stop
+ */
+export function addScore(
+  state: EarlyStopping,
+  score: number,
+  {
+    earlyStoppingPatience: patience,
+    earlyStoppingThreshold: threshold,
+  }: Pick<TrainingSettings, 'earlyStoppingPatience' | 'earlyStoppingThreshold'>,
+): { isBest: boolean; stop: boolean } {
+  const isBest = score > state.best;
+  if (isBest) state.best = score;
+  if (score >= state.reference + threshold) {
+    state.reference = score;
+    state.evaluations = 0;
+  } else state.evaluations++;
+  return { isBest, stop: patience > 0 && state.evaluations >= patience };
 }

@@ -4,16 +4,15 @@
  *
  * On a CPU the answer is no: the fused kernels, which XLA does not know, are faster (README, "Fast").
  */
-import { createClassifier } from '../model/classifier.js';
+import { TextClassifier } from '../model/text-classifier.js';
 import type { EncoderConfig } from '../model/config.js';
 import type { Model } from '../model/model.js';
 import { leastSpeedup, measuredOnce, median } from '../tensorflow/measurements.js';
 import type { Precision } from '../tensorflow/kernels.js';
 import type { Ranks } from '../distributed/ranks.js';
-import { paddedLengths } from '../batching/batches.js';
 import { TrainingStep } from './step.js';
-import { classification } from './task.js';
-import type { LabelledBatch } from '../model/batch.js';
+import { classification } from './tasks/classification.js';
+import { type LabelledBatch, paddedLengths } from '../model/batch.js';
 
 /** Seconds for an encoder layer: its part of a training step on a batch of `measured` shape, and of compiling the step's graph. */
 export interface LayerSeconds {
@@ -66,7 +65,7 @@ export function measureLayer(config: EncoderConfig, precision: Precision): Layer
   };
   const small = { ...config, n_layers: 1, vocab_size: 100 };
   const stepsBy = (jitCompile: boolean) => {
-    const model = createClassifier(small, { precision, jitCompile });
+    const model = TextClassifier.create(small, { precision, jitCompile });
     const step = new TrainingStep(model, classification);
     const dispose = () => {
       step.dispose();

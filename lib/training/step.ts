@@ -20,7 +20,8 @@ import { zerosVariable, type ResourceVariable } from '../tensorflow/variables.js
 import type { EncodedBatch } from '../model/batch.js';
 import { AdamW, clipFactor, globalNorm, type AdamWOptions, type AdamWState } from '../optim/adamw.js';
 import { LossScale, type LossScaleState } from '../optim/loss-scale.js';
-import type { TrainingTask } from './task.js';
+import type { StepTask } from './tasks/task.js';
+import { UsedVocabulary, type UnusedDecay } from './used-vocabulary.js';
 
 /** What a pass takes: the task's inputs, and dropout's seed ([2], int32); none switches dropout off. */
 export type PassInputs = NamedTensors & { seed?: Tensor1D };
@@ -34,7 +35,7 @@ export type PassInputs = NamedTensors & { seed?: Tensor1D };
  */
 export function lossAndGradients<Batch extends EncodedBatch, Inputs extends NamedTensors>(
   model: Model,
-  task: TrainingTask<Batch, Inputs>,
+  task: StepTask<Batch, Inputs>,
   { seed, ...inputs }: Inputs & { seed?: Tensor1D },
   trained: string[] = [...model.parameters.keys()],
   weight: Scalar = tf.scalar(1),
@@ -67,6 +68,8 @@ export interface StepOptions extends AdamWOptions {
   jitCompile?: boolean;
   /** Who makes each step together. @default this process alone */
   ranks?: Ranks;
+  /** All token ids of the training, if it depends on tokens of the texts only: rows of other tokens need no training. @default trains all rows */
+  texts?: Iterable<Int32Array> | undefined;
 }
 
 export interface StepResult {
@@ -96,11 +99,15 @@ export interface StepState {
   passes: number;
   lossScale: LossScaleState;
   optimizer: AdamWState;
+  /** See UsedVocabulary; undefined if all rows of the word embedding are trained. */
+  unusedDecay?: UnusedDecay | undefined;
 }
 
 export class TrainingStep<Batch extends EncodedBatch> {
-  readonly optimizer: AdamW;
-  readonly #task: TrainingTask<Batch>;
+  readonly #optimizer: AdamW;
+  readonly #weightDecay: number;
+  readonly #vocabulary: UsedVocabulary | undefined;
+  readonly #task: StepTask<Batch>;
   readonly #seed: number;
   readonly #lossScale: LossScale;
   readonly #sums: Map<string, ResourceVariable>;
@@ -111,24 +118,28 @@ export class TrainingStep<Batch extends EncodedBatch> {
   #passes = 0;
 
   constructor(
-    model: Model,
-    task: TrainingTask<Batch>,
+    whole: Model,
+    task: StepTask<Batch>,
     {
-      trained = [...model.parameters.keys()],
+      trained = [...whole.parameters.keys()],
       maxGradNorm = 1,
       seed = 42,
       accumulates = false,
-      jitCompile = model.engine.jitCompile === true,
+      jitCompile = whole.engine.jitCompile === true,
       ranks = alone,
+      texts,
       ...adam
     }: StepOptions = {},
   ) {
+    this.#vocabulary = texts && UsedVocabulary.of(whole, texts, trained);
+    const model = this.#vocabulary?.model ?? whole;
+    this.#weightDecay = adam.weightDecay ?? 0;
     this.#task = task;
     this.#ranks = ranks;
     this.#seed = seed;
     this.#lossScale = new LossScale(model.engine.precision);
     const parameters = new Map(trained.map((name) => [name, model.parameters.get(name)!]));
-    this.optimizer = new AdamW(parameters, { fused: model.engine.fused, ...adam });
+    this.#optimizer = new AdamW(parameters, { fused: model.engine.fused, ...adam });
     this.#sums = new Map(accumulates ? [...parameters].map(([name, { shape }]) => [name, zerosVariable(shape)]) : []);
     const { eager } = model.engine;
     this.#accumulate = tensorFunction(
@@ -164,7 +175,7 @@ export class TrainingStep<Batch extends EncodedBatch> {
         const [results] = ranks.sum([ownResults], sumKeys.results) as [Tensor1D];
         const [loss, gradNorm] = tf.unstack(results) as [Scalar, Scalar, Scalar];
         const clip = maxGradNorm > 0 ? clipFactor(gradNorm, maxGradNorm) : tf.scalar(1);
-        this.optimizer.apply(gradients, {
+        this.#optimizer.apply(gradients, {
           learningRate,
           firstCorrection,
           secondCorrection,
@@ -201,10 +212,14 @@ export class TrainingStep<Batch extends EncodedBatch> {
       throw new ArgumentError('ARGUMENT_NO_ACCUMULATION', 'An update from several batches needs `accumulates`.');
     const first = this.#passes;
     this.#passes += batches.length;
+    const mapped = this.#vocabulary ? batches.map((batch) => this.#vocabulary!.mapBatch(batch)) : batches;
     for (;;) {
-      const result = this.#attempt(batches, learningRate, first, stop);
+      const result = this.#attempt(mapped, learningRate, first, stop);
       const finite = Number.isFinite(result.loss) && Number.isFinite(result.gradNorm);
-      if (finite) this.optimizer.applied(learningRate);
+      if (finite) {
+        this.#optimizer.applied();
+        if (this.#vocabulary) this.#vocabulary.decay.total *= 1 - learningRate * this.#weightDecay;
+      }
       // A gradient too large for float16 is taken again at half the scale.
       if (!this.#lossScale.see(finite)) return result;
     }
@@ -242,7 +257,7 @@ export class TrainingStep<Batch extends EncodedBatch> {
         stop: tf.scalar(stop ? 1 : 0),
         learningRate: tf.scalar(learningRate),
         lossScale: tf.scalar(this.#lossScale.value),
-        ...this.optimizer.corrections(),
+        ...this.#optimizer.corrections(),
       }),
     );
     const [loss, gradNorm, asked] = results.dataSync<'float32'>() as unknown as [number, number, number];
@@ -250,10 +265,19 @@ export class TrainingStep<Batch extends EncodedBatch> {
     return { loss, gradNorm, stop: asked > 0 };
   }
 
-  /** What a checkpoint must hold besides the parameters; tensors are copied. */
+  /**
+   * Brings the model up to date, before it is evaluated or saved.
+   * @param complete false for a checkpoint between evaluations, see UsedVocabulary.sync
+   */
+  sync(complete = true): void {
+    this.#vocabulary?.sync(complete);
+  }
+
+  /** The state for a checkpoint, besides the parameters, with copies of the tensors. */
   state(): { state: StepState; tensors: Map<string, StoredTensor> } {
-    const { state: optimizer, tensors } = this.optimizer.state();
-    return { state: { passes: this.#passes, lossScale: this.#lossScale.state, optimizer }, tensors };
+    const { state: optimizer, tensors } = this.#optimizer.state();
+    const unusedDecay = this.#vocabulary && { ...this.#vocabulary.decay };
+    return { state: { passes: this.#passes, lossScale: this.#lossScale.state, optimizer, unusedDecay }, tensors };
   }
 
   /**
@@ -261,11 +285,12 @@ export class TrainingStep<Batch extends EncodedBatch> {
    * @param tensors the chief's alone are looked at
    * @throws CheckpointError when the tensors are those of other parameters
    */
-  restore({ passes, lossScale, optimizer }: StepState, tensors: () => Map<string, StoredTensor>): void {
+  restore({ passes, lossScale, optimizer, unusedDecay }: StepState, tensors: () => Map<string, StoredTensor>): void {
+    if (this.#vocabulary && unusedDecay) this.#vocabulary.decay = { ...unusedDecay };
     this.#passes = passes;
     this.#lossScale.state = lossScale;
-    this.optimizer.restore(optimizer, this.#ranks.isChief ? tensors() : undefined);
-    this.#ranks.copyFromChief(this.optimizer.variables);
+    this.#optimizer.restore(optimizer, this.#ranks.isChief ? tensors() : undefined);
+    this.#ranks.copyFromChief(this.#optimizer.variables);
   }
 
   /** Frees what belongs to training and not to the model. */
@@ -273,6 +298,7 @@ export class TrainingStep<Batch extends EncodedBatch> {
     this.#accumulate.dispose();
     this.#update.dispose();
     this.#sums.forEach((sum) => sum.dispose());
-    this.optimizer.dispose();
+    this.#vocabulary?.dispose();
+    this.#optimizer.dispose();
   }
 }

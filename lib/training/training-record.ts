@@ -1,30 +1,29 @@
 /** What a training run reports after each step, and the list of these records, which is limited in size. */
 
-/** What is known after an update. */
+/** The state of training after an optimizer step. */
 export interface TrainingRecord {
-  /** Updates done. */
+  /** Optimizer steps so far. */
   step: number;
-  /** Updates that the run is to have. */
+  /** Optimizer steps of the whole run. */
   totalSteps: number;
-  /** Passes done, with a fraction. */
+  /** Passes over the training set so far, with a fraction. */
   epoch: number;
-  /** Mean loss of the update: of its rows, or of its masked tokens. */
+  /** Mean loss of the step's rows, or of its masked tokens. */
   loss: number;
-  /** Of this update, by the schedule. */
   learningRate: number;
-  /** Joint length of the gradients before clipping. */
+  /** Global norm of the gradients before clipping. */
   gradNorm: number;
-  /** Since the start, evaluation left out. */
+  /** Since the start, without evaluation. */
   samplesPerSecond: number;
-  /** At the pace so far. */
+  /** Estimated from the speed so far. */
   secondsLeft: number;
-  /** After an evaluation. */
+  /** Only if the step was evaluated. */
   evalLoss?: number;
-  /** After an evaluation: a share, from 0 to 1. */
+  /** Only if the step was evaluated; from 0 to 1. */
   evalAccuracy?: number;
 }
 
-/** Why training ended: all was done, nothing improved any more, or a signal said so. */
+/** Why training ended. */
 export type EndOfTraining = 'completed' | 'early stopping' | 'interrupted';
 
 /** More points than a curve can show. */

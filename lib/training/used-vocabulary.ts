@@ -1,75 +1,95 @@
 /**
- * Trains the rows of the word embedding that the training texts use, and no others. A small data set uses a few
- * thousand of 30,522 rows; the others' gradients are always 0, so all that AdamW does to them is weight decay, a factor
- * that can be applied at once when somebody looks. The result is the same, and the largest parameter (half of MiniLM's,
- * a third of DistilBERT-base's) costs a fraction of its gradient, its moments and its update.
+ * Trains only those rows of the word embedding whose tokens occur in the training texts. A small data set uses a few thousand of
+ * 30,522 rows; the gradients of the others are always 0, so AdamW only applies weight decay to them, which is one factor that
+ * can be applied later. The result is the same, and the largest parameter (half of MiniLM, a third of DistilBERT-base) takes a
+ * fraction of the time and memory for its gradient, moments and update. Used inside the training step only.
  */
 import type { Tensor1D } from '@tensorflow/tfjs';
-import type { Model } from '../model/model.js';
+import type { EncodedBatch } from '../model/batch.js';
 import { wordEmbeddings } from '../model/families.js';
+import type { Model } from '../model/model.js';
 import { gatherRows, scatterRows } from '../tensorflow/kernels.js';
 import { tf } from '../tensorflow/runtime.js';
 import { ResourceVariable } from '../tensorflow/variables.js';
-import type { EncodedReviews } from '../batching/batches.js';
 
-/** Above this share of rows in use, a smaller table is not worth its copy. */
-const worthwhileShare = 0.8;
+/** If more rows than this fraction are used, a smaller table does not pay. */
+const maxUsedFraction = 0.8;
 
-export interface UsedVocabulary {
-  /** The model to train: it shares every parameter but the word embedding, which has the used rows only. */
-  model: Model;
-  /** The same texts with rows of the smaller table as their ids. */
-  reviews: EncodedReviews;
-  /**
-   * Brings the whole model up to date.
-   * @param decay what weight decay has made of the unused rows since the start, as a factor
-   */
-  writeBack(decay: number): void;
-  /** Frees the smaller table. */
-  dispose(): void;
+/** Weight decay of the unused rows, as factors since the start of training. */
+export interface UnusedDecay {
+  /** What the optimizer would have applied. */
+  total: number;
+  /** What has been applied to the model. */
+  applied: number;
 }
 
-/**
- * Row 0 of the smaller table is that of padding, since batches are padded with 0.
- * @param reviews every text that will be trained on
- * @param trained names of parameters; where the word embedding is not among them, it stays as it is. Default: all
- * @param decay what the unused rows have been decayed by already, as a factor; default 1
- */
-export function useVocabularyOf(
-  { config, parameters, engine }: Model,
-  reviews: EncodedReviews,
-  trained: string[] = [...parameters.keys()],
-  decay = 1,
-): UsedVocabulary {
-  const name = wordEmbeddings(config.model_type);
-  const whole = parameters.get(name)!;
-  const [rows] = whole.shape as [number, number];
-  const used = new Set([config.pad_token_id]);
-  for (const text of reviews.ids) for (const id of text) used.add(id);
-  if (!trained.includes(name) || used.size > worthwhileShare * rows)
-    return { model: { config, parameters, engine }, reviews, writeBack: () => {}, dispose: () => {} };
+/** A model whose word embedding has the used rows only. */
+export class UsedVocabulary {
+  /** Shares all parameters with the full model except the word embedding. */
+  readonly model: Model;
+  decay: UnusedDecay = { total: 1, applied: 1 };
+  readonly #full: ResourceVariable;
+  readonly #used: ResourceVariable;
+  /** Token ids by row of the smaller table. */
+  readonly #ids: Int32Array;
+  /** Rows by token id. */
+  readonly #rowOf: Int32Array;
 
-  const ids = Int32Array.from(used);
-  const rowOf = new Int32Array(rows);
-  ids.forEach((id, row) => (rowOf[id] = row));
-  const indices = (): Tensor1D => tf.tensor1d(ids, 'int32');
-  const initial = tf.tidy(() => gatherRows(whole.read(), indices()));
-  const smaller = new ResourceVariable(initial);
-  initial.dispose();
-  let applied = decay;
-  return {
-    // Map.set keeps the place, so that parameters stay in their order.
-    model: { config, engine, parameters: new Map(parameters).set(name, smaller) },
-    reviews: { labels: reviews.labels, ids: reviews.ids.map((text) => text.map((id) => rowOf[id]!)) },
-    writeBack(decay) {
-      if (decay !== applied) {
-        const decayed = tf.tidy(() => tf.mul(whole.read(), decay / applied));
-        whole.assign(decayed);
-        decayed.dispose();
-        applied = decay;
-      }
-      tf.tidy(() => scatterRows(whole, indices(), smaller.read()));
-    },
-    dispose: () => smaller.dispose(),
-  };
+  private constructor({ config, engine, parameters }: Model, ids: Int32Array) {
+    const name = wordEmbeddings(config.model_type);
+    this.#full = parameters.get(name)!;
+    this.#ids = ids;
+    this.#rowOf = new Int32Array(this.#full.shape[0]!);
+    ids.forEach((id, row) => (this.#rowOf[id] = row));
+    const initial = tf.tidy(() => gatherRows(this.#full.read(), this.#indices()));
+    this.#used = new ResourceVariable(initial);
+    initial.dispose();
+    // Map.set keeps the position of the parameter.
+    this.model = { config, engine, parameters: new Map(parameters).set(name, this.#used) };
+  }
+
+  /**
+   * @param texts all token ids of the training
+   * @param trained names of the trained parameters
+   * @returns undefined if the word embedding is frozen, or most of its rows are used
+   */
+  static of(model: Model, texts: Iterable<Int32Array>, trained: string[]): UsedVocabulary | undefined {
+    const name = wordEmbeddings(model.config.model_type);
+    if (!trained.includes(name)) return undefined;
+    // Batches are padded with token 0, which therefore needs row 0.
+    const used = new Set([0, model.config.pad_token_id]);
+    for (const text of texts) for (const id of text) used.add(id);
+    const [rows] = model.parameters.get(name)!.shape as [number, number];
+    return used.size > maxUsedFraction * rows ? undefined : new UsedVocabulary(model, Int32Array.from(used));
+  }
+
+  #indices(): Tensor1D {
+    return tf.tensor1d(this.#ids, 'int32');
+  }
+
+  /** A batch with rows of the smaller table as token ids. */
+  mapBatch<Batch extends EncodedBatch>(batch: Batch): Batch {
+    return { ...batch, inputIds: batch.inputIds.map((id) => this.#rowOf[id]!) };
+  }
+
+  /**
+   * Copies the used rows to the full model.
+   * @param applyDecay also applies the weight decay of the unused rows. Each application rounds them, so it must not depend on
+   * when a run is interrupted
+   */
+  sync(applyDecay: boolean): void {
+    const { total, applied } = this.decay;
+    if (applyDecay && total !== applied) {
+      const decayed = tf.tidy(() => tf.mul(this.#full.read(), total / applied));
+      this.#full.assign(decayed);
+      decayed.dispose();
+      this.decay.applied = total;
+    }
+    tf.tidy(() => scatterRows(this.#full, this.#indices(), this.#used.read()));
+  }
+
+  /** Frees the smaller table. */
+  dispose(): void {
+    this.#used.dispose();
+  }
 }

@@ -2,14 +2,15 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { ModelFormatError } from 'tunebook/errors.js';
-import { evaluationBatches, padBatch, trainingBatches, type EncodedReviews } from 'tunebook/batching/batches.js';
-import { embeddedReviews } from 'tunebook/reviews/embedded.js';
-import { sampleReviews } from 'tunebook/reviews/sample.js';
-import { seededRandom } from 'tunebook/reviews/random.js';
-import { loadTokenizer } from 'tunebook/model/load-tokenizer.js';
+import { ModelFormatError } from '#lib/errors.js';
+import { trainingBatches } from '#lib/batching/batches.js';
+import { embeddedReviews } from '#lib/reviews/embedded.js';
+import { sampleReviews } from '#lib/reviews/sample.js';
+import { seededRandom } from '#lib/reviews/random.js';
+import { loadTokenizer } from '#lib/model/load-tokenizer.js';
 import { failure } from '../failure.js';
 import { embeddedModel, fixtures } from '../checkout.js';
+import { evaluationBatches, padBatch, type EncodedReviews } from '#lib/model/batch.js';
 
 test("tokens are those of transformers' tokenizer", () => {
   const tokenizer = loadTokenizer(embeddedModel);

@@ -4,23 +4,25 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import { ReviewsError } from 'tunebook/errors.js';
-import { createClassifier } from 'tunebook/model/classifier.js';
-import { parseConfig } from 'tunebook/model/config.js';
-import { openReviews } from 'tunebook/reviews/open-reviews.js';
-import { ReviewStream, type StreamedBatch, type StreamOptions, type StreamPosition } from 'tunebook/batching/stream.js';
-import { loadTokenizer } from 'tunebook/model/load-tokenizer.js';
-import { appendDownsampled, type TrainingRecord } from 'tunebook/training/training-record.js';
-import { train } from 'tunebook/training/train.js';
+import { ReviewsError } from '#lib/errors.js';
+import { TextClassifier } from '#lib/model/text-classifier.js';
+import { parseConfig } from '#lib/model/config.js';
+import { openReviews } from '#lib/reviews/open-reviews.js';
+import { ReviewStream, type StreamedBatch, type StreamOptions, type StreamPosition } from '#lib/batching/stream.js';
+import { loadTokenizer } from '#lib/model/load-tokenizer.js';
+import { readTokenizer } from '#lib/tokenizer/tokenizer.js';
+import { appendDownsampled, type TrainingRecord } from '#lib/training/training-record.js';
+import { Trainer } from '#lib/training/trainer.js';
 import { failure } from '../failure.js';
 import { embeddedModel } from '../checkout.js';
 import { polarityParquet } from '../hub/repositories.js';
 import { startStandInHub } from '../hub/stand-in.js';
-import type { ReviewSource } from 'tunebook/reviews/review-source.js';
+import type { ReviewSource } from '#lib/reviews/review-source.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-test-'));
 after(() => fs.rmSync(folder, { recursive: true }));
 const tokenizer = loadTokenizer(embeddedModel);
+const embedded = { tokenizerFiles: readTokenizer(embeddedModel), maxTokens: tokenizer.maxTokens };
 
 const rows = Array.from({ length: 3500 }, (_, i) => ({
   title: `number ${i}`,
@@ -49,7 +51,7 @@ const files = {
 const options = { batchSize: 16, seed: 1 };
 function streamOf(source: ReviewSource, more: Partial<StreamOptions> = {}) {
   const stream = new ReviewStream(source, {
-    tokenizerFolder: embeddedModel,
+    model: embedded,
     maxLength: 64,
     blockRows: 1000,
     workers: 2,
@@ -160,11 +162,8 @@ test('a file that is broken in the middle, and a label that comes late, stop the
     collect(streamOf(late), 1),
     failure(ReviewsError, 'REVIEWS_UNKNOWN_LABEL', { label: '7', column: 'label', labels: ['negative', 'positive'] }),
   );
-  const embedded = await openReviews('embedded');
-  assert.throws(
-    () => new ReviewStream(embedded, { tokenizerFolder: embeddedModel }),
-    failure(ReviewsError, 'REVIEWS_NOT_STREAMABLE'),
-  );
+  const reviews = await openReviews('embedded');
+  assert.throws(() => new ReviewStream(reviews, { model: embedded }), failure(ReviewsError, 'REVIEWS_NOT_STREAMABLE'));
   await assert.rejects(openReviews('embedded', { streaming: true }), failure(ReviewsError, 'REVIEWS_NOT_STREAMABLE'));
 });
 
@@ -179,12 +178,12 @@ test('training on a stream learns, counts its epochs by rows, and says how long 
     dropout: 0,
     max_position_embeddings: 64,
   });
-  const model = createClassifier(config);
-  const result = await train(model, { train: stream }, { arguments: { epochs: 2, learningRate: 5e-3, seed: 1 } });
+  const model = TextClassifier.create(config);
+  const result = await new Trainer(model, { epochs: 2, learningRate: 5e-3, seed: 1 }).train(stream);
   assert.equal(result.records.length, 2 * Math.ceil(rows.length / 16));
   const mean = (list: { loss: number }[]) => list.reduce((sum, { loss }) => sum + loss, 0) / list.length;
   assert.ok(mean(result.records.slice(-20)) < 0.2, String(mean(result.records.slice(-20))));
-  assert.ok(result.waitedShare >= 0 && result.waitedShare < 1);
+  assert.ok(result.dataWaitFraction >= 0 && result.dataWaitFraction < 1);
   assert.ok(Math.abs(result.records.at(-1)!.epoch - 2) < 1e-9);
   model.dispose();
 });

@@ -5,9 +5,10 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { padBatch } from '#lib/model/batch.js';
 import * as tunebook from 'tunebook';
-import { smoothed } from 'tunebook/figures/learning-curves.js';
-import { embeddedReviews } from 'tunebook/reviews/embedded.js';
+import { smoothed } from '#lib/figures/learning-curves.js';
+import { embeddedReviews } from '#lib/reviews/embedded.js';
 import { embeddedModel, root } from '../checkout.js';
 import { findPyTorch } from './pytorch-environment.js';
 import { accuracyFile, type AccuracyResult, type AccuracyResults } from './results.js';
@@ -36,22 +37,16 @@ const sets = [
     test: rows.slice(-1000),
   },
 ];
-const tokenizer = tunebook.loadTokenizer(embeddedModel);
 const results: AccuracyResults = { runs: [], savedModel: { logits: 0, largestDifference: 0, words: '' } };
 for (const { reviews, labels, epochs, train, validation, test } of sets) {
   const bagOfWords = tunebook.bagOfWordsBaseline(train, test);
   console.log(`${reviews}: bag of words ${percent(bagOfWords)}`);
-  const encode = (part: tunebook.Review[]) => tunebook.encodeReviews(tokenizer, part, 128);
-  const [trainSet, testSet] = [encode(train), encode(test)];
   for (const precision of new Set(['float32', tunebook.precisionOf('auto')] as const)) {
-    const model = tunebook.loadClassifier(embeddedModel, { labels, precision });
-    const trained = await tunebook.train(
-      model,
-      // Where there are validation rows, the best model by them is kept, as in the notebook; else the last one.
-      { train: trainSet, ...(validation && { validation: encode(validation) }) },
-      { arguments: { epochs: epochs } },
-    );
-    const { metrics } = await tunebook.evaluate(model, testSet);
+    const model = tunebook.TextClassifier.fromFolder(embeddedModel, { labels, precision });
+    const trainer = new tunebook.Trainer(model, { epochs });
+    // With a validation set the best model is kept, as in the notebook; otherwise the last one.
+    const trained = await trainer.train(train, { validation });
+    const metrics = await trainer.evaluate(test);
     const losses = smoothed(trained.records.map(({ loss }) => loss));
     const every = Math.ceil(losses.length / 150);
     const result: AccuracyResult = {
@@ -63,20 +58,19 @@ for (const { reviews, labels, epochs, train, validation, test } of sets) {
     console.log(
       `${reviews}: fine-tuned ${percent(metrics)}, ${trained.samplesPerSecond.toFixed(1)} samples/s (${trained.engine})`,
     );
-    if (precision === 'float32' && reviews !== 'embedded') results.savedModel = savedModel(model, testSet);
+    if (precision === 'float32' && reviews !== 'embedded')
+      results.savedModel = savedModel(model, model.encode(test, 128));
     model.dispose();
   }
 }
 
 /** The largest difference between our logits and those of Python's transformers, from the saved model. */
-function savedModel(model: tunebook.Classifier, testSet: tunebook.EncodedReviews): AccuracyResults['savedModel'] {
+function savedModel(model: tunebook.TextClassifier, testSet: tunebook.EncodedReviews): AccuracyResults['savedModel'] {
   const folder = path.join(root, '.tunebook/bench/model');
-  tunebook.saveClassifier(model, folder, embeddedModel);
+  model.save(folder);
   fs.writeFileSync(path.join(folder, 'rows.json'), JSON.stringify(testSet.ids.map((ids) => [...ids])));
   const logits = Float32Array.from(
-    testSet.ids.flatMap((ids) => [
-      ...tunebook.predictLogits(model, tunebook.padBatch({ ids: [ids], labels: new Int32Array(1) }, [0])),
-    ]),
+    testSet.ids.flatMap((ids) => [...model.logits(padBatch({ ids: [ids], labels: new Int32Array(1) }, [0]))]),
   );
   const python = spawnSync(findPyTorch(), [path.join(root, 'test/bench/saved-model.py'), folder], {
     encoding: 'utf8',

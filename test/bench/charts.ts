@@ -1,5 +1,5 @@
 // The benchmark's figures.
-import { axis, colours, layoutOf, type Figure } from 'tunebook/figures/figure.js';
+import { axis, colours, layoutOf, type Figure } from '#lib/figures/figure.js';
 import { fastest, precisionsOf, works } from './readme.js';
 import type { AccuracyResults, Results } from './results.js';
 

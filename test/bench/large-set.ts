@@ -6,9 +6,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileWriter, ParquetWriter } from 'hyparquet-writer';
-import { embeddedReviews } from 'tunebook/reviews/embedded.js';
-import { sampleReviews } from 'tunebook/reviews/sample.js';
-import { seededRandom } from 'tunebook/reviews/random.js';
+import { embeddedReviews } from '#lib/reviews/embedded.js';
+import { sampleReviews } from '#lib/reviews/sample.js';
+import { seededRandom } from '#lib/reviews/random.js';
 
 const rowsInFile = 900_000;
 const rowsInSlab = 20_000;

@@ -7,10 +7,10 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { RunFolder } from 'tunebook/runs/run-folder.js';
-import type { FinetuneMetrics } from 'tunebook/runs/metrics.js';
-import { percentInterval } from 'tunebook/figures/format.js';
-import { readJournal, recordsOf } from 'tunebook/runs/journal.js';
+import { RunFolder } from '#lib/runs/run-folder.js';
+import type { FinetuneMetrics } from '#lib/runs/metrics.js';
+import { percentInterval } from '#lib/figures/format.js';
+import { readJournal, recordsOf } from '#lib/runs/journal.js';
 import { main, startRanks } from '../distributed/ranks.js';
 
 const { values: options } = parseArgs({ options: { times: { type: 'string', default: '10' } } });

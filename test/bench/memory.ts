@@ -1,15 +1,12 @@
 // `npm run bench:memory`: resident memory over 2,000 steps of fine-tuning the embedded model, and its slope.
 import v8 from 'node:v8';
 import vm from 'node:vm';
-import { loadClassifier } from 'tunebook/model/classifier.js';
-import { embeddedReviews } from 'tunebook/reviews/embedded.js';
-import { sampleReviews } from 'tunebook/reviews/sample.js';
-import { trainingBatches } from 'tunebook/batching/batches.js';
-import { encodeReviews } from 'tunebook/batching/encode.js';
-import { loadTokenizer } from 'tunebook/model/load-tokenizer.js';
-import { TrainingStep } from 'tunebook/training/step.js';
-import { classification } from 'tunebook/training/task.js';
-import { useVocabularyOf } from 'tunebook/training/used-vocabulary.js';
+import { TextClassifier } from '#lib/model/text-classifier.js';
+import { embeddedReviews } from '#lib/reviews/embedded.js';
+import { sampleReviews } from '#lib/reviews/sample.js';
+import { trainingBatches } from '#lib/batching/batches.js';
+import { TrainingStep } from '#lib/training/step.js';
+import { classification } from '#lib/training/tasks/classification.js';
 import { embeddedModel } from '../checkout.js';
 
 v8.setFlagsFromString('--expose-gc');
@@ -18,13 +15,9 @@ const collectGarbage = vm.runInNewContext('gc') as () => void;
 
 const steps = 2000;
 const every = 100;
-const tokenizer = loadTokenizer(embeddedModel);
-const classifier = loadClassifier(embeddedModel);
-const { model, reviews } = useVocabularyOf(
-  classifier,
-  encodeReviews(tokenizer, await sampleReviews(embeddedReviews()), 128),
-);
-const trainingStep = new TrainingStep(model, classification, { weightDecay: 0.01 });
+const classifier = TextClassifier.fromFolder(embeddedModel);
+const reviews = classifier.encode(await sampleReviews(embeddedReviews()), 128);
+const trainingStep = new TrainingStep(classifier, classification, { weightDecay: 0.01, texts: reviews.ids });
 const points: { step: number; megabytes: number }[] = [];
 let step = 0;
 for (let epoch = 0; step < steps; epoch++)

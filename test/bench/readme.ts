@@ -1,6 +1,7 @@
-// The README's tables of measurements, made from the results' files, and set between its markers.
+// The tables of measurements in README.md and test/bench/README.md, from the files of results.
 import fs from 'node:fs';
 import path from 'node:path';
+import prettier from 'prettier';
 import { root } from '../checkout.js';
 import {
   accuracyFile,
@@ -12,7 +13,8 @@ import {
   type ServingResults,
 } from './results.js';
 
-export const readmeFile = path.join(root, 'README.md');
+/** The README, with a summary, and the page with all measurements. */
+export const pages = { summary: path.join(root, 'README.md'), full: path.join(root, 'test/bench/README.md') };
 
 const read = <T>(file: string): T => JSON.parse(fs.readFileSync(file, 'utf8')) as T;
 export const readSpeed = (): Results => read(resultsFile);
@@ -115,8 +117,53 @@ function servingTable({ sides }: ServingResults): string {
   );
 }
 
-/** The part of the README between its markers. */
-export function measurements(speed: Results, accuracy: AccuracyResults, serving: ServingResults): string {
+/** The table of the README: some of the work, each with its peer. */
+function summary(speed: Results, accuracy: AccuracyResults, serving: ServingResults): string {
+  const samples = (value: number) => `${value.toFixed(1)} samples/s`;
+  const rowsOf = (work: (typeof works)[number], precision: string) => {
+    const [own, peer] = ['Tunebook', 'PyTorch'].map((side) =>
+      fastest(speed, side as Measurement['side'], work, precision),
+    );
+    return own && peer
+      ? [
+          [
+            `${work[0]}, ${precision}`,
+            samples(own.samplesPerSecond),
+            `PyTorch, ${peer.engine}: ${samples(peer.samplesPerSecond)}`,
+            `**${(own.samplesPerSecond / peer.samplesPerSecond).toFixed(2)}**`,
+          ],
+        ]
+      : [];
+  };
+  const speeds = [works[1], works[2], works[4]].flatMap((work) =>
+    precisionsOf(speed).flatMap((precision) => rowsOf(work, precision)),
+  );
+  const peer = serving.sides.at(-1)!;
+  const requests = serving.sides
+    .slice(0, -1)
+    .map((side) => [
+      side.name,
+      `${side.requestsPerSecond.toFixed(1)} requests/s`,
+      `${peer.name}: ${peer.requestsPerSecond.toFixed(1)} requests/s`,
+      `**${(side.requestsPerSecond / peer.requestsPerSecond).toFixed(2)}**`,
+    ]);
+  const accuracies = accuracy.runs
+    .filter(({ precision }) => precision === 'float32')
+    .map(({ reviews, accuracy: own, bagOfWords }) => [
+      `held-out accuracy, ${reviews}`,
+      `${(100 * own).toFixed(1)} %`,
+      `bag of words: ${(100 * bagOfWords).toFixed(1)} %`,
+      '',
+    ]);
+  const { machine, date } = speed;
+  return `${date}, ${machine.gpu ?? machine.processor}, ${machine.cores} cores:
+
+${table(['work', 'Tunebook', 'peer', 'ratio'], [...speeds, ...requests, ...accuracies])}
+`;
+}
+
+/** All measurements. */
+function measurements(speed: Results, accuracy: AccuracyResults, serving: ServingResults): string {
   const { machine, versions, productRates, reviews, date } = speed;
   const [slow, ...others] = precisionsOf(speed);
   const best = others[0] ?? slow!;
@@ -136,11 +183,11 @@ times** as fast as PyTorch in float32, Trainer's default.
 
 ${speedTable(speed)}
 
-![Samples per second of Tunebook and PyTorch](test/bench/results/speed.png)
+![Samples per second of Tunebook and PyTorch](results/speed.png)
 
 ${accuracyTable(accuracy)}
 
-![Loss while training, in float32 and in ${best}](test/bench/results/losses.png)
+![Loss while training, in float32 and in ${best}](results/losses.png)
 
 The saved model in Python's \`transformers\`: ${accuracy.savedModel.logits} logits differ by ${accuracy.savedModel.largestDifference.toExponential(1)} at most.
 
@@ -153,9 +200,20 @@ ${servingTable(serving)}
 
 const [start, end] = ['<!-- measurements: made by npm run bench:readme -->', '<!-- end of measurements -->'];
 
-/** The README with its measurements replaced. */
-export function withMeasurements(readme: string, content: string): string {
+/** A page with its measurements replaced. */
+function withMeasurements(readme: string, content: string): string {
   const [from, to] = [readme.indexOf(start), readme.indexOf(end)];
-  if (from < 0 || to < from) throw new Error('The README lacks its markers for measurements.');
+  if (from < 0 || to < from) throw new Error('The page has no markers for measurements.');
   return `${readme.slice(0, from + start.length)}\n\n${content}\n${readme.slice(to)}`;
+}
+
+/** Both pages with the present measurements, by file. */
+export async function currentPages(): Promise<Map<string, string>> {
+  const results = [readSpeed(), readAccuracy(), readServing()] as const;
+  const contents = { summary: summary(...results), full: measurements(...results) };
+  const updated = Object.entries(pages).map(async ([name, file]): Promise<[string, string]> => {
+    const page = withMeasurements(fs.readFileSync(file, 'utf8'), contents[name as keyof typeof pages]);
+    return [file, await prettier.format(page, { ...(await prettier.resolveConfig(file)), filepath: file })];
+  });
+  return new Map(await Promise.all(updated));
 }

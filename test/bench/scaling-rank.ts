@@ -3,23 +3,23 @@
 // ranks or not, and answers with the seconds.
 //   scaling-rank.js ROWS float32|bfloat16
 import readline from 'node:readline';
-import { createClassifier } from 'tunebook/model/classifier.js';
-import { parseConfig } from 'tunebook/model/config.js';
-import { clusterOfEnvironment } from 'tunebook/distributed/cluster-definition.js';
-import { joinCluster } from 'tunebook/distributed/cluster.js';
-import type { Precision } from 'tunebook/tensorflow/kernels.js';
-import { alone } from 'tunebook/distributed/ranks.js';
-import { nativeType, tf } from 'tunebook/tensorflow/runtime.js';
-import { padBatch } from 'tunebook/batching/batches.js';
-import { seededRandom } from 'tunebook/reviews/random.js';
-import { lossAndGradients, TrainingStep } from 'tunebook/training/step.js';
-import { classification } from 'tunebook/training/task.js';
+import { TextClassifier } from '#lib/model/text-classifier.js';
+import { parseConfig } from '#lib/model/config.js';
+import { clusterOfEnvironment } from '#lib/distributed/cluster-definition.js';
+import { joinCluster } from '#lib/distributed/cluster.js';
+import type { Precision } from '#lib/tensorflow/kernels.js';
+import { alone } from '#lib/distributed/ranks.js';
+import { nativeType, tf } from '#lib/tensorflow/runtime.js';
+import { padBatch } from '#lib/model/batch.js';
+import { seededRandom } from '#lib/reviews/random.js';
+import { lossAndGradients, TrainingStep } from '#lib/training/step.js';
+import { classification } from '#lib/training/tasks/classification.js';
 
 const [rows, precision] = process.argv.slice(2) as [string, Precision];
 const definition = clusterOfEnvironment();
 const cluster = definition && joinCluster(definition, { timeout: 120 });
 const ranks = cluster?.ranks ?? alone;
-const model = createClassifier(parseConfig({}), { precision });
+const model = TextClassifier.create(parseConfig({}), { precision });
 const random = seededRandom(1);
 const size = Number(rows) * ranks.size;
 const reviews = {

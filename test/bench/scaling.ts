@@ -14,7 +14,7 @@ import path from 'node:path';
 import readline from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { environmentOfRank, visibleGpus } from 'tunebook/distributed/rank-environment.js';
+import { environmentOfRank, visibleGpus } from '#lib/distributed/rank-environment.js';
 import { inNamespace } from '../distributed/ranks.js';
 
 const { values: options } = parseArgs({

@@ -5,11 +5,12 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { describeDropped } from 'tunebook/reviews/review.js';
-import { sampleReviews } from 'tunebook/reviews/sample.js';
-import { openReviews } from 'tunebook/reviews/open-reviews.js';
-import { splitReviews } from 'tunebook/reviews/split.js';
-import { ReviewStream } from 'tunebook/batching/stream.js';
+import { describeDropped } from '#lib/reviews/review.js';
+import { sampleReviews } from '#lib/reviews/sample.js';
+import { openReviews } from '#lib/reviews/open-reviews.js';
+import { splitReviews } from '#lib/reviews/split.js';
+import { readTokenizer } from '#lib/tokenizer/tokenizer.js';
+import { ReviewStream } from '#lib/batching/stream.js';
 import { embeddedModel, root } from '../checkout.js';
 import { writeLargeSet } from './large-set.js';
 
@@ -32,7 +33,7 @@ console.log(
 const split = splitReviews(table);
 
 const stream = new ReviewStream(source, {
-  tokenizerFolder: embeddedModel,
+  model: { tokenizerFiles: readTokenizer(embeddedModel), maxTokens: 512 },
   without: [split.validation, split.test],
   ...(values.workers && { workers: Number(values.workers) }),
 });

@@ -2,21 +2,26 @@
 // Turn as JSON.
 //   tunebook.js train|infer fixed|own BATCH float32|bfloat16|float16 graph|eager|xla
 import readline from 'node:readline';
-import { createClassifier, predictLogits } from 'tunebook/model/classifier.js';
-import { prepareWeights } from 'tunebook/model/model.js';
-import { parseConfig } from 'tunebook/model/config.js';
-import type { Precision } from 'tunebook/tensorflow/kernels.js';
-import { evaluationBatches, padBatch, trainingBatches, type EncodedReviews } from 'tunebook/batching/batches.js';
-import { TrainingStep } from 'tunebook/training/step.js';
-import { classification } from 'tunebook/training/task.js';
-import { useVocabularyOf } from 'tunebook/training/used-vocabulary.js';
+import { TextClassifier } from '#lib/model/text-classifier.js';
+import { prepareWeights } from '#lib/model/model.js';
+import { parseConfig } from '#lib/model/config.js';
+import type { Precision } from '#lib/tensorflow/kernels.js';
+import { trainingBatches } from '#lib/batching/batches.js';
+import { TrainingStep } from '#lib/training/step.js';
+import { classification } from '#lib/training/tasks/classification.js';
 import { operationsOf, readRows, type Rows, type Turn } from './work.js';
-import type { EncodedBatch, LabelledBatch } from 'tunebook/model/batch.js';
+import {
+  type EncodedBatch,
+  type LabelledBatch,
+  evaluationBatches,
+  padBatch,
+  type EncodedReviews,
+} from '#lib/model/batch.js';
 
 const [mode, rows, size, precision, engine] = process.argv.slice(2) as [string, Rows, string, Precision, string];
 const training = mode === 'train';
 const batchSize = Number(size);
-const classifier = createClassifier(parseConfig({}), {
+const classifier = TextClassifier.create(parseConfig({}), {
   precision,
   eager: engine === 'eager',
   jitCompile: engine === 'xla',
@@ -35,12 +40,10 @@ const batchesOf = (reviews: EncodedReviews) => {
 };
 
 const prepared = training ? {} : prepareWeights(classifier);
-let step: (batch: LabelledBatch) => void = (batch: EncodedBatch) => predictLogits(classifier, batch, prepared);
-let reviews = readRows(rows);
+let step: (batch: LabelledBatch) => void = (batch: EncodedBatch) => classifier.logits(batch, prepared);
+const reviews = readRows(rows);
 if (training) {
-  const vocabulary = useVocabularyOf(classifier, reviews);
-  reviews = vocabulary.reviews;
-  const trainingStep = new TrainingStep(vocabulary.model, classification, { weightDecay: 0.01 });
+  const trainingStep = new TrainingStep(classifier, classification, { weightDecay: 0.01, texts: reviews.ids });
   step = (batch) => void trainingStep.run([batch], 5e-5);
 }
 const batches = batchesOf(reviews);

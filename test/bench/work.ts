@@ -3,10 +3,10 @@
 // the very same batches; `own` rows are reviews as long as they are, which each side batches in its own way.
 import fs from 'node:fs';
 import path from 'node:path';
-import { sampleReviews } from 'tunebook/reviews/sample.js';
-import { openReviews } from 'tunebook/reviews/open-reviews.js';
-import type { EncodedReviews } from 'tunebook/batching/batches.js';
-import { loadTokenizer } from 'tunebook/model/load-tokenizer.js';
+import { sampleReviews } from '#lib/reviews/sample.js';
+import { openReviews } from '#lib/reviews/open-reviews.js';
+import type { EncodedReviews } from '#lib/model/batch.js';
+import { loadTokenizer } from '#lib/model/load-tokenizer.js';
 import { embeddedModel, root } from '../checkout.js';
 
 export type Rows = 'fixed' | 'own';

@@ -1,17 +1,14 @@
-// `npm run bench:readme`: sets the measurements into the README, and draws their charts.
+// `npm run bench:readme`: writes the measurements into the pages, and draws their figures.
 import fs from 'node:fs';
 import path from 'node:path';
-import prettier from 'prettier';
-import { renderPng } from 'tunebook/figures/render.js';
+import { renderPng } from '#lib/figures/render.js';
 import { root } from '../checkout.js';
 import { lossFigure, speedFigure } from './charts.js';
-import { measurements, readAccuracy, readmeFile, readServing, readSpeed, withMeasurements } from './readme.js';
+import { currentPages, readAccuracy, readSpeed } from './readme.js';
 import { lossPicture, speedPicture } from './results.js';
 
-const [speed, accuracy] = [readSpeed(), readAccuracy()];
-const readme = withMeasurements(fs.readFileSync(readmeFile, 'utf8'), measurements(speed, accuracy, readServing()));
-const options = await prettier.resolveConfig(readmeFile);
-fs.writeFileSync(readmeFile, await prettier.format(readme, { ...options, filepath: readmeFile }));
-fs.writeFileSync(speedPicture, await renderPng(speedFigure(speed)));
-fs.writeFileSync(lossPicture, await renderPng(lossFigure(accuracy)));
-console.log([readmeFile, speedPicture, lossPicture].map((file) => path.relative(root, file)).join('\n'));
+const pages = await currentPages();
+for (const [file, page] of pages) fs.writeFileSync(file, page);
+fs.writeFileSync(speedPicture, await renderPng(speedFigure(readSpeed())));
+fs.writeFileSync(lossPicture, await renderPng(lossFigure(readAccuracy())));
+console.log([...pages.keys(), speedPicture, lossPicture].map((file) => path.relative(root, file)).join('\n'));

@@ -2,8 +2,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { createClassifier, saveClassifier } from 'tunebook/model/classifier.js';
-import { parseConfig } from 'tunebook/model/config.js';
+import { TextClassifier } from '#lib/model/text-classifier.js';
+import { readTokenizer } from '#lib/tokenizer/tokenizer.js';
+import { parseConfig } from '#lib/model/config.js';
 import { embeddedModel, root } from '../checkout.js';
 
 const main = path.join(root, 'lib/dist/cli/main.js');
@@ -67,7 +68,7 @@ export function says(child: ChildProcess, words: string | RegExp): Promise<void>
 
 /** A DistilBERT of two narrow layers with the embedded model's words. @param dropout default: DistilBERT's own */
 export function writeTinyModel(folder: string, dropout?: number): void {
-  const model = createClassifier(
+  const model = TextClassifier.create(
     parseConfig({
       vocab_size: 30522,
       dim: 32,
@@ -78,8 +79,10 @@ export function writeTinyModel(folder: string, dropout?: number): void {
       initializer_range: 0.2,
       ...(dropout !== undefined && { dropout, attention_dropout: dropout, seq_classif_dropout: dropout }),
     }),
+    {},
+    readTokenizer(embeddedModel),
   );
-  saveClassifier(model, folder, embeddedModel);
+  model.save(folder);
   model.dispose();
 }
 

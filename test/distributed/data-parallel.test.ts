@@ -91,20 +91,23 @@ test('a stream is read in shares and makes the batches of one rank', async () =>
   });
   fs.writeFileSync(file, `text,label\n${lines.join('\n')}\n`);
   const modelFolder = path.join(folder, 'words');
-  const { createClassifier, saveClassifier } = await import('tunebook/model/classifier.js');
-  const { parseConfig } = await import('tunebook/model/config.js');
-  const model = createClassifier(
+  const { TextClassifier } = await import('#lib/model/text-classifier.js');
+  const { readTokenizer } = await import('#lib/tokenizer/tokenizer.js');
+  const { parseConfig } = await import('#lib/model/config.js');
+  const model = TextClassifier.create(
     parseConfig({
       ...{ vocab_size: 30522, dim: 16, hidden_dim: 32, n_layers: 1, n_heads: 2, max_position_embeddings: 32 },
       ...{ dropout: 0, attention_dropout: 0, seq_classif_dropout: 0 },
     }),
+    {},
+    readTokenizer(embeddedModel),
   );
-  saveClassifier(model, modelFolder, embeddedModel);
+  model.save(modelFolder);
   model.dispose();
   const task: RankTask = {
     modelFolder,
     precision: 'float32',
-    stream: { file, tokenizerFolder: embeddedModel, blockRows: 20 },
+    stream: { file, blockRows: 20 },
     arguments: { batchSize: 8, epochs: 2, maxSteps: 30, learningRate: 1e-3 },
   };
   const [one] = await trained(1, task);

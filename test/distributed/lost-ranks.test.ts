@@ -4,9 +4,9 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import type { FinetuneMetrics } from 'tunebook/runs/metrics.js';
-import { RunFolder } from 'tunebook/runs/run-folder.js';
-import { readJournal, recordsOf } from 'tunebook/runs/journal.js';
+import type { FinetuneMetrics } from '#lib/runs/metrics.js';
+import { RunFolder } from '#lib/runs/run-folder.js';
+import { readJournal, recordsOf } from '#lib/runs/journal.js';
 import { writeStarsCsv, writeTinyModel } from '../cli/command.js';
 import { main, startRanks, type Blow, type RankCommand } from './ranks.js';
 

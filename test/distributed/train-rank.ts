@@ -2,25 +2,25 @@
 // from, what came of it, and a hash of its weights.
 import { hash } from 'node:crypto';
 import fs from 'node:fs';
-import { loadClassifier } from 'tunebook/model/classifier.js';
-import { openReviews } from 'tunebook/reviews/open-reviews.js';
-import { clusterOfEnvironment } from 'tunebook/distributed/cluster-definition.js';
-import { joinCluster } from 'tunebook/distributed/cluster.js';
-import { alone } from 'tunebook/distributed/ranks.js';
-import { ReviewStream } from 'tunebook/batching/stream.js';
-import { classification } from 'tunebook/training/task.js';
-import { train } from 'tunebook/training/train.js';
-import type { EncodedReviews } from 'tunebook/batching/batches.js';
-import type { TrainingSettings } from 'tunebook/settings/settings.js';
+import { TextClassifier } from '#lib/model/text-classifier.js';
+import { openReviews } from '#lib/reviews/open-reviews.js';
+import { clusterOfEnvironment } from '#lib/distributed/cluster-definition.js';
+import { joinCluster } from '#lib/distributed/cluster.js';
+import { alone } from '#lib/distributed/ranks.js';
+import { ReviewStream } from '#lib/batching/stream.js';
+import { classification } from '#lib/training/tasks/classification.js';
+import { Trainer } from '#lib/training/trainer.js';
+import type { EncodedReviews } from '#lib/model/batch.js';
+import type { TrainingSettings } from '#lib/settings/settings.js';
 
 /** What a rank is told. */
 export interface RankTask {
   modelFolder: string;
   precision: 'float32' | 'bfloat16';
   arguments: Partial<TrainingSettings>;
-  /** Rows in memory, lists of token ids; or a file to be streamed, with the folder of a tokenizer. */
+  /** Rows in memory, lists of token ids; or a file to be streamed. */
   rows?: { ids: number[][]; labels: number[] };
-  stream?: { file: string; tokenizerFolder: string; blockRows: number };
+  stream?: { file: string; blockRows: number };
   validation?: { ids: number[][]; labels: number[] };
 }
 
@@ -57,29 +57,23 @@ classification.share = (batch, rank, n) => {
       );
   return part;
 };
-const classifier = loadClassifier(task.modelFolder, { precision: task.precision, seed: 1 });
+const classifier = TextClassifier.fromFolder(task.modelFolder, { precision: task.precision, seed: 1 });
 // Values that only the chief has: the others must get them.
 if (!ranks.isChief) for (const parameter of classifier.parameters.values()) parameter.add(parameter.read());
 const source = task.stream && (await openReviews(task.stream.file, { streaming: true }));
-const stream = source && new ReviewStream(source, { ...task.stream!, workers: 1, maxLength: 16, ranks });
+const stream =
+  source && new ReviewStream(source, { ...task.stream!, model: classifier, workers: 1, maxLength: 16, ranks });
 const report: RankReport = { losses: [], gradNorms: [], evalLoss: [], weights: '', seen, threads: [] };
-await train(
-  classifier,
-  {
-    train: stream ?? encoded(task.rows!),
-    ...(task.validation && { validation: encoded(task.validation) }),
+await new Trainer(classifier, task.arguments).train(stream ?? encoded(task.rows!), {
+  ...(task.validation && { validation: encoded(task.validation) }),
+  ranks,
+  onRecord: ({ loss, gradNorm, evalLoss }) => {
+    report.losses.push(loss);
+    report.gradNorms.push(gradNorm);
+    if (evalLoss !== undefined) report.evalLoss.push(evalLoss);
+    report.threads.push(fs.readdirSync('/proc/self/task').length);
   },
-  {
-    arguments: task.arguments,
-    ranks,
-    onRecord: ({ loss, gradNorm, evalLoss }) => {
-      report.losses.push(loss);
-      report.gradNorms.push(gradNorm);
-      if (evalLoss !== undefined) report.evalLoss.push(evalLoss);
-      report.threads.push(fs.readdirSync('/proc/self/task').length);
-    },
-  },
-);
+});
 report.weights = hash(
   'sha256',
   [...classifier.parameters.values()].map((parameter) => hash('sha256', Buffer.from(parameter.data().buffer))).join(),

@@ -76,14 +76,14 @@ const page = (language: string, ...code: string[]) =>
 
 test('a type error is reported with file and line', () => {
   const code = [
-    "import { openSentimentModel } from 'tunebook/serving/sentiment.js';",
+    "import { openSentimentModel } from '#lib/serving/sentiment.js';",
     "const model = await openSentimentModel('folder');",
     'const verdict: number = await model.predictSentiment(7);',
   ];
   const found = checkTypes(page('ts', ...code)).map(describeProblem);
   assert.ok(found.length > 0);
   for (const words of found) assert.match(words, /^page\.md:6: /);
-  assert.match(checkTypes(page('ts', "import * as all from 'tunebook/nowhere.js';"))[0]!.message, /Cannot find module/);
+  assert.match(checkTypes(page('ts', "import * as all from '#lib/nowhere.js';"))[0]!.message, /Cannot find module/);
 });
 
 test('commands that do not work are reported with file and line', async () => {

@@ -1,7 +1,7 @@
 // The table of settings in lib/settings/README.md, from their declarations.
 import path from 'node:path';
-import { flagOf } from 'tunebook/cli/settings-flags.js';
-import { formatSetting, settingsList } from 'tunebook/settings/settings.js';
+import { flagOf } from '#lib/cli/settings-flags.js';
+import { formatSetting, settingsList } from '#lib/settings/settings.js';
 import { root } from '../checkout.js';
 
 export const settingsPage = path.join(root, 'lib/settings/README.md');

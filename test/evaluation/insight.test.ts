@@ -1,28 +1,23 @@
 // What the notebooks say of a model and of its data: calibration, thresholds, words that tell, doubtful labels, single abilities.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ArgumentError } from 'tunebook/errors.js';
+import { ArgumentError } from '#lib/errors.js';
 import {
   calibration,
   capabilityProbes,
   capabilityResults,
   coverageByThreshold,
-  fillMask,
   findLabelNoise,
   fitTemperature,
-  loadClassifier,
-  loadMaskedModel,
-  loadTokenizer,
-  maskingVocabulary,
+  MaskedLM,
   overSeeds,
-  padBatch,
-  predictLogits,
-  readTokenizer,
   tellingWords,
+  TextClassifier,
   withTemperature,
   wordAttribution,
 } from 'tunebook';
-import { seededRandom } from 'tunebook/reviews/random.js';
+import { padBatch } from '#lib/model/batch.js';
+import { seededRandom } from '#lib/reviews/random.js';
 import { failure } from '../failure.js';
 import { embeddedModel } from '../checkout.js';
 
@@ -123,41 +118,29 @@ test('abilities: each has both the share that was shown and a sentence that was 
 });
 
 test("a word's pull is what leaving it out does to the log-odds", () => {
-  const tokenizer = loadTokenizer(embeddedModel);
-  const classifier = loadClassifier(embeddedModel, { precision: 'float32' });
-  const { words, label, score } = wordAttribution(classifier, tokenizer, 'It broke twice.');
+  const classifier = TextClassifier.fromFolder(embeddedModel, { precision: 'float32' });
+  const { words, label, score } = wordAttribution(classifier, 'It broke twice.');
   assert.deepEqual(
     words.map(({ word }) => word),
     ['It', 'broke', 'twice.'],
   );
   const oddsOf = (text: string) => {
-    const logits = predictLogits(
-      classifier,
-      padBatch({ ids: [tokenizer.encode(text)], labels: new Int32Array(1) }, [0]),
-    );
+    const logits = classifier.logits(padBatch(classifier.encode([{ text, label: 0 }]), [0]));
     return logits[1]! - logits[0]!;
   };
   const whole = oddsOf('It broke twice.');
   assert.ok(Math.abs(words[1]!.pull - (whole - oddsOf('It twice.'))) < 1e-4);
   assert.equal(label, whole > 0 ? 'positive' : 'negative');
   assert.ok(Math.abs(score - 1 / (1 + Math.exp(-Math.abs(whole)))) < 1e-4);
-  assert.throws(
-    () => wordAttribution(classifier, tokenizer, '  '),
-    failure(ArgumentError, 'ARGUMENT_NO_TEXT', { text: '  ' }),
-  );
+  assert.throws(() => wordAttribution(classifier, '  '), failure(ArgumentError, 'ARGUMENT_NO_TEXT', { text: '  ' }));
   classifier.dispose();
 });
 
 test('guesses for a hidden word are sorted, and exactly one word may be hidden', () => {
-  const model = loadMaskedModel(embeddedModel);
-  const tokenizer = loadTokenizer(embeddedModel);
-  const vocabulary = maskingVocabulary(readTokenizer(embeddedModel), model.config.vocab_size);
-  const guesses = fillMask(model, tokenizer, vocabulary, 'The [MASK] broke.', 4);
+  const model = MaskedLM.fromFolder(embeddedModel);
+  const guesses = model.fillMask('The [MASK] broke.', 4);
   assert.equal(guesses.length, 4);
   assert.ok(guesses.every(({ token, score }, i) => token !== '' && (i === 0 || score <= guesses[i - 1]!.score)));
-  assert.throws(
-    () => fillMask(model, tokenizer, vocabulary, 'Nothing hidden.'),
-    failure(ArgumentError, 'ARGUMENT_NOT_ONE_MASK', { masks: 0 }),
-  );
+  assert.throws(() => model.fillMask('Nothing hidden.'), failure(ArgumentError, 'ARGUMENT_NOT_ONE_MASK', { masks: 0 }));
   model.dispose();
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { classificationMetrics, rocAuc, wilsonInterval } from 'tunebook/evaluation/metrics.js';
+import { classificationMetrics, rocAuc, wilsonInterval } from '#lib/evaluation/metrics.js';
 
 const close = (found: number, expected: number, within = 1e-6) =>
   assert.ok(Math.abs(found - expected) < within, `${found} against ${expected}`);

@@ -6,14 +6,12 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { env, pipeline } from '@huggingface/transformers';
-import { ModelFormatError } from 'tunebook/errors.js';
-import { exportModel, type ExportReport } from 'tunebook/export/export.js';
-import { quantizeRows, transposed } from 'tunebook/export/quantize.js';
-import { loadClassifier } from 'tunebook/model/classifier.js';
-import { onnxFiles, openOnnxEngine } from 'tunebook/export/onnx-engine.js';
-import { encodeReviews } from 'tunebook/batching/encode.js';
-import { loadTokenizer } from 'tunebook/model/load-tokenizer.js';
-import { evaluate } from 'tunebook/evaluation/evaluate.js';
+import { ModelFormatError } from '#lib/errors.js';
+import { exportModel, type ExportReport } from '#lib/export/export.js';
+import { quantizeRows, transposed } from '#lib/export/quantize.js';
+import { TextClassifier } from '#lib/model/text-classifier.js';
+import { onnxFiles, openOnnxEngine } from '#lib/export/onnx-engine.js';
+import { evaluate } from '#lib/evaluation/evaluate.js';
 import { assertFailed, failure } from '../failure.js';
 import { embeddedModel, fixtures } from '../checkout.js';
 import { pythonWith } from '../python-environment.js';
@@ -43,10 +41,10 @@ for (const name of ['bert', 'roberta', 'finbert']) {
 test('each family: logits of onnxruntime, in Node and in Python, are those of TensorFlow', async () => {
   const python = pythonWith('onnxruntime');
   for (const [name, place] of Object.entries(models)) {
-    const classifier = loadClassifier(place, { precision: 'float32' });
+    const classifier = TextClassifier.fromFolder(place, { precision: 'float32' });
     const classes = Object.keys(classifier.config.id2label).length;
     const maxLength = name === 'distilbert' ? 64 : 24;
-    const texts = encodeReviews(loadTokenizer(place), reviews(classes), maxLength);
+    const texts = classifier.encode(reviews(classes), maxLength);
     const { logits } = await evaluate(classifier, texts);
     classifier.dispose();
     const report = await exportModel(place, reviews(classes), { version: '0', maxLength });
@@ -88,10 +86,10 @@ print(json.dumps([alone, padded.tolist()]))`;
 
 test('transformers.js takes the folder as its own: the same label and score, in 8 bits near it', async () => {
   Object.assign(env, { localModelPath: folder, allowRemoteModels: false });
-  const classifier = loadClassifier(models['distilbert']!, { precision: 'float32' });
+  const classifier = TextClassifier.fromFolder(models['distilbert']!, { precision: 'float32' });
   const texts = sentences.filter((text) => text.split(' ').length < 40);
   const reviews = texts.map((text) => ({ text, label: 0 }));
-  const { logits } = await evaluate(classifier, encodeReviews(loadTokenizer(models['distilbert']!), reviews, 64));
+  const { logits } = await evaluate(classifier, classifier.encode(reviews, 64));
   classifier.dispose();
   const expected = texts.map((_, row) => {
     const [negative, positive] = logits.subarray(2 * row, 2 * row + 2) as unknown as [number, number];

@@ -5,11 +5,11 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { cachedDataVersionTag } from 'node:v8';
 import sharp from 'sharp';
-import { accuraciesFigure } from 'tunebook/figures/accuracies.js';
-import { confusionMatrixFigure } from 'tunebook/figures/confusion-matrix.js';
-import { renderPng, renderSvg } from 'tunebook/figures/render.js';
-import { stagesFigure } from 'tunebook/figures/stages.js';
-import { escapeHtml } from 'tunebook/figures/html-table.js';
+import { accuraciesFigure } from '#lib/figures/accuracies.js';
+import { confusionMatrixFigure } from '#lib/figures/confusion-matrix.js';
+import { renderPng, renderSvg } from '#lib/figures/render.js';
+import { stagesFigure } from '#lib/figures/stages.js';
+import { escapeHtml } from '#lib/figures/html-table.js';
 import { root } from '../checkout.js';
 
 const interval = { low: 0.4, high: 0.6 };
@@ -51,7 +51,7 @@ test('what an earlier process compiled is used only if it is whole, and made aga
       [
         '--input-type=module',
         '-e',
-        `import { renderPng } from 'tunebook/figures/render.js';
+        `import { renderPng } from '#lib/figures/render.js';
          console.log((await renderPng(${JSON.stringify(bars)})).toString('base64'));`,
       ],
       { cwd: root, encoding: 'utf8' },

@@ -10,13 +10,13 @@ import {
   OfflineError,
   RepositoryNotFoundError,
   ReviewsError,
-} from 'tunebook/errors.js';
-import type { Hub } from 'tunebook/hub/environment.js';
-import { chooseSources } from 'tunebook/hub/sources.js';
-import { fetchModel } from 'tunebook/hub/model.js';
-import { sampleReviews } from 'tunebook/reviews/sample.js';
-import { openReviews } from 'tunebook/reviews/open-reviews.js';
-import { splitReviews } from 'tunebook/reviews/split.js';
+} from '#lib/errors.js';
+import type { Hub } from '#lib/hub/environment.js';
+import { chooseSources } from '#lib/hub/sources.js';
+import { fetchModel } from '#lib/hub/model.js';
+import { sampleReviews } from '#lib/reviews/sample.js';
+import { openReviews } from '#lib/reviews/open-reviews.js';
+import { splitReviews } from '#lib/reviews/split.js';
 import { failure } from '../failure.js';
 import { distilbert, polarity, polarityParquet, polarityRows } from './repositories.js';
 import { hubOf, startStandInHub, type StandInHub } from './stand-in.js';

@@ -21,10 +21,10 @@ import {
   RepositoryNotFoundError,
   RevisionNotFoundError,
   TokenError,
-} from 'tunebook/errors.js';
-import { hubOfEnvironment, type Hub } from 'tunebook/hub/environment.js';
-import { fetchModel } from 'tunebook/hub/model.js';
-import { requestOnce } from 'tunebook/hub/request.js';
+} from '#lib/errors.js';
+import { hubOfEnvironment, type Hub } from '#lib/hub/environment.js';
+import { fetchModel } from '#lib/hub/model.js';
+import { requestOnce } from '#lib/hub/request.js';
 import { failure } from '../failure.js';
 import { embeddedModel } from '../checkout.js';
 import { hubOf, standInToken, startStandInHub, type StandInHub } from './stand-in.js';

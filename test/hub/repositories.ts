@@ -1,8 +1,8 @@
 // What the stand-in hub serves: the embedded model under the original's name, and data sets made of the embedded reviews.
 import path from 'node:path';
 import { parquetWriteBuffer } from 'hyparquet-writer';
-import { embeddedReviews } from 'tunebook/reviews/embedded.js';
-import { sampleReviews } from 'tunebook/reviews/sample.js';
+import { embeddedReviews } from '#lib/reviews/embedded.js';
+import { sampleReviews } from '#lib/reviews/sample.js';
 import { embeddedModel } from '../checkout.js';
 import type { StoredRepository } from './stand-in.js';
 

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Hub } from 'tunebook/hub/environment.js';
+import type { Hub } from '#lib/hub/environment.js';
 
 export interface StoredRepository {
   type: 'model' | 'dataset';

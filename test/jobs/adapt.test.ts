@@ -4,10 +4,10 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import { loadMaskedModel } from 'tunebook/model/masked-model.js';
-import type { AdaptMetrics, FinetuneMetrics } from 'tunebook/runs/metrics.js';
-import { RunFolder } from 'tunebook/runs/run-folder.js';
-import { readJournal, recordsOf } from 'tunebook/runs/journal.js';
+import { MaskedLM } from '#lib/model/masked-lm.js';
+import type { AdaptMetrics, FinetuneMetrics } from '#lib/runs/metrics.js';
+import { RunFolder } from '#lib/runs/run-folder.js';
+import { readJournal, recordsOf } from '#lib/runs/journal.js';
 import { assertFailed } from '../failure.js';
 import { says, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
 
@@ -40,7 +40,7 @@ test('texts without labels are read; perplexity falls; the model is a folder for
   assert.ok(metrics.after.loss < 0.6 * metrics.before.loss, `${metrics.before.loss} -> ${metrics.after.loss}`);
   assert.equal(metrics.before.count, metrics.after.count);
   assert.ok(stdout.includes(`After        perplexity ${metrics.after.perplexity.toFixed(2)}`));
-  const model = loadMaskedModel(of('read/model'));
+  const model = MaskedLM.fromFolder(of('read/model'));
   assert.equal(model.freshHead, false);
   model.dispose();
   assert.match(fs.readFileSync(of('read/model/README.md'), 'utf8'), /pipeline_tag: fill-mask[\s\S]*\| perplexity \|/);

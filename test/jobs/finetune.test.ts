@@ -5,12 +5,12 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import { loadClassifier } from 'tunebook/model/classifier.js';
-import { readSafetensors, writeSafetensors } from 'tunebook/model/safetensors.js';
-import type { FinetuneMetrics } from 'tunebook/runs/metrics.js';
-import { RunFolder, type RunSettings } from 'tunebook/runs/run-folder.js';
-import { readJournal, recordsOf } from 'tunebook/runs/journal.js';
-import { CheckpointFolder } from 'tunebook/training/checkpoint.js';
+import { TextClassifier } from '#lib/model/text-classifier.js';
+import { readSafetensors, writeSafetensors } from '#lib/model/safetensors.js';
+import type { FinetuneMetrics } from '#lib/runs/metrics.js';
+import { RunFolder, type RunSettings } from '#lib/runs/run-folder.js';
+import { readJournal, recordsOf } from '#lib/runs/journal.js';
+import { CheckpointFolder } from '#lib/training/checkpoint.js';
 import { parse } from 'yaml';
 import { assertFailed } from '../failure.js';
 import { root } from '../checkout.js';
@@ -73,7 +73,7 @@ test('a CSV with stars and two text columns, by flags alone: all that a run make
   const last = new CheckpointFolder(path.join(run, 'checkpoints')).newest()!;
   assert.equal(last.state.step, metrics.training.step);
   for (const model of [path.join(run, 'model'), last.folder]) {
-    const classifier = loadClassifier(model);
+    const classifier = TextClassifier.fromFolder(model);
     assert.equal(classifier.freshHead, false);
     classifier.dispose();
   }

@@ -4,8 +4,8 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { RunFolder } from 'tunebook/runs/run-folder.js';
-import { CheckpointFolder } from 'tunebook/training/checkpoint.js';
+import { RunFolder } from '#lib/runs/run-folder.js';
+import { CheckpointFolder } from '#lib/training/checkpoint.js';
 import { printedError } from '../failure.js';
 import { says, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
 

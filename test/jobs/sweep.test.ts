@@ -4,10 +4,10 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import type { FinetuneMetrics } from 'tunebook/runs/metrics.js';
-import { RunFolder } from 'tunebook/runs/run-folder.js';
-import { combinationsOf, spreadOf, type SweepResult } from 'tunebook/jobs/sweep.js';
-import { readJournal } from 'tunebook/runs/journal.js';
+import type { FinetuneMetrics } from '#lib/runs/metrics.js';
+import { RunFolder } from '#lib/runs/run-folder.js';
+import { combinationsOf, spreadOf, type SweepResult } from '#lib/jobs/sweep.js';
+import { readJournal } from '#lib/runs/journal.js';
 import { assertFailed } from '../failure.js';
 import { says, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
 

@@ -4,21 +4,20 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import { ModelFormatError } from 'tunebook/errors.js';
-import { loadClassifier, predictLogits, saveClassifier, type Classifier } from 'tunebook/model/classifier.js';
-import { composedLayers } from 'tunebook/model/composed-layers.js';
-import { maxTokens, parseConfig } from 'tunebook/model/config.js';
-import { fusedLayers } from 'tunebook/model/fused-layers.js';
-import { readSafetensors } from 'tunebook/model/safetensors.js';
-import { modelParts } from 'tunebook/model/summary.js';
-import { tf } from 'tunebook/tensorflow/runtime.js';
-import { loadTokenizer } from 'tunebook/model/load-tokenizer.js';
-import { trainedParameters } from 'tunebook/training/freeze.js';
-import { learningRateFactor } from 'tunebook/optim/schedule.js';
-import type { LabelledBatch } from 'tunebook/model/batch.js';
-import { lossAndGradients, TrainingStep } from 'tunebook/training/step.js';
-import { classification } from 'tunebook/training/task.js';
-import { train } from 'tunebook/training/train.js';
+import { ModelFormatError } from '#lib/errors.js';
+import { TextClassifier } from '#lib/model/text-classifier.js';
+import { composedLayers } from '#lib/model/composed-layers.js';
+import { maxTokens, parseConfig } from '#lib/model/config.js';
+import { fusedLayers } from '#lib/model/fused-layers.js';
+import { readSafetensors } from '#lib/model/safetensors.js';
+import { tf } from '#lib/tensorflow/runtime.js';
+import { loadTokenizer } from '#lib/model/load-tokenizer.js';
+import { trainedParameters } from '#lib/training/freeze.js';
+import { learningRateFactor } from '#lib/optim/schedule.js';
+import type { LabelledBatch } from '#lib/model/batch.js';
+import { lossAndGradients, TrainingStep } from '#lib/training/step.js';
+import { classification } from '#lib/training/tasks/classification.js';
+import { Trainer } from '#lib/training/trainer.js';
 import { failure } from '../failure.js';
 import { fixtures, gradientsDiffer, type Packed, type Reference, relativeDifference, unpack } from '../checkout.js';
 
@@ -43,8 +42,8 @@ const batchOf = ({ inputIds, lengths, labels, batch, tokens }: Expected): Labell
 });
 
 /** Loads a fixture; a bare one gets the head that the reference had. */
-function load(name: string, layers = composedLayers): Classifier {
-  const model = loadClassifier(path.join(fixtures, name), { precision: 'float32', layers });
+function load(name: string, layers = composedLayers): TextClassifier {
+  const model = TextClassifier.fromFolder(path.join(fixtures, name), { precision: 'float32', layers });
   for (const [parameter, packed] of Object.entries(family[name]!.head ?? {})) {
     const value = tf.tensor(unpack(packed), packed.shape);
     model.parameters.get(parameter)!.assign(value);
@@ -57,7 +56,7 @@ for (const [name, expected] of Object.entries(family)) {
   for (const [making, layers] of Object.entries({ composed: composedLayers, fused: fusedLayers }))
     test(`${name}, ${making} layers: logits, loss and gradients of a padded batch`, () => {
       const model = load(name, layers);
-      const difference = relativeDifference(predictLogits(model, batchOf(expected)), unpack(expected.logits));
+      const difference = relativeDifference(model.logits(batchOf(expected)), unpack(expected.logits));
       assert.ok(difference < 1e-5, `logits differ by ${difference}`);
       const { loss, gradients } = lossAndGradients(model, classification, classification.tensors(batchOf(expected)));
       assert.ok(Math.abs(loss.dataSync()[0]! - expected.loss) < 1e-5);
@@ -83,10 +82,10 @@ for (const [name, expected] of Object.entries(family)) {
       assert.deepEqual([...tokenizer.encode(text, 24)], ids, text.slice(0, 30));
     const model = load(name);
     const folder = path.join(temporary, name);
-    saveClassifier(model, folder, path.join(fixtures, name));
-    const again = loadClassifier(folder, { precision: 'float32', layers: composedLayers });
+    model.save(folder);
+    const again = TextClassifier.fromFolder(folder, { precision: 'float32', layers: composedLayers });
     assert.deepEqual(again.notes, []);
-    assert.deepEqual(predictLogits(again, batchOf(expected)), predictLogits(model, batchOf(expected)));
+    assert.deepEqual(again.logits(batchOf(expected)), model.logits(batchOf(expected)));
     assert.deepEqual(again.config, model.config);
     for (const { text, ids } of expected.texts) assert.deepEqual([...loadTokenizer(folder).encode(text, 24)], ids);
     model.dispose();
@@ -95,30 +94,30 @@ for (const [name, expected] of Object.entries(family)) {
 }
 
 test('a bare encoder says what is new; a head of three classes is left aside for two', () => {
-  const bare = loadClassifier(path.join(fixtures, 'minilm'), { maxLength: 1024 });
-  assert.match(bare.notes.join(), /takes at most 24 tokens: texts are cut to these, not to 1024 \(--max-length\)\./);
-  assert.match(bare.notes.join(), /Freshly initialised, to be learnt: classifier\.weight, classifier\.bias/);
+  const bare = TextClassifier.fromFolder(path.join(fixtures, 'minilm'), { maxLength: 1024 });
+  assert.match(
+    bare.notes.join(),
+    /accepts at most 24 tokens: texts are truncated to these, not to 1024 \(--max-length\)\./,
+  );
+  assert.match(bare.notes.join(), /Randomly initialized: classifier\.weight, classifier\.bias/);
   bare.dispose();
-  const finbert = loadClassifier(path.join(fixtures, 'finbert'), { labels: ['negative', 'positive'] });
-  assert.match(finbert.notes.join(), /knows 3 classes, 2 are wanted: it is left aside/);
+  const finbert = TextClassifier.fromFolder(path.join(fixtures, 'finbert'), { labels: ['negative', 'positive'] });
+  assert.match(finbert.notes.join(), /labels positive, negative, neutral, not negative, positive, and is ignored/);
   finbert.dispose();
-  const others = loadClassifier(path.join(fixtures, 'finbert'), { labels: ['up', 'down', 'level'] });
-  assert.match(others.notes.join(), /tells positive, negative, neutral apart, not up, down, level: it is left aside/);
+  const others = TextClassifier.fromFolder(path.join(fixtures, 'finbert'), { labels: ['up', 'down', 'level'] });
+  assert.match(others.notes.join(), /labels positive, negative, neutral, not up, down, level, and is ignored/);
   assert.ok(others.freshHead);
   others.dispose();
 });
 
 test('a stored head follows the names of its classes, not their order', () => {
-  const asStored = loadClassifier(path.join(fixtures, 'finbert'), { precision: 'float32' });
+  const asStored = TextClassifier.fromFolder(path.join(fixtures, 'finbert'), { precision: 'float32' });
   const labels = ['Negative', 'neutral', 'POSITIVE'];
-  const ordered = loadClassifier(path.join(fixtures, 'finbert'), { precision: 'float32', labels });
-  assert.match(
-    ordered.notes.join(),
-    /classes were positive, negative, neutral; they are put in the order Negative, neutral, POSITIVE/,
-  );
+  const ordered = TextClassifier.fromFolder(path.join(fixtures, 'finbert'), { precision: 'float32', labels });
+  assert.match(ordered.notes.join(), /labels positive, negative, neutral are reordered to Negative, neutral, POSITIVE/);
   assert.ok(!ordered.freshHead);
   const batch = batchOf(family['finbert']!);
-  const [before, found] = [predictLogits(asStored, batch), predictLogits(ordered, batch)];
+  const [before, found] = [asStored.logits(batch), ordered.logits(batch)];
   for (let row = 0; row < batch.batch; row++)
     [1, 2, 0].forEach((stored, i) => assert.ok(Math.abs(found[3 * row + i]! - before[3 * row + stored]!) < 1e-6));
   asStored.dispose();
@@ -130,10 +129,8 @@ test('RoBERTa trains with dropout, a used vocabulary and frozen layers, and know
   Object.assign(model.config, { dropout: 0.1, attention_dropout: 0.1, seq_classif_dropout: 0.1 });
   assert.equal(maxTokens(model.config), 24);
   const rows = Array.from({ length: 32 }, (_, i) => Int32Array.from([0, 10 + (i % 2), 20 + (i % 5), 2]));
-  const data = { train: { ids: rows, labels: Int32Array.from(rows, (_, i) => i % 2) } };
-  const result = await train(model, data, {
-    arguments: { maxSteps: 60, learningRate: 3e-3, freeze: 1, batchSize: 8 },
-  });
+  const data = { ids: rows, labels: Int32Array.from(rows, (_, i) => i % 2) };
+  const result = await new Trainer(model, { maxSteps: 60, learningRate: 3e-3, freeze: 1, batchSize: 8 }).train(data);
   const mean = (list: { loss: number }[]) => list.reduce((sum, { loss }) => sum + loss, 0) / list.length;
   assert.ok(
     mean(result.records.slice(-10)) < 0.5 * mean(result.records.slice(0, 10)),
@@ -142,8 +139,8 @@ test('RoBERTa trains with dropout, a used vocabulary and frozen layers, and know
   const names = trainedParameters(model.parameters.keys(), 2, 1);
   assert.ok(names.every((name) => !/embeddings|layer\.0/.test(name)) && names.includes('classifier.dense.weight'));
   assert.deepEqual(
-    modelParts(model).map(({ part }) => part),
-    ['embeddings', 'layer 1', 'layer 2', 'classification head', 'all'],
+    model.summary().map(({ part }) => part),
+    ['embeddings', 'layer 1', 'layer 2', 'head', 'all'],
   );
   model.dispose();
 });
@@ -169,7 +166,7 @@ test('what cannot be computed is refused: another family, another activation, re
   fs.cpSync(path.join(fixtures, 'roberta'), folder, { recursive: true });
   fs.rmSync(path.join(folder, 'model-00002-of-00003.safetensors'));
   assert.throws(
-    () => loadClassifier(folder),
+    () => TextClassifier.fromFolder(folder),
     failure(ModelFormatError, 'MODEL_NO_FILE', { file: 'model-00002-of-00003.safetensors' }),
   );
 });

@@ -2,15 +2,15 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test } from 'node:test';
-import { loadClassifier, predictLogits } from 'tunebook/model/classifier.js';
-import { composedLayers } from 'tunebook/model/composed-layers.js';
-import { fusedLayers } from 'tunebook/model/fused-layers.js';
-import { castTo } from 'tunebook/tensorflow/kernels.js';
-import { tf } from 'tunebook/tensorflow/runtime.js';
-import { learningRateFactor } from 'tunebook/optim/schedule.js';
-import type { LabelledBatch } from 'tunebook/model/batch.js';
-import { lossAndGradients, TrainingStep } from 'tunebook/training/step.js';
-import { classification } from 'tunebook/training/task.js';
+import { TextClassifier, type ClassifierOptions } from '#lib/model/text-classifier.js';
+import { composedLayers } from '#lib/model/composed-layers.js';
+import { fusedLayers } from '#lib/model/fused-layers.js';
+import { castTo } from '#lib/tensorflow/kernels.js';
+import { tf } from '#lib/tensorflow/runtime.js';
+import { learningRateFactor } from '#lib/optim/schedule.js';
+import type { LabelledBatch } from '#lib/model/batch.js';
+import { lossAndGradients, TrainingStep } from '#lib/training/step.js';
+import { classification } from '#lib/training/tasks/classification.js';
 import { fixtures, reference, relativeDifference, unpack } from '../checkout.js';
 
 const expected = reference();
@@ -23,15 +23,15 @@ const batch: LabelledBatch = {
   batch: expected.batch,
   tokens: expected.tokens,
 };
-const tiny = (options: Parameters<typeof loadClassifier>[1] = {}) =>
-  loadClassifier(path.join(fixtures, 'tiny'), { precision: 'float32', ...options });
+const tiny = (options: ClassifierOptions = {}) =>
+  TextClassifier.fromFolder(path.join(fixtures, 'tiny'), { precision: 'float32', ...options });
 
 const makings = { fused: fusedLayers, composed: composedLayers };
 
 for (const [making, layers] of Object.entries(makings)) {
   test(`${making} layers: logits of a padded batch`, () => {
     const model = tiny({ layers });
-    const difference = relativeDifference(predictLogits(model, batch), unpack(expected.logits));
+    const difference = relativeDifference(model.logits(batch), unpack(expected.logits));
     assert.ok(difference < 1e-5, String(difference));
     model.dispose();
   });
@@ -72,7 +72,7 @@ for (const [precision, making, most, least] of [
 ] as const)
   test(`in ${precision} by ${making} layers the logits are near, and the gradients point the same way`, () => {
     const model = tiny({ precision, layers: makings[making] });
-    const difference = relativeDifference(predictLogits(model, batch), unpack(expected.logits));
+    const difference = relativeDifference(model.logits(batch), unpack(expected.logits));
     assert.ok(difference < most && difference > least, String(difference));
     const { gradients } = lossAndGradients(model, classification, classification.tensors(batch));
     for (const [name, gradient] of gradients) {

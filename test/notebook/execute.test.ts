@@ -4,9 +4,9 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import { CellError } from 'tunebook/errors.js';
-import { executeNotebook } from 'tunebook/notebook/execute.js';
-import { readKeyNumbers } from 'tunebook/notebook/review.js';
+import { CellError } from '#lib/errors.js';
+import { executeNotebook } from '#lib/notebook/execute.js';
+import { readKeyNumbers } from '#lib/notebook/review.js';
 import { root } from '../checkout.js';
 import { joined, readNotebook, writeNotebook, type StoredNotebook } from './write.js';
 

@@ -6,7 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { sameRequest } from 'tunebook/signals.js';
+import { sameRequest } from '#lib/signals.js';
 import { root } from '../checkout.js';
 import { outputOf, writeNotebook } from './write.js';
 
@@ -45,10 +45,10 @@ async function interrupted(
 
 const training = `
 const config = tunebook.parseConfig({ vocab_size: 50, dim: 16, hidden_dim: 32, n_layers: 1, n_heads: 2 });
-const model = tunebook.createClassifier(config);
+const model = tunebook.TextClassifier.create(config);
 const train = { ids: Array.from({ length: 64 }, (_, i) => Int32Array.of(1, i % 50, 2)), labels: new Int32Array(64) };
 const result = await tunebook.interruptible((signal) =>
-  tunebook.train(model, { train }, { arguments: { maxSteps: 1e6 }, signal, onRecord: () => ${ready(1)} }));
+  new tunebook.Trainer(model, { maxSteps: 1e6 }).train(train, { signal, onRecord: () => ${ready(1)} }));
 console.log(result.end, result.records.length > 0 && result.records.length < 1e6);`;
 
 test('training ends after its step, and the cells after it run', async () => {

@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import { compareKeyNumbers, describeDifference } from 'tunebook/notebook/review.js';
+import { compareKeyNumbers, describeDifference } from '#lib/notebook/review.js';
 import { assertFailed } from '../failure.js';
 import { root } from '../checkout.js';
 import { pythonWith } from '../python-environment.js';

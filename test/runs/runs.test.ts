@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import type { RunSummary } from 'tunebook/runs/compare.js';
+import type { RunSummary } from '#lib/runs/compare.js';
 import { assertFailed } from '../failure.js';
 import { tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
 

@@ -8,13 +8,11 @@ import { after, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parse } from 'csv-parse/sync';
 import type { Page } from 'playwright-core';
-import { exportModel } from 'tunebook/export/export.js';
-import { loadClassifier } from 'tunebook/model/classifier.js';
-import { embeddedReviews } from 'tunebook/reviews/embedded.js';
-import { sampleReviews } from 'tunebook/reviews/sample.js';
-import { encodeReviews } from 'tunebook/batching/encode.js';
-import { loadTokenizer } from 'tunebook/model/load-tokenizer.js';
-import { evaluate } from 'tunebook/evaluation/evaluate.js';
+import { exportModel } from '#lib/export/export.js';
+import { TextClassifier } from '#lib/model/text-classifier.js';
+import { embeddedReviews } from '#lib/reviews/embedded.js';
+import { sampleReviews } from '#lib/reviews/sample.js';
+import { evaluate } from '#lib/evaluation/evaluate.js';
 import { openBrowser } from '../browser.js';
 import { says, start, writeTinyModel } from '../cli/command.js';
 
@@ -98,11 +96,10 @@ test('the page: judge, explain, switch engines, score a file, and see what went 
     const inBrowser = await page.evaluate<Record<string, number>[]>(
       `import('/app/engines.js').then(({ browserEngine }) => browserEngine(() => {})(${JSON.stringify(asked)}))`,
     );
-    const classifier = loadClassifier(model, { precision: 'float32' });
+    const classifier = TextClassifier.fromFolder(model, { precision: 'float32' });
     const { logits } = await evaluate(
       classifier,
-      encodeReviews(
-        loadTokenizer(model),
+      classifier.encode(
         asked.map((text) => ({ text, label: 0 })),
         64,
       ),

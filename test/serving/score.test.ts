@@ -6,13 +6,11 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { parse } from 'csv-parse/sync';
-import { exportModel } from 'tunebook/export/export.js';
-import { loadClassifier } from 'tunebook/model/classifier.js';
-import { embeddedReviews } from 'tunebook/reviews/embedded.js';
-import { sampleReviews } from 'tunebook/reviews/sample.js';
-import { predict } from 'tunebook/evaluation/predict.js';
-import { openSentimentModel } from 'tunebook/serving/sentiment.js';
-import { loadTokenizer } from 'tunebook/model/load-tokenizer.js';
+import { exportModel } from '#lib/export/export.js';
+import { TextClassifier } from '#lib/model/text-classifier.js';
+import { embeddedReviews } from '#lib/reviews/embedded.js';
+import { sampleReviews } from '#lib/reviews/sample.js';
+import { openSentimentModel } from '#lib/serving/sentiment.js';
 import { assertFailed } from '../failure.js';
 import { root } from '../checkout.js';
 import { tunebook, writeTinyModel } from '../cli/command.js';
@@ -27,9 +25,8 @@ before(async () => {
 });
 
 test('one sentence or many: labels and scores are those of TensorFlow', async () => {
-  const classifier = loadClassifier(of('model'), { precision: 'float32' });
-  const tokenizer = loadTokenizer(of('model'));
-  const expected = sentences.map((sentence) => predict(classifier, tokenizer, sentence));
+  const classifier = TextClassifier.fromFolder(of('model'), { precision: 'float32' });
+  const expected = classifier.predict(sentences);
   classifier.dispose();
   const model = await openSentimentModel(of('model'));
   const found = await model.predictSentiment(sentences);

@@ -8,12 +8,12 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import type { FastifyInstance } from 'fastify';
-import { exportModel } from 'tunebook/export/export.js';
-import { embeddedReviews } from 'tunebook/reviews/embedded.js';
-import { sampleReviews } from 'tunebook/reviews/sample.js';
-import { createServer, type ServerOptions } from 'tunebook/serving/server.js';
-import { openSentimentModel, type SentimentModel, type Verdict } from 'tunebook/serving/sentiment.js';
-import { seededRandom } from 'tunebook/reviews/random.js';
+import { exportModel } from '#lib/export/export.js';
+import { embeddedReviews } from '#lib/reviews/embedded.js';
+import { sampleReviews } from '#lib/reviews/sample.js';
+import { createServer, type ServerOptions } from '#lib/serving/server.js';
+import { openSentimentModel, type SentimentModel, type Verdict } from '#lib/serving/sentiment.js';
+import { seededRandom } from '#lib/reviews/random.js';
 import { assertFailed } from '../failure.js';
 import { says, start, tunebook, writeTinyModel } from '../cli/command.js';
 

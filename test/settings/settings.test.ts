@@ -3,10 +3,10 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import { ReviewsError, SettingsError } from 'tunebook/errors.js';
-import { normalizeFlags } from 'tunebook/cli/settings-flags.js';
-import { configLayer } from 'tunebook/settings/config-file.js';
-import { readLabelMapping } from 'tunebook/settings/label-mapping.js';
+import { ReviewsError, SettingsError } from '#lib/errors.js';
+import { normalizeFlags } from '#lib/cli/settings-flags.js';
+import { configLayer } from '#lib/settings/config-file.js';
+import { readLabelMapping } from '#lib/settings/label-mapping.js';
 import {
   describeSettings,
   environmentLayer,
@@ -16,7 +16,7 @@ import {
   trainingSettings,
   type SettingName,
   type TrainingSettings,
-} from 'tunebook/settings/settings.js';
+} from '#lib/settings/settings.js';
 import { failure } from '../failure.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-settings-'));

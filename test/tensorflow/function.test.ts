@@ -1,11 +1,11 @@
 // Capture: code over tensors and variables as one TensorFlow function.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ArgumentError, CaptureError } from 'tunebook/errors.js';
-import { tensorFunction } from 'tunebook/tensorflow/function.js';
-import { statelessNormal } from 'tunebook/tensorflow/kernels.js';
-import { binding, tf } from 'tunebook/tensorflow/runtime.js';
-import { ResourceVariable, zerosVariable } from 'tunebook/tensorflow/variables.js';
+import { ArgumentError, CaptureError } from '#lib/errors.js';
+import { tensorFunction } from '#lib/tensorflow/function.js';
+import { statelessNormal } from '#lib/tensorflow/kernels.js';
+import { binding, tf } from '#lib/tensorflow/runtime.js';
+import { ResourceVariable, zerosVariable } from '#lib/tensorflow/variables.js';
 import { failure } from '../failure.js';
 
 /** Counts how often tfjs runs a kernel while `run` runs. */

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { test } from 'node:test';
-import { kernelLevel, kernelLevels } from 'tunebook/tensorflow/fused-kernels.js';
+import { kernelLevel, kernelLevels } from '#lib/tensorflow/fused-kernels.js';
 import { root } from '../checkout.js';
 
 /** Runs Node with a level. */
@@ -19,8 +19,8 @@ function node(level: string, ...argv: string[]) {
 }
 
 const describeEngine = `
-  const { describeEngine, engineOf } = await import('tunebook/model/model.js');
-  const { kernelLevel } = await import('tunebook/tensorflow/fused-kernels.js');
+  const { describeEngine, engineOf } = await import('#lib/model/model.js');
+  const { kernelLevel } = await import('#lib/tensorflow/fused-kernels.js');
   console.log(kernelLevel, describeEngine(engineOf({ precision: 'float32' })));`;
 
 const { supported } = kernelLevels()!;

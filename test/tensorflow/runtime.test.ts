@@ -5,11 +5,11 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
-import { ArgumentError } from 'tunebook/errors.js';
-import { describeDevice } from 'tunebook/tensorflow/device.js';
-import { loadError } from 'tunebook/tensorflow/load-error.js';
-import { binding, executeOne, tf, typeAttribute } from 'tunebook/tensorflow/runtime.js';
-import { ResourceVariable } from 'tunebook/tensorflow/variables.js';
+import { ArgumentError } from '#lib/errors.js';
+import { describeDevice } from '#lib/tensorflow/device.js';
+import { loadError } from '#lib/tensorflow/load-error.js';
+import { binding, executeOne, tf, typeAttribute } from '#lib/tensorflow/runtime.js';
+import { ResourceVariable } from '#lib/tensorflow/variables.js';
 import { failure } from '../failure.js';
 import { root } from '../checkout.js';
 

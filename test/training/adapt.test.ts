@@ -4,21 +4,24 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import { ModelFormatError } from 'tunebook/errors.js';
-import { loadClassifier } from 'tunebook/model/classifier.js';
-import { composedLayers } from 'tunebook/model/composed-layers.js';
-import { fusedLayers } from 'tunebook/model/fused-layers.js';
-import { loadMaskedModel, saveMaskedModel } from 'tunebook/model/masked-model.js';
-import { parameterValues } from 'tunebook/model/model.js';
-import type { EncodedReviews } from 'tunebook/batching/batches.js';
-import { maskBatch, maskingVocabulary, type MaskedBatch } from 'tunebook/batching/masking.js';
-import { readTokenizer } from 'tunebook/tokenizer/tokenizer.js';
-import { adapt, evaluateMasked, maskedLanguageModelling } from 'tunebook/training/adapt.js';
-import { CheckpointFolder } from 'tunebook/training/checkpoint.js';
-import { learningRateFactor } from 'tunebook/optim/schedule.js';
-import { lossAndGradients, TrainingStep } from 'tunebook/training/step.js';
+import { ModelFormatError } from '#lib/errors.js';
+import { TextClassifier } from '#lib/model/text-classifier.js';
+import { composedLayers } from '#lib/model/composed-layers.js';
+import { fusedLayers } from '#lib/model/fused-layers.js';
+import { MaskedLM } from '#lib/model/masked-lm.js';
+import { parameterValues } from '#lib/model/model.js';
+import type { EncodedReviews } from '#lib/model/batch.js';
+import { maskBatch, type MaskedBatch } from '#lib/batching/masking.js';
+import { readTokenizer } from '#lib/tokenizer/tokenizer.js';
+import { evaluateMasked } from '#lib/evaluation/evaluate-masked.js';
+import { maskedLanguageModelling } from '#lib/training/tasks/masked-lm.js';
+import { Trainer } from '#lib/training/trainer.js';
+import { CheckpointFolder } from '#lib/training/checkpoint.js';
+import { learningRateFactor } from '#lib/optim/schedule.js';
+import { lossAndGradients, TrainingStep } from '#lib/training/step.js';
 import { failure } from '../failure.js';
 import { embeddedModel, fixtures, gradientsDiffer, type Reference } from '../checkout.js';
+import { maskingVocabulary } from '#lib/tokenizer/masking-vocabulary.js';
 
 type Expected = Pick<Reference, 'inputIds' | 'batch' | 'tokens' | 'labels' | 'loss' | 'gradients'> & {
   lengths: number[];
@@ -44,7 +47,7 @@ function batchOf({ inputIds, lengths, labels, batch, tokens }: Expected): Masked
 for (const [name, expected] of Object.entries(masked)) {
   for (const [making, layers] of Object.entries({ composed: composedLayers, fused: fusedLayers }))
     test(`${name}, ${making} layers: loss and gradients of hidden tokens`, () => {
-      const model = loadMaskedModel(of(name), { precision: 'float32', layers });
+      const model = MaskedLM.fromFolder(of(name), { precision: 'float32', layers });
       assert.deepEqual([model.freshHead, model.notes], [false, []]);
       const inputs = maskedLanguageModelling.tensors(batchOf(expected));
       const { loss, gradients } = lossAndGradients(model, maskedLanguageModelling, inputs);
@@ -55,7 +58,7 @@ for (const [name, expected] of Object.entries(masked)) {
     });
 
   test(`${name}: 20 steps of training`, () => {
-    const model = loadMaskedModel(of(name), { precision: 'float32' });
+    const model = MaskedLM.fromFolder(of(name), { precision: 'float32' });
     const step = new TrainingStep(model, maskedLanguageModelling, { weightDecay: 0.01 });
     Object.assign(model.config, { dropout: 0, attention_dropout: 0 });
     expected.losses.forEach((reference, i) => {
@@ -68,20 +71,17 @@ for (const [name, expected] of Object.entries(masked)) {
 }
 
 test('saved and loaded, the weights are the same; a classifier takes the encoder and leaves the head aside', () => {
-  const model = loadMaskedModel(of('bert'));
+  const model = MaskedLM.fromFolder(of('bert'));
   const folder = path.join(temporary, 'saved');
-  saveMaskedModel(model, folder, of('bert'));
-  const loaded = loadMaskedModel(folder);
+  model.save(folder);
+  const loaded = MaskedLM.fromFolder(folder);
   assert.deepEqual(parameterValues(loaded), parameterValues(model));
-  const classifier = loadClassifier(folder);
-  assert.match(classifier.notes.join(), /Left aside, since they belong to another task: cls\.predictions/);
+  const classifier = TextClassifier.fromFolder(folder);
+  assert.match(classifier.notes.join(), /Ignored, since they belong to another task: cls\.predictions/);
   [model, loaded, classifier].forEach((each) => each.dispose());
-  const bare = loadMaskedModel(embeddedModel);
+  const bare = MaskedLM.fromFolder(embeddedModel);
   assert.ok(bare.freshHead);
-  assert.match(
-    bare.notes.join(),
-    /no head that guesses words: vocab_transform\.weight.* what it guesses at first is chance/,
-  );
+  assert.match(bare.notes.join(), /no masked-LM head: vocab_transform\.weight.* its first predictions are random/);
   bare.dispose();
 });
 
@@ -169,27 +169,24 @@ test('a tokenizer that hides nothing is refused', () => {
 });
 
 test('adapting lowers the loss of held-out texts; gone on with from a checkpoint it is the same to the last bit', async () => {
-  const files = readTokenizer(of('bert'));
-  const size = loadMaskedModel(of('bert')).config.vocab_size;
-  const vocabulary = maskingVocabulary(files, size);
+  const size = MaskedLM.fromFolder(of('bert')).config.vocab_size;
   const data = { train: texts(96, size, 5), validation: texts(24, size, 5) };
   const given = { epochs: 20, batchSize: 16, learningRate: 1e-2, saveSteps: 5, evalSteps: 30 };
   const run = async (checkpoints: CheckpointFolder, stopAfter = Infinity) => {
     const from = checkpoints.newest();
-    const model = loadMaskedModel(from?.folder ?? of('bert'), { precision: 'float32' });
-    const before = await evaluateMasked(model, data.validation, vocabulary);
+    const model = MaskedLM.fromFolder(from?.folder ?? of('bert'), { precision: 'float32' });
+    const before = await evaluateMasked(model, data.validation);
     let steps = 0;
     const options = {
-      arguments: given,
+      validation: data.validation,
       checkpoints,
-      tokenizerFolder: of('bert'),
-      ...(from && { resumeFrom: from }),
+      resumeFrom: from,
       onRecord() {
         if (++steps > stopAfter) throw new Error('killed');
       },
     };
-    const result = await adapt(model, data, vocabulary, options).catch((error: Error) => error.message);
-    const after = await evaluateMasked(model, data.validation, vocabulary);
+    const result = await new Trainer(model, given).train(data.train, options).catch((error: Error) => error.message);
+    const after = await evaluateMasked(model, data.validation);
     const weights = parameterValues(model);
     model.dispose();
     return { before, after, result, weights };

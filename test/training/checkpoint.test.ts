@@ -4,15 +4,16 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import { CheckpointError, DiskFullError, OtherRowsError } from 'tunebook/errors.js';
-import { createClassifier, loadClassifier, saveClassifier, type Classifier } from 'tunebook/model/classifier.js';
-import { parseConfig } from 'tunebook/model/config.js';
-import type { EncodedReviews } from 'tunebook/batching/batches.js';
-import { CheckpointFolder, type Checkpoint } from 'tunebook/training/checkpoint.js';
-import { evaluate } from 'tunebook/evaluation/evaluate.js';
-import type { TrainingRecord } from 'tunebook/training/training-record.js';
-import { train } from 'tunebook/training/train.js';
-import type { TrainingSettings } from 'tunebook/settings/settings.js';
+import { CheckpointError, DiskFullError, OtherRowsError } from '#lib/errors.js';
+import { TextClassifier } from '#lib/model/text-classifier.js';
+import { readTokenizer } from '#lib/tokenizer/tokenizer.js';
+import { parseConfig } from '#lib/model/config.js';
+import type { EncodedReviews } from '#lib/model/batch.js';
+import { CheckpointFolder, type Checkpoint } from '#lib/training/checkpoint.js';
+import { evaluate } from '#lib/evaluation/evaluate.js';
+import type { TrainingRecord } from '#lib/training/training-record.js';
+import { Trainer } from '#lib/training/trainer.js';
+import type { TrainingSettings } from '#lib/settings/settings.js';
 import { failure } from '../failure.js';
 import { embeddedModel, relativeDifference } from '../checkout.js';
 
@@ -40,11 +41,11 @@ const reviews = (rows: number, from = 0): EncodedReviews => {
 };
 const data = { train: reviews(70), validation: reviews(20, 1000) };
 const base = path.join(folder, 'base');
-const model = createClassifier(config);
-saveClassifier(model, base, embeddedModel);
+const model = TextClassifier.create(config, {}, readTokenizer(embeddedModel));
+model.save(base);
 model.dispose();
 
-const bytes = (classifier: Classifier) =>
+const bytes = (classifier: TextClassifier) =>
   [...classifier.parameters].map(([name, parameter]) => [name, Buffer.from(parameter.data().buffer).toString('hex')]);
 
 const common: Partial<TrainingSettings> = {
@@ -63,16 +64,15 @@ async function run(
     killAfter = Infinity,
     precision = 'float32',
   }: { given?: Partial<TrainingSettings>; killAfter?: number; precision?: 'float32' | 'bfloat16' | 'float16' } = {},
-): Promise<{ records: TrainingRecord[]; weights: string[][]; classifier: Classifier } | 'killed'> {
+): Promise<{ records: TrainingRecord[]; weights: string[][]; classifier: TextClassifier } | 'killed'> {
   const from = checkpoints.newest();
-  const classifier = loadClassifier(from?.folder ?? base, { precision });
+  const classifier = TextClassifier.fromFolder(from?.folder ?? base, { precision });
   const dies = new Error('killed');
   let updates = 0;
   try {
-    const { records } = await train(classifier, data, {
-      arguments: { ...common, ...given },
+    const { records } = await new Trainer(classifier, { ...common, ...given }).train(data.train, {
+      validation: data.validation,
       checkpoints,
-      tokenizerFolder: embeddedModel,
       ...(from && { resumeFrom: from }),
       onRecord() {
         if (++updates > killAfter) throw dies;
@@ -129,11 +129,10 @@ test('an interrupt saves a checkpoint at once, in the middle of a look too, and 
   setImmediate(function watch() {
     if (!controller.signal.aborted) setImmediate(watch);
   });
-  const first = loadClassifier(base, { precision: 'float32' });
-  const { end, step } = await train(first, data, {
-    arguments: common,
+  const first = TextClassifier.fromFolder(base, { precision: 'float32' });
+  const { end, step } = await new Trainer(first, common).train(data.train, {
+    validation: data.validation,
     checkpoints,
-    tokenizerFolder: embeddedModel,
     signal: controller.signal,
     onRecord: (record) => record.step === 5 && controller.abort(),
   });
@@ -165,7 +164,7 @@ test('the newest are kept, and the best', async () => {
     [],
   );
   // Each is a model.
-  const best2 = loadClassifier(checkpoints.of(best!.step), { precision: 'float32' });
+  const best2 = TextClassifier.fromFolder(checkpoints.of(best!.step), { precision: 'float32' });
   const { metrics } = await evaluate(best2, data.validation);
   assert.equal(metrics.accuracy, (best!.metrics as { accuracy: number }).accuracy);
   best2.dispose();
@@ -178,11 +177,10 @@ test('a finished run that is gone on with is finished', async () => {
   assert.ok(done !== 'killed');
   let updates = 0;
   const from = checkpoints.newest()!;
-  const again = loadClassifier(from.folder, { precision: 'float32' });
-  const result = await train(again, data, {
-    arguments: common,
+  const again = TextClassifier.fromFolder(from.folder, { precision: 'float32' });
+  const result = await new Trainer(again, common).train(data.train, {
+    validation: data.validation,
     checkpoints,
-    tokenizerFolder: embeddedModel,
     resumeFrom: from,
     onRecord: () => updates++,
   });
@@ -216,9 +214,9 @@ test('other rows are refused', async () => {
   const checkpoints = fresh();
   assert.equal(await run(checkpoints, { killAfter: 4 }), 'killed');
   const from = checkpoints.newest()!;
-  const classifier = loadClassifier(from.folder);
+  const classifier = TextClassifier.fromFolder(from.folder);
   await assert.rejects(
-    train(classifier, { train: reviews(69) }, { arguments: common, resumeFrom: from }),
+    new Trainer(classifier, common).train(reviews(69), { resumeFrom: from }),
     failure(OtherRowsError, 'CHECKPOINT_DATA_CHANGED', { folder: from.folder }),
   );
   classifier.dispose();
@@ -228,9 +226,12 @@ test('what an optimizer of other parameters has kept is refused', async () => {
   const checkpoints = fresh();
   assert.equal(await run(checkpoints, { killAfter: 4 }), 'killed');
   const from: Checkpoint = checkpoints.newest()!;
-  const classifier = loadClassifier(from.folder);
+  const classifier = TextClassifier.fromFolder(from.folder);
   await assert.rejects(
-    train(classifier, data, { arguments: { ...common, freeze: 'none' }, resumeFrom: withFewer(from) }),
+    new Trainer(classifier, { ...common, freeze: 'none' }).train(data.train, {
+      validation: data.validation,
+      resumeFrom: withFewer(from),
+    }),
     failure(CheckpointError, 'CHECKPOINT_PARAMETERS_DIFFER'),
   );
   classifier.dispose();

@@ -6,24 +6,23 @@ import path from 'node:path';
 import { test } from 'node:test';
 import v8 from 'node:v8';
 import vm from 'node:vm';
-import { ArgumentError, SettingsError } from 'tunebook/errors.js';
-import { createClassifier, loadClassifier, predictLogits, type Classifier } from 'tunebook/model/classifier.js';
-import { prepareWeights, type EngineOptions } from 'tunebook/model/model.js';
-import { composedLayers } from 'tunebook/model/composed-layers.js';
-import { parseConfig } from 'tunebook/model/config.js';
-import { embeddedReviews } from 'tunebook/reviews/embedded.js';
-import { sampleReviews } from 'tunebook/reviews/sample.js';
-import { binding, tf } from 'tunebook/tensorflow/runtime.js';
-import { trainingBatches, type EncodedReviews } from 'tunebook/batching/batches.js';
-import { encodeReviews } from 'tunebook/batching/encode.js';
-import { loadTokenizer } from 'tunebook/model/load-tokenizer.js';
-import { evaluate } from 'tunebook/evaluation/evaluate.js';
-import { LossScale } from 'tunebook/optim/loss-scale.js';
-import { TrainingStep, type StepOptions } from 'tunebook/training/step.js';
-import { classification } from 'tunebook/training/task.js';
-import { train } from 'tunebook/training/train.js';
+import { ArgumentError, SettingsError } from '#lib/errors.js';
+import { TextClassifier } from '#lib/model/text-classifier.js';
+import { prepareWeights, type EngineOptions } from '#lib/model/model.js';
+import { composedLayers } from '#lib/model/composed-layers.js';
+import { parseConfig } from '#lib/model/config.js';
+import { embeddedReviews } from '#lib/reviews/embedded.js';
+import { sampleReviews } from '#lib/reviews/sample.js';
+import { binding, tf } from '#lib/tensorflow/runtime.js';
+import { trainingBatches } from '#lib/batching/batches.js';
+import { evaluate } from '#lib/evaluation/evaluate.js';
+import { LossScale } from '#lib/optim/loss-scale.js';
+import { TrainingStep, type StepOptions } from '#lib/training/step.js';
+import { classification } from '#lib/training/tasks/classification.js';
+import { Trainer } from '#lib/training/trainer.js';
 import { failure } from '../failure.js';
 import { relativeDifference, writeTwoLayers } from '../checkout.js';
+import type { EncodedReviews } from '#lib/model/batch.js';
 
 const config = parseConfig({
   vocab_size: 50,
@@ -44,7 +43,7 @@ const task = (rows: number): EncodedReviews => {
 
 /** Losses and gradients' lengths of some steps. */
 function curve(
-  model: Classifier,
+  model: TextClassifier,
   reviews: EncodedReviews,
   steps: number,
   options: StepOptions = {},
@@ -67,10 +66,11 @@ test('100 steps with dropout, captured and eager: the same numbers, on layers of
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-engine-'));
   t.after(() => fs.rmSync(folder, { recursive: true }));
   writeTwoLayers(folder);
-  const tokenizer = loadTokenizer(folder);
-  const reviews = encodeReviews(tokenizer, (await sampleReviews(embeddedReviews())).slice(0, 12), 24);
+  const embedded = TextClassifier.fromFolder(folder);
+  const reviews = embedded.encode((await sampleReviews(embeddedReviews())).slice(0, 12), 24);
+  embedded.dispose();
   const [captured, eager] = [false, true].map((eager) => {
-    const model = loadClassifier(folder, { precision: 'float32', eager });
+    const model = TextClassifier.fromFolder(folder, { precision: 'float32', eager });
     const found = curve(model, reviews, 100, { weightDecay: 0.01 }, 5e-5, 2);
     const weights = model.parameters.get('distilbert.transformer.layer.1.ffn.lin1.weight')!.data().slice();
     model.dispose();
@@ -87,7 +87,7 @@ test('100 steps with dropout, captured and eager: the same numbers, on layers of
 
 test('compiled by XLA: the same curve as the same parts in a plain graph, dropout included, and its time is told', () => {
   const run = (options: EngineOptions) => {
-    const model = createClassifier(config, { precision: 'float32', layers: composedLayers, ...options });
+    const model = TextClassifier.create(config, { precision: 'float32', layers: composedLayers, ...options });
     model.engine.fused = false;
     const found = curve(model, task(24), 20, { weightDecay: 0.01 });
     model.dispose();
@@ -106,12 +106,10 @@ for (const precision of ['bfloat16', 'float16'] as const)
   test(`in ${precision} a task is learnt as in float32`, async () => {
     const losses: number[][] = [];
     for (const each of ['float32', precision] as const) {
-      const model = createClassifier(config, { precision: each });
+      const model = TextClassifier.create(config, { precision: each });
       const data = task(64);
-      const { records, engine } = await train(
-        model,
-        { train: data },
-        { arguments: { learningRate: 3e-3, epochs: 25, batchSize: 8 } },
+      const { records, engine } = await new Trainer(model, { learningRate: 3e-3, epochs: 25, batchSize: 8 }).train(
+        data,
       );
       assert.equal(engine, `graph, ${each}`);
       assert.ok((await evaluate(model, data)).metrics.accuracy > 0.95);
@@ -126,14 +124,14 @@ for (const precision of ['bfloat16', 'float16'] as const)
 test('a gradient beyond float16 is taken again at half the scale, and nothing of the step is lost', () => {
   const batch = trainingBatches(task(8), { batchSize: 8, seed: 1, epoch: 0 })[0]!;
   const large = (precision: 'float32' | 'float16') => {
-    const model = createClassifier(config, { precision });
+    const model = TextClassifier.create(config, { precision });
     // The gradient behind it, times the first scale of 65,536, is beyond 65,504.
     const weight = model.parameters.get('classifier.weight')!;
     weight.assign(tf.mul(weight.read(), 1000));
     const trainingStep = new TrainingStep(model, classification);
     const found = { ...trainingStep.run([batch], 1e-3), scale: trainingStep.lossScale };
     trainingStep.dispose();
-    const before = createClassifier(config).parameters.get('pre_classifier.weight')!.data();
+    const before = TextClassifier.create(config).parameters.get('pre_classifier.weight')!.data();
     assert.ok(relativeDifference(model.parameters.get('pre_classifier.weight')!.data(), before) > 1e-3, 'updated');
     model.dispose();
     return found;
@@ -157,28 +155,24 @@ test('a gradient beyond float16 is taken again at half the scale, and nothing of
 });
 
 test('frozen parts stay as they are, all others learn, and too many layers are refused', async () => {
-  const names = [...createClassifier(config).parameters.keys()];
+  const names = [...TextClassifier.create(config).parameters.keys()];
   for (const [freeze, isFrozen] of [
     ['none', () => false],
     ['embeddings', (name: string) => name.includes('embeddings')],
     [1, (name: string) => name.includes('embeddings') || name.includes('layer.0.')],
     ['encoder', (name: string) => name.startsWith('distilbert.')],
   ] as const) {
-    const model = createClassifier(config);
+    const model = TextClassifier.create(config);
     const before = new Map([...model.parameters].map(([name, parameter]) => [name, parameter.data().slice()]));
-    await train(
-      model,
-      { train: task(16) },
-      { arguments: { freeze, learningRate: 1e-2, maxSteps: 4, weightDecay: 0.1 } },
-    );
+    await new Trainer(model, { freeze, learningRate: 1e-2, maxSteps: 4, weightDecay: 0.1 }).train(task(16));
     for (const name of names) {
       const same = relativeDifference(model.parameters.get(name)!.data(), before.get(name)!) === 0;
       assert.equal(same, isFrozen(name), `${name} with freeze ${freeze}`);
     }
     model.dispose();
   }
-  const model = createClassifier(config);
-  const refused = (freeze: unknown) => train(model, { train: task(4) }, { arguments: { freeze: freeze as number } });
+  const model = TextClassifier.create(config);
+  const refused = async (freeze: unknown) => new Trainer(model, { freeze: freeze as number }).train(task(4));
   await assert.rejects(refused(3), failure(ArgumentError, 'ARGUMENT_TOO_MANY_LAYERS', { freeze: 3, layers: 2 }));
   await assert.rejects(
     refused('layers'),
@@ -188,26 +182,26 @@ test('frozen parts stay as they are, all others learn, and too many layers are r
 });
 
 test('a frozen word embedding does not decay where texts use few of its rows', async () => {
-  const model = createClassifier(config);
+  const model = TextClassifier.create(config);
   const table = () => model.parameters.get('distilbert.embeddings.word_embeddings.weight')!.data().slice();
   const before = table();
   const few = { ids: [Int32Array.of(1, 2, 3), Int32Array.of(1, 4, 3)], labels: Int32Array.of(0, 1) };
   const frozen = { freeze: 'embeddings', learningRate: 1e-2, maxSteps: 4, weightDecay: 0.5 } as const;
-  await train(model, { train: few }, { arguments: frozen });
+  await new Trainer(model, frozen).train(few);
   assert.deepEqual(table(), before);
   model.dispose();
 });
 
 test('weights rounded beforehand are the ones that a pass uses', () => {
-  const model = createClassifier(config, { precision: 'bfloat16' });
+  const model = TextClassifier.create(config, { precision: 'bfloat16' });
   const batch = trainingBatches(task(8), { batchSize: 8, seed: 1, epoch: 0 })[0]!;
   const prepared = prepareWeights(model);
-  const expected = predictLogits(model, batch);
-  assert.deepEqual(predictLogits(model, batch, prepared), expected);
+  const expected = model.logits(batch);
+  assert.deepEqual(model.logits(batch, prepared), expected);
   const weight = model.parameters.get('distilbert.transformer.layer.0.ffn.lin1.weight')!;
   weight.assign(tf.mul(weight.read(), 2));
-  assert.notDeepEqual(predictLogits(model, batch), expected);
-  assert.deepEqual(predictLogits(model, batch, prepared), expected, 'as they were when they were prepared');
+  assert.notDeepEqual(model.logits(batch), expected);
+  assert.deepEqual(model.logits(batch, prepared), expected, 'as they were when they were prepared');
   tf.dispose(prepared);
   model.dispose();
 });
@@ -216,7 +210,7 @@ test('accumulated batches make the update that one large batch makes', () => {
   const still = { ...config, dropout: 0, attention_dropout: 0, seq_classif_dropout: 0 };
   const reviews = task(16);
   const update = (sizes: number[]) => {
-    const model = createClassifier(still, { precision: 'float32' });
+    const model = TextClassifier.create(still, { precision: 'float32' });
     const trainingStep = new TrainingStep(model, classification, { accumulates: sizes.length > 1, weightDecay: 0.01 });
     const results = [];
     for (let step = 0; step < 3; step++) {
@@ -246,7 +240,7 @@ test('accumulated batches make the update that one large batch makes', () => {
 });
 
 test('memory is level over 1,200 steps of many shapes', () => {
-  const model = createClassifier(config);
+  const model = TextClassifier.create(config);
   const trainingStep = new TrainingStep(model, classification, { weightDecay: 0.01 });
   const reviews = task(96);
   const steps = (count: number) => {

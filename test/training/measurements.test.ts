@@ -3,18 +3,18 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import { createClassifier } from 'tunebook/model/classifier.js';
-import { parseConfig } from 'tunebook/model/config.js';
+import { TextClassifier } from '#lib/model/text-classifier.js';
+import { parseConfig } from '#lib/model/config.js';
 import {
   candidatePrecisions,
   choosePrecision,
   fastestPrecision,
   measureProductRates,
-} from 'tunebook/tensorflow/precision.js';
-import { alone } from 'tunebook/distributed/ranks.js';
-import { paddedLengths } from 'tunebook/batching/batches.js';
-import { chooseJitCompile, worthCompiling, type LayerSeconds } from 'tunebook/training/jit-compile.js';
-import { train } from 'tunebook/training/train.js';
+} from '#lib/tensorflow/precision.js';
+import { alone } from '#lib/distributed/ranks.js';
+import { paddedLengths } from '#lib/model/batch.js';
+import { chooseJitCompile, worthCompiling, type LayerSeconds } from '#lib/training/jit-compile.js';
+import { Trainer } from '#lib/training/trainer.js';
 import { root } from '../checkout.js';
 
 const cache = path.join(root, '.tunebook/measurements.json');
@@ -98,14 +98,14 @@ const config = parseConfig({ vocab_size: 50, dim: 16, hidden_dim: 32, n_layers: 
 test('auto is decided when training begins, by what was measured once; on a CPU it is false', async () => {
   fs.rmSync(cache, { force: true });
   const work = { batches: 10, batchSize: 8 };
-  const plain = createClassifier(config);
+  const plain = TextClassifier.create(config);
   assert.equal(plain.engine.jitCompile, false);
   assert.deepEqual(chooseJitCompile(plain, 8, work, alone), { jitCompile: false });
   assert.ok(!fs.existsSync(cache));
   plain.dispose();
 
   // As on a GPU: layers that XLA knows, and no decision yet.
-  const model = createClassifier(config, { precision: 'float32', jitCompile: true });
+  const model = TextClassifier.create(config, { precision: 'float32', jitCompile: true });
   assert.equal(chooseJitCompile(model, 8, work, alone).jitCompile, true);
   model.engine.jitCompile = 'auto';
   assert.deepEqual(chooseJitCompile(model, 8, work, { ...alone, size: 2 }), { jitCompile: false });
@@ -122,7 +122,7 @@ test('auto is decided when training begins, by what was measured once; on a CPU 
   const run = async (kept: object) => {
     fs.writeFileSync(cache, JSON.stringify({ [key]: kept }));
     const rows = { ids: Array.from({ length: 16 }, (_, i) => Int32Array.of(1, i, 2)), labels: new Int32Array(16) };
-    return (await train(model, { train: rows }, { arguments: { maxSteps: 2, batchSize: 8 } })).engine;
+    return (await new Trainer(model, { maxSteps: 2, batchSize: 8 }).train(rows)).engine;
   };
   assert.equal(
     await run({ graph: 100, xla: 50, compiling: 1 }),

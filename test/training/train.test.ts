@@ -3,30 +3,25 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import { ArgumentError, DivergedError, ModelFormatError, SettingsError } from 'tunebook/errors.js';
-import {
-  createClassifier,
-  loadClassifier,
-  predictLogits,
-  saveClassifier,
-  type Classifier,
-} from 'tunebook/model/classifier.js';
-import { parseConfig } from 'tunebook/model/config.js';
-import { dropoutSource, seedOfPass } from 'tunebook/model/dropout.js';
-import { composedLayers } from 'tunebook/model/composed-layers.js';
-import { fusedLayers } from 'tunebook/model/fused-layers.js';
-import { tf } from 'tunebook/tensorflow/runtime.js';
-import { statelessKeep } from 'tunebook/tensorflow/kernels.js';
-import { padBatch, trainingBatches, type EncodedReviews } from 'tunebook/batching/batches.js';
-import { EarlyStopping } from 'tunebook/training/early-stopping.js';
-import { evaluate } from 'tunebook/evaluation/evaluate.js';
-import { learningRateFactor } from 'tunebook/optim/schedule.js';
-import { lossAndGradients, TrainingStep } from 'tunebook/training/step.js';
-import { classification } from 'tunebook/training/task.js';
-import { train } from 'tunebook/training/train.js';
-import { trainingSettings } from 'tunebook/settings/settings.js';
+import { ArgumentError, DivergedError, ModelFormatError, SettingsError } from '#lib/errors.js';
+import { TextClassifier } from '#lib/model/text-classifier.js';
+import { parseConfig } from '#lib/model/config.js';
+import { dropoutSource, seedOfPass } from '#lib/model/dropout.js';
+import { composedLayers } from '#lib/model/composed-layers.js';
+import { fusedLayers } from '#lib/model/fused-layers.js';
+import { tf } from '#lib/tensorflow/runtime.js';
+import { statelessKeep } from '#lib/tensorflow/kernels.js';
+import { trainingBatches } from '#lib/batching/batches.js';
+import { addScore, startEarlyStopping } from '#lib/training/early-stopping.js';
+import { evaluate } from '#lib/evaluation/evaluate.js';
+import { learningRateFactor } from '#lib/optim/schedule.js';
+import { lossAndGradients, TrainingStep } from '#lib/training/step.js';
+import { classification } from '#lib/training/tasks/classification.js';
+import { Trainer } from '#lib/training/trainer.js';
+import { trainingSettings } from '#lib/settings/settings.js';
 import { failure } from '../failure.js';
 import { embeddedModel, relativeDifference } from '../checkout.js';
+import { padBatch, type EncodedReviews } from '#lib/model/batch.js';
 
 const config = parseConfig({
   vocab_size: 50,
@@ -46,11 +41,11 @@ const task = (rows: number): EncodedReviews => {
   );
   return { ids, labels: Int32Array.from(ids, (_, i) => i % 2) };
 };
-const values = (model: Classifier) => [...model.parameters.values()].flatMap((parameter) => [...parameter.data()]);
+const values = (model: TextClassifier) => [...model.parameters.values()].flatMap((parameter) => [...parameter.data()]);
 
 for (const [making, layers] of Object.entries({ fused: fusedLayers, composed: composedLayers }))
   test(`${making} layers: gradients agree with finite differences, dropout and padding included`, () => {
-    const model = createClassifier({ ...config, initializer_range: 0.3 }, { precision: 'float32', layers });
+    const model = TextClassifier.create({ ...config, initializer_range: 0.3 }, { precision: 'float32', layers });
     // A seed for which no unit's kink (relu) lies between the points looked at.
     const batch = padBatch(task(6), [0, 1, 2, 3, 4, 5]);
     const inputs = { ...classification.tensors(batch), seed: seedOfPass(9, 0) };
@@ -85,13 +80,9 @@ for (const [making, layers] of Object.entries({ fused: fusedLayers, composed: co
 
 test('a small task is learnt, by accumulated batches too', async () => {
   for (const gradientAccumulationSteps of [1, 2]) {
-    const model = createClassifier(config);
+    const model = TextClassifier.create(config);
     const data = task(64);
-    await train(
-      model,
-      { train: data },
-      { arguments: { learningRate: 3e-3, epochs: 30, batchSize: 8, gradientAccumulationSteps } },
-    );
+    await new Trainer(model, { learningRate: 3e-3, epochs: 30, batchSize: 8, gradientAccumulationSteps }).train(data);
     const { metrics } = await evaluate(model, data);
     assert.ok(metrics.accuracy > 0.95, `${metrics.accuracy}`);
     model.dispose();
@@ -109,10 +100,10 @@ test('training the used rows of the vocabulary alone ends where training all of 
     batchSize: 8,
     maxGradNorm: 0.05,
   });
-  const short = createClassifier(config);
-  await train(short, { train: data }, { arguments: chosen });
+  const short = TextClassifier.create(config);
+  await new Trainer(short, chosen).train(data);
 
-  const long = createClassifier(config);
+  const long = TextClassifier.create(config);
   const trainingStep = new TrainingStep(long, classification, {
     weightDecay: chosen.weightDecay,
     maxGradNorm: chosen.maxGradNorm,
@@ -125,12 +116,12 @@ test('training the used rows of the vocabulary alone ends where training all of 
     assert.ok(gradNorm > chosen.maxGradNorm);
   }
   const table = 'distilbert.embeddings.word_embeddings.weight';
-  const row = (model: Classifier) =>
+  const row = (model: TextClassifier) =>
     model.parameters
       .get(table)!
       .data()
       .slice(5 * config.dim, 6 * config.dim);
-  const fresh = createClassifier(config);
+  const fresh = TextClassifier.create(config);
   assert.ok(relativeDifference(row(short), row(fresh)) > 0.01, 'unused rows decay too');
   assert.ok(relativeDifference(row(short), row(long)) < 1e-5);
   assert.ok(
@@ -142,12 +133,8 @@ test('training the used rows of the vocabulary alone ends where training all of 
 });
 
 test('one batch is learnt by heart', async () => {
-  const model = createClassifier(config);
-  const { records } = await train(
-    model,
-    { train: task(8) },
-    { arguments: { learningRate: 1e-2, maxSteps: 80, batchSize: 8 } },
-  );
+  const model = TextClassifier.create(config);
+  const { records } = await new Trainer(model, { learningRate: 1e-2, maxSteps: 80, batchSize: 8 }).train(task(8));
   assert.ok(Math.abs(records[0]!.loss - Math.LN2) < 0.05, 'guessing costs ln 2');
   assert.ok(records.at(-1)!.loss < 0.05, `${records.at(-1)!.loss}`);
   model.dispose();
@@ -183,8 +170,8 @@ test('dropout drops its share, and kept numbers grow so that sums stay', () => {
 
 test('the same seed gives the same run, another seed another', async () => {
   const run = async (seed: number) => {
-    const model = createClassifier(config);
-    await train(model, { train: task(32) }, { arguments: { seed, epochs: 2, batchSize: 8 } });
+    const model = TextClassifier.create(config);
+    await new Trainer(model, { seed, epochs: 2, batchSize: 8 }).train(task(32));
     const found = values(model);
     model.dispose();
     return found;
@@ -195,33 +182,24 @@ test('the same seed gives the same run, another seed another', async () => {
 });
 
 test('200 steps leave no tensor behind', async () => {
-  const model = createClassifier(config);
+  const model = TextClassifier.create(config);
   const counts: number[] = [];
-  await train(
-    model,
-    { train: task(32), validation: task(8) },
-    {
-      arguments: { maxSteps: 200, batchSize: 8, evalSteps: 20, earlyStoppingPatience: 0 },
-      onRecord: () => counts.push(tf.memory().numTensors),
-    },
-  );
+  await new Trainer(model, { maxSteps: 200, batchSize: 8, evalSteps: 20, earlyStoppingPatience: 0 }).train(task(32), {
+    validation: task(8),
+    onRecord: () => counts.push(tf.memory().numTensors),
+  });
   assert.equal(counts.length, 200);
   assert.equal(counts.at(-1), counts[0]);
   model.dispose();
 });
 
 test('an interrupt ends after the current step, with the model usable', async () => {
-  const model = createClassifier(config);
+  const model = TextClassifier.create(config);
   const controller = new AbortController();
-  const result = await train(
-    model,
-    { train: task(64) },
-    {
-      arguments: { batchSize: 8 },
-      signal: controller.signal,
-      onRecord: ({ step }) => step === 3 && controller.abort(),
-    },
-  );
+  const result = await new Trainer(model, { batchSize: 8 }).train(task(64), {
+    signal: controller.signal,
+    onRecord: ({ step }) => step === 3 && controller.abort(),
+  });
   assert.equal(result.end, 'interrupted');
   assert.equal(result.records.length, 3);
   assert.ok((await evaluate(model, task(8))).metrics.loss < 1);
@@ -229,11 +207,11 @@ test('an interrupt ends after the current step, with the model usable', async ()
 });
 
 test('a loss that is not a number ends the run, says where, and leaves the parameters as they were', async () => {
-  const model = createClassifier(config);
+  const model = TextClassifier.create(config);
   model.parameters.get('classifier.bias')!.assign(tf.tensor1d([NaN, 0]));
   const before = model.parameters.get('pre_classifier.weight')!.data().slice();
   await assert.rejects(
-    train(model, { train: task(16) }, { arguments: { batchSize: 8 } }),
+    new Trainer(model, { batchSize: 8 }).train(task(16)),
     failure(DivergedError, 'TRAINING_DIVERGED', { step: 1, loss: NaN }),
   );
   assert.deepEqual(model.parameters.get('pre_classifier.weight')!.data(), before);
@@ -241,15 +219,14 @@ test('a loss that is not a number ends the run, says where, and leaves the param
 });
 
 test('the best evaluation is kept, and training stops when none improves', async () => {
-  const model = createClassifier(config);
+  const model = TextClassifier.create(config);
   const data = task(32);
-  const result = await train(
-    model,
-    { train: data, validation: data },
-    {
-      arguments: { learningRate: 3e-3, epochs: 100, batchSize: 8, earlyStoppingPatience: 2 },
-    },
-  );
+  const result = await new Trainer(model, {
+    learningRate: 3e-3,
+    epochs: 100,
+    batchSize: 8,
+    earlyStoppingPatience: 2,
+  }).train(data, { validation: data });
   assert.equal(result.end, 'early stopping');
   const best = Math.max(...result.records.flatMap(({ evalAccuracy }) => evalAccuracy ?? []));
   assert.equal(result.best?.metrics.accuracy, best);
@@ -258,16 +235,17 @@ test('the best evaluation is kept, and training stops when none improves', async
 });
 
 test('early stopping counts small gains, but not smaller than its threshold', () => {
-  const stopping = new EarlyStopping(2, 0.001);
+  const state = startEarlyStopping();
+  const settings = { earlyStoppingPatience: 2, earlyStoppingThreshold: 0.001 };
   assert.deepEqual(
-    [0.9, 0.902, 0.9021, 0.9022].map((accuracy) => stopping.see(accuracy).stop),
+    [0.9, 0.902, 0.9021, 0.9022].map((accuracy) => addScore(state, accuracy, settings).stop),
     [false, false, false, true],
   );
 });
 
 test('arguments that cannot be are refused before any work', async () => {
-  const model = createClassifier(config);
-  const refused = (given: object) => train(model, { train: task(4) }, { arguments: given });
+  const model = TextClassifier.create(config);
+  const refused = async (given: object) => new Trainer(model, given).train(task(4));
   await assert.rejects(
     refused({ learningRate: -1 }),
     failure(SettingsError, 'SETTING_INVALID', { name: 'learningRate', value: -1 }),
@@ -281,7 +259,7 @@ test('arguments that cannot be are refused before any work', async () => {
     failure(SettingsError, 'SETTING_UNKNOWN', { name: 'learning_rate' }),
   );
   await assert.rejects(
-    train(model, { train: { ids: [], labels: new Int32Array() } }),
+    new Trainer(model).train({ ids: [], labels: new Int32Array() }),
     failure(ArgumentError, 'ARGUMENT_NO_ROWS'),
   );
   model.dispose();
@@ -296,32 +274,32 @@ test('schedules rise, fall and end at 0', () => {
 });
 
 test('saved and loaded, the logits are identical and the label names kept', () => {
-  const model = loadClassifier(embeddedModel, { labels: ['bad', 'good'] });
-  assert.match(model.notes.join(), /Freshly initialised, to be learnt: pre_classifier\.weight/);
+  const model = TextClassifier.fromFolder(embeddedModel, { labels: ['bad', 'good'] });
+  assert.match(model.notes.join(), /Randomly initialized: pre_classifier\.weight/);
   const saved = path.join(folder, 'saved');
-  saveClassifier(model, saved, embeddedModel);
-  const loaded = loadClassifier(saved);
+  model.save(saved);
+  const loaded = TextClassifier.fromFolder(saved);
   assert.deepEqual(loaded.notes, []);
   assert.deepEqual(loaded.config, model.config);
   const batch = padBatch(
     { ids: [Int32Array.of(101, 2307, 102), Int32Array.of(101, 102)], labels: new Int32Array(2) },
     [0, 1],
   );
-  assert.deepEqual(predictLogits(loaded, batch), predictLogits(model, batch));
+  assert.deepEqual(loaded.logits(batch), model.logits(batch));
   loaded.dispose();
   model.dispose();
 });
 
 test('a folder that is no model, and a file that is cut off, are refused in words', () => {
   assert.throws(
-    () => loadClassifier(path.join(folder, 'nowhere')),
+    () => TextClassifier.fromFolder(path.join(folder, 'nowhere')),
     failure(ModelFormatError, 'MODEL_NO_FILE', { file: 'config.json' }),
   );
   const cut = path.join(folder, 'cut');
   fs.cpSync(embeddedModel, cut, { recursive: true });
   fs.truncateSync(path.join(cut, 'model.safetensors'), 1_000_000);
   assert.throws(
-    () => loadClassifier(cut),
+    () => TextClassifier.fromFolder(cut),
     failure(ModelFormatError, 'MODEL_FILE_DAMAGED', { file: path.join(cut, 'model.safetensors') }),
   );
   assert.throws(

@@ -1,0 +1,13 @@
+/** All figures, as `tunebook.figures`. */
+export { accuraciesFigure as accuracies } from './accuracies.js';
+export { classBalanceFigure as classBalance } from './class-balance.js';
+export { confusionMatrixFigure as confusionMatrix } from './confusion-matrix.js';
+export { coverageFigure as coverage } from './coverage.js';
+export type { Figure } from './figure.js';
+export { learningCurvesFigure as learningCurves } from './learning-curves.js';
+export { lengthHistogramFigure as lengthHistogram } from './length-histogram.js';
+export { labelCurveFigure as labelCurve, overSeedsFigure as overSeeds } from './over-seeds.js';
+export type { LabelCurve, SeededAccuracies } from './over-seeds.js';
+export { reliabilityFigure as reliability } from './reliability.js';
+export { stagesFigure as stages } from './stages.js';
+export { tellingWordsFigure as wordAssociations } from './telling-words.js';

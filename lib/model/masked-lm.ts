@@ -1,0 +1,120 @@
+/** A masked-language model: a pretrained encoder with the head that predicts masked tokens. */
+import { ArgumentError } from '../errors.js';
+import { fetchModel } from '../hub/model.js';
+import { tf } from '../tensorflow/runtime.js';
+import { maskingVocabulary, type MaskingVocabulary } from '../tokenizer/masking-vocabulary.js';
+import { maskedConfigJson } from './config.js';
+import { families } from './families.js';
+import { maskedLanguageModel, maskedLanguageModelShapes } from './masked-language-model.js';
+import {
+  batchTensors,
+  buildParameters,
+  checkEncoder,
+  engineOf,
+  notesOnLength,
+  readModelFolder,
+  readWeights,
+} from './model.js';
+import { PretrainedModel, tokenizerFilesOf, type LoadOptions, type ModelParts } from './pretrained-model.js';
+
+/** A predicted token, in the format of the transformers fill-mask pipeline. */
+export interface TokenPrediction {
+  token: string;
+  /** Its probability. */
+  score: number;
+}
+
+/**
+ * A masked-language model on TensorFlow, with its tokenizer; for domain adaptation.
+ * @example
+ * const model = await MaskedLM.load('embedded');
+ */
+export class MaskedLM extends PretrainedModel {
+  #vocabulary: MaskingVocabulary | undefined;
+
+  private constructor(parts: ModelParts) {
+    super(parts);
+  }
+
+  /**
+   * Loads a DistilBERT, BERT or RoBERTa in Hugging Face format, with its masked-LM head; without one the head is randomly
+   * initialized, and `notes` says so.
+   * @param name `embedded`, a folder, or a model on the hub: `owner/name@revision`
+   * @throws ModelFormatError if a file is missing or does not fit; FileError, HubError
+   */
+  static async load(name: string, options: LoadOptions = {}): Promise<MaskedLM> {
+    return MaskedLM.fromFolder((await fetchModel(name, options)).folder, options);
+  }
+
+  /** Loads a model from a folder, see `load`. */
+  static fromFolder(folder: string, { seed = 42, layers, maxLength, ...engine }: LoadOptions = {}): MaskedLM {
+    const { config, stored } = readModelFolder(folder);
+    const { transform, vocabularyBias } = families[config.model_type];
+    // The word embedding and the bias may be stored a second time under the head's names.
+    const decoder = vocabularyBias.replace(/bias$/, 'decoder.');
+    for (const name of [...stored.keys()])
+      if (name === 'vocab_projector.weight' || name.startsWith(decoder)) stored.delete(name);
+    const { parameters, fresh } = buildParameters(config, maskedLanguageModelShapes(config), stored, seed);
+    checkEncoder(folder, config, parameters, fresh);
+    const notes = notesOnLength(maxLength, config);
+    if (fresh.length > 0)
+      notes.push(
+        `The model has no masked-LM head: ${fresh.join(', ')} are randomly initialized, and its first predictions are random.`,
+      );
+    const unused = [...stored.keys()].filter((name) => !parameters.has(name));
+    if (unused.length > 0) notes.push(`Ignored, since they belong to another task: ${unused.join(', ')}.`);
+    return new MaskedLM({
+      config,
+      parameters,
+      engine: engineOf(engine, config, layers),
+      tokenizerFiles: tokenizerFilesOf(folder),
+      freshHead: fresh.includes(`${transform}.weight`),
+      notes,
+    });
+  }
+
+  /**
+   * The vocabulary, with the mask token.
+   * @throws ModelFormatError for a tokenizer without a mask token
+   */
+  get vocabulary(): MaskingVocabulary {
+    return (this.#vocabulary ??= maskingVocabulary(this.tokenizerFiles, this.config.vocab_size));
+  }
+
+  /**
+   * Predicts a masked token.
+   * @param text contains the mask token once: `The [MASK] stopped working.`
+   * @param count number of predictions. @default 5
+   * @returns the most probable tokens, in order
+   * @throws ArgumentError unless exactly one token is masked
+   */
+  fillMask(text: string, count = 5): TokenPrediction[] {
+    const { mask, pieces } = this.vocabulary;
+    const ids = this.tokenizer.encode(text);
+    const masked = [...ids.keys()].filter((at) => ids[at] === mask);
+    if (masked.length !== 1)
+      throw new ArgumentError(
+        'ARGUMENT_NOT_ONE_MASK',
+        `'${text}' has ${masked.length} mask tokens; it must have one.`,
+        {
+          text,
+          masks: masked.length,
+        },
+      );
+    const probabilities = tf.tidy(() => {
+      const tokens = ids.length;
+      const inputs = batchTensors({ inputIds: ids, lengths: Int32Array.of(tokens), batch: 1, tokens });
+      const positions = tf.tensor1d(masked, 'int32');
+      const logits = maskedLanguageModel(readWeights(this), inputs.ids, positions, this.config, this.engine); // [1, vocabulary]
+      return tf.softmax(logits).dataSync<'float32'>();
+    });
+    return [...probabilities.keys()]
+      .sort((a, b) => probabilities[b]! - probabilities[a]!)
+      .slice(0, count)
+      .map((id) => ({ token: pieces[id]!, score: probabilities[id]! }));
+  }
+
+  protected configJson(): Record<string, unknown> {
+    return maskedConfigJson(this.config);
+  }
+}

@@ -1,0 +1,222 @@
+/** A text classifier: a pretrained encoder with a classification head. */
+import type { Tensor } from '@tensorflow/tfjs';
+import { ModelFormatError } from '../errors.js';
+import { fetchModel } from '../hub/model.js';
+import { tensorFunction, type TensorFunction } from '../tensorflow/function.js';
+import { tf } from '../tensorflow/runtime.js';
+import type { TokenizerFiles } from '../tokenizer/tokenizer.js';
+import { evaluationBatches, type EncodedBatch } from './batch.js';
+import { classifierConfigJson, labelNames, type EncoderConfig } from './config.js';
+import type { Weights } from './encoder.js';
+import { families } from './families.js';
+import {
+  batchTensors,
+  buildParameters,
+  checkEncoder,
+  engineOf,
+  notesOnLength,
+  prepareWeights,
+  readModelFolder,
+  readWeights,
+  type ForwardInputs,
+  type ModelFolder,
+} from './model.js';
+import { PretrainedModel, tokenizerFilesOf, type LoadOptions, type ModelParts } from './pretrained-model.js';
+import { softmax } from './softmax.js';
+import { classifierShapes, sequenceClassification } from './sequence-classification.js';
+
+/** Options of `TextClassifier.load`. */
+export interface ClassifierOptions extends LoadOptions {
+  /** Class names. @default those in config.json; negative and positive for a base model */
+  labels?: string[];
+}
+
+/** The predicted class of a text, in the format of the transformers pipeline. */
+export interface Prediction {
+  label: string;
+  /** Probability of the label. */
+  score: number;
+}
+
+/**
+ * The row of each label in a stored head, by its name, ignoring case. Default names (LABEL_0, …) match any label.
+ * @returns undefined if the stored head has other labels
+ */
+function rowsOfLabels(stored: string[], wanted: string[]): number[] | undefined {
+  if (stored.every((name, i) => name === `LABEL_${i}`)) return wanted.map((_, i) => i);
+  const lower = stored.map((name) => name.toLowerCase());
+  const order = wanted.map((name) => lower.indexOf(name.toLowerCase()));
+  return order.includes(-1) || new Set(order).size < order.length ? undefined : order;
+}
+
+/**
+ * Adjusts a stored head to the labels: reorders its rows, or removes it if it has other labels.
+ * @returns notes on what was done
+ */
+function adjustHead({ json, config, stored }: ModelFolder, labels: string[]): string[] {
+  const { classifier } = families[config.model_type];
+  const kinds = ['weight', 'bias'].map((kind) => `${classifier}.${kind}`);
+  const head = stored.get(kinds[0]!);
+  if (!head) return [];
+  const storedLabels = labelNames(config);
+  const rows =
+    head.shape[0] === labels.length ? rowsOfLabels(json['id2label'] ? storedLabels : labels, labels) : undefined;
+  if (!rows) {
+    for (const name of kinds) stored.delete(name);
+    return [`The stored head has the labels ${storedLabels.join(', ')}, not ${labels.join(', ')}, and is ignored.`];
+  }
+  if (rows.every((row, i) => row === i)) return [];
+  for (const name of kinds) {
+    const { shape, data } = stored.get(name)!;
+    const width = data.length / rows.length;
+    const ordered = rows.map((row) => data.subarray(row * width, (row + 1) * width));
+    stored.set(name, { shape, data: Float32Array.from(ordered.flatMap((row) => [...row])) });
+  }
+  return [`The stored head's labels ${storedLabels.join(', ')} are reordered to ${labels.join(', ')}.`];
+}
+
+/** Texts per batch of `predict`. */
+const predictBatchSize = 64;
+
+/**
+ * A classifier of texts on TensorFlow, with its tokenizer.
+ * @example
+ * const model = await TextClassifier.load('embedded', { labels: ['negative', 'positive'] });
+ */
+export class TextClassifier extends PretrainedModel {
+  /** The forward pass without dropout: ids [batch, tokens] and lengths [batch], int32, to logits [batch, labels]. */
+  readonly forward: TensorFunction<ForwardInputs & Weights, { logits: Tensor }>;
+
+  private constructor(parts: ModelParts) {
+    super(parts);
+    const { config, engine } = this;
+    this.forward = tensorFunction(
+      ({ ids, lengths, ...prepared }: ForwardInputs & Weights) => ({
+        logits: sequenceClassification({ ...readWeights(this), ...prepared }, ids, config, { lengths, ...engine }),
+      }),
+      { name: 'the forward pass', eager: engine.eager, jitCompile: engine.jitCompile === true },
+    );
+  }
+
+  /**
+   * Loads a model in Hugging Face format: a DistilBERT, BERT or RoBERTa, as a base model, with a masked-LM head, or as a
+   * classifier; in one file or in shards, in float32 or half precision. A missing head is randomly initialized, one of
+   * another task or with other labels is ignored; `notes` says so.
+   * @param name `embedded`, a folder, or a model on the hub: `owner/name@revision`
+   * @param options see ClassifierOptions
+   * @throws ModelFormatError if a file is missing or does not fit; FileError, HubError
+   */
+  static async load(name: string, options: ClassifierOptions = {}): Promise<TextClassifier> {
+    return TextClassifier.fromFolder((await fetchModel(name, options)).folder, options);
+  }
+
+  /** Loads a model from a folder, see `load`. */
+  static fromFolder(
+    folder: string,
+    { labels, seed = 42, layers, maxLength, ...engine }: ClassifierOptions = {},
+  ): TextClassifier {
+    const model = readModelFolder(folder);
+    const { config, stored } = model;
+    const { classifier } = families[config.model_type];
+    const wanted = labels ?? labelNames(config);
+    const notes = [...notesOnLength(maxLength, config), ...adjustHead(model, wanted)];
+    config.id2label = Object.fromEntries(wanted.map((label, id) => [String(id), label]));
+    const { parameters, fresh } = buildParameters(config, classifierShapes(config, wanted.length), stored, seed);
+    checkEncoder(folder, config, parameters, fresh);
+    if (fresh.length > 0) notes.push(`Randomly initialized: ${fresh.join(', ')}.`);
+    const unused = [...stored.keys()].filter((stored) => !parameters.has(stored));
+    if (unused.length > 0) notes.push(`Ignored, since they belong to another task: ${unused.join(', ')}.`);
+    return new TextClassifier({
+      config,
+      parameters,
+      engine: engineOf(engine, config, layers),
+      tokenizerFiles: tokenizerFilesOf(folder),
+      freshHead: fresh.includes(`${classifier}.weight`),
+      notes,
+    });
+  }
+
+  /**
+   * Creates a model with random parameters, for tests and benchmarks.
+   * @param config its shape and labels
+   * @param tokenizerFiles of readTokenizer; without them the model can neither tokenize nor be saved
+   */
+  static create(
+    config: EncoderConfig,
+    { seed = 42, layers, ...engine }: LoadOptions = {},
+    tokenizerFiles?: TokenizerFiles,
+  ): TextClassifier {
+    const shapes = classifierShapes(config, labelNames(config).length);
+    const { parameters } = buildParameters(config, shapes, new Map(), seed);
+    return new TextClassifier({
+      config,
+      parameters,
+      engine: engineOf(engine, config, layers),
+      tokenizerFiles:
+        tokenizerFiles ??
+        new ModelFormatError(
+          'MODEL_NO_TOKENIZER',
+          'The model was created without a tokenizer. Pass its files to `create`.',
+        ),
+      freshHead: true,
+      notes: [],
+    });
+  }
+
+  /** Class names by class number. */
+  get labels(): string[] {
+    return labelNames(this.config);
+  }
+
+  /**
+   * Computes the logits of a batch, without dropout.
+   * @param prepared of `prepareWeights`, for several batches between two updates
+   * @returns [batch * labels], row by row
+   */
+  logits(batch: EncodedBatch, prepared: Weights = {}): Float32Array {
+    const inputs = batchTensors(batch);
+    const { logits } = this.forward.call({ ...inputs, ...prepared });
+    const data = logits.dataSync<'float32'>();
+    tf.dispose([inputs, logits]);
+    return data;
+  }
+
+  /**
+   * Predicts the class of texts.
+   * @param texts truncated to what the model accepts
+   * @returns the class with the highest probability of each text, in order
+   * @example
+   * model.predict(['It stopped working.']); // [{ label: 'negative', score: 0.97 }]
+   */
+  predict(texts: string[]): Prediction[] {
+    const { labels } = this;
+    const encoded = this.encode(
+      texts.map((text) => ({ text, label: 0 })),
+      this.maxTokens,
+    );
+    const predictions = new Array<Prediction>(texts.length);
+    const prepared = prepareWeights(this);
+    try {
+      for (const batch of evaluationBatches(encoded, predictBatchSize, this.maxTokens)) {
+        const logits = this.logits(batch, prepared); // [batch * labels]
+        batch.indices.forEach((index, row) => {
+          const probabilities = softmax(logits.subarray(row * labels.length, (row + 1) * labels.length));
+          const score = Math.max(...probabilities);
+          predictions[index] = { label: labels[probabilities.indexOf(score)]!, score };
+        });
+      }
+    } finally {
+      tf.dispose(prepared);
+    }
+    return predictions;
+  }
+
+  protected configJson(): Record<string, unknown> {
+    return classifierConfigJson(this.config);
+  }
+
+  override dispose(): void {
+    this.forward.dispose();
+    super.dispose();
+  }
+}

@@ -1,0 +1,43 @@
+/** Reviews from a name to training, validation and test sets, in one call. */
+import type { DownloadOptions } from '../hub/download.js';
+import { describeDevice } from '../tensorflow/device.js';
+import { openReviews, type ReviewsOptions } from './open-reviews.js';
+import type { ReviewSource } from './review-source.js';
+import { sampleReviews, sampleSize } from './sample.js';
+import { splitReviews, type ReviewSplit } from './split.js';
+
+/** Options of `loadReviews`: the settings of a run fit. */
+export interface LoadReviewsOptions extends ReviewsOptions, DownloadOptions {
+  /** Number of reviews to sample at random; -1 for all. @default all; of a data set on the hub 20,000 with a GPU, 2,000 without */
+  rows?: number | undefined;
+  /** Of the sample and of the split. @default 42 */
+  seed?: number;
+  /** Maximum number of training reviews; -1 for all. @default -1 */
+  maxTrainSamples?: number;
+}
+
+/** Reviews for training, validation and test. */
+export interface LoadedReviews extends ReviewSplit {
+  /** Class names by class number. */
+  labels: string[];
+  /** Where they are from, and what was left out. */
+  source: ReviewSource;
+}
+
+/**
+ * Opens, samples and splits reviews; the same result each time for the same options.
+ * @param name `embedded`, a .csv, .jsonl, .ndjson or .parquet file, a folder of such files, or a data set on the hub
+ * @param options see LoadReviewsOptions
+ * @throws FileError, ReviewsError, HubError
+ * @example
+ * const reviews = await loadReviews('embedded', { seed: 42 });
+ */
+export async function loadReviews(name: string, options: LoadReviewsOptions = {}): Promise<LoadedReviews> {
+  const { rows, seed = 42, maxTrainSamples = -1, streaming = false } = options;
+  const source = await openReviews(name, options);
+  const { labelNames: labels } = source;
+  const size = sampleSize({ rows, streaming }, source, describeDevice());
+  const sample = await sampleReviews(source, { rows: size, seed });
+  const labelled = source.reading.labelColumn !== undefined;
+  return { ...splitReviews(sample, { seed, maxTrainSamples, labelNames: labels, labelled }), labels, source };
+}

@@ -1,0 +1,8 @@
+/**
+ * Scoring with an exported classifier, in a process or over HTTP, without TensorFlow.
+ * @module tunebook/serving
+ */
+export { createServer } from './server.js';
+export type { ScoringServer, ServerOptions } from './server.js';
+export { openSentimentModel } from './sentiment.js';
+export type { OnnxEngineOptions, SentimentModel, Verdict } from './sentiment.js';

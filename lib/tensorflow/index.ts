@@ -1,0 +1,9 @@
+/**
+ * TensorFlow's native runtime for tfjs, of use without the rest of Tunebook: `tf.function` with captured graphs, and variables on
+ * the device.
+ * @module tunebook/tensorflow
+ */
+export { tensorFunction } from './function.js';
+export type { NamedTensors, FunctionOptions, TensorFunction } from './function.js';
+export { tf } from './runtime.js';
+export { ResourceVariable, zerosVariable } from './variables.js';

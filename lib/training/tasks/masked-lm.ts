@@ -1,0 +1,45 @@
+/**
+ * Masked-language modelling: the model predicts masked tokens of the texts, and learns their domain (Gururangan et al., 2020,
+ * arXiv:2004.10964). Labels are ignored.
+ */
+import type { Scalar } from '@tensorflow/tfjs';
+import { everyNthMasked, maskBatch, type MaskedBatch } from '../../batching/masking.js';
+import {
+  evaluateMasked,
+  maskedTensors,
+  type MaskedInputs,
+  type MaskedMetrics,
+} from '../../evaluation/evaluate-masked.js';
+import { weightedCrossEntropy } from '../../model/layers.js';
+import { maskedLanguageModel } from '../../model/masked-language-model.js';
+import type { MaskedLM } from '../../model/masked-lm.js';
+import type { TrainingSettings } from '../../settings/settings.js';
+import type { StepTask, TrainingTask } from './task.js';
+
+/** The training step of masked-language modelling: the mean cross-entropy of the masked tokens. */
+export const maskedLanguageModelling: StepTask<MaskedBatch, MaskedInputs> = {
+  tensors: maskedTensors,
+  loss(weights, { ids, lengths, positions, targets, weights: counts }, { config, engine }, source) {
+    const logits = maskedLanguageModel(weights, ids, positions, config, { lengths, source, ...engine }); // [n, vocabulary]
+    return weightedCrossEntropy(logits, targets, counts) as Scalar;
+  },
+  weight: ({ masked }) => masked,
+  share: everyNthMasked,
+};
+
+/** The task of a masked-language model; the best evaluation is the one with the lowest loss. */
+export function maskedTask(
+  model: MaskedLM,
+  { evalBatchSize, mlmProbability, wholeWordMask, seed }: TrainingSettings,
+): TrainingTask<MaskedBatch, MaskedMetrics> {
+  const masking = { probability: mlmProbability, wholeWords: wholeWordMask };
+  return {
+    step: maskedLanguageModelling,
+    prepare: (batch, { epoch, block, batch: index }) =>
+      maskBatch(batch, model.vocabulary, masking, seed, epoch, block, index),
+    evaluate: (rows, options) => evaluateMasked(model, rows, { batchSize: evalBatchSize, ...masking, ...options }),
+    score: ({ loss }) => -loss,
+    usesInputTokensOnly: false,
+    fingerprint: JSON.stringify(masking),
+  };
+}

@@ -1,0 +1,52 @@
+/**
+ * What a model is trained to do. Step, loop and checkpoints know nothing else about it, so that classification and masked-language
+ * modelling are trained by the same code.
+ */
+import type { Scalar } from '@tensorflow/tfjs';
+import type { StreamPosition } from '../../batching/stream.js';
+import type { Ranks } from '../../distributed/ranks.js';
+import type { EncodedBatch, EncodedReviews, LabelledBatch } from '../../model/batch.js';
+import type { DropoutSource } from '../../model/dropout.js';
+import type { Weights } from '../../model/encoder.js';
+import type { Model } from '../../model/model.js';
+import type { NamedTensors } from '../../tensorflow/function.js';
+
+/** The part of a task that a training step needs. */
+export interface StepTask<Batch extends EncodedBatch, Inputs extends NamedTensors = NamedTensors> {
+  /** The tensors of a batch, as `loss` takes them. */
+  tensors(batch: Batch): Inputs;
+  /**
+   * The mean loss of a batch, a scalar.
+   * @param source random numbers for dropout; undefined disables dropout
+   */
+  loss(weights: Weights, inputs: Inputs, model: Model, source: DropoutSource | undefined): Scalar;
+  /** Weight of a batch in the mean over accumulated batches: its rows, or its masked tokens. */
+  weight(batch: Batch): number;
+  /** The part of a batch for one of n ranks; undefined if nothing is left for it. */
+  share(batch: Batch, rank: number, n: number): Batch | undefined;
+}
+
+/** Metrics of every task. */
+export interface TaskMetrics {
+  loss: number;
+  /** From 0 to 1. */
+  accuracy: number;
+}
+
+/** A task with its data preparation and its evaluation. */
+export interface TrainingTask<Batch extends EncodedBatch, Metrics extends TaskMetrics> {
+  step: StepTask<Batch>;
+  /**
+   * Prepares a batch for training, such as by masking tokens.
+   * @param next the position after the batch, from which randomness follows
+   */
+  prepare(batch: LabelledBatch, next: StreamPosition): Batch;
+  /** Evaluates the model; `tick` is awaited between batches and may throw to interrupt. */
+  evaluate(rows: EncodedReviews, options: { tick?: () => Promise<void>; ranks?: Ranks }): Promise<Metrics>;
+  /** The value that selects the best evaluation; higher is better. */
+  score(metrics: Metrics): number;
+  /** The training depends only on tokens that occur in the texts, so that other rows of the word embedding need no training. */
+  usesInputTokensOnly: boolean;
+  /** Distinguishes training data that differ in preparation only. */
+  fingerprint: string;
+}

@@ -1,0 +1,295 @@
+/** The Trainer: fine-tunes a TextClassifier, or adapts a MaskedLM to a domain. */
+import { createHash } from 'node:crypto';
+import path from 'node:path';
+import { trainingBatches } from '../batching/batches.js';
+import { batchesInMemory, type NextBatch } from '../batching/positions.js';
+import { ReviewStream, type StreamPosition } from '../batching/stream.js';
+import { alone, type Ranks } from '../distributed/ranks.js';
+import { ArgumentError, OtherRowsError } from '../errors.js';
+import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
+import type { ClassificationMetrics } from '../evaluation/metrics.js';
+import type { EncodedBatch, EncodedReviews, LabelledBatch } from '../model/batch.js';
+import { MaskedLM } from '../model/masked-lm.js';
+import { describeEngine, parameterValues, restoreParameters } from '../model/model.js';
+import { readSafetensors, type StoredTensor } from '../model/safetensors.js';
+import type { TextClassifier } from '../model/text-classifier.js';
+import type { Review } from '../reviews/review.js';
+import { trainingSettings, type TrainingSettings } from '../settings/settings.js';
+import { initialState, optimizerOf, type Checkpoint, type CheckpointFolder, type TrainerState } from './checkpoint.js';
+import { addScore } from './early-stopping.js';
+import { trainedParameters } from './freeze.js';
+import { chooseJitCompile } from './jit-compile.js';
+import { runLoop } from './loop.js';
+import { scheduleOf } from './schedule.js';
+import { TrainingStep } from './step.js';
+import { classificationTask } from './tasks/classification.js';
+import { maskedTask } from './tasks/masked-lm.js';
+import type { TaskMetrics, TrainingTask } from './tasks/task.js';
+import type { EndOfTraining, TrainingRecord } from './training-record.js';
+
+/** Metrics of a model's task. */
+export type MetricsOf<Model> = Model extends MaskedLM ? MaskedMetrics : ClassificationMetrics;
+
+/** Training or evaluation data: reviews, which are tokenized; token ids; or a stream of more than fits into memory. */
+export type TrainingData = Review[] | EncodedReviews | ReviewStream;
+
+/** Options of `train`. */
+export interface TrainOptions {
+  /** Evaluated every evalSteps steps, or once per epoch, ten times if streaming. Without it the last parameters are kept. */
+  validation?: Review[] | EncodedReviews | undefined;
+  /** Called after each step. */
+  onRecord?: ((record: TrainingRecord) => void) | undefined;
+  /** Stops training after the current step. */
+  signal?: AbortSignal | undefined;
+  /** Where checkpoints are written: at evaluations, every saveSteps steps, and at the end. @default none */
+  checkpoints?: CheckpointFolder | undefined;
+  /** The checkpoint to resume, of `checkpoints.newest()`; the model must have been loaded from its folder. */
+  resumeFrom?: Checkpoint | undefined;
+  /** Called when a checkpoint has been written. */
+  onCheckpoint?: ((checkpoint: Checkpoint) => void) | undefined;
+  /**
+   * The processes that train together, each on its share of every batch. All get the same data, settings and model; the chief's
+   * parameters and checkpoint are used. @default this process only
+   */
+  ranks?: Ranks | undefined;
+}
+
+/** The result of training. */
+export interface TrainingResult<Metrics> {
+  end: EndOfTraining;
+  /** One per step; of more than 10,000 steps a part, see appendDownsampled. */
+  records: TrainingRecord[];
+  /** The evaluation whose parameters the model has; undefined without an evaluation. */
+  best: { step: number; metrics: Metrics } | undefined;
+  /** Optimizer steps. */
+  step: number;
+  /** Rows trained on, with repetitions. */
+  samples: number;
+  /** In total across resumes. */
+  seconds: number;
+  /** Without evaluation and checkpoints. */
+  samplesPerSecond: number;
+  /** Fraction of the training time in which no batch was ready. */
+  dataWaitFraction: number;
+  /** How the steps were computed. */
+  engine: string;
+  /** Number of captured graphs, and the seconds that capturing took, with XLA's compilation. */
+  captured: { graphs: number; seconds: number };
+}
+
+/** A fingerprint of rows: of all token ids and labels, or of a stream's files. */
+export function fingerprintOf(rows: EncodedReviews | ReviewStream, preparation = ''): string {
+  if (rows instanceof ReviewStream) return rows.fingerprint + preparation;
+  const { ids, labels } = rows;
+  const hash = createHash('sha256').update(labels).update(preparation);
+  for (const text of ids) hash.update(Int32Array.of(text.length)).update(text);
+  return hash.digest('hex').slice(0, 16);
+}
+
+const isEncoded = (data: TrainingData): data is EncodedReviews => 'ids' in data;
+
+async function* batchesOfStream(
+  stream: ReviewStream,
+  options: { batchSize: number; seed: number; groupByLength: boolean; maxTokens: number },
+  from: StreamPosition,
+): AsyncGenerator<NextBatch<LabelledBatch>> {
+  for await (const { next, ...batch } of stream.batches(options, from))
+    yield { batch, endsEpoch: next.block === 0 && next.batch === 0, next };
+}
+
+/**
+ * Trains and evaluates a model.
+ * @example
+ * const trainer = new Trainer(model, { epochs: 3, learningRate: 5e-5 });
+ * await trainer.train(reviews.train, { validation: reviews.validation });
+ * console.log(await trainer.evaluate(reviews.test));
+ */
+export class Trainer<Model extends TextClassifier | MaskedLM> {
+  /** The given settings, and defaults. */
+  readonly settings: TrainingSettings;
+  readonly #task: TrainingTask<EncodedBatch, MetricsOf<Model> & TaskMetrics>;
+
+  /**
+   * @param model is trained in place
+   * @param settings see lib/settings/README.md; those of a whole run may be passed
+   * @throws SettingsError for an unknown or invalid setting
+   */
+  constructor(
+    readonly model: Model,
+    settings: Partial<TrainingSettings> = {},
+  ) {
+    this.settings = trainingSettings(settings);
+    const task =
+      model instanceof MaskedLM ? maskedTask(model, this.settings) : classificationTask(model, this.settings);
+    this.#task = task as unknown as TrainingTask<EncodedBatch, MetricsOf<Model> & TaskMetrics>;
+  }
+
+  #encode(data: Review[] | EncodedReviews): EncodedReviews {
+    return isEncoded(data) ? data : this.model.encode(data, this.settings.maxLength);
+  }
+
+  /**
+   * Evaluates the model.
+   * @param data labelled reviews; for a MaskedLM texts, whose labels are ignored
+   * @param options see TrainOptions
+   * @param options.ranks that evaluate together
+   */
+  async evaluate(
+    data: Review[] | EncodedReviews,
+    { ranks = alone }: { ranks?: Ranks } = {},
+  ): Promise<MetricsOf<Model>> {
+    return this.#task.evaluate(this.#encode(data), { ranks });
+  }
+
+  /**
+   * Trains the model in place.
+   * @param data for a MaskedLM texts, whose labels are ignored
+   * @param options see TrainOptions
+   * @throws ArgumentError for empty data
+   * @throws DivergedError if the loss is NaN or infinite; the parameters are those of the step before
+   * @throws CheckpointError if a checkpoint cannot be written, OtherRowsError if it is of other data
+   */
+  async train(data: TrainingData, options: TrainOptions = {}): Promise<TrainingResult<MetricsOf<Model>>> {
+    const { model, settings } = this;
+    const { checkpoints, signal, ranks = alone } = options;
+    const task = this.#task;
+    const rows = data instanceof ReviewStream ? data : this.#encode(data);
+    const validation = options.validation && this.#encode(options.validation);
+    const isStream = rows instanceof ReviewStream;
+    const count = isStream ? rows.rows : rows.labels.length;
+    if (count === 0) throw new ArgumentError('ARGUMENT_NO_ROWS', 'There are no rows to train on.');
+    const trained = trainedParameters(model.parameters.keys(), model.config.n_layers, settings.freeze);
+
+    ranks.copyFromChief([...model.parameters.values()]);
+    const resumeFrom = ranks.fromChief(options.resumeFrom);
+    const fingerprint = fingerprintOf(rows, task.fingerprint);
+    if (resumeFrom && resumeFrom.state.data !== fingerprint)
+      throw new OtherRowsError(
+        'CHECKPOINT_DATA_CHANGED',
+        `The training data differs from that of ${resumeFrom.folder}: the file has changed, or the sample is another one. Restore it, or start a new run.`,
+        { folder: resumeFrom.folder },
+      );
+    const state: TrainerState = resumeFrom ? structuredClone(resumeFrom.state) : initialState(fingerprint);
+
+    const batching = {
+      batchSize: settings.batchSize,
+      seed: settings.seed,
+      groupByLength: settings.groupByLength,
+      maxTokens: model.maxTokens,
+    };
+    async function* batches(from: StreamPosition): AsyncGenerator<NextBatch<EncodedBatch>> {
+      const all = isStream
+        ? batchesOfStream(rows, batching, from)
+        : batchesInMemory((epoch) => trainingBatches(rows, { ...batching, epoch }), from);
+      for await (const { batch, next, ...rest } of all) yield { batch: task.prepare(batch, next), next, ...rest };
+    }
+
+    const schedule = scheduleOf(settings, count, isStream);
+    const longest = isStream ? rows.maxLength : Math.max(...rows.ids.map(({ length }) => length));
+    const work = {
+      batches: schedule.totalSteps * settings.gradientAccumulationSteps,
+      batchSize: settings.batchSize,
+    };
+    const compilation = chooseJitCompile(model, Math.min(longest, model.maxTokens), work, ranks);
+    const step = new TrainingStep(model, task.step, {
+      trained,
+      texts: task.usesInputTokensOnly && !isStream ? rows.ids : undefined,
+      maxGradNorm: settings.maxGradNorm,
+      seed: settings.seed,
+      accumulates: settings.gradientAccumulationSteps > 1,
+      beta1: settings.adamBeta1,
+      beta2: settings.adamBeta2,
+      epsilon: settings.adamEpsilon,
+      weightDecay: settings.weightDecay,
+      jitCompile: compilation.jitCompile,
+      ranks,
+    });
+
+    const started = performance.now() - 1000 * state.seconds;
+    const updateSeconds = () => (state.seconds = (performance.now() - started) / 1000);
+    let bestParameters: Map<string, StoredTensor> | undefined;
+
+    const evaluate = async (record: TrainingRecord, tick: () => Promise<void>): Promise<boolean> => {
+      step.sync();
+      const metrics = await task.evaluate(validation!, { tick, ranks });
+      record.evalLoss = metrics.loss;
+      record.evalAccuracy = metrics.accuracy;
+      state.lastEvalStep = state.step;
+      const { isBest, stop } = addScore(state.earlyStopping, task.score(metrics), settings);
+      if (isBest || !settings.loadBestModelAtEnd) {
+        state.best = { step: state.step, metrics };
+        // If there are checkpoints, the best parameters are in one of them.
+        if (settings.loadBestModelAtEnd && !checkpoints && ranks.isChief) bestParameters = parameterValues(model);
+      }
+      return stop;
+    };
+
+    const save = () => {
+      if (!checkpoints) return;
+      const isInterrupted = state.end === 'interrupted';
+      step.sync(state.end !== null && !isInterrupted);
+      const { state: stepState, tensors } = step.state();
+      state.trainingStep = stepState;
+      updateSeconds();
+      const stored = { ...state, end: isInterrupted ? null : state.end };
+      const saved = checkpoints.save(stored, tensors, (folder) => model.save(folder));
+      checkpoints.prune(settings.saveTotalLimit, settings.loadBestModelAtEnd ? state.best?.step : undefined);
+      options.onCheckpoint?.(saved);
+    };
+
+    try {
+      if (resumeFrom) step.restore(state.trainingStep!, () => optimizerOf(resumeFrom));
+      await runLoop({
+        state,
+        schedule,
+        step,
+        batches,
+        gradientAccumulationSteps: settings.gradientAccumulationSteps,
+        evaluate: validation && evaluate,
+        save,
+        onRecord: (record) => options.onRecord?.(record),
+        signal,
+        ranks,
+      });
+    } finally {
+      step.sync();
+      step.dispose();
+    }
+    updateSeconds();
+
+    // An interrupted run keeps the parameters of its last step, unless a best checkpoint exists.
+    const best = (state.best ?? undefined) as { step: number; metrics: MetricsOf<Model> } | undefined;
+    if (settings.loadBestModelAtEnd && best && best.step !== state.step) {
+      const file = () => path.join(checkpoints!.of(best.step), 'model.safetensors');
+      if (ranks.isChief) restoreParameters(model, bestParameters ?? readSafetensors(file()));
+      ranks.copyFromChief([...model.parameters.values()]);
+    }
+    const reasons = [model.engine.reason, compilation.reason].filter((reason) => reason !== undefined);
+    return {
+      end: state.end!,
+      records: state.records,
+      best,
+      step: state.step,
+      samples: state.samples,
+      seconds: state.seconds,
+      samplesPerSecond: state.samples / state.trainSeconds,
+      dataWaitFraction: state.dataWaitSeconds / state.trainSeconds,
+      engine: describeEngine({
+        ...model.engine,
+        jitCompile: compilation.jitCompile,
+        reason: reasons.join(', ') || undefined,
+      }),
+      captured: step.captured,
+    };
+  }
+}
+
+/** The result of training as rows of a table. */
+export const describeTraining = (result: TrainingResult<unknown>): { what: string; value: string }[] => [
+  { what: 'end', value: result.end },
+  { what: 'samples', value: String(result.samples) },
+  { what: 'samples per second', value: result.samplesPerSecond.toFixed(1) },
+  { what: 'engine', value: result.engine },
+  { what: 'captured graphs', value: `${result.captured.graphs} in ${result.captured.seconds.toFixed(1)} s` },
+  { what: 'waited for data', value: `${(100 * result.dataWaitFraction).toFixed(2)} %` },
+];

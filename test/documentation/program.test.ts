@@ -1,0 +1,32 @@
+// The program in the README runs, with fewer steps.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import { root } from '../checkout.js';
+import { blocksOf } from './blocks.js';
+
+// In the checkout, where the package is found.
+const folder = fs.mkdtempSync(path.join(root, '.tunebook/program-'));
+after(() => fs.rmSync(folder, { recursive: true }));
+
+test('the seven-line program of the README trains, evaluates and saves', () => {
+  const blocks = blocksOf('README.md', fs.readFileSync(path.join(root, 'README.md'), 'utf8'));
+  const program = blocks.find(({ language }) => language === 'ts')!.code;
+  assert.equal(program.split('\n').length, 7);
+  const quick = program.replace('epochs: 3', 'maxSteps: 12');
+  assert.notEqual(quick, program);
+  const file = path.join(folder, 'program.mjs');
+  fs.writeFileSync(
+    file,
+    quick.replace('console.log(', 'console.log(JSON.stringify(').replace('));\nmodel', ')));\nmodel'),
+  );
+  const { status, stdout, stderr } = spawnSync(process.execPath, [file], { cwd: folder, encoding: 'utf8' });
+  assert.equal(status, 0, stderr);
+  const { count, accuracy } = JSON.parse(stdout) as { count: number; accuracy: number };
+  assert.deepEqual([count, accuracy > 0.6], [597, true], stdout);
+  assert.deepEqual(fs.readdirSync(path.join(folder, 'runs/mine/model')).sort(), [
+    ...['config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json'],
+  ]);
+});
