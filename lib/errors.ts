@@ -1,16 +1,16 @@
 /**
- * All errors that describe a mistake in the input, the settings or the environment. Each class covers one area; each error has a
- * stable code, so that programs and tests need not read the message. What is thrown as a plain Error is a defect of Tunebook.
+ * All errors in the input, the settings or the environment. Each class covers one area. Each error has a stable code,
+ * so that programs and tests do not depend on the message. A plain Error is a bug in Tunebook.
  */
 
 /** Exit codes of the commands. A scheduler may retry 130, 138 and 143; 2 and 3 need a correction first. */
 export const exitCodes = {
   /** Success. */
   done: 0,
-  /** An error with no exit code of its own. */
+  /** An error without a more specific exit code. */
   unexpected: 1,
   /** An invalid option, setting, path or run folder. Nothing was started. */
-  refused: 2,
+  invalid: 2,
   /** The model or the reviews are missing or invalid. */
   data: 3,
   /** The loss is NaN or infinite. The last checkpoint is valid. */
@@ -88,12 +88,12 @@ export class SettingsError extends TunebookError<
   | 'LAUNCH_TOO_FEW_SLOTS'
   | 'LAUNCH_WRONG_HOST'
 > {
-  override readonly exitCode = exitCodes.refused;
+  override readonly exitCode = exitCodes.invalid;
 }
 
 /** A file or folder that does not exist, may not be used, or could not be written. */
 export class FileError extends TunebookError<'FILE_NOT_FOUND' | 'FILE_UNUSABLE' | 'FILE_DISK_FULL'> {
-  override readonly exitCode = this.code === 'FILE_DISK_FULL' ? exitCodes.diskFull : exitCodes.refused;
+  override readonly exitCode = this.code === 'FILE_DISK_FULL' ? exitCodes.diskFull : exitCodes.invalid;
 }
 
 /** Unreadable reviews, or reviews without any row to train on or score. */
@@ -142,12 +142,12 @@ export class ModelFormatError extends TunebookError<
 /** The exported ONNX model does not reproduce TensorFlow's logits. */
 export class ExportError extends TunebookError<'EXPORT_MISMATCH'> {}
 
-/** A model or data set could not be fetched from the Hugging Face hub. Subclasses are named as in Python's huggingface_hub. */
+/** A model or data set could not be fetched from the Hugging Face hub. Subclasses are named as in huggingface_hub. */
 export class HubError<Code extends string = string> extends TunebookError<Code> {
   override readonly exitCode = exitCodes.data;
 }
 
-/** The hub sent a response that it should not send. */
+/** The hub sent an invalid response. */
 export class HubResponseError extends HubError<'HUB_RESPONSE_INVALID'> {}
 
 /** No model or data set has this name, or it is private and the token does not give access. */
@@ -193,7 +193,7 @@ export class RunError extends TunebookError<
   | 'RUN_OF_OTHER_COMMAND'
   | 'RUN_SETTINGS_CHANGED'
 > {
-  override readonly exitCode = exitCodes.refused;
+  override readonly exitCode = exitCodes.invalid;
 }
 
 /** A checkpoint could not be written or cannot be resumed from. */
@@ -219,7 +219,7 @@ export class DivergedError extends TunebookError<'TRAINING_DIVERGED'> {
     super(
       'TRAINING_DIVERGED',
       `The loss became ${loss} at step ${step} (learning rate ${learningRate.toExponential(2)}). ` +
-        'Try a learning rate a third as large, more warmup (warmupSteps), or a smaller maxGradNorm; and look for broken rows.',
+        'Divide the learning rate by 3, increase warmupSteps or reduce maxGradNorm; check the data for invalid rows.',
       { step, loss, learningRate },
     );
   }
@@ -242,15 +242,15 @@ export class InterruptedError extends TunebookError<'INTERRUPTED'> {
 export class TensorFlowLoadError extends TunebookError<
   'TENSORFLOW_LIBRARY_MISSING' | 'TENSORFLOW_NOT_LOADED' | 'TENSORFLOW_KERNEL_LEVEL_UNSUPPORTED'
 > {
-  override readonly exitCode = exitCodes.refused;
+  override readonly exitCode = exitCodes.invalid;
 }
 
 /** A function cannot be captured as a TensorFlow graph. */
 export class CaptureError extends TunebookError<'CAPTURE_UNSUPPORTED'> {}
 
-/** TF_CONFIG is invalid, or its addresses must not be used. */
+/** TF_CONFIG is invalid, or contains public addresses that are not allowed. */
 export class ClusterDefinitionError extends TunebookError<'TF_CONFIG_INVALID' | 'CLUSTER_ADDRESS_PUBLIC'> {
-  override readonly exitCode = exitCodes.refused;
+  override readonly exitCode = exitCodes.invalid;
 }
 
 /** A rank did not join in time, or stopped responding. */
@@ -270,7 +270,7 @@ export class RankFailedError extends TunebookError<'RANK_FAILED'> {
 
 /** The ranks were started with different settings, data or versions. */
 export class RanksDifferError extends TunebookError<'RANKS_DIFFER'> {
-  override readonly exitCode = exitCodes.refused;
+  override readonly exitCode = exitCodes.invalid;
 }
 
 /** The MLflow server is unreachable or rejected a request. */
@@ -299,13 +299,13 @@ export class CellError extends TunebookError<'NOTEBOOK_CELL_FAILED'> {
     readonly cell: number,
     /** The line within the cell, from 1; null if it is unknown. */
     readonly line: number | null,
-    words: string,
+    details: string,
     /** The cell's code. */
     readonly source: string,
   ) {
     super(
       'NOTEBOOK_CELL_FAILED',
-      `Cell ${cell}${line ? `, line ${line} (${source.split('\n')[line - 1]?.trim()})` : ''} failed:\n${words}`,
+      `Cell ${cell}${line ? `, line ${line} (${source.split('\n')[line - 1]?.trim()})` : ''} failed:\n${details}`,
       { cell, line },
     );
   }
@@ -318,7 +318,7 @@ export class RequestError extends TunebookError<'REQUEST_INVALID' | 'REQUEST_NO_
 export class OverloadedError extends TunebookError<'SERVER_OVERLOADED'> {
   /** @param retryAfter seconds until the queue is likely to have room */
   constructor(readonly retryAfter: number) {
-    super('SERVER_OVERLOADED', `Too many texts are waiting. Try again in ${retryAfter} s.`, { retryAfter });
+    super('SERVER_OVERLOADED', `The queue is full. Retry in ${retryAfter} s.`, { retryAfter });
   }
 }
 

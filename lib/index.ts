@@ -17,7 +17,7 @@ export { describeDropped } from './reviews/review.js';
 export { sampleReviews, sampleSize } from './reviews/sample.js';
 export { splitReviews } from './reviews/split.js';
 export { reviewTable } from './reviews/table.js';
-export { tellingWords } from './reviews/telling-words.js';
+export { wordAssociations } from './reviews/word-associations.js';
 export { ReviewStream } from './batching/stream.js';
 
 // Models and training
@@ -37,7 +37,7 @@ export { capabilityProbes, capabilityResults } from './evaluation/capabilities.j
 export { evaluate } from './evaluation/evaluate.js';
 export { exportModel } from './export/export.js';
 export { findLabelNoise } from './evaluation/label-noise.js';
-export { verdicts } from './evaluation/metrics.js';
+export { predictions } from './evaluation/metrics.js';
 export { coverageByThreshold } from './evaluation/thresholds.js';
 
 // Figures and output in notebooks
@@ -47,6 +47,7 @@ export { showFigure } from './notebook/figure.js';
 export { fineTune, prepareReviews } from './notebook/fine-tune.js';
 export { showAttributions, showBanner, showTable, showTokens } from './notebook/html.js';
 export { interruptible } from './notebook/interrupt.js';
+export { show } from './notebook/kernel.js';
 export { showKeyNumbers } from './notebook/key-numbers.js';
 export { trainingProgress } from './notebook/progress.js';
 export { accuraciesOf, repeatFineTuning, trainingSubset } from './notebook/repeat.js';
@@ -86,6 +87,7 @@ export type { LoadOptions, ModelParts, ParameterCount, PretrainedModel } from '.
 export type { StoredTensor } from './model/safetensors.js';
 export type { ClassifierOptions, Prediction } from './model/text-classifier.js';
 export type { FineTuned, PreparedReviews } from './notebook/fine-tune.js';
+export type { MimeBundle } from './notebook/kernel.js';
 export type { KeyNumber } from './notebook/key-numbers.js';
 export type { RepeatedRun, TrainingSubset, Variant } from './notebook/repeat.js';
 export type { Classes } from './reviews/labels.js';
@@ -98,7 +100,7 @@ export type { Dropped, Reading, Review } from './reviews/review.js';
 export type { Chunk, FilePlace, ReadRows, Row, RowFile, RowIndex, RowLocation } from './reviews/row-file.js';
 export type { ReviewSplit } from './reviews/split.js';
 export type { ReviewTable } from './reviews/table.js';
-export type { TellingWord } from './reviews/telling-words.js';
+export type { WordAssociation } from './reviews/word-associations.js';
 export type { Journal, JournalEntry } from './runs/journal.js';
 export type { LabelMapping } from './settings/label-mapping.js';
 export type { Settings, TrainingSettings } from './settings/settings.js';

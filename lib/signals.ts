@@ -1,6 +1,7 @@
 /**
- * Signals that end a command: received here for all commands, and passed on to child processes by some. During training the first
- * one writes a checkpoint and ends training after its step; a second one, or one at any other time, ends the process at once.
+ * Signals that end a command. During training, the first signal stops training after the current step with a
+ * checkpoint. A second one, or one at any other time, ends the process at once. Some commands forward signals to child
+ * processes.
  */
 import type { ChildProcess } from 'node:child_process';
 import { exitCodes, type EndingSignal } from './errors.js';
@@ -8,12 +9,12 @@ import { exitCodes, type EndingSignal } from './errors.js';
 const names: EndingSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 /**
- * Milliseconds within which the same signal counts once. A terminal, Slurm and systemd send a signal to all processes of a group;
- * npm and `launch` then pass it on to a process that has it already.
+ * Milliseconds within which the same signal counts once. A terminal, Slurm and systemd send a signal to all processes
+ * of a group; npm and `launch` then forward it to a process that has already received it.
  */
 export const sameRequest = 500;
 
-/** Milliseconds between two checks of whether npm has ended. */
+/** Milliseconds between two checks of whether the process has ended that should forward signals. */
 const watchInterval = 250;
 
 const ignore = () => {};
@@ -24,10 +25,10 @@ let last: { name: EndingSignal; time: number } | undefined;
 let watch: NodeJS.Timeout | undefined;
 
 function receive(name: EndingSignal): void {
-  // The signal may have ended npm as well, which is not a second request.
+  // The signal may also have ended npm; its end must not count as a second signal.
   clearInterval(watch);
   const time = performance.now();
-  // A terminal that closes is no second request either: it does so when a signal has ended npm or the shell in it.
+  // SIGHUP after another signal is ignored: the terminal closes if that signal has ended npm or the shell in it.
   if (last && (name === 'SIGHUP' || (last.name === name && time - last.time < sameRequest))) return;
   last = { name, time };
   for (const listener of [...listeners]) listener(name);
@@ -35,11 +36,11 @@ function receive(name: EndingSignal): void {
 
 /**
  * Calls a listener for each signal that would otherwise end this process.
- * @returns stops that; without a listener signals end the process again
+ * @returns a function that removes the listener; without listeners, signals end the process again
  */
 export function onEndingSignal(listener: Listener): () => void {
   if (listeners.size === 0) for (const name of names) process.on(name, receive);
-  // Output that cannot be written, because its terminal has closed or its reader has ended, must not prevent a checkpoint.
+  // If output cannot be written, because the terminal or the reader is gone, a checkpoint must still be written.
   for (const stream of [process.stdout, process.stderr])
     if (!stream.listeners('error').includes(ignore)) stream.on('error', ignore);
   listeners.add(listener);
@@ -50,14 +51,14 @@ export function onEndingSignal(listener: Listener): () => void {
 }
 
 /**
- * Treats the end of a process that should have passed on SIGTERM as SIGTERM, unless a signal has been received already.
+ * Treats the end of a process that should have forwarded SIGTERM as SIGTERM, unless a signal has been received already.
  * @param hasEnded whether that process has ended
  */
 export function endWhen(hasEnded: () => boolean): void {
   watch = setInterval(() => {
     if (!hasEnded()) return;
     clearInterval(watch);
-    // A signal that waits while a training step runs is received before this, and counts instead.
+    // A signal that arrived during a training step is handled before this callback and counts instead.
     setImmediate(() => {
       if (last !== undefined) return;
       if (listeners.size > 0) receive('SIGTERM');
@@ -67,23 +68,25 @@ export function endWhen(hasEnded: () => boolean): void {
 }
 
 /**
- * Passes on the signals that would end this process.
- * @returns stops that, to be called when the child processes have ended
+ * Forwards the signals that would end this process to child processes.
+ * @returns a function that stops forwarding, to be called when the child processes have ended
  */
-export const handSignalsTo = (children: ChildProcess[]): (() => void) =>
+export const forwardSignals = (children: ChildProcess[]): (() => void) =>
   onEndingSignal((name) => children.forEach((child) => child.kill(name)));
 
+/** The handling of signals by a job. */
 export interface Signals {
-  /** Work that watches its signal and ends itself. */
+  /** Runs work that stops when its AbortSignal is aborted; the first system signal aborts it. */
   during<Result>(work: (signal: AbortSignal) => Promise<Result>): Promise<Result>;
-  /** The one that came first. */
+  /** The first signal. */
   readonly received: EndingSignal | undefined;
-  /** Gives the signals back to whoever had them. */
+  /** Stops handling signals. */
   stop(): void;
 }
 
 /**
- * @param onFirst called at the first signal while training is under way
+ * Handles signals: the first one during training stops the training, any other one ends the process.
+ * @param onFirst called for the first signal during training
  * @param onLeave called before the process ends at once
  */
 export function watchSignals(

@@ -1,21 +1,22 @@
 /**
- * Batches of texts of like length, padded to their longest. Amazon reviews have a median of 94 tokens and a maximum far
- * above it: padding all to 512 would spend four fifths of the work on nothing.
+ * Batches of texts of similar length, padded to the longest text of the batch. Amazon reviews have a median length of
+ * 94 tokens and a far larger maximum: if all were padded to 512 tokens, four fifths of the computation would be spent
+ * on padding.
  */
 import { chunk, padBatch, type EncodedReviews, type IndexedBatch } from '../model/batch.js';
 import { seededRandom, shuffle } from '../reviews/random.js';
 
-/** Batches of one shuffled neighbourhood, sorted inside: large enough for like lengths to meet, small enough for chance. */
-const batchesInNeighbourhood = 50;
+/** Batches per group of rows that is sorted by length: enough for similar lengths, few enough for random batches. */
+const batchesPerGroup = 50;
 
 /**
- * One epoch's batches, each row once. Rows are shuffled, neighbourhoods of 50 batches sorted by length and cut, and the
- * batches shuffled again; the one with the longest text comes first, so that too little memory shows at once
- * (as transformers' LengthGroupedSampler does).
+ * The batches of one epoch, with each row once. Rows are shuffled and divided into groups of 50 batches; each group is
+ * sorted by length and divided into batches, and the batches are shuffled. The batch with the longest text comes first,
+ * so that running out of memory shows at once (as in transformers' LengthGroupedSampler).
  * @param reviews all rows of an epoch
  * @param options size and order of the batches
- * @param options.epoch another order for each, the same for the same seed
- * @param options.groupByLength false for batches in shuffled order
+ * @param options.epoch determines the order, together with the seed
+ * @param options.groupByLength false for batches of rows in shuffled order
  * @param options.maxTokens see padBatch
  */
 export function trainingBatches(
@@ -35,8 +36,8 @@ export function trainingBatches(
     random,
   );
   if (!groupByLength) return chunk(order, batchSize).map((indices) => padBatch(reviews, indices, maxTokens));
-  const sorted = chunk(order, batchSize * batchesInNeighbourhood).flatMap((run) =>
-    run.sort((a, b) => length(b) - length(a)),
+  const sorted = chunk(order, batchSize * batchesPerGroup).flatMap((group) =>
+    group.sort((a, b) => length(b) - length(a)),
   );
   const batches = shuffle(chunk(sorted, batchSize), random);
   const longest = batches.reduce(

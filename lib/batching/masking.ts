@@ -1,54 +1,56 @@
 /**
- * Hiding tokens, for a model to guess (Devlin et al., 2018, section 3.1, as transformers' DataCollatorForLanguageModeling does
- * it): of the tokens that are chosen, 80 % become [MASK], 10 % another token by chance, and 10 % stay, so that the model may
- * trust none. Chosen anew for each batch of each epoch.
+ * Masking of tokens, which the model then predicts (Devlin et al., 2018, section 3.1; transformers'
+ * DataCollatorForLanguageModeling). Of the chosen tokens, 80 % become [MASK], 10 % a random token, and 10 % stay
+ * unchanged, so that the model cannot rely on any input token. Tokens are chosen anew for each batch of each epoch.
  */
 import { seededRandom } from '../reviews/random.js';
 import type { MaskingVocabulary } from '../tokenizer/masking-vocabulary.js';
 import { type EncodedBatch, everyNth } from '../model/batch.js';
 
-/** A batch with hidden tokens, n of them to be guessed. */
+/** A batch with masked tokens. Its lists have n elements, of which the last ones may be padding. */
 export interface MaskedBatch extends EncodedBatch {
-  /** Which tokens are to be guessed, as text * tokens + token; [n]. Filled up with 0, see `weights`. */
+  /** Positions of the tokens to predict, as text * tokens + token, padded with 0; [n]. */
   positions: Int32Array;
-  /** What they were, [n]. */
+  /** Original ids of these tokens, [n]. */
   targets: Int32Array;
-  /** 1 for each that counts, 0 for what n is filled up with; [n]. */
+  /** 1 for a token to predict, 0 for padding; [n]. */
   weights: Float32Array;
-  /** How many count. */
+  /** Number of tokens to predict. */
   masked: number;
 }
 
-/** Which tokens are hidden. */
+/** Options of masking. */
 export interface MaskingOptions {
-  /** Share of the tokens that are chosen. @default 0.15 */
+  /** Fraction of tokens to choose. @default 0.15 */
   probability?: number;
-  /** Chooses words, all of whose pieces are hidden, not single pieces. @default false */
+  /** Chooses whole words, with all their pieces, instead of single pieces. @default false */
   wholeWords?: boolean;
 }
 
 /**
- * What n is rounded up to: each n is a graph of its own. A little above what is expected of a batch of that shape, so that
- * nearly all of a shape have the same.
+ * The padded number of tokens to predict. Each number needs a graph of its own, so it is somewhat above the
+ * expected number for a batch shape: nearly all batches of a shape have the same one.
  */
-function roomFor(masked: number, cells: number, probability: number): number {
-  const expected = cells * probability;
+function paddedCount(masked: number, tokens: number, probability: number): number {
+  const expected = tokens * probability;
   const usual = Math.ceil((expected + 3 * Math.sqrt(expected)) / 16) * 16;
   return masked <= usual ? usual : Math.ceil(masked / usual) * usual;
 }
 
 /**
- * Every n-th text of a batch with hidden tokens, see everyNth.
- * @returns nothing where there is no such text, or nothing to be guessed in them
+ * Every n-th text of a masked batch, see everyNth.
+ * @returns undefined if there is no such text, or no token to predict in them
  */
 export function everyNthMasked(batch: MaskedBatch, first: number, n: number): MaskedBatch | undefined {
   const { positions, targets, weights, tokens } = batch;
   const part = everyNth(batch, first, n)?.part;
-  const own = [...positions.keys()].filter((i) => weights[i] === 1 && Math.floor(positions[i]! / tokens) % n === first);
-  if (!part || own.length === 0) return undefined;
-  // As much room for all parts of all batches of a shape, unless there is more to guess in this one.
+  const selected = [...positions.keys()].filter(
+    (i) => weights[i] === 1 && Math.floor(positions[i]! / tokens) % n === first,
+  );
+  if (!part || selected.length === 0) return undefined;
+  // The same size for all parts of all batches of a shape, unless this one has more tokens to predict.
   const usual = Math.ceil(positions.length / n / 16) * 16;
-  const room = Math.ceil(own.length / usual) * usual;
+  const padded = Math.ceil(selected.length / usual) * usual;
   const filled = <List extends Int32Array | Float32Array>(list: List, values: number[]): List => {
     list.set(values);
     return list;
@@ -56,30 +58,31 @@ export function everyNthMasked(batch: MaskedBatch, first: number, n: number): Ma
   return {
     ...part,
     positions: filled(
-      new Int32Array(room),
-      own.map((i) => {
+      new Int32Array(padded),
+      selected.map((i) => {
         const row = Math.floor(positions[i]! / tokens);
         return ((row - first) / n) * tokens + (positions[i]! % tokens);
       }),
     ),
     targets: filled(
-      new Int32Array(room),
-      own.map((i) => targets[i]!),
+      new Int32Array(padded),
+      selected.map((i) => targets[i]!),
     ),
     weights: filled(
-      new Float32Array(room),
-      own.map(() => 1),
+      new Float32Array(padded),
+      selected.map(() => 1),
     ),
-    masked: own.length,
+    masked: selected.length,
   };
 }
 
 /**
- * Hides tokens of a batch: of those that are chosen 80 % become the token that hides, 10 % another by chance, and 10 % stay.
+ * Masks tokens of a batch: of the chosen tokens 80 % become [MASK], 10 % a random token, and 10 % stay unchanged. Every
+ * batch has at least one chosen token.
  * @param batch is not changed
- * @param vocabulary of maskingVocabulary
- * @param options how many are chosen, and of what
- * @param seeds of chance: the same for the same
+ * @param vocabulary the result of maskingVocabulary
+ * @param options which tokens are chosen
+ * @param seeds the same seeds give the same masks
  */
 export function maskBatch(
   batch: EncodedBatch,
@@ -91,7 +94,7 @@ export function maskBatch(
   const inputIds = batch.inputIds.slice();
   const chosen: number[] = [];
   for (let row = 0; row < batch.batch; row++) {
-    let takesWord = false;
+    let isChosen = false;
     let inWord = false;
     for (let i = row * batch.tokens; i < row * batch.tokens + batch.lengths[row]!; i++) {
       const id = batch.inputIds[i]!;
@@ -99,30 +102,29 @@ export function maskBatch(
         inWord = false;
         continue;
       }
-      // A piece that goes on with a word shares its fate.
-      if (!(wholeWords && inWord && continues[id])) takesWord = random() < probability;
+      // With `wholeWords`, the pieces of a word after the first are chosen with it.
+      if (!(wholeWords && inWord && continues[id])) isChosen = random() < probability;
       inWord = true;
-      if (takesWord) chosen.push(i);
+      if (isChosen) chosen.push(i);
     }
   }
-  // Every batch has something to guess.
   if (chosen.length === 0) {
-    const cells = [...batch.inputIds.keys()].filter(
+    const candidates = [...batch.inputIds.keys()].filter(
       (i) => i % batch.tokens < batch.lengths[Math.floor(i / batch.tokens)]! && !special.has(batch.inputIds[i]!),
     );
-    if (cells.length > 0) chosen.push(cells[Math.floor(random() * cells.length)]!);
+    if (candidates.length > 0) chosen.push(candidates[Math.floor(random() * candidates.length)]!);
   }
-  const room = roomFor(chosen.length, batch.batch * batch.tokens, probability);
-  const positions = new Int32Array(room);
-  const targets = new Int32Array(room);
-  const weights = new Float32Array(room);
-  chosen.forEach((at, i) => {
-    positions[i] = at;
-    targets[i] = batch.inputIds[at]!;
+  const padded = paddedCount(chosen.length, batch.batch * batch.tokens, probability);
+  const positions = new Int32Array(padded);
+  const targets = new Int32Array(padded);
+  const weights = new Float32Array(padded);
+  chosen.forEach((position, i) => {
+    positions[i] = position;
+    targets[i] = batch.inputIds[position]!;
     weights[i] = 1;
-    const dice = random();
-    if (dice < 0.8) inputIds[at] = mask;
-    else if (dice < 0.9) inputIds[at] = Math.floor(random() * size);
+    const draw = random();
+    if (draw < 0.8) inputIds[position] = mask;
+    else if (draw < 0.9) inputIds[position] = Math.floor(random() * size);
   });
   const { lengths, tokens } = batch;
   return { inputIds, lengths, batch: batch.batch, tokens, positions, targets, weights, masked: chosen.length };

@@ -1,15 +1,15 @@
-/** Batches with the position after each, from which training can resume. */
+/** Batches with the position after each of them, at which training can resume. */
 import type { StreamPosition } from './stream.js';
 
-/** A batch, and where the data continues after it. */
+/** A batch, and the position after it. */
 export interface NextBatch<Batch> {
   batch: Batch;
-  /** The last batch of its epoch. */
+  /** Whether it is the last batch of its epoch. */
   endsEpoch: boolean;
   next: StreamPosition;
 }
 
-/** Batches of rows in memory from a position on, epoch after epoch, without end. */
+/** Endless batches of rows in memory, epoch after epoch, starting at a position. */
 export function* batchesInMemory<Batch>(
   batchesOf: (epoch: number) => Batch[],
   from: StreamPosition,

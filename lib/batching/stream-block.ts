@@ -1,34 +1,39 @@
-/** What a ReviewStream and its workers tell each other. Nothing here loads TensorFlow: a worker has no use for it. */
+/**
+ * Messages between a ReviewStream and its workers. This module does not load TensorFlow, which the workers do not need.
+ */
 import { hash } from 'node:crypto';
 import { normalizedText, type Dropped, type Reading } from '../reviews/review.js';
 import type { Chunk, RowLocation } from '../reviews/row-file.js';
 import type { TokenizerFiles } from '../tokenizer/tokenizer.js';
 
-/** What each worker is told once. */
+/** Settings of a worker, passed once at its start. */
 export interface WorkerSettings {
   files: { location: RowLocation; columns: string[] }[];
   reading: Reading;
   tokenizerFiles: TokenizerFiles;
   maxTokens: number;
   maxLength: number;
-  /** Of texts to be left out, see textKey. */
+  /** Keys of the texts to exclude, see textKey. */
   without: string[];
 }
 
-/** A run of rows of a file, by the file's number. */
+/** Consecutive rows of a file, which is given by its index. */
 export interface BlockPart {
   file: number;
   chunk: Chunk;
 }
 
-/** A block as it comes from a worker: lengths and labels a row, then all token ids. One piece of memory, handed over, not copied. */
+/**
+ * A block from a worker, in one buffer that is transferred without a copy: the length of each row, the label of each
+ * row, then all token ids.
+ */
 export interface PackedBlock {
   packed: Int32Array<ArrayBuffer>;
   rows: number;
   dropped: Dropped;
-  /** Rows left out since they are to choose or to test by. */
+  /** Number of rows excluded since they belong to validation or test. */
   heldOut: number;
 }
 
-/** A text as a key by which copies are found. */
+/** The key of a text, the same for copies of it. */
 export const textKey = (text: string): string => hash('sha1', normalizedText(text)).slice(0, 16);

@@ -1,4 +1,4 @@
-/** What a worker of a ReviewStream does: reads a block's rows, cleans them and cuts them into tokens. */
+/** A worker of a ReviewStream: reads, cleans and tokenizes the rows of a block. */
 import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
 import { hubOfEnvironment } from '../hub/environment.js';
 import { remoteFile } from '../hub/remote-file.js';
@@ -15,7 +15,7 @@ const heldOutKeys = new Set(without);
 const readers = new Map<number, Promise<ReadRows>>();
 const hub = hubOfEnvironment();
 
-/** Opened when it is first needed. */
+/** The reader of a file, opened at its first use. */
 function readerOf(file: number): Promise<ReadRows> {
   const { location, columns } = files[file]!;
   const reader = readers.get(file) ?? rowReader(location, columns, (url, size) => remoteFile(hub, url, size));
@@ -23,7 +23,10 @@ function readerOf(file: number): Promise<ReadRows> {
   return reader;
 }
 
-/** Reads, cleans and tokenizes; the numbers are handed over, not copied. @returns a PackedBlock */
+/**
+ * Reads, cleans and tokenizes a block.
+ * @returns a PackedBlock, whose buffer is transferred without a copy
+ */
 export default (parts: BlockPart[]): Promise<unknown> =>
   encodeBlock(parts).catch((error: unknown) => {
     throw packError(error);
@@ -46,12 +49,12 @@ async function encodeBlock(parts: BlockPart[]): Promise<unknown> {
     }
   }
   const packed = new Int32Array(2 * ids.length + ids.reduce((sum, { length }) => sum + length, 0));
-  let at = 2 * ids.length;
+  let offset = 2 * ids.length;
   ids.forEach((row, i) => {
     packed[i] = row.length;
     packed[ids.length + i] = labels[i]!;
-    packed.set(row, at);
-    at += row.length;
+    packed.set(row, offset);
+    offset += row.length;
   });
   const block: PackedBlock = { packed, rows: ids.length, dropped, heldOut };
   return move({ [transferableSymbol]: packed.buffer, [valueSymbol]: block });

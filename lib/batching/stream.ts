@@ -1,13 +1,13 @@
 /**
- * A data set of any size as batches to train on, in constant memory. Rows are read, cleaned and tokenized by workers, a
- * block of some thousand at a time and a few blocks ahead of the trainer. Each epoch takes the runs of rows that the files
- * are made of in another order; inside a block rows are shuffled and grouped by length, as trainingBatches does.
+ * Training batches of a data set of any size, in constant memory. Worker threads read, clean and tokenize the rows, in
+ * blocks of several thousand rows, a few blocks ahead of the trainer. Each epoch reads the chunks of the files in
+ * another order. Within a block, rows are shuffled and grouped by length as in trainingBatches.
  *
- * Several ranks share the reading: each reads every n-th block, and gives it to the others, so that batches are those of one
- * rank, whatever their number.
+ * Several ranks divide the reading: each reads every n-th block and sends it to the others. The batches are therefore
+ * the same for every number of ranks.
  *
- * Everything follows from the seed, so a position in the stream (epoch, block, batch) is all that is needed to go on from
- * there, and going on reads one block anew.
+ * The order follows from the seed. Training can therefore resume at any position (epoch, block, batch), which requires
+ * reading one block again.
  */
 import { hash } from 'node:crypto';
 import os from 'node:os';
@@ -17,7 +17,7 @@ import { groupBy } from '../reviews/group.js';
 import type { Dropped, Review } from '../reviews/review.js';
 import type { RowFile } from '../reviews/row-file.js';
 import type { ReviewSource } from '../reviews/review-source.js';
-import { alone, type Ranks } from '../distributed/ranks.js';
+import { singleProcess, type Ranks } from '../distributed/ranks.js';
 import { unpackError } from './thread-error.js';
 import type { PretrainedModel } from '../model/pretrained-model.js';
 import { trainingBatches } from './batches.js';
@@ -25,34 +25,34 @@ import { seededRandom, shuffle } from '../reviews/random.js';
 import { textKey, type BlockPart, type PackedBlock, type WorkerSettings } from './stream-block.js';
 import type { EncodedReviews, IndexedBatch } from '../model/batch.js';
 
-/** Where a stream is: the batch that comes next. */
+/** A position in a stream: the next batch. */
 export interface StreamPosition {
   epoch: number;
-  /** Of the epoch. */
+  /** Block within the epoch. */
   block: number;
-  /** Of the block. */
+  /** Batch within the block. */
   batch: number;
 }
 
-/** A batch of a stream; its indices are those of its block. */
+/** A batch of a stream; `indices` are row numbers within its block. */
 export interface StreamedBatch extends IndexedBatch {
-  /** The position behind it. */
+  /** The position after the batch. */
   next: StreamPosition;
 }
 
-/** How a stream is read. */
+/** Options of a stream. */
 export interface StreamOptions {
-  /** Its tokenizer is used, and its maximum sequence length. */
+  /** The model whose tokenizer and maximum sequence length are used. */
   model: Pick<PretrainedModel, 'tokenizerFiles' | 'maxTokens'>;
-  /** Tokens after which a text is cut. @default 128 */
+  /** Maximum sequence length in tokens. @default 128 */
   maxLength?: number;
-  /** Texts to be left out of training, wherever they come: those to choose and test by. */
+  /** Reviews to exclude from training, with all copies of their texts: those of validation and test. */
   without?: Review[][];
-  /** Rows that are shuffled together. @default 16384 */
+  /** Rows per block, which are shuffled together. @default 16384 */
   blockRows?: number;
-  /** Threads that read and tokenize. @default as many as there are cores, 8 at most */
+  /** Number of threads that read and tokenize. @default the number of cores, at most 8 */
   workers?: number;
-  /** Who reads together: each reads its share of the blocks, and all get all. @default this process alone */
+  /** Processes that read together: each reads part of the blocks and receives the others. @default this process only */
   ranks?: Ranks;
 }
 
@@ -62,16 +62,16 @@ function unpackBlock({ packed, rows }: PackedBlock): EncodedReviews {
   return { ids, labels: packed.subarray(rows, 2 * rows) };
 }
 
-/** Gives all ranks the block that one of them has read: some MB, where the gradients of its batches are some ten thousand. */
-function shareBlock(ranks: Ranks, reader: number, block: PackedBlock | undefined): PackedBlock {
+/** Sends the block that one rank has read to all ranks: a few MB, compared with tens of thousands for its gradients. */
+function broadcastBlock(ranks: Ranks, reader: number, block: PackedBlock | undefined): PackedBlock {
   if (ranks.size === 1) return block!;
   const header = ranks.exchange(block && { ...block, packed: block.packed.length })[reader]!;
-  // Token ids are whole numbers that float32 holds exactly.
+  // Token ids are integers that float32 represents exactly.
   const numbers = block ? Float32Array.from(block.packed) : new Float32Array(header.packed);
   return { ...header, packed: Int32Array.from(ranks.sumNumbers(numbers)) };
 }
 
-/** Blocks of an epoch: groups of chunks in an order of their own, cut where there are enough rows. */
+/** The blocks of an epoch: the chunk groups in random order, divided into blocks of at least `blockRows` rows. */
 function blocksOf(files: RowFile[], blockRows: number, random: () => number): BlockPart[][] {
   const groups = files.flatMap((file, number) => [
     ...groupBy(
@@ -81,10 +81,10 @@ function blocksOf(files: RowFile[], blockRows: number, random: () => number): Bl
   ]);
   const blocks: BlockPart[][] = [];
   let rows = Infinity;
-  // Somebody is waiting for the first, so it is small.
-  const enough = () => (blocks.length === 1 ? Math.min(blockRows, firstBlockRows) : blockRows);
+  // The first block is small, so that training starts early.
+  const minRows = () => (blocks.length === 1 ? Math.min(blockRows, firstBlockRows) : blockRows);
   for (const part of shuffle(groups, random).flatMap((group) => shuffle(group, random))) {
-    if (rows >= enough()) {
+    if (rows >= minRows()) {
       blocks.push([]);
       rows = 0;
     }
@@ -96,10 +96,10 @@ function blocksOf(files: RowFile[], blockRows: number, random: () => number): Bl
 
 const firstBlockRows = 1024;
 
-/** Epochs' blocks are numbered on, so that each has a chance of its own. */
-const mostBlocks = 2 ** 20;
+/** Blocks per epoch at most, so that each block of each epoch has a random order of its own. */
+const maxBlocks = 2 ** 20;
 
-/** How rows become batches, see trainingBatches. */
+/** Options of the batches, see trainingBatches. */
 export interface BatchOptions {
   batchSize: number;
   seed: number;
@@ -107,28 +107,28 @@ export interface BatchOptions {
   maxTokens?: number;
 }
 
-/** Training rows that are read while training runs, epoch after epoch, in memory that does not grow with them. */
+/** A stream of training rows that are read during training, epoch after epoch, in constant memory. */
 export class ReviewStream {
-  /** Rows of an epoch, those included that will turn out to be of no use. */
+  /** Number of rows per epoch, including those that will be dropped. */
   readonly rows: number;
-  /** The same files, read the same way, have the same: positions of one are positions of the other. */
+  /** Fingerprint of the files and the reading options. Streams with the same fingerprint have the same positions. */
   readonly fingerprint: string;
-  /** Tokens of a text, at most. */
+  /** Maximum sequence length in tokens. */
   readonly maxLength: number;
-  /** Rows left out so far, by reason. */
+  /** Number of dropped rows so far, by reason. */
   readonly dropped: Dropped;
-  /** Rows left out so far since they are to choose or to test by. */
+  /** Number of rows so far that were excluded since they belong to validation or test. */
   heldOut = 0;
   readonly #files: RowFile[];
   readonly #pool: Piscina<BlockPart[], PackedBlock>;
   readonly #blockRows: number;
-  readonly #ahead: number;
+  readonly #blocksAhead: number;
   readonly #ranks: Ranks;
 
   /**
-   * @param source of openReviews with `streaming`
-   * @param options how it is read
-   * @throws ReviewsError for a source that is in memory and needs no streaming
+   * @param source the result of openReviews with `streaming`
+   * @param options see StreamOptions
+   * @throws ReviewsError for a source that is already in memory
    */
   constructor(
     { name, splits, locations, reading, dropped }: ReviewSource,
@@ -138,19 +138,21 @@ export class ReviewStream {
       without = [],
       blockRows = 16_384,
       workers = Math.min(8, os.availableParallelism()),
-      ranks = alone,
+      ranks = singleProcess,
     }: StreamOptions,
   ) {
     this.#files = splits.train ?? [];
     this.rows = this.#files.reduce((sum, file) => sum + file.rows, 0);
     this.dropped = dropped;
     if (!locations.train || this.rows === 0)
-      throw new ReviewsError('REVIEWS_NOT_STREAMABLE', `${name} has no rows to stream; it is read as a whole.`, {
-        name,
-      });
+      throw new ReviewsError(
+        'REVIEWS_NOT_STREAMABLE',
+        `Cannot stream ${name}: it has no files to read in parts. Train without streaming.`,
+        { name },
+      );
     this.maxLength = maxLength;
     this.#blockRows = blockRows;
-    this.#ahead = workers + 1;
+    this.#blocksAhead = workers + 1;
     this.#ranks = ranks;
     const settings: WorkerSettings = {
       files: locations.train.map((location, i) => ({ location, columns: this.#files[i]!.columns })),
@@ -172,14 +174,14 @@ export class ReviewStream {
       workerData: settings,
       maxThreads: workers,
       minThreads: workers,
-      // What a block needs on its way; V8 would let a worker's garbage grow to half the machine's memory.
+      // Enough for a block. Without a limit V8 lets a worker's garbage grow to half of the machine's memory.
       resourceLimits: { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 32 },
     });
   }
 
   /**
-   * Batches from a position on, epoch after epoch, without end: who takes them says when it is enough.
-   * @throws ReviewsError or HubError, with the words of whatever stopped a worker
+   * Endless batches from a position, epoch after epoch; the caller stops the iteration.
+   * @throws ReviewsError or HubError from a worker
    */
   async *batches(
     options: BatchOptions,
@@ -192,29 +194,29 @@ export class ReviewStream {
     const queue: { epoch: number; block: number; last: boolean; reader: number; work?: Promise<PackedBlock> }[] = [];
     let queued = 0;
     for (let skip = from.batch; ; skip = 0) {
-      while (queue.length < this.#ahead * size) {
+      while (queue.length < this.#blocksAhead * size) {
         const reader = queued++ % size;
         const work = reader === rank ? this.#encode(blocks[block]!) : undefined;
-        // Whoever awaits it is told; until then nobody else need be.
+        // A rejection is handled at the `await` below, not as an unhandled rejection before it.
         work?.catch(() => {});
         queue.push({ epoch, block, last: block === blocks.length - 1, reader, ...(work && { work }) });
         if (++block === blocks.length) [epoch, block, blocks] = [epoch + 1, 0, blocksInEpoch(epoch + 1)];
       }
       const current = queue.shift()!;
-      const packed = shareBlock(this.#ranks, current.reader, await current.work);
+      const packed = broadcastBlock(this.#ranks, current.reader, await current.work);
       this.heldOut += packed.heldOut;
       for (const reason of Object.keys(packed.dropped) as (keyof Dropped)[])
         this.dropped[reason] += packed.dropped[reason];
       const batches =
         packed.rows === 0
           ? []
-          : trainingBatches(unpackBlock(packed), { ...options, epoch: current.epoch * mostBlocks + current.block });
-      const behind = current.last
+          : trainingBatches(unpackBlock(packed), { ...options, epoch: current.epoch * maxBlocks + current.block });
+      const blockEnd = current.last
         ? { epoch: current.epoch + 1, block: 0, batch: 0 }
         : { epoch: current.epoch, block: current.block + 1, batch: 0 };
       for (const [i, batch] of batches.entries()) {
         if (i < skip) continue;
-        const next = i === batches.length - 1 ? behind : { epoch: current.epoch, block: current.block, batch: i + 1 };
+        const next = i === batches.length - 1 ? blockEnd : { epoch: current.epoch, block: current.block, batch: i + 1 };
         yield { ...batch, next };
       }
     }
@@ -228,7 +230,7 @@ export class ReviewStream {
     }
   }
 
-  /** Ends the workers when what they have begun is done; ended at once, what they still say would find nobody. */
+  /** Stops the workers after their current tasks, since a message from a worker that was killed would be lost. */
   async dispose(): Promise<void> {
     await this.#pool.close({ force: true });
   }

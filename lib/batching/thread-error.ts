@@ -1,28 +1,28 @@
 /**
- * Errors that a worker thread throws. Structured cloning keeps an error's message, stack and cause, and loses its class and its
- * fields: they travel as the cause.
+ * Transfer of errors from worker threads. Structured cloning keeps an error's message, stack and cause, but loses its
+ * class and fields, which are therefore transferred in `cause`.
  */
 import * as errors from '../errors.js';
 import { TunebookError } from '../errors.js';
 
-/** What cloning loses of a TunebookError. */
-interface Lost {
+/** The parts of a TunebookError that cloning loses. */
+interface ErrorParts {
   className: string;
   fields: Record<string, unknown>;
 }
 
-/** In the worker: an error that keeps all of a TunebookError when it is cloned. Other errors stay as they are. */
+/** In the worker: packs a TunebookError so that cloning loses nothing. Returns other errors unchanged. */
 export function packError(error: unknown): unknown {
   if (!(error instanceof TunebookError)) return error;
-  const lost: Lost = { className: error.name, fields: Object.fromEntries(Object.entries(error)) };
-  return Object.assign(new Error(error.message, { cause: lost }), { stack: error.stack });
+  const parts: ErrorParts = { className: error.name, fields: Object.fromEntries(Object.entries(error)) };
+  return Object.assign(new Error(error.message, { cause: parts }), { stack: error.stack });
 }
 
-/** In the thread that receives a packed error: the error as it was thrown. Other errors stay as they are. */
+/** In the receiving thread: restores a packed error. Returns other errors unchanged. */
 export function unpackError(error: unknown): unknown {
-  const { className, fields } = ((error as Error).cause ?? {}) as Partial<Lost>;
-  const kind = className && (errors as Record<string, unknown>)[className];
-  if (!(error instanceof Error) || typeof kind !== 'function') return error;
+  const { className, fields } = ((error as Error).cause ?? {}) as Partial<ErrorParts>;
+  const errorClass = className && (errors as Record<string, unknown>)[className];
+  if (!(error instanceof Error) || typeof errorClass !== 'function') return error;
   delete error.cause;
-  return Object.assign(Object.setPrototypeOf(error, kind.prototype as object) as object, fields);
+  return Object.assign(Object.setPrototypeOf(error, errorClass.prototype as object) as object, fields);
 }

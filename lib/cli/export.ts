@@ -1,36 +1,38 @@
-/** `tunebook export RUN`: a run's model as ONNX, checked on the reviews that the run was tested by. */
+/** `tunebook export RUN`: writes a run's model as ONNX and checks it on the run's test reviews. */
 import { exportModel, type ExportReport } from '../export/export.js';
 import { loadReviews } from '../reviews/load-reviews.js';
-import { isModelFolder, modelOf, openRun } from '../runs/run-folder.js';
+import { isModelFolder, modelFolderOf, openRun } from '../runs/run-folder.js';
 import { percent, size } from '../figures/format.js';
 import { embeddedReviews } from '../reviews/embedded.js';
 import { sampleReviews } from '../reviews/sample.js';
 import { version } from '../version.js';
 
-/** More reviews than are worth waiting for. */
-const mostReviews = 1000;
+/** Maximum number of reviews on which the exported model is checked. */
+const maxReviews = 1000;
 
-function describeExport(folder: string, { opset, reviews, accuracy, files }: ExportReport): string {
-  const line = (what: string, { file, bytes, difference, accuracy: own, agreement }: ExportReport['files']['int8']) =>
-    `${what.padEnd(9)}${folder}/${file} (${size(bytes)}): accuracy ${percent(own)}, the same verdict for ${percent(agreement)}, logits differ by ${difference.toPrecision(2)} at most`;
+function describeExport(folder: string, { opset, reviews, accuracy: reference, files }: ExportReport): string {
+  const line = (precision: string, { file, bytes, difference, accuracy, agreement }: ExportReport['files']['int8']) =>
+    `${precision.padEnd(9)}${folder}/${file} (${size(bytes)}): accuracy ${percent(accuracy)}, ` +
+    `same prediction for ${percent(agreement)}, maximum logit difference ${difference.toPrecision(2)}`;
   return [
-    `Checked by onnxruntime on ${reviews} reviews, operators of version ${opset}; TensorFlow's accuracy is ${percent(accuracy)}.`,
+    `Checked with onnxruntime on ${reviews} reviews (opset ${opset}); TensorFlow's accuracy is ${percent(reference)}.`,
     line('float32', files.float32),
     line('int8', files.int8),
   ].join('\n');
 }
 
 /**
- * @param name a run, or a model's folder, which is checked on the embedded reviews
- * @throws RunError for a run without a model, ModelFormatError, ExportError
+ * Exports a model and prints the result of the check.
+ * @param name a run, or a model folder, which is checked on the embedded reviews
+ * @throws RunError if the run has no model, ModelFormatError, ExportError
  */
 export async function exportRun(name: string, { json }: { json?: boolean }): Promise<void> {
   const run = isModelFolder(name) ? undefined : openRun(name);
-  const folder = run ? modelOf(run) : name;
+  const folder = run ? modelFolderOf(run) : name;
   const reviews = run
     ? (await loadReviews(run.settings!.sources.dataset, run.settings!.settings)).test
-    : await sampleReviews(embeddedReviews(), { rows: mostReviews });
-  const report = await exportModel(folder, reviews.slice(0, mostReviews), {
+    : await sampleReviews(embeddedReviews(), { rows: maxReviews });
+  const report = await exportModel(folder, reviews.slice(0, maxReviews), {
     version,
     ...(run && { maxLength: run.settings!.settings.maxLength }),
   });

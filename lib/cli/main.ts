@@ -1,4 +1,4 @@
-/** The command line: `npx tunebook …`. Each command loads what it needs when it is called: --help needs no TensorFlow. */
+/** The command line `npx tunebook …`. Each command imports its modules when it runs: --help loads no TensorFlow. */
 import { Command } from 'commander';
 import type { LaunchOptions } from './launch.js';
 import type { NotebooksOptions } from './notebooks.js';
@@ -10,13 +10,21 @@ import { addSweepFlags, sweep as runSweep } from './sweep.js';
 import { addTrainingFlags, runTrainingCommand } from './training-command.js';
 
 const afterHelp = `
-Every setting has an environment variable, TUNEBOOK_LEARNING_RATE for --learning-rate; underscores in flags are as good as dashes.
-Exit codes: 0 done, 1 unexpected, 2 refused before any work, 3 model or reviews cannot be used, 4 diverged, 5 disk full,
-129, 130 and 143 ended by SIGHUP, SIGINT or SIGTERM, with a checkpoint to --resume from; 138 another rank was lost.`;
+Every setting can also be an environment variable: TUNEBOOK_LEARNING_RATE is --learning-rate. --learning_rate works too.
+
+Exit codes:
+  0    success
+  1    unexpected error
+  2    invalid flag, setting, path or run folder; nothing was started
+  3    model or reviews are missing or invalid
+  4    loss is NaN or infinite; the last checkpoint is valid
+  5    disk is full; the last checkpoint is valid
+  138  another worker was lost; restart all workers with --resume
+  129, 130, 143  stopped by SIGHUP, SIGINT or SIGTERM; a checkpoint was written if training had started`;
 
 const program = new Command('tunebook')
-  .description('Fine-tunes language models on reviews, in TypeScript.')
-  .showHelpAfterError("'tunebook help COMMAND' lists its flags.")
+  .description('Fine-tune language models on reviews, in TypeScript.')
+  .showHelpAfterError("Run 'tunebook help COMMAND' to list the flags of a command.")
   .exitOverride()
   .enablePositionalOptions()
   .configureHelp({ showGlobalOptions: true });
@@ -24,7 +32,7 @@ const program = new Command('tunebook')
 const finetune = addTrainingFlags(
   program
     .command('finetune')
-    .description('Fine-tunes a classifier: model, reviews, training, test, report.')
+    .description('Fine-tune a classifier on labeled reviews, evaluate it, and write a report.')
     .addHelpText('after', afterHelp),
   'finetune',
 );
@@ -35,9 +43,7 @@ finetune.action(async () => {
 const adapt = addTrainingFlags(
   program
     .command('adapt')
-    .description(
-      'Has a base model read reviews, guessing hidden words, before it is fine-tuned (finetune --model RUN/model).',
-    )
+    .description('Adapt a base model to reviews by masked-language modeling; then run finetune --model RUN/model.')
     .addHelpText('after', afterHelp),
   'adapt',
 );
@@ -48,7 +54,7 @@ adapt.action(async () => {
 const sweep = addSweepFlags(
   program
     .command('sweep')
-    .description('Fine-tunes with several values of some settings (--lr 1e-5,3e-5 --seed 1,2,3) and reports the best.')
+    .description('Fine-tune with all combinations of several values (--lr 1e-5,3e-5 --seed 1,2,3) and report the best.')
     .addHelpText('after', afterHelp),
 );
 sweep.action(() => runSweep(sweep));
@@ -56,18 +62,18 @@ sweep.action(() => runSweep(sweep));
 program
   .command('launch')
   .argument('<command>', 'finetune or adapt')
-  .argument('[arguments...]', 'its own')
-  .description('Trains on several ranks: all on this machine, or one of those that Slurm or mpirun start.')
-  .option('--workers <number>', 'ranks on this machine, one a GPU where there are several')
-  .option('--max-restarts <number>', 'how often all start again, from the last checkpoint, when one was lost', '0')
-  .option('--from <scheduler>', 'slurm or mpi: this is one of the processes that srun or mpirun have started')
-  .option('--hosts <hosts>', 'of mpirun on several machines: node1:2,node2:2, or a hostfile')
-  .option('--port <number>', "of a machine's first rank, with --from (default: made of the job's name)")
+  .argument('[arguments...]', 'arguments of the command')
+  .description('Train with several workers: all on this machine, or as one process of a Slurm or MPI job.')
+  .option('--workers <number>', 'number of workers to start on this machine; with several GPUs, one GPU each')
+  .option('--max-restarts <number>', 'maximum number of restarts from the last checkpoint after a worker is lost', '0')
+  .option('--from <scheduler>', 'slurm or mpi: run as one of the processes that srun or mpirun started')
+  .option('--hosts <hosts>', 'hosts of mpirun on several machines: node1:2,node2:2, or a hostfile')
+  .option('--port <number>', 'port of the first worker per machine, with --from (default: derived from the job name)')
   .passThroughOptions()
   .allowUnknownOption()
   .addHelpText(
     'after',
-    '\nWithout it TF_CONFIG says who trains together, as Kubeflow and Ray set it. More: lib/distributed/README.md.',
+    '\nWithout launch, the workers are read from TF_CONFIG, as set by Kubeflow and Ray. See lib/distributed/README.md.',
   )
   .action(async (command: string, argv: string[], options: LaunchOptions) =>
     (await import('./launch.js')).launch(command, argv, options),
@@ -75,14 +81,14 @@ program
 
 program
   .command('track')
-  .argument('<run>', 'its folder, or its name below runs/')
-  .description('Sends MLflow what it does not have of a run.')
+  .argument('<run>', 'run folder, or name of a run in runs/')
+  .description("Send a run's missing data to MLflow.")
   .action(async (run: string) => (await import('./track.js')).track(run));
 
 program
   .command('report')
-  .argument('<run>', 'its folder, or its name below runs/')
-  .description("Makes a run's figures and report anew.")
+  .argument('<run>', 'run folder, or name of a run in runs/')
+  .description("Write a run's figures and report again.")
   .action(async (run: string) => {
     const [{ openRun }, { writeReport }] = await Promise.all([
       import('../runs/run-folder.js'),
@@ -93,82 +99,82 @@ program
 
 program
   .command('export')
-  .argument('<run>', "its folder or its name below runs/; or a model's folder")
-  .description("Writes a run's model as ONNX, in float32 and in 8 bits, for transformers.js and onnxruntime.")
-  .option('--json', 'for machines')
+  .argument('<run>', 'run folder, name of a run in runs/, or model folder')
+  .description("Export a run's model to ONNX, in float32 and int8, for transformers.js and onnxruntime.")
+  .option('--json', 'print the result as JSON')
   .action(async (run: string, options: { json?: boolean }) => (await import('./export.js')).exportRun(run, options));
 
 program
   .command('score')
-  .argument('[sentences...]')
-  .description('Judges sentences, or a file of reviews of any size, by an exported model.')
-  .option('--model <run>', "a run, or a model's folder (default: the newest run with a model)")
-  .option('--file <file>', 'a .csv, .jsonl, .ndjson or .parquet file, read in pieces')
-  .option('--out <file>', 'a .csv, .jsonl or .ndjson file: the rows with predicted_label and predicted_score')
-  .option('--text-columns <names>', 'columns that make the text, by commas')
-  .option('--precision <value>', 'float32 or int8', 'float32')
-  .option('--json', 'for machines')
+  .argument('[sentences...]', 'texts to score')
+  .description('Score texts, or a file of reviews of any size, with an exported model.')
+  .option('--model <run>', 'run or model folder (default: the newest run with a model)')
+  .option('--file <file>', '.csv, .jsonl, .ndjson or .parquet file to score, read in chunks')
+  .option('--out <file>', '.csv, .jsonl or .ndjson file to write: all rows, with predicted_label and predicted_score')
+  .option('--text-columns <names>', 'columns with the text, joined in this order: title,content')
+  .option('--precision <value>', 'number type of the exported model: float32 or int8', 'float32')
+  .option('--json', 'print the result as JSON')
   .action(async (sentences: string[], options: ScoreOptions) => (await import('./score.js')).score(sentences, options));
 
 const addServing = (command: Command) =>
   command
-    .argument('[run]', "a run, or a model's folder (default: the newest run with a model)")
-    .option('--host <address>', 'where it listens', '127.0.0.1')
-    .option('--port <number>', '0 for any that is free', '8000')
-    .option('--name <name>', "the model's name in paths and answers", 'sentiment')
-    .option('--precision <value>', 'float32 or int8', 'float32')
-    .option('--timeout <seconds>', 'after which a request is given up', '30')
-    .option('--body-limit <bytes>', 'of a request', '1048576')
-    .option('--queue <texts>', 'that may wait; beyond it 429 is answered', '2048')
+    .argument('[run]', 'run or model folder (default: the newest run with a model)')
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--port <number>', 'port to listen on; 0 for any free port', '8000')
+    .option('--name <name>', 'model name in paths and responses', 'sentiment')
+    .option('--precision <value>', 'number type of the exported model: float32 or int8', 'float32')
+    .option('--timeout <seconds>', 'seconds after which a request times out', '30')
+    .option('--body-limit <bytes>', 'maximum size of a request body in bytes', '1048576')
+    .option('--queue <texts>', 'maximum number of waiting texts; above it, the server responds with 429', '2048')
     .addHelpText(
       'after',
-      '\nTUNEBOOK_SERVE_TOKEN, if it is set, must be sent with every request: authorization: Bearer TOKEN.',
+      "\nIf TUNEBOOK_SERVE_TOKEN is set, requests except health checks need the header 'authorization: Bearer TOKEN'.",
     );
 
 addServing(program.command('serve'))
-  .description('Serves an exported model over HTTP: the original, Hugging Face, MLflow and Open Inference protocols.')
+  .description('Serve an exported model over HTTP: original, Hugging Face, MLflow and Open Inference protocols.')
   .action(async (run: string | undefined, options: ServeOptions) => (await import('./serve.js')).serve(run, options));
 
 addServing(program.command('app'))
-  .description('A web page on which reviews are judged, by the server or wholly in the browser.')
+  .description('Serve a web page that scores reviews, on the server or in the browser.')
   .action(async (run: string | undefined, options: ServeOptions) =>
     (await import('./serve.js')).serve(run, options, true),
   );
 
 program
   .command('notebooks')
-  .argument('[names...]', 'of those in notebooks/ (default: all)')
-  .description('Runs notebooks headlessly and compares their key numbers with the committed ones.')
-  .option('--fast-dev-run', 'a fraction of the reviews and of the training')
-  .option('--update', 'the executed notebooks take the place of the committed ones')
-  .option('--list', 'names those that would be run, and does nothing else')
-  .option('--junit <file>', 'writes the result as JUnit XML, for a CI')
-  .option('--out <folder>', 'where executed notebooks and HTML reports go', 'runs/notebooks')
-  .addHelpText('after', '\nExit codes: 0 all ran and are as committed, 1 one is not, 2 refused before any work.')
+  .argument('[names...]', 'names of notebooks in notebooks/ (default: all)')
+  .description('Execute notebooks headlessly and compare their key numbers with the committed ones.')
+  .option('--fast-dev-run', 'use a fraction of the reviews and of the training')
+  .option('--update', 'replace the committed notebooks with the executed ones')
+  .option('--list', 'list the selected notebooks and exit')
+  .option('--junit <file>', 'write the result as JUnit XML, for CI')
+  .option('--out <folder>', 'folder for executed notebooks and HTML reports', 'runs/notebooks')
+  .addHelpText('after', '\nExit codes: 0 all ran and match, 1 one failed or differs, 2 invalid input, nothing was run.')
   .action(async (names: string[], options: NotebooksOptions) =>
     (await import('./notebooks.js')).notebooks(names, options),
   );
 
 program
   .command('runs')
-  .argument('[runs...]', 'those to compare: folders, or names below runs/')
-  .description('Lists all runs, or compares some: what differs in their settings, and what came out.')
-  .option('--folder <folder>', 'where the runs are', 'runs')
-  .option('--json', 'for machines')
+  .argument('[runs...]', 'runs to compare: folders, or names of runs in runs/ (default: list all)')
+  .description('List all runs, or compare the differing settings and the results of some.')
+  .option('--folder <folder>', 'folder that contains the runs', 'runs')
+  .option('--json', 'print the result as JSON')
   .action(async (runs: string[], options: { folder: string; json?: boolean }) =>
     (await import('./runs.js')).listRuns(runs, options),
   );
 
-// These three are listed here for --help; tunebook.mjs runs them, and each has its own --help.
-program.command('start').description('Runs notebooks/finetune.ipynb headlessly, as npm start does.');
+// Declared only for --help: tunebook.mjs runs these three commands, and each has its own --help.
+program.command('start').description('Execute notebooks/finetune.ipynb headlessly, as npm start does.');
 
-program.command('lab').description('Opens JupyterLab with the notebooks, as npm run lab does.');
+program.command('lab').description('Open JupyterLab with the notebooks, as npm run lab does.');
 
 program
   .command('doctor')
-  .argument('[checks...]', 'some of them by name')
-  .description('Looks at everything that Tunebook stands on, and says of what is not in order what to do.')
-  .option('--json', 'for machines');
+  .argument('[checks...]', 'names of checks (default: all)')
+  .description('Check the machine, the set-up, the GPU, the hub and MLflow, and print how to fix each problem.')
+  .option('--json', 'print the result as JSON');
 
 try {
   await program.parseAsync(normalizeFlags(process.argv));

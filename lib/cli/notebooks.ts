@@ -1,6 +1,6 @@
 /**
- * `tunebook notebooks`: runs the notebooks headlessly, as a reviewer or a CI does, and says of each whether it ran and whether
- * its key numbers are the committed ones. The committed files stay as they are, unless `--update`.
+ * `tunebook notebooks`: executes notebooks headlessly, for example in CI. Reports for each whether it ran and whether
+ * its key numbers match the committed ones. The committed files are changed only with `--update`.
  */
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
@@ -13,29 +13,29 @@ import { duration } from '../figures/format.js';
 import {
   compareKeyNumbers,
   describeDifference,
-  mostBytes,
+  maxBytes,
   readKeyNumbers,
   type ComparedNumber,
 } from '../notebook/review.js';
 import { didYouMean } from '../settings/did-you-mean.js';
 import { environmentLayer } from '../settings/settings.js';
 
-/** What the command line says. */
+/** Options of the command line. */
 export interface NotebooksOptions {
   fastDevRun?: boolean;
   list?: boolean;
   update?: boolean;
   junit?: string;
-  /** Where executed notebooks and reports go. */
+  /** Folder for executed notebooks and reports. */
   out: string;
 }
 
-/** How a notebook fared. */
-interface Review {
+/** Result of executing one notebook. */
+interface NotebookResult {
   name: string;
   seconds: number;
   cells: number;
-  /** Why it did not run to its end; undefined where it did. */
+  /** Reason why the notebook did not complete; undefined if it did. */
   failure?: string;
   numbers: ComparedNumber[];
   bytes: number;
@@ -43,60 +43,63 @@ interface Review {
 
 const folder = path.join(root, 'notebooks');
 
-/** In the order in which they are to be read: the first is the one that explains the others' words. */
-const reading = ['finetune', 'explore', 'adapt', 'compare', 'explain', 'serve'];
+/** Notebooks in reading order; later ones use terms that the first explains. */
+const readingOrder = ['finetune', 'explore', 'adapt', 'compare', 'explain', 'serve'];
 
-/** @throws SettingsError for a notebook that does not exist */
-function choose(wanted: string[]): string[] {
-  const place = (name: string) => (reading.includes(name) ? reading.indexOf(name) : reading.length);
-  const there = fs
+/**
+ * Selects notebooks, in reading order.
+ * @param requested names of notebooks; empty for all
+ * @throws SettingsError for a notebook that does not exist
+ */
+function chooseNotebooks(requested: string[]): string[] {
+  const position = (name: string) => (readingOrder.includes(name) ? readingOrder.indexOf(name) : readingOrder.length);
+  const available = fs
     .readdirSync(folder)
     .filter((file) => file.endsWith('.ipynb'))
     .map((file) => path.basename(file, '.ipynb'))
-    .sort((a, b) => place(a) - place(b) || a.localeCompare(b));
-  const names = wanted.map((word) => path.basename(word, '.ipynb'));
+    .sort((a, b) => position(a) - position(b) || a.localeCompare(b));
+  const names = requested.map((name) => path.basename(name, '.ipynb'));
   for (const name of names)
-    if (!there.includes(name))
+    if (!available.includes(name))
       throw new SettingsError(
         'NOTEBOOK_NOT_FOUND',
-        `There is no notebook ${name}.${didYouMean(name, there)} There are ${there.join(', ')}.`,
-        { name, notebooks: there },
+        `There is no notebook '${name}'.${didYouMean(name, available)} Available notebooks: ${available.join(', ')}.`,
+        { name, notebooks: available },
       );
-  return names.length > 0 ? there.filter((name) => names.includes(name)) : there;
+  return names.length > 0 ? available.filter((name) => names.includes(name)) : available;
 }
 
-/** What is wrong with a notebook, in sentences; none where all is well. */
-const faults = ({ failure, numbers, bytes }: Review): string[] => [
+/** Describes the problems of a notebook, one sentence each; empty if there are none. */
+const problemsOf = ({ failure, numbers, bytes }: NotebookResult): string[] => [
   ...(failure === undefined ? [] : [failure]),
   ...(failure === undefined ? numbers.flatMap((number) => describeDifference(number) ?? []) : []),
-  ...(bytes > mostBytes
-    ? [
-        `The executed notebook has ${(bytes / 1e6).toFixed(1)} MB; ${mostBytes / 1e6} MB is the most. Show less in a cell.`,
-      ]
+  ...(bytes > maxBytes
+    ? [`The executed notebook has ${(bytes / 1e6).toFixed(1)} MB, more than ${maxBytes / 1e6} MB. Reduce its outputs.`]
     : []),
 ];
 
-/** Whether a run's outputs may be committed. */
-const canBeKept = ({ failure, bytes }: Review) => failure === undefined && bytes <= mostBytes;
+/** Whether an executed notebook may be committed. */
+const canBeCommitted = ({ failure, bytes }: NotebookResult) => failure === undefined && bytes <= maxBytes;
 
-async function review(name: string, { fastDevRun = false, out }: NotebooksOptions): Promise<Review> {
+/** Executes a notebook and compares its key numbers with the committed ones. */
+async function checkNotebook(name: string, { fastDevRun = false, out }: NotebooksOptions): Promise<NotebookResult> {
   const started = performance.now();
-  const place = path.join(path.resolve(out), name);
-  const executed = path.join(place, `${name}.ipynb`);
-  const result: Review = { name, seconds: 0, cells: 0, numbers: [], bytes: 0 };
+  const outputFolder = path.join(path.resolve(out), name);
+  const executed = path.join(outputFolder, `${name}.ipynb`);
+  const result: NotebookResult = { name, seconds: 0, cells: 0, numbers: [], bytes: 0 };
   const interactive = process.stderr.isTTY;
-  fs.rmSync(place, { recursive: true, force: true });
-  fs.mkdirSync(place, { recursive: true });
+  fs.rmSync(outputFolder, { recursive: true, force: true });
+  fs.mkdirSync(outputFolder, { recursive: true });
   try {
     await executeNotebook(path.join(folder, `${name}.ipynb`), {
       executed,
-      report: path.join(place, `${name}.html`),
+      report: path.join(outputFolder, `${name}.html`),
       environment: {
-        // The committed outputs are of the embedded pair.
+        // The committed outputs are those of the embedded model and reviews.
         TUNEBOOK_SOURCE: process.env['TUNEBOOK_SOURCE'] || 'embedded',
         TUNEBOOK_FAST_DEV_RUN: String(fastDevRun),
-        // The same words on every machine, since the notebook shows them.
-        TUNEBOOK_RUN_FOLDER: path.relative(folder, place),
+        // A relative path, so that the output of the notebook is the same on every machine.
+        TUNEBOOK_RUN_FOLDER: path.relative(folder, outputFolder),
       },
       onEvent(event) {
         if (event.event !== 'cell') return;
@@ -112,7 +115,7 @@ async function review(name: string, { fastDevRun = false, out }: NotebooksOption
   } catch (error) {
     if (error instanceof InterruptedError) throw error;
     result.failure = (error as Error).message;
-    if (!(error instanceof CellError)) result.failure += '\n`npx tunebook doctor` says what this machine lacks.';
+    if (!(error instanceof CellError)) result.failure += '\nRun `npx tunebook doctor` to check this machine.';
   }
   if (interactive) process.stderr.write('\r\x1b[K');
   if (fs.existsSync(executed)) result.bytes = fs.statSync(executed).size;
@@ -120,78 +123,79 @@ async function review(name: string, { fastDevRun = false, out }: NotebooksOption
   return result;
 }
 
-/** One suite a notebook, one case for its run, one for each key number that was compared, one for its size. */
-function writeJunit(file: string, reviews: Review[]): void {
-  // Its types speak of a default export that it does not have.
+/** Writes a JUnit XML file: one suite per notebook, with a case for its execution, each key number, and its size. */
+function writeJunit(file: string, results: NotebookResult[]): void {
+  // The package's types declare a default export that does not exist.
   const junit = createRequire(import.meta.url)('junit-report-builder') as { newBuilder(): Builder };
   const builder = junit.newBuilder();
-  for (const { name, seconds, failure, numbers, bytes } of reviews) {
+  for (const { name, seconds, failure, numbers, bytes } of results) {
     const suite = builder
       .testSuite()
       .name(name)
       .time(Number(seconds.toFixed(3)));
-    const add = (what: string, fault: string | undefined) => {
-      const found = suite.testCase().className(name).name(what);
-      if (fault !== undefined) found.failure(fault.split('\n')[0]).stacktrace(fault);
-      return found;
+    const addCase = (title: string, problem: string | undefined) => {
+      const testCase = suite.testCase().className(name).name(title);
+      if (problem !== undefined) testCase.failure(problem.split('\n')[0]).stacktrace(problem);
+      return testCase;
     };
-    add('runs from top to bottom', failure).time(Number(seconds.toFixed(3)));
+    addCase('runs to completion', failure).time(Number(seconds.toFixed(3)));
     for (const number of failure === undefined ? numbers : []) {
-      const found = add(`key number: ${number.name}`, describeDifference(number));
-      if (number.result === 'not compared') found.skipped();
+      const testCase = addCase(`key number: ${number.name}`, describeDifference(number));
+      if (number.result === 'not compared') testCase.skipped();
     }
-    add('is of a size that can be kept', bytes > mostBytes ? `${bytes} bytes` : undefined);
+    addCase('file size', bytes > maxBytes ? `${bytes} bytes` : undefined);
   }
   fs.mkdirSync(path.dirname(path.resolve(file)), { recursive: true });
   builder.writeTo(path.resolve(file));
 }
 
 /**
- * @param wanted names of notebooks; none for all
- * @throws SettingsError for a notebook that does not exist, or for --update of a quick run
+ * Executes notebooks, prints a summary and sets the exit code.
+ * @param requested names of notebooks; empty for all
+ * @throws SettingsError for a notebook that does not exist, or for --update with --fast-dev-run
  */
-export async function notebooks(wanted: string[], options: NotebooksOptions): Promise<void> {
+export async function notebooks(requested: string[], options: NotebooksOptions): Promise<void> {
   if (options.fastDevRun && options.update)
     throw new SettingsError(
       'SETTING_CONFLICT',
-      '--update writes the outputs that are committed; those are of the full setting, not of --fast-dev-run.',
+      '--update replaces the committed outputs, which must be those of full runs. Remove --update or --fast-dev-run.',
       { names: ['--update', '--fast-dev-run'] },
     );
   environmentLayer();
-  const chosen = choose(wanted);
+  const chosen = chooseNotebooks(requested);
   if (options.list) return console.log(chosen.join('\n'));
-  const reviews: Review[] = [];
+  const results: NotebookResult[] = [];
   for (const name of chosen) {
-    const found = await review(name, options);
-    reviews.push(found);
-    const kept = options.update && canBeKept(found);
-    if (kept)
+    const result = await checkNotebook(name, options);
+    results.push(result);
+    const isUpdated = options.update && canBeCommitted(result);
+    if (isUpdated)
       fs.copyFileSync(path.join(path.resolve(options.out), name, `${name}.ipynb`), path.join(folder, `${name}.ipynb`));
-    const verdict = kept ? 'updated' : faults(found).length === 0 ? 'good   ' : 'FAILED ';
-    console.log(`${verdict} ${name}, ${duration(found.seconds)}`);
+    const status = isUpdated ? 'updated' : problemsOf(result).length === 0 ? 'passed ' : 'FAILED ';
+    console.log(`${status} ${name}, ${duration(result.seconds)}`);
   }
-  if (options.junit !== undefined) writeJunit(options.junit, reviews);
-  const same = (numbers: ComparedNumber[]) => {
+  if (options.junit !== undefined) writeJunit(options.junit, results);
+  const describeMatches = (numbers: ComparedNumber[]) => {
     const compared = numbers.filter(({ result }) => result !== 'not compared');
     return `${compared.filter(({ result }) => result === 'same').length} of ${compared.length}`;
   };
-  const rows = reviews.map(({ name, seconds, cells, failure, numbers, bytes }) => ({
+  const rows = results.map(({ name, seconds, cells, failure, numbers, bytes }) => ({
     notebook: name,
     time: duration(seconds),
     cells: String(cells),
-    'ran to its end': failure === undefined ? 'yes' : 'NO',
-    'key numbers as committed': failure === undefined ? same(numbers) : '',
+    completed: failure === undefined ? 'yes' : 'NO',
+    'matching key numbers': failure === undefined ? describeMatches(numbers) : '',
     size: `${(bytes / 1000).toFixed(0)} kB`,
   }));
   console.log(`\n${tableBundle(rows)['text/plain']}`);
-  const broken = reviews
-    .map((found) => ({ name: found.name, wrong: faults(found) }))
-    .filter(({ wrong }) => wrong.length > 0);
-  // An update is what changed numbers are for; a notebook that does not run is not.
-  const failed = options.update ? reviews.filter((found) => !canBeKept(found)) : broken;
-  for (const { name, wrong } of broken)
-    console.error(`\n${name}\n${wrong.map((words) => `  ${words.replaceAll('\n', '\n  ')}`).join('\n')}`);
-  const total = reviews.reduce((sum, { seconds }) => sum + seconds, 0);
-  console.log(`\n${duration(total)} in all. Executed notebooks and reports are in ${options.out}/.`);
+  const broken = results
+    .map((result) => ({ name: result.name, problems: problemsOf(result) }))
+    .filter(({ problems }) => problems.length > 0);
+  // With --update, different key numbers are not a failure.
+  const failed = options.update ? results.filter((result) => !canBeCommitted(result)) : broken;
+  for (const { name, problems } of broken)
+    console.error(`\n${name}\n${problems.map((problem) => `  ${problem.replaceAll('\n', '\n  ')}`).join('\n')}`);
+  const total = results.reduce((sum, { seconds }) => sum + seconds, 0);
+  console.log(`\nTotal time ${duration(total)}. Executed notebooks and reports: ${options.out}/`);
   if (failed.length > 0) process.exitCode = 1;
 }

@@ -1,6 +1,6 @@
 /**
- * What a job says while it works: on a terminal a bar that moves, in a file plain lines now and then, and for machines its
- * journal, one JSON object a line, with all words for people on standard error.
+ * Output of a training command: a progress bar on a terminal, or a line every few seconds in a file. With `--json`, the
+ * journal as JSON lines on standard output, and all messages on standard error.
  */
 import { SingleBar } from 'cli-progress';
 import type { DownloadProgress } from '../hub/download.js';
@@ -11,28 +11,29 @@ import { percent, percentInterval, duration, size } from '../figures/format.js';
 import type { JournalEntry } from '../runs/journal.js';
 import type { TrainingRecord } from '../training/training-record.js';
 
+/** Receives the journal and the messages of a job. */
 export interface Output {
-  /** An entry of the journal. */
+  /** Prints an entry of the journal. */
   entry(entry: JournalEntry): void;
-  /** Words for people. */
-  say(words: string): void;
-  /** Gives the terminal back. */
+  /** Prints a message. */
+  print(text: string): void;
+  /** Removes the progress bar and restores the cursor. */
   stop(): void;
 }
 
-/** Seconds between two plain lines on training. */
-const pauseSeconds = 10;
+/** Seconds between two progress lines where there is no bar. */
+const lineInterval = 10;
 
-/** One update in a line. */
-function describeUpdate(record: TrainingRecord & { memoryBytes?: number }): string {
-  const looked =
+/** Describes a training step in one line. */
+function describeStep(record: TrainingRecord & { memoryBytes?: number }): string {
+  const evaluation =
     record.evalLoss === undefined
       ? ''
       : `, validation loss ${record.evalLoss.toFixed(3)}, accuracy ${percent(record.evalAccuracy!)}`;
-  return describeRecord(record) + (record.memoryBytes ? `, ${size(record.memoryBytes)}` : '') + looked;
+  return describeRecord(record) + (record.memoryBytes ? `, ${size(record.memoryBytes)}` : '') + evaluation;
 }
 
-/** What came out of a run, in a few lines. */
+/** Describes the result of a run in a few lines. */
 export function describeMetrics(metrics: RunMetrics): string {
   const { training, rows } = metrics;
   const lines =
@@ -47,7 +48,7 @@ export function describeMetrics(metrics: RunMetrics): string {
       : [
           [
             'Before',
-            `perplexity ${metrics.before.perplexity.toFixed(2)}, loss ${metrics.before.loss.toFixed(4)}, ${percent(metrics.before.accuracy)} of masked tokens guessed`,
+            `perplexity ${metrics.before.perplexity.toFixed(2)}, loss ${metrics.before.loss.toFixed(4)}, ${percent(metrics.before.accuracy)} of masked tokens predicted`,
           ],
           [
             'After',
@@ -56,38 +57,41 @@ export function describeMetrics(metrics: RunMetrics): string {
         ];
   lines.push([
     'Training',
-    `${duration(training.seconds)}, ${training.step} updates, ${training.samplesPerSecond.toFixed(1)} samples/s (${training.engine}); ${metrics.end}`,
+    `${duration(training.seconds)}, ${training.step} steps, ${training.samplesPerSecond.toFixed(1)} samples/s (${training.engine}); ${metrics.end}`,
   ]);
-  return lines.map(([what, value]) => `${what!.padEnd(13)}${value}`).join('\n');
+  return lines.map(([title, value]) => `${title!.padEnd(13)}${value}`).join('\n');
 }
 
-/** @param json for machines */
+/**
+ * Opens the output of a job.
+ * @param json whether standard output gets the journal as JSON lines
+ */
 export function openOutput(json: boolean): Output {
   const interactive = !json && process.stdout.isTTY;
-  const words = json ? process.stderr : process.stdout;
+  const messages = json ? process.stderr : process.stdout;
   let bar: SingleBar | undefined;
-  let spoken = -Infinity;
+  let lastLine = -Infinity;
   const stop = () => {
     bar?.stop();
     bar = undefined;
   };
-  const say = (text: string) => {
+  const print = (text: string) => {
     stop();
-    words.write(`${text}\n`);
+    messages.write(`${text}\n`);
   };
-  const progress = (text: string, done: number, all: number, important: boolean) => {
+  const progress = (text: string, done: number, total: number, important: boolean) => {
     if (interactive) {
       if (!bar) {
-        bar = new SingleBar({ format: '{bar} {words}', barsize: 20, hideCursor: true, linewrap: false, fps: 5 });
-        bar.start(all, 0, { words: '' });
+        bar = new SingleBar({ format: '{bar} {text}', barsize: 20, hideCursor: true, linewrap: false, fps: 5 });
+        bar.start(total, 0, { text: '' });
       }
-      bar.setTotal(all);
-      bar.update(done, { words: text });
-      // What is worth keeping stays above the bar.
+      bar.setTotal(total);
+      bar.update(done, { text });
+      // An important line stays on the screen; the next update starts a new bar below it.
       if (important) stop();
-    } else if (important || performance.now() - spoken > 1000 * pauseSeconds) {
-      say(text);
-      spoken = performance.now();
+    } else if (important || performance.now() - lastLine > 1000 * lineInterval) {
+      print(text);
+      lastLine = performance.now();
     }
   };
   return {
@@ -96,19 +100,19 @@ export function openOutput(json: boolean): Output {
       switch (entry.kind) {
         case 'note':
         case 'banner':
-          say(entry['words'] as string);
+          print(entry['message'] as string);
           break;
         case 'download': {
           const download = entry as unknown as DownloadProgress;
-          const whole = download.received === download.size;
-          progress(describeDownload(download), download.received, download.size, whole);
+          const isComplete = download.received === download.size;
+          progress(describeDownload(download), download.received, download.size, isComplete);
           break;
         }
         case 'step': {
           const record = entry as unknown as TrainingRecord;
           const important = record.evalLoss !== undefined || record.step === 1 || record.step === record.totalSteps;
           progress(
-            describeUpdate(record),
+            describeStep(record),
             record.step,
             record.totalSteps,
             important && (!interactive || record.step > 1),
@@ -116,11 +120,11 @@ export function openOutput(json: boolean): Output {
           break;
         }
         case 'summary':
-          say(`\n${describeMetrics(entry as unknown as RunMetrics)}`);
+          print(`\n${describeMetrics(entry as unknown as RunMetrics)}`);
           break;
       }
     },
-    say,
+    print,
     stop,
   };
 }

@@ -1,18 +1,18 @@
-/** How every command ends when it fails: one message on standard error, and the exit code. */
+/** Error handling of all commands: a message on standard error, and the exit code. */
 import { CommanderError } from 'commander';
 import { exitCodes } from '../errors.js';
 import { exitCodeOf, describeError } from '../runs/error-report.js';
 
-/** Whether DEBUG, a list by commas or spaces, names tunebook. */
+/** Whether DEBUG, a list separated by commas or spaces, contains tunebook or *. */
 const showsStack = (process.env['DEBUG'] ?? '').split(/[\s,]+/).some((name) => name === 'tunebook' || name === '*');
 
 /**
- * Prints an error and sets the exit code. Stack traces are printed for errors that were not foreseen, and for all with DEBUG=tunebook.
- * @param error commander prints its own, which end with 2 like all input that is refused
+ * Prints an error and sets the exit code. Prints the stack trace of unexpected errors, and with DEBUG=tunebook of all.
+ * @param error a CommanderError has been printed already; it becomes exit code 2, or 0 after --help
  */
 export function reportError(error: unknown): void {
   if (error instanceof CommanderError) {
-    process.exitCode = error.exitCode === 0 ? 0 : exitCodes.refused;
+    process.exitCode = error.exitCode === 0 ? 0 : exitCodes.invalid;
     return;
   }
   console.error(showsStack ? error : describeError(error));

@@ -1,4 +1,4 @@
-/** `tunebook runs`: what runs there are, or some of them side by side. */
+/** `tunebook runs`: lists all runs, or compares some of them. */
 import { RunError } from '../errors.js';
 import { tableBundle } from '../figures/html-table.js';
 import { compareRuns, describeResult, summarizeRun } from '../runs/compare.js';
@@ -7,8 +7,9 @@ import { findRuns, openRun } from '../runs/run-folder.js';
 const table = (rows: Record<string, string>[]) => tableBundle(rows)['text/plain'];
 
 /**
- * @param names of those to compare; none for a list of all
- * @throws RunError when there are none
+ * Prints a list or a comparison of runs.
+ * @param names names of the runs to compare; empty to list all
+ * @throws RunError if a run does not exist, or if there are no runs to list
  */
 export function listRuns(names: string[], { folder, json }: { folder: string; json?: boolean }): void {
   if (names.length > 0) {
@@ -19,7 +20,7 @@ export function listRuns(names: string[], { folder, json }: { folder: string; js
   const runs = findRuns(folder).map(summarizeRun);
   if (json) return console.log(JSON.stringify(runs, null, 2));
   if (runs.length === 0)
-    throw new RunError('RUN_NOT_FOUND', `There are no runs in ${folder}/. 'tunebook finetune' makes one.`, { folder });
+    throw new RunError('RUN_NOT_FOUND', `There are no runs in ${folder}/. Start one: tunebook finetune`, { folder });
   console.log(
     table(
       runs.map(({ run, command, state, model, dataset, settings, metrics }) => ({
@@ -28,7 +29,7 @@ export function listRuns(names: string[], { folder, json }: { folder: string; js
         state,
         model,
         reviews: dataset,
-        'settings of its own': Object.entries(settings)
+        'changed settings': Object.entries(settings)
           .map(([name, value]) => `${name} ${String(value)}`)
           .join(', '),
         result: describeResult(metrics),

@@ -1,13 +1,14 @@
-/** `tunebook score`: verdicts on sentences, or on a file of reviews of any size, by an exported model. */
+/** `tunebook score`: scores texts, or a file of reviews of any size, with an exported model. */
 import fs from 'node:fs';
 import { SingleBar } from 'cli-progress';
 import { RunError, SettingsError } from '../errors.js';
 import { duration } from '../figures/format.js';
 import { openReviews } from '../reviews/open-reviews.js';
-import { findRuns, isModelFolder, modelOf, openRun } from '../runs/run-folder.js';
+import { findRuns, isModelFolder, modelFolderOf, openRun } from '../runs/run-folder.js';
 import { scoreFile, type ScoreProgress } from '../serving/score-file.js';
 import { openSentimentModel } from '../serving/sentiment.js';
 
+/** Options of the command line. */
 export interface ScoreOptions {
   model?: string;
   file?: string;
@@ -18,8 +19,9 @@ export interface ScoreOptions {
 }
 
 /**
- * The model's folder of a run, or a folder that is a model; without a name that of the newest run which has one.
- * @throws RunError when there is none
+ * Finds a model folder.
+ * @param name a model folder, or a run. @default the newest `finetune` run with a model
+ * @throws RunError if there is no such run, or if it has no model
  */
 export function modelFolder(name?: string): string {
   if (name !== undefined && isModelFolder(name)) return name;
@@ -30,50 +32,53 @@ export function modelFolder(name?: string): string {
   if (!run)
     throw new RunError(
       'RUN_NOT_FOUND',
-      'There is no run with a model in runs/. Name a run or a model folder (--model), or make one: tunebook finetune',
+      'There is no run with a model in runs/. Choose a run or a model folder, or train a model: tunebook finetune',
       { folder: 'runs' },
     );
-  return modelOf(run);
+  return modelFolderOf(run);
 }
 
-/** Says how far a file is: a bar on a terminal, elsewhere a line now and then. */
+/** Shows the progress of scoring a file: a bar on a terminal, else a line every 10 s. */
 function showProgress(): { update: (progress: ScoreProgress) => void; stop: () => void } {
-  const words = ({ rows, totalRows, rowsPerSecond, secondsLeft }: ScoreProgress) =>
+  const describe = ({ rows, totalRows, rowsPerSecond, secondsLeft }: ScoreProgress) =>
     `${rows.toLocaleString('en')} of ${totalRows.toLocaleString('en')} rows, ${rowsPerSecond.toFixed(0)} rows/s, ${duration(secondsLeft)} left`;
   let bar: SingleBar | undefined;
-  let told = performance.now();
+  let lastLine = performance.now();
   return {
     update(progress) {
       if (process.stderr.isTTY) {
         if (!bar) {
-          bar = new SingleBar({ format: '{bar} {words}', barsize: 20, hideCursor: true, stream: process.stderr });
-          bar.start(progress.totalRows, 0, { words: '' });
+          bar = new SingleBar({ format: '{bar} {text}', barsize: 20, hideCursor: true, stream: process.stderr });
+          bar.start(progress.totalRows, 0, { text: '' });
         }
-        bar.update(progress.rows, { words: words(progress) });
-      } else if (performance.now() - told > 10_000) {
-        console.error(words(progress));
-        told = performance.now();
+        bar.update(progress.rows, { text: describe(progress) });
+      } else if (performance.now() - lastLine > 10_000) {
+        console.error(describe(progress));
+        lastLine = performance.now();
       }
     },
     stop: () => bar?.stop(),
   };
 }
 
-/** @throws SettingsError for what contradicts itself, RunError, ModelFormatError, ReviewsError */
+/**
+ * Runs `tunebook score`.
+ * @throws SettingsError if options are invalid, missing or contradictory; RunError, ModelFormatError, ReviewsError
+ */
 export async function score(sentences: string[], options: ScoreOptions): Promise<void> {
   const { file, out, json } = options;
   if (file === undefined && sentences.length === 0)
     throw new SettingsError(
       'SETTING_MISSING',
-      'Nothing to score: give sentences, or --file reviews.csv --out scored.csv.',
+      'There is nothing to score. Give texts as arguments, or --file reviews.csv --out scored.csv.',
       { names: ['sentences', '--file'] },
     );
   if ((file === undefined) !== (out === undefined))
-    throw new SettingsError('SETTING_MISSING', '--file and --out go together: the one is read, the other written.', {
+    throw new SettingsError('SETTING_MISSING', '--file (to read) and --out (to write) need each other. Give both.', {
       names: ['--file', '--out'],
     });
   if (file !== undefined && sentences.length > 0)
-    throw new SettingsError('SETTING_CONFLICT', 'Give sentences or --file, not both.', {
+    throw new SettingsError('SETTING_CONFLICT', 'Texts and --file cannot be combined. Give one of the two.', {
       names: ['sentences', '--file'],
     });
   if (options.precision !== 'float32' && options.precision !== 'int8')
@@ -84,10 +89,10 @@ export async function score(sentences: string[], options: ScoreOptions): Promise
   const model = await openSentimentModel(modelFolder(options.model), { precision: options.precision });
   try {
     if (file === undefined) {
-      const verdicts = await model.predictSentiment(sentences);
-      if (json) console.log(JSON.stringify(verdicts));
+      const predictions = await model.predictSentiment(sentences);
+      if (json) console.log(JSON.stringify(predictions));
       else
-        verdicts.forEach(({ label, score }, i) =>
+        predictions.forEach(({ label, score }, i) =>
           console.log(`${label.padEnd(10)} ${score.toFixed(3)}  ${sentences[i]}`),
         );
       return;
@@ -96,8 +101,9 @@ export async function score(sentences: string[], options: ScoreOptions): Promise
     const source = await openReviews(file, { ...(textColumns && { textColumns }), labelsOptional: true });
     const progress = showProgress();
     const { rows, withoutText } = await scoreFile(model, source, out!, progress.update).finally(progress.stop);
-    const words = `${rows.toLocaleString('en')} rows scored${withoutText > 0 ? `, ${withoutText} of them without text and so without a verdict` : ''}: ${out}`;
-    console.log(json ? JSON.stringify({ rows, withoutText, out }) : words);
+    const skipped = withoutText > 0 ? `, ${withoutText} of them without text and therefore without a prediction` : '';
+    const summary = `${rows.toLocaleString('en')} rows scored${skipped}: ${out}`;
+    console.log(json ? JSON.stringify({ rows, withoutText, out }) : summary);
   } finally {
     await model.dispose();
   }

@@ -1,4 +1,4 @@
-/** `tunebook serve RUN`: the scoring API of an exported model, on this machine alone unless told otherwise. */
+/** `tunebook serve RUN`: the scoring API of an exported model, by default on 127.0.0.1 only. */
 import path from 'node:path';
 import { SettingsError } from '../errors.js';
 import { onEndingSignal } from '../signals.js';
@@ -7,6 +7,7 @@ import { openSentimentModel } from '../serving/sentiment.js';
 import { version } from '../version.js';
 import { modelFolder } from './score.js';
 
+/** Options of the command line. */
 export interface ServeOptions {
   host: string;
   port: string;
@@ -17,37 +18,39 @@ export interface ServeOptions {
   queue: string;
 }
 
-function count(flag: string, value: string, least: number, most: number): number {
+function readInteger(flag: string, value: string, min: number, max: number): number {
   const number = Number(value);
-  if (value.trim() === '' || !Number.isInteger(number) || number < least || number > most)
-    throw new SettingsError(
-      'SETTING_INVALID',
-      `${flag} is '${value}'; it must be a whole number from ${least} to ${most}.`,
-      { name: flag, value },
-    );
+  if (value.trim() === '' || !Number.isInteger(number) || number < min || number > max)
+    throw new SettingsError('SETTING_INVALID', `${flag} is '${value}'; it must be an integer from ${min} to ${max}.`, {
+      name: flag,
+      value,
+    });
   return number;
 }
 
-/** Why nothing can listen at an address, and what to do. */
+/** Converts an error of listening on an address into a SettingsError, if its cause is known. */
 function listenError(error: unknown, host: string, port: number): unknown {
   switch ((error as NodeJS.ErrnoException).code) {
     case 'EADDRINUSE':
       return new SettingsError(
         'PORT_UNAVAILABLE',
-        `Port ${port} of ${host} is in use by another process. Stop that, or name another port: --port ${port + 1}, or --port 0 for any that is free.`,
+        `Cannot listen on ${host}:${port}: another process uses this port. ` +
+          `Stop it, or choose another port: --port ${port + 1}, or --port 0 for any free port.`,
         { host, port },
       );
     case 'EACCES':
       return new SettingsError(
         'PORT_UNAVAILABLE',
-        `This user may not listen at port ${port}: ports below 1024 are root's on most systems. Name a higher one: --port 8000.`,
+        `Cannot listen on port ${port}: this user has no permission; most systems reserve ports below 1024 for root. ` +
+          'Choose a higher port: --port 8000.',
         { host, port },
       );
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
       return new SettingsError(
         'HOST_UNAVAILABLE',
-        `--host is '${host}', which is no address of this machine. 127.0.0.1 is for this machine alone, 0.0.0.0 for all networks.`,
+        `--host is '${host}', which is not an address of this machine. ` +
+          'Use 127.0.0.1 for this machine only, or 0.0.0.0 for all networks.',
         { host, port },
       );
     default:
@@ -58,14 +61,15 @@ function listenError(error: unknown, host: string, port: number): unknown {
 const isLocal = (host: string) => ['127.0.0.1', '::1', 'localhost'].includes(host);
 
 /**
- * @param page serves the web page too
- * @throws SettingsError for a flag that cannot be, RunError, ModelFormatError
+ * Runs the server until a signal stops it.
+ * @param page whether to serve the web page too
+ * @throws SettingsError if an option is invalid or the address is unavailable; RunError, ModelFormatError
  */
 export async function serve(name: string | undefined, options: ServeOptions, page = false): Promise<void> {
-  const port = count('--port', options.port, 0, 65535);
-  const timeout = count('--timeout', options.timeout, 1, 3600);
-  const bodyLimit = count('--body-limit', options.bodyLimit, 1024, 1 << 30);
-  const mostWaiting = count('--queue', options.queue, 1, 1_000_000);
+  const port = readInteger('--port', options.port, 0, 65535);
+  const timeout = readInteger('--timeout', options.timeout, 1, 3600);
+  const bodyLimit = readInteger('--body-limit', options.bodyLimit, 1024, 1 << 30);
+  const maxQueuedTexts = readInteger('--queue', options.queue, 1, 1_000_000);
   if (options.precision !== 'float32' && options.precision !== 'int8')
     throw new SettingsError('SETTING_INVALID', `--precision is '${options.precision}'; it must be float32 or int8.`, {
       name: '--precision',
@@ -74,14 +78,14 @@ export async function serve(name: string | undefined, options: ServeOptions, pag
   const token = process.env['TUNEBOOK_SERVE_TOKEN'] || undefined;
   if (!isLocal(options.host) && token === undefined)
     console.error(
-      `Whoever reaches ${options.host}:${port} may ask: set TUNEBOOK_SERVE_TOKEN, and it must be sent with every request.`,
+      `Warning: ${options.host}:${port} accepts requests without a token. Set TUNEBOOK_SERVE_TOKEN to require one.`,
     );
   const folder = modelFolder(name);
   const model = await openSentimentModel(folder, { precision: options.precision });
-  // The first pass of each length costs more than those after it.
+  // Warm-up: the first forward pass of each length is slower than the following ones.
   await model.predictSentiment(['warm', 'warm '.repeat(60), 'warm '.repeat(200)]);
   const server = await createServer(model, {
-    ...{ tunebook: version, timeout, bodyLimit, mostWaiting, token },
+    ...{ tunebook: version, timeout, bodyLimit, maxQueuedTexts, token },
     ...(options.name !== undefined && { name: options.name }),
     ...(page && { page: folder }),
     version: path.basename(path.dirname(path.resolve(folder))),
@@ -91,16 +95,16 @@ export async function serve(name: string | undefined, options: ServeOptions, pag
   });
   console.log(
     page
-      ? `${folder} is to be seen at ${address}`
-      : `${folder} (${options.precision}) is served at ${address}; what can be asked: ${address}/openapi.json`,
+      ? `Serving the web page of ${folder} at ${address}`
+      : `Serving ${folder} (${options.precision}) at ${address}; API description: ${address}/openapi.json`,
   );
   await new Promise<void>((resolve) => {
-    let ending = false;
+    let stopping = false;
     onEndingSignal((name) => {
-      // A second signal does not wait for answers.
-      if (ending) process.exit(1);
-      ending = true;
-      console.log(`${name}: what was accepted is answered, nothing new is taken.`);
+      // A second signal stops without waiting for pending requests.
+      if (stopping) process.exit(1);
+      stopping = true;
+      console.log(`${name}: answering pending requests, then stopping.`);
       resolve();
     });
   });

@@ -1,4 +1,4 @@
-/** The settings as flags of a command, and the command line as a layer of settings. */
+/** Settings as flags of a command, and a parsed command line as a settings layer. */
 import { Option, type Command } from 'commander';
 import {
   describeSetting,
@@ -10,26 +10,27 @@ import {
 
 const dashed = (name: string) => name.replace(/[A-Z]/g, '-$&').replace(/_/g, '-').toLowerCase();
 
-/** A setting's flag: `--learning-rate`. */
+/** The flag of a setting, such as `--learning-rate`. */
 export const flagOf = (setting: SettingName): string => `--${dashed(setting)}`;
 
-/** Flags by their other names: `--num-train-epochs` is `--epochs`. */
+/** Flags by alias: `--num-train-epochs` is `--epochs`. */
 const aliases = new Map(
   settingsList.flatMap(({ name, aliases = [] }) => aliases.map((alias) => [`--${dashed(alias)}`, flagOf(name)])),
 );
 
-/** Replaces underscores in flags by dashes, and other names of a setting by its own: `--train_batch_size` is `--batch-size`. */
+/** Replaces underscores in flags with dashes, and aliases with flags: `--train_batch_size` becomes `--batch-size`. */
 export const normalizeFlags = (argv: readonly string[]): string[] =>
-  argv.map((word) =>
-    word.replace(/^--[^=]+/, (flag) => {
-      const spelled = flag.replaceAll('_', '-');
-      return aliases.get(spelled) ?? spelled;
+  argv.map((arg) =>
+    arg.replace(/^--[^=]+/, (flag) => {
+      const dashedFlag = flag.replaceAll('_', '-');
+      return aliases.get(dashedFlag) ?? dashedFlag;
     }),
   );
 
 /**
- * Adds a flag for each of some settings.
- * @param defaults shown in the help of a command that has other defaults
+ * Adds a flag for each setting.
+ * @param settings names of the settings
+ * @param defaults defaults of the command that differ from those of the settings, for the help text
  */
 export function addSettings(
   command: Command,
@@ -50,22 +51,22 @@ export function addSettings(
     const value = isFlag
       ? `[${allowed.replace(/, | or /g, '|')}]`
       : `<${argument ?? (typeof setting.default === 'number' ? 'number' : 'value')}>`;
-    const shown = defaults[name] ?? defaultText ?? formatSetting(name, setting.default);
+    const shownDefault = defaults[name] ?? defaultText ?? formatSetting(name, setting.default);
     const also = aliases.length > 0 ? `; also ${aliases.map((alias) => `--${dashed(alias)}`).join(', ')}` : '';
-    // The default is only shown: the environment or a file may set another value.
-    const option = new Option(`${flagOf(name)} ${value}`, `${description} (default: ${shown}${also})`);
+    // The default is part of the description only: the environment or a settings file may set another value.
+    const option = new Option(`${flagOf(name)} ${value}`, `${description} (default: ${shownDefault}${also})`);
     command.addOption(option.helpGroup(`${group}:`));
   }
   return command;
 }
 
-/** A parsed command line as a layer of settings. */
+/** The settings layer of a parsed command line. */
 export function flagsLayer(command: Command): SettingsLayer {
-  const given = command.opts<Record<string, unknown>>();
-  const names = settingsList.map(({ name }) => name).filter((name) => given[name] !== undefined);
+  const options = command.opts<Record<string, unknown>>();
+  const names = settingsList.map(({ name }) => name).filter((name) => options[name] !== undefined);
   return {
     origin: 'command line',
-    values: Object.fromEntries(names.map((name) => [name, given[name]])),
+    values: Object.fromEntries(names.map((name) => [name, options[name]])),
     nameOf: flagOf,
   };
 }

@@ -1,6 +1,6 @@
 /**
- * `npm start`: the main job. Runs notebooks/finetune.ipynb headlessly, shows how it goes, and ends with a short summary.
- * Each setting is a flag; where none says otherwise, model and reviews are the embedded ones.
+ * `npm start`: executes notebooks/finetune.ipynb headlessly, shows its progress and prints a short summary. Each
+ * setting is a flag. By default, the embedded model and reviews are used.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -32,6 +32,7 @@ import { describeConfig } from './print-config.js';
 import { reportError } from './report-error.js';
 import { addSettings, flagOf, flagsLayer, normalizeFlags } from './settings-flags.js';
 
+/** The journal entry of kind `summary`, which the last cell of the notebook writes. */
 interface Summary {
   baseline: { accuracy: number };
   accuracy: number;
@@ -45,8 +46,8 @@ interface Summary {
   sources: string;
 }
 
-/** Reads what has been added to a file since the last call, whole lines only. */
-function follow(file: string): () => string[] {
+/** Creates a function that reads the complete lines added to a file since its last call. */
+function tailLines(file: string): () => string[] {
   let offset = 0;
   return () => {
     if (!fs.existsSync(file)) return [];
@@ -57,15 +58,15 @@ function follow(file: string): () => string[] {
   };
 }
 
-/** A path of this machine as the kernel must be told it, which runs elsewhere; what is none stays as it is. */
-function fromHere(value: string): string {
+/** The absolute path of an existing file, since the kernel runs in another folder. Other values are unchanged. */
+function toAbsolute(value: string): string {
   const file = path.resolve(process.env['INIT_CWD'] ?? process.cwd(), value);
   return fs.existsSync(file) ? file : value;
 }
 
-/** Opens a model and reviews that lie on this machine, so that a wrong path or column is refused before the notebook starts. */
+/** Opens the model and the reviews, so that a wrong name, path or column is an error before the notebook starts. */
 async function checkInputs(settings: Settings): Promise<void> {
-  const [model, dataset] = [settings.model, settings.dataset].map((name) => name && fromHere(name));
+  const [model, dataset] = [settings.model, settings.dataset].map((name) => name && toAbsolute(name));
   if (model && model !== 'embedded') {
     if (fs.existsSync(model)) readModelConfig(model);
     else if (!isRepositoryName(model)) await fetchModel(model);
@@ -73,26 +74,29 @@ async function checkInputs(settings: Settings): Promise<void> {
   if (dataset && dataset !== 'embedded' && isFileName(dataset)) await openReviews(dataset, settings);
 }
 
-/** What the command line says, as the environment variables that the notebook reads. */
+/**
+ * Parses and validates the command line.
+ * @returns environment variables for the notebook
+ */
 async function environmentOfFlags(): Promise<Record<string, string>> {
   const command = new Command('npm start --')
-    .description('Fine-tunes a DistilBERT on reviews, as notebooks/finetune.ipynb does.')
+    .description('Fine-tune DistilBERT on reviews by executing notebooks/finetune.ipynb.')
     .addHelpText(
       'after',
-      '\nEach flag has an environment variable, TUNEBOOK_MODEL for --model, which the notebook reads in JupyterLab too.',
+      '\nEvery flag can also be an environment variable, in JupyterLab too: TUNEBOOK_MODEL is --model.',
     );
-  // The run's folder is this command's own.
-  const offered = settingsList.filter(({ name, only }) => name !== 'runFolder' && !only);
-  const names = offered.map(({ name }) => name);
+  // This command sets the run folder itself.
+  const available = settingsList.filter(({ name, only }) => name !== 'runFolder' && !only);
+  const names = available.map(({ name }) => name);
   const defaults = { source: 'embedded' } as const;
   addSettings(command, names, defaults);
-  command.option('--print-config', 'shows every setting and where it came from, and does nothing else');
+  command.option('--print-config', 'print every setting with its origin, and exit');
   command.exitOverride().parse(normalizeFlags(process.argv));
   const flags = flagsLayer(command);
   const environment = environmentLayer();
-  // Refused here, before anything is started.
-  const own = { origin: 'npm start', values: defaults, nameOf: flagOf };
-  const resolved = resolveSettings([own, environment, flags], fastDevRun.notebook);
+  // Validates all settings before the notebook starts.
+  const defaultsLayer = { origin: 'npm start', values: defaults, nameOf: flagOf };
+  const resolved = resolveSettings([defaultsLayer, environment, flags], fastDevRun.notebook);
   if (command.opts<{ printConfig?: boolean }>().printConfig) {
     console.log(describeConfig(names, resolved));
     process.exit(0);
@@ -105,7 +109,7 @@ async function environmentOfFlags(): Promise<Record<string, string>> {
   return Object.fromEntries(
     (Object.entries(values) as [SettingName, unknown][]).map(([setting, value]) => [
       describeSetting(setting).variable,
-      ['model', 'dataset'].includes(setting) ? fromHere(String(value)) : String(value),
+      ['model', 'dataset'].includes(setting) ? toAbsolute(String(value)) : String(value),
     ]),
   );
 }
@@ -124,42 +128,43 @@ const started = performance.now();
 const notebooks = path.join(root, 'notebooks');
 const executed = path.join(runFolder, 'finetune.ipynb');
 const report = path.join(runFolder, 'report.html');
-const journal = follow(path.join(runFolder, 'journal.jsonl'));
+const readNewLines = tailLines(path.join(runFolder, 'journal.jsonl'));
 const interactive = process.stdout.isTTY;
 let bar: SingleBar | undefined;
 let summary: Summary | undefined;
-let spoken = 0;
+let lastLine = 0;
 
-/** A line that changes on a terminal; elsewhere now and then one more. */
-function say(words: string, done: number, all: number, important: boolean): void {
+/** Shows progress: a bar on a terminal, else a line every 5 s and for each important step. */
+function showProgress(text: string, done: number, total: number, important: boolean): void {
   if (interactive) {
     if (!bar) {
-      bar = new SingleBar({ format: '  {bar} {words}', barsize: 24, hideCursor: true });
-      bar.start(all, 0, { words: '' });
+      bar = new SingleBar({ format: '  {bar} {text}', barsize: 24, hideCursor: true });
+      bar.start(total, 0, { text: '' });
     }
-    bar.setTotal(all);
-    bar.update(done, { words });
-  } else if (important || performance.now() - spoken > 5000) {
-    console.log(`  ${words}`);
-    spoken = performance.now();
+    bar.setTotal(total);
+    bar.update(done, { text });
+  } else if (important || performance.now() - lastLine > 5000) {
+    console.log(`  ${text}`);
+    lastLine = performance.now();
   }
 }
 
+/** Shows the journal entries written since the last call. */
 function readJournal(): void {
-  for (const line of journal()) {
+  for (const line of readNewLines()) {
     const entry = JSON.parse(line) as { kind: string };
     if (entry.kind === 'summary') summary = entry as unknown as Summary;
-    if (entry.kind === 'banner') console.log(`  ${(entry as unknown as { words: string }).words}`);
+    if (entry.kind === 'banner') console.log(`  ${(entry as unknown as { message: string }).message}`);
     if (entry.kind === 'download') {
       const progress = entry as unknown as DownloadProgress;
-      say(describeDownload(progress), progress.received, progress.size, progress.received === progress.size);
+      showProgress(describeDownload(progress), progress.received, progress.size, progress.received === progress.size);
     }
     if (entry.kind !== 'step') continue;
     const record = entry as unknown as TrainingRecord;
-    const words =
+    const text =
       describeRecord(record) +
       (record.evalAccuracy === undefined ? '' : `, validation accuracy ${percent(record.evalAccuracy)}`);
-    say(words, record.step, record.totalSteps, record.evalAccuracy !== undefined);
+    showProgress(text, record.step, record.totalSteps, record.evalAccuracy !== undefined);
   }
 }
 
@@ -168,12 +173,12 @@ try {
   await executeNotebook(path.join(notebooks, 'finetune.ipynb'), {
     executed,
     report,
-    // As the kernel sees it, which runs beside the notebook; the same on every machine.
+    // Relative to the folder of the notebook, where the kernel runs; the same on every machine.
     environment: { ...flags, TUNEBOOK_RUN_FOLDER: path.relative(notebooks, runFolder) },
     onInterrupt() {
       bar?.stop();
       bar = undefined;
-      console.log('\nTraining ends after this step, and what follows it is run. Ctrl-C again ends everything at once.');
+      console.log('\nTraining stops after this step; the remaining cells still run. Ctrl-C again stops at once.');
     },
     onEvent(event) {
       if (event.event !== 'cell') return;
@@ -185,7 +190,7 @@ try {
   });
   readJournal();
   bar?.stop();
-  if (!summary) throw new Error('The notebook ended without writing a summary to its journal.');
+  if (!summary) throw new Error('The notebook ended without a summary in its journal.');
   console.log(`
 Model and reviews  ${summary.sources}
 Held-out accuracy  ${percent(summary.accuracy)} (95 % interval ${percent(summary.interval.low)} to ${percent(summary.interval.high)}, ${summary.count} reviews)
@@ -195,7 +200,7 @@ Model              ${path.relative(process.cwd(), path.resolve(notebooks, summar
 Notebook           ${path.relative(process.cwd(), executed)}
 Report             ${path.relative(process.cwd(), report)}`);
   if (summary.end === 'interrupted') {
-    console.log('\nTraining was ended early by an interrupt: these are the figures of the model as it was by then.');
+    console.log('\nTraining was interrupted: these are the results of the model at that point.');
     process.exitCode = 130;
   }
 } catch (error) {
@@ -203,7 +208,7 @@ Report             ${path.relative(process.cwd(), report)}`);
   console.error();
   reportError(error);
   if ((error instanceof CellError || error instanceof InterruptedError) && fs.existsSync(executed))
-    console.error(`\nWhat was run so far: ${path.relative(process.cwd(), executed)}`);
+    console.error(`\nPartially executed notebook: ${path.relative(process.cwd(), executed)}`);
 } finally {
   clearInterval(timer);
 }

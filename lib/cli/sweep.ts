@@ -1,7 +1,7 @@
 /**
- * `tunebook sweep`: runs in turn, each a `tunebook finetune` in a process and a folder of its own. So one that fails fails
- * alone, and a sweep that was interrupted goes on where it was: finished runs are finished, and one that was under way goes on
- * from its last checkpoint.
+ * `tunebook sweep`: one run after the other, each as `tunebook finetune` in its own process and folder. A failed run
+ * does not affect the others. A resumed sweep skips finished runs and resumes an interrupted run from its last
+ * checkpoint.
  */
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -22,7 +22,7 @@ import {
   type Sweep,
   type SweepResult,
 } from '../jobs/sweep.js';
-import { handSignalsTo } from '../signals.js';
+import { forwardSignals } from '../signals.js';
 import { percent } from '../figures/format.js';
 import { describeSetting, environmentLayer, resolveSettings, type SettingName } from '../settings/settings.js';
 import { clusterOfEnvironment } from '../distributed/cluster-definition.js';
@@ -31,7 +31,7 @@ import { configLayer } from '../settings/config-file.js';
 import { addSettings, flagOf, flagsLayer } from './settings-flags.js';
 import { settingsOf } from './training-command.js';
 
-/** The plan of a sweep, in its folder. */
+/** File in the folder of a sweep that contains its plan. */
 const sweepFile = 'sweep.json';
 
 const main = path.join(path.dirname(fileURLToPath(import.meta.url)), 'main.js');
@@ -44,7 +44,7 @@ interface Flags {
   runFolder?: string;
 }
 
-/** Gives the command the flags of `finetune`, several values by commas in each. */
+/** Adds the flags of `finetune`, each with one or several values separated by commas, and those of a sweep. */
 export function addSweepFlags(command: Command): Command {
   addSettings(
     command,
@@ -52,16 +52,19 @@ export function addSweepFlags(command: Command): Command {
   );
   const run = (flags: string, description: string) =>
     command.addOption(new Option(flags, description).helpGroup('Sweep:'));
-  run('--run-folder <folder>', "where the runs' folders go (default: runs/sweep- and the time)");
-  run('--config <file>', 'settings of all runs from a JSON or YAML file');
-  run('--print-config', 'shows what each run would have of its own, and does nothing else');
-  run('--resume [sweep]', 'goes on with a sweep: that one, or the newest that is not through');
-  run('--json', "for machines: the runs' journals, and at the end the result");
+  run('--run-folder <folder>', 'folder for the run folders (default: a new folder runs/sweep-TIME)');
+  run('--config <file>', 'JSON or YAML file with settings of all runs');
+  run('--print-config', 'print the settings in which the runs differ, and exit');
+  run('--resume [sweep]', 'resume a sweep (default: --run-folder, else the newest unfinished sweep)');
+  run('--json', 'print the journals of the runs and then the result, one JSON object per line');
   return command;
 }
 
-/** What is asked for, checked in every combination before any work. */
-function plan(command: Command, { config }: Flags): Sweep {
+/**
+ * Plans the sweep of a command line.
+ * @throws SettingsError if any combination is invalid, before any run starts
+ */
+function planSweep(command: Command, { config }: Flags): Sweep {
   const { values } = flagsLayer(command);
   const grid: Grid = {};
   const argv: string[] = config ? ['--config', path.resolve(config)] : [];
@@ -72,13 +75,13 @@ function plan(command: Command, { config }: Flags): Sweep {
     else if (new Set(several).size < several.length)
       throw new SettingsError(
         'SETTING_REPEATED',
-        `${flagOf(setting)} names a value twice: ${several.join(',')}. Leave one.`,
+        `${flagOf(setting)} contains a value twice: ${several.join(',')}. Remove the duplicate.`,
         { names: [flagOf(setting)], values: several },
       );
     else if (describeSetting(setting).neutral)
       throw new SettingsError(
         'SETTING_INVALID',
-        `${flagOf(setting)} changes nothing of what is learnt: give it one value.`,
+        `${flagOf(setting)} does not affect the result of training. Give it one value instead of ${several.join(',')}.`,
         { name: flagOf(setting), value: several },
       );
     else grid[setting] = several;
@@ -86,11 +89,12 @@ function plan(command: Command, { config }: Flags): Sweep {
   if (Object.keys(grid).length === 0)
     throw new SettingsError(
       'SETTING_MISSING',
-      'A sweep needs a setting with several values, by commas: --lr 1e-5,3e-5,5e-5 --seed 1,2,3. One run alone is tunebook finetune.',
+      'A sweep needs a setting with several values, separated by commas: --lr 1e-5,3e-5,5e-5 --seed 1,2,3. ' +
+        'For a single run, use tunebook finetune.',
     );
   const layers = [...(config ? [configLayer(config)] : []), environmentLayer(), flagsLayer(command)];
-  for (const { values: own } of combinationsOf(grid)) {
-    const layer = { origin: 'command line', values: own, nameOf: flagOf };
+  for (const combination of combinationsOf(grid)) {
+    const layer = { origin: 'command line', values: combination.values, nameOf: flagOf };
     resolveSettings([...layers.slice(0, -1), withoutGrid(layers.at(-1)!, grid), layer]);
   }
   return { grid, argv, startedAt: new Date().toISOString() };
@@ -103,29 +107,30 @@ const withoutGrid = (layer: ReturnType<typeof flagsLayer>, grid: Grid) => ({
 
 const readSweep = (folder: RunFolder) => folder.read<Sweep>(sweepFile);
 
-/** Whether a run of a sweep has trained. Until then another sweep may take its place, such as the corrected one. */
+/** Whether any run of a sweep has trained. Until then, another sweep, such as a corrected one, may replace it. */
 const hasTrained = (folder: RunFolder, { grid }: Sweep): boolean =>
   combinationsOf(grid).some(({ name }) => new RunFolder(folder.of(name)).hasTrained);
 
-/** The newest sweep that has trained and is not through. */
+/** The newest unfinished sweep of which at least one run has trained. */
 const newestUnfinished = () =>
   findSweeps().findLast((folder) => {
     const sweep = readSweep(folder)!;
     return hasTrained(folder, sweep) && sweepResult(folder.folder, sweep).runs.some(({ metrics }) => !metrics);
   });
 
-/** The sweep to run, and where: begun now, or gone on with. */
-function choose(command: Command, flags: Flags): { folder: RunFolder; sweep: Sweep } {
+/** Selects the sweep to start or to resume, and its folder. */
+function chooseSweep(command: Command, flags: Flags): { folder: RunFolder; sweep: Sweep } {
   const named = flags.runFolder ? new RunFolder(flags.runFolder) : undefined;
-  const there = named && readSweep(named);
-  if (flags.resume === undefined || (flags.resume === true && named && !there)) {
-    if (there && hasTrained(named, there))
+  const existing = named && readSweep(named);
+  if (flags.resume === undefined || (flags.resume === true && named && !existing)) {
+    if (existing && hasTrained(named, existing))
       throw new RunError(
         'RUN_EXISTS',
-        `${named.folder} holds a sweep already. Go on with it by --resume, or name another folder (--run-folder).`,
+        `${named.folder} already contains a sweep. ` +
+          'Resume it with --resume, or choose another folder with --run-folder.',
         { folder: named.folder },
       );
-    const sweep = plan(command, flags);
+    const sweep = planSweep(command, flags);
     return { folder: named ?? new RunFolder(newRunFolder('runs', 'sweep-')), sweep };
   }
   const folder = typeof flags.resume === 'string' ? new RunFolder(flags.resume) : (named ?? newestUnfinished());
@@ -134,39 +139,41 @@ function choose(command: Command, flags: Flags): { folder: RunFolder; sweep: Swe
     throw new RunError(
       folder ? 'RUN_NOT_A_RUN' : 'RUN_NOT_FOUND',
       folder
-        ? `${folder.folder} is no sweep: it has no ${sweepFile}.`
-        : 'There is no sweep in runs/ that is not through. Begin one: tunebook sweep --lr 1e-5,3e-5 --seed 1,2,3',
+        ? `${folder.folder} is not a sweep: it has no ${sweepFile}. Give the folder of a sweep to --resume.`
+        : 'There is no unfinished sweep in runs/. Start one: tunebook sweep --lr 1e-5,3e-5 --seed 1,2,3',
       { folder: folder?.folder ?? 'runs' },
     );
   const { values } = flagsLayer(command);
   if (Object.keys(values).some((setting) => setting !== 'runFolder')) {
-    const asked = plan(command, flags);
-    if (JSON.stringify([asked.grid, asked.argv]) === JSON.stringify([sweep.grid, sweep.argv])) return { folder, sweep };
-    if (!hasTrained(folder, sweep)) return { folder, sweep: asked };
+    const requested = planSweep(command, flags);
+    if (JSON.stringify([requested.grid, requested.argv]) === JSON.stringify([sweep.grid, sweep.argv]))
+      return { folder, sweep };
+    if (!hasTrained(folder, sweep)) return { folder, sweep: requested };
     throw new RunError(
       'RUN_SETTINGS_CHANGED',
-      `${folder.folder} was begun with other settings: ${[...sweep.argv, ...gridWords(sweep.grid)].join(' ')}. Say the same or nothing to go on with it, or begin another.`,
+      `${folder.folder} was started with other settings: ${[...sweep.argv, ...gridFlags(sweep.grid)].join(' ')}. ` +
+        'Resume it with the same settings or without any, or start another sweep.',
       { folder: folder.folder },
     );
   }
   return { folder, sweep };
 }
 
-const gridWords = (grid: Grid) =>
+const gridFlags = (grid: Grid) =>
   (Object.keys(grid) as SettingName[]).flatMap((setting) => [flagOf(setting), grid[setting]!.join(',')]);
 
-/** One run to its end. @returns its exit code */
+/** Executes one run. @returns its exit code */
 function runOne(folder: string, { values }: Combination, { argv }: Sweep, json: boolean): Promise<number> {
-  const own = (Object.keys(values) as SettingName[]).flatMap((setting) => [flagOf(setting), values[setting]!]);
-  // Each is a run of its own in MLflow, too.
+  const ownFlags = (Object.keys(values) as SettingName[]).flatMap((setting) => [flagOf(setting), values[setting]!]);
+  // Each run is a separate MLflow run.
   const { MLFLOW_RUN_ID: _, ...environment } = process.env;
   const child = spawn(
     process.execPath,
-    [main, 'finetune', ...argv, ...own, '--run-folder', folder, '--resume', ...(json ? ['--json'] : [])],
-    // In a group of its own: the terminal's Ctrl-C reaches it by what is handed on alone, once.
+    [main, 'finetune', ...argv, ...ownFlags, '--run-folder', folder, '--resume', ...(json ? ['--json'] : [])],
+    // In its own process group, so that it receives Ctrl-C once: from handSignalsTo, not from the terminal as well.
     { stdio: ['ignore', 'inherit', 'inherit'], env: environment, detached: true },
   );
-  const stop = handSignalsTo([child]);
+  const stop = forwardSignals([child]);
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (status, signal) => {
@@ -201,41 +208,42 @@ function describeResult({ groups, best, runs }: SweepResult): string {
   ].join('\n');
 }
 
-/** Runs a sweep to its end, or until a signal ends it, and sets the exit code. */
+/** Executes a sweep until it is finished or a signal stops it, and sets the exit code. */
 export async function sweep(command: Command): Promise<void> {
   const flags = command.opts<Flags>();
   if (flags.printConfig) {
-    for (const { values } of combinationsOf(plan(command, flags).grid)) console.log(describeValues(values));
+    for (const { values } of combinationsOf(planSweep(command, flags).grid)) console.log(describeValues(values));
     return;
   }
   if (clusterOfEnvironment())
     throw new SettingsError(
       'SETTING_CONFLICT',
-      'TF_CONFIG is set, and a sweep starts one run after the other from one process. Leave TF_CONFIG out, or have each run be a `tunebook finetune` on all ranks.',
+      'TF_CONFIG is set, but a sweep starts its runs from one process. ' +
+        'Unset TF_CONFIG, or start `tunebook finetune` on all workers for each combination.',
       { names: ['TF_CONFIG', 'sweep'] },
     );
-  const { folder, sweep } = choose(command, flags);
+  const { folder, sweep } = chooseSweep(command, flags);
   mlflowOfEnvironment();
   const existed = fs.existsSync(folder.folder);
   folder.write(sweepFile, sweep);
   const json = flags.json ?? false;
-  const say = (words: string) => (json ? console.error : console.log)(words);
+  const print = (text: string) => (json ? console.error : console.log)(text);
   const combinations = combinationsOf(sweep.grid);
-  say(`Sweep ${folder.folder}: ${combinations.length} runs`);
+  print(`Sweep ${folder.folder}: ${combinations.length} runs`);
   for (const [i, combination] of combinations.entries()) {
     const run = new RunFolder(folder.of(combination.name));
     if (run.state === 'completed' || run.state === 'early stopping') continue;
-    say(`\n[${i + 1}/${combinations.length}] ${describeValues(combination.values)}`);
+    print(`\n[${i + 1}/${combinations.length}] ${describeValues(combination.values)}`);
     const exitCode = await runOne(run.folder, combination, sweep, json);
     if (exitCode >= exitCodes.SIGHUP) {
-      say(`\nInterrupted. Go on with: tunebook sweep --resume ${folder.folder}`);
+      print(`\nInterrupted. Resume with: tunebook sweep --resume ${folder.folder}`);
       process.exitCode = exitCode;
       return;
     }
-    if (exitCode === exitCodes.refused || exitCode === exitCodes.data || exitCode === exitCodes.diskFull) {
+    if (exitCode === exitCodes.invalid || exitCode === exitCodes.data || exitCode === exitCodes.diskFull) {
       process.exitCode = exitCode;
       if (hasTrained(folder, sweep))
-        say(`\nThis would end every run. When it is mended: tunebook sweep --resume ${folder.folder}`);
+        print(`\nAll runs would fail with this error. Fix it, then run: tunebook sweep --resume ${folder.folder}`);
       else {
         fs.rmSync(folder.of(sweepFile));
         if (!existed) fs.rmdirSync(folder.folder);
@@ -245,7 +253,7 @@ export async function sweep(command: Command): Promise<void> {
   }
   const result = sweepResult(folder.folder, sweep);
   folder.write('result.json', result);
-  say(`\n${describeResult(result)}`);
+  print(`\n${describeResult(result)}`);
   if (json) console.log(JSON.stringify({ kind: 'sweep', ...result }));
   if (result.runs.some(({ metrics }) => !metrics)) process.exitCode = exitCodes.unexpected;
 }

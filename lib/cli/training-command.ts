@@ -1,4 +1,4 @@
-/** What the commands that train have in common: settings from all their places, ranks, a run's folder, output, and exit codes. */
+/** The part that `finetune` and `adapt` share: settings, flags, workers, run folder, output and exit codes. */
 import { Command, Option } from 'commander';
 import { RunError } from '../errors.js';
 import { endTogether, joinForJob } from '../jobs/join-cluster.js';
@@ -31,11 +31,11 @@ interface Flags {
   runFolder?: string;
 }
 
-/** The settings of a command. */
+/** Names of the settings that apply to a command. */
 export const settingsOf = (command: RunCommand) =>
   settingsList.filter(({ only }) => !only || only === command).map(({ name }) => name);
 
-/** Gives a command the flags of the settings, and those of a run. */
+/** Adds the flags of all settings, and those of a run, to a command. */
 export function addTrainingFlags(command: Command, name: RunCommand): Command {
   addSettings(
     command,
@@ -43,61 +43,68 @@ export function addTrainingFlags(command: Command, name: RunCommand): Command {
   );
   const run = (flags: string, description: string) =>
     command.addOption(new Option(flags, description).helpGroup('Run:'));
-  run('--run-folder <folder>', 'where all that the run makes goes (default: runs/ and the time)');
-  run('--config <file>', 'settings from a JSON or YAML file; the environment and flags go before them');
-  run('--print-config', 'shows every setting and where it came from, and does nothing else');
+  run('--run-folder <folder>', 'folder for everything that the run writes (default: a new folder in runs/)');
+  run('--config <file>', 'JSON or YAML file with settings; environment variables and flags take precedence');
+  run('--print-config', 'print every setting with its origin, and exit');
   run(
     '--resume [run]',
-    'goes on from the newest whole checkpoint: of that run, of --run-folder, or of the newest unfinished run of this command',
+    "resume a run (default: --run-folder, else this command's newest unfinished run) from its last complete checkpoint",
   );
-  run('--allow-changed-settings', 'with --resume: takes other settings than the run was begun with');
-  run('--json', 'for machines: the journal, one JSON object a line; words for people go to standard error');
+  run('--allow-changed-settings', 'with --resume: allow settings that differ from those the run was started with');
+  run('--json', 'print the journal, one JSON object per line; messages go to standard error');
   return command;
 }
 
-/** The settings and the folder of a run that is asked for; without a folder it gets a new one. */
-function choose(
+/**
+ * Selects the run to start or to resume, and its settings. `run` is undefined if a new folder must be created.
+ * @throws RunError if the folder contains a run and --resume is not set, or if the run cannot be resumed
+ */
+function chooseRun(
   name: RunCommand,
   layers: SettingsLayer[],
-  fresh: ResolvedSettings,
+  resolved: ResolvedSettings,
   flags: Flags,
 ): { resolved: ResolvedSettings; run?: RunFolder } {
-  const named = fresh.origins.runFolder === 'default' ? undefined : new RunFolder(fresh.settings.runFolder);
+  const named = resolved.origins.runFolder === 'default' ? undefined : new RunFolder(resolved.settings.runFolder);
   if (flags.resume === undefined) {
     if (named?.hasTrained)
       throw new RunError(
         'RUN_EXISTS',
-        `${named.folder} holds a run already (${named.state}). Go on with it by --resume, or name another folder (--run-folder).`,
+        `${named.folder} already contains a run (${named.state}). ` +
+          'Resume it with --resume, or choose another folder with --run-folder.',
         { folder: named.folder, state: named.state },
       );
-    return { resolved: fresh, ...(named && { run: named }) };
+    return { resolved, ...(named && { run: named }) };
   }
-  // A scheduler gives the same command each time: the first time there is nothing to resume.
-  if (flags.resume === true && named && !named.hasTrained) return { resolved: fresh, run: named };
+  // A scheduler always passes --resume; at the first start there is nothing to resume.
+  if (flags.resume === true && named && !named.hasTrained) return { resolved, run: named };
   const run = runToResume(name, flags.resume === true ? (named?.folder ?? true) : flags.resume);
   return { resolved: resumedSettings(run, layers, flags.allowChangedSettings ?? false), run };
 }
 
-/** Does what the chief says. */
-async function follow(
+/**
+ * Runs the job on a worker that is not the chief. The chief sends the settings, or undefined if there is nothing to do.
+ * @returns the exit code
+ */
+async function followChief(
   cluster: Cluster,
-  work: () => Promise<TrainingJob>,
-  say: (words: string) => void,
+  loadJob: () => Promise<TrainingJob>,
+  print: (text: string) => void,
 ): Promise<number> {
   const settings = cluster.ranks.fromChief<Settings | undefined>(undefined);
-  if (settings) return (await (await work()).follow(cluster, settings, say)).exitCode;
+  if (settings) return (await (await loadJob()).follow(cluster, settings, print)).exitCode;
   await cluster.leave();
   return 0;
 }
 
 /**
- * Runs a training command to its end and sets the exit code.
- * @param work the job; loaded when it is needed, since TensorFlow takes a second
+ * Runs a training command and sets the exit code.
+ * @param loadJob imports the job; called only when the job runs, since loading TensorFlow takes a second
  */
 export async function runTrainingCommand(
   name: RunCommand,
   command: Command,
-  work: () => Promise<TrainingJob>,
+  loadJob: () => Promise<TrainingJob>,
 ): Promise<void> {
   const flags = command.opts<Flags>();
   const output = openOutput(flags.json ?? false);
@@ -105,17 +112,17 @@ export async function runTrainingCommand(
   let run: RunFolder | undefined;
   try {
     const layers = [...(flags.config ? [configLayer(flags.config)] : []), environmentLayer(), flagsLayer(command)];
-    const fresh = resolveSettings(layers);
+    const requested = resolveSettings(layers);
     const definition = clusterOfEnvironment();
     const mlflow = mlflowOfEnvironment();
     if (definition && !flags.printConfig) {
-      cluster = await joinForJob(definition, name, fresh.settings, (words) => output.say(words));
+      cluster = await joinForJob(definition, name, requested.settings, (text) => output.print(text));
       if (!cluster.ranks.isChief) {
-        process.exitCode = await follow(cluster, work, (words) => output.say(words));
+        process.exitCode = await followChief(cluster, loadJob, (text) => output.print(text));
         return;
       }
     }
-    const chosen = choose(name, layers, fresh, flags);
+    const chosen = chooseRun(name, layers, requested, flags);
     const { resolved } = chosen;
     if (flags.printConfig) {
       console.log(describeConfig(settingsOf(name), resolved, flags.json));
@@ -127,8 +134,8 @@ export async function runTrainingCommand(
       !isChanged(run, resolved.settings) &&
       (run.state === 'completed' || run.state === 'early stopping')
     ) {
-      output.say(
-        `${run.folder} is finished (${run.state}): nothing is left to do. Its report: ${run.of('report.html')}`,
+      output.print(
+        `${run.folder} is finished (${run.state}); there is nothing to resume. Report: ${run.of('report.html')}`,
       );
       cluster?.ranks.fromChief(undefined);
       await cluster?.leave();
@@ -136,13 +143,13 @@ export async function runTrainingCommand(
     }
     run ??= new RunFolder(newRunFolder());
     resolved.settings.runFolder = run.folder;
-    output.say(`Run ${run.folder}`);
+    output.print(`Run ${run.folder}`);
     cluster?.ranks.fromChief(resolved.settings);
-    const { lead } = await work();
+    const { lead } = await loadJob();
     const { end, exitCode } = await lead({ resolved, run, mlflow, cluster, onEntry: (entry) => output.entry(entry) });
     output.stop();
-    if (end === 'interrupted') output.say(`\nInterrupted. Go on with: tunebook ${name} --resume ${run.folder}`);
-    else output.say(`${'Model'.padEnd(13)}${run.of('model')}\n${'Report'.padEnd(13)}${run.of('report.html')}`);
+    if (end === 'interrupted') output.print(`\nInterrupted. Resume with: tunebook ${name} --resume ${run.folder}`);
+    else output.print(`${'Model'.padEnd(13)}${run.of('model')}\n${'Report'.padEnd(13)}${run.of('report.html')}`);
     process.exitCode = exitCode;
   } catch (thrown) {
     const error = cluster ? await endTogether(cluster, thrown) : thrown;

@@ -1,17 +1,17 @@
 #!/usr/bin/env node
-// `npx tunebook …`, `npm start` and `npm run lab`: sets up what is missing or has changed, then runs the command, which set-up
-// compiles. Only the doctor runs without set-up.
+// `npx tunebook …`, `npm start` and `npm run lab`: sets up and compiles what is missing or has changed, then runs the
+// command. Only `doctor` runs without set-up.
 // @ts-check
 import { findNpm, isRunning } from '../setup/npm-process.mjs';
 import { prepare } from '../setup/prepare.mjs';
 
-/** Commands with a command line of their own. */
+/** Commands that parse their own command line. */
 const programs = new Map([
   ['start', '../dist/cli/start.js'],
   ['lab', '../dist/cli/lab.js'],
 ]);
 
-// Now, since npm may be killed during set-up.
+// Before set-up, since npm may be killed during it.
 const npm = findNpm();
 const name = process.argv[2] ?? '';
 if (name === 'doctor') import('../setup/doctor.mjs');
@@ -24,7 +24,7 @@ else
       endWhen(() => !isRunning(npm));
     }
     const program = programs.get(name);
-    // Their arguments are all that follows the name.
+    // These commands expect their arguments without the command name.
     if (program) process.argv.splice(2, 1);
     await import(program ?? '../dist/cli/main.js');
   });

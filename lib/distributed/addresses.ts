@@ -1,6 +1,6 @@
 /**
- * Whether the addresses of a cluster are of a private network. TensorFlow's servers ask nobody for a password: whoever
- * reaches one can have it read and write files.
+ * Checks that a cluster's addresses are on a private network. TensorFlow's servers have no authentication: any client
+ * that can connect can make them read and write files.
  */
 import { lookup } from 'node:dns/promises';
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
@@ -8,8 +8,11 @@ import os from 'node:os';
 import { ClusterDefinitionError } from '../errors.js';
 import { describeTask, hostOf, type ClusterDefinition } from './cluster-definition.js';
 
-/** What no router of the internet forwards (RFC 1918, 1122, 3927, 6598, 4193, 4291; for examples and benchmarks 5737, 2544, 3849). */
-const notPublic = new BlockList();
+/**
+ * Address ranges that are not routed on the internet (RFC 1918, 1122, 3927, 6598, 4193, 4291; for examples and
+ * benchmarks 5737, 2544, 3849).
+ */
+const privateRanges = new BlockList();
 for (const [network, bits] of [
   ['10.0.0.0', 8],
   ['100.64.0.0', 10],
@@ -22,61 +25,61 @@ for (const [network, bits] of [
   ['198.51.100.0', 24],
   ['203.0.113.0', 24],
 ] as const)
-  notPublic.addSubnet(network, bits, 'ipv4');
-notPublic.addAddress('::1', 'ipv6');
-notPublic.addSubnet('2001:db8::', 32, 'ipv6');
-notPublic.addSubnet('fc00::', 7, 'ipv6');
-notPublic.addSubnet('fe80::', 10, 'ipv6');
+  privateRanges.addSubnet(network, bits, 'ipv4');
+privateRanges.addAddress('::1', 'ipv6');
+privateRanges.addSubnet('2001:db8::', 32, 'ipv6');
+privateRanges.addSubnet('fc00::', 7, 'ipv6');
+privateRanges.addSubnet('fe80::', 10, 'ipv6');
 
-/** Whether an IP address can be reached from the internet, as far as the address tells. */
+/** Whether an IP address is outside the ranges that are not routed on the internet. */
 export const isPublicAddress = (address: string): boolean =>
-  isIPv4(address) ? !notPublic.check(address, 'ipv4') : isIPv6(address) && !notPublic.check(address, 'ipv6');
+  isIPv4(address) ? !privateRanges.check(address, 'ipv4') : isIPv6(address) && !privateRanges.check(address, 'ipv6');
 
-/** Whether a host is this machine, and nobody else can reach it by that name. */
+/** Whether a host is a loopback address, which only this machine can reach. */
 export const isLoopback = (host: string) => host === 'localhost' || host === '::1' || host.startsWith('127.');
 
-/** The library that has servers listen on loopback alone (native/loopback.cc), as `tunebook launch` preloads it. */
+/** The library that makes servers listen on loopback only (native/loopback.cc); `tunebook launch` preloads it. */
 export const loopbackLibrary = 'loopback.so';
 
-/** The environment variable that names libraries to load first. */
+/** The environment variable for libraries to preload. */
 export const preloadVariable = process.platform === 'darwin' ? 'DYLD_INSERT_LIBRARIES' : 'LD_PRELOAD';
 
-/** Whether all ranks are on this machine, and their servers kept to it. */
-const isKeptToLoopback = ({ tasks }: Pick<ClusterDefinition, 'tasks'>): boolean =>
+/** Whether all ranks are on this machine and their servers listen on loopback only. */
+const usesLoopbackOnly = ({ tasks }: Pick<ClusterDefinition, 'tasks'>): boolean =>
   (process.env[preloadVariable] ?? '').includes(loopbackLibrary) &&
   tasks.every(({ address }) => isLoopback(hostOf(address)));
 
 const remedy =
-  'TensorFlow’s servers ask for no password: on a public network anybody could use them. Name addresses of a private network, or say --allow-public-cluster behind a firewall that lets in the ranks alone.';
+  'TensorFlow’s servers have no authentication, so on a public network any client could use them. Use addresses of a private network, or pass --allow-public-cluster behind a firewall that admits only the ranks.';
 
 /**
- * Refuses a cluster that could be reached from outside.
- * @param interfaces of this machine, on all of which TensorFlow's server listens
- * @throws ClusterDefinitionError naming the address
+ * Checks that a cluster has no public addresses.
+ * @param interfaces the network interfaces of this machine; TensorFlow's server listens on all of them
+ * @throws ClusterDefinitionError with the public address
  */
-export async function refusePublicAddresses(
+export async function rejectPublicAddresses(
   { tasks }: Pick<ClusterDefinition, 'tasks'>,
   interfaces: NodeJS.Dict<os.NetworkInterfaceInfo[]> = os.networkInterfaces(),
 ): Promise<void> {
-  if (isKeptToLoopback({ tasks })) return;
+  if (usesLoopbackOnly({ tasks })) return;
   for (const task of tasks) {
-    // A name that is not known yet is one that does not answer yet: joining will wait for it.
-    const found = await lookup(hostOf(task.address), { all: true }).catch(() => []);
-    const open = found.find(({ address }) => isPublicAddress(address));
-    if (open)
+    // A name that does not resolve yet is not an error: joining waits for that rank.
+    const resolved = await lookup(hostOf(task.address), { all: true }).catch(() => []);
+    const publicAddress = resolved.find(({ address }) => isPublicAddress(address));
+    if (publicAddress)
       throw new ClusterDefinitionError(
         'CLUSTER_ADDRESS_PUBLIC',
-        `The address of ${describeTask(task)} is public (${open.address}). ${remedy}`,
-        { rank: task.rank, address: open.address },
+        `The address of ${describeTask(task)} is public (${publicAddress.address}). ${remedy}`,
+        { rank: task.rank, address: publicAddress.address },
       );
   }
   for (const [name, addresses = []] of Object.entries(interfaces)) {
-    const open = addresses.find(({ address }) => isPublicAddress(address));
-    if (open)
+    const publicAddress = addresses.find(({ address }) => isPublicAddress(address));
+    if (publicAddress)
       throw new ClusterDefinitionError(
         'CLUSTER_ADDRESS_PUBLIC',
-        `This machine has the public address ${open.address} (${name}), on which TensorFlow's server would listen too. ${remedy}`,
-        { address: open.address, interface: name },
+        `This machine has the public address ${publicAddress.address} (${name}), on which TensorFlow's server would also listen. ${remedy}`,
+        { address: publicAddress.address, interface: name },
       );
   }
 }

@@ -1,30 +1,33 @@
 /**
- * Who trains together, and who of them this process is: the environment variable TF_CONFIG, as TensorFlow's own
- * distribution strategies, Kubeflow's TFJob and Ray's TensorflowTrainer set it
- * (tensorflow.org/api_docs/python/tf/distribute/cluster_resolver/TFConfigClusterResolver). Nothing here loads TensorFlow.
+ * The cluster definition: all ranks, and the rank of this process. It is read from the environment variable TF_CONFIG,
+ * which TensorFlow's distribution strategies, Kubeflow's TFJob and Ray's TensorflowTrainer set
+ * (tensorflow.org/api_docs/python/tf/distribute/cluster_resolver/TFConfigClusterResolver). This module does not load
+ * TensorFlow.
  */
 import { z } from 'zod';
 import { ClusterDefinitionError } from '../errors.js';
 
-/** One of the processes that train together. */
+/** One of the processes that train together: a rank. */
 export interface ClusterTask {
-  /** Its number among all: 0 is the chief, who writes what is kept. */
+  /** Its number among all ranks. 0 is the chief, which writes the results. */
   rank: number;
-  /** What TF_CONFIG calls it: `chief` or `worker`, and its number among those. */
+  /** Its type in TF_CONFIG, such as `chief` or `worker`. */
   job: string;
+  /** Its number among the tasks of this type. */
   index: number;
-  /** `host:port`, where the others reach it. */
+  /** `host:port`, at which the other ranks connect to it. */
   address: string;
 }
 
-/** All processes that train together, in order of their ranks. */
+/** All processes that train together. */
 export interface ClusterDefinition {
+  /** In order of their ranks. */
   tasks: ClusterTask[];
-  /** This process's. */
+  /** The rank of this process. */
   rank: number;
 }
 
-/** Jobs that train, the chief's first. */
+/** Task types that train, with the chief's first. */
 const trainingJobs = ['chief', 'master', 'worker'];
 
 const schema = z.object({
@@ -41,23 +44,23 @@ export const portOf = (address: string): number => Number(address.slice(address.
 export const hostOf = (address: string): string =>
   address.slice(0, address.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1');
 
-/** A rank as people know it: `rank 1 (worker 0, 10.0.0.7:2222)`. */
+/** Describes a rank: `rank 1 (worker 0, 10.0.0.7:2222)`. */
 export const describeTask = ({ rank, job, index, address }: ClusterTask): string =>
   `rank ${rank} (${job} ${index}, ${address})`;
 
 /**
  * Reads TF_CONFIG.
- * @param environment default: the process's
- * @returns nothing where it is not set, or where it names one process alone
- * @throws ClusterDefinitionError when it cannot be understood, or asks for what there is not
+ * @param environment the environment variables
+ * @returns undefined if it is not set or contains a single process
+ * @throws ClusterDefinitionError if it is invalid or contains unsupported task types
  */
 export function clusterOfEnvironment(environment: NodeJS.ProcessEnv = process.env): ClusterDefinition | undefined {
   const text = environment['TF_CONFIG']?.trim();
   if (!text) return undefined;
-  const refuse = (what: string): never => {
+  const fail = (problem: string): never => {
     throw new ClusterDefinitionError(
       'TF_CONFIG_INVALID',
-      `TF_CONFIG ${what}. It is to look like {"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}; without it one process trains alone.`,
+      `TF_CONFIG ${problem}. Example of a valid value: {"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}. Unset it to train in a single process.`,
       { value: text },
     );
   };
@@ -65,31 +68,32 @@ export function clusterOfEnvironment(environment: NodeJS.ProcessEnv = process.en
   try {
     json = JSON.parse(text);
   } catch (error) {
-    refuse(`is no JSON (${(error as Error).message})`);
+    fail(`is not valid JSON (${(error as Error).message})`);
   }
   const parsed = schema.safeParse(json);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    return refuse(`is not as it should be: ${issue!.path.join('.') || 'the whole'}: ${issue!.message}`);
+    return fail(`is invalid at ${issue!.path.join('.') || 'the top level'}: ${issue!.message}`);
   }
   const { cluster = {}, task } = parsed.data;
   for (const job of Object.keys(cluster))
     if (!trainingJobs.includes(job) && cluster[job]!.length > 0)
-      refuse(
-        `has ${cluster[job]!.length} of '${job}', and there is no use for one: all ranks are workers, one of which may be called chief`,
+      fail(
+        `contains ${cluster[job]!.length} task(s) of type '${job}', which is not supported: all ranks must be workers, and one of them may be the chief`,
       );
   const tasks = trainingJobs
     .flatMap((job) => (cluster[job] ?? []).map((address, index) => ({ job, index, address })))
     .map((each, rank): ClusterTask => ({ rank, ...each }));
   if (tasks.length <= 1) return undefined;
-  if (!task) return refuse('does not say which task this process is');
+  if (!task) return fail('does not contain the task of this process');
   const own = tasks.find(({ job, index }) => job === task.type && index === task.index);
-  if (!own) return refuse(`says that this is ${task.type} ${task.index}, which its cluster does not have`);
+  if (!own) return fail(`assigns this process to ${task.type} ${task.index}, which is not in the cluster`);
   for (const each of tasks) {
     if (!isAddress(each.address) || portOf(each.address) < 1 || portOf(each.address) > 65_535)
-      refuse(`has '${each.address}' for ${each.job} ${each.index}, which is no host:port`);
-    const twin = tasks.find(({ rank, address }) => rank < each.rank && address === each.address);
-    if (twin) refuse(`has ${each.address} twice, for ${twin.job} ${twin.index} and for ${each.job} ${each.index}`);
+      fail(`contains '${each.address}' for ${each.job} ${each.index}, which is not a valid host:port`);
+    const duplicate = tasks.find(({ rank, address }) => rank < each.rank && address === each.address);
+    if (duplicate)
+      fail(`contains ${each.address} twice, for ${duplicate.job} ${duplicate.index} and for ${each.job} ${each.index}`);
   }
   return { tasks, rank: own.rank };
 }

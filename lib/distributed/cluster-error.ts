@@ -1,41 +1,47 @@
-/** Ranks that were lost, that failed, or that do not fit together, in words for people. On its own, so that commands can name it without loading TensorFlow. */
+/** Converts TensorFlow's errors about lost and failed ranks to errors for the user. Does not load TensorFlow. */
 import { RankFailedError, RankLostError } from '../errors.js';
 import { describeTask, type ClusterDefinition, type ClusterTask } from './cluster-definition.js';
 
-/** What a rank that fails tells the others, between other words of TensorFlow's. */
-const failure = { begin: 'tunebook-failure:', end: ':tunebook-end' };
+/** Markers of a failed rank's message inside an error message of TensorFlow. */
+const failureMarkers = { begin: 'tunebook-failure:', end: ':tunebook-end' };
 
-/** @param words why it fails, for people */
-export const failureMessage = (rank: number, exitCode: number, words: string): string =>
-  failure.begin + Buffer.from(JSON.stringify({ rank, exitCode, words })).toString('base64') + failure.end;
+/**
+ * Encodes the failure of this rank for the other ranks.
+ * @param message the error message for the user
+ */
+export const failureMessage = (rank: number, exitCode: number, message: string): string =>
+  failureMarkers.begin +
+  Buffer.from(JSON.stringify({ rank, exitCode, message })).toString('base64') +
+  failureMarkers.end;
 
-function toldFailure(message: string): { rank: number; exitCode: number; words: string } | undefined {
-  const begin = message.indexOf(failure.begin);
-  const end = message.indexOf(failure.end, begin);
+/** Decodes the failure of another rank; returns undefined if the message contains none. */
+function parseFailure(message: string): { rank: number; exitCode: number; message: string } | undefined {
+  const begin = message.indexOf(failureMarkers.begin);
+  const end = message.indexOf(failureMarkers.end, begin);
   if (begin < 0 || end < 0) return undefined;
-  const text = Buffer.from(message.slice(begin + failure.begin.length, end), 'base64').toString();
-  return JSON.parse(text) as { rank: number; exitCode: number; words: string };
+  const text = Buffer.from(message.slice(begin + failureMarkers.begin.length, end), 'base64').toString();
+  return JSON.parse(text) as { rank: number; exitCode: number; message: string };
 }
 
-/** The tasks that TensorFlow's words name, `/job:worker/replica:0/task:1` or without the replica, others than this one. */
+/** The other tasks in a message of TensorFlow, `/job:worker/replica:0/task:1` or without the replica. */
 function namedTasks({ tasks, rank }: ClusterDefinition, message: string): ClusterTask[] {
-  // Who came to a barrier first is not who is missing.
-  const words = message.replace(/The first task at the barrier: \S+/g, '');
-  const names = [...words.matchAll(/\/job:(\w+)(?:\/replica:\d+)?\/task:(\d+)/g)];
+  // The first task at a barrier is not the one that is missing.
+  const text = message.replace(/The first task at the barrier: \S+/g, '');
+  const names = [...text.matchAll(/\/job:(\w+)(?:\/replica:\d+)?\/task:(\d+)/g)];
   return tasks.filter(
     (task) => task.rank !== rank && names.some(([, job, index]) => job === task.job && Number(index) === task.index),
   );
 }
 
-const isOfCluster = (message: string) =>
+const isClusterError = (message: string) =>
   /Collective ops is aborted|CoordinationService|coordination|WorkerService|Barrier timed out|heartbeat/i.test(message);
 
-const afterwards = 'All ranks end, since none can go on alone. Start all of them again with --resume.';
+const remedy = 'All ranks end, since none can continue alone. Restart all of them with --resume.';
 
 /**
- * What an error of TensorFlow's says of the cluster.
- * @param joining whether the ranks were still waiting for each other
- * @returns nothing for an error of another kind; what was explained already as it is
+ * Converts an error of TensorFlow that concerns the cluster.
+ * @param joining whether the ranks were still joining
+ * @returns undefined for any other error; an error that has been converted already is returned unchanged
  */
 export function explainClusterError(
   cluster: ClusterDefinition,
@@ -44,28 +50,31 @@ export function explainClusterError(
 ): RankLostError | RankFailedError | undefined {
   if (error instanceof RankLostError || error instanceof RankFailedError) return error;
   const message = error instanceof Error ? error.message : String(error);
-  const told = toldFailure(message);
-  if (told) {
-    const task = cluster.tasks[told.rank]!;
-    return new RankFailedError(`${describeTask(task)} has failed, and all end with it: ${told.words}`, told.exitCode);
+  const failure = parseFailure(message);
+  if (failure) {
+    const task = cluster.tasks[failure.rank]!;
+    return new RankFailedError(
+      `${describeTask(task)} failed, and all ranks end with it: ${failure.message}`,
+      failure.exitCode,
+    );
   }
-  if (!isOfCluster(message)) return undefined;
+  if (!isClusterError(message)) return undefined;
   const named = namedTasks(cluster, message);
-  // The service that watches over all is the chief's.
+  // The chief runs the coordination service, so an error without a task concerns the chief.
   const lost = named.length > 0 ? named : cluster.rank === 0 ? [] : [cluster.tasks[0]!];
-  const who = lost.length > 0 ? lost.map(describeTask).join(', ') : 'Some rank';
+  const names = lost.length > 0 ? lost.map(describeTask).join(', ') : 'A rank';
   const first = message.replace(/^Invalid TF_Status: \d+\s+Message: /, '').split('\n')[0];
   if (joining)
     return new RankLostError(
       'RANK_NOT_JOINED',
-      `${who} did not come in time. Was it started, with the same TF_CONFIG but for its task, and can its port be reached from here? --cluster-timeout gives it longer. (TensorFlow: ${first})`,
+      `${names} did not join in time. Check that it was started with the same TF_CONFIG except for the task, and that its port is reachable from here. --cluster-timeout sets the time to wait. (TensorFlow: ${first})`,
       { ranks: lost.map(({ rank }) => rank) },
       { cause: error },
     );
   const frozen = /stopped sending heartbeats|Deadline Exceeded/i.test(message);
   return new RankLostError(
     'RANK_LOST',
-    `${who} was lost: ${frozen ? 'it gives no sign of life; its process or its machine is frozen, or the network between' : 'its process has ended, or its machine or the network between is gone'}. ${afterwards} (TensorFlow: ${first})`,
+    `${names} was lost: ${frozen ? 'it sends no heartbeats, since its process or machine is frozen or the network is down' : 'its process ended, or its machine or the network failed'}. ${remedy} (TensorFlow: ${first})`,
     { ranks: lost.map(({ rank }) => rank) },
     { cause: error },
   );

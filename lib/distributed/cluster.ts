@@ -1,7 +1,6 @@
 /**
- * Joining the cluster that TF_CONFIG describes, watching over it, and leaving it. TensorFlow's coordination service runs on
- * the chief: a rank that dies or freezes is an error at the others' next sum. What computes and waits for no sum looks
- * itself, now and then.
+ * Joins, monitors and leaves the cluster that TF_CONFIG describes. TensorFlow's coordination service runs on the chief:
+ * if a rank dies or freezes, the next sum on the other ranks fails. Each rank also checks the others regularly.
  */
 import { describeTask, type ClusterDefinition } from './cluster-definition.js';
 import { explainClusterError, failureMessage } from './cluster-error.js';
@@ -10,41 +9,41 @@ import type { Ranks } from './ranks.js';
 import { backend, binding } from '../tensorflow/runtime.js';
 import { serverDef, taskName } from './server-def.js';
 
-/** Seconds without a sign of life after which a rank is given up; the service looks as rarely, so that it may take twice as long. */
-const heartbeat = 6;
+/** Seconds without a heartbeat after which a rank is lost; with checks at this interval, up to twice as long. */
+const heartbeatTimeout = 6;
 
-/** Seconds between two looks at the others, where no sum would tell. */
-const pause = 2;
+/** Seconds between two checks of the other ranks. */
+const checkInterval = 2;
 
-/** Seconds that ranks take at most to be through with a last sum that all have come to. */
-const farewell = 60;
+/** Seconds within which all ranks must complete the last barrier. */
+const leaveTimeout = 60;
 
-/** Milliseconds that the chief, whose process carries the service, stays when the last word is said: it must arrive. */
-const chiefStays = 500;
-const staying = () => new Promise((resolve) => setTimeout(resolve, chiefStays));
+/** Milliseconds before the chief exits, so that the last messages of its coordination service arrive. */
+const chiefExitDelay = 500;
+const delayChiefExit = () => new Promise((resolve) => setTimeout(resolve, chiefExitDelay));
 
-/** A cluster that this process is a part of. */
+/** A cluster that this process has joined. */
 export interface Cluster {
   definition: ClusterDefinition;
   ranks: Ranks;
-  /** Looks at the other ranks now and then until `leave`. @param onLost called once when one is gone */
+  /** Checks the other ranks at an interval until `leave`. @param onLost called once if a rank is lost */
   watch(onLost: (error: Error) => void): void;
-  /** What an error says of the cluster; the error itself where it says nothing. */
+  /** Converts an error of TensorFlow that concerns the cluster; returns any other error unchanged. */
   explain(error: unknown): unknown;
-  /** Tells the others that this rank ends by a fault, which ends them too. */
-  fail(exitCode: number, words: string): Promise<void>;
+  /** Reports an error of this rank to the other ranks, which then end too. */
+  fail(exitCode: number, message: string): Promise<void>;
   /**
-   * Waits for the others to be through, and has no part in the cluster any more.
-   * @throws RankLostError where one was lost before it was through
+   * Waits until all ranks are ready to leave, and leaves the cluster.
+   * @throws RankLostError if a rank was lost before that
    */
   leave(): Promise<void>;
 }
 
 /**
- * Joins, and waits for the others: JavaScript stands still until all have come. Before the first tensor, since joining
+ * Joins the cluster and blocks until all ranks have joined. Must be called before any tensor is created, since joining
  * replaces the devices.
- * @param options.timeout seconds in which all must have come
- * @throws RankLostError naming the ranks that have not
+ * @param options.timeout seconds to wait for all ranks
+ * @throws RankLostError with the ranks that did not join
  */
 export function joinCluster(definition: ClusterDefinition, { timeout }: { timeout: number }): Cluster {
   const { tasks, rank } = definition;
@@ -52,7 +51,7 @@ export function joinCluster(definition: ClusterDefinition, { timeout }: { timeou
     binding.joinCluster(
       serverDef(definition, {
         registerTimeout: 1000 * timeout,
-        heartbeatTimeout: 1000 * heartbeat,
+        heartbeatTimeout: 1000 * heartbeatTimeout,
         nccl: backend.isUsingGpuDevice,
       }),
     );
@@ -63,7 +62,7 @@ export function joinCluster(definition: ClusterDefinition, { timeout }: { timeou
   const ranks = new CollectiveRanks(rank, tasks.length);
   let timer: NodeJS.Timeout | undefined;
   const explain = (error: unknown): unknown => explainClusterError(definition, error) ?? error;
-  const stopWatching = () => {
+  const stopChecks = () => {
     clearInterval(timer);
     timer = undefined;
   };
@@ -73,34 +72,34 @@ export function joinCluster(definition: ClusterDefinition, { timeout }: { timeou
     watch(onLost) {
       timer = setInterval(() => {
         try {
-          for (const other of others) binding.checkPeer(taskName(other), 1000 * heartbeat);
+          for (const other of others) binding.checkPeer(taskName(other), 1000 * heartbeatTimeout);
         } catch (error) {
-          stopWatching();
+          stopChecks();
           onLost(explain(error) as Error);
         }
-      }, 1000 * pause).unref();
+      }, 1000 * checkInterval).unref();
     },
     explain,
-    async fail(exitCode, words) {
-      stopWatching();
+    async fail(exitCode, message) {
+      stopChecks();
       try {
-        binding.reportError(failureMessage(rank, exitCode, words));
+        binding.reportError(failureMessage(rank, exitCode, message));
       } catch {
-        // Whoever could be told is gone.
+        // No rank is left to report to.
       }
-      if (rank === 0) await staying();
+      if (rank === 0) await delayChiefExit();
     },
     async leave() {
-      stopWatching();
+      stopChecks();
       try {
-        // For the chief, who may have a report to write: a sum ends as soon as somebody is lost.
+        // The other ranks wait here while the chief writes results: a sum fails as soon as a rank is lost.
         ranks.sumNumbers(new Float32Array(1));
-        // Whoever went now would take away what a slower one has not yet fetched.
-        binding.waitAtBarrier('tunebook: all are through', 1000 * farewell);
+        // A rank that left now would take away data that a slower rank has not fetched yet.
+        binding.waitAtBarrier('tunebook: all ranks are done', 1000 * leaveTimeout);
       } catch (error) {
         throw explain(error);
       }
-      if (rank === 0) await staying();
+      if (rank === 0) await delayChiefExit();
     },
   };
 }
@@ -108,7 +107,7 @@ export function joinCluster(definition: ClusterDefinition, { timeout }: { timeou
 function joiningError(definition: ClusterDefinition, error: unknown): Error {
   const reason = error instanceof Error ? error.message : String(error);
   return new Error(
-    `${describeTask(definition.tasks[definition.rank]!)} could not join its cluster: ${reason.replace(/^Invalid TF_Status: \d+\s+Message: /, '')}`,
+    `${describeTask(definition.tasks[definition.rank]!)} could not join the cluster: ${reason.replace(/^Invalid TF_Status: \d+\s+Message: /, '')}`,
     { cause: error },
   );
 }

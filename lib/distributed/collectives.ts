@@ -1,6 +1,7 @@
 /**
- * Sums over the ranks of a cluster by TensorFlow's own collective kernels: rings over gRPC between processors, NCCL between
- * GPUs. They run eagerly and inside captured functions alike; the graph lets them run beside what does not wait for them.
+ * Sums over the ranks of a cluster with TensorFlow's collective kernels: rings over gRPC between CPUs, NCCL between
+ * GPUs. They run eagerly and in captured functions; in a graph they overlap with computations that do not depend on
+ * them.
  */
 import type { Tensor } from '@tensorflow/tfjs';
 import { fromJson, toJson } from '../json.js';
@@ -20,16 +21,18 @@ import {
 import type { ResourceVariable } from '../tensorflow/variables.js';
 
 /**
- * Numbers that are summed at once. One collective a tensor costs more round trips (1.65 times the time of no sums at all,
- * against 1.49), one for all waits for the last gradient (2.8 times); PyTorch's buckets of 25 MiB are as large.
+ * Numbers per bucket, the unit of a sum. One collective per tensor needs more round trips (1.65 times the time without
+ * sums, compared with 1.49); a single one for all waits for the last gradient (2.8 times). PyTorch's buckets have the
+ * same size, 25 MiB.
  */
-const bucketNumbers = 6.5 * 2 ** 20;
+const bucketSize = 6.5 * 2 ** 20;
 
 /**
- * Seconds after which a sum fails that some rank never comes to: none, the cluster's own watch is there for that. TensorFlow
- * would have two threads sleep through each sum's timeout, done or not: some thousand updates, and no more can be made.
+ * Timeout of a sum in seconds; 0 disables it, since the cluster detects lost ranks. With a timeout, TensorFlow keeps
+ * two threads asleep for the whole timeout of each sum, even after it is done; after some thousand steps no more
+ * threads can be created.
  */
-const timeout = 0;
+const sumTimeout = 0;
 
 const groupKey = 1;
 
@@ -45,7 +48,7 @@ function allReduce(tensor: Tensor, size: number, key: number): Tensor {
       textAttribute('merge_op', 'Add'),
       textAttribute('final_op', 'Id'),
       textAttribute('communication_hint', 'auto'),
-      floatAttribute('timeout_seconds', timeout),
+      floatAttribute('timeout_seconds', sumTimeout),
       boolAttribute('is_stateless', false),
       intAttribute('Nordering_token', 0),
       intAttribute('max_subdivs_per_device', -1),
@@ -54,60 +57,60 @@ function allReduce(tensor: Tensor, size: number, key: number): Tensor {
   );
 }
 
-/** tfjs's own functions take no types that it does not know. */
-const reshaped = (tensor: Tensor, shape: number[]): Tensor =>
+/** Reshapes a tensor of any type; tfjs's reshape does not accept types that tfjs does not have. */
+const reshape = (tensor: Tensor, shape: number[]): Tensor =>
   executeOne('Reshape', [typeOf(tensor), typeAttribute('int32', 'Tshape')], [tensor, tf.tensor1d(shape, 'int32')]);
 
-const flattened = (tensor: Tensor): Tensor => reshaped(tensor, [tensor.size]);
+const flatten = (tensor: Tensor): Tensor => reshape(tensor, [tensor.size]);
 
-/** Tensors of one type, end to end. */
-const joined = (tensors: Tensor[]): Tensor =>
+/** Concatenates tensors of one type to a vector. */
+const concat = (tensors: Tensor[]): Tensor =>
   tensors.length === 1
-    ? flattened(tensors[0]!)
+    ? flatten(tensors[0]!)
     : executeOne(
         'ConcatV2',
         [typeOf(tensors[0]!), typeAttribute('int32', 'Tidx'), intAttribute('N', tensors.length)],
-        [...tensors.map(flattened), tf.scalar(0, 'int32')],
+        [...tensors.map(flatten), tf.scalar(0, 'int32')],
       );
 
-/** The part of a row of numbers that a tensor of some shape takes. */
-function partOf(row: Tensor, from: number, shape: number[]): Tensor {
+/** Extracts a tensor of a shape from a vector, starting at an index. */
+function sliceOf(vector: Tensor, from: number, shape: number[]): Tensor {
   const size = shape.reduce((product, each) => product * each, 1);
   const part =
-    size === row.size
-      ? row
+    size === vector.size
+      ? vector
       : executeOne(
           'Slice',
-          [typeOf(row), typeAttribute('int32', 'Index')],
-          [row, tf.tensor1d([from], 'int32'), tf.tensor1d([size], 'int32')],
+          [typeOf(vector), typeAttribute('int32', 'Index')],
+          [vector, tf.tensor1d([from], 'int32'), tf.tensor1d([size], 'int32')],
         );
-  return reshaped(part, shape);
+  return reshape(part, shape);
 }
 
-/** Tensors of one type in buckets, the last first: that is the order in which a backward pass makes gradients. */
+/** Groups tensors of one type into buckets, the last tensor first: the order of gradients in a backward pass. */
 function bucketsOf(tensors: Tensor[]): number[][] {
   const buckets: number[][] = [];
-  let room = 0;
+  let space = 0;
   for (let i = tensors.length - 1; i >= 0; i--) {
     const { size } = tensors[i]!;
     const before = buckets.at(-1)?.at(-1);
     const sameType = before !== undefined && nativeType(tensors[before]!) === nativeType(tensors[i]!);
-    if (!sameType || size > room) {
+    if (!sameType || size > space) {
       buckets.push([]);
-      room = bucketNumbers;
+      space = bucketSize;
     }
     buckets.at(-1)!.push(i);
-    room -= size;
+    space -= size;
   }
   return buckets;
 }
 
-/** Sums of everything once, with keys that no capture uses. */
-const firstOwnKey = 1_000_000;
+/** First key of sums that run once; captured sums use smaller keys. */
+const firstUncapturedKey = 1_000_000;
 
-/** Ranks that sum by collectives. The process has joined its cluster; see cluster.ts. */
+/** Ranks that use collectives. The process must have joined its cluster; see cluster.ts. */
 export class CollectiveRanks implements Ranks {
-  #key = firstOwnKey;
+  #key = firstUncapturedKey;
 
   constructor(
     readonly rank: number,
@@ -121,10 +124,10 @@ export class CollectiveRanks implements Ranks {
   sum(tensors: Tensor[], key: number): Tensor[] {
     const sums: Tensor[] = [];
     bucketsOf(tensors).forEach((bucket, number) => {
-      const sum = allReduce(joined(bucket.map((i) => tensors[i]!)), this.size, key + number); // [numbers of the bucket]
+      const sum = allReduce(concat(bucket.map((i) => tensors[i]!)), this.size, key + number); // [numbers of the bucket]
       let from = 0;
       for (const i of bucket) {
-        sums[i] = partOf(sum, from, tensors[i]!.shape);
+        sums[i] = sliceOf(sum, from, tensors[i]!.shape);
         from += tensors[i]!.size;
       }
     });
@@ -133,40 +136,40 @@ export class CollectiveRanks implements Ranks {
 
   sumNumbers(numbers: Float32Array): Float32Array {
     if (numbers.length === 0) return numbers;
-    // TensorFlow keeps a sum's shape under its key, so that each gets one of its own.
+    // TensorFlow stores the shape of a sum under its key, so each sum gets a new key.
     const sum = tf.tidy(() => allReduce(tf.tensor1d(numbers), this.size, this.#key++));
     const data = sum.dataSync<'float32'>();
     sum.dispose();
     return data;
   }
 
-  exchange<Told>(told: Told): Told[] {
-    const texts = this.#gather(new TextEncoder().encode(toJson(told)));
-    return texts.map((text) => fromJson(new TextDecoder().decode(text)) as Told);
+  exchange<Value>(value: Value): Value[] {
+    const texts = this.#gather(new TextEncoder().encode(toJson(value)));
+    return texts.map((text) => fromJson(new TextDecoder().decode(text)) as Value);
   }
 
-  fromChief<Told>(told: Told): Told {
-    return this.exchange(this.isChief ? told : null)[0] as Told;
+  fromChief<Value>(value: Value): Value {
+    return this.exchange(this.isChief ? value : null)[0] as Value;
   }
 
-  /** The bytes of every rank. A byte is a number of its own: collectives know no bytes. */
+  /** Gathers the bytes of all ranks. Each byte is sent as a float32, since collectives do not support bytes. */
   #gather(bytes: Uint8Array): Uint8Array[] {
     const lengths = new Float32Array(this.size);
     lengths[this.rank] = bytes.length;
-    const all = [...this.sumNumbers(lengths)];
-    const starts = all.map((_, rank) => all.slice(0, rank).reduce((sum, length) => sum + length, 0));
-    const row = new Float32Array(starts.at(-1)! + all.at(-1)!);
-    row.set(bytes, starts[this.rank]);
-    const sum = this.sumNumbers(row);
-    return all.map((length, rank) => Uint8Array.from(sum.subarray(starts[rank], starts[rank]! + length)));
+    const allLengths = [...this.sumNumbers(lengths)];
+    const starts = allLengths.map((_, rank) => allLengths.slice(0, rank).reduce((sum, length) => sum + length, 0));
+    const numbers = new Float32Array(starts.at(-1)! + allLengths.at(-1)!);
+    numbers.set(bytes, starts[this.rank]);
+    const sum = this.sumNumbers(numbers);
+    return allLengths.map((length, rank) => Uint8Array.from(sum.subarray(starts[rank], starts[rank]! + length)));
   }
 
   copyFromChief(variables: ResourceVariable[]): void {
     for (const variable of variables)
       tf.tidy(() => {
         const own = variable.read();
-        const told = this.isChief ? own : tf.fill(variable.shape, 0);
-        variable.assign(allReduce(told, this.size, this.#key++));
+        const contribution = this.isChief ? own : tf.fill(variable.shape, 0);
+        variable.assign(allReduce(contribution, this.size, this.#key++));
       });
   }
 }

@@ -1,8 +1,8 @@
-/** Lists of hosts as Slurm and MPI write them. */
+/** Parses the host lists of Slurm and MPI. */
 import fs from 'node:fs';
 import { SettingsError } from '../errors.js';
 
-/** A machine, and how many ranks it has. */
+/** A host and its number of ranks. */
 export interface Host {
   name: string;
   slots: number;
@@ -12,8 +12,8 @@ export interface Host {
 const outsideBrackets = (text: string): string[] => text.match(/[^,[]+(?:\[[^\]]*\][^,[]*)*/g) ?? [];
 
 /**
- * The machines of a Slurm node list: `node[01-03,7],login` (slurm.schedmd.com/hostlist.html). Numbers keep their zeros.
- * @throws SettingsError for a list that cannot be read
+ * Parses a Slurm node list: `node[01-03,7],login` (slurm.schedmd.com/hostlist.html). Numbers keep their leading zeros.
+ * @throws SettingsError if the list is invalid
  */
 export function hostsOfNodeList(list: string): string[] {
   return outsideBrackets(list).flatMap((part) => {
@@ -29,7 +29,7 @@ export function hostsOfNodeList(list: string): string[] {
         if (!from)
           throw new SettingsError(
             'LAUNCH_HOSTS_INVALID',
-            `Slurm's list of nodes '${list}' cannot be read: '${range}' is no range.`,
+            `Slurm's node list '${list}' is invalid: '${range}' is not a number or a range.`,
             { list, value: range },
           );
         return Array.from({ length: Number(to) - Number(from) + 1 }, (_, i) =>
@@ -40,18 +40,22 @@ export function hostsOfNodeList(list: string): string[] {
   });
 }
 
-/** Slurm's tasks a node, `2(x3),1`, as a number for each. */
+/** Parses Slurm's tasks per node, `2(x3),1`, to one number per node. */
 export const tasksOfNodes = (list: string): number[] =>
   list.split(',').flatMap((part) => {
     const [, tasks, times = '1'] = /^(\d+)(?:\(x(\d+)\))?$/.exec(part.trim()) ?? [];
     if (!tasks)
-      throw new SettingsError('LAUNCH_HOSTS_INVALID', `Slurm's tasks a node '${list}' cannot be read.`, { list });
+      throw new SettingsError(
+        'LAUNCH_HOSTS_INVALID',
+        `Slurm's list of tasks per node '${list}' is invalid. The format is 2(x3),1.`,
+        { list },
+      );
     return new Array<number>(Number(times)).fill(Number(tasks));
   });
 
 /**
- * The machines of MPI: `node1:2,node2:2`, the lines of a hostfile (`node1 slots=2`), or the name of one.
- * @throws SettingsError for a list that cannot be read
+ * Parses a host list of MPI: `node1:2,node2:2`, the lines of a hostfile (`node1 slots=2`), or the path of a hostfile.
+ * @throws SettingsError if the list is invalid
  */
 export function hostsOfMpi(list: string): Host[] {
   const text = fs.existsSync(list) ? fs.readFileSync(list, 'utf8') : list;
@@ -65,11 +69,11 @@ export function hostsOfMpi(list: string): Host[] {
       if (!name)
         throw new SettingsError(
           'LAUNCH_HOSTS_INVALID',
-          `'${line}' is no host: it is to be node1, node1:2, or node1 slots=2 as in a hostfile.`,
+          `'${line}' is not a valid host. Use node1, node1:2, or, as in a hostfile, node1 slots=2.`,
           { list, value: line },
         );
       return { name, slots: Number(colon ?? slots ?? 1) };
     });
-  if (hosts.length === 0) throw new SettingsError('LAUNCH_HOSTS_INVALID', `There are no hosts in '${list}'.`, { list });
+  if (hosts.length === 0) throw new SettingsError('LAUNCH_HOSTS_INVALID', `'${list}' contains no hosts.`, { list });
   return hosts;
 }

@@ -1,20 +1,20 @@
 /**
- * Ranks that are all on this machine, one process each, as `tunebook launch --workers` starts them: they are watched, ended
- * together, and started again where that may help.
+ * Runs all ranks on this machine, one process each, for `tunebook launch --workers`: starts them, monitors them, and
+ * ends them together.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import net from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import readline from 'node:readline';
 import { exitCodes } from '../errors.js';
-import { handSignalsTo } from '../signals.js';
+import { forwardSignals } from '../signals.js';
 import { environmentOfRank, visibleGpus } from './rank-environment.js';
 
 /**
- * Seconds that the other ranks have after the first has failed, before they are killed: to notice and to say so; where the first
- * has ended since it has lost another, that one is frozen, and cannot.
+ * Seconds between the failure of the first rank and SIGKILL for the others, in which they can report the failure. Short
+ * if the first rank ended because it lost another one, which is then frozen and cannot report anything.
  */
-const graceAfter = ({ code }: RankEnd): number => (code === exitCodes.rankLost ? 2 : 8);
+const gracePeriod = ({ code }: RankEnd): number => (code === exitCodes.rankLost ? 2 : 8);
 
 /** How a rank ended. */
 export interface RankEnd {
@@ -23,7 +23,7 @@ export interface RankEnd {
   signal: NodeJS.Signals | null;
 }
 
-/** Ports that are free on loopback now. */
+/** Finds free ports on loopback. */
 async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from(
@@ -40,8 +40,8 @@ async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-/** What a rank says, each line with its number before it. */
-function pass(child: ChildProcess, rank: number): void {
+/** Forwards a rank's output, with its number before each line. */
+function forwardOutput(child: ChildProcess, rank: number): void {
   for (const [from, to] of [
     [child.stdout, process.stdout],
     [child.stderr, process.stderr],
@@ -49,13 +49,13 @@ function pass(child: ChildProcess, rank: number): void {
     if (from) readline.createInterface({ input: from }).on('line', (line) => to.write(`[${rank}] ${line}\n`));
 }
 
-/** How a rank ended, in words. */
+/** Describes how a rank ended. */
 export const describeEnd = ({ rank, code, signal }: RankEnd): string =>
-  `Rank ${rank} ${signal ? `was ended by ${signal}` : `ended with exit code ${code}`}`;
+  `Rank ${rank} ${signal ? `was killed by ${signal}` : `ended with exit code ${code}`}`;
 
-/** Exit codes that another start would only repeat, or that somebody asked for. */
-const final: number[] = [
-  exitCodes.refused,
+/** Exit codes after which a restart is useless, since it would fail again or the ranks were stopped by a signal. */
+const finalExitCodes: number[] = [
+  exitCodes.invalid,
   exitCodes.data,
   exitCodes.diverged,
   exitCodes.diskFull,
@@ -64,23 +64,23 @@ const final: number[] = [
   exitCodes.SIGTERM,
 ];
 
-/** The exit code of all: of the rank that went first and not because another had. */
+/** The exit code of the whole job: that of the first rank that failed for another reason than the loss of a rank. */
 export function exitCodeOfRanks(ends: RankEnd[]): number {
   const failed = ends.filter(({ code }) => code !== 0);
   const cause = failed.find(({ code }) => code !== exitCodes.rankLost) ?? failed[0];
   if (!cause) return exitCodes.done;
-  // Who was killed can be started again.
+  // A killed rank has no exit code; a restart may help.
   return cause.code ?? exitCodes.rankLost;
 }
 
-/** Whether another start may help. */
-export const isWorthAnotherStart = (exitCode: number): boolean => exitCode !== 0 && !final.includes(exitCode);
+/** Whether a restart may help after this exit code. */
+export const isRestartable = (exitCode: number): boolean => exitCode !== 0 && !finalExitCodes.includes(exitCode);
 
 /**
- * Starts ranks and waits for all to end. When one has failed the others have a few seconds to notice, and are then killed:
- * one of them may be frozen.
- * @param command a program and its arguments, the same for all
- * @returns how each ended, in the order in which they did
+ * Starts ranks and waits until all have ended. A few seconds after a rank has failed, the remaining ranks are killed,
+ * since one of them may be frozen.
+ * @param command a program and its arguments, the same for all ranks
+ * @returns the end of each rank, in order of time
  */
 export async function runRanks(workers: number, [program, ...argv]: [string, ...string[]]): Promise<RankEnd[]> {
   const addresses = (await freePorts(workers)).map((port) => `127.0.0.1:${port}`);
@@ -88,15 +88,16 @@ export async function runRanks(workers: number, [program, ...argv]: [string, ...
   const children = addresses.map((_, rank) => {
     const place = { addresses, rank, localRank: rank, localSize: workers };
     const child = spawn(program, argv, {
-      // The chief has the terminal, its progress bar too. All are in groups of their own: Ctrl-C reaches them below, once.
+      // The chief uses the terminal, for its progress bar. Each rank is in a process group of its own, so that a rank
+      // receives Ctrl-C once, through this process.
       stdio: ['ignore', rank === 0 ? 'inherit' : 'pipe', rank === 0 ? 'inherit' : 'pipe'],
       env: environmentOfRank(place, gpus),
       detached: true,
     });
-    pass(child, rank);
+    forwardOutput(child, rank);
     return child;
   });
-  const stop = handSignalsTo(children);
+  const stop = forwardSignals(children);
   const ends: RankEnd[] = [];
   let failed: () => void;
   const failure = new Promise<void>((resolve) => (failed = resolve));
@@ -116,7 +117,7 @@ export async function runRanks(workers: number, [program, ...argv]: [string, ...
   try {
     await Promise.race([all, failure]);
     const first = ends.find(({ code }) => code !== 0);
-    if (first) await Promise.race([all, pause(1000 * graceAfter(first), undefined, { ref: false })]);
+    if (first) await Promise.race([all, pause(1000 * gracePeriod(first), undefined, { ref: false })]);
     for (const child of children) if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
     await all;
   } finally {

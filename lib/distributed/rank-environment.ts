@@ -1,4 +1,4 @@
-/** What the process of a rank is given, whoever starts it: the cluster, its GPU, and its share of the processor. */
+/** The environment of a rank's process: its cluster, its GPU, and its number of threads. */
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import os from 'node:os';
@@ -6,17 +6,18 @@ import path from 'node:path';
 import { isLoopback, loopbackLibrary, preloadVariable } from './addresses.js';
 import { hostOf } from './cluster-definition.js';
 
-/** A rank among those of its machine, and who they all are. */
+/** The place of a rank in the cluster and on its machine. */
 export interface RankPlace {
-  /** `host:port` of all ranks, in their order. */
+  /** `host:port` of all ranks, in order of their ranks. */
   addresses: string[];
   rank: number;
-  /** Its number among the ranks of its machine, and how many those are. */
+  /** Its number among the ranks of its machine. */
   localRank: number;
+  /** The number of ranks on its machine. */
   localSize: number;
 }
 
-/** The GPUs that this process may use, by the driver's numbers or by those of CUDA_VISIBLE_DEVICES; none where there is no GPU. */
+/** The GPUs that this process may use, as in CUDA_VISIBLE_DEVICES or, if it is not set, by the driver's numbers. */
 export function visibleGpus(environment: NodeJS.ProcessEnv = process.env): string[] {
   const chosen = environment['CUDA_VISIBLE_DEVICES'];
   if (chosen !== undefined)
@@ -37,16 +38,16 @@ const loopbackFile = () =>
     loopbackLibrary,
   );
 
-/** What keeps the servers of ranks that are all on one machine to it. */
-const keptToLoopback = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({
+/** Environment variables that make servers listen on loopback only, for clusters on a single machine. */
+const loopbackEnvironment = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({
   NCCL_SOCKET_IFNAME: 'lo',
   [preloadVariable]: [loopbackFile(), environment[preloadVariable]].filter(Boolean).join(':'),
 });
 
 /**
  * The environment of a rank.
- * @param gpus of the machine, one a rank; where there is one for all, or none, ranks take what they see
- * @param environment what it has besides; what that says of threads is kept
+ * @param gpus the GPUs of the machine, one per rank; with one or none, ranks use the devices that they see
+ * @param environment the base environment; its numbers of threads are kept
  */
 export function environmentOfRank(
   { addresses, rank, localRank, localSize }: RankPlace,
@@ -61,6 +62,6 @@ export function environmentOfRank(
     ...environment,
     TF_CONFIG: JSON.stringify({ cluster: { worker: addresses }, task: { type: 'worker', index: rank } }),
     ...(gpu !== undefined && { CUDA_VISIBLE_DEVICES: gpu }),
-    ...(addresses.every((address) => isLoopback(hostOf(address))) && keptToLoopback(environment)),
+    ...(addresses.every((address) => isLoopback(hostOf(address))) && loopbackEnvironment(environment)),
   };
 }

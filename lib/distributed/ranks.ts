@@ -1,49 +1,48 @@
 /**
- * The processes that train one model together, as each of them sees the others, whether there are any or not: what is
- * summed, told and waited for goes through here. Every rank makes the same calls in the same order; a call ends when all
- * have made it.
+ * The interface between processes that train one model together. All ranks must make the same calls in the same order;
+ * a call returns when all ranks have made it. A single process uses the same interface.
  */
 import type { Tensor } from '@tensorflow/tfjs';
 import type { ResourceVariable } from '../tensorflow/variables.js';
 
-/** See the file's header. */
+/** The ranks, as seen by one of them. */
 export interface Ranks {
-  /** This process's number. */
+  /** The number of this process, from 0. */
   readonly rank: number;
-  /** How many there are. */
+  /** The number of ranks. */
   readonly size: number;
-  /** Whether this is the one that writes what is kept. */
+  /** Whether this rank writes the results. */
   readonly isChief: boolean;
   /**
-   * The sum of each tensor over all ranks, in its own type. May be captured.
-   * @param key the same on all ranks for the same sum, and no other's; see `sumKeys`
+   * Sums each tensor over all ranks, in its own type. May be captured.
+   * @param key identifies the sum: equal on all ranks, and different from those of other sums; see `sumKeys`
    */
   sum(tensors: Tensor[], key: number): Tensor[];
-  /** The sums of some numbers over all ranks, in float32. */
+  /** Sums numbers over all ranks, in float32. */
   sumNumbers(numbers: Float32Array): Float32Array;
-  /** What each rank has to tell, in order of the ranks; anything that JSON can say. */
-  exchange<Told>(told: Told): Told[];
-  /** What the chief has to tell; what the others give does not matter. */
-  fromChief<Told>(told: Told): Told;
-  /** Gives all ranks the chief's values. */
+  /** Returns the values of all ranks, in order of the ranks. They must be JSON values. */
+  exchange<Value>(value: Value): Value[];
+  /** Returns the chief's value; the values of the other ranks are ignored. */
+  fromChief<Value>(value: Value): Value;
+  /** Copies the chief's values to the variables of all ranks. */
   copyFromChief(variables: ResourceVariable[]): void;
 }
 
-/** One process that trains alone. */
-export const alone: Ranks = {
+/** The ranks of a process that trains alone. */
+export const singleProcess: Ranks = {
   rank: 0,
   size: 1,
   isChief: true,
   sum: (tensors) => tensors,
   sumNumbers: (numbers) => numbers,
-  exchange: (told) => [told],
-  fromChief: (told) => told,
+  exchange: (value) => [value],
+  fromChief: (value) => value,
   copyFromChief: () => {},
 };
 
-/** This rank's share of a list: every n-th thing. */
-export const ownOf = <Thing>({ rank, size }: Pick<Ranks, 'rank' | 'size'>, list: Thing[]): Thing[] =>
+/** The part of a list that this rank processes: every n-th item. */
+export const partOfRank = <Item>({ rank, size }: Pick<Ranks, 'rank' | 'size'>, list: Item[]): Item[] =>
   list.filter((_, i) => i % size === rank);
 
-/** Keys of the sums that are captured: a graph holds them for good. Each sum of tensors may use a thousand. */
+/** First keys of captured sums, which are constants in the graph. Each sum of tensors may use 1,000 keys. */
 export const sumKeys = { gradients: 1000, results: 2000 } as const;

@@ -1,6 +1,7 @@
 /**
- * What Slurm and Open MPI tell a process that they have started, as the place of a rank. Both fill one machine after the
- * other (Slurm's block distribution, Open MPI's --map-by slot); a process that finds itself elsewhere says so.
+ * Derives the place of a rank from the environment variables of Slurm and Open MPI. Both must fill one machine after
+ * the other (Slurm's block distribution, Open MPI's --map-by slot); a rank on another machine than expected is an
+ * error.
  */
 import { hash } from 'node:crypto';
 import os from 'node:os';
@@ -8,34 +9,35 @@ import { SettingsError } from '../errors.js';
 import type { RankPlace } from './rank-environment.js';
 import { hostsOfMpi, hostsOfNodeList, tasksOfNodes, type Host } from './hosts.js';
 
-/** Who has started this process. */
+/** Schedulers that can start ranks. */
 export type Scheduler = 'slurm' | 'mpi';
 
+/** Options of `placeFrom`. */
 export interface SchedulerOptions {
-  /** Of MPI, see hostsOfMpi; where all ranks are on one machine they need not be named. */
+  /** The hosts of MPI, see hostsOfMpi. Not necessary if all ranks are on one machine. */
   hosts?: string | undefined;
-  /** Of a machine's first rank; the others' follow. @default made of the job's name, the same on all ranks */
+  /** Port of the first rank on each machine; the other ranks use the next ports. @default derived from the job's id */
   port?: number | undefined;
 }
 
-/** Ports that Linux gives to nobody by itself. */
+/** A range of ports that Linux does not assign automatically. */
 const ports = { first: 20_000, count: 10_000 };
 
-/** A port that follows from a job's name. */
+/** Derives a port from a job's id, which is the same on all ranks. */
 const portOfJob = (job: string): number => ports.first + (parseInt(hash('sha1', job).slice(0, 8), 16) % ports.count);
 
-/** Ranks by their machines, one machine after the other. */
+/** The place of a rank if ranks fill one host after the other. */
 function placeOf(hosts: Host[], rank: number, size: number, firstPort: number): RankPlace & { host: string } {
-  const all = hosts.flatMap(({ name, slots }) =>
-    Array.from({ length: slots }, (_, localRank) => ({ name, localRank })),
+  const slots = hosts.flatMap(({ name, slots: count }) =>
+    Array.from({ length: count }, (_, localRank) => ({ name, localRank })),
   );
-  if (all.length < size)
+  if (slots.length < size)
     throw new SettingsError(
       'LAUNCH_TOO_FEW_SLOTS',
-      `There are ${size} ranks, and places for ${all.length} on ${hosts.length} hosts.`,
-      { ranks: size, slots: all.length },
+      `There are ${size} ranks, but only ${slots.length} slots on ${hosts.length} hosts. Add hosts or slots, or start fewer ranks.`,
+      { ranks: size, slots: slots.length },
     );
-  const used = all.slice(0, size);
+  const used = slots.slice(0, size);
   const own = used[rank]!;
   return {
     addresses: used.map(({ name, localRank }) => `${name}:${firstPort + localRank}`),
@@ -46,24 +48,22 @@ function placeOf(hosts: Host[], rank: number, size: number, firstPort: number): 
   };
 }
 
-/** The first part of a machine's name, which is what two ways of naming it have in common. */
-const short = (name: string) => name.split('.')[0]!.toLowerCase();
+/** The host name without its domain, in lower case. */
+const shortName = (name: string) => name.split('.')[0]!.toLowerCase();
 
-/** Whether a name or an address is this machine's, as far as can be told. */
+/** Whether a host is this machine, by its short name or the addresses of its interfaces. */
 const isHere = (host: string, here: string): boolean =>
-  short(host) === short(here) ||
+  shortName(host) === shortName(here) ||
   host === 'localhost' ||
   Object.values(os.networkInterfaces()).some((addresses = []) => addresses.some(({ address }) => address === host));
 
-/** @throws SettingsError naming what is missing */
+/** Reads a number from the first variable that is set. @throws SettingsError if none is set */
 function numberOf(environment: NodeJS.ProcessEnv, names: string[], scheduler: string): number {
   const text = names.map((name) => environment[name]).find((value) => value !== undefined && value !== '');
   if (text === undefined || !/^\d+$/.test(text))
-    throw new SettingsError(
-      'SETTING_MISSING',
-      `${names[0]} is not set: this process was not started by ${scheduler}.`,
-      { names },
-    );
+    throw new SettingsError('SETTING_MISSING', `${names[0]} is not set. Start this command with ${scheduler}.`, {
+      names,
+    });
   return Number(text);
 }
 
@@ -81,7 +81,7 @@ function ofSlurm(environment: NodeJS.ProcessEnv, { port }: SchedulerOptions): Ra
   if (!isHere(place.host, here))
     throw new SettingsError(
       'LAUNCH_WRONG_HOST',
-      `Rank ${rank} should be on ${place.host}, and is on ${here}: have srun fill one node after the other (--distribution=block).`,
+      `Rank ${rank} must be on ${place.host}, but is on ${here}. Make srun fill one node after the other (--distribution=block).`,
       { rank, expected: place.host, actual: here },
     );
   return place;
@@ -94,7 +94,7 @@ function ofMpi(environment: NodeJS.ProcessEnv, { hosts, port }: SchedulerOptions
   if (!hosts && localSize < size)
     throw new SettingsError(
       'SETTING_MISSING',
-      'The ranks are on several machines, and MPI tells none of them where the others are: name all (--hosts node1:2,node2:2, or a hostfile).',
+      'The ranks are on several machines, and MPI does not provide their addresses. Pass all hosts (--hosts node1:2,node2:2, or a hostfile).',
       { names: ['--hosts'] },
     );
   const job = environment['PMIX_NAMESPACE'] ?? environment['OMPI_MCA_ess_base_jobid'] ?? '';
@@ -103,7 +103,7 @@ function ofMpi(environment: NodeJS.ProcessEnv, { hosts, port }: SchedulerOptions
   if (!isHere(place.host, os.hostname()))
     throw new SettingsError(
       'LAUNCH_WRONG_HOST',
-      `Rank ${rank} should be on ${place.host}, and is on ${os.hostname()}: have mpirun fill one host after the other (--map-by slot), in the order of --hosts.`,
+      `Rank ${rank} must be on ${place.host}, but is on ${os.hostname()}. Make mpirun fill one host after the other (--map-by slot), in the order of --hosts.`,
       { rank, expected: place.host, actual: os.hostname() },
     );
   return place;
@@ -111,7 +111,7 @@ function ofMpi(environment: NodeJS.ProcessEnv, { hosts, port }: SchedulerOptions
 
 /**
  * The place of this rank.
- * @throws SettingsError when the scheduler's variables are not there, or when ranks are spread another way
+ * @throws SettingsError if the scheduler's variables are not set, or if the ranks are distributed differently
  */
 export const placeFrom = (
   scheduler: Scheduler,

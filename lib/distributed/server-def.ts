@@ -1,6 +1,6 @@
 /**
- * What TensorFlow is told of a cluster: a ServerDef (tensorflow/core/protobuf/tensorflow_server.proto) with the
- * configuration of its coordination service, which watches over the ranks. Names and numbers of fields are TensorFlow's.
+ * Encodes a cluster for TensorFlow: a ServerDef (tensorflow/core/protobuf/tensorflow_server.proto) with the
+ * configuration of the coordination service, which monitors the ranks. Names and numbers of fields are TensorFlow's.
  */
 import protobuf from 'protobufjs';
 import { portOf, type ClusterDefinition } from './cluster-definition.js';
@@ -28,17 +28,17 @@ message ServerDef {
 
 const ServerDef = protobuf.parse(schema, { keepCase: true }).root.lookupType('tensorflow.ServerDef');
 
-/** How a cluster is watched over. */
+/** Timeouts and communication of a cluster. */
 export interface ServerOptions {
-  /** Milliseconds in which all ranks must have come. */
+  /** Milliseconds to wait for all ranks to join. */
   registerTimeout: number;
-  /** Milliseconds without a sign of life after which a rank is given up, or at most twice that. */
+  /** Milliseconds without a heartbeat after which a rank is lost; detection takes up to twice as long. */
   heartbeatTimeout: number;
-  /** Whether the ranks' sums are made by NCCL, between GPUs. */
+  /** Whether sums use NCCL, between GPUs. */
   nccl: boolean;
 }
 
-/** A task as TensorFlow names it. */
+/** TensorFlow's name of a task. */
 export const taskName = ({ job, index }: { job: string; index: number }): string =>
   `/job:${job}/replica:0/task:${index}`;
 
@@ -68,7 +68,7 @@ export function serverDef(
             service_type: 'standalone',
             service_leader: leader,
             enable_health_check: true,
-            // All come before any goes on: a rank that never starts is found out here, not in the middle of training.
+            // Joining waits for all ranks, so that a rank that never starts is detected here and not during training.
             cluster_register_with_barrier: true,
             cluster_register_timeout_in_ms: registerTimeout,
             heartbeat_timeout_in_ms: heartbeatTimeout,

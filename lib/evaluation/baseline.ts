@@ -1,40 +1,40 @@
 /**
- * What fine-tuning has to beat: always answering the commoner class, and a bag of words (TF-IDF of words and pairs of
- * words, logistic regression), as scikit-learn's TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True) and
- * LogisticRegression(C=4) do it; the penalty's default, C=1, makes a weaker one. It takes a second and is good: a
- * language model that does not beat it is not needed.
+ * Baselines for fine-tuning: the majority class, and a bag of words with logistic regression. The bag of words is
+ * TF-IDF of words and word pairs, with the results of scikit-learn's TfidfVectorizer(ngram_range=(1, 2),
+ * sublinear_tf=True) and LogisticRegression(C=4); the default, C=1, gives a weaker baseline. It takes about a second. A
+ * language model that is not better is not needed.
  */
 import type { Review } from '../reviews/review.js';
 import { wilsonInterval, type Interval } from './metrics.js';
 
-/** How good a baseline is on the test rows. */
+/** The result of a baseline on the test rows. */
 export interface BaselineResult {
-  /** A share, from 0 to 1. */
+  /** From 0 to 1. */
   accuracy: number;
-  /** 95 % interval of the accuracy. */
+  /** 95 % confidence interval of the accuracy. */
   interval: Interval;
 }
 
-const outcome = (right: number, count: number): BaselineResult => ({
-  accuracy: right / count,
-  interval: wilsonInterval(right, count),
+const resultOf = (correct: number, count: number): BaselineResult => ({
+  accuracy: correct / count,
+  interval: wilsonInterval(correct, count),
 });
 
-/** Always answers the class that is commonest among the training rows. */
+/** Predicts the most frequent class of the training rows for every test row. */
 export function majorityBaseline(train: Review[], test: Review[]): BaselineResult {
   const counts = new Map<number, number>();
   for (const { label } of train) counts.set(label, (counts.get(label) ?? 0) + 1);
-  const commonest = [...counts].sort((a, b) => b[1] - a[1])[0]![0];
-  return outcome(test.filter(({ label }) => label === commonest).length, test.length);
+  const majorityClass = [...counts].sort((a, b) => b[1] - a[1])[0]![0];
+  return resultOf(test.filter(({ label }) => label === majorityClass).length, test.length);
 }
 
-/** Words of two letters or more, and neighbouring pairs. */
+/** Words of at least two letters, and pairs of adjacent words. */
 function terms(text: string): string[] {
   const words = text.toLowerCase().match(/[\p{L}\p{N}_]{2,}/gu) ?? [];
   return [...words, ...words.slice(1).map((word, i) => `${words[i]} ${word}`)];
 }
 
-/** Columns and values of the entries that are not 0. */
+/** Columns and values of the nonzero entries of a row. */
 export interface SparseRow {
   columns: number[];
   values: number[];
@@ -42,17 +42,17 @@ export interface SparseRow {
 
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 
-/** weights · row + intercept, which is the weights' last number. */
+/** weights · row + intercept; the intercept is the last of the weights. */
 const score = ({ columns, values }: SparseRow, weights: Float64Array): number =>
   columns.reduce((sum, column, i) => sum + weights[column]! * values[i]!, weights.at(-1)!);
 
-/** sums += share · (row, 1) */
-function addRow(sums: Float64Array, { columns, values }: SparseRow, share: number): void {
-  columns.forEach((column, i) => (sums[column]! += share * values[i]!));
-  sums[sums.length - 1]! += share;
+/** sums += scale · (row, 1) */
+function addRow(sums: Float64Array, { columns, values }: SparseRow, scale: number): void {
+  columns.forEach((column, i) => (sums[column]! += scale * values[i]!));
+  sums[sums.length - 1]! += scale;
 }
 
-/** The largest eigenvalue of the rows' XᵀX, intercept included, by power iteration: how steep the loss can turn. */
+/** The largest eigenvalue of XᵀX by power iteration, with the intercept. It bounds the curvature of the loss. */
 function largestEigenvalue(rows: SparseRow[], size: number): number {
   let vector = new Float64Array(size + 1).fill(1 / Math.sqrt(size + 1));
   let eigenvalue = 0;
@@ -66,40 +66,42 @@ function largestEigenvalue(rows: SparseRow[], size: number): number {
 }
 
 /**
- * Logistic regression as scikit-learn's LogisticRegression(C): the minimum of C · Σ loss + ½ |weights|², the intercept not
- * penalised. By Nesterov's accelerated gradient, restarted where it overshoots (O'Donoghue and Candès, 2015).
- * @param labels 0 or 1 a row
- * @param size columns there are
+ * Logistic regression as in scikit-learn's LogisticRegression(C): the minimum of C · Σ loss + ½ |weights|², without a
+ * penalty on the intercept. The solver is Nesterov's accelerated gradient with restarts (O'Donoghue and Candès, 2015).
+ * @param labels 0 or 1 for each row
+ * @param size number of columns
  * @param c inverse strength of the penalty
- * @returns weights, the intercept last
+ * @returns the weights, with the intercept last
  */
 export function logisticRegression(rows: SparseRow[], labels: number[], size: number, c: number): Float64Array {
-  // A step of the inverse curvature never overshoots; power iteration comes from below, so a little is added.
+  // The inverse curvature as step size never overshoots. Power iteration underestimates the curvature, hence the 1.05.
   const stepSize = 1 / (1.05 * 0.25 * largestEigenvalue(rows, size) + 1 / c);
   let weights = new Float64Array(size + 1);
-  let ahead = weights;
+  let lookahead = weights;
   let momentum = 1;
-  let firstSteepness = 0;
+  let initialNorm = 0;
   for (let iteration = 0; iteration < 500; iteration++) {
-    const gradient = ahead.map((weight) => weight / c);
+    const gradient = lookahead.map((weight) => weight / c);
     gradient[size] = 0;
-    rows.forEach((row, i) => addRow(gradient, row, sigmoid(score(row, ahead)) - labels[i]!));
-    const steepness = Math.sqrt(gradient.reduce((sum, value) => sum + value * value, 0));
-    firstSteepness ||= steepness;
-    if (steepness < 1e-4 * firstSteepness) break;
-    const next = ahead.map((weight, i) => weight - stepSize * gradient[i]!);
-    const uphill = gradient.reduce((sum, value, i) => sum + value * (next[i]! - weights[i]!), 0) > 0;
-    const nextMomentum = uphill ? 1 : (1 + Math.sqrt(1 + 4 * momentum * momentum)) / 2;
-    const push = uphill ? 0 : (momentum - 1) / nextMomentum;
-    const before = weights;
-    ahead = next.map((weight, i) => weight + push * (weight - before[i]!));
+    rows.forEach((row, i) => addRow(gradient, row, sigmoid(score(row, lookahead)) - labels[i]!));
+    const gradientNorm = Math.sqrt(gradient.reduce((sum, value) => sum + value * value, 0));
+    initialNorm ||= gradientNorm;
+    if (gradientNorm < 1e-4 * initialNorm) break;
+    const next = lookahead.map((weight, i) => weight - stepSize * gradient[i]!);
+    const overshoots = gradient.reduce((sum, value, i) => sum + value * (next[i]! - weights[i]!), 0) > 0;
+    const nextMomentum = overshoots ? 1 : (1 + Math.sqrt(1 + 4 * momentum * momentum)) / 2;
+    const extrapolation = overshoots ? 0 : (momentum - 1) / nextMomentum;
+    const previous = weights;
+    lookahead = next.map((weight, i) => weight + extrapolation * (weight - previous[i]!));
     weights = next;
     momentum = nextMomentum;
   }
   return weights;
 }
 
-/** How often each term that has a column occurs; of training texts every term gets one. */
+/**
+ * The number of occurrences of each term that has a column. In training texts, `columnOf` adds a column for every term.
+ */
 function countTerms(text: string, columnOf: (term: string) => number | undefined): Map<number, number> {
   const counts = new Map<number, number>();
   for (const term of terms(text)) {
@@ -111,13 +113,13 @@ function countTerms(text: string, columnOf: (term: string) => number | undefined
 
 /** A fitted bag of words. */
 export interface BagOfWords {
-  /** The probability of each class, in order of their numbers. */
+  /** The probability of each class, by class number. */
   probabilities(text: string): number[];
 }
 
 /**
  * Fits a bag of words.
- * @param labels class numbers from 0, one a text
+ * @param labels class number of each text, from 0
  */
 export function fitBagOfWords(texts: string[], labels: number[]): BagOfWords {
   const columns = new Map<string, number>();
@@ -125,47 +127,47 @@ export function fitBagOfWords(texts: string[], labels: number[]): BagOfWords {
     if (!columns.has(term)) columns.set(term, columns.size);
     return columns.get(term)!;
   };
-  const counted = texts.map((text) => countTerms(text, newColumn));
-  const documents = new Array<number>(columns.size).fill(0);
-  for (const counts of counted) for (const column of counts.keys()) documents[column]!++;
-  const inverse = documents.map((count) => Math.log((1 + texts.length) / (1 + count)) + 1);
-  const weigh = (counts: Map<number, number>): SparseRow => {
-    const present = [...counts.keys()];
-    const values = present.map((column) => (1 + Math.log(counts.get(column)!)) * inverse[column]!);
-    const length = Math.hypot(...values) || 1;
-    return { columns: present, values: values.map((value) => value / length) };
+  const termCounts = texts.map((text) => countTerms(text, newColumn));
+  const documentCounts = new Array<number>(columns.size).fill(0);
+  for (const counts of termCounts) for (const column of counts.keys()) documentCounts[column]!++;
+  const inverseFrequencies = documentCounts.map((count) => Math.log((1 + texts.length) / (1 + count)) + 1);
+  const tfidfRow = (counts: Map<number, number>): SparseRow => {
+    const termColumns = [...counts.keys()];
+    const values = termColumns.map((column) => (1 + Math.log(counts.get(column)!)) * inverseFrequencies[column]!);
+    const norm = Math.hypot(...values) || 1;
+    return { columns: termColumns, values: values.map((value) => value / norm) };
   };
-  const rows = counted.map(weigh);
-  // Two classes need one model, more need one each: is it this class or another?
-  const classes = labels.reduce((most, label) => Math.max(most, label), 0) + 1;
-  const models = (classes === 2 ? [1] : [...Array(classes).keys()]).map((wanted) =>
+  const rows = termCounts.map(tfidfRow);
+  // Two classes need one model. More classes need one model each (one-vs-rest).
+  const classes = labels.reduce((max, label) => Math.max(max, label), 0) + 1;
+  const models = (classes === 2 ? [1] : [...Array(classes).keys()]).map((positiveClass) =>
     logisticRegression(
       rows,
-      labels.map((label) => (label === wanted ? 1 : 0)),
+      labels.map((label) => (label === positiveClass ? 1 : 0)),
       columns.size,
       4,
     ),
   );
   return {
     probabilities(text) {
-      const row = weigh(countTerms(text, (term) => columns.get(term)));
-      const found = models.map((weights) => sigmoid(score(row, weights)));
-      if (classes === 2) return [1 - found[0]!, found[0]!];
-      const total = found.reduce((a, b) => a + b, 0);
-      return found.map((share) => share / total);
+      const row = tfidfRow(countTerms(text, (term) => columns.get(term)));
+      const scores = models.map((weights) => sigmoid(score(row, weights)));
+      if (classes === 2) return [1 - scores[0]!, scores[0]!];
+      const total = scores.reduce((a, b) => a + b, 0);
+      return scores.map((value) => value / total);
     },
   };
 }
 
-/** The class of the highest probability. */
-const likeliest = (shares: number[]) => shares.indexOf(Math.max(...shares));
+/** The class with the highest probability. */
+const mostProbable = (probabilities: number[]) => probabilities.indexOf(Math.max(...probabilities));
 
-/** Fits a bag of words on the training rows and answers the test rows. */
+/** Fits a bag of words on the training rows and evaluates it on the test rows. */
 export function bagOfWordsBaseline(train: Review[], test: Review[]): BaselineResult {
   const bag = fitBagOfWords(
     train.map(({ text }) => text),
     train.map(({ label }) => label),
   );
-  const right = test.filter(({ text, label }) => likeliest(bag.probabilities(text)) === label);
-  return outcome(right.length, test.length);
+  const correct = test.filter(({ text, label }) => mostProbable(bag.probabilities(text)) === label);
+  return resultOf(correct.length, test.length);
 }

@@ -1,11 +1,11 @@
 /**
- * Small tests of single abilities, as CheckList has them (Ribeiro et al., 2020, arXiv:2005.04118): a test set says how often a
- * model is right, these say what it does not understand. Sentences are made of templates, so that all of one kind differ in
- * what they are about and not in what is asked.
+ * Tests of single capabilities, as in CheckList (Ribeiro et al., 2020, arXiv:2005.04118). They show which phenomena a
+ * model does not handle, which the accuracy on a test set does not. The sentences are generated from templates, so that
+ * those of one capability differ only in the product they mention.
  */
 import { wilsonInterval, type Interval } from './metrics.js';
 
-/** A sentence whose class is beyond doubt. */
+/** A test sentence with an unambiguous class. */
 export interface Probe {
   ability: string;
   text: string;
@@ -15,7 +15,7 @@ export interface Probe {
 
 const things = ['camera', 'battery', 'screen', 'player', 'phone', 'router', 'case', 'lens', 'speaker', 'keyboard'];
 
-/** `{thing}` is what the sentence is about. */
+/** Templates of the sentences; `{thing}` is replaced by each of `things`. */
 const templates: { ability: string; text: string; label: number }[] = [
   { ability: 'plain words', text: 'The {thing} is great.', label: 1 },
   { ability: 'plain words', text: 'I love this {thing}.', label: 1 },
@@ -35,26 +35,27 @@ const templates: { ability: string; text: string; label: number }[] = [
   { ability: 'misspelt', text: 'The {thing} is excelent, absolutly wonderfull.', label: 1 },
 ];
 
-/** All sentences, ability by ability. */
+/** All test sentences, grouped by ability. */
 export const capabilityProbes = (): Probe[] =>
   templates.flatMap(({ ability, text, label }) =>
     things.map((thing) => ({ ability, text: text.replace('{thing}', thing), label })),
   );
 
-/** How often an ability was shown. */
+/** The result for one ability. */
 export interface CapabilityResult {
+  /** The ability. */
   name: string;
   accuracy: number;
   interval: Interval;
   count: number;
-  /** The first sentence that was misread; empty where none was. */
+  /** The first misclassified sentence; empty if there is none. */
   example: string;
 }
 
 /**
- * Counts the answers, ability by ability.
- * @param probes the sentences that were asked
- * @param predicted class numbers, one a probe
+ * Computes the accuracy of each ability.
+ * @param probes the test sentences
+ * @param predicted predicted class number of each sentence
  */
 export function capabilityResults(probes: Probe[], predicted: number[]): CapabilityResult[] {
   return [...new Set(probes.map(({ ability }) => ability))].map((name) => {

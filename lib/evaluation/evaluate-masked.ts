@@ -1,7 +1,7 @@
 /** Evaluation of a masked-language model: how well it predicts masked tokens. */
 import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
 import { maskBatch, type MaskedBatch, type MaskingOptions } from '../batching/masking.js';
-import { alone, ownOf, type Ranks } from '../distributed/ranks.js';
+import { singleProcess, partOfRank, type Ranks } from '../distributed/ranks.js';
 import { evaluationBatches, type EncodedReviews } from '../model/batch.js';
 import type { Weights } from '../model/encoder.js';
 import { maskedLanguageModel } from '../model/masked-language-model.js';
@@ -51,7 +51,7 @@ export async function evaluateMasked(
   {
     batchSize = 64,
     tick,
-    ranks = alone,
+    ranks = singleProcess,
     ...masking
   }: { batchSize?: number; tick?: () => Promise<void>; ranks?: Ranks } & MaskingOptions = {},
 ): Promise<MaskedMetrics> {
@@ -69,7 +69,7 @@ export async function evaluateMasked(
   const prepared = prepareWeights(model);
   const sums = { count: 0, loss: 0, correct: 0 };
   try {
-    for (const [i, batch] of ownOf(ranks, [...evaluationBatches(texts, batchSize, model.maxTokens).entries()])) {
+    for (const [i, batch] of partOfRank(ranks, [...evaluationBatches(texts, batchSize, model.maxTokens).entries()])) {
       const masked = maskBatch(batch, model.vocabulary, masking, maskSeed, i);
       const inputs = maskedTensors(masked);
       const results = forward.call({ ...inputs, ...prepared });

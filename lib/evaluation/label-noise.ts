@@ -1,36 +1,37 @@
 /**
- * Labels that one may doubt (confident learning, Northcutt et al., 2021, arXiv:1911.00068, in its simplest form): a bag of words
- * judges each review without having learnt from it, and where it is sure of another class than the label's, one of the two is
- * mistaken. Which of them, only a reader can say.
+ * Detection of label noise (confident learning, Northcutt et al., 2021, arXiv:1911.00068, in its simplest form). A bag
+ * of words predicts the class of each review by cross-validation. If it is confident of another class than the label,
+ * either the label or the prediction is wrong; a person must decide which.
  */
 import type { Review } from '../reviews/review.js';
 import { seededRandom, shuffle } from '../reviews/random.js';
 import { fitBagOfWords } from './baseline.js';
 
-/** A review whose label is in doubt. */
+/** A review whose label may be wrong. */
 export interface DoubtfulLabel {
   review: string;
-  /** Class number of its label. */
+  /** Class number of the label. */
   label: number;
-  /** The class that the words speak for. */
+  /** Class number of the prediction. */
   suggested: number;
-  /** Its probability. */
+  /** Probability of the prediction. */
   probability: number;
 }
 
-/** What was found. */
+/** The result of findLabelNoise. */
 export interface LabelNoise {
-  /** Share of the reviews whose class the bag of words finds without having seen them. */
+  /** Fraction of the reviews whose label equals the cross-validated prediction. */
   agreement: number;
-  /** Those it disagrees with, the surest first. */
+  /** The other reviews, in descending order of probability. */
   doubtful: DoubtfulLabel[];
 }
 
 /**
- * @param reviews that have labels
- * @param options how it is judged
- * @param options.folds each is judged by what was learnt of the others. @default 5
- * @param options.seed of the folds. @default 42
+ * Finds labels that may be wrong.
+ * @param reviews labeled reviews
+ * @param options cross-validation
+ * @param options.folds number of folds; each is predicted by a bag of words fitted on the others. @default 5
+ * @param options.seed seed of the folds. @default 42
  */
 export function findLabelNoise(
   reviews: Review[],
@@ -39,16 +40,16 @@ export function findLabelNoise(
   const order = shuffle([...reviews.keys()], seededRandom(seed));
   const doubtful: DoubtfulLabel[] = [];
   for (let fold = 0; fold < folds; fold++) {
-    const learnt = order.filter((_, at) => at % folds !== fold).map((row) => reviews[row]!);
+    const training = order.filter((_, i) => i % folds !== fold).map((row) => reviews[row]!);
     const bag = fitBagOfWords(
-      learnt.map(({ text }) => text),
-      learnt.map(({ label }) => label),
+      training.map(({ text }) => text),
+      training.map(({ label }) => label),
     );
-    for (const row of order.filter((_, at) => at % folds === fold)) {
+    for (const row of order.filter((_, i) => i % folds === fold)) {
       const { text, label } = reviews[row]!;
-      const shares = bag.probabilities(text);
-      const probability = Math.max(...shares);
-      const suggested = shares.indexOf(probability);
+      const probabilities = bag.probabilities(text);
+      const probability = Math.max(...probabilities);
+      const suggested = probabilities.indexOf(probability);
       if (suggested !== label) doubtful.push({ review: text, label, suggested, probability });
     }
   }

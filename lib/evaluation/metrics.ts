@@ -1,14 +1,16 @@
-/** How good predictions are. Every figure that is a share comes with the number it is a share of, so that an interval can be given. */
+/**
+ * Metrics of predictions. Accuracies have the number of rows with them, so that confidence intervals can be computed.
+ */
 
 import { softmax } from '../model/softmax.js';
 
-/** Bounds of a share, from 0 to 1. */
+/** Bounds of a confidence interval of a proportion, from 0 to 1. */
 export interface Interval {
   low: number;
   high: number;
 }
 
-/** An accuracy with its name and its 95 % interval: of a model, or of a group of rows. */
+/** An accuracy of a model, or of a group of rows, with its 95 % confidence interval. */
 export interface NamedAccuracy {
   /** The model or the group of rows. */
   name: string;
@@ -17,21 +19,21 @@ export interface NamedAccuracy {
   interval: Interval;
 }
 
-/** Figures of a set of predictions. */
+/** Metrics of a set of predictions. */
 export interface ClassificationMetrics {
-  /** Rows that were judged. */
+  /** Number of rows. */
   count: number;
   /** Mean cross-entropy, natural logarithm. */
   loss: number;
-  /** Share of the rows whose class was found. */
+  /** Fraction of correct predictions. */
   accuracy: number;
-  /** 95 % interval of the accuracy. */
+  /** 95 % confidence interval of the accuracy. */
   interval: Interval;
-  /** Of class 1 with two classes, else averaged over classes (macro); 0 where nothing was predicted or present. */
+  /** With two classes that of class 1, otherwise the macro average; 0 for a class that was never predicted. */
   precision: number;
-  /** Of the same classes, in the same way. */
+  /** With two classes that of class 1, otherwise the macro average; 0 for a class without rows. */
   recall: number;
-  /** Of the same classes, in the same way. */
+  /** With two classes that of class 1, otherwise the macro average; 0 if precision and recall are 0. */
   f1: number;
   /** Area under the ROC curve; NaN unless there are two classes and both are present. */
   rocAuc: number;
@@ -40,20 +42,22 @@ export interface ClassificationMetrics {
 }
 
 /**
- * Wilson's interval of a share (Wilson, 1927): sensible near 0 and 1, where the usual one is not.
- * @param z of the confidence, default 1.96 for 95 %
+ * The Wilson score interval of a proportion (Wilson, 1927), which unlike the normal approximation is also valid near 0
+ * and 1.
+ * @param z quantile of the normal distribution. @default 1.959964, for 95 %
  */
 export function wilsonInterval(successes: number, count: number, z = 1.959964): Interval {
   if (count === 0) return { low: 0, high: 1 };
-  const share = successes / count;
+  const proportion = successes / count;
   const spread = (z * z) / count;
-  const middle = (share + spread / 2) / (1 + spread);
-  const half = (z / (1 + spread)) * Math.sqrt((share * (1 - share)) / count + spread / (4 * count));
-  return { low: Math.max(0, middle - half), high: Math.min(1, middle + half) };
+  const middle = (proportion + spread / 2) / (1 + spread);
+  const halfWidth = (z / (1 + spread)) * Math.sqrt((proportion * (1 - proportion)) / count + spread / (4 * count));
+  return { low: Math.max(0, middle - halfWidth), high: Math.min(1, middle + halfWidth) };
 }
 
 /**
- * The chance that a random member of class 1 scores higher than one of class 0, ties counted half (Mann and Whitney, 1947).
+ * The area under the ROC curve: the probability that a random row of class 1 has a higher score than one of class 0,
+ * where ties count half (Mann and Whitney, 1947).
  */
 export function rocAuc(scores: ArrayLike<number>, labels: ArrayLike<number>): number {
   const order = Array.from({ length: scores.length }, (_, i) => i).sort((a, b) => scores[a]! - scores[b]!);
@@ -76,7 +80,7 @@ export function rocAuc(scores: ArrayLike<number>, labels: ArrayLike<number>): nu
 }
 
 /**
- * All figures of a set of predictions.
+ * Computes all metrics of a set of predictions.
  * @param logits [n * classes], row by row
  * @param labels [n]
  */
@@ -89,33 +93,33 @@ export function classificationMetrics(
   const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   const positive = new Float64Array(count);
   let loss = 0;
-  let right = 0;
+  let correct = 0;
   for (let i = 0; i < count; i++) {
-    const shares = softmax(logits.subarray(i * classes, (i + 1) * classes));
-    const predicted = shares.indexOf(Math.max(...shares));
+    const probabilities = softmax(logits.subarray(i * classes, (i + 1) * classes));
+    const predicted = probabilities.indexOf(Math.max(...probabilities));
     const label = labels[i]!;
     confusion[label]![predicted]!++;
-    if (predicted === label) right++;
-    loss -= Math.log(Math.max(shares[label]!, 1e-30));
-    // The difference of logits orders as the probability does, but does not saturate.
+    if (predicted === label) correct++;
+    loss -= Math.log(Math.max(probabilities[label]!, 1e-30));
+    // The difference of the logits has the order of the probabilities, but does not saturate.
     positive[i] = classes === 2 ? logits[i * 2 + 1]! - logits[i * 2]! : 0;
   }
   const ofClass = (c: number) => {
-    const hits = confusion[c]![c]!;
+    const truePositives = confusion[c]![c]!;
     const predicted = confusion.reduce((sum, row) => sum + row[c]!, 0);
     const present = confusion[c]!.reduce((a, b) => a + b, 0);
-    const precision = predicted ? hits / predicted : 0;
-    const recall = present ? hits / present : 0;
+    const precision = predicted ? truePositives / predicted : 0;
+    const recall = present ? truePositives / present : 0;
     return { precision, recall, f1: precision + recall ? (2 * precision * recall) / (precision + recall) : 0 };
   };
   const each = classes === 2 ? [ofClass(1)] : Array.from({ length: classes }, (_, c) => ofClass(c));
   const mean = (name: 'precision' | 'recall' | 'f1') =>
-    each.reduce((sum, figures) => sum + figures[name], 0) / each.length;
+    each.reduce((sum, metrics) => sum + metrics[name], 0) / each.length;
   return {
     count,
     loss: loss / count,
-    accuracy: right / count,
-    interval: wilsonInterval(right, count),
+    accuracy: correct / count,
+    interval: wilsonInterval(correct, count),
     precision: mean('precision'),
     recall: mean('recall'),
     f1: mean('f1'),
@@ -124,11 +128,11 @@ export function classificationMetrics(
   };
 }
 
-/** The class with the highest logit, and its probability, a row. */
-export function verdicts(logits: Float32Array, classes: number): { label: number; score: number }[] {
+/** The class with the highest logit of each row, and its probability. */
+export function predictions(logits: Float32Array, classes: number): { label: number; score: number }[] {
   return Array.from({ length: logits.length / classes }, (_, i) => {
-    const shares = softmax(logits.subarray(i * classes, (i + 1) * classes));
-    const score = Math.max(...shares);
-    return { label: shares.indexOf(score), score };
+    const probabilities = softmax(logits.subarray(i * classes, (i + 1) * classes));
+    const score = Math.max(...probabilities);
+    return { label: probabilities.indexOf(score), score };
   });
 }

@@ -1,22 +1,25 @@
-/** What it costs to be careful: verdicts below a probability are left to a person, and the rest is more often right. */
-import { verdicts } from './metrics.js';
+/**
+ * Selective prediction: predictions below a probability threshold are rejected, which raises the accuracy of the
+ * others.
+ */
+import { predictions } from './metrics.js';
 
-/** Verdicts from some probability up. */
+/** The result of a threshold. */
 export interface Coverage {
-  /** The least probability that counts as a verdict. */
+  /** Minimum probability of an accepted prediction. */
   threshold: number;
-  /** Share of the rows that get one. */
+  /** Fraction of the rows whose prediction is accepted. */
   coverage: number;
-  /** Share of those verdicts that is right; 1 where there are none. */
+  /** Fraction of the accepted predictions that are correct; 1 if there are none. */
   accuracy: number;
 }
 
 /**
- * What each threshold leaves to judge, and how well that is judged.
+ * Computes coverage and accuracy for each threshold.
  * @param logits [n * classes], row by row
  * @param labels [n]
- * @param classes how many there are
- * @param thresholds default: 0.50 to 0.99 by hundredths
+ * @param classes number of classes
+ * @param thresholds probabilities. @default 0.50 to 0.99 in steps of 0.01
  */
 export function coverageByThreshold(
   logits: Float32Array,
@@ -24,13 +27,13 @@ export function coverageByThreshold(
   classes: number,
   thresholds: number[] = Array.from({ length: 50 }, (_, i) => (50 + i) / 100),
 ): Coverage[] {
-  const rows = verdicts(logits, classes).map(({ label, score }, row) => ({ score, right: label === labels[row] }));
+  const rows = predictions(logits, classes).map(({ label, score }, row) => ({ score, correct: label === labels[row] }));
   return thresholds.map((threshold) => {
-    const sure = rows.filter(({ score }) => score >= threshold);
+    const accepted = rows.filter(({ score }) => score >= threshold);
     return {
       threshold,
-      coverage: sure.length / rows.length,
-      accuracy: sure.length === 0 ? 1 : sure.filter(({ right }) => right).length / sure.length,
+      coverage: accepted.length / rows.length,
+      accuracy: accepted.length === 0 ? 1 : accepted.filter(({ correct }) => correct).length / accepted.length,
     };
   });
 }

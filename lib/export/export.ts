@@ -1,6 +1,6 @@
 /**
- * A fine-tuned model for everywhere that transformers.js and onnxruntime run: ONNX in float32 and in 8 bits beside the Hugging
- * Face folder, checked against TensorFlow on real reviews before it counts.
+ * Exports a fine-tuned model for transformers.js and onnxruntime: writes ONNX files in float32 and 8 bits into the
+ * Hugging Face folder, after comparing their logits with those of TensorFlow on real reviews.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -11,42 +11,42 @@ import type { Review } from '../reviews/review.js';
 import { onnxFiles, openOnnxEngine } from './onnx-engine.js';
 import { writeTokenizer } from '../tokenizer/tokenizer.js';
 import { evaluate } from '../evaluation/evaluate.js';
-import { classificationMetrics, verdicts } from '../evaluation/metrics.js';
+import { classificationMetrics, predictions } from '../evaluation/metrics.js';
 import { classifierGraph, type OnnxPrecision } from './onnx-classifier.js';
 import { opsetVersion } from './onnx-schema.js';
 
-/** onnx/export.json: what was written, and how it was checked. */
+/** Content of onnx/export.json: the exported files, and how they compare with TensorFlow. */
 export interface ExportReport {
   opset: number;
-  /** Reviews that it was checked on. */
+  /** Number of reviews used for the comparison. */
   reviews: number;
-  /** Accuracy by TensorFlow in float32. */
+  /** Accuracy of TensorFlow in float32. */
   accuracy: number;
   files: Record<
     OnnxPrecision,
     {
       file: string;
       bytes: number;
-      /** The largest difference of a logit from TensorFlow's. */
+      /** Maximum absolute difference between its logits and those of TensorFlow. */
       difference: number;
       accuracy: number;
-      /** Verdicts that are TensorFlow's, a share. */
+      /** Fraction of predictions that equal those of TensorFlow. */
       agreement: number;
     }
   >;
 }
 
-/** The float32 logits must be TensorFlow's, to this. */
+/** Maximum absolute difference allowed between the float32 logits and those of TensorFlow. */
 const tolerance = 1e-4;
 
 /**
  * Writes onnx/model.onnx and onnx/model_quantized.onnx into a model's folder, and onnx/export.json.
  * @param folder of a classifier
- * @param reviews to check it on; their labels are class numbers of the model
- * @param options how it was trained
- * @param options.version of Tunebook, for the file
- * @param options.maxLength tokens after which a text is cut. @default what the model takes
- * @throws ModelFormatError for a model that is no classifier, ExportError when a graph computes something else; nothing is left behind then
+ * @param reviews used for the comparison; their labels are class numbers of the model
+ * @param options metadata and preprocessing
+ * @param options.version of Tunebook, stored in the ONNX files
+ * @param options.maxLength maximum sequence length in tokens. @default the maximum of the model
+ * @throws ModelFormatError if the model is not a classifier, ExportError if the logits differ; no files remain then
  */
 export async function exportModel(
   folder: string,
@@ -54,47 +54,47 @@ export async function exportModel(
   { version, maxLength }: { version: string; maxLength?: number },
 ): Promise<ExportReport> {
   const model = TextClassifier.fromFolder(folder, { precision: 'float32' });
-  const aside = path.join(folder, '.onnx.partial');
+  const partialFolder = path.join(folder, '.onnx.partial');
   try {
     if (model.freshHead)
       throw new ModelFormatError(
         'MODEL_NOT_CLASSIFIER',
-        `${folder} is no fine-tuned classifier: it has no head that tells classes apart. Fine-tune it first: tunebook finetune --model ${folder}`,
+        `${folder} is not a fine-tuned classifier: it has no classification head. Fine-tune it first: tunebook finetune --model ${folder}`,
         { folder },
       );
     const { config } = model;
-    const names = model.labels;
+    const classNames = model.labels;
     const texts = model.encode(reviews, maxLength ?? model.maxTokens);
     const { metrics, logits } = await evaluate(model, texts);
-    const expected = verdicts(logits, names.length);
-    fs.rmSync(aside, { recursive: true, force: true });
-    fs.mkdirSync(path.join(aside, 'onnx'), { recursive: true });
-    fs.copyFileSync(path.join(folder, 'config.json'), path.join(aside, 'config.json'));
+    const expected = predictions(logits, classNames.length);
+    fs.rmSync(partialFolder, { recursive: true, force: true });
+    fs.mkdirSync(path.join(partialFolder, 'onnx'), { recursive: true });
+    fs.copyFileSync(path.join(folder, 'config.json'), path.join(partialFolder, 'config.json'));
     const parameters = parameterValues(model);
     const files = {} as ExportReport['files'];
     for (const precision of Object.keys(onnxFiles) as OnnxPrecision[]) {
       const file = onnxFiles[precision];
-      classifierGraph(config, parameters, precision).save(path.join(aside, file), {
+      classifierGraph(config, parameters, precision).save(path.join(partialFolder, file), {
         ...{ name: 'sequence_classification', version },
-        description: `A classifier of texts: ${names.join(', ')}. ${precision}, operators of version ${opsetVersion}.`,
+        description: `Text classifier: ${classNames.join(', ')}. Precision ${precision}, opset ${opsetVersion}.`,
       });
-      const engine = await openOnnxEngine(aside, { precision });
-      const found = await engine.logits(texts.ids);
+      const engine = await openOnnxEngine(partialFolder, { precision });
+      const onnxLogits = await engine.logits(texts.ids);
       await engine.dispose();
-      const difference = found.reduce((most, logit, i) => Math.max(most, Math.abs(logit - logits[i]!)), 0);
+      const difference = onnxLogits.reduce((max, logit, i) => Math.max(max, Math.abs(logit - logits[i]!)), 0);
       if (precision === 'float32' && !(difference < tolerance))
         throw new ExportError(
           'EXPORT_MISMATCH',
-          `The exported graph's logits differ from TensorFlow's by ${difference.toPrecision(2)}, more than ${tolerance}, on ${texts.ids.length} reviews. This is a mistake of the export: please report it with config.json.`,
+          `The exported graph's logits differ from TensorFlow's by ${difference.toPrecision(2)}, more than the tolerance of ${tolerance}, on ${texts.ids.length} reviews. This is a bug in the export: please report it with config.json.`,
           { difference, tolerance },
         );
-      const said = verdicts(found, names.length);
+      const predicted = predictions(onnxLogits, classNames.length);
       files[precision] = {
         file,
-        bytes: fs.statSync(path.join(aside, file)).size,
+        bytes: fs.statSync(path.join(partialFolder, file)).size,
         difference,
-        accuracy: classificationMetrics(found, texts.labels, names.length).accuracy,
-        agreement: said.filter(({ label }, i) => label === expected[i]!.label).length / said.length,
+        accuracy: classificationMetrics(onnxLogits, texts.labels, classNames.length).accuracy,
+        agreement: predicted.filter(({ label }, i) => label === expected[i]!.label).length / predicted.length,
       };
     }
     const report: ExportReport = {
@@ -103,13 +103,13 @@ export async function exportModel(
       accuracy: metrics.accuracy,
       files,
     };
-    fs.writeFileSync(path.join(aside, 'onnx/export.json'), `${JSON.stringify(report, null, 2)}\n`);
+    fs.writeFileSync(path.join(partialFolder, 'onnx/export.json'), `${JSON.stringify(report, null, 2)}\n`);
     fs.rmSync(path.join(folder, 'onnx'), { recursive: true, force: true });
-    fs.renameSync(path.join(aside, 'onnx'), path.join(folder, 'onnx'));
+    fs.renameSync(path.join(partialFolder, 'onnx'), path.join(folder, 'onnx'));
     writeTokenizer(model.tokenizerFiles, folder, model.maxTokens);
     return report;
   } finally {
-    fs.rmSync(aside, { recursive: true, force: true });
+    fs.rmSync(partialFolder, { recursive: true, force: true });
     model.dispose();
   }
 }

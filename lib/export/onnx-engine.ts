@@ -1,4 +1,4 @@
-/** A classifier computed by onnxruntime, without TensorFlow: texts to logits, batches of like length. */
+/** Runs an exported classifier in onnxruntime, without TensorFlow, in batches of texts of similar length. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
@@ -6,35 +6,38 @@ import { ModelFormatError } from '../errors.js';
 import { labelNames, maxTokens, parseConfig, type EncoderConfig } from '../model/config.js';
 import { evaluationBatches } from '../model/batch.js';
 
-/** The files of an exported model, as transformers.js looks for them. */
+/** The files of an exported model, in the layout of transformers.js. */
 export const onnxFiles = { float32: 'onnx/model.onnx', int8: 'onnx/model_quantized.onnx' } as const;
 
+/** An exported classifier, loaded into onnxruntime. */
 export interface OnnxEngine {
   config: EncoderConfig;
   /**
-   * @param ids token ids of each text, the opening and closing ones included
+   * Computes the logits of texts.
+   * @param ids token ids of each text, including [CLS] and [SEP] or their equivalents
    * @returns logits [texts * labels], row by row, in the order of the texts
    */
   logits(ids: Int32Array[]): Promise<Float32Array>;
   dispose(): Promise<void>;
 }
 
-/** How onnxruntime computes a model. */
+/** Options of running a model in onnxruntime. */
 export interface OnnxEngineOptions {
-  /** Which of the exported files: in 32 bits, or in 8, smaller, faster, and now and then of another opinion. @default 'float32' */
+  /** Which exported file to use; int8 is smaller and faster, but some predictions differ. @default 'float32' */
   precision?: keyof typeof onnxFiles;
   /**
-   * Texts of a batch. On a processor a few of like length are as fast as many would be without padding; of 32 reviews at a time
-   * batches of 2 to 4 were measured to be three times as fast as one of 32. @default 4
+   * Texts per batch. On a CPU a few texts of similar length are as fast as many texts would be without padding: of 32
+   * reviews, batches of 2 to 4 were measured to be three times as fast as one of 32. @default 4
    */
   batchSize?: number;
-  /** Threads of one product. @default as many as there are cores */
+  /** Threads per operator. @default number of cores */
   threads?: number;
 }
 
 /**
+ * Loads an exported model into onnxruntime.
  * @param folder of an exported model
- * @throws ModelFormatError when it was not exported
+ * @throws ModelFormatError if the model was not exported
  */
 export async function openOnnxEngine(
   folder: string,
@@ -44,17 +47,17 @@ export async function openOnnxEngine(
   if (!fs.existsSync(file))
     throw new ModelFormatError(
       'MODEL_NOT_EXPORTED',
-      `${folder} has no ${onnxFiles[precision]}. Make it: tunebook export ${folder}`,
+      `${folder} has no ${onnxFiles[precision]}. Export the model first: tunebook export ${folder}`,
       { folder, precision },
     );
-  const where = path.join(folder, 'config.json');
-  const config = parseConfig(JSON.parse(fs.readFileSync(where, 'utf8')) as Record<string, unknown>, where);
+  const configFile = path.join(folder, 'config.json');
+  const config = parseConfig(JSON.parse(fs.readFileSync(configFile, 'utf8')) as Record<string, unknown>, configFile);
   const classes = labelNames(config).length;
   const session = await InferenceSession.create(file, { intraOpNumThreads: threads, logSeverityLevel: 3 });
   return {
     config,
     async logits(ids) {
-      const found = new Float32Array(ids.length * classes);
+      const logitsOfTexts = new Float32Array(ids.length * classes);
       const texts = { ids, labels: new Int32Array(ids.length) };
       for (const { inputIds, lengths, batch, tokens, indices } of evaluationBatches(
         texts,
@@ -69,9 +72,11 @@ export async function openOnnxEngine(
           attention_mask: new Tensor('int64', mask, shape),
         });
         const rows = logits!.data as Float32Array;
-        indices.forEach((index, row) => found.set(rows.subarray(row * classes, (row + 1) * classes), index * classes));
+        indices.forEach((index, row) =>
+          logitsOfTexts.set(rows.subarray(row * classes, (row + 1) * classes), index * classes),
+        );
       }
-      return found;
+      return logitsOfTexts;
     },
     dispose: () => session.release(),
   };

@@ -1,16 +1,16 @@
 /**
- * A small writer of ONNX graphs: values are names, operators are calls that return the name of their result, and at the end
- * it is a file. It knows nothing of models.
+ * Builds and writes ONNX graphs. Values are tensor names; each operator is a call that returns the name of its result.
+ * Independent of any model.
  */
 import fs from 'node:fs';
 import { attributeTypes, dataTypes, irVersion, ModelProto, opsetVersion, type OnnxType } from './onnx-schema.js';
 
-/** A value in the graph: a tensor's name. */
+/** A value in the graph: the name of a tensor. */
 export type OnnxValue = string & { readonly onnx?: never };
 
 type Attribute = number | number[] | { float: number };
 
-/** Dimensions: sizes, or names of those that may differ from call to call. */
+/** Dimensions: sizes, or names of dynamic dimensions. */
 export type OnnxShape = (number | string)[];
 
 const bytesOf = (data: ArrayBufferView): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
@@ -32,6 +32,7 @@ const valueInfo = (name: string, type: OnnxType, shape: OnnxShape) => ({
   },
 });
 
+/** An ONNX graph under construction. */
 export class OnnxGraph {
   readonly #nodes: object[] = [];
   readonly #initializers: object[] = [];
@@ -40,35 +41,36 @@ export class OnnxGraph {
   readonly #constants = new Map<string, OnnxValue>();
   #count = 0;
 
+  /** Adds an input. */
   input(name: string, type: OnnxType, shape: OnnxShape): OnnxValue {
     this.#inputs.push(valueInfo(name, type, shape));
     return name;
   }
 
-  /** Gives a value out under a name of its own. */
+  /** Makes a value an output with the given name. */
   output(value: OnnxValue, name: string, type: OnnxType, shape: OnnxShape): void {
     this.#nodes.push({ op_type: 'Identity', name: `to_${name}`, input: [value], output: [name] });
     this.#outputs.push(valueInfo(name, type, shape));
   }
 
-  /** A tensor that is part of the model. */
+  /** Adds a tensor that is stored in the model. */
   initializer(name: string, type: OnnxType, dims: number[], data: ArrayBufferView): OnnxValue {
     this.#initializers.push({ name, data_type: dataTypes[type], dims, raw_data: bytesOf(data) });
     return name;
   }
 
-  /** A few numbers; the same ones are stored once. */
+  /** Adds a constant; equal constants are stored once. */
   constant(type: 'float32' | 'int64', values: number[], dims: number[] = [values.length]): OnnxValue {
     const key = `${type} ${dims.join('x')} ${values.join(' ')}`;
-    const found = this.#constants.get(key);
-    if (found) return found;
+    const existing = this.#constants.get(key);
+    if (existing) return existing;
     const data = type === 'float32' ? Float32Array.from(values) : BigInt64Array.from(values, BigInt);
     const value = this.initializer(`constant_${this.#constants.size}`, type, dims, data);
     this.#constants.set(key, value);
     return value;
   }
 
-  /** An operator of several results. */
+  /** Adds an operator with several results. */
   nodes(
     operator: string,
     inputs: OnnxValue[],
@@ -87,12 +89,12 @@ export class OnnxGraph {
     return output;
   }
 
-  /** An operator of one result. */
+  /** Adds an operator with one result. */
   node(operator: string, inputs: OnnxValue[], attributes: Record<string, Attribute> = {}): OnnxValue {
     return this.nodes(operator, inputs, 1, attributes)[0]!;
   }
 
-  /** Writes the file. */
+  /** Writes the graph to a file. */
   save(file: string, { name, version, description }: { name: string; version: string; description: string }): void {
     const model = {
       ir_version: irVersion,

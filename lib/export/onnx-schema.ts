@@ -1,6 +1,6 @@
 /**
- * What is used of ONNX's file format (onnx/onnx.proto3 of version 8 of the format), for protobufjs to encode: names and numbers
- * of fields are the specification's.
+ * The part of the ONNX file format (onnx/onnx.proto3, IR version 8) that the export uses, for encoding with protobufjs.
+ * Field names and numbers are those of the specification.
  */
 import protobuf from 'protobufjs';
 
@@ -37,17 +37,18 @@ message ModelProto {
 }
 `;
 
-// Fields go by the specification's own names.
+/** The message type of a model file; `keepCase` keeps the field names of the specification. */
 export const ModelProto = protobuf.parse(schema, { keepCase: true }).root.lookupType('onnx.ModelProto');
 
-/** TensorProto.DataType, by the names that tensors have here. */
+/** Values of TensorProto.DataType. */
 export const dataTypes = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7 } as const;
+/** The element type of a tensor. */
 export type OnnxType = keyof typeof dataTypes;
 
-/** AttributeProto.AttributeType. */
+/** Values of AttributeProto.AttributeType. */
 export const attributeTypes = { float: 1, int: 2, ints: 7 } as const;
 
-/** The format's version that goes with the operators' version. */
+/** Version of the file format that matches the opset version. */
 export const irVersion = 8;
-/** Of the default operators: the first with LayerNormalization, known to every onnxruntime since 1.12. */
+/** Version of the default operator set: the first with LayerNormalization, supported since onnxruntime 1.12. */
 export const opsetVersion = 17;

@@ -1,22 +1,24 @@
 /**
- * Weights in 8 bits, a scale for each row, which is an output (as onnxruntime's quantize_dynamic does it with per_channel): what goes into a
- * product is rounded when it is known, so no examples are needed. Of the 8 bits 7 are used (its reduce_range): on processors
- * without VNNI instructions sums of two products overflow otherwise.
+ * Quantizes weights to 8 bits with one scale per row, that is, per output, like onnxruntime's quantize_dynamic with
+ * per_channel. Activations are quantized at run time, so no calibration data is needed. Only 7 of the 8 bits are used,
+ * as with reduce_range: on processors without VNNI instructions, sums of two products overflow otherwise.
  */
 
-const largest = 64;
+/** Maximum absolute quantized value. */
+const maxQuantized = 64;
 
-/** A matrix turned: [rows, columns] to [columns, rows]. */
+/** Transposes a matrix: [rows, columns] to [columns, rows]. */
 export function transposed<Data extends Float32Array | Int8Array>(data: Data, rows: number, columns: number): Data {
-  const turned = data.slice() as Data;
+  const result = data.slice() as Data;
   for (let row = 0; row < rows; row++)
-    for (let column = 0; column < columns; column++) turned[column * rows + row] = data[row * columns + column]!;
-  return turned;
+    for (let column = 0; column < columns; column++) result[column * rows + row] = data[row * columns + column]!;
+  return result;
 }
 
 /**
+ * Quantizes a matrix row by row.
  * @param data [rows, columns]
- * @returns values that times the row's scale are the numbers again, to half a scale
+ * @returns values which, times the scale of their row, differ from the data by at most half the scale
  */
 export function quantizeRows(
   data: Float32Array,
@@ -27,8 +29,8 @@ export function quantizeRows(
   const values = new Int8Array(rows * columns);
   for (let row = 0; row < rows; row++) {
     const numbers = data.subarray(row * columns, (row + 1) * columns);
-    // A row of nothing but 0 has any scale.
-    const scale = numbers.reduce((most, number) => Math.max(most, Math.abs(number)), 0) / largest || 1;
+    // The scale of a row of zeros is arbitrary.
+    const scale = numbers.reduce((max, number) => Math.max(max, Math.abs(number)), 0) / maxQuantized || 1;
     scales[row] = scale;
     numbers.forEach((number, i) => (values[row * columns + i] = Math.round(number / scale)));
   }

@@ -1,17 +1,17 @@
-/** Accuracies beside each other, each with its 95 % interval: of models, or of groups of rows. */
+/** A bar chart of accuracies with 95 % confidence intervals, of models or of groups of rows. */
 import type { NamedAccuracy } from '../evaluation/metrics.js';
-import { axis, colours, layoutOf, literally, type Figure } from './figure.js';
+import { axis, colors, layoutOf, escapeMarkup, type Figure } from './figure.js';
 
-/** Bars from 0 to 100 %, each with its number on it and its interval, in the order of the rows. */
+/** Draws one bar per accuracy, labeled with its value, on an axis from 0 to 100 %. */
 export function accuraciesFigure(title: string, rows: NamedAccuracy[]): Figure {
   return {
     data: [
       {
         type: 'bar',
-        // A name of two parts stands in two lines, so that none is turned or cut.
-        x: rows.map(({ name }) => literally(name).replace(', ', ',<br>')),
+        // A name with a comma is broken into two lines, so that Plotly does not rotate or cut it.
+        x: rows.map(({ name }) => escapeMarkup(name).replace(', ', ',<br>')),
         y: rows.map(({ accuracy }) => accuracy),
-        marker: { color: colours.blue },
+        marker: { color: colors.blue },
         width: 0.55,
         text: rows.map(({ accuracy }) => `${(100 * accuracy).toFixed(1)} %`),
         textposition: 'inside',
@@ -40,7 +40,7 @@ export function accuraciesFigure(title: string, rows: NamedAccuracy[]): Figure {
     description: rows
       .map(
         ({ name, accuracy, interval }) =>
-          `${name}: ${(100 * accuracy).toFixed(1)} % (${(100 * interval.low).toFixed(1)} to ${(100 * interval.high).toFixed(1)})`,
+          `${name}: ${(100 * accuracy).toFixed(1)} % (95 % interval ${(100 * interval.low).toFixed(1)} to ${(100 * interval.high).toFixed(1)})`,
       )
       .join('; '),
   };

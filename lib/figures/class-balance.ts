@@ -1,11 +1,11 @@
-/** How many reviews each class has, in each part of the split. */
+/** A bar chart of the number of reviews per class, in each part of the split. */
 import type { Review } from '../reviews/review.js';
-import { axis, layoutOf, literally, type Figure } from './figure.js';
+import { axis, layoutOf, escapeMarkup, type Figure } from './figure.js';
 
 /**
- * Bars of how many reviews each class has, side by side in each part.
+ * Draws the number of reviews of each class side by side, for each part of the split.
  * @param parts reviews by the part's name
- * @param labelNames class names in order of their numbers
+ * @param labelNames class names by class number
  */
 export function classBalanceFigure(parts: Record<string, Review[]>, labelNames: string[]): Figure {
   const counts = labelNames.map((_, label) =>
@@ -14,14 +14,19 @@ export function classBalanceFigure(parts: Record<string, Review[]>, labelNames: 
   return {
     data: labelNames.map((name, label) => ({
       type: 'bar',
-      name: literally(name),
+      name: escapeMarkup(name),
       x: Object.keys(parts),
       y: counts[label],
       text: counts[label]!.map(String),
       textposition: 'outside',
       cliponaxis: false,
     })),
-    layout: layoutOf('Class balance', { barmode: 'group', xaxis: axis(''), yaxis: axis('reviews') }, 620, 340),
+    layout: layoutOf(
+      'Class balance',
+      { barmode: 'group', xaxis: axis(''), yaxis: axis('number of reviews') },
+      620,
+      340,
+    ),
     description: labelNames
       .map(
         (name, label) =>

@@ -1,27 +1,30 @@
-/** Which class is taken for which. */
-import { axis, layoutOf, literally, type Figure } from './figure.js';
+/** A confusion matrix. */
+import { axis, layoutOf, escapeMarkup, type Figure } from './figure.js';
 
-/** Characters of a class's name that find room beside a cell; the description has all. */
-const longest = 12;
+/** Maximum number of characters of a class name on an axis. The description has the full names. */
+const maxNameLength = 12;
 
-/** Pixels around the grid. */
+/** Margins around the grid in pixels. */
 const margin = { l: 110, r: 24, t: 56, b: 64 };
 
 /**
- * A grid of counts, rows the true classes and columns the predicted ones; colours and percentages are shares of a row.
+ * Draws a grid of counts with true labels as rows and predicted labels as columns. Colors and percentages are fractions
+ * of a row.
  * @param confusion counts by true class, then by predicted class, as in ClassificationMetrics
- * @param labelNames class names in order of their numbers
+ * @param labelNames class names by class number
  */
 export function confusionMatrixFigure(confusion: number[][], labelNames: string[]): Figure {
-  // By their numbers: on an axis of names Plotly takes those that look like numbers, such as stars, for places.
+  // The axes use class numbers: on an axis of names, Plotly uses names that look like numbers (stars) as coordinates.
   const numbers = labelNames.map((_, i) => i);
   const classes = {
     tickvals: numbers,
-    ticktext: labelNames.map((name) => literally(name.length > longest ? `${name.slice(0, longest - 1)}…` : name)),
+    ticktext: labelNames.map((name) =>
+      escapeMarkup(name.length > maxNameLength ? `${name.slice(0, maxNameLength - 1)}…` : name),
+    ),
     tickangle: 0,
     showgrid: false,
   };
-  const shares = confusion.map((row) =>
+  const fractions = confusion.map((row) =>
     row.map(
       (count) =>
         count /
@@ -37,9 +40,9 @@ export function confusionMatrixFigure(confusion: number[][], labelNames: string[
         type: 'heatmap',
         x: numbers,
         y: numbers,
-        z: shares,
+        z: fractions,
         text: confusion.map((row, i) =>
-          row.map((count, j) => literally(`${labelNames[i]} as ${labelNames[j]}: ${count}`)),
+          row.map((count, j) => escapeMarkup(`true ${labelNames[i]}, predicted ${labelNames[j]}: ${count}`)),
         ),
         hoverinfo: 'text',
         zmin: 0,
@@ -54,25 +57,25 @@ export function confusionMatrixFigure(confusion: number[][], labelNames: string[
     layout: layoutOf(
       'Confusion matrix',
       {
-        xaxis: axis('predicted', { ...classes, side: 'bottom' }),
-        yaxis: axis('true', { ...classes, autorange: 'reversed' }),
+        xaxis: axis('predicted label', { ...classes, side: 'bottom' }),
+        yaxis: axis('true label', { ...classes, autorange: 'reversed' }),
         margin,
         annotations: confusion.flatMap((row, i) =>
           row.map((count, j) => ({
             x: j,
             y: i,
-            text: `${count} (${(100 * shares[i]![j]!).toFixed(1)} %)`,
+            text: `${count} (${(100 * fractions[i]![j]!).toFixed(1)} %)`,
             showarrow: false,
-            font: { size: 15, color: shares[i]![j]! > 0.5 ? '#ffffff' : '#222222' },
+            font: { size: 15, color: fractions[i]![j]! > 0.5 ? '#ffffff' : '#222222' },
           })),
         ),
       },
-      // A cell has room for its count and share.
+      // A cell has space for its count and percentage.
       Math.max(460, margin.l + margin.r + 115 * labelNames.length),
       Math.max(380, margin.t + margin.b + 40 * labelNames.length),
     ),
     description: labelNames
-      .map((name, i) => `${name}: ${confusion[i]!.map((count, j) => `${count} as ${labelNames[j]}`).join(', ')}`)
+      .map((name, i) => `${name}: ${confusion[i]!.map((count, j) => `${count} predicted ${labelNames[j]}`).join(', ')}`)
       .join('; '),
   };
 }

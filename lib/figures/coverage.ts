@@ -1,10 +1,10 @@
-/** What a threshold buys: verdicts below it go to a person, the others are more often right. */
+/** A chart of accuracy and coverage by probability threshold, for selective prediction. */
 import type { Coverage } from '../evaluation/thresholds.js';
-import { axis, colours, layoutOf, type Figure } from './figure.js';
+import { axis, colors, layoutOf, type Figure } from './figure.js';
 
 /**
- * Two curves over the threshold: what is judged, and how much of that rightly.
- * @param rows from the lowest threshold to the highest
+ * Draws coverage and the accuracy of the accepted predictions over the threshold.
+ * @param rows in ascending order of the threshold
  */
 export function coverageFigure(rows: Coverage[]): Figure {
   const line = (name: string, values: number[], color: string) => ({
@@ -16,33 +16,33 @@ export function coverageFigure(rows: Coverage[]): Figure {
     line: { color, width: 2.5 },
   });
   const [first, last] = [rows[0], rows.at(-1)];
-  const say = (row: Coverage | undefined) =>
+  const describe = (row: Coverage | undefined) =>
     row
-      ? `from ${row.threshold}: ${(100 * row.coverage).toFixed(0)} % are judged, ${(100 * row.accuracy).toFixed(1)} % of them rightly`
+      ? `threshold ${row.threshold}: coverage ${(100 * row.coverage).toFixed(0)} %, accuracy ${(100 * row.accuracy).toFixed(1)} %`
       : 'no rows';
   return {
     data: [
       line(
-        'right, of those that are judged',
+        'accuracy of accepted predictions',
         rows.map(({ accuracy }) => accuracy),
-        colours.blue,
+        colors.blue,
       ),
       line(
-        'judged, of all',
+        'coverage',
         rows.map(({ coverage }) => coverage),
-        colours.orange,
+        colors.orange,
       ),
     ],
     layout: layoutOf(
-      'Only when it is sure',
+      'Accuracy and coverage by threshold',
       {
-        xaxis: axis('least probability of a verdict', { tickformat: '.0%' }),
-        yaxis: axis('share', { range: [0, 1.05], tickformat: '.0%' }),
+        xaxis: axis('minimum probability of the prediction', { tickformat: '.0%' }),
+        yaxis: axis('fraction', { range: [0, 1.05], tickformat: '.0%' }),
         legend: { x: 0.02, y: 0.1, bgcolor: 'rgba(255,255,255,0.8)' },
       },
       620,
       360,
     ),
-    description: `${say(first)}; ${say(last)}`,
+    description: `${describe(first)}; ${describe(last)}`,
   };
 }

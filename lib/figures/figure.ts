@@ -1,25 +1,25 @@
-/** What a figure is here: Plotly's own data and layout, with the house's size, font and colours. */
+/** Figures as Plotly's data and layout, with the project's default size, font and colors. */
 
-/** A figure that Plotly draws, in a browser or as a PNG. */
+/** A Plotly figure, for a browser or for a PNG. */
 export interface Figure {
   /** Plotly's traces. */
   data: Record<string, unknown>[];
-  /** Plotly's layout; width and height are pixels. */
+  /** Plotly's layout; width and height in pixels. */
   layout: Record<string, unknown> & { width: number; height: number };
-  /** The figure in words: for terminals, screen readers, and who cannot see it. */
+  /** A text alternative for terminals and screen readers. */
   description: string;
 }
 
-/** Shipped with the package, so that every machine draws the same letters. */
+/** A font that is part of the package, so that figures look the same on every machine. */
 export const fontFamily = 'DejaVu Sans';
 
-/** Colours that differ for the colour-blind too (Okabe and Ito, 2008). */
-export const colours = { blue: '#0072b2', orange: '#d55e00', green: '#009e73', grey: '#8a8a8a' };
+/** Colors that are distinct for color-blind readers (Okabe and Ito, 2008). */
+export const colors = { blue: '#0072b2', orange: '#d55e00', green: '#009e73', grey: '#8a8a8a' };
 
-/** The layout that all figures start from. */
+/** The default layout of a figure. */
 export function layoutOf(
   title: string,
-  more: Record<string, unknown> = {},
+  overrides: Record<string, unknown> = {},
   width = 700,
   height = 380,
 ): Figure['layout'] {
@@ -31,24 +31,24 @@ export function layoutOf(
     margin: { l: 76, r: 24, t: 56, b: 60 },
     paper_bgcolor: '#ffffff',
     plot_bgcolor: '#ffffff',
-    colorway: [colours.blue, colours.orange, colours.green],
-    ...more,
+    colorway: [colors.blue, colors.orange, colors.green],
+    ...overrides,
   };
 }
 
-/** Text that is no markup, neither Plotly's nor XML's: names of classes, words of reviews, paths. */
-export const literally = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+/** Escapes text so that neither Plotly nor XML parses it as markup: class names, words of reviews, paths. */
+export const escapeMarkup = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 
 /** An axis with a title and a light grid. */
-export const axis = (title: string, more: Record<string, unknown> = {}): Record<string, unknown> => ({
+export const axis = (title: string, overrides: Record<string, unknown> = {}): Record<string, unknown> => ({
   title: { text: title, standoff: 12 },
   gridcolor: '#e6e6e6',
   zeroline: false,
   linecolor: '#8a8a8a',
-  ...more,
+  ...overrides,
 });
 
-/** Numbers as Plotly's packed float32: a quarter of the bytes of digits. */
+/** Encodes numbers as Plotly's packed float32, which takes a quarter of the bytes of decimal digits. */
 export const packed = (values: ArrayLike<number>): { dtype: 'f4'; bdata: string } => ({
   dtype: 'f4',
   bdata: Buffer.from(Float32Array.from(values).buffer).toString('base64'),

@@ -1,15 +1,15 @@
-/** Rows as an HTML table. Review text can hold anything, so all of it is escaped. */
+/** HTML tables. All text is escaped, since review texts may contain markup. */
 import type { DataFrame } from 'danfojs-node';
 
 const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 
-/** Text as it stands in HTML. */
+/** Escapes text for HTML. */
 export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => entities[character]!);
 
-/** A row to be shown, by the columns' names. */
+/** The values of a table row, by column name. */
 export type TableRow = Record<string, string | number>;
 
-/** A DataFrame's rows, with its index where that is more than a count. */
+/** The rows of a DataFrame, with its index unless that is only a row number. */
 function rowsOfFrame(frame: DataFrame): TableRow[] {
   const columns = frame.columns;
   const named = frame.index.some((name, i) => name !== i);
@@ -21,7 +21,9 @@ function rowsOfFrame(frame: DataFrame): TableRow[] {
   }));
 }
 
-/** Rows, or a danfo DataFrame, as a table; the first row's keys are the columns. Numbers stand to the right. */
+/**
+ * Formats rows, or a danfo DataFrame, as a table. The columns are the keys of the first row; numbers are right-aligned.
+ */
 export function tableBundle(table: TableRow[] | DataFrame): { 'text/html': string; 'text/plain': string } {
   const rows = Array.isArray(table) ? table : rowsOfFrame(table);
   const columns = Object.keys(rows[0] ?? {});

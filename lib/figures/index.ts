@@ -1,4 +1,4 @@
-/** All figures, as `tunebook.figures`. */
+/** All figures, exported as `tunebook.figures`. */
 export { accuraciesFigure as accuracies } from './accuracies.js';
 export { classBalanceFigure as classBalance } from './class-balance.js';
 export { confusionMatrixFigure as confusionMatrix } from './confusion-matrix.js';
@@ -10,4 +10,4 @@ export { labelCurveFigure as labelCurve, overSeedsFigure as overSeeds } from './
 export type { LabelCurve, SeededAccuracies } from './over-seeds.js';
 export { reliabilityFigure as reliability } from './reliability.js';
 export { stagesFigure as stages } from './stages.js';
-export { tellingWordsFigure as wordAssociations } from './telling-words.js';
+export { wordAssociationsFigure as wordAssociations } from './word-associations.js';

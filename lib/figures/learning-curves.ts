@@ -1,8 +1,8 @@
-/** How training went: the loss of each step and of the validation rows, and their accuracy. */
+/** Learning curves: training loss, validation loss and validation accuracy by step. */
 import type { TrainingRecord } from '../training/training-record.js';
-import { axis, colours, layoutOf, packed, type Figure } from './figure.js';
+import { axis, colors, layoutOf, packed, type Figure } from './figure.js';
 
-/** A running mean over about a twentieth of the run: single steps jump too much to be read. */
+/** The running mean of values, by default over a twentieth of the run. */
 export function smoothed(values: number[], window = Math.max(1, Math.round(values.length / 20))): number[] {
   let sum = 0;
   return values.map((value, i) => {
@@ -11,13 +11,12 @@ export function smoothed(values: number[], window = Math.max(1, Math.round(value
   });
 }
 
-/** Where an accuracy's axis begins: at a half, below which a judge of two classes does not fall; at 0 for who guesses words. */
+/** The lower end of an accuracy axis: 0.5, or 0 if any accuracy is below 0.5, as in masked-language modeling. */
 export const accuracyFloor = (accuracies: number[]): number => (accuracies.some((value) => value < 0.5) ? 0 : 0.5);
 
 /**
- * Two panels over the steps: the loss of each step, its running mean and that of the validation rows; and the validation
- * accuracy, from 50 % up, or from 0 where it falls below.
- * @param title what was trained
+ * Draws two panels by step: training loss, its running mean and the validation loss; and the validation accuracy.
+ * @param title title of the figure
  */
 export function learningCurvesFigure(records: TrainingRecord[], title = 'Fine-tuning'): Figure {
   const evaluations = records.filter((record) => record.evalAccuracy !== undefined);
@@ -29,7 +28,7 @@ export function learningCurvesFigure(records: TrainingRecord[], title = 'Fine-tu
       {
         type: 'scatter',
         mode: 'lines',
-        name: 'each step',
+        name: 'training, per step',
         x: steps,
         y: packed(losses),
         line: { color: '#b9d3e6', width: 1 },
@@ -37,10 +36,10 @@ export function learningCurvesFigure(records: TrainingRecord[], title = 'Fine-tu
       {
         type: 'scatter',
         mode: 'lines',
-        name: 'training',
+        name: 'training, smoothed',
         x: steps,
         y: packed(smoothed(losses)),
-        line: { color: colours.blue, width: 2.5 },
+        line: { color: colors.blue, width: 2.5 },
       },
       {
         type: 'scatter',
@@ -48,7 +47,7 @@ export function learningCurvesFigure(records: TrainingRecord[], title = 'Fine-tu
         name: 'validation',
         x: evaluations.map(({ step }) => step),
         y: evaluations.map(({ evalLoss }) => evalLoss),
-        line: { color: colours.orange, width: 2.5 },
+        line: { color: colors.orange, width: 2.5 },
       },
       {
         type: 'scatter',
@@ -58,7 +57,7 @@ export function learningCurvesFigure(records: TrainingRecord[], title = 'Fine-tu
         y: evaluations.map(({ evalAccuracy }) => evalAccuracy),
         xaxis: 'x2',
         yaxis: 'y2',
-        line: { color: colours.orange, width: 2.5 },
+        line: { color: colors.orange, width: 2.5 },
       },
     ],
     layout: layoutOf(
@@ -67,7 +66,7 @@ export function learningCurvesFigure(records: TrainingRecord[], title = 'Fine-tu
         xaxis: axis('step', { domain: [0, 0.45] }),
         yaxis: axis('loss', { rangemode: 'tozero' }),
         xaxis2: axis('step', { domain: [0.58, 1], range: [0, (records.at(-1)?.step ?? 1) * 1.05] }),
-        // The whole range that matters: a curve that fills its panel makes luck look like progress.
+        // The axis has a fixed range, since autoscaling would exaggerate random differences.
         yaxis2: axis('validation accuracy', {
           anchor: 'x2',
           tickformat: '.0%',
@@ -78,7 +77,7 @@ export function learningCurvesFigure(records: TrainingRecord[], title = 'Fine-tu
       820,
       380,
     ),
-    description: `Loss from ${losses[0]?.toFixed(3)} to ${smoothed(losses).at(-1)?.toFixed(3)} in ${records.at(-1)?.step ?? 0} steps${
+    description: `Training loss from ${losses[0]?.toFixed(3)} to ${smoothed(losses).at(-1)?.toFixed(3)} in ${records.at(-1)?.step ?? 0} steps${
       last ? `; validation accuracy ${(100 * last.evalAccuracy!).toFixed(1)} %` : ''
     }`,
   };

@@ -1,33 +1,34 @@
-/** Figures of several seeds: each run a dot, their mean with its 95 % interval beside it. One dot alone would be an anecdote. */
+/** Figures of runs with several seeds: the accuracy of each run, and the mean with its 95 % confidence interval. */
 import { overSeeds } from '../training/seeds.js';
-import { axis, colours, layoutOf, type Figure } from './figure.js';
+import { axis, colors, layoutOf, type Figure } from './figure.js';
 
-/** A thing that was tried, with the accuracy that each seed gave. */
+/** A variant, with the accuracy of each seed. */
 export interface SeededAccuracies {
   name: string;
   accuracies: number[];
 }
 
-const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+const percent = (fraction: number) => `${(100 * fraction).toFixed(1)} %`;
 
 const describe = ({ name, accuracies }: SeededAccuracies): string => {
   const { mean, interval, count } = overSeeds(accuracies);
-  return `${name}: ${percent(mean)}${count > 1 ? ` (${percent(interval.low)} to ${percent(interval.high)})` : ''}`;
+  const range = count > 1 ? ` (95 % interval ${percent(interval.low)} to ${percent(interval.high)})` : '';
+  return `${name}: ${percent(mean)}${range}`;
 };
 
-/** Means and intervals of what was tried, side by side. */
+/** Draws the runs, mean and confidence interval of each variant side by side. */
 export function overSeedsFigure(title: string, rows: SeededAccuracies[]): Figure {
-  const found = rows.map(({ accuracies }) => overSeeds(accuracies));
+  const statistics = rows.map(({ accuracies }) => overSeeds(accuracies));
   const lowest = Math.min(
     ...rows.flatMap(({ accuracies }) => accuracies),
-    ...found.map(({ interval }) => interval.low),
+    ...statistics.map(({ interval }) => interval.low),
   );
   return {
     data: [
       {
         type: 'scatter',
         mode: 'markers',
-        name: 'one seed',
+        name: 'single run',
         x: rows.flatMap(({ name, accuracies }) => accuracies.map(() => name)),
         y: rows.flatMap(({ accuracies }) => accuracies),
         marker: { color: '#9cc3de', size: 9 },
@@ -35,14 +36,14 @@ export function overSeedsFigure(title: string, rows: SeededAccuracies[]): Figure
       {
         type: 'scatter',
         mode: 'markers',
-        name: 'mean, 95 % interval',
+        name: 'mean with 95 % interval',
         x: rows.map(({ name }) => name),
-        y: found.map(({ mean }) => mean),
-        marker: { color: colours.orange, size: 10, symbol: 'line-ew-open', line: { width: 3 } },
+        y: statistics.map(({ mean }) => mean),
+        marker: { color: colors.orange, size: 10, symbol: 'line-ew-open', line: { width: 3 } },
         error_y: {
           type: 'data',
-          array: found.map(({ mean, interval }) => interval.high - mean),
-          color: colours.orange,
+          array: statistics.map(({ mean, interval }) => interval.high - mean),
+          color: colors.orange,
         },
       },
     ],
@@ -63,34 +64,34 @@ export function overSeedsFigure(title: string, rows: SeededAccuracies[]): Figure
   };
 }
 
-/** One way of learning, over numbers of labelled reviews. */
+/** A method, with its accuracies by number of labeled training reviews. */
 export interface LabelCurve {
   name: string;
   points: { rows: number; accuracies: number[] }[];
 }
 
-/** How accuracy grows with the number of labelled reviews, on a logarithmic axis. */
+/** Draws the accuracy by number of labeled training reviews, on a logarithmic axis. */
 export function labelCurveFigure(curves: LabelCurve[]): Figure {
-  const marks = [colours.blue, colours.orange, colours.green];
+  const marks = [colors.blue, colors.orange, colors.green];
   const rows = [...new Set(curves.flatMap(({ points }) => points.map((point) => point.rows)))].sort((a, b) => a - b);
   return {
     data: curves.map(({ name, points }, i) => {
-      const found = points.map(({ accuracies }) => overSeeds(accuracies));
+      const statistics = points.map(({ accuracies }) => overSeeds(accuracies));
       return {
         type: 'scatter',
         mode: 'lines+markers',
         name,
         x: points.map((point) => point.rows),
-        y: found.map(({ mean }) => mean),
-        error_y: { type: 'data', array: found.map(({ mean, interval }) => interval.high - mean), thickness: 1.5 },
+        y: statistics.map(({ mean }) => mean),
+        error_y: { type: 'data', array: statistics.map(({ mean, interval }) => interval.high - mean), thickness: 1.5 },
         marker: { size: 8, color: marks[i % marks.length] },
         line: { color: marks[i % marks.length], width: 2.5 },
       };
     }),
     layout: layoutOf(
-      'What labels buy',
+      'Accuracy by number of labeled reviews',
       {
-        xaxis: axis('labelled reviews', { type: 'log', tickvals: rows, ticktext: rows.map(String) }),
+        xaxis: axis('labeled training reviews', { type: 'log', tickvals: rows, ticktext: rows.map(String) }),
         yaxis: axis('held-out accuracy', { tickformat: '.0%' }),
         legend: { x: 0.98, y: 0.04, xanchor: 'right', yanchor: 'bottom', bgcolor: 'rgba(255,255,255,0.8)' },
       },

@@ -1,6 +1,7 @@
 /**
- * A Plotly figure as a PNG, without a browser: Plotly in happy-dom, what that lacks (measuring text, canvases) from
- * @napi-rs/canvas, and the resulting SVG drawn by sharp. For viewers that run no scripts: GitHub, nbconvert, mail.
+ * Rendering of Plotly figures as PNG without a browser, for viewers that run no scripts: GitHub, nbconvert, mail.
+ * Plotly runs in happy-dom; @napi-rs/canvas provides text measurement and canvases, which happy-dom lacks; sharp
+ * renders the SVG.
  */
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
@@ -12,7 +13,7 @@ import { Script } from 'node:vm';
 import type { Canvas } from '@napi-rs/canvas';
 import type { Element, HTMLCanvasElement, SVGElement, Window } from 'happy-dom';
 import { inWorkFolder, writeAtomically } from '../work-folder.js';
-import { fontFamily, literally, type Figure } from './figure.js';
+import { fontFamily, escapeMarkup, type Figure } from './figure.js';
 
 interface Plotly {
   newPlot(div: Element, data: unknown, layout: unknown, config: unknown): Promise<void>;
@@ -24,8 +25,9 @@ const require = createRequire(import.meta.url);
 const fontFolder = path.join(path.dirname(require.resolve('dejavu-fonts-ttf/package.json')), 'ttf');
 
 /**
- * Tells fontconfig, which sharp's text goes through, of the shipped font; without one it draws boxes and says nothing. Its file
- * stays: a thread of sharp's may still read it while the process ends.
+ * Configures fontconfig, which sharp uses for text, with the font of the package. Without a font it draws boxes,
+ * without an error. The configuration file is not removed, since a thread of sharp may still read it while the process
+ * exits.
  */
 function provideFont(): void {
   if (process.env['FONTCONFIG_FILE']) return;
@@ -33,14 +35,14 @@ function provideFont(): void {
     const file = path.join(folder, 'fonts.conf');
     writeAtomically(
       file,
-      `<?xml version="1.0"?><fontconfig><dir>${literally(fontFolder)}</dir><cachedir>${literally(folder)}</cachedir></fontconfig>`,
+      `<?xml version="1.0"?><fontconfig><dir>${escapeMarkup(fontFolder)}</dir><cachedir>${escapeMarkup(folder)}</cachedir></fontconfig>`,
     );
     return file;
   };
   try {
     process.env['FONTCONFIG_FILE'] = write(inWorkFolder('fontconfig'));
   } catch {
-    // The checkout is read-only.
+    // The working folder is read-only.
     process.env['FONTCONFIG_FILE'] = write(fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-fontconfig-')));
   }
 }
@@ -54,19 +56,19 @@ interface Box {
 
 type Measure = (text: string, size: number, bold: boolean) => number;
 
-/** Where an element's marks lie, as far as Plotly asks: text, rectangles, paths by their points, and groups of them. */
+/** The bounding box of an element, for the elements that Plotly measures: text, rectangles, paths and groups. */
 function boxOf(element: Element, measure: Measure): Box | undefined {
   const number = (name: string) => Number(element.getAttribute(name) ?? 0);
   const style = (from: Element, name: 'fontSize' | 'fontWeight', attribute: string): string => {
-    for (let at: Element | null = from; at; at = at.parentElement) {
-      const value = (at as SVGElement).style?.[name] || at.getAttribute(attribute);
+    for (let node: Element | null = from; node; node = node.parentElement) {
+      const value = (node as SVGElement).style?.[name] || node.getAttribute(attribute);
       if (value) return value;
     }
     return '';
   };
-  const sizeOf = (of: Element) => parseFloat(style(of, 'fontSize', 'font-size')) || 12;
-  const widthOf = (of: Element) =>
-    measure(of.textContent ?? '', sizeOf(of), /bold|[6-9]00/.test(style(of, 'fontWeight', 'font-weight')));
+  const sizeOf = (target: Element) => parseFloat(style(target, 'fontSize', 'font-size')) || 12;
+  const widthOf = (target: Element) =>
+    measure(target.textContent ?? '', sizeOf(target), /bold|[6-9]00/.test(style(target, 'fontWeight', 'font-weight')));
   switch (element.localName) {
     case 'text':
     case 'tspan': {
@@ -103,7 +105,7 @@ function boxOf(element: Element, measure: Measure): Box | undefined {
     case 'clipPath':
       return undefined;
     default:
-      return union([...element.children].flatMap((child) => shifted(child, boxOf(child, measure)) ?? []));
+      return union([...element.children].flatMap((child) => transformed(child, boxOf(child, measure)) ?? []));
   }
 }
 
@@ -116,27 +118,27 @@ function union(boxes: Box[]): Box | undefined {
   return { x, y, width: right - x, height: bottom - y };
 }
 
-/** A box after its element's own turn and shift. */
-function shifted(element: Element, box: Box | undefined): Box | undefined {
+/** A box after the rotation and translation of its element. */
+function transformed(element: Element, box: Box | undefined): Box | undefined {
   if (!box) return undefined;
   const transform = element.getAttribute('transform') ?? '';
   const [, angle = '0', aboutX = '0', aboutY = '0'] =
     /rotate\((-?[\d.]+)(?:[ ,]+(-?[\d.]+)[ ,]+(-?[\d.]+))?/.exec(transform) ?? [];
-  const [turn, x, y] = [Number(angle), Number(aboutX), Number(aboutY)];
-  // Titles of axes stand upright; where they lie decides whether Plotly moves them off the labels.
-  const turned =
-    turn === -90
+  const [rotation, x, y] = [Number(angle), Number(aboutX), Number(aboutY)];
+  // Titles of vertical axes are rotated. Plotly uses their position to move them away from the tick labels.
+  const rotated =
+    rotation === -90
       ? { x: x + box.y - y, y: y - (box.x + box.width - x), width: box.height, height: box.width }
-      : turn === 90
+      : rotation === 90
         ? { x: x - (box.y + box.height - y), y: y + box.x - x, width: box.height, height: box.width }
         : box;
   const shift = /translate\((-?[\d.]+)[ ,]*(-?[\d.]+)?/.exec(transform);
-  return { ...turned, x: turned.x + Number(shift?.[1] ?? 0), y: turned.y + Number(shift?.[2] ?? 0) };
+  return { ...rotated, x: rotated.x + Number(shift?.[1] ?? 0), y: rotated.y + Number(shift?.[2] ?? 0) };
 }
 
 /**
- * Evaluates Plotly's script, and keeps what V8 compiled for the next process: compiling its ten megabytes takes longer than
- * running them. V8 ends the process over content that is not its own, so a hash stands before it.
+ * Evaluates Plotly's script, and caches V8's compiled code for the next process: compiling its 10 MB takes longer than
+ * running it. V8 aborts the process if the cached code is corrupt, so the file begins with a hash that is checked.
  */
 function evaluatePlotly(window: Window): void {
   const source = fs.readFileSync(require.resolve('plotly.js-dist'), 'utf8');
@@ -149,7 +151,7 @@ function evaluatePlotly(window: Window): void {
     const compiled = content.subarray(32);
     if (hash(compiled).equals(content.subarray(0, 32))) cachedData = compiled;
   } catch {
-    // This is the first process to draw.
+    // There is no cached code yet.
   }
   const script = new Script(source, { filename: 'plotly.js', ...(cachedData ? { cachedData } : {}) });
   script.runInContext(window);
@@ -158,7 +160,7 @@ function evaluatePlotly(window: Window): void {
   try {
     writeAtomically(file, Buffer.concat([hash(compiled), compiled]));
   } catch {
-    // The checkout is read-only, or its disk full: the next process compiles again.
+    // The working folder is read-only or the disk is full. The next process compiles again.
   }
 }
 
@@ -176,7 +178,7 @@ async function load(): Promise<{ window: Window; plotly: Plotly }> {
     ruler.font = `${bold ? 'bold ' : ''}${size}px "${fontFamily}"`;
     return ruler.measureText(text).width;
   };
-  // The only script that it evaluates is Plotly's.
+  // Plotly's is the only script that is evaluated.
   const window = new Window({
     settings: { enableJavaScriptEvaluation: true, suppressInsecureJavaScriptEnvironmentWarning: true },
   });
@@ -200,7 +202,7 @@ async function load(): Promise<{ window: Window; plotly: Plotly }> {
       return rectangle(boxOf(this, measure));
     },
     getBoundingClientRect(this: SVGElement) {
-      return rectangle(shifted(this, boxOf(this, measure)));
+      return rectangle(transformed(this, boxOf(this, measure)));
     },
     getComputedTextLength(this: SVGElement) {
       return boxOf(this, measure)?.width ?? 0;
@@ -218,27 +220,30 @@ async function load(): Promise<{ window: Window; plotly: Plotly }> {
   return { window, plotly: (window as unknown as { Plotly: Plotly }).Plotly };
 }
 
-/** What XML 1.0 (section 2.2, Char) has no place for. */
-const notInXml = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu;
+/** Characters that are not allowed in XML 1.0 (section 2.2, Char). */
+const invalidXml = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu;
 
-/** The figure as SVG text, as a browser would draw it. */
+/** Renders a figure as SVG text, as a browser would draw it. */
 export async function renderSvg(figure: Figure): Promise<string> {
   const { window, plotly } = await (loading ??= load());
   const div = window.document.createElement('div');
   window.document.body.append(div);
   try {
-    // Plotly writes into what it is given.
+    // Plotly modifies its arguments.
     const { data, layout } = structuredClone({ data: figure.data, layout: figure.layout });
     await plotly.newPlot(div, data, layout, { staticPlot: true });
-    // A control character in a name may not stand in XML, not even as an entity.
-    return plotly.Snapshot.toSVG(div, 'svg').replace(notInXml, '\uFFFD');
+    // XML does not allow control characters, such as in a class name, not even as entities.
+    return plotly.Snapshot.toSVG(div, 'svg').replace(invalidXml, '\uFFFD');
   } finally {
     plotly.purge(div);
     div.remove();
   }
 }
 
-/** The figure as a PNG of its layout's size, with a palette of 64 colours: half the bytes, no visible difference. */
+/**
+ * Renders a figure as a PNG of its layout's size. A palette of 64 colors halves the file size without a visible
+ * difference.
+ */
 export async function renderPng(figure: Figure): Promise<Buffer> {
   provideFont();
   const { default: sharp } = await import('sharp');

@@ -1,7 +1,7 @@
 /**
- * The cache that Hugging Face's tools share: `models--owner--name/` holds `blobs/<hash>`, `snapshots/<commit>/<path>` as
- * links to them, and `refs/<branch>` with the commit (huggingface_hub, "Understand caching"). What Python tools have
- * downloaded is found here, and the other way round.
+ * The cache that Hugging Face's tools share. `models--owner--name/` contains `blobs/<hash>`, links to the blobs in
+ * `snapshots/<commit>/<path>`, and `refs/<branch>` with the commit (huggingface_hub, "Understand caching"). Tunebook
+ * and Python tools find each other's downloads.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -11,15 +11,15 @@ export type RepositoryType = 'model' | 'dataset';
 
 const isCommit = (revision: string) => /^[0-9a-f]{40}$/.test(revision);
 
-/** The folder of a repository, whether it is there or not. */
+/** The folder of a repository; it need not exist. */
 export const repositoryFolder = (cacheFolder: string, type: RepositoryType, name: string): string =>
   path.join(cacheFolder, getRepoFolderName({ type, name }));
 
-/** The folder of a commit's files, whether it is there or not. */
+/** The folder of a commit's files; it need not exist. */
 export const snapshotFolder = (repository: string, commit: string): string =>
   path.join(repository, 'snapshots', commit);
 
-/** The commit that a branch or tag had when it was last asked for. */
+/** The cached commit of a branch or tag, as of the last request; undefined if it is not cached. */
 export function cachedCommit(repository: string, revision: string): string | undefined {
   const reference = path.join(repository, 'refs', revision);
   const commit = isCommit(revision)
@@ -30,27 +30,28 @@ export function cachedCommit(repository: string, revision: string): string | und
   return commit && fs.existsSync(snapshotFolder(repository, commit)) ? commit : undefined;
 }
 
-/** Writes aside and renames, so that who reads at the same time sees the old or the new, never a part. */
-function inPlace(target: string, make: (aside: string) => void): void {
+/** Creates a temporary file and renames it, so that concurrent readers see either the old file or the new one. */
+function replaceAtomically(target: string, create: (temporary: string) => void): void {
   fs.mkdirSync(path.dirname(target), { recursive: true });
-  const aside = `${target}.${process.pid}.new`;
-  fs.rmSync(aside, { force: true });
-  make(aside);
-  fs.renameSync(aside, target);
+  const temporary = `${target}.${process.pid}.new`;
+  fs.rmSync(temporary, { force: true });
+  create(temporary);
+  fs.renameSync(temporary, target);
 }
 
-/** Notes which commit a branch or tag has. */
-export function rememberCommit(repository: string, revision: string, commit: string): void {
-  if (!isCommit(revision)) inPlace(path.join(repository, 'refs', revision), (aside) => fs.writeFileSync(aside, commit));
+/** Stores the commit of a branch or tag. */
+export function writeRef(repository: string, revision: string, commit: string): void {
+  const target = path.join(repository, 'refs', revision);
+  if (!isCommit(revision)) replaceAtomically(target, (temporary) => fs.writeFileSync(temporary, commit));
 }
 
-/** Puts a blob into a snapshot under its path. */
+/** Links a file of a snapshot to its blob. */
 export function linkBlob(repository: string, blob: string, commit: string, file: string): void {
   const target = path.join(snapshotFolder(repository, commit), file);
-  inPlace(target, (aside) => fs.symlinkSync(path.relative(path.dirname(target), blob), aside));
+  replaceAtomically(target, (temporary) => fs.symlinkSync(path.relative(path.dirname(target), blob), temporary));
 }
 
-/** The files of a snapshot that are really there, with their sizes. */
+/** The files of a snapshot that exist, with their sizes. */
 export function cachedFiles(repository: string, commit: string): { path: string; size: number }[] {
   const snapshot = snapshotFolder(repository, commit);
   return fs

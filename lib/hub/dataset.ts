@@ -1,7 +1,7 @@
 /**
- * A data set on the hub: which Parquet files make which split. Said by the YAML at the head of its README (`configs`,
- * `dataset_info`), else by its files' names (huggingface.co/docs/hub, "Data files configuration"). Where its files are of
- * another kind, the hub keeps a conversion in the branch refs/convert/parquet.
+ * Data sets on the hub: which Parquet files belong to which split. This is defined by the YAML header of the README
+ * (`configs`, `dataset_info`), or else by the names of the files (huggingface.co/docs/hub, "Data files configuration").
+ * For files in other formats, the hub provides a conversion in the branch refs/convert/parquet.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -13,42 +13,44 @@ import { fetchFiles } from './download.js';
 import type { Hub } from './environment.js';
 import { openRepository, parseRepositoryName, type HubFile, type Repository } from './repository.js';
 
-/** The parts of a data set, by the names that they have here; files may call them otherwise. */
+/** The splits of a data set. */
 export type SplitName = 'train' | 'validation' | 'test';
 
-/** What a split is called in the names of files. */
-const splitWords: Record<SplitName, string[]> = {
+/** Words in file names that indicate a split. */
+const splitKeywords: Record<SplitName, string[]> = {
   train: ['train', 'training'],
   validation: ['validation', 'valid', 'val', 'dev'],
   test: ['test', 'testing', 'eval', 'evaluation'],
 };
 
-/** The split that a file's path speaks of, if it speaks of one that is known: its name first, then its folder's, and so on. */
+/** The split that a file's path indicates. The name of the file takes precedence, then its folder, and so on upward. */
 export function splitOfPath(file: string): SplitName | undefined {
   const parts = file.toLowerCase().split('/').reverse();
-  // `train-00000-of-00004.parquet` names its split, and nothing else does then.
-  const named = /-\d+-of-\d+/.test(parts[0]!);
-  for (const part of named ? parts.slice(0, 1) : parts) {
+  // In `train-00000-of-00004.parquet`, the folders are ignored.
+  const isShard = /-\d+-of-\d+/.test(parts[0]!);
+  for (const part of isShard ? parts.slice(0, 1) : parts) {
     const words = part.split(/[^a-z]+/);
-    const found = (Object.keys(splitWords) as SplitName[]).findLast((split) =>
-      splitWords[split].some((word) => words.includes(word)),
+    const split = (Object.keys(splitKeywords) as SplitName[]).findLast((name) =>
+      splitKeywords[name].some((word) => words.includes(word)),
     );
-    if (found) return found;
+    if (split) return split;
   }
   return undefined;
 }
 
+/** A data set on the hub. */
 export interface HubDataset {
-  /** Where its files are: the data set's own branch, or that of its conversion. */
+  /** The repository with its files: the data set's own branch, or the conversion's. */
   repository: Repository;
-  /** Where its README is. */
+  /** The repository with its README. */
   card: Repository;
-  /** Its Parquet files by split, in their order. */
+  /** Parquet files by split, ordered by path. */
   splits: Partial<Record<SplitName, HubFile[]>>;
-  /** Names of a column's classes, by column. */
+  /** Class names by column. */
   classNames: Record<string, string[]>;
 }
 
+/** The YAML header of a data set's README. */
 interface Card {
   configs?: {
     config_name?: string;
@@ -71,45 +73,46 @@ async function readCard(repository: Repository): Promise<Card> {
   try {
     return ((head && parseYaml(head)) ?? {}) as Card;
   } catch {
-    // A head that is no YAML tells nothing; the files' names still do.
+    // If the header is not valid YAML, the names of the files determine the splits.
     return {};
   }
 }
 
-/** The configuration that is meant: the named one, the default, or the only one. */
+/** Chooses the requested configuration, the default, or the only one. */
 function chooseConfig(
   name: string,
   names: string[],
-  wanted: string | undefined,
+  requested: string | undefined,
   preferred?: string,
 ): string | undefined {
   const only = names.length === 1 ? names[0] : undefined;
-  const chosen = wanted ?? preferred ?? (names.includes('default') ? 'default' : only);
+  const chosen = requested ?? preferred ?? (names.includes('default') ? 'default' : only);
   if (names.length > 0 && (chosen === undefined || !names.includes(chosen)))
     throw new EntryNotFoundError(
       'HUB_NO_CONFIGURATION',
-      `${name} has several configurations${wanted ? `, and '${wanted}' is none of them` : ''}: ${names.join(', ')}. ` +
-        'Name one of them (TUNEBOOK_DATASET_CONFIG).',
-      { name, configuration: wanted, configurations: names },
+      `${name} has ${requested ? `no configuration '${requested}'` : 'several configurations'}. ` +
+        `It has: ${names.join(', ')}. Choose one of them (TUNEBOOK_DATASET_CONFIG).`,
+      { name, configuration: requested, configurations: names },
     );
   return chosen;
 }
 
+/** Class names by column. */
 function classNamesOf({ features = [] }: DatasetInfo): Record<string, string[]> {
-  const found: Record<string, string[]> = {};
+  const classNames: Record<string, string[]> = {};
   for (const { name, dtype } of features) {
     const names = (dtype as { class_label?: { names?: Record<string, string> } } | undefined)?.class_label?.names;
     if (names)
-      found[name] = Object.keys(names)
+      classNames[name] = Object.keys(names)
         .sort((a, b) => Number(a) - Number(b))
         .map((id) => String(names[id]));
   }
-  return found;
+  return classNames;
 }
 
 type Splits = HubDataset['splits'];
 
-/** Files by split; those of a split that is none of the three (`unsupervised`, `extra`) are nobody's. */
+/** Groups files by split. Files of other splits, such as `unsupervised` and `extra`, are left out. */
 function splitsOf(files: HubFile[], splitOf: (path: string) => SplitName | undefined): Splits {
   const splits: Splits = {};
   for (const file of [...files].sort((a, b) => (a.path < b.path ? -1 : 1))) {
@@ -121,13 +124,13 @@ function splitsOf(files: HubFile[], splitOf: (path: string) => SplitName | undef
 
 type CardConfig = NonNullable<Card['configs']>[number];
 
-/** Splits by the names of files; where none speaks of one, all are to be learnt from. */
+/** Groups files by their names; if none indicates a split, all are training files. */
 function splitsByName(files: HubFile[]): Splits {
   const splits = splitsOf(files, splitOfPath);
   return Object.keys(splits).length > 0 ? splits : splitsOf(files, () => 'train');
 }
 
-/** Splits of a configuration: by its `data_files`, or by the names of the files in its folder. */
+/** The splits of a configuration, by its `data_files` or by the names of the files in its folder. */
 function splitsOfConfig({ data_files: declared, data_dir: folder }: CardConfig, all: HubFile[]): Splits {
   const within = folder?.replace(/^\.?\/|\/+$/g, '');
   const files = within ? all.filter(({ path }) => path.startsWith(`${within}/`)) : all;
@@ -140,22 +143,22 @@ function splitsOfConfig({ data_files: declared, data_dir: folder }: CardConfig, 
   return splitsOf(files, (path) => matchers.find(({ matches }) => matches(nameIn(path)))?.split);
 }
 
-/** The first of the files `…-00000-of-0000N.parquet` that lacks some of its N, if there is one. */
+/** The first file `…-00000-of-0000N.parquet` of a set of N shards that is incomplete, if any. */
 export function incompleteShard(files: { path: string }[]): string | undefined {
   const counts = new Map<string, number>();
   const keyOf = (path: string) => path.replace(/-\d+-of-/, '-of-');
   for (const { path } of files) counts.set(keyOf(path), (counts.get(keyOf(path)) ?? 0) + 1);
   return files.find(({ path }) => {
-    const of = /-\d+-of-(\d+)/.exec(path)?.[1];
-    return of !== undefined && counts.get(keyOf(path))! < Number(of);
+    const total = /-\d+-of-(\d+)/.exec(path)?.[1];
+    return total !== undefined && counts.get(keyOf(path))! < Number(total);
   })?.path;
 }
 
 /**
- * Finds a data set and its splits.
+ * Finds a data set, its splits and its class names.
  * @param text `name`, `owner/name` or `owner/name@revision`
- * @param config which configuration, where there are several
- * @throws HubError, of the kind that fits
+ * @param config configuration, if the data set has several
+ * @throws HubError with the subclass of the problem
  */
 export async function openDataset(hub: Hub, text: string, config?: string): Promise<HubDataset> {
   const repository = await openRepository(hub, 'dataset', text);
@@ -168,14 +171,14 @@ export async function openDataset(hub: Hub, text: string, config?: string): Prom
   const configured = (card.configs ?? []).find(
     ({ config_name }) => config_name === chooseConfig(repository.name, named, config, preferred),
   );
-  const found = configured
+  const splits = configured
     ? splitsOfConfig(configured, parquetOf(repository))
     : named.length === 0
       ? splitsByName(parquetOf(repository))
       : {};
-  if (Object.keys(found).length > 0) {
+  if (Object.keys(splits).length > 0) {
     const info = infos.find(({ config_name }) => config_name === configured?.config_name) ?? infos[0] ?? {};
-    return checked({ repository, card: repository, splits: found, classNames: classNamesOf(info) });
+    return checkSplits({ repository, card: repository, splits, classNames: classNamesOf(info) });
   }
 
   // The conversion's layout: configuration/split/0000.parquet.
@@ -188,16 +191,16 @@ export async function openDataset(hub: Hub, text: string, config?: string): Prom
   if (!converted || files.length === 0)
     throw new EntryNotFoundError(
       'HUB_NO_PARQUET',
-      `${name} has no Parquet files, nor a conversion to them. It has: ${
+      `${name} has no Parquet files, and the hub has no conversion of it to Parquet. It has: ${
         repository.files
           .slice(0, 20)
           .map(({ path }) => path)
-          .join(', ') || 'nothing'
-      }. ` + 'Download one of its .csv or .jsonl files and name that.',
+          .join(', ') || 'no files'
+      }. ` + 'Download one of its .csv or .jsonl files and use the path of that file.',
       { name },
     );
   const chosen = chooseConfig(name, [...new Set(files.map(({ path }) => path.split('/')[0]!))], config, preferred);
-  return checked({
+  return checkSplits({
     repository: converted,
     card: repository,
     splits: splitsByName(files.filter(({ path }) => path.startsWith(`${chosen}/`))),
@@ -205,20 +208,24 @@ export async function openDataset(hub: Hub, text: string, config?: string): Prom
   });
 }
 
-/** @throws OfflineError when the cache has a part of it only, EntryNotFoundError when there is nothing to learn from */
-function checked(dataset: HubDataset): HubDataset {
+/**
+ * Checks that a data set is complete and has training rows.
+ * @throws OfflineError if the cache contains only some of its files, EntryNotFoundError if it has no training split
+ */
+function checkSplits(dataset: HubDataset): HubDataset {
   const { repository, splits } = dataset;
   const missing = repository.cached ? incompleteShard(Object.values(splits).flat()) : undefined;
   if (missing)
     throw new OfflineError(
       'HUB_OFFLINE',
-      `The cache has a part of ${repository.name} only (${missing} has fellows that are missing), and the hub cannot be asked. ${offlineChoices}`,
+      `The cache contains only some files of ${repository.name} (other shards of ${missing} are missing), ` +
+        `and the hub is not available. ${offlineChoices}`,
       { name: repository.name },
     );
   if (!splits.train)
     throw new EntryNotFoundError(
       'HUB_NO_ROWS',
-      `${repository.name} has no rows to train on, only ${Object.keys(splits).join(' and ')}.`,
+      `${repository.name} has no training split, only ${Object.keys(splits).join(' and ')}. Choose another data set.`,
       { name: repository.name, splits: Object.keys(splits) },
     );
   return dataset;

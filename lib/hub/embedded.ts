@@ -1,11 +1,11 @@
-/** Where set-up puts the embedded model and reviews (data/README.md): what is there without any hub. */
+/** Paths of the embedded model and reviews (data/README.md), which set-up installs and which need no hub. */
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const embeddedFolder = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../../data/embedded');
 
-/** The embedded DistilBERT's folder. */
+/** The folder of the embedded DistilBERT. */
 export const embeddedModelFolder = path.join(embeddedFolder, 'model');
 
-/** The embedded reviews, as published. */
+/** The file of the embedded reviews, as published. */
 export const embeddedReviewsFile = path.join(embeddedFolder, 'reviews/amazonReviewSnippets_GroundTruth.txt');

@@ -1,33 +1,34 @@
 /**
- * What Hugging Face's own tools are told by environment variables, read the same way, so that a machine that is set up
- * for them is set up for this: HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH, HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE and
- * HF_HUB_DOWNLOAD_TIMEOUT (huggingface_hub, "Environment variables").
+ * The hub's configuration, from the same environment variables as Hugging Face's tools: HF_ENDPOINT, HF_TOKEN,
+ * HF_TOKEN_PATH, HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE and HF_HUB_DOWNLOAD_TIMEOUT (huggingface_hub, "Environment
+ * variables").
  */
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { getHFHubCachePath } from '@huggingface/hub';
 
-/** Where the hub is, and how patiently it is asked. */
+/** Address of the hub, access to it, cache and retries. */
 export interface Hub {
-  /** Without a slash at its end. @default 'https://huggingface.co' */
+  /** URL without a trailing slash. @default 'https://huggingface.co' */
   endpoint: string;
-  /** Sent to the endpoint and to nobody else. */
+  /** Access token, sent only to the endpoint. */
   token: string | undefined;
-  /** Where files are kept, in the layout that all of Hugging Face's tools share. */
+  /** Folder of the cache, in the layout of Hugging Face's tools. */
   cacheFolder: string;
-  /** Nothing is asked for over the network. */
+  /** Whether to make no network requests. */
   offline: boolean;
-  /** Seconds without a byte after which a connection counts as broken. @default 10 */
+  /** Seconds without data after which a request times out. @default 10 */
   timeout: number;
-  /** Tries in a row without progress, after which a request is given up. @default 5 */
+  /** Maximum number of consecutive attempts without progress. @default 5 */
   attempts: number;
-  /** Seconds before the second try, doubled for each further one. @default 1 */
+  /** Seconds before the second attempt; doubled for each further one. @default 1 */
   firstDelay: number;
 }
 
 const isTrue = (value: string | undefined) => ['1', 'ON', 'YES', 'TRUE'].includes((value ?? '').toUpperCase());
 
+/** Reads the token that Hugging Face's tools have stored. */
 function storedToken(environment: NodeJS.ProcessEnv): string | undefined {
   const home =
     environment['HF_HOME'] ??
@@ -36,7 +37,7 @@ function storedToken(environment: NodeJS.ProcessEnv): string | undefined {
   return fs.existsSync(file) ? fs.readFileSync(file, 'utf8').trim() : undefined;
 }
 
-/** The hub as this process's environment describes it. */
+/** Reads the configuration from the environment variables of this process. */
 export function hubOfEnvironment(): Hub {
   const environment = process.env;
   return {

@@ -1,34 +1,35 @@
-/** The files of a model that fine-tuning needs, and no others: a repository may hold the same weights five times over. */
+/** Fetching of models: only the files that fine-tuning needs, since a repository may have weights in five formats. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { EntryNotFoundError, FileError, NoWeightsError } from '../errors.js';
 import { offlineChoices } from './offline-choices.js';
-import { fetchFiles, rememberRepository, type DownloadOptions, type FetchedFile } from './download.js';
+import { fetchFiles, writeRepositoryRef, type DownloadOptions, type FetchedFile } from './download.js';
 import { embeddedModelFolder } from './embedded.js';
 import { hubOfEnvironment, type Hub } from './environment.js';
 import { isRepositoryName, openRepository, type Repository } from './repository.js';
 import { hubFetch } from './request.js';
 
-/** The tokenizer's files that are taken where they are there. */
+/** Files of the tokenizer; those that exist are downloaded. */
 const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json'];
 
-/** The branch in which Hugging Face's own conversion offers the weights as safetensors, where it does. */
-async function conversion({ hub, id }: Repository): Promise<string | undefined> {
+/** Finds the branch with Hugging Face's conversion of the weights to safetensors, if there is one. */
+async function findConversion({ hub, id }: Repository): Promise<string | undefined> {
   try {
     const response = await hubFetch({ ...hub, attempts: 1 })(`${hub.endpoint}/api/models/${id}/discussions`);
     const { discussions } = (await response.json()) as {
       discussions: { num: number; isPullRequest?: boolean; author?: { name?: string }; title: string }[];
     };
-    const found = discussions.find(
+    const conversion = discussions.find(
       ({ isPullRequest, author, title }) =>
         isPullRequest && author?.name === 'SFconvertbot' && /safetensors/i.test(title),
     );
-    return found && `refs/pr/${found.num}`;
+    return conversion && `refs/pr/${conversion.num}`;
   } catch {
     return undefined;
   }
 }
 
+/** Lists the files with the weights: one file, or an index and its shards. */
 async function weightFiles(repository: Repository, options: DownloadOptions): Promise<string[]> {
   const has = (name: string) => repository.files.some(({ path }) => path === name);
   if (has('model.safetensors')) return ['model.safetensors'];
@@ -41,28 +42,29 @@ async function weightFiles(repository: Repository, options: DownloadOptions): Pr
     return [index, ...new Set(Object.values(weight_map))];
   }
   const others = repository.files.filter(({ path }) => /\.(bin|pt|ckpt|h5|msgpack|onnx|gguf|safetensors)$/.test(path));
-  const branch = repository.cached ? undefined : await conversion(repository);
+  const branch = repository.cached ? undefined : await findConversion(repository);
   throw new NoWeightsError(
     'HUB_NO_WEIGHTS',
-    `${repository.name} has no model.safetensors (it has: ${others.map(({ path }) => path).join(', ') || 'no weights'}). ` +
+    `${repository.name} has no model.safetensors. ` +
+      `It has: ${others.map(({ path }) => path).join(', ') || 'no weights'}. ` +
       (branch
-        ? `Hugging Face's conversion of them is there: name it ${repository.name}@${branch}.`
-        : 'In Python, AutoModel.from_pretrained(name).save_pretrained(folder) makes one; then name that folder.'),
+        ? `Use Hugging Face's conversion: ${repository.name}@${branch}.`
+        : 'Convert it in Python with AutoModel.from_pretrained(name).save_pretrained(folder), and use that folder.'),
     { name: repository.name, branch },
   );
 }
 
-/** A model's folder, and where its files came from. */
+/** The folder of a model, and where its files came from. */
 export interface FetchedModel {
-  /** Its path on this machine. */
+  /** Local path. */
   folder: string;
-  /** For the reader. */
+  /** For messages and reports. */
   name: string;
   /** Sizes in bytes. */
   files: { file: string; size: number; from: FetchedFile['from'] | 'local' | 'embedded' }[];
 }
 
-/** A folder of this machine as it is. */
+/** Describes a local folder. */
 function localModel(name: string, folder: string, from: 'local' | 'embedded'): FetchedModel {
   const files = fs
     .readdirSync(folder, { withFileTypes: true })
@@ -77,24 +79,25 @@ async function fetchFromHub(hub: Hub, name: string, options: DownloadOptions): P
   if (!names.has('config.json'))
     throw new EntryNotFoundError(
       'HUB_NO_MODEL',
-      `${repository.name} has no config.json, so it is no model of transformers. It has: ${[...names].join(', ') || 'nothing'}.`,
+      `${repository.name} has no config.json and is therefore not a transformers model. ` +
+        `It has: ${[...names].join(', ') || 'no files'}. Choose another model.`,
       { name: repository.name },
     );
   const tokenizer = tokenizerFiles.filter((file) => names.has(file));
-  // Older repositories have the vocabulary alone.
+  // Older repositories have only the vocabulary.
   if (!names.has('tokenizer.json') && names.has('vocab.txt')) tokenizer.push('vocab.txt');
   const weights = await weightFiles(repository, options);
   const { folder, files } = await fetchFiles(repository, ['config.json', ...tokenizer, ...weights], options);
-  rememberRepository(repository);
+  writeRepositoryRef(repository);
   return { folder, name: `${repository.id} on the hub, commit ${repository.commit.slice(0, 7)}`, files };
 }
 
 /**
- * Has config, weights and tokenizer of a model on this machine.
+ * Provides the config, weights and tokenizer of a model as local files, downloading them if necessary.
  * @param name `embedded`, a folder, or `name`, `owner/name` or `owner/name@revision` on the hub
- * @param options of the downloads, where there are any
- * @param hub default: the one that HF_ENDPOINT and its like describe
- * @throws FileError; HubError, of the kind that fits
+ * @param options progress and cancellation of downloads
+ * @param hub which hub. @default the one that HF_ENDPOINT and related variables describe
+ * @throws FileError, HubError with the subclass of the problem
  */
 export async function fetchModel(
   name: string,
@@ -107,7 +110,7 @@ export async function fetchModel(
   if (!isRepositoryName(name))
     throw new FileError(
       'FILE_NOT_FOUND',
-      `There is no folder ${name}, and it cannot be a name on the hub. ${offlineChoices}`,
+      `There is no folder ${name}, and it is not a valid name on the hub. ${offlineChoices}`,
       { path: name },
     );
   return fetchFromHub(hub, name, options);

@@ -1,4 +1,4 @@
-/** Advice for machines without network access, at the end of an error. */
+/** Alternatives for machines without network access, appended to errors. */
 export const offlineChoices =
-  "Use files of this machine (name a folder or a file), the embedded pair (TUNEBOOK_SOURCE=embedded, or 'embedded' as a name), " +
-  'or fill the cache where there is a network and bring it here (HF_HOME says where it is).';
+  'Use local files (the path of a folder or file), or the embedded model and reviews (TUNEBOOK_SOURCE=embedded, or ' +
+  "the name 'embedded'), or fill the cache on a machine with network access and copy it here (HF_HOME sets its path).";

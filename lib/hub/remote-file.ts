@@ -1,10 +1,11 @@
-/** A file on the hub, read by ranges: the footer of a Parquet file and some of its row groups, not all of it. */
+/** Reading of ranges of a file on the hub, such as the footer and some row groups of a Parquet file. */
 import type { AsyncBuffer } from 'hyparquet';
 import type { Hub } from './environment.js';
 import { TransientError, requestOnce, withRetries } from './request.js';
 
 /**
- * @param size bytes
+ * Opens a file on the hub for reading by ranges.
+ * @param size in bytes
  */
 export function remoteFile(hub: Hub, url: string, size: number): AsyncBuffer {
   return {
@@ -15,20 +16,21 @@ export function remoteFile(hub: Hub, url: string, size: number): AsyncBuffer {
           headers: { range: `bytes=${start}-${end - 1}` },
         });
         try {
-          const whole = new Uint8Array(end - start);
-          // A server that knows no ranges sends the file from its start.
+          const result = new Uint8Array(end - start);
+          // A server without range support sends the file from its start.
           let skip = response.status === 206 ? 0 : start;
           let filled = 0;
           for await (const bytes of response.body ?? []) {
             alive();
-            const part = (bytes as Uint8Array).subarray(skip).subarray(0, whole.length - filled);
+            const part = (bytes as Uint8Array).subarray(skip).subarray(0, result.length - filled);
             skip = Math.max(0, skip - (bytes as Uint8Array).length);
-            whole.set(part, filled);
+            result.set(part, filled);
             filled += part.length;
-            if (filled === whole.length) break;
+            if (filled === result.length) break;
           }
-          if (filled < whole.length) throw new TransientError(`${filled} of ${whole.length} bytes came`);
-          return whole.buffer;
+          if (filled < result.length)
+            throw new TransientError(`only ${filled} of ${result.length} bytes were received`);
+          return result.buffer;
         } finally {
           done();
         }

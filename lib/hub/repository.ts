@@ -1,4 +1,4 @@
-/** A model or a data set on the hub, at one commit: which files it has. Out of the cache where the hub cannot be asked. */
+/** Models and data sets on the hub: the commit of a revision and its files. Offline, the cache is used. */
 import fs from 'node:fs';
 import { datasetInfo, listDatasets, listFiles, listModels, modelInfo } from '@huggingface/hub';
 import {
@@ -14,44 +14,47 @@ import { cachedCommit, cachedFiles, repositoryFolder, type RepositoryType } from
 import type { Hub } from './environment.js';
 import { hubFetch } from './request.js';
 
+/** A file of a repository. */
 export interface HubFile {
   path: string;
-  /** Bytes. */
+  /** In bytes. */
   size: number;
-  /** Its name among the cache's blobs: the sha256 of a large file, git's hash of a small one. None when only the cache was asked. */
+  /** Name of its blob in the cache: the sha256 of a large file, git's hash of a small one. Undefined if `cached`. */
   blob?: string;
 }
 
+/** A model or a data set on the hub, at one commit. */
 export interface Repository {
   hub: Hub;
   type: RepositoryType;
-  /** As it was asked for; the cache is ordered by it. */
+  /** The name as requested, which also names the folder in the cache. */
   name: string;
-  /** The name that the hub has for it today: `distilbert/distilbert-base-uncased` for `distilbert-base-uncased`. */
+  /** The current name on the hub: `distilbert/distilbert-base-uncased` for `distilbert-base-uncased`. */
   id: string;
   revision: string;
   commit: string;
   files: HubFile[];
-  /** Its folder in the cache. */
+  /** Folder in the cache. */
   folder: string;
-  /** The hub was not asked; what the cache has is all there is. */
+  /** Whether it was read from the cache, without the hub; `files` are then the cached ones. */
   cached: boolean;
 }
 
-/** `owner/name@revision`, the revision being `main` where none is said. */
+/** Parses `owner/name@revision`; the default revision is `main`. */
 export function parseRepositoryName(text: string): { name: string; revision: string } {
-  const at = text.indexOf('@');
-  return at < 0 ? { name: text, revision: 'main' } : { name: text.slice(0, at), revision: text.slice(at + 1) };
+  const index = text.indexOf('@');
+  if (index < 0) return { name: text, revision: 'main' };
+  return { name: text.slice(0, index), revision: text.slice(index + 1) };
 }
 
-/** Whether a text can be the name of a repository: `name` or `owner/name`, with a revision perhaps. */
+/** Whether a text is a valid name of a repository: `name` or `owner/name`, optionally with `@revision`. */
 export const isRepositoryName = (text: string): boolean =>
   /^[\w][\w.-]*(\/[\w][\w.-]*)?(@[\w./-]+)?$/.test(text) && !text.includes('..') && !text.includes('--');
 
 const kinds = { model: 'model', dataset: 'data set' };
 
-/** Up to five names on the hub that come close. */
-async function suggestions(hub: Hub, type: RepositoryType, name: string): Promise<string[]> {
+/** Searches the hub for up to five similar names. */
+async function findSimilarNames(hub: Hub, type: RepositoryType, name: string): Promise<string[]> {
   const [last = ''] = name.split('/').slice(-1);
   const parameters = {
     search: { query: last },
@@ -59,20 +62,21 @@ async function suggestions(hub: Hub, type: RepositoryType, name: string): Promis
     hubUrl: hub.endpoint,
     fetch: hubFetch({ ...hub, attempts: 1 }),
   };
-  const found: string[] = [];
+  const names: string[] = [];
   try {
     for await (const entry of type === 'model' ? listModels(parameters) : listDatasets(parameters))
-      found.push(entry.name);
+      names.push(entry.name);
   } catch {
-    // No suggestion is better than another error.
+    // Suggestions are optional; the original error is reported without them.
   }
-  return found;
+  return names;
 }
 
-/** Of git or sha256. */
+/** Whether a text is a hash of git (sha1) or sha256. */
 const isHash = (text: string) => /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(text);
 
-async function ask(
+/** Requests the commit of a revision and its files from the hub. */
+async function request(
   hub: Hub,
   type: RepositoryType,
   name: string,
@@ -83,23 +87,24 @@ async function ask(
     ? modelInfo({ name, revision, additionalFields: ['sha'], ...access })
     : datasetInfo({ name, revision, additionalFields: ['sha'], ...access }));
   const files: HubFile[] = [];
-  // By the name that the hub answers with: every redirect costs a round trip.
+  // Requested by the current name: a redirect costs a round trip.
   const tree = listFiles({ repo: { type, name: id }, revision: sha, recursive: true, ...access });
   for await (const { type: kind, path, size, oid, lfs } of tree)
     if (kind === 'file')
       files.push({ path, size: lfs?.size ?? size, ...((lfs?.oid ?? oid) && { blob: lfs?.oid ?? oid! }) });
-  // Names that folders and files of the cache will have: a hub that is none of Hugging Face's must not choose them freely.
-  const strange = files.find(({ path, blob }) => path.split(/[/\\]/).includes('..') || !isHash(blob ?? sha))?.path;
-  if (!isHash(sha) || strange)
+  // These become paths in the cache, so that an untrusted endpoint must not choose them freely.
+  const invalid = files.find(({ path, blob }) => path.split(/[/\\]/).includes('..') || !isHash(blob ?? sha))?.path;
+  if (!isHash(sha) || invalid)
     throw new HubResponseError(
       'HUB_RESPONSE_INVALID',
-      `${hub.endpoint} answers with ${strange ? `the file '${strange}'` : `the commit '${sha}'`}, which no repository has.`,
-      { endpoint: hub.endpoint, value: strange ?? sha },
+      `${hub.endpoint} returned ${invalid ? `the file '${invalid}'` : `the commit '${sha}'`}, which is not valid. ` +
+        'Check HF_ENDPOINT.',
+      { endpoint: hub.endpoint, value: invalid ?? sha },
     );
   return { hub, type, name, id, revision, commit: sha, files, cached: false };
 }
 
-/** What the cache has of a repository; where no owner is named, of anybody's of that name. */
+/** Finds a repository in the cache; a name without an owner matches any owner. */
 export function cachedRepository(
   hub: Hub,
   type: RepositoryType,
@@ -127,9 +132,10 @@ export function cachedRepository(
 }
 
 /**
- * Finds a repository, asking the hub, and the cache where the hub cannot be asked.
+ * Finds a repository on the hub, or in the cache if the hub is not available.
  * @param text `name`, `owner/name` or `owner/name@revision`
- * @throws RepositoryNotFoundError with names that come close, RevisionNotFoundError, GatedRepoError, OfflineError, HubUnavailableError
+ * @throws RepositoryNotFoundError with similar names, RevisionNotFoundError, GatedRepoError, OfflineError,
+ *   HubUnavailableError
  */
 export async function openRepository(hub: Hub, type: RepositoryType, text: string): Promise<Repository> {
   const { name, revision } = parseRepositoryName(text);
@@ -145,37 +151,37 @@ export async function openRepository(hub: Hub, type: RepositoryType, text: strin
     );
   }
   try {
-    return { ...(await ask(hub, type, name, revision)), folder: repositoryFolder(hub.cacheFolder, type, name) };
+    return { ...(await request(hub, type, name, revision)), folder: repositoryFolder(hub.cacheFolder, type, name) };
   } catch (error) {
     const cached = error instanceof OfflineError || error instanceof HubUnavailableError ? fromCache() : undefined;
     if (cached) return cached;
     if (error instanceof RepositoryNotFoundError) {
-      const near = await suggestions(hub, type, name);
+      const similar = await findSimilarNames(hub, type, name);
       throw new RepositoryNotFoundError(
         'HUB_REPOSITORY_NOT_FOUND',
-        `The hub has no ${kinds[type]} '${name}' that may be seen ${hub.token ? 'with this token' : 'without a token'}. ` +
-          (near.length > 0 ? `Did you mean ${near.join(', or ')}? ` : '') +
-          `If it is private, set HF_TOKEN to a token of somebody who may read it. Names are owner/name.`,
-        { type, name, suggestions: near },
+        `The hub has no ${kinds[type]} '${name}' that is accessible ${hub.token ? 'with this' : 'without a'} token. ` +
+          (similar.length > 0 ? `Did you mean ${similar.join(', or ')}? ` : '') +
+          'If it is private, set HF_TOKEN to a token with read access. Names have the form owner/name.',
+        { type, name, suggestions: similar },
       );
     }
     if (error instanceof RevisionNotFoundError)
       throw new RevisionNotFoundError(
         'HUB_REVISION_NOT_FOUND',
-        `${what} has no branch, tag or commit '${revision}'. Leave '@${revision}' out for its main branch.`,
+        `${what} has no branch, tag or commit '${revision}'. Omit '@${revision}' to use the main branch.`,
         { name, revision },
       );
-    if (error instanceof GatedRepoError) throw gated(hub, type, name, error);
+    if (error instanceof GatedRepoError) throw gatedError(hub, type, name, error);
     throw error;
   }
 }
 
-/** A closed door, and how it is opened. */
-export const gated = (hub: Hub, type: RepositoryType, name: string, { message }: Error): GatedRepoError =>
+/** Creates the error for a gated repository. */
+export const gatedError = (hub: Hub, type: RepositoryType, name: string, { message }: Error): GatedRepoError =>
   new GatedRepoError(
     'HUB_REPOSITORY_GATED',
-    `The ${kinds[type]} '${name}' is not open to everybody (${message}). ` +
-      `Ask for access on ${hub.endpoint}/${type === 'dataset' ? 'datasets/' : ''}${name}, then set HF_TOKEN to your token` +
-      (hub.token ? '; the one that is set does not open it.' : '.'),
+    `Access to the ${kinds[type]} '${name}' is restricted (${message}). ` +
+      `Request access on ${hub.endpoint}/${type === 'dataset' ? 'datasets/' : ''}${name}, ` +
+      `then set HF_TOKEN to your token${hub.token ? '; the current token has no access.' : '.'}`,
     { type, name },
   );

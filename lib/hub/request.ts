@@ -1,6 +1,6 @@
 /**
- * A fetch for the hub: refused answers become errors in words, and what may pass by itself is tried again, with growing
- * pauses: 429 (after the pause that the hub asks for), 5xx, broken connections, and servers that fall silent.
+ * Requests to the hub. Error responses become HubErrors. Transient errors are retried with exponential backoff: 429
+ * (after the delay that the hub requests), 5xx, broken connections and timeouts.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -17,36 +17,40 @@ import {
 import { offlineChoices } from './offline-choices.js';
 import type { Hub } from './environment.js';
 
-/** A hub that asks for a longer pause than this many seconds is told goodbye. */
-const longestPause = 300;
+/** Maximum delay in seconds; if the hub requests a longer one, the request fails. */
+const maxDelay = 300;
 
-/** Errors of a connection that cannot be made at all: trying again at once changes nothing. */
+/** Errors of connections that cannot be established; an immediate retry is pointless. */
 const unreachable = ['ENOTFOUND', 'ECONNREFUSED', 'ENETUNREACH', 'EHOSTUNREACH', 'ERR_INVALID_URL'];
 
-/** Something that may pass by itself, so `withRetries` tries again. */
+/** An error that may be temporary; `withRetries` retries it. */
 export class TransientError extends Error {
   constructor(
     message: string,
-    /** HTTP status of the response; none where there was no response. */
+    /** HTTP status; undefined if there was no response. */
     readonly status?: number,
-    /** Seconds that the server asks to wait. */
+    /** Delay that the server requests, in seconds. */
     readonly pause?: number,
   ) {
     super(message);
   }
 }
 
+/** The system code of an error or its cause; empty if there is none. */
 const codeOf = (error: unknown): string => {
   const { code, cause } = error as { code?: unknown; cause?: unknown };
   return typeof code === 'string' ? code : cause ? codeOf(cause) : '';
 };
 
-/** Whether an error is one of a connection, and not of this code. fetch's own are TypeErrors with a cause. */
+/** Whether an error comes from the connection and not from a bug. Those of fetch are TypeErrors with a cause. */
 const isNetworkError = (error: unknown): error is Error =>
   error instanceof Error &&
   (error.name === 'TimeoutError' || (error instanceof TypeError && error.cause !== undefined));
 
-/** The seconds that a server asks to wait: Retry-After (RFC 9110, 10.2.3), seconds or a date; or the hub's own RateLimit, `"api";r=0;t=55`. */
+/**
+ * The delay in seconds that a server requests: Retry-After (RFC 9110, 10.2.3), in seconds or as a date, or the hub's
+ * own RateLimit, `"api";r=0;t=55`.
+ */
 function retryAfter({ headers }: Response): number | undefined {
   const value = headers.get('retry-after');
   const seconds =
@@ -56,33 +60,40 @@ function retryAfter({ headers }: Response): number | undefined {
   return reset === undefined ? undefined : Number(reset) + 1;
 }
 
-/** What an answer other than 2xx means. */
-function refusal(response: Response, url: string, hub: Hub): Error {
+/** Converts a response other than 2xx to an error. */
+function responseError(response: Response, url: string, hub: Hub): Error {
   const { status } = response;
   const code = response.headers.get('x-error-code');
-  const words = response.headers.get('x-error-message') ?? response.statusText;
+  const message = response.headers.get('x-error-message') ?? response.statusText;
   const { host } = new URL(url);
   if (status === 429)
-    return new TransientError(`${host} says that there are too many requests (429)`, status, retryAfter(response));
+    return new TransientError(`${host} reports too many requests (429)`, status, retryAfter(response));
   if (status >= 500 || status === 408)
-    return new TransientError(`${host} answers ${status} ${words}`, status, retryAfter(response));
-  if (code === 'RevisionNotFound') return new RevisionNotFoundError('HUB_REVISION_NOT_FOUND', words, { url });
-  if (code === 'EntryNotFound') return new EntryNotFoundError('HUB_NO_FILE', words, { url });
-  if (code === 'GatedRepo') return new GatedRepoError('HUB_REPOSITORY_GATED', words, { url });
+    return new TransientError(`${host} returned ${status} ${message}`, status, retryAfter(response));
+  if (code === 'RevisionNotFound') return new RevisionNotFoundError('HUB_REVISION_NOT_FOUND', message, { url });
+  if (code === 'EntryNotFound') return new EntryNotFoundError('HUB_NO_FILE', message, { url });
+  if (code === 'GatedRepo') return new GatedRepoError('HUB_REPOSITORY_GATED', message, { url });
   if (status === 401 && hub.token && code !== 'RepoNotFound')
     return new TokenError(
       'HUB_TOKEN_INVALID',
-      `${host} does not accept the token (${words}). Make a new one in the hub's settings and set it as HF_TOKEN, or unset HF_TOKEN.`,
+      `${host} rejects the token (${message}). ` +
+        "Create a new token in the hub's settings and set HF_TOKEN to it, or unset HF_TOKEN.",
       { host },
     );
-  if (status === 401 || status === 404) return new RepositoryNotFoundError('HUB_REPOSITORY_NOT_FOUND', words, { url });
-  return new HubResponseError('HUB_RESPONSE_INVALID', `${host} answers ${status} ${words} to ${url}.`, { url, status });
+  if (status === 401 || status === 404)
+    return new RepositoryNotFoundError('HUB_REPOSITORY_NOT_FOUND', message, { url });
+  return new HubResponseError('HUB_RESPONSE_INVALID', `${host} returned ${status} ${message} for ${url}.`, {
+    url,
+    status,
+  });
 }
 
 /**
- * Does `attempt` until it succeeds.
- * @param attempt may throw; says by `progressed` that it came further than before, which makes all tries new
- * @throws OfflineError where the hub cannot be reached, HubUnavailableError when every try failed, and other HubErrors as they are
+ * Runs `attempt` until it succeeds or the attempts of the hub's configuration are used up.
+ * @param what is requested, for errors
+ * @param attempt may throw; calls `progressed` when it has more data than before, which resets the count of failures
+ * @param signal cancels the retries
+ * @throws OfflineError if the hub is unreachable, HubUnavailableError if all attempts failed, other HubErrors unchanged
  */
 export async function withRetries<T>(
   hub: Hub,
@@ -99,31 +110,31 @@ export async function withRetries<T>(
       if (unreachable.includes(code) || /CERT|SELF_SIGNED|SSL/.test(code))
         throw new OfflineError(
           'HUB_UNREACHABLE',
-          `${hub.endpoint} cannot be reached (${code}) for ${what}. ` +
+          `${hub.endpoint} is unreachable (${code}); requested was ${what}. ` +
             (unreachable.includes(code)
               ? ''
-              : 'If a proxy re-signs connections here, NODE_EXTRA_CA_CERTS names its certificate. ') +
+              : 'If a proxy intercepts TLS connections, set NODE_EXTRA_CA_CERTS to its certificate. ') +
             offlineChoices,
           { endpoint: hub.endpoint, systemCode: code },
         );
-      const passing = error instanceof TransientError;
-      if (!passing && !isNetworkError(error)) throw error;
-      const words = passing
+      const isTransient = error instanceof TransientError;
+      if (!isTransient && !isNetworkError(error)) throw error;
+      const reason = isTransient
         ? error.message
         : error.name === 'TimeoutError'
-          ? `no byte in ${hub.timeout} s`
+          ? `timeout after ${hub.timeout} s without data`
           : code || error.message;
       failures++;
       const pause =
-        (passing ? error.pause : undefined) ?? hub.firstDelay * 2 ** (failures - 1) * (1 + Math.random() / 4);
-      if (failures >= hub.attempts || pause > longestPause)
+        (isTransient ? error.pause : undefined) ?? hub.firstDelay * 2 ** (failures - 1) * (1 + Math.random() / 4);
+      if (failures >= hub.attempts || pause > maxDelay)
         throw new HubUnavailableError(
           'HUB_UNAVAILABLE',
-          `${what}: ${words}` +
-            (pause > longestPause ? `, and asks to wait ${Math.round(pause)} s. ` : ` (${failures} tries). `) +
-            'What has arrived is kept: run it again later' +
-            (/429/.test(words) && !hub.token ? ', or set HF_TOKEN, which raises the limit.' : '.'),
-          { status: passing ? error.status : undefined, failures, pause },
+          `${what} could not be fetched: ${reason}` +
+            (pause > maxDelay ? `, and requests a delay of ${Math.round(pause)} s. ` : ` (${failures} attempts). `) +
+            'The bytes received are kept. Try again later' +
+            (/429/.test(reason) && !hub.token ? ', or set HF_TOKEN, which raises the limit.' : '.'),
+          { status: isTransient ? error.status : undefined, failures, pause },
         );
       await sleep(pause * 1000, undefined, { ...(signal && { signal }) });
     }
@@ -131,16 +142,17 @@ export async function withRetries<T>(
 }
 
 /**
- * One request, not retried. The answer's body is aborted when it stalls for the hub's timeout: call `alive` for each part.
- * @throws HubError for a refusal, an error of the connection, or a TransientError that `withRetries` understands
+ * Sends a request, without retries. The response body is aborted if no data arrives for the hub's timeout.
+ * @returns the response; call `alive` for each part of the body, and `done` at its end
+ * @throws HubError for an error response, TransientError, or an error of the connection
  */
 export async function requestOnce(
   hub: Hub,
   url: string,
   init: RequestInit = {},
 ): Promise<{ response: Response; alive: () => void; done: () => void }> {
-  const silence = new AbortController();
-  const expire = () => silence.abort(new DOMException(`no byte in ${hub.timeout} s`, 'TimeoutError'));
+  const timeout = new AbortController();
+  const expire = () => timeout.abort(new DOMException(`no data for ${hub.timeout} s`, 'TimeoutError'));
   let timer = setTimeout(expire, hub.timeout * 1000);
   const done = () => clearTimeout(timer);
   const alive = () => {
@@ -149,14 +161,14 @@ export async function requestOnce(
   };
   try {
     const headers = new Headers(init.headers);
-    // undici drops it where a redirect leads to another host.
+    // undici removes this header when a redirect leads to another host.
     if (hub.token && url.startsWith(`${hub.endpoint}/`)) headers.set('authorization', `Bearer ${hub.token}`);
     headers.set('user-agent', 'tunebook/0.1');
-    const signals = [silence.signal, ...(init.signal ? [init.signal] : [])];
+    const signals = [timeout.signal, ...(init.signal ? [init.signal] : [])];
     const response = await fetch(url, { ...init, headers, signal: AbortSignal.any(signals) });
     if (!response.ok && response.status !== 416) {
       await response.body?.cancel();
-      throw refusal(response, url, hub);
+      throw responseError(response, url, hub);
     }
     alive();
     return { response, alive, done };
@@ -166,7 +178,7 @@ export async function requestOnce(
   }
 }
 
-/** A `fetch` for @huggingface/hub's functions: whole answers, retried. */
+/** A `fetch` for the functions of @huggingface/hub, with retries and complete response bodies. */
 export const hubFetch =
   (hub: Hub): typeof fetch =>
   (input, init) => {
@@ -183,10 +195,10 @@ export const hubFetch =
   };
 
 /**
- * Whether the hub answers.
- * @param seconds to wait for it, default 3
+ * Whether the hub responds.
+ * @param seconds timeout. @default 3
  */
-export async function hubAnswers(hub: Hub, seconds = 3): Promise<boolean> {
+export async function isHubAvailable(hub: Hub, seconds = 3): Promise<boolean> {
   if (hub.offline) return false;
   try {
     const response = await fetch(`${hub.endpoint}/api/models?limit=1`, { signal: AbortSignal.timeout(seconds * 1000) });

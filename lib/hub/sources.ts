@@ -1,32 +1,32 @@
 /**
- * Which model and which reviews a run takes: those that are named, else the hub's `distilbert-base-uncased` and
- * `amazon_polarity`, else the embedded pair. What was chosen, and why, is told in a sentence that the reader sees.
+ * The choice of model and reviews: those that the settings name, else `distilbert-base-uncased` and `amazon_polarity`
+ * from the hub, else the embedded ones. A banner says what was chosen and why.
  */
 import { incompleteShard } from './dataset.js';
 import { cachedRepository, parseRepositoryName } from './repository.js';
 import { hubOfEnvironment, type Hub } from './environment.js';
-import { hubAnswers } from './request.js';
+import { isHubAvailable } from './request.js';
 import type { Settings } from '../settings/settings.js';
 
-/** The model and the reviews of a run, by names that `fetchModel` and `openReviews` take. */
+/** The model and the reviews of a run, as names for `fetchModel` and `openReviews`. */
 export interface Sources {
   /** `embedded`, a folder, or a name on the hub. */
   model: string;
   /** `embedded`, a file or folder, or a name on the hub. */
   dataset: string;
-  /** What was chosen and why, a sentence or two. */
+  /** What was chosen and why, in one or two sentences. */
   banner: string;
-  /** The hub was wanted and could not be had. */
+  /** Whether the embedded ones are used because the hub is not available. */
   fallback: boolean;
 }
 
-/** The original project's. */
+/** The model and data set of the original project. */
 export const hubDefaults = { model: 'distilbert-base-uncased', dataset: 'amazon_polarity' } as const;
 
-/** Seconds in which the hub must answer to be chosen. */
-const patience = 3;
+/** Seconds within which the hub must respond to be chosen. */
+const hubTimeout = 3;
 
-/** Whether all that the defaults need is in the cache. */
+/** Whether the default model or data set is completely in the cache. */
 function isCached(hub: Hub, type: keyof typeof hubDefaults): boolean {
   const { name, revision } = parseRepositoryName(hubDefaults[type]);
   const files = cachedRepository(hub, type, name, revision)?.files ?? [];
@@ -39,51 +39,54 @@ function isCached(hub: Hub, type: keyof typeof hubDefaults): boolean {
 }
 
 /**
- * Chooses model and reviews, each for itself: the one that is named, else by the source.
- * @param settings the three of Settings that matter here
- * @param settings.source `auto` asks the hub, which must answer within 3 s, and looks into its cache
- * @param settings.model named: it is taken, whatever the source
- * @param settings.dataset named: it is taken, whatever the source
- * @param hub default: the one that HF_ENDPOINT and its like describe
+ * Chooses the model and the reviews independently of each other: the one that is set, else by the source.
+ * @param settings source, model and data set
+ * @param settings.source `auto` uses the hub if it responds within 3 s or the files are cached
+ * @param settings.model takes precedence over the source
+ * @param settings.dataset takes precedence over the source
+ * @param hub which hub. @default the one that HF_ENDPOINT and related variables describe
  */
 export async function chooseSources(
   { source, model, dataset }: Pick<Settings, 'source' | 'model' | 'dataset'>,
   hub: Hub = hubOfEnvironment(),
 ): Promise<Sources> {
   const named = [model && `the model ${model}`, dataset && `the reviews ${dataset}`].filter(Boolean);
-  const asAsked = named.length > 0 ? `${named.join(' and ')}, as asked for` : '';
+  const specified = named.length > 0 ? `${named.join(' and ')}, as specified` : '';
   const runsOn = (...parts: string[]) => `This runs on ${parts.filter((part) => part !== '').join(', and on ')}.`;
-  if (model && dataset) return { model, dataset, banner: runsOn(asAsked), fallback: false };
+  if (model && dataset) return { model, dataset, banner: runsOn(specified), fallback: false };
   const embedded = { model: model ?? 'embedded', dataset: dataset ?? 'embedded' };
-  const open = (
+  const unspecified = (
     [
       ['model', model],
       ['dataset', dataset],
     ] as const
   ).flatMap(([type, name]) => (name ? [] : [type]));
   const pair =
-    open.length > 1 ? 'the embedded model and reviews' : `the embedded ${open[0] === 'model' ? 'model' : 'reviews'}`;
+    unspecified.length > 1
+      ? 'the embedded model and reviews'
+      : `the embedded ${unspecified[0] === 'model' ? 'model' : 'reviews'}`;
   if (source === 'embedded')
-    return { ...embedded, banner: runsOn(asAsked, `${pair}, for which no network is needed`), fallback: false };
+    return { ...embedded, banner: runsOn(specified, `${pair}, for which no network is needed`), fallback: false };
 
-  const answers = source === 'hub' || (await hubAnswers(hub, patience));
-  if (answers || open.every((type) => isCached(hub, type))) {
-    const names = open.map((type) => hubDefaults[type]).join(' and ');
-    const where = answers && !hub.offline ? `of ${hub.endpoint}` : 'of the hub, as they are in the cache';
+  const isAvailable = source === 'hub' || (await isHubAvailable(hub, hubTimeout));
+  if (isAvailable || unspecified.every((type) => isCached(hub, type))) {
+    const names = unspecified.map((type) => hubDefaults[type]).join(' and ');
+    const where = isAvailable && !hub.offline ? hub.endpoint : 'the cache of the hub';
     return {
       ...hubDefaults,
       ...(model && { model }),
       ...(dataset && { dataset }),
-      banner: runsOn(asAsked, `${names} ${where}`),
+      banner: runsOn(specified, `${names} from ${where}`),
       fallback: false,
     };
   }
-  const why = hub.offline ? 'HF_HUB_OFFLINE is set' : `${hub.endpoint} did not answer within ${patience} s`;
+  const reason = hub.offline ? 'HF_HUB_OFFLINE is set' : `${hub.endpoint} did not respond within ${hubTimeout} s`;
+  const missing = unspecified.map((type) => hubDefaults[type]).join(' and ');
   return {
     ...embedded,
     banner:
-      `${why}, and ${open.map((type) => hubDefaults[type]).join(' and ')} ${open.length > 1 ? 'are' : 'is'} not in the cache. ` +
-      runsOn(asAsked, `${pair} instead`),
+      `${reason}, and ${missing} ${unspecified.length > 1 ? 'are' : 'is'} not in the cache. ` +
+      runsOn(specified, `${pair} instead`),
     fallback: true,
   };
 }

@@ -5,18 +5,18 @@ import { MaskedLM } from '../model/masked-lm.js';
 import { loadReviews } from '../reviews/load-reviews.js';
 import { describeDropped } from '../reviews/review.js';
 import { trainingFigures, type AdaptMetrics } from '../runs/metrics.js';
-import { keepResult } from '../runs/result.js';
+import { writeResult } from '../runs/result.js';
 import { Trainer } from '../training/trainer.js';
 import type { EndOfTraining } from '../training/training-record.js';
 import { trainingJob, type Job } from './job.js';
-import { agreeOn, countRows, encodeRows, modelOfJob, type Rows } from './rows.js';
+import { assertSameData, countRows, encodeRows, modelOfJob, type Rows } from './rows.js';
 
-/** The evaluation of the base model, kept for when the run is resumed. */
+/** Evaluation of the base model; stored so that a resumed run need not repeat it. */
 const beforeFile = 'before.json';
 
 /**
- * Adapts a model on one rank. If the reviews have labels, they are split as fine-tuning with the same seed splits them, so that
- * its test set is not used here.
+ * Adapts a model on one rank. Reviews with labels are split as for fine-tuning with the same seed, so that the test set
+ * of fine-tuning is not used here.
  */
 async function adaptRank(job: Job): Promise<EndOfTraining> {
   const { run, settings, sources, journal, checkpoint, download, note, ranks } = job;
@@ -36,7 +36,7 @@ async function adaptRank(job: Job): Promise<EndOfTraining> {
         (dropped ? `; left out: ${dropped}.` : '.'),
     );
     if (!checkpoint) model.notes.forEach(note);
-    agreeOn(job, model, data);
+    assertSameData(job, model, data);
     const { train, validation, test } = data;
     const trainer = new Trainer(model, settings);
     let before = ranks.fromChief(run.read<MaskedMetrics>(beforeFile));
@@ -57,7 +57,7 @@ async function adaptRank(job: Job): Promise<EndOfTraining> {
       before,
       after,
     };
-    await keepResult(job, summary, model);
+    await writeResult(job, summary, model);
     return result.end;
   } finally {
     model.dispose();

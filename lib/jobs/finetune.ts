@@ -11,19 +11,19 @@ import type { EndOfTraining } from '../training/training-record.js';
 import { Trainer } from '../training/trainer.js';
 import { trainingJob, type Job } from './job.js';
 import { trainingFigures, type FinetuneMetrics } from '../runs/metrics.js';
-import { keepResult } from '../runs/result.js';
-import { agreeOn, countRows, encodeRows, modelOfJob, type Rows } from './rows.js';
+import { writeResult } from '../runs/result.js';
+import { assertSameData, countRows, encodeRows, modelOfJob, type Rows } from './rows.js';
 
-/** More training rows than a bag of words is worth waiting for. */
-const mostBaselineRows = 50_000;
+/** Maximum number of training rows for the bag-of-words baseline; with more rows it takes too long and is skipped. */
+const maxBaselineRows = 50_000;
 
-/** Wrong answers that are shown. */
-const shownErrors = 8;
+/** Number of wrong predictions in the report. */
+const reportedErrors = 8;
 
 function baselines({ train, test }: ReviewSplit) {
-  const found = [{ name: 'majority', ...majorityBaseline(train, test) }];
-  if (train.length <= mostBaselineRows) found.push({ name: 'bag of words', ...bagOfWordsBaseline(train, test) });
-  return found.map(({ name, accuracy, interval }) => ({ name, accuracy, interval }));
+  const results = [{ name: 'majority', ...majorityBaseline(train, test) }];
+  if (train.length <= maxBaselineRows) results.push({ name: 'bag of words', ...bagOfWordsBaseline(train, test) });
+  return results.map(({ name, accuracy, interval }) => ({ name, accuracy, interval }));
 }
 
 /** Fine-tunes a classifier on one rank. */
@@ -52,7 +52,7 @@ async function finetuneRank(job: Job): Promise<EndOfTraining> {
         (dropped ? `; left out: ${dropped}.` : '.'),
     );
     if (!checkpoint) model.notes.forEach(note);
-    agreeOn(job, model, data);
+    assertSameData(job, model, data);
     const { train, validation, test } = data;
     const result = await job.train((options) => trainer.train(train, { ...options, validation }));
     if (result.end === 'interrupted') return result.end;
@@ -73,9 +73,9 @@ async function finetuneRank(job: Job): Promise<EndOfTraining> {
       test: metrics,
       baselines: baselines(split),
       byLength: accuracyByLength(lengths, test.labels, logits, labels.length),
-      errors: confidentErrors(split.test, logits, labels, shownErrors),
+      errors: confidentErrors(split.test, logits, labels, reportedErrors),
     };
-    await keepResult(job, summary, model);
+    await writeResult(job, summary, model);
     return result.end;
   } finally {
     model.dispose();

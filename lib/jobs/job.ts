@@ -1,6 +1,6 @@
 /**
- * What every training command is, whatever it trains: a run's folder that is kept for itself, a journal of all that happens,
- * checkpoints that are gone on from, signals, and a status at the end, also when it fails.
+ * The part that all training commands share: a locked run folder, a journal of all events, checkpoints to resume from,
+ * signals, and a status at the end, also after a failure.
  */
 import fs from 'node:fs';
 import os from 'node:os';
@@ -10,103 +10,106 @@ import type { DownloadProgress } from '../hub/download.js';
 import { chooseSources, type Sources } from '../hub/sources.js';
 import type { ResolvedSettings, Settings } from '../settings/settings.js';
 import { openJournal, type Journal, type JournalEntry } from '../runs/journal.js';
-import { followRun, type Tracking } from '../tracking/follow.js';
+import { startTracking, type Tracking } from '../tracking/follow.js';
 import type { MlflowSettings } from '../tracking/mlflow-client.js';
 import { describeTask } from '../distributed/cluster-definition.js';
 import type { Cluster } from '../distributed/cluster.js';
-import { alone, type Ranks } from '../distributed/ranks.js';
+import { singleProcess, type Ranks } from '../distributed/ranks.js';
 import type { Checkpoint } from '../training/checkpoint.js';
 import type { TrainOptions } from '../training/trainer.js';
-import { agree, type Facts } from './join-cluster.js';
+import { assertSameOnRanks, type Facts } from './join-cluster.js';
 import { describeEnvironment } from '../runs/environment.js';
 import { asTunebookError, describeError, exitCodeOf, messageOf } from '../runs/error-report.js';
 import { RunFolder, type RunCommand, type RunStatus } from '../runs/run-folder.js';
 import { watchSignals } from '../signals.js';
 import type { EndOfTraining } from '../training/training-record.js';
 
+/** Options of a job. */
 export interface JobOptions {
   resolved: ResolvedSettings;
   run: RunFolder;
-  /** The server that tracks the run, if one does. */
+  /** The MLflow server that tracks the run. @default none */
   mlflow?: MlflowSettings | undefined;
-  /** Told of all that happens, as the journal is. */
+  /** Called with each journal entry, and with notes that are not in the journal. */
   onEntry?: (entry: JournalEntry) => void;
-  /** The ranks that do the job together, this one being the chief. */
+  /** The cluster whose chief this process is. @default this process only */
   cluster?: Cluster | undefined;
 }
 
-/** What a training command works with. */
+/** The inputs of a training command. */
 export interface Job {
-  /** Of a rank that is not the chief a folder that nobody keeps. */
+  /** The run folder; on ranks other than the chief a temporary folder. */
   run: RunFolder;
   settings: Settings;
   sources: Sources;
   journal: Journal;
-  /** The newest whole one; none at the beginning of a run. */
+  /** The newest complete checkpoint; undefined for a new run. */
   checkpoint: Checkpoint | undefined;
   download: { onProgress: (progress: DownloadProgress) => void };
-  /** Tells the reader something. */
-  note: (words: string) => void;
-  /** Who does the job together. */
+  /** Shows a message to the user. */
+  note: (message: string) => void;
+  /** The processes that train together. */
   ranks: Ranks;
-  /** Makes sure that something is the same on all ranks; one alone need not know it. @throws RanksDifferError naming what is not */
-  agree: (facts: () => Facts) => void;
-  /** Training that a signal may end, and what it is told of records and checkpoints. */
+  /** Checks that facts are equal on all ranks; not computed by a single process. @throws RanksDifferError */
+  assertSame: (facts: () => Facts) => void;
+  /** Runs training with its options: checkpoints, callbacks, and an AbortSignal that system signals abort. */
   train: <Result>(work: (options: TrainOptions) => Promise<Result>) => Promise<Result>;
 }
 
-/** What a command has of its own: what is done with a job on each rank. */
+/** The part of a job that differs between commands; runs on each rank. */
 export type JobWork = (job: Job) => Promise<EndOfTraining>;
 
-/** How a job ended, and the exit code that says so. */
+/** How a job ended, and the command's exit code. */
 export interface JobEnd {
   end: EndOfTraining;
   exitCode: number;
 }
 
-/** A command's job, for the rank that keeps what comes of it, and for the others. */
+/** A command's job. */
 export interface TrainingJob {
+  /** Runs it on the chief, which writes the result, or in a single process. */
   lead: (options: JobOptions) => Promise<JobEnd>;
-  follow: (cluster: Cluster, settings: Settings, tell: (words: string) => void) => Promise<JobEnd>;
+  /** Runs it on another rank, with the chief's settings. */
+  follow: (cluster: Cluster, settings: Settings, notify: (message: string) => void) => Promise<JobEnd>;
 }
 
-/** The job of a command; see leadJob and followJob. */
+/** Creates the job of a command; see leadJob and followJob. */
 export const trainingJob = (command: RunCommand, work: JobWork): TrainingJob => ({
   lead: (options) => leadJob(command, options, work),
-  follow: (cluster, settings, tell) => followJob(cluster, settings, tell, work),
+  follow: (cluster, settings, notify) => followJob(cluster, settings, notify, work),
 });
 
-/** The least time between two words on one download. */
-const pauseMilliseconds = 500;
+/** Minimum time between two progress entries of a download, in ms. */
+const downloadReportInterval = 500;
 
-function tellDownloads(journal: Journal): Job['download'] {
-  let told = -Infinity;
+function reportDownloads(journal: Journal): Job['download'] {
+  let lastReport = -Infinity;
   return {
     onProgress(progress) {
       const now = performance.now();
-      if (now - told < pauseMilliseconds && progress.received < progress.size) return;
-      told = now;
+      if (now - lastReport < downloadReportInterval && progress.received < progress.size) return;
+      lastReport = now;
       journal.write('download', progress);
     },
   };
 }
 
-/** What of a job has to do with its ranks. */
-const together = (cluster: Cluster | undefined): Pick<Job, 'ranks' | 'agree'> => ({
-  ranks: cluster?.ranks ?? alone,
-  agree: (facts) => cluster && agree(cluster, facts()),
+/** The properties of a job that depend on its ranks. */
+const rankProperties = (cluster: Cluster | undefined): Pick<Job, 'ranks' | 'assertSame'> => ({
+  ranks: cluster?.ranks ?? singleProcess,
+  assertSame: (facts) => cluster && assertSameOnRanks(cluster, facts()),
 });
 
 /** The status of a run that failed with this error. */
-const failed = (error: unknown): Pick<RunStatus, 'state' | 'exitCode' | 'message' | 'code'> => ({
+const failedStatus = (error: unknown): Pick<RunStatus, 'state' | 'exitCode' | 'message' | 'code'> => ({
   state: 'failed',
   exitCode: exitCodeOf(error),
   message: messageOf(error),
   code: asTunebookError(error)?.code,
 });
 
-/** How a rank ends when another one is lost while it computes: at once. */
-const leaveAtLoss = (cluster: Cluster | undefined, conclude: (error: unknown) => void) =>
+/** Ends the process when another rank is lost, after `conclude` and an error message. */
+const exitOnRankLoss = (cluster: Cluster | undefined, conclude: (error: unknown) => void) =>
   cluster?.watch((error) => {
     conclude(error);
     console.error(`\n${describeError(error)}`);
@@ -114,10 +117,10 @@ const leaveAtLoss = (cluster: Cluster | undefined, conclude: (error: unknown) =>
   });
 
 /**
- * Remembers a run's folder as it is before a job, for jobs that end before training begins.
- * @returns removes what was added since, and restores the run's state
+ * Records the content of a run folder before a job, for jobs that end before training starts.
+ * @returns a function that removes the files added since and restores settings and status
  */
-function restorable(run: RunFolder): () => void {
+function snapshotOf(run: RunFolder): () => void {
   const existed = fs.existsSync(run.folder);
   const before = new Set(existed ? fs.readdirSync(run.folder) : []);
   const { settings, status } = run;
@@ -130,38 +133,38 @@ function restorable(run: RunFolder): () => void {
   };
 }
 
-/** The exit code of training that ended; of a rank that stopped since another was told to, as if it had been told. */
+/** The exit code for the end of training. If another rank received the signal, this rank ends as after SIGTERM. */
 const exitCodeOfEnd = (end: EndOfTraining, received: EndingSignal | undefined): number =>
   end === 'interrupted' ? exitCodes[received ?? 'SIGTERM'] : exitCodes.done;
 
 /**
- * Does a job's part of a rank that is not the chief: it computes, and keeps nothing.
- * @param settings the chief's
- * @param tell told what the reader should know
- * @throws whatever stopped it
+ * Runs a job on a rank that is not the chief: it computes and writes no result.
+ * @param settings the chief's settings
+ * @param notify called with messages for the user
+ * @throws the error that stopped the job
  */
 async function followJob(
   cluster: Cluster,
   settings: Settings,
-  tell: (words: string) => void,
+  notify: (message: string) => void,
   work: JobWork,
 ): Promise<JobEnd> {
   const run = new RunFolder(fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-rank-')));
   const discard = () => fs.rmSync(run.folder, { recursive: true, force: true });
   const signals = watchSignals(
-    (name) => tell(`${name}: all ranks end after this step.`),
+    (name) => notify(`${name}: all ranks stop after this step.`),
     () => discard(),
   );
-  leaveAtLoss(cluster, discard);
+  exitOnRankLoss(cluster, discard);
   try {
     const sources = cluster.ranks.fromChief<Sources | undefined>(undefined)!;
     const end = await work({
-      ...{ run, settings, sources, journal: { write() {} }, checkpoint: undefined, ...together(cluster) },
+      ...{ run, settings, sources, journal: { write() {} }, checkpoint: undefined, ...rankProperties(cluster) },
       download: { onProgress() {} },
       note() {},
       train: (work) => signals.during((signal) => work({ signal, ranks: cluster.ranks })),
     });
-    // The chief is not through: were it lost now, all would have to start again.
+    // The chief still writes the result. If it is lost now, all ranks have to be restarted.
     await cluster.leave();
     return { end, exitCode: exitCodeOfEnd(end, signals.received) };
   } finally {
@@ -171,18 +174,18 @@ async function followJob(
 }
 
 /**
- * Runs a job in its folder.
- * @throws whatever stopped it, after it was written down
+ * Runs a job in its run folder.
+ * @throws the error that stopped the job, after it has been written to journal and status
  */
 async function leadJob(
   command: RunCommand,
   { resolved, run, mlflow, onEntry = () => {}, cluster }: JobOptions,
   work: JobWork,
 ): Promise<JobEnd> {
-  const shared = together(cluster);
-  const tell = (words: string) => onEntry({ kind: 'note', time: new Date().toISOString(), words });
-  const restore = restorable(run);
-  const unlock = await run.lock(tell);
+  const shared = rankProperties(cluster);
+  const notify = (message: string) => onEntry({ kind: 'note', time: new Date().toISOString(), message });
+  const restore = snapshotOf(run);
+  const unlock = await run.lock(notify);
   const started: RunStatus = {
     state: 'running',
     startedAt: run.status?.startedAt ?? new Date().toISOString(),
@@ -192,22 +195,22 @@ async function leadJob(
   const { settings, origins } = resolved;
   let journal: Journal | undefined;
   let tracking: Tracking | undefined;
-  let hasBegun = false;
+  let hasStarted = false;
   const conclude = (ending: Pick<RunStatus, 'state' | 'exitCode' | 'message' | 'code'>) => {
     try {
       journal?.write('end', ending);
-      if (hasBegun) run.write('status.json', { ...started, ...ending, endedAt: new Date().toISOString() });
+      if (hasStarted) run.write('status.json', { ...started, ...ending, endedAt: new Date().toISOString() });
       else restore();
     } catch (error) {
-      // A full disk: what stopped the job is told on standard error all the same.
+      // The disk may be full. The error that stopped the job is printed on standard error in any case.
       if (ending.state !== 'failed') throw error;
     }
   };
   const signals = watchSignals(
-    (name) => tell(`${name}: training ends after this step, with a checkpoint. Once more ends it at once.`),
-    (name, exitCode) => conclude({ state: 'interrupted', exitCode, message: `ended at once by ${name}` }),
+    (name) => notify(`${name}: training stops after this step, with a checkpoint. A second signal stops it at once.`),
+    (name, exitCode) => conclude({ state: 'interrupted', exitCode, message: `stopped at once by ${name}` }),
   );
-  leaveAtLoss(cluster, (error) => conclude(failed(error)));
+  exitOnRankLoss(cluster, (error) => conclude(failedStatus(error)));
   let lost = false;
   try {
     run.write('status.json', started);
@@ -217,30 +220,30 @@ async function leadJob(
     const before = run.settings;
     journal.write('start', { command, starts: started.starts, step: checkpoint?.state.step ?? 0 });
     for (const broken of checkpoints.broken)
-      journal.write('note', { words: `A checkpoint is not whole and is passed over: ${broken}.` });
+      journal.write('note', { message: `A checkpoint cannot be used and is skipped: ${broken}.` });
     const same = (['source', 'model', 'dataset'] as const).every((name) => before?.settings[name] === settings[name]);
     const chosen = before && same && run.hasTrained ? before.sources : await chooseSources(settings);
     const sources = shared.ranks.fromChief(chosen);
     run.write('settings.json', { command, settings, origins, sources });
     run.write('environment.json', describeEnvironment(cluster?.definition.tasks.map(describeTask)));
-    journal.write('banner', { words: sources.banner });
-    if (checkpoint) journal.write('note', { words: `Going on from ${checkpoint.folder}.` });
-    const told = journal;
+    journal.write('banner', { message: sources.banner });
+    if (checkpoint) journal.write('note', { message: `Resuming from ${checkpoint.folder}.` });
+    const openedJournal = journal;
     const end = await work({
       ...{ run, settings, sources, journal, checkpoint },
-      download: tellDownloads(journal),
-      note: (words) => told.write('note', { words }),
+      download: reportDownloads(journal),
+      note: (message) => openedJournal.write('note', { message }),
       ...shared,
       train: (work) => {
-        hasBegun = true;
-        // A command that is refused before this leaves nothing in MLflow either. The tracker sends what the journal holds already.
-        if (mlflow) tracking ??= followRun(run.folder, mlflow, tell);
+        hasStarted = true;
+        // Not earlier: a command that fails before training must not create an MLflow run.
+        if (mlflow) tracking ??= startTracking(run.folder, mlflow, notify);
         return signals.during((signal) =>
           work({
             checkpoints,
             resumeFrom: checkpoint,
-            onCheckpoint: ({ folder, state }) => told.write('checkpoint', { step: state.step, folder }),
-            onRecord: (record) => told.write('step', { ...record, memoryBytes: process.memoryUsage.rss() }),
+            onCheckpoint: ({ folder, state }) => openedJournal.write('checkpoint', { step: state.step, folder }),
+            onRecord: (record) => openedJournal.write('step', { ...record, memoryBytes: process.memoryUsage.rss() }),
             signal,
             ranks: shared.ranks,
           }),
@@ -249,18 +252,20 @@ async function leadJob(
     });
     const exitCode = exitCodeOfEnd(end, signals.received);
     conclude({ state: end, exitCode });
-    // All is kept: who is lost now is no loss.
+    // The result is written; losing a rank no longer matters.
     await cluster?.leave().catch(() => {});
     return { end, exitCode };
   } catch (thrown) {
     const error = cluster?.explain(thrown) ?? thrown;
     lost = error !== thrown;
-    conclude(failed(error));
+    conclude(failedStatus(error));
     throw error;
   } finally {
-    // A second signal need not wait for a server, nor need the other ranks.
+    // After a signal or the loss of a rank, the wait for the server is short.
     if (tracking && !(await tracking.finish(lost || signals.received !== undefined)))
-      tell(`MLflow does not have all of this run. When it answers: tunebook track ${run.folder}`);
+      notify(
+        `The MLflow server has not received the whole run. When it is available, run: tunebook track ${run.folder}`,
+      );
     signals.stop();
     await unlock();
   }

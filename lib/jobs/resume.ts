@@ -1,4 +1,4 @@
-/** Going on with a run: which one, and whether it is still the same run that is asked for. */
+/** Resuming a run: which run, and with which settings. */
 import { RunError } from '../errors.js';
 import {
   describeSetting,
@@ -12,13 +12,13 @@ import {
 } from '../settings/settings.js';
 import { findRuns, openRun, RunFolder, runsFolder, type RunCommand } from '../runs/run-folder.js';
 
-const isOver = ({ state }: RunFolder) => state === 'completed' || state === 'early stopping';
+const isFinished = ({ state }: RunFolder) => state === 'completed' || state === 'early stopping';
 
 /**
  * The run to resume.
- * @param command which began the run
- * @param name the run's folder or name; true for the newest unfinished run that has a checkpoint
- * @throws RunError if there is none, or if another command began it
+ * @param command the command that started the run
+ * @param name folder or name of the run; true for the newest unfinished run that has a checkpoint
+ * @throws RunError if no such run exists, or if another command started it
  */
 export function runToResume(command: RunCommand, name: string | true, parent = runsFolder): RunFolder {
   if (name === true) {
@@ -26,42 +26,42 @@ export function runToResume(command: RunCommand, name: string | true, parent = r
       (run) =>
         run.settings!.command === command &&
         run.checkpoints.steps().length > 0 &&
-        !isOver(run) &&
+        !isFinished(run) &&
         run.state !== 'running',
     );
     if (run) return run;
     throw new RunError(
       'RUN_NOT_FOUND',
-      `${parent}/ holds no unfinished run of 'tunebook ${command}' with a checkpoint. Name a run (--resume RUN; 'tunebook runs' lists them), or leave out --resume to start a new one.`,
+      `${parent}/ contains no unfinished run of 'tunebook ${command}' with a checkpoint. Name a run (--resume RUN; 'tunebook runs' lists all), or omit --resume to start a new run.`,
       { folder: parent, command },
     );
   }
   const run = openRun(name);
-  const { command: begun } = run.settings!;
-  if (begun !== command)
+  const { command: actual } = run.settings!;
+  if (actual !== command)
     throw new RunError(
       'RUN_OF_OTHER_COMMAND',
-      `${run.folder} is a run of 'tunebook ${begun}'. Resume it with that command.`,
-      { folder: run.folder, command: begun },
+      `${run.folder} is a run of 'tunebook ${actual}'. Resume it with that command.`,
+      { folder: run.folder, command: actual },
     );
   return run;
 }
 
 const differ = (a: unknown, b: unknown) => JSON.stringify(a ?? null) !== JSON.stringify(b ?? null);
 
-/** Settings that are not as they were. */
+/** Settings that differ between two runs. */
 const changedSettings = (before: Settings, now: Settings): SettingName[] =>
   settingsList.map(({ name }) => name).filter((name) => differ(before[name], now[name]));
 
-/** Whether a run is to go on with settings that make it another. */
+/** Whether any settings that affect the result differ from those of the run. */
 export const isChanged = (run: RunFolder, now: Settings): boolean =>
   changedSettings(run.settings!.settings, now).some((setting) => !describeSetting(setting).neutral);
 
 /**
- * The settings of a run that goes on: as it was begun, but for what is said now.
- * @param layers what is said now; what no layer names is as it was
- * @param allowChanges takes other values than the run was begun with
- * @throws RunError naming each setting that would change what is learnt, and SettingsError
+ * The settings of a resumed run: those of the run, overridden by the new layers.
+ * @param layers the new settings; the others keep the run's values
+ * @param allowChanges whether settings that affect the result may change
+ * @throws RunError with each changed setting that affects the result, SettingsError for an invalid setting
  */
 export function resumedSettings(run: RunFolder, layers: SettingsLayer[], allowChanges: boolean): ResolvedSettings {
   const before = run.settings!;
@@ -72,13 +72,13 @@ export function resumedSettings(run: RunFolder, layers: SettingsLayer[], allowCh
   const changed = changedSettings(before.settings, settings);
   const others = changed.filter((setting) => !describeSetting(setting).neutral);
   if (others.length > 0 && !allowChanges) {
-    const told = others.map((setting) => {
+    const changes = others.map((setting) => {
       const layer = layers.findLast(({ values }) => values[setting] !== undefined && values[setting] !== null);
-      return `${layer?.nameOf(setting) ?? setting} is ${formatSetting(setting, settings[setting])}, and was ${formatSetting(setting, before.settings[setting]) || 'not given'}`;
+      return `${layer?.nameOf(setting) ?? setting} is ${formatSetting(setting, settings[setting])}, but was ${formatSetting(setting, before.settings[setting]) || 'not set'}`;
     });
     throw new RunError(
       'RUN_SETTINGS_CHANGED',
-      `${run.folder} was begun with other settings: ${told.join('; ')}. Leave them out to go on as it was begun, start a new run, or say --allow-changed-settings.`,
+      `The settings differ from those of ${run.folder}: ${changes.join('; ')}. Omit them to resume the run unchanged, pass --allow-changed-settings, or start a new run.`,
       { folder: run.folder, changed },
     );
   }

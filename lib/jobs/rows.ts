@@ -1,4 +1,4 @@
-/** The data of a run as token ids, for every command that trains: encoded or streamed, counted, and the same on all ranks. */
+/** The data of a training run as token ids: encoded or streamed, counted, and compared across ranks. */
 import { hash } from 'node:crypto';
 import { ReviewStream } from '../batching/stream.js';
 import { fetchModel } from '../hub/model.js';
@@ -9,6 +9,7 @@ import type { PretrainedModel } from '../model/pretrained-model.js';
 import type { ReviewSource } from '../reviews/review-source.js';
 import type { ReviewSplit } from '../reviews/split.js';
 import { describeDevice } from '../tensorflow/device.js';
+import { readTokenizer } from '../tokenizer/tokenizer.js';
 import { choosePrecision, type PrecisionChoice } from '../tensorflow/precision.js';
 import { fingerprintOf } from '../training/trainer.js';
 import type { Job } from './job.js';
@@ -20,12 +21,12 @@ export interface Rows {
   test: EncodedReviews;
 }
 
-/** The precision of a run, kept for when it is resumed: another precision would give another result. */
+/** Stores the precision of a run for a resume: another precision would give another result. */
 const precisionFile = 'precision.json';
 
 /**
- * The precision of a run, the same on all ranks: the chief's choice, or that of the run's start.
- * @param modelFolder its widths decide which precision is fastest
+ * The precision of a run, which is the same on all ranks: the stored one, or else the chief's choice.
+ * @param modelFolder folder of the model; its layer sizes determine which precision is fastest
  */
 function precisionOfRun({ run, settings, ranks }: Job, modelFolder: string): PrecisionChoice {
   const choose = (): PrecisionChoice => {
@@ -39,14 +40,18 @@ function precisionOfRun({ run, settings, ranks }: Job, modelFolder: string): Pre
   return ranks.fromChief(ranks.isChief ? choose() : { precision: 'float32' });
 }
 
-/** The folder of a run's model, and its precision. A checkpoint contains a model with its tokenizer, so that nothing is fetched. */
+/**
+ * The folder of a run's model, and its precision. A resumed run downloads nothing: its checkpoint is a complete model.
+ */
 export async function modelOfJob(job: Job): Promise<{ folder: string; precision: PrecisionChoice }> {
   const { sources, checkpoint, download } = job;
   const folder = checkpoint?.folder ?? (await fetchModel(sources.model, download)).folder;
+  // A model without a tokenizer is rejected before anything is measured or loaded.
+  readTokenizer(folder);
   return { folder, precision: precisionOfRun(job, folder) };
 }
 
-/** Encodes a run's reviews with the model's tokenizer; the training set is streamed if the settings say so. */
+/** Encodes a run's reviews with the model's tokenizer; the training set is streamed if `streaming` is set. */
 export function encodeRows(
   { settings, ranks }: Job,
   model: PretrainedModel,
@@ -71,12 +76,12 @@ export const countRows = ({ train, validation, test }: Rows) => ({
  * Checks that all ranks train the same model on the same data.
  * @throws RanksDifferError
  */
-export const agreeOn = (
-  { agree }: Pick<Job, 'agree'>,
+export const assertSameData = (
+  { assertSame }: Pick<Job, 'assertSame'>,
   { config, parameters, engine }: PretrainedModel,
   { train, validation, test }: Rows,
 ): void =>
-  agree(() => ({
+  assertSame(() => ({
     'the model': hash('sha256', JSON.stringify([config, [...parameters.keys()]])).slice(0, 16),
     'the engine': describeEngine(engine),
     'the training set': fingerprintOf(train),

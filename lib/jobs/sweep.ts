@@ -1,37 +1,38 @@
-/** Sweeps: the same job with several values of some settings, all of them together, and which values were best. */
+/** Sweeps: a grid of settings, one run per combination, and the best combination. */
 import fs from 'node:fs';
 import type { SettingName } from '../settings/settings.js';
 import type { FinetuneMetrics } from '../runs/metrics.js';
 import { RunFolder, type RunStatus } from '../runs/run-folder.js';
 
-/** Values by setting; every combination is a run. */
+/** Values by setting; each combination is one run. */
 export type Grid = Partial<Record<SettingName, string[]>>;
 
-/** sweep.json */
+/** The content of sweep.json. */
 export interface Sweep {
   grid: Grid;
-  /** The command line of every run, but for its own values and folder. */
+  /** The command line that all runs share, without the values of the grid and without the run folder. */
   argv: string[];
   startedAt: string;
 }
 
+/** One combination of the grid. */
 export interface Combination {
-  /** Folder of the run, inside the sweep's. */
+  /** Name of the run's folder in the sweep's folder. */
   name: string;
   values: Partial<Record<SettingName, string>>;
 }
 
-/** Settings whose text holds commas of its own, or that are one for all runs. */
-const single: SettingName[] = ['dataset', 'datasetConfig', 'textColumns', 'labelColumn', 'labelMapping', 'runFolder'];
+/** Settings that cannot vary in a sweep, since their text contains commas or they apply to all runs. */
+const fixed: SettingName[] = ['dataset', 'datasetConfig', 'textColumns', 'labelColumn', 'labelMapping', 'runFolder'];
 
-/** The values of a flag: by commas, where the setting is one that may have several. */
+/** The values of a flag, separated by commas if the setting can vary in a sweep. */
 export const valuesOf = (setting: SettingName, text: string): string[] =>
-  single.includes(setting) ? [text] : text.split(',').map((value) => value.trim());
+  fixed.includes(setting) ? [text] : text.split(',').map((value) => value.trim());
 
 const dashed = (setting: SettingName) => setting.replace(/[A-Z]/g, '-$&').toLowerCase();
-const inName = (value: string) => value.replace(/[^\w.+-]+/g, '_');
+const sanitize = (value: string) => value.replace(/[^\w.+-]+/g, '_');
 
-/** All combinations, the first setting changing slowest. */
+/** All combinations of a grid; the first setting changes slowest. */
 export function combinationsOf(grid: Grid): Combination[] {
   const settings = Object.keys(grid) as SettingName[];
   const all = settings.reduce<Combination['values'][]>(
@@ -40,28 +41,30 @@ export function combinationsOf(grid: Grid): Combination[] {
     [{}],
   );
   return all.map((values) => ({
-    name: settings.map((setting) => `${dashed(setting)}-${inName(values[setting]!)}`).join('_'),
+    name: settings.map((setting) => `${dashed(setting)}-${sanitize(values[setting]!)}`).join('_'),
     values,
   }));
 }
 
-/** Mean and standard deviation (of a sample; none of one value). */
+/** Mean and sample standard deviation; the deviation of a single value is null. */
 export interface Spread {
   mean: number;
   deviation: number | null;
 }
 
-/** What came of one combination, whatever the seed. */
+/** The results of one combination over all seeds. */
 export interface SweepGroup {
   values: Combination['values'];
-  /** Runs that are finished, and all. */
+  /** Number of finished runs. */
   finished: number;
+  /** Number of all runs. */
   runs: number;
-  /** Accuracy of the best look at the validation reviews, by which the best combination is chosen. */
+  /** Accuracy of the best evaluation on the validation set, by which the best combination is chosen. */
   validation: Spread | null;
   test: Spread | null;
 }
 
+/** The results of a sweep. */
 export interface SweepResult {
   runs: (Combination & {
     state: RunFolder['state'] | 'not begun';
@@ -69,10 +72,11 @@ export interface SweepResult {
     metrics: FinetuneMetrics | null;
   })[];
   groups: SweepGroup[];
-  /** The combination with the highest mean validation accuracy; none while no run is finished. */
+  /** The combination with the highest mean validation accuracy; null if no run has finished. */
   best: SweepGroup | null;
 }
 
+/** Computes mean and standard deviation; null for no values. */
 export function spreadOf(values: number[]): Spread | null {
   if (values.length === 0) return null;
   const mean = values.reduce((a, b) => a + b, 0) / values.length;
@@ -80,14 +84,14 @@ export function spreadOf(values: number[]): Spread | null {
   return { mean, deviation: values.length > 1 ? Math.sqrt(squares / (values.length - 1)) : null };
 }
 
-/** What came out of a sweep so far. */
+/** The results of a sweep so far. */
 export function sweepResult(folder: string, { grid }: Sweep): SweepResult {
   const runs = combinationsOf(grid).map((combination) => {
     const run = new RunFolder(`${folder}/${combination.name}`);
-    const begun = fs.existsSync(run.of('status.json'));
+    const hasStarted = fs.existsSync(run.of('status.json'));
     return {
       ...combination,
-      state: begun ? run.state : ('not begun' as const),
+      state: hasStarted ? run.state : ('not begun' as const),
       message: run.read<RunStatus>('status.json')?.message ?? null,
       metrics: run.read<FinetuneMetrics>('metrics.json') ?? null,
     };
@@ -98,7 +102,7 @@ export function sweepResult(folder: string, { grid }: Sweep): SweepResult {
     const key = JSON.stringify(others);
     groups.set(key, [...(groups.get(key) ?? []), run]);
   }
-  const found = [...groups].map(([key, members]): SweepGroup => {
+  const results = [...groups].map(([key, members]): SweepGroup => {
     const finished = members.flatMap(({ metrics }) => metrics ?? []);
     return {
       values: JSON.parse(key) as Combination['values'],
@@ -108,15 +112,15 @@ export function sweepResult(folder: string, { grid }: Sweep): SweepResult {
       test: spreadOf(finished.map(({ test }) => test.accuracy)),
     };
   });
-  const best = found
+  const best = results
     .filter(({ validation }) => validation)
     .reduce<SweepGroup | null>(
       (best, group) => (best && best.validation!.mean >= group.validation!.mean ? best : group),
       null,
     );
-  return { runs, groups: found, best };
+  return { runs, groups: results, best };
 }
 
-/** A combination in words: learningRate 1e-5, seed 3. */
+/** Describes a combination: `learningRate 1e-5, seed 3`. */
 export const describeValues = (values: Combination['values']): string =>
-  (Object.keys(values) as SettingName[]).map((setting) => `${setting} ${values[setting]}`).join(', ') || 'as told';
+  (Object.keys(values) as SettingName[]).map((setting) => `${setting} ${values[setting]}`).join(', ') || 'as given';

@@ -1,47 +1,47 @@
-/** Batches of token ids, the input of a model: padded to the longest text of each batch. `batching` makes those of training. */
+/** Batches of token ids, padded to the longest text: the input of a model. `batching` creates training batches. */
 
-/** Padded texts as a model takes them. */
+/** Padded texts, the input of a model. */
 export interface EncodedBatch {
   /** Token ids, [batch * tokens], row by row. */
   inputIds: Int32Array;
-  /** How many tokens of each text are no padding, which stands behind them; [batch]. */
+  /** Number of tokens of each text without padding, which follows them; [batch]. */
   lengths: Int32Array;
-  /** Texts. */
+  /** Number of texts. */
   batch: number;
-  /** Tokens of each text, padding included. */
+  /** Number of tokens of each text, padding included. */
   tokens: number;
 }
 
-/** Padded texts with their classes, as training takes them. */
+/** Padded texts with their classes, the input of training. */
 export interface LabelledBatch extends EncodedBatch {
   /** Class numbers, [batch]. */
   labels: Int32Array;
 }
 
-/** Tokenized texts with their classes, of any lengths; of `encodeReviews`. */
+/** Tokenized texts of any length with their classes. */
 export interface EncodedReviews {
-  /** A text's token ids, [CLS] and [SEP] included. */
+  /** Token ids of each text, [CLS] and [SEP] included. */
   ids: Int32Array[];
   /** Class numbers. */
   labels: Int32Array;
 }
 
-/** A batch that remembers which rows it holds. */
+/** A batch with the row numbers of its texts. */
 export interface IndexedBatch extends LabelledBatch {
-  /** Row numbers among the reviews that the batch was made of; [batch]. */
+  /** Row numbers in the reviews from which the batch was created; [batch]. */
   indices: number[];
 }
 
 /**
- * What lengths of batches are rounded up to: every new shape costs the capture of a graph, and padding costs work. Up to
- * 128 tokens multiples of 8 were measured to be best, a little before those of 16 and well before those of 32 or none;
- * longer batches bear more, and 32 shapes reach 512 tokens.
+ * The multiple of tokens to which the length of a batch is rounded up. Every new shape requires the capture of a graph,
+ * and padding costs computation. Up to 128 tokens, multiples of 8 were measured to be the fastest: slightly faster than
+ * 16 and clearly faster than 32 or no rounding. Longer batches tolerate coarser rounding; 32 shapes cover 512 tokens.
  */
 const padToMultipleOf = (tokens: number) => (tokens <= 128 ? 8 : tokens <= 256 ? 16 : 32);
 
 /**
- * How many lengths batches of texts may be padded to.
- * @param longest tokens of the longest text
+ * Number of different lengths to which batches can be padded.
+ * @param longest length of the longest text in tokens
  */
 export function paddedLengths(longest: number): number {
   let lengths = 0;
@@ -50,10 +50,10 @@ export function paddedLengths(longest: number): number {
 }
 
 /**
- * Rows padded to the longest among them, rounded up to a multiple of 8 tokens, of 16 above 128 and of 32 above 256.
- * @param reviews which the rows are of
- * @param indices numbers of the rows, one at least
- * @param maxTokens what a model can take at most; default: no limit
+ * Pads rows to the longest of them, rounded up to a multiple of 8 tokens; of 16 above 128 tokens and of 32 above 256.
+ * @param reviews source of the rows
+ * @param indices row numbers, at least one
+ * @param maxTokens maximum sequence length of the model. @default no limit
  */
 export function padBatch({ ids, labels }: EncodedReviews, indices: number[], maxTokens = Infinity): IndexedBatch {
   const batch = indices.length;
@@ -61,7 +61,7 @@ export function padBatch({ ids, labels }: EncodedReviews, indices: number[], max
   const multiple = padToMultipleOf(longest);
   const rounded = Math.ceil(longest / multiple) * multiple;
   const tokens = Math.max(longest, Math.min(rounded, maxTokens));
-  // Padding is token 0; what it is does not matter, since nothing attends to it.
+  // Padding is token 0. Any id would do, since padding is excluded from attention.
   const inputIds = new Int32Array(batch * tokens);
   indices.forEach((index, row) => inputIds.set(ids[index]!, row * tokens));
   return {
@@ -75,11 +75,11 @@ export function padBatch({ ids, labels }: EncodedReviews, indices: number[], max
 }
 
 /**
- * Every n-th row of a batch, padded as the batch is.
+ * Selects every n-th row of a batch, with the same padding.
  * @param batch is not changed
- * @param first the first of them
- * @param n how many rows there are from one to the next
- * @returns those rows, and their numbers in the batch; nothing where there are none
+ * @param first number of the first row
+ * @param n distance between rows
+ * @returns the rows and their numbers in the batch; undefined if there are none
  */
 export function everyNth(
   batch: EncodedBatch,
@@ -97,11 +97,11 @@ export function everyNth(
   };
 }
 
-/** Divides a list into parts of a size; the last one may be smaller. */
+/** Splits a list into parts of a given size; the last one may be smaller. */
 export const chunk = <Item>(list: Item[], size: number): Item[][] =>
   Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));
 
-/** All rows once, longest first; `indices` says where each belongs. */
+/** Batches of all rows, longest first; `indices` contains the original row numbers. */
 export function evaluationBatches(reviews: EncodedReviews, batchSize: number, maxTokens?: number): IndexedBatch[] {
   const order = reviews.ids.map((_, index) => index).sort((a, b) => reviews.ids[b]!.length - reviews.ids[a]!.length);
   return chunk(order, batchSize).map((indices) => padBatch(reviews, indices, maxTokens));

@@ -1,4 +1,4 @@
-/** The parts of a transformer composed of TensorFlow's own kernels: they run on every device that TensorFlow knows. */
+/** Transformer layers composed of TensorFlow's own kernels, for every device that TensorFlow supports. */
 import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
 import { batchMatMul, castTo, softmax, statelessKeep } from '../tensorflow/kernels.js';
 import { tf } from '../tensorflow/runtime.js';
@@ -26,7 +26,7 @@ const dropout: Layers['dropout'] = (x, rate, source) => {
   const seed = source.nextSeed();
   return customGradient((...inputs) => {
     const [x, save] = inputs as [Tensor, Save];
-    // Kept numbers grow by 1 / (1 - rate), so that sums stay the same on average.
+    // Kept values are scaled by 1 / (1 - rate), so that the expected value stays the same.
     const factors = applyMask(tf.scalar(1 / (1 - rate)), statelessKeep(x.shape, rate, seed));
     save([factors]);
     return { value: tf.mul(x, factors), gradFunc: (dy, [factors]) => tf.mul(dy, factors!) };
@@ -34,8 +34,8 @@ const dropout: Layers['dropout'] = (x, rate, source) => {
 };
 
 /**
- * softmax(query · keyᵀ / √width) · value, each head for itself, with the gradient of the whole.
- * @param query [batch, heads, asking tokens, width]
+ * Scaled dot-product attention, softmax(query · keyᵀ / √width) · value per head, with one gradient for the whole.
+ * @param query [batch, heads, query tokens, width]
  * @param key [batch, heads, tokens, width]
  * @param value [batch, heads, tokens, width]
  */
@@ -51,25 +51,25 @@ function attend(
   const seed = rate > 0 ? source?.nextSeed() : undefined;
   const multiply = (a: Tensor, b: Tensor, transposeA = false, transposeB = false) =>
     castTo(batchMatMul(castTo(a, precision), castTo(b, precision), transposeA, transposeB), 'float32');
-  // Padding must not be attended to: e^-1e9 is 0 in float32.
+  // Excludes padding from attention: e^-1e9 is 0 in float32.
   const isPadding = (lengths: Tensor1D) =>
     tf.greaterEqual(tf.range(0, tokens, 1, 'int32'), tf.reshape(lengths, [batch, 1])); // [batch, tokens]
   const bias = lengths && tf.reshape(tf.mul(tf.cast(isPadding(lengths), 'float32'), -1e9), [batch, 1, 1, tokens]);
   return customGradient((...inputs) => {
     const [query, key, value, save] = inputs as [Tensor, Tensor, Tensor, Save];
     const scaled = tf.mul(query, scale);
-    const scores = multiply(scaled, key, false, true); // [batch, heads, asking tokens, tokens]
+    const scores = multiply(scaled, key, false, true); // [batch, heads, query tokens, tokens]
     const weights = softmax(bias ? tf.add(scores, bias) : scores);
     const keep = seed && statelessKeep(weights.shape, rate, seed);
     const used = keep ? applyMask(weights, keep) : weights;
-    // Dropout's 1 / (1 - rate) is applied to the products, which are smaller than the weights.
-    const grown = (x: Tensor) => (keep ? tf.mul(x, 1 / (1 - rate)) : x);
+    // The factor 1 / (1 - rate) of dropout is applied to the products, which have fewer elements than the weights.
+    const rescale = (x: Tensor) => (keep ? tf.mul(x, 1 / (1 - rate)) : x);
     save([scaled, key, value, weights, ...(keep ? [used, keep] : [])]);
     return {
-      value: grown(multiply(used, value)), // [batch, heads, asking tokens, width]
+      value: rescale(multiply(used, value)), // [batch, heads, query tokens, width]
       gradFunc: (dy, saved) => {
         const [scaled, key, value, weights, used, keep] = saved as [Tensor, Tensor, Tensor, Tensor, Tensor?, Tensor?];
-        const dProduct = grown(dy);
+        const dProduct = rescale(dy);
         const dUsed = multiply(dProduct, value, false, true);
         const dWeights = keep ? applyMask(dUsed, keep) : dUsed;
         const weighted = tf.mul(dWeights, weights);
@@ -85,7 +85,7 @@ function attend(
 }
 
 export const composedLayers: Layers = {
-  attention(x, asking, { query, key, value }, outWeight, options) {
+  attention(x, queryInput, { query, key, value }, outWeight, options) {
     const { batch, heads, precision } = options;
     const dim = x.shape[1]!;
     // [batch * tokens, dim] -> [batch, heads, tokens, dim / heads]
@@ -94,7 +94,7 @@ export const composedLayers: Layers = {
         tf.reshape(addBias(product(rows, weight, precision), bias), [batch, -1, heads, dim / heads]),
         [0, 2, 1, 3],
       );
-    const context = attend(project(asking, query), project(x, key), project(x, value), options);
+    const context = attend(project(queryInput, query), project(x, key), project(x, value), options);
     return product(tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [-1, dim]), outWeight, precision);
   },
   feedForward: (x, { weight, bias }, outerWeight, precision) =>

@@ -1,38 +1,38 @@
 /**
- * The shape of an encoder, in DistilBERT's words, whatever its family: what config.json says, with the defaults of the
- * family's base model. BERT and RoBERTa are DistilBERT with more: token types, a pooler, other numbers (Devlin et al.,
- * 2018, arXiv:1810.04805; Liu et al., 2019, arXiv:1907.11692).
+ * The configuration of an encoder, with DistilBERT's field names for all families: the values of config.json, with the
+ * defaults of the family's base model. BERT and RoBERTa add token types and a pooler to DistilBERT and have other sizes
+ * (Devlin et al., 2018, arXiv:1810.04805; Liu et al., 2019, arXiv:1907.11692).
  */
 import fs from 'node:fs';
 import path from 'node:path';
 import { ModelFormatError } from '../errors.js';
 
-/** `model_type` of config.json, of those that are known here. */
+/** Supported values of `model_type` in config.json. */
 export type ModelType = 'distilbert' | 'bert' | 'roberta' | 'xlm-roberta';
 
-/** The shape of an encoder and its class names. The names are DistilBERT's of config.json, also for BERT and RoBERTa. */
+/** The sizes and class names of a model. Fields have DistilBERT's names, also for BERT and RoBERTa. */
 export interface EncoderConfig {
   model_type: ModelType;
-  /** Width of a token's vector. */
+  /** Width of the hidden state of a token. */
   dim: number;
-  /** Width inside the feed-forward block. */
+  /** Inner width of the feed-forward block. */
   hidden_dim: number;
   n_layers: number;
   n_heads: number;
   vocab_size: number;
-  /** Rows of the position embedding, see maxTokens. */
+  /** Number of rows of the position embedding, see maxTokens. */
   max_position_embeddings: number;
-  /** Rows of the token type embedding; 0 where there is none, as in DistilBERT. */
+  /** Number of rows of the token type embedding; 0 if there is none, as in DistilBERT. */
   type_vocab_size: number;
-  /** Added to variances in layer norms. */
+  /** Epsilon of layer norms, which is added to the variance. */
   layer_norm_eps: number;
-  /** Share of hidden numbers dropped while training. */
+  /** Dropout rate of hidden states. */
   dropout: number;
-  /** Share of attention weights dropped while training. */
+  /** Dropout rate of attention weights. */
   attention_dropout: number;
-  /** Dropped before the classifier. */
+  /** Dropout rate before the classifier. */
   seq_classif_dropout: number;
-  /** Standard deviation of fresh weights. */
+  /** Standard deviation of randomly initialized weights. */
   initializer_range: number;
   pad_token_id: number;
   /** Class names by class number. */
@@ -74,7 +74,7 @@ const familyDefaults: Record<ModelType, EncoderConfig> = {
   'xlm-roberta': { ...robertaDefaults, model_type: 'xlm-roberta', vocab_size: 30522 },
 };
 
-/** What BERT and RoBERTa call it. */
+/** Field names of BERT and RoBERTa, where they differ. */
 const bertNames: Partial<Record<keyof EncoderConfig, string>> = {
   dim: 'hidden_size',
   hidden_dim: 'intermediate_size',
@@ -86,33 +86,33 @@ const bertNames: Partial<Record<keyof EncoderConfig, string>> = {
 };
 
 /**
- * Reads a parsed config.json.
- * @param json what the file holds
- * @param where named in errors
- * @throws ModelFormatError for another kind of model, an activation other than GELU, or sizes that do not fit together
+ * Converts a parsed config.json.
+ * @param json content of the file
+ * @param file file name for error messages
+ * @throws ModelFormatError for an unsupported model type, activation or position embedding, or inconsistent sizes
  */
-export function parseConfig(json: Record<string, unknown>, where = 'config.json'): EncoderConfig {
+export function parseConfig(json: Record<string, unknown>, file = 'config.json'): EncoderConfig {
   const kind = (json['model_type'] ?? 'distilbert') as ModelType;
   if (!Object.hasOwn(familyDefaults, kind))
     throw new ModelFormatError(
       'MODEL_TYPE_UNSUPPORTED',
-      `${where} is of a ${JSON.stringify(kind)} model; this loads ${Object.keys(familyDefaults).join(', ')}.`,
-      { file: where, modelType: kind },
+      `${file} has the model type ${JSON.stringify(kind)}. Supported types: ${Object.keys(familyDefaults).join(', ')}.`,
+      { file, modelType: kind },
     );
   const isDistilbert = kind === 'distilbert';
   const activation = json[isDistilbert ? 'activation' : 'hidden_act'] ?? 'gelu';
   if (activation !== 'gelu')
     throw new ModelFormatError(
       'MODEL_CONFIG_UNSUPPORTED',
-      `${where} asks for the activation ${JSON.stringify(activation)}; only 'gelu' is there.`,
-      { file: where, name: 'activation', value: activation },
+      `${file} has the activation ${JSON.stringify(activation)}. Only 'gelu' is supported.`,
+      { file, name: 'activation', value: activation },
     );
   const positions = json['position_embedding_type'] ?? 'absolute';
   if (positions !== 'absolute')
     throw new ModelFormatError(
       'MODEL_CONFIG_UNSUPPORTED',
-      `${where} asks for positions of the kind ${JSON.stringify(positions)}; only 'absolute' is there.`,
-      { file: where, name: 'position_embedding_type', value: positions },
+      `${file} has the position_embedding_type ${JSON.stringify(positions)}. Only 'absolute' is supported.`,
+      { file, name: 'position_embedding_type', value: positions },
     );
   const config: EncoderConfig = { ...familyDefaults[kind] };
   const nameOf = (name: keyof EncoderConfig) => (isDistilbert ? name : (bertNames[name] ?? name));
@@ -121,26 +121,26 @@ export function parseConfig(json: Record<string, unknown>, where = 'config.json'
     if (value !== undefined && value !== null) Object.assign(config, { [name]: value });
   }
   if (isDistilbert) Object.assign(config, { type_vocab_size: 0, layer_norm_eps: distilbertDefaults.layer_norm_eps });
-  // BERT drops before the classifier what it drops elsewhere, unless told otherwise.
+  // In BERT the dropout rate before the classifier defaults to that of hidden states.
   else if (typeof json['classifier_dropout'] !== 'number') config.seq_classif_dropout = config.dropout;
   for (const name of ['dim', 'hidden_dim', 'n_layers', 'n_heads', 'vocab_size', 'max_position_embeddings'] as const)
     if (!Number.isInteger(config[name]) || config[name] < 1)
       throw new ModelFormatError(
         'MODEL_CONFIG_INVALID',
-        `${where} has ${nameOf(name)} ${String(config[name])}; it must be a whole number above 0.`,
-        { file: where, name: nameOf(name), value: config[name] },
+        `${file} has ${nameOf(name)} ${String(config[name])}. It must be a positive integer.`,
+        { file, name: nameOf(name), value: config[name] },
       );
   if (config.dim % config.n_heads !== 0)
     throw new ModelFormatError(
       'MODEL_CONFIG_INVALID',
-      `${where} has ${nameOf('dim')} ${config.dim}, which its ${config.n_heads} heads (${nameOf('n_heads')}) do not divide.`,
-      { file: where, name: nameOf('dim'), value: config.dim },
+      `${file} has ${nameOf('dim')} ${config.dim}, which is not divisible by ${nameOf('n_heads')} ${config.n_heads}.`,
+      { file, name: nameOf('dim'), value: config.dim },
     );
   return config;
 }
 
 /**
- * Reads config.json of a model's folder.
+ * Reads config.json of a model folder.
  * @throws ModelFormatError see parseConfig
  */
 export function readModelConfig(folder: string): EncoderConfig {
@@ -149,16 +149,16 @@ export function readModelConfig(folder: string): EncoderConfig {
 }
 
 /**
- * The position of a text's first token: RoBERTa counts from behind the number of padding.
- * @param config the encoder's
+ * The position of the first token of a text. RoBERTa starts after the id of the padding token.
+ * @param config configuration of the encoder
  */
 export const firstPosition = ({ model_type: type, pad_token_id: pad }: EncoderConfig): number =>
   type === 'roberta' || type === 'xlm-roberta' ? pad + 1 : 0;
 
-/** The longest text, in tokens. */
+/** Maximum sequence length in tokens. */
 export const maxTokens = (config: EncoderConfig): number => config.max_position_embeddings - firstPosition(config);
 
-/** The class names in order of their numbers. */
+/** Class names in order of their numbers. */
 export const labelNames = (config: EncoderConfig): string[] =>
   Object.keys(config.id2label)
     .sort((a, b) => Number(a) - Number(b))
@@ -171,7 +171,7 @@ const architectures: Record<ModelType, string> = {
   'xlm-roberta': 'XLMRoberta',
 };
 
-/** What config.json holds for a model of this shape, whatever its head, as `transformers` reads it. */
+/** The content of config.json for `transformers`, without the fields of a head. */
 function configJson(config: EncoderConfig, head: string): Record<string, unknown> {
   const { model_type: type, type_vocab_size, layer_norm_eps, id2label: _, ...shape } = config;
   const common = { architectures: [`${architectures[type]}For${head}`], model_type: type, dtype: 'float32' };
@@ -191,12 +191,12 @@ function configJson(config: EncoderConfig, head: string): Record<string, unknown
     ...(Object.fromEntries(renamed) as object),
     type_vocab_size,
     layer_norm_eps,
-    // RoBERTa's own; transformers would take them from its defaults.
+    // RoBERTa's token ids, which are also the defaults in transformers.
     ...(type !== 'bert' && { bos_token_id: 0, eos_token_id: 2 }),
   };
 }
 
-/** config.json of a sequence classifier. */
+/** Content of config.json for a sequence classifier. */
 export const classifierConfigJson = (config: EncoderConfig): Record<string, unknown> => ({
   ...configJson(config, 'SequenceClassification'),
   id2label: config.id2label,
@@ -204,5 +204,5 @@ export const classifierConfigJson = (config: EncoderConfig): Record<string, unkn
   problem_type: 'single_label_classification',
 });
 
-/** config.json of a masked-language model. */
+/** Content of config.json for a masked-language model. */
 export const maskedConfigJson = (config: EncoderConfig): Record<string, unknown> => configJson(config, 'MaskedLM');

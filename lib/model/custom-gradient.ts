@@ -1,7 +1,7 @@
 /**
- * tf.customGrad with types that know several inputs: what layers with a gradient of their own are made with. tfjs lets go
- * of what a way forward and a way back make for themselves when the whole step is over; here it goes at once, which
- * halves a step's memory.
+ * tf.customGrad with types for several inputs, for layers with a hand-written gradient. tfjs frees the intermediate
+ * tensors of the forward and backward passes at the end of the training step. Here they are freed immediately, which
+ * halves the memory of a step.
  */
 import type { Tensor } from '@tensorflow/tfjs';
 import { tf } from '../tensorflow/runtime.js';
@@ -13,8 +13,9 @@ type Forward = (...inputsAndSave: [...Tensor[], Save]) => { value: Tensor; gradF
 const tfCustomGrad = tf.customGrad as unknown as (forward: Forward) => (...inputs: Tensor[]) => Tensor;
 
 /**
- * @param forward gets the inputs and a function that keeps tensors for the way back; returns the value, and the function
- * that turns the value's gradient, and what was kept, into one gradient an input
+ * Creates a differentiable function with a custom gradient.
+ * @param forward takes the inputs and a function that saves tensors for the backward pass; returns the value and a
+ * function that computes one gradient per input from the gradient of the value and the saved tensors
  */
 export const customGradient = (forward: Forward): ((...inputs: Tensor[]) => Tensor) =>
   tfCustomGrad((...inputsAndSave) => {
@@ -28,7 +29,7 @@ export const customGradient = (forward: Forward): ((...inputs: Tensor[]) => Tens
       value,
       gradFunc: (dy, saved) => {
         const gradients = tf.tidy(() => gradient!(dy, saved));
-        // Nobody else needs the value's gradient any more, unless it was handed on; a scalar may be the caller's.
+        // The gradient of the value is no longer needed unless it is a result. A scalar may belong to the caller.
         if (dy.rank > 0 && ![gradients].flat().includes(dy)) dy.dispose();
         return gradients;
       },

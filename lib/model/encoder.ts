@@ -1,6 +1,6 @@
 /**
- * The encoder of DistilBERT, all of it (Sanh et al., 2019, arXiv:1910.01108; parity with `transformers`' DistilBertModel), and of
- * its elders BERT and RoBERTa, which differ in names and little else. Plain tensor code, run eagerly: a breakpoint works
+ * The encoder of DistilBERT (Sanh et al., 2019, arXiv:1910.01108; parity with `transformers`' DistilBertModel), BERT
+ * and RoBERTa, which differ in names and few details. Plain tensor code: when it runs eagerly, a breakpoint works
  * anywhere.
  */
 import type { Rank, Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs';
@@ -14,10 +14,10 @@ import { composedLayers } from './composed-layers.js';
 import { fusedLayers } from './fused-layers.js';
 import { embeddingLookup, layerNorm, type Layers } from './layers.js';
 
-/** Weights by Hugging Face's names. */
+/** Weights by their Hugging Face names. */
 export type Weights = Record<string, Tensor>;
 
-/** The shape of every weight of an encoder, by Hugging Face's names, in the order in which they are stored. */
+/** The shape of every weight of an encoder, by its Hugging Face name, in the order in which they are stored. */
 export function encoderShapes(config: EncoderConfig): Map<string, number[]> {
   const { dim, hidden_dim: hidden } = config;
   const family = families[config.model_type];
@@ -49,32 +49,32 @@ export function encoderShapes(config: EncoderConfig): Map<string, number[]> {
 }
 
 export interface ForwardOptions {
-  /** How many tokens of each text are no padding, which stands behind them: [batch], int32. Default: all. */
+  /** Number of tokens of each text without padding, which follows them: [batch], int32. @default all tokens */
   lengths?: Tensor1D | undefined;
-  /** Given while training: dropout's random numbers. */
+  /** Seeds for dropout; given only during training. */
   source?: DropoutSource | undefined;
-  /** Which making of the parts. Default: the fused one where it runs, see layersFor. */
+  /** Implementation of the layers. @default fused if available, see layersFor */
   layers?: Layers | undefined;
-  /** Of the products with weights. @default 'float32' */
+  /** Precision of matrix products with weights. @default 'float32' */
   precision?: Precision;
 }
 
-/** The fused parts where tensors live on the processor, in the precisions that they know; else the composed ones. */
+/** The fused layers if their kernels are available and support the precision, else the composed layers. */
 export const layersFor = (precision: Precision): Layers =>
   hasFusedKernels && precision !== 'float16' ? fusedLayers : composedLayers;
 
 /**
- * Texts to vectors.
+ * Computes the hidden states of texts.
  * @param inputIds [batch, tokens], int32
- * @param asked whose vectors are wanted: of all tokens, or of the first of each text, which saves an eighth of all the work
+ * @param output hidden states of all tokens, or of the first token ([CLS]) of each text, saving an eighth of the work
  * @param options see ForwardOptions
- * @returns [batch * tokens, dim], or [batch, dim] of the first ones
+ * @returns [batch * tokens, dim], or [batch, dim] for `cls`
  */
 export function encode(
   weights: Weights,
   inputIds: Tensor2D,
   config: EncoderConfig,
-  asked: 'all' | 'first',
+  output: 'all' | 'cls',
   { lengths, source, precision = 'float32', layers = layersFor(precision) }: ForwardOptions = {},
 ): Tensor {
   const [batch, tokens] = inputIds.shape;
@@ -90,8 +90,8 @@ export function encode(
       rate,
       source,
     );
-  // The first token, [CLS], speaks for the text.
-  const firstOf = (x: Tensor) =>
+  // The hidden states of the first tokens, [CLS].
+  const firstTokens = (x: Tensor) =>
     tf.reshape(tf.slice(tf.reshape(x, [batch, tokens, dim]), [0, 0, 0], [batch, 1, dim]), [batch, dim]);
 
   const family = families[config.model_type];
@@ -100,7 +100,7 @@ export function encode(
   const words = embeddingLookup(weightOf(`${embeddings}.word_embeddings`), ids); // [batch * tokens, dim]
   const from = firstPosition(config);
   let positions = tf.slice(weightOf(`${embeddings}.position_embeddings`), [from, 0], [tokens, dim]); // [tokens, dim]
-  // A single text's tokens all have type 0.
+  // All tokens of a single text have type 0.
   if (config.type_vocab_size > 0)
     positions = tf.add(positions, tf.slice(weightOf(`${embeddings}.token_type_embeddings`), [0, 0], [1, dim]));
   const embedded = tf.reshape(tf.add(tf.reshape(words, [batch, tokens, dim]), positions), [batch * tokens, dim]);
@@ -110,21 +110,21 @@ export function encode(
 
   for (let i = 0; i < config.n_layers; i++) {
     const part = (name: string) => `${family.prefix}.${family.layers}.${i}.${name}`;
-    // Where a head reads the last layer's first token alone, no other needs a query there, nor what follows it. The result
-    // is the same.
-    const asking = asked === 'first' && i === config.n_layers - 1 ? firstOf(x) : x; // [batch * asking tokens, dim]
+    // If only [CLS] is read, the last layer computes the query, and what follows it, for this token only. The result
+    // does not change.
+    const queryInput = output === 'cls' && i === config.n_layers - 1 ? firstTokens(x) : x; // [batch * queries, dim]
     const projections = {
       query: dense(part(family.query)),
       key: dense(part(family.key)),
       value: dense(part(family.value)),
     };
-    const attended = layers.attention(x, asking, projections, weightOf(part(family.attentionOut)), {
+    const attended = layers.attention(x, queryInput, projections, weightOf(part(family.attentionOut)), {
       ...{ batch, heads, lengths, source, precision },
       rate: config.attention_dropout,
     });
-    // DistilBERT drops nothing here.
+    // DistilBERT has no dropout here.
     const rate = config.model_type === 'distilbert' ? 0 : config.dropout;
-    x = add(asking, attended, part(family.attentionOut), part(family.attentionNorm), rate);
+    x = add(queryInput, attended, part(family.attentionOut), part(family.attentionNorm), rate);
     const outer = layers.feedForward(x, dense(part(family.inner)), weightOf(part(family.outer)), precision);
     x = add(x, outer, part(family.outer), part(family.outerNorm), config.dropout);
   }

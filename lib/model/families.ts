@@ -1,15 +1,15 @@
 /**
- * What differs between the families in names: of the encoder's parts and of the heads'. Names are Hugging Face's own, so
- * that weights are loaded and saved as they are.
+ * The names of the parts of encoder and heads in each model family. They are Hugging Face's names, so that weights are
+ * loaded and saved without renaming.
  */
 import type { ModelType } from './config.js';
 
 export interface Family {
-  /** In front of every name of the encoder. */
+  /** Prefix of all names of the encoder. */
   prefix: string;
-  /** In front of a layer's number. */
+  /** Name that precedes the number of a layer. */
   layers: string;
-  /** Names of a layer's parts. */
+  /** Names of the parts of a layer. */
   query: string;
   key: string;
   value: string;
@@ -18,13 +18,13 @@ export interface Family {
   inner: string;
   outer: string;
   outerNorm: string;
-  /** The dense layer between the encoder and the classifier, and what its numbers go through. */
+  /** The dense layer between the encoder and the classifier, and its activation. */
   dense: string;
   activation: 'relu' | 'tanh';
-  /** Dropout before that dense layer too. */
+  /** Whether dropout is also applied before that dense layer. */
   dropsFirst: boolean;
   classifier: string;
-  /** The masked-language model's head: its dense layer, its layer norm, and the words' biases. */
+  /** The masked-LM head: its dense layer, its layer norm and the bias of the vocabulary. */
   transform: string;
   transformNorm: string;
   vocabularyBias: string;
@@ -90,14 +90,14 @@ export const families: Record<ModelType, Family> = {
   'xlm-roberta': roberta,
 };
 
-/** The name of the embedding of the vocabulary. */
+/** The name of the word embeddings. */
 export const wordEmbeddings = (type: ModelType): string => `${families[type].prefix}.embeddings.word_embeddings.weight`;
 
-/** The number of the layer that a parameter belongs to, if it belongs to one. */
+/** The number of the layer of a parameter; undefined if it belongs to no layer. */
 export function layerOf(name: string): number | undefined {
-  const found = /\.layer\.(\d+)\./.exec(name)?.[1];
-  return found === undefined ? undefined : Number(found);
+  const number = /\.layer\.(\d+)\./.exec(name)?.[1];
+  return number === undefined ? undefined : Number(number);
 }
 
-/** Whether a parameter is of the embeddings. */
+/** Whether a parameter belongs to the embeddings. */
 export const isEmbedding = (name: string): boolean => name.includes('.embeddings.');

@@ -1,7 +1,7 @@
 /**
- * A BERT checkpoint as a DistilBERT one. DistilBERT has no token types; a single text's tokens all have type 0, so that
- * row of the type embedding is added to every position embedding, and the sums are the same to rounding. Set-up turns
- * the embedded MiniLM into an ordinary DistilBERT folder with it.
+ * Converts a BERT checkpoint to DistilBERT. DistilBERT has no token types. All tokens of a single text have type 0, so
+ * this row of the type embedding is added to every position embedding; the sums are equal except for rounding. Setup
+ * converts the embedded MiniLM to a DistilBERT folder in this way.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -9,7 +9,7 @@ import { ModelFormatError } from '../errors.js';
 import { classifierConfigJson, parseConfig } from './config.js';
 import { readSafetensors, writeSafetensors, type StoredTensor } from './safetensors.js';
 
-/** BERT's names of a layer's parts, and DistilBERT's. */
+/** Names of the parts of a layer in BERT and in DistilBERT. */
 const layerParts: [string, string][] = [
   ['attention.self.query', 'attention.q_lin'],
   ['attention.self.key', 'attention.k_lin'],
@@ -22,15 +22,15 @@ const layerParts: [string, string][] = [
 ];
 
 /**
- * Writes config.json, model.safetensors, tokenizer.json and tokenizer_config.json of a DistilBERT into `target`.
- * @throws ModelFormatError when the source is no BERT or lacks a weight
+ * Converts a BERT folder: writes config.json, model.safetensors, tokenizer.json and tokenizer_config.json to `target`.
+ * @throws ModelFormatError if the source is not a BERT model or lacks a weight
  */
 export function convertBertFolder(source: string, target: string): void {
   const json = JSON.parse(fs.readFileSync(path.join(source, 'config.json'), 'utf8')) as Record<string, unknown>;
   if (json['model_type'] !== 'bert')
     throw new ModelFormatError(
       'MODEL_TYPE_UNSUPPORTED',
-      `${source} holds a '${String(json['model_type'])}' model, not a BERT.`,
+      `${source} has the model type '${String(json['model_type'])}'. Only 'bert' can be converted.`,
       { file: source, modelType: json['model_type'] },
     );
   const config = parseConfig({
@@ -49,7 +49,7 @@ export function convertBertFolder(source: string, target: string): void {
   const take = (name: string): StoredTensor => {
     const tensor = stored.get(name) ?? stored.get(`bert.${name}`);
     if (!tensor)
-      throw new ModelFormatError('MODEL_NO_WEIGHTS', `${source} has no weight ${name}.`, {
+      throw new ModelFormatError('MODEL_NO_WEIGHTS', `${source} does not contain the weight ${name}.`, {
         file: source,
         names: [name],
       });
@@ -77,13 +77,13 @@ export function convertBertFolder(source: string, target: string): void {
   const write = (name: string, value: unknown) =>
     fs.writeFileSync(path.join(target, name), `${JSON.stringify(value, null, 2)}\n`);
   const { id2label: _, label2id: __, problem_type: ___, ...shape } = classifierConfigJson(config);
-  // A base model in the layout of one with a head: transformers finds the encoder under its prefix.
+  // A base model with the names of a model with a head: transformers finds the encoder by its prefix.
   write('config.json', { ...shape, architectures: ['DistilBertModel'] });
   const vocabulary = JSON.parse(fs.readFileSync(path.join(source, 'tokenizer.json'), 'utf8')) as Record<
     string,
     unknown
   >;
-  // Sentence-transformers stores the padding and cutting of its own use; who asks for tokens decides that here.
+  // Sentence-transformers stores its own padding and truncation; here the caller decides on both.
   fs.writeFileSync(
     path.join(target, 'tokenizer.json'),
     JSON.stringify({ ...vocabulary, truncation: null, padding: null }),

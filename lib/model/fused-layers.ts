@@ -1,6 +1,6 @@
 /**
- * The parts of a transformer by the project's own kernels, for tensors on a processor. Between the products of a block
- * everything has their precision: in bfloat16 half the bytes move, and nothing is cast but what comes in.
+ * Transformer layers of the project's own kernels, for tensors on a CPU. All values between the products of a block
+ * have the precision of the products: bfloat16 halves the memory traffic, and only the inputs of a block are cast.
  */
 import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
 import {
@@ -21,62 +21,63 @@ import { customGradient, type Save } from './custom-gradient.js';
 import type { DropoutSource } from './dropout.js';
 import { type Layers } from './layers.js';
 
-/** The rate and the seed of a use of dropout; outside training a rate of 0, whose seed nobody reads. */
-const chanceOf = (rate: number, source: DropoutSource | undefined): { rate: number; seed: Tensor1D } =>
+/** Rate and seed for one use of dropout; outside training a rate of 0 with an unused seed. */
+const dropoutArguments = (rate: number, source: DropoutSource | undefined): { rate: number; seed: Tensor1D } =>
   source && rate > 0 ? { rate, seed: source.nextSeed() } : { rate: 0, seed: tf.tensor1d([0, 0], 'int32') };
 
-/** The sum of gradients in the products' precision, as float32. */
+/** The float32 sum of gradients in the precision of the products. */
 const sumOf = (parts: Tensor[]): Tensor =>
   nativeType(parts[0]!) === binding.TF_FLOAT ? tf.addN(parts) : wideSum(parts);
 
 export const fusedLayers: Layers = {
-  attention(x, asking, { query, key, value }, outWeight, { batch, heads, lengths, precision, ...dropout }) {
-    const { rate, seed } = chanceOf(dropout.rate, dropout.source);
+  attention(x, queryInput, { query, key, value }, outWeight, { batch, heads, lengths, precision, ...dropout }) {
+    const { rate, seed } = dropoutArguments(dropout.rate, dropout.source);
     const dim = x.shape[1]!;
     const tokens = x.shape[0] / batch;
     const factor = 1 / Math.sqrt(dim / heads);
     const counts = lengths ?? tf.fill([batch], tokens, 'int32');
-    const sameRows = asking === x;
-    // Gradients by query, key and value share x's rows where all tokens ask; else the askers' come apart.
-    const rows = sameRows ? [x] : [x, asking];
+    const sameRows = queryInput === x;
+    // In self-attention of all tokens, the gradients of queries, keys and values are added up. Otherwise the query
+    // input has its own gradient.
+    const rows = sameRows ? [x] : [x, queryInput];
     const parameters = [query, key, value].flatMap(({ weight, bias }) => [weight, bias]);
 
     return customGradient((...inputs) => {
       const save = inputs.pop() as unknown as Save;
-      const [x, asking = x] = (inputs as Tensor[]).splice(0, rows.length) as [Tensor, Tensor?];
+      const [x, queryInput = x] = (inputs as Tensor[]).splice(0, rows.length) as [Tensor, Tensor?];
       const [queryBias, keyBias, valueBias] = [inputs[1], inputs[3], inputs[5]] as [Tensor, Tensor, Tensor];
       const weights = [inputs[0], inputs[2], inputs[4], inputs[6]].map((weight) => castTo(weight as Tensor, precision));
       const [queryWeight, keyWeight, valueWeight, outWeight] = weights as [Tensor, Tensor, Tensor, Tensor];
-      const told = castTo(x, precision); // [batch * tokens, dim]
-      const asked = sameRows ? told : castTo(asking, precision); // [batch * asking, dim]
+      const inputRows = castTo(x, precision); // [batch * tokens, dim]
+      const queryRows = sameRows ? inputRows : castTo(queryInput, precision); // [batch * queries, dim]
       const project = (rows: Tensor, weight: Tensor, bias: Tensor) =>
         fusedSplitHeads(matMul(rows, weight, false, true), bias, batch, heads);
-      const query = project(asked, queryWeight, queryBias); // [batch, heads, asking, width]
-      const key = project(told, keyWeight, keyBias); // [batch, heads, tokens, width]
-      const value = project(told, valueWeight, valueBias);
-      const scores = batchMatMul(query, key, false, true); // [batch, heads, asking, tokens]
-      const [shares, used] = fusedAttentionWeights(scores, counts, factor, rate, seed);
-      const [context] = fusedJoinHeads(batchMatMul(used, value)); // [batch * asking, dim]
-      save([told, asked, ...weights, query, key, value, shares, used, context, seed]);
+      const query = project(queryRows, queryWeight, queryBias); // [batch, heads, queries, width]
+      const key = project(inputRows, keyWeight, keyBias); // [batch, heads, tokens, width]
+      const value = project(inputRows, valueWeight, valueBias);
+      const scores = batchMatMul(query, key, false, true); // [batch, heads, queries, tokens]
+      const [probabilities, used] = fusedAttentionWeights(scores, counts, factor, rate, seed);
+      const [context] = fusedJoinHeads(batchMatMul(used, value)); // [batch * queries, dim]
+      save([inputRows, queryRows, ...weights, query, key, value, probabilities, used, context, seed]);
       return {
-        value: matMul(context, outWeight, false, true), // [batch * asking, dim]
+        value: matMul(context, outWeight, false, true), // [batch * queries, dim]
         gradFunc: (dy, saved) => {
-          const [told, asked, queryWeight, keyWeight, valueWeight, outWeight, ...made] = saved;
-          const [query, key, value, shares, used, context, seed] = made;
+          const [inputRows, queryRows, queryWeight, keyWeight, valueWeight, outWeight, ...results] = saved;
+          const [query, key, value, probabilities, used, context, seed] = results;
           const dContext = matMul(dy, outWeight!);
-          const dHeads = fusedSplitHeads(dContext, tf.zeros([dim]), batch, heads); // [batch, heads, asking, width]
-          const dUsed = batchMatMul(dHeads, value!, false, true); // [batch, heads, asking, tokens]
-          const dScores = fusedAttentionWeightsGradient(dUsed, shares!, factor, rate, seed!);
-          const [dQuery, dQueryBias] = fusedJoinHeads(batchMatMul(dScores, key!)); // [batch * asking, dim]
+          const dHeads = fusedSplitHeads(dContext, tf.zeros([dim]), batch, heads); // [batch, heads, queries, width]
+          const dUsed = batchMatMul(dHeads, value!, false, true); // [batch, heads, queries, tokens]
+          const dScores = fusedAttentionWeightsGradient(dUsed, probabilities!, factor, rate, seed!);
+          const [dQuery, dQueryBias] = fusedJoinHeads(batchMatMul(dScores, key!)); // [batch * queries, dim]
           const [dKey, dKeyBias] = fusedJoinHeads(batchMatMul(dScores, query!, true, false)); // [batch * tokens, dim]
           const [dValue, dValueBias] = fusedJoinHeads(batchMatMul(used!, dHeads, true, false));
-          const dAsking = matMul(dQuery, queryWeight!);
-          const dTold = [matMul(dKey, keyWeight!), matMul(dValue, valueWeight!)];
+          const dQueryInput = matMul(dQuery, queryWeight!);
+          const dInput = [matMul(dKey, keyWeight!), matMul(dValue, valueWeight!)];
           return [
-            ...(sameRows ? [sumOf([dAsking, ...dTold])] : [sumOf(dTold), sumOf([dAsking])]),
-            ...[matMul(dQuery, asked!, true, false), dQueryBias],
-            ...[matMul(dKey, told!, true, false), dKeyBias],
-            ...[matMul(dValue, told!, true, false), dValueBias],
+            ...(sameRows ? [sumOf([dQueryInput, ...dInput])] : [sumOf(dInput), sumOf([dQueryInput])]),
+            ...[matMul(dQuery, queryRows!, true, false), dQueryBias],
+            ...[matMul(dKey, inputRows!, true, false), dKeyBias],
+            ...[matMul(dValue, inputRows!, true, false), dValueBias],
             matMul(dy, context!, true, false),
           ];
         },
@@ -110,8 +111,8 @@ export const fusedLayers: Layers = {
       };
     })(x, weight, bias, outerWeight),
 
-  residualLayerNorm(a, b, { bias, scale, shift, epsilon }, wantedRate, source) {
-    const { rate, seed } = chanceOf(wantedRate, source);
+  residualLayerNorm(a, b, { bias, scale, shift, epsilon }, dropoutRate, source) {
+    const { rate, seed } = dropoutArguments(dropoutRate, source);
     return customGradient((...inputs) => {
       const [a, b, bias, scale, shift, save] = inputs as [Tensor, Tensor, Tensor, Tensor, Tensor, Save];
       const type = nativeType(b);

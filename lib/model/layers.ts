@@ -1,12 +1,12 @@
 /**
- * The parts a transformer is made of, as one interface with two makings: composed of TensorFlow's kernels, for any
- * device (composed-layers.ts), and of the project's fused ones, for a processor (fused-layers.ts). Here is what both
- * share. Each part has its own gradient. tfjs could derive them all; written out, they save less for the way back and
- * spend fewer kernels on it.
+ * The interface of the transformer layers and the functions that its two implementations share: layers composed of
+ * TensorFlow's kernels, for any device (composed-layers.ts), and layers of the project's fused kernels, for CPUs
+ * (fused-layers.ts). Each layer has a hand-written gradient. tfjs could derive the gradients, but the hand-written ones
+ * save fewer tensors for the backward pass and need fewer kernels.
  *
- * Weights are stored [out, in] as PyTorch's are: products transpose inside the kernel, at no cost. What a block returns
- * lacks the bias of its last product, which the layer norm behind it adds on its way. It may be in the products' own
- * precision, and so may gradients of weights; what goes into a block is float32.
+ * Weights are stored as [out, in], as in PyTorch: products transpose them inside the kernel at no cost. The output of a
+ * block does not include the bias of its last product; the layer norm that follows adds it. The output, and gradients
+ * of weights, may have the precision of the products. The input of a block is float32.
  */
 import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
 import {
@@ -29,45 +29,45 @@ export interface Dense {
   bias: Tensor;
 }
 
-/** What attention must know besides tensors. */
+/** Options of attention. */
 export interface AttentionOptions {
   batch: number;
   heads: number;
-  /** [batch], int32: how many tokens of each text are no padding; none where there is no padding at all. */
+  /** Number of tokens of each text without padding, [batch], int32; undefined if the batch has no padding. */
   lengths: Tensor1D | undefined;
-  /** Of dropout on the attention weights. */
+  /** Dropout rate of the attention weights. */
   rate: number;
-  /** Dropout's random numbers, while training. */
+  /** Seeds for dropout; undefined outside training. */
   source: DropoutSource | undefined;
-  /** Of the products. */
+  /** Precision of matrix products. */
   precision: Precision;
 }
 
-/** The blocks of an encoder, made of TensorFlow's kernels or of the project's own. */
+/** The blocks of an encoder, with TensorFlow's or the project's own kernels. */
 export interface Layers {
   /**
-   * Each head for itself: softmax(query · keyᵀ / √width) · value, padding left out; heads joined, and the last product.
-   * @param x [batch * tokens, dim], which keys and values are made of
-   * @param asking [batch * asking tokens, dim], which queries are made of; x itself for self-attention of all tokens
+   * Multi-head attention: softmax(query · keyᵀ / √width) · value per head, without padding; then the output projection.
+   * @param x [batch * tokens, dim], input of keys and values
+   * @param queryInput [batch * query tokens, dim], input of queries; `x` itself for self-attention of all tokens
    * @param outWeight [dim, dim]
-   * @returns [batch * asking tokens, dim], without the last bias
+   * @returns [batch * query tokens, dim], without the output bias
    */
   attention(
     x: Tensor,
-    asking: Tensor,
+    queryInput: Tensor,
     projections: { query: Dense; key: Dense; value: Dense },
     outWeight: Tensor,
     options: AttentionOptions,
   ): Tensor;
   /**
-   * GELU(x · innerᵀ + bias) · outerᵀ, the exact GELU, x Φ(x) (Hendrycks and Gimpel, 2016).
+   * Feed-forward block: GELU(x · innerᵀ + bias) · outerᵀ with the exact GELU, x Φ(x) (Hendrycks and Gimpel, 2016).
    * @param x [n, dim]
    * @param inner weight [hidden, dim], bias [hidden]
    * @param outerWeight [dim, hidden]
-   * @returns [n, dim], without the last bias
+   * @returns [n, dim], without the outer bias
    */
   feedForward(x: Tensor, inner: Dense, outerWeight: Tensor, precision: Precision): Tensor;
-  /** Layer norm of a + dropout(b + bias): a and b [n, width], the others [width] -> [n, width]. */
+  /** Layer norm of a + dropout(b + bias): `a` and `b` [n, width], parameters [width] -> [n, width]. */
   residualLayerNorm(
     a: Tensor,
     b: Tensor,
@@ -75,11 +75,11 @@ export interface Layers {
     rate: number,
     source: DropoutSource | undefined,
   ): Tensor;
-  /** Drops a share of the numbers while training (a source is given), else nothing. */
+  /** Dropout, if a source is given (during training); else the identity. */
   dropout(x: Tensor, rate: number, source: DropoutSource | undefined): Tensor;
 }
 
-/** x · weightᵀ, taken in some precision: [n, in], [out, in] -> [n, out], all float32. */
+/** x · weightᵀ, computed in a given precision: [n, in], [out, in] -> [n, out], all float32. */
 export const product = (x: Tensor, weight: Tensor, precision: Precision): Tensor =>
   customGradient((...inputs) => {
     const [x, weight, save] = inputs as [Tensor, Tensor, Save];
@@ -89,10 +89,10 @@ export const product = (x: Tensor, weight: Tensor, precision: Precision): Tensor
       value: castTo(matMul(left, right, false, true), 'float32'), // [n, out]
       gradFunc: (dy, saved) => {
         const [left, right] = saved as [Tensor, Tensor];
-        const narrow = castTo(dy, precision);
+        const dyCast = castTo(dy, precision);
         return [
-          castTo(matMul(narrow, right), 'float32'), // [n, in]
-          castTo(matMul(narrow, left, true, false), 'float32'), // [out, in]
+          castTo(matMul(dyCast, right), 'float32'), // [n, in]
+          castTo(matMul(dyCast, left, true, false), 'float32'), // [out, in]
         ];
       },
     };
@@ -104,7 +104,7 @@ export const addBias: (x: Tensor, bias: Tensor) => Tensor = customGradient((...i
   return { value: biasAdd(x, bias), gradFunc: (dy) => [dy, biasAddGradient(dy)] };
 });
 
-/** Each row to mean 0 and variance 1, then scaled and shifted: [n, width], [width], [width] -> [n, width]. */
+/** Layer norm: normalizes, scales and shifts each row: [n, width], [width], [width] -> [n, width]. */
 export const layerNorm = (x: Tensor, scale: Tensor, shift: Tensor, epsilon: number): Tensor =>
   customGradient((...inputs) => {
     const [x, scale, shift, save] = inputs as [Tensor, Tensor, Tensor, Save];
@@ -117,17 +117,17 @@ export const layerNorm = (x: Tensor, scale: Tensor, shift: Tensor, epsilon: numb
       gradFunc: (dy, saved) => {
         const [normalized, inverseDeviation, scale] = saved as [Tensor, Tensor, Tensor];
         const dNormalized = tf.mul(dy, scale); // [n, width]
-        const along = tf.mean(tf.mul(dNormalized, normalized), -1, true); // [n, 1]
+        const projection = tf.mean(tf.mul(dNormalized, normalized), -1, true); // [n, 1]
         const dx = tf.mul(
           inverseDeviation,
-          tf.sub(tf.sub(dNormalized, tf.mean(dNormalized, -1, true)), tf.mul(normalized, along)),
+          tf.sub(tf.sub(dNormalized, tf.mean(dNormalized, -1, true)), tf.mul(normalized, projection)),
         );
         return [dx, biasAddGradient(tf.mul(dy, normalized)), biasAddGradient(dy)];
       },
     };
   })(x, scale, shift);
 
-/** Looks rows up: [rows, width] by ids [n] -> [n, width]. */
+/** Rows of an embedding by their ids: [rows, width], [n] -> [n, width]. */
 export const embeddingLookup = (table: Tensor, ids: Tensor1D): Tensor =>
   customGradient((...inputs) => {
     const [table, save] = inputs as [Tensor, Save];
@@ -137,27 +137,27 @@ export const embeddingLookup = (table: Tensor, ids: Tensor1D): Tensor =>
   })(table);
 
 /**
- * The mean cross-entropy over rows that count: logits [n, classes], labels [n] (int32), weights [n] (0 or 1, one of them 1 at
- * least) -> scalar.
+ * Mean cross-entropy of the rows with weight 1: logits [n, classes], labels [n] (int32), weights [n] (0 or 1, at least
+ * one of them 1) -> scalar.
  */
 export const weightedCrossEntropy = (logits: Tensor, labels: Tensor1D, weights: Tensor1D): Tensor =>
   customGradient((...inputs) => {
     const [logits, save] = inputs as [Tensor, Save];
     const { losses, gradient } = sparseCrossEntropy(logits, labels);
-    const shares = tf.div(weights, tf.sum(weights)); // [n]
-    save([gradient, shares]);
+    const rowWeights = tf.div(weights, tf.sum(weights)); // [n]
+    save([gradient, rowWeights]);
     return {
-      value: tf.sum(tf.mul(losses, shares)),
-      gradFunc: (dy, [gradient, shares]) => tf.mul(gradient!, tf.mul(tf.reshape(shares!, [-1, 1]), dy)),
+      value: tf.sum(tf.mul(losses, rowWeights)),
+      gradFunc: (dy, [gradient, rowWeights]) => tf.mul(gradient!, tf.mul(tf.reshape(rowWeights!, [-1, 1]), dy)),
     };
   })(logits);
 
-/** The mean cross-entropy over rows: logits [n, classes], labels [n] (int32) -> scalar. */
+/** Mean cross-entropy of all rows: logits [n, classes], labels [n] (int32) -> scalar. */
 export const crossEntropy = (logits: Tensor, labels: Tensor1D): Tensor =>
   customGradient((...inputs) => {
     const [logits, save] = inputs as [Tensor, Save];
     const { losses, gradient } = sparseCrossEntropy(logits, labels);
     save([gradient]);
-    const share = 1 / labels.shape[0];
-    return { value: tf.mean(losses), gradFunc: (dy, [gradient]) => tf.mul(gradient!, tf.mul(dy, share)) };
+    const rowWeight = 1 / labels.shape[0];
+    return { value: tf.mean(losses), gradFunc: (dy, [gradient]) => tf.mul(gradient!, tf.mul(dy, rowWeight)) };
   })(logits);

@@ -1,7 +1,7 @@
 /**
- * The head that guesses hidden tokens: a dense layer, GELU and a layer norm, then each word's likeness to the result, by the
- * same table that words are looked up in (parity with `transformers`' DistilBertForMaskedLM, BertForMaskedLM and
- * RobertaForMaskedLM). Only at the positions that are asked for: a vocabulary is wide, and most tokens are not hidden.
+ * The masked-LM head: a dense layer, GELU and a layer norm, then the product with the word embeddings, whose weights it
+ * shares (parity with `transformers`' DistilBertForMaskedLM, BertForMaskedLM and RobertaForMaskedLM). It is computed
+ * only at the given positions, since a vocabulary is large and most tokens are not masked.
  */
 import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs';
 import { gelu } from './composed-layers.js';
@@ -10,7 +10,7 @@ import { encode, encoderShapes, type ForwardOptions, type Weights } from './enco
 import { families, wordEmbeddings } from './families.js';
 import { addBias, embeddingLookup, layerNorm, product } from './layers.js';
 
-/** The shape of every weight of a masked-language model, by Hugging Face's names; the table of words is stored once. */
+/** The shape of every weight of a masked-language model, by its Hugging Face name; word embeddings are stored once. */
 export function maskedLanguageModelShapes(config: EncoderConfig): Map<string, number[]> {
   const { transform, transformNorm, vocabularyBias } = families[config.model_type];
   const { dim } = config;
@@ -25,9 +25,9 @@ export function maskedLanguageModelShapes(config: EncoderConfig): Map<string, nu
 }
 
 /**
- * Texts to logits of the whole vocabulary at some positions.
+ * Computes the logits of the vocabulary at the given positions.
  * @param inputIds [batch, tokens], int32
- * @param positions [n], int32: text * tokens + token
+ * @param positions [n], int32: index of the text * tokens + index of the token
  * @param options see ForwardOptions
  * @returns [n, vocabulary]
  */
@@ -46,6 +46,6 @@ export function maskedLanguageModel(
   const hidden = embeddingLookup(all, positions); // [n, dim]
   const dense = addBias(product(hidden, weightOf(transform), precision), biasOf(transform));
   const transformed = layerNorm(gelu(dense), weightOf(transformNorm), biasOf(transformNorm), config.layer_norm_eps);
-  const likeness = product(transformed, weights[wordEmbeddings(config.model_type)]!, precision); // [n, vocabulary]
-  return addBias(likeness, weights[vocabularyBias]!);
+  const logits = product(transformed, weights[wordEmbeddings(config.model_type)]!, precision); // [n, vocabulary]
+  return addBias(logits, weights[vocabularyBias]!);
 }

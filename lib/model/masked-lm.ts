@@ -37,8 +37,8 @@ export class MaskedLM extends PretrainedModel {
   }
 
   /**
-   * Loads a DistilBERT, BERT or RoBERTa in Hugging Face format, with its masked-LM head; without one the head is randomly
-   * initialized, and `notes` says so.
+   * Loads a DistilBERT, BERT or RoBERTa in Hugging Face format, with its masked-LM head; without one the head is
+   * randomly initialized, and `notes` says so.
    * @param name `embedded`, a folder, or a model on the hub: `owner/name@revision`
    * @throws ModelFormatError if a file is missing or does not fit; FileError, HubError
    */

@@ -1,4 +1,4 @@
-/** A model as an object: its configuration, its parameters on the device, and how it is computed; whatever its head. */
+/** A model with any head: its configuration, its parameters on the device, and its engine settings. */
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs';
@@ -24,72 +24,76 @@ import { readSafetensorsFolder, type StoredTensor } from './safetensors.js';
 
 /** How a model is computed. */
 export interface EngineOptions {
-  /** Of matrix products; parameters and all else are float32. @default 'auto', the fastest one for the model's widths */
+  /** Precision of matrix products; all else is float32. @default 'auto', the fastest one for the model's widths */
   precision?: PrecisionSetting | PrecisionChoice;
-  /** Kernel by kernel from JavaScript, as the code reads, not as one captured graph. @default false */
+  /** Run eagerly, kernel by kernel, instead of as a captured graph. @default false */
   eager?: boolean;
-  /** Has XLA compile the captured graphs; `auto` those of training, on a GPU where it was measured to save time. @default 'auto' */
+  /**
+   * Compile the captured graphs with XLA. `auto` compiles training steps on a GPU if this was measured to save time.
+   * @default 'auto'
+   */
   jitCompile?: JitCompileSetting;
 }
 
-/** Whether XLA compiles the captured graphs; `auto` is decided by training, see chooseJitCompile. */
+/** Whether XLA compiles the captured graphs; training resolves `auto`, see chooseJitCompile. */
 export type JitCompileSetting = Settings['jitCompile'];
 
-/** How a model is computed, the precision decided. */
+/** How a model is computed, with the selected precision. */
 export interface Engine extends PrecisionChoice {
   eager: boolean;
-  /** `auto` on a GPU only, where each training run decides; until then, and for all but training, it means false. */
+  /** `auto` is kept on a GPU only, until each training run resolves it. Outside training it means false. */
   jitCompile: JitCompileSetting;
-  /** Which making of the parts. */
+  /** Implementation of the layers. */
   layers: Layers;
-  /** Whether the project's own kernels may be used. */
+  /** Whether the project's own kernels can be used. */
   fused: boolean;
 }
 
-/** What a pass through a model needs. */
+/** What a forward pass requires. */
 export interface Model {
   config: EncoderConfig;
-  /** By Hugging Face's names, in the order in which they are stored. */
+  /** Parameters by their Hugging Face names, in the order in which they are stored. */
   parameters: Map<string, ResourceVariable>;
   engine: Engine;
 }
 
-/** What a model's folder holds. */
+/** The content of a model folder. */
 export interface ModelFolder {
-  /** config.json as it is. */
+  /** The parsed config.json. */
   json: Record<string, unknown>;
   config: EncoderConfig;
-  /** By the names that transformers gives them today. */
+  /** The stored tensors by their current names in transformers. */
   stored: Map<string, StoredTensor>;
 }
 
 /**
- * Reads a folder of Hugging Face's layout, of a DistilBERT, BERT or RoBERTa, in one file or in shards, in float32 or in half
- * precision.
- * @throws ModelFormatError when a file is missing or does not fit
+ * Reads a model folder in Hugging Face format: a DistilBERT, BERT or RoBERTa, in one file or in shards, in float32 or
+ * half precision.
+ * @throws ModelFormatError if a file is missing or invalid
  */
 export function readModelFolder(folder: string): ModelFolder {
-  const need = (name: string): string => {
+  const requireFile = (name: string): string => {
     const file = path.join(folder, name);
     if (!fs.existsSync(file)) {
       const others = fs.existsSync(folder) ? fs.readdirSync(folder).join(', ') : 'no such folder';
       throw new ModelFormatError(
         'MODEL_NO_FILE',
-        `${folder} has no ${name} (it holds: ${others}). A Hugging Face model folder has config.json and model.safetensors.`,
+        `${folder} has no ${name} (it contains: ${others}). A Hugging Face model folder has config.json and model.safetensors.`,
         { folder, file: name },
       );
     }
     return file;
   };
-  const json = JSON.parse(fs.readFileSync(need('config.json'), 'utf8')) as Record<string, unknown>;
+  const json = JSON.parse(fs.readFileSync(requireFile('config.json'), 'utf8')) as Record<string, unknown>;
   const config = parseConfig(json, path.join(folder, 'config.json'));
   const { prefix } = families[config.model_type];
   const stored = new Map<string, StoredTensor>();
   for (const [name, tensor] of readSafetensorsFolder(folder)) {
-    // A bare encoder is stored without the prefix, and early BERTs name their layer norms' numbers otherwise.
-    const whole = /^(embeddings|transformer|encoder|pooler)\./.test(name) ? `${prefix}.${name}` : name;
+    // An encoder without a head is stored without the prefix. Early BERT models have other names for layer norm
+    // parameters.
+    const fullName = /^(embeddings|transformer|encoder|pooler)\./.test(name) ? `${prefix}.${name}` : name;
     stored.set(
-      whole.replace(/LayerNorm\.gamma$/, 'LayerNorm.weight').replace(/LayerNorm\.beta$/, 'LayerNorm.bias'),
+      fullName.replace(/LayerNorm\.gamma$/, 'LayerNorm.weight').replace(/LayerNorm\.beta$/, 'LayerNorm.bias'),
       tensor,
     );
   }
@@ -98,9 +102,10 @@ export function readModelFolder(folder: string): ModelFolder {
 }
 
 /**
- * Parameters of some shapes: as they are stored, else fresh, and the names of the fresh ones.
- * @param seed of the fresh ones
- * @throws ModelFormatError where a stored shape is another
+ * Creates the parameters of a model: from the stored tensors, or randomly initialized.
+ * @param seed random seed for the initialization
+ * @returns the parameters, and the names of the randomly initialized ones
+ * @throws ModelFormatError if the shape of a stored tensor differs
  */
 export function buildParameters(
   config: EncoderConfig,
@@ -112,17 +117,17 @@ export function buildParameters(
   const fresh: string[] = [];
   let count = 0;
   for (const [name, shape] of shapes) {
-    const found = stored.get(name);
-    if (found && found.shape.join() !== shape.join())
+    const tensor = stored.get(name);
+    if (tensor && tensor.shape.join() !== shape.join())
       throw new ModelFormatError(
         'MODEL_SHAPE_MISMATCH',
-        `${name} is stored as [${found.shape.join(', ')}], but config.json asks for [${shape.join(', ')}].`,
-        { name, stored: found.shape, expected: shape },
+        `${name} is stored with the shape [${tensor.shape.join(', ')}], but config.json requires [${shape.join(', ')}].`,
+        { name, stored: tensor.shape, expected: shape },
       );
-    if (!found) fresh.push(name);
+    if (!tensor) fresh.push(name);
     const value = tf.tidy(() => {
-      if (found) return tf.tensor(found.data, shape);
-      // As transformers starts new weights: normal, biases 0, layer norms 1.
+      if (tensor) return tf.tensor(tensor.data, shape);
+      // The initialization of transformers: weights normally distributed, biases 0, layer norms 1.
       if (name.endsWith('bias')) return tf.fill(shape, 0);
       if (/norm\.weight$/i.test(name)) return tf.fill(shape, 1);
       const normal = statelessNormal(shape, tf.tensor1d([seed | 0, count], 'int32'));
@@ -136,12 +141,12 @@ export function buildParameters(
 }
 
 /**
- * Refuses a folder whose weights are not those of an encoder, and frees what was read of it. A missing head is no fault.
- * @param folder named in the error
- * @param config the encoder's
- * @param parameters disposed of where it refuses
- * @param fresh names of the parameters that were made, of `buildParameters`
- * @throws ModelFormatError when the encoder's are among them
+ * Checks that a folder contains all weights of the encoder. The head may be missing.
+ * @param folder folder name for the error message
+ * @param config configuration of the encoder
+ * @param parameters parameters of the model, which are disposed of if the check fails
+ * @param fresh names of the randomly initialized parameters, from `buildParameters`
+ * @throws ModelFormatError if weights of the encoder are missing
  */
 export function checkEncoder(
   folder: string,
@@ -149,22 +154,22 @@ export function checkEncoder(
   parameters: Map<string, ResourceVariable>,
   fresh: string[],
 ): void {
-  // Of BERT's encoder the pooler may be missing: masked-language models have none.
+  // The pooler of BERT may be missing: masked-language models have none.
   const missing = fresh.filter((name) => name.startsWith(`${families[type].prefix}.`) && !name.includes('.pooler.'));
   if (missing.length === 0) return;
   parameters.forEach((parameter) => parameter.dispose());
   throw new ModelFormatError(
     'MODEL_NO_WEIGHTS',
-    `${folder} lacks ${missing.length} of the encoder's weights, ${missing[0]} among them. Is it a ${type}?`,
+    `${folder} lacks ${missing.length} weights of the encoder, including ${missing[0]}. Check that it is a ${type} model.`,
     { folder, names: missing },
   );
 }
 
 /**
- * Decides how a model is computed: the precision, and the project's own kernels where they are, unless XLA compiles.
+ * Selects how a model is computed: the precision, and the project's own kernels if available, unless XLA compiles.
  * @param options see EngineOptions
- * @param shape the model's widths
- * @param layers default: the ones that are best here
+ * @param shape widths of the model
+ * @param layers implementation of the layers. @default the fastest one here
  */
 export function engineOf(
   { precision: wanted = 'auto', eager = false, jitCompile: compiled = 'auto' }: EngineOptions = {},
@@ -173,7 +178,7 @@ export function engineOf(
 ): Engine {
   const choice = typeof wanted === 'string' ? choosePrecision(wanted, shape) : wanted;
   const jitCompile = compiled === 'auto' && !backend.isUsingGpuDevice ? false : compiled;
-  // XLA knows TensorFlow's kernels and not the project's own.
+  // XLA supports TensorFlow's kernels but not the project's own.
   const fused = hasFusedKernels && jitCompile === false;
   return {
     ...choice,
@@ -183,10 +188,10 @@ export function engineOf(
 }
 
 /**
- * The note for a maximum sequence length that the model cannot take; tokenizers clamp it.
- * @param maxLength wanted, in tokens
- * @param config the encoder's
- * @returns none, or one note
+ * A note if the requested maximum sequence length exceeds that of the model, to which the tokenizer truncates.
+ * @param maxLength requested maximum sequence length in tokens
+ * @param config configuration of the encoder
+ * @returns at most one note
  */
 export const notesOnLength = (maxLength: number | undefined, config: EncoderConfig): string[] =>
   maxLength !== undefined && maxLength > maxTokens(config)
@@ -196,8 +201,8 @@ export const notesOnLength = (maxLength: number | undefined, config: EncoderConf
     : [];
 
 /**
- * An engine in a few words, for summaries.
- * @param engine of a model
+ * A short description of an engine, for summaries.
+ * @param engine engine of a model
  */
 export const describeEngine = ({ precision, reason, eager, jitCompile }: Engine): string =>
   `${eager ? 'eager' : jitCompile === true ? 'graph compiled by XLA' : 'graph'}, ${precision}` +
@@ -205,17 +210,17 @@ export const describeEngine = ({ precision, reason, eager, jitCompile }: Engine)
   (hasFusedKernels || backend.isUsingGpuDevice ? '' : ', without fused kernels (slower)');
 
 /**
- * Reads every parameter for one step; inside tf.tidy, which lets go of them afterwards.
- * @param model whose parameters are read
+ * Reads all parameters for one step. Call it inside tf.tidy, which frees the tensors.
+ * @param model model with the parameters
  */
 export const readWeights = ({ parameters }: Pick<Model, 'parameters'>): Weights =>
   Object.fromEntries([...parameters].map(([name, parameter]) => [name, parameter.read()]));
 
-/** Ids and lengths as `sequenceClassification` takes them; without padding there are no lengths to tell. */
+/** Inputs of `sequenceClassification`: token ids, and lengths if there is padding. */
 export type ForwardInputs = { ids: Tensor2D; lengths?: Tensor1D };
 
 /**
- * A batch as tensors, ids [batch, tokens] and lengths [batch], int32; the caller disposes of them.
+ * Converts a batch to int32 tensors: ids [batch, tokens] and lengths [batch]. The caller disposes of them.
  * @param batch padded texts
  */
 export const batchTensors = ({ inputIds, lengths, batch, tokens }: EncodedBatch): ForwardInputs => ({
@@ -224,10 +229,10 @@ export const batchTensors = ({ inputIds, lengths, batch, tokens }: EncodedBatch)
 });
 
 /**
- * The weights of products in the engine's precision, for several passes before the next update: each pass would round
- * them anew. The caller disposes of them.
- * @param model whose weights are read
- * @returns none in float32, where there is nothing to round
+ * Casts the weights of products to the precision of the engine once, for several forward passes before the next update.
+ * Otherwise each pass would cast them again. The caller disposes of them.
+ * @param model model with the weights
+ * @returns no weights in float32, which needs no cast
  */
 export function prepareWeights({ parameters, engine: { precision } }: Model): Weights {
   const products = [...parameters].filter(([name, { shape }]) => layerOf(name) !== undefined && shape.length === 2);
@@ -244,7 +249,7 @@ export function parameterValues(classifier: Pick<Model, 'parameters'>): Map<stri
   );
 }
 
-/** Puts values back that `parameterValues` took. */
+/** Restores values copied by `parameterValues`. */
 export function restoreParameters(classifier: Pick<Model, 'parameters'>, values: Map<string, StoredTensor>): void {
   for (const [name, { shape, data }] of values) {
     const value = tf.tensor(data, shape);

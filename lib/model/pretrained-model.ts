@@ -1,4 +1,7 @@
-/** What classifiers and masked-language models have in common: a pretrained encoder with a head, its parameters on the device, and its tokenizer. */
+/**
+ * What classifiers and masked-language models have in common: a pretrained encoder with a head, its parameters on the
+ * device, and its tokenizer.
+ */
 import fs from 'node:fs';
 import path from 'node:path';
 import { ModelFormatError } from '../errors.js';
@@ -42,7 +45,7 @@ export interface ModelParts {
   notes: string[];
 }
 
-/** The files of a folder's tokenizer, or the error for a folder without one: a model can be evaluated on token ids without it. */
+/** The files of a folder's tokenizer, or the error if there is none: token ids can be evaluated without it. */
 export function tokenizerFilesOf(folder: string): TokenizerFiles | ModelFormatError {
   try {
     return readTokenizer(folder);
@@ -137,8 +140,8 @@ export abstract class PretrainedModel implements Model {
   protected abstract configJson(): Record<string, unknown>;
 
   /**
-   * Saves the model in Hugging Face format: config.json, model.safetensors and the tokenizer. transformers, transformers.js and
-   * `load` read it.
+   * Saves the model in Hugging Face format: config.json, model.safetensors and the tokenizer. transformers,
+   * transformers.js and `load` read it.
    * @param folder is created if necessary
    */
   save(folder: string): void {

@@ -1,19 +1,20 @@
 /**
- * Reading and writing .safetensors: an 8-byte length, a JSON header, then the tensors' bytes. Small and fixed enough to
- * be ours; the format's checks are those of its specification (huggingface/safetensors, README, "Format").
+ * Reads and writes .safetensors files: an 8-byte length, a JSON header, then the bytes of the tensors. The format is
+ * small and stable, so that no library is needed. The checks follow its specification (huggingface/safetensors, README,
+ * "Format").
  */
 import fs from 'node:fs';
 import path from 'node:path';
 import { ModelFormatError } from '../errors.js';
 
-/** A tensor as it is read from a file or the device: in float32, whatever it is stored in. */
+/** A tensor read from a file or the device, converted to float32. */
 export interface StoredTensor {
   shape: number[];
-  /** The numbers, row by row. */
+  /** Values, row by row. */
   data: Float32Array;
 }
 
-/** Bytes of a number. */
+/** Bytes per value, by type. */
 const bytesOf: Record<string, number> = { F16: 2, BF16: 2, F32: 4, F64: 8, I32: 4, I64: 8, BOOL: 1 };
 const floats = new Set(['F16', 'BF16', 'F32', 'F64']);
 
@@ -24,23 +25,23 @@ interface Entry {
 }
 
 function parseHeader(file: string, descriptor: number, size: number): { header: Record<string, Entry>; start: number } {
-  const broken = (what: string) =>
+  const damaged = (reason: string) =>
     new ModelFormatError(
       'MODEL_FILE_DAMAGED',
-      `${file} is not a whole safetensors file: ${what}. Download or save it again.`,
+      `${file} is not a complete safetensors file: ${reason}. Download or save it again.`,
       { file },
     );
   const prefix = Buffer.alloc(8);
-  if (size < 8 || fs.readSync(descriptor, prefix, 0, 8, 0) < 8) throw broken(`it has ${size} bytes`);
+  if (size < 8 || fs.readSync(descriptor, prefix, 0, 8, 0) < 8) throw damaged(`it has only ${size} bytes`);
   const length = Number(prefix.readBigUInt64LE());
-  if (length > size - 8) throw broken('its header is longer than the file');
+  if (length > size - 8) throw damaged('its header is longer than the file');
   const text = Buffer.alloc(length);
   fs.readSync(descriptor, text, 0, length, 8);
   let header: Record<string, Entry>;
   try {
     header = JSON.parse(text.toString('utf8')) as Record<string, Entry>;
   } catch {
-    throw broken('its header is not JSON');
+    throw damaged('its header is not JSON');
   }
   delete header['__metadata__'];
   for (const [name, { shape, data_offsets, dtype }] of Object.entries(header)) {
@@ -48,17 +49,17 @@ function parseHeader(file: string, descriptor: number, size: number): { header: 
     if (!width)
       throw new ModelFormatError(
         'MODEL_DTYPE_UNSUPPORTED',
-        `${file} stores ${name} as ${dtype}, which this does not read; it reads ${Object.keys(bytesOf).join(', ')}.`,
+        `${file} stores ${name} as ${dtype}. Supported types: ${Object.keys(bytesOf).join(', ')}.`,
         { file, name, dtype },
       );
-    if (8 + length + data_offsets[1] > size) throw broken(`${name} ends behind the file's end`);
+    if (8 + length + data_offsets[1] > size) throw damaged(`${name} extends past the end of the file`);
     const bytes = shape.reduce((a, b) => a * b, 1) * width;
-    if (data_offsets[1] - data_offsets[0] !== bytes) throw broken(`${name} has not the bytes its shape needs`);
+    if (data_offsets[1] - data_offsets[0] !== bytes) throw damaged(`the size of ${name} does not match its shape`);
   }
   return { header, start: 8 + length };
 }
 
-/** float16 (IEEE 754 binary16) as float32. */
+/** Converts float16 (IEEE 754 binary16) to float32. */
 function halfToFloat(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 31;
@@ -68,10 +69,10 @@ function halfToFloat(bits: number): number {
   return sign * (1024 + fraction) * 2 ** (exponent - 25);
 }
 
-/** Every float16 number, by its bits. */
+/** All float16 values, indexed by their bits. */
 let halves: Float32Array | undefined;
 
-/** A tensor's bytes as float32. */
+/** Converts the bytes of a tensor to float32. */
 function toFloats(dtype: string, bytes: Uint8Array<ArrayBuffer>): Float32Array {
   if (dtype === 'F32') return new Float32Array(bytes.buffer);
   if (dtype === 'F64') return Float32Array.from(new Float64Array(bytes.buffer));
@@ -83,9 +84,8 @@ function toFloats(dtype: string, bytes: Uint8Array<ArrayBuffer>): Float32Array {
 }
 
 /**
- * Reads every tensor of floating-point numbers as float32 (integer buffers, such as position ids of older checkpoints, are
- * left aside).
- * @throws ModelFormatError when the file is cut off, not safetensors, or of another type
+ * Reads all floating-point tensors as float32. Integer tensors, such as position ids of older checkpoints, are ignored.
+ * @throws ModelFormatError if the file is truncated, is not a safetensors file, or contains an unsupported type
  */
 export function readSafetensors(file: string): Map<string, StoredTensor> {
   const descriptor = fs.openSync(file, 'r');
@@ -105,24 +105,24 @@ export function readSafetensors(file: string): Map<string, StoredTensor> {
 }
 
 /**
- * Reads the weights of a model's folder: model.safetensors, or the shards that model.safetensors.index.json names.
- * @throws ModelFormatError when a file is missing or broken
+ * Reads the weights of a model folder: model.safetensors, or the shards listed in model.safetensors.index.json.
+ * @throws ModelFormatError if a file is missing or damaged
  */
 export function readSafetensorsFolder(folder: string): Map<string, StoredTensor> {
-  const there = (name: string) => fs.existsSync(path.join(folder, name));
-  if (there('model.safetensors')) return readSafetensors(path.join(folder, 'model.safetensors'));
+  const hasFile = (name: string) => fs.existsSync(path.join(folder, name));
+  if (hasFile('model.safetensors')) return readSafetensors(path.join(folder, 'model.safetensors'));
   const index = path.join(folder, 'model.safetensors.index.json');
-  if (!there('model.safetensors.index.json'))
+  if (!hasFile('model.safetensors.index.json'))
     throw new ModelFormatError(
       'MODEL_NO_FILE',
-      `${folder} has no model.safetensors (it holds: ${fs.readdirSync(folder).join(', ')}). A Hugging Face model folder has config.json and model.safetensors.`,
+      `${folder} has no model.safetensors (it contains: ${fs.readdirSync(folder).join(', ')}). A Hugging Face model folder has config.json and model.safetensors.`,
       { folder, file: 'model.safetensors' },
     );
   const { weight_map: shardOf } = JSON.parse(fs.readFileSync(index, 'utf8')) as { weight_map: Record<string, string> };
   const tensors = new Map<string, StoredTensor>();
   for (const shard of new Set(Object.values(shardOf))) {
-    if (!there(shard))
-      throw new ModelFormatError('MODEL_NO_FILE', `${folder} lacks ${shard}, one of the files that ${index} names.`, {
+    if (!hasFile(shard))
+      throw new ModelFormatError('MODEL_NO_FILE', `${folder} lacks ${shard}, which ${index} lists.`, {
         folder,
         file: shard,
       });
@@ -131,7 +131,7 @@ export function readSafetensorsFolder(folder: string): Map<string, StoredTensor>
   return tensors;
 }
 
-/** Writes the tensors in their order, aside and then in place, so that a file under the name is always whole. */
+/** Writes tensors in order, first to a temporary file that then replaces `file`, so that `file` is always complete. */
 export function writeSafetensors(file: string, tensors: Map<string, StoredTensor>): void {
   const header: Record<string, unknown> = { __metadata__: { format: 'pt' } };
   let offset = 0;
@@ -143,10 +143,10 @@ export function writeSafetensors(file: string, tensors: Map<string, StoredTensor
   text += ' '.repeat((8 - (Buffer.byteLength(text) % 8)) % 8);
   const prefix = Buffer.alloc(8);
   prefix.writeBigUInt64LE(BigInt(Buffer.byteLength(text)));
-  const aside = `${file}.new`;
-  const descriptor = fs.openSync(aside, 'w');
+  const temporaryFile = `${file}.new`;
+  const descriptor = fs.openSync(temporaryFile, 'w');
   try {
-    // All of it: writeSync takes the part that fits where a disk fills up, without an error.
+    // Not writeSync: on a full disk it writes only a part, without an error.
     fs.writeFileSync(descriptor, prefix);
     fs.writeFileSync(descriptor, text);
     for (const { data } of tensors.values())
@@ -155,5 +155,5 @@ export function writeSafetensors(file: string, tensors: Map<string, StoredTensor
   } finally {
     fs.closeSync(descriptor);
   }
-  fs.renameSync(aside, file);
+  fs.renameSync(temporaryFile, file);
 }

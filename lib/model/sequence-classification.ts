@@ -1,6 +1,6 @@
 /**
- * The head that tells classes apart, on what the encoder makes of a text's first token (parity with `transformers`'
- * DistilBertForSequenceClassification and its like).
+ * The classification head, applied to the hidden state of the first token (parity with `transformers`'
+ * DistilBertForSequenceClassification, BertForSequenceClassification and RobertaForSequenceClassification).
  */
 import type { Tensor, Tensor2D } from '@tensorflow/tfjs';
 import { tf } from '../tensorflow/runtime.js';
@@ -9,7 +9,7 @@ import { encode, encoderShapes, layersFor, type ForwardOptions, type Weights } f
 import { families } from './families.js';
 import { addBias, product } from './layers.js';
 
-/** The shape of every weight of a classifier, by Hugging Face's names, in the order in which they are stored. */
+/** The shape of every weight of a classifier, by its Hugging Face name, in the order in which they are stored. */
 export function classifierShapes(config: EncoderConfig, labels: number): Map<string, number[]> {
   const { dense, classifier } = families[config.model_type];
   return new Map([
@@ -22,7 +22,7 @@ export function classifierShapes(config: EncoderConfig, labels: number): Map<str
 }
 
 /**
- * Texts to logits.
+ * Computes the logits of texts.
  * @param inputIds [batch, tokens], int32
  * @param options see ForwardOptions
  * @returns [batch, labels]
@@ -35,8 +35,8 @@ export function sequenceClassification(
 ): Tensor2D {
   const { source, precision = 'float32', layers = layersFor(precision) } = options;
   const family = families[config.model_type];
-  const x = encode(weights, inputIds, config, 'first', options); // [batch, dim]
-  // Two small products: float32 costs nothing here, and the logits have all their digits.
+  const x = encode(weights, inputIds, config, 'cls', options); // [batch, dim]
+  // Two small products: float32 costs little time here and keeps the logits precise.
   const linear = (x: Tensor, name: string) =>
     addBias(product(x, weights[`${name}.weight`]!, 'float32'), weights[`${name}.bias`]!);
   const drop = (x: Tensor) => layers.dropout(x, config.seq_classif_dropout, source);

@@ -99,9 +99,9 @@ export class TextClassifier extends PretrainedModel {
   }
 
   /**
-   * Loads a model in Hugging Face format: a DistilBERT, BERT or RoBERTa, as a base model, with a masked-LM head, or as a
-   * classifier; in one file or in shards, in float32 or half precision. A missing head is randomly initialized, one of
-   * another task or with other labels is ignored; `notes` says so.
+   * Loads a model in Hugging Face format: a DistilBERT, BERT or RoBERTa, as a base model, with a masked-LM head, or as
+   * a classifier; in one file or in shards, in float32 or half precision. A missing head is randomly initialized, one
+   * of another task or with other labels is ignored; `notes` says so.
    * @param name `embedded`, a folder, or a model on the hub: `owner/name@revision`
    * @param options see ClassifierOptions
    * @throws ModelFormatError if a file is missing or does not fit; FileError, HubError

@@ -1,12 +1,12 @@
-"""Runs a notebook headlessly, cell by cell, and says on standard output what happens, one JSON object a line.
+"""Executes a notebook headlessly and prints its progress as JSON lines on standard output.
 
     execute.py NOTEBOOK EXECUTED REPORT
 
-tslab does not report a promise that nobody awaited and that failed: the cell counts as good. Here the kernel writes such
-failures down (rejections.ts), and they fail the notebook, also a moment after the last cell.
+tslab does not report unhandled promise rejections, so the cell counts as successful. Here, rejections.ts makes the
+kernel write them to a file, and they fail the notebook, also up to 300 ms after the last cell.
 
-SIGINT is passed on to the kernel, as the notebook's stop button does: training ends itself after its step and the
-notebook goes on, any other cell fails. SIGTERM ends the run at once. What was executed is written in every case.
+SIGINT is forwarded to the kernel, like the stop button of a notebook: training stops after its step and the notebook
+continues; any other cell fails. SIGTERM ends the process at once. The executed notebook is written in every case.
 """
 
 import json
@@ -25,17 +25,17 @@ from nbconvert import HTMLExporter
 source, executed, report = map(Path, sys.argv[1:])
 
 
-def say(event, **more):
-    print(json.dumps({"event": event, **more}), flush=True)
+def emit(event, **fields):
+    print(json.dumps({"event": event, **fields}), flush=True)
 
 
 def errors_of(cell):
-    """What the cell wrote as errors. TensorFlow's notices go there too, but they are no part of what a cell shows."""
+    """Returns what the cell wrote to standard error, where TensorFlow's notices go as well."""
     return "".join(o.text for o in cell.outputs if o.output_type == "stream" and o.name == "stderr")
 
 
 def line_of(cell, text):
-    """The line of the cell that the error names: TypeScript's own line, else the first whose code the stack quotes."""
+    """Returns the line of the error in the cell: TypeScript's line, else the first line that the stack trace quotes."""
     diagnostic = re.search(r"^(\d+):\d+ - ", text, re.M)
     if diagnostic:
         return int(diagnostic.group(1))
@@ -48,31 +48,31 @@ def line_of(cell, text):
 
 def fail(number, cell, text):
     message = re.sub(r"\x1b\[[0-9;]*m", "", text).strip()
-    say("error", cell=number, line=line_of(cell, message), message=message[-2000:], source=cell.source)
+    emit("error", cell=number, line=line_of(cell, message), message=message[-2000:], source=cell.source)
     raise SystemExit(1)
 
 
 def check_rejections(number, cell, when):
     text = rejections.read_text(encoding="utf-8")
     if text:
-        fail(number, cell, f"A promise that nobody awaited failed {when}:\n{text}")
+        fail(number, cell, f"Unhandled promise rejection {when}:\n{text}")
 
 
 def start_kernel():
-    """tslab may never answer at all when other kernels start at the same moment; a second one does."""
-    for last in (False, True):
+    """Starts the kernel, at most twice: tslab may not respond if other kernels start at the same moment."""
+    for last_attempt in (False, True):
         try:
             client.create_kernel_manager()
             client.start_new_kernel()
             client.start_new_kernel_client()
             return
         except RuntimeError:
-            if last:
+            if last_attempt:
                 raise
             client.km = client.kc = None
 
 
-def pass_on(*_):
+def forward_interrupt(*_):
     if client.km and client.km.provisioner.pid:
         os.kill(client.km.provisioner.pid, signal.SIGINT)
 
@@ -86,22 +86,22 @@ os.environ["NODE_OPTIONS"] = f"{os.environ.get('NODE_OPTIONS', '')} --import {pr
 notebook = nbformat.read(source, as_version=4)
 code = [(index, cell) for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
 client = NotebookClient(notebook, kernel_name="tslab", timeout=None, resources={"metadata": {"path": str(source.parent.resolve())}})
-signal.signal(signal.SIGINT, pass_on)
+signal.signal(signal.SIGINT, forward_interrupt)
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 try:
     start_kernel()
     with client.setup_kernel():
-        # tslab answers before its sockets are bound and fails at it; the client asks again, and no cell is to blame.
+        # tslab replies before its sockets are bound and fails; the client retries. These rejections belong to no cell.
         rejections.write_text("", encoding="utf-8")
         for number, (index, cell) in enumerate(code, 1):
-            say("cell", cell=number, cells=len(code), first=cell.source.strip().split("\n")[0])
+            emit("cell", cell=number, cells=len(code), first=cell.source.strip().split("\n")[0])
             try:
                 client.execute_cell(cell, index, execution_count=number)
             except CellExecutionError as error:
                 fail(number, cell, errors_of(cell) or str(error))
             except DeadKernelError:
-                fail(number, cell, "The kernel died in this cell (out of memory, or a crash in native code).")
-            # tslab sends no count of its own.
+                fail(number, cell, "The kernel died in this cell: it ran out of memory, or native code crashed.")
+            # tslab sends no execution count.
             cell.execution_count = number
             check_rejections(number, cell, "during this cell")
         settle = nbformat.v4.new_code_cell("await new Promise((resolve) => setTimeout(resolve, 300));")
@@ -115,7 +115,7 @@ finally:
     rejections.unlink()
     rejections.parent.rmdir()
     for cell in notebook.cells:
-        # Times of execution differ at each run and tell nobody anything.
+        # Execution times differ in every run and would only add noise to diffs.
         cell.metadata.pop("execution", None)
     executed.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, executed)
@@ -123,4 +123,4 @@ finally:
 exporter = HTMLExporter(mathjax_url="", require_js_url="")
 body, _ = exporter.from_notebook_node(notebook)
 report.write_text(body, encoding="utf-8")
-say("done")
+emit("done")

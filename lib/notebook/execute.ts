@@ -1,4 +1,4 @@
-/** Runs a notebook headlessly in the project's own Jupyter, and tells the caller what happens while it happens. */
+/** Executes a notebook headlessly in the project's Jupyter, and reports its progress to the caller. */
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import readline from 'node:readline';
@@ -6,21 +6,23 @@ import { fileURLToPath } from 'node:url';
 import { CellError, InterruptedError, type EndingSignal } from '../errors.js';
 import { onEndingSignal } from '../signals.js';
 
-/** The checkout's root. */
+/** Root folder of the checkout. */
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
 
+/** Progress of an execution; `first` is the first line of a cell. */
 export type NotebookEvent =
   | { event: 'cell'; cell: number; cells: number; first: string }
   | { event: 'error'; cell: number; line: number | null; message: string; source: string }
   | { event: 'done' };
 
 /**
- * While it runs, SIGINT (Ctrl-C) is the kernel's: a training cell ends itself after its step and the notebook goes on, any
- * other cell fails. A second SIGINT, SIGTERM or SIGHUP ends the run.
- * @param options.executed where the executed notebook is written, also when a cell fails
- * @param options.report where the HTML report is written
- * @param options.environment added to this process's for the kernel
- * @throws CellError when a cell fails or a promise that nobody awaited does, InterruptedError when a signal ended the run
+ * Executes a notebook. During execution, SIGINT (Ctrl-C) goes to the kernel: a training cell stops after its step and
+ * the notebook continues; any other cell fails. A second SIGINT, SIGTERM or SIGHUP ends the execution.
+ * @param options.executed file for the executed notebook, which is written also if a cell fails
+ * @param options.report file for the HTML report
+ * @param options.environment environment variables for the kernel, in addition to those of this process
+ * @throws CellError if a cell fails or a promise rejection is unhandled, InterruptedError if a signal ended the
+ * execution
  */
 export async function executeNotebook(
   notebook: string,
@@ -29,14 +31,14 @@ export async function executeNotebook(
     report: string;
     environment?: Record<string, string>;
     onEvent?: (event: NotebookEvent) => void;
-    /** Called at the first SIGINT. */
+    /** Called on the first SIGINT. */
     onInterrupt?: () => void;
   },
 ): Promise<void> {
   const child = spawn(
     path.join(root, '.venv/bin/python'),
     [path.join(root, 'lib/notebook/execute.py'), notebook, options.executed, options.report],
-    // Of all Jupyter settings and kernels on this machine, only the project's own.
+    // Uses only the project's Jupyter settings and kernels, not others on this machine.
     {
       env: {
         ...process.env,
@@ -45,20 +47,20 @@ export async function executeNotebook(
         ...options.environment,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
-      // In a group of its own: the terminal's Ctrl-C reaches it by the handler below alone, once.
+      // In its own process group, so that it receives Ctrl-C once: from the handler below, not from the terminal too.
       detached: true,
     },
   );
   let received: EndingSignal | undefined;
-  let atOnce = false;
+  let immediate = false;
   const stop = onEndingSignal((name) => {
-    atOnce = received !== undefined || name !== 'SIGINT';
+    immediate = received !== undefined || name !== 'SIGINT';
     received ??= name;
-    if (!atOnce) options.onInterrupt?.();
-    child.kill(atOnce ? 'SIGTERM' : 'SIGINT');
+    if (!immediate) options.onInterrupt?.();
+    child.kill(immediate ? 'SIGTERM' : 'SIGINT');
   });
-  let words = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (words += text));
+  let errorOutput = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (errorOutput += text));
   const exit = new Promise<number | null>((resolve) => child.on('close', resolve));
   let failure: CellError | undefined;
   let status: number | null;
@@ -72,8 +74,9 @@ export async function executeNotebook(
   } finally {
     stop();
   }
-  if (received && atOnce) throw new InterruptedError('Ended at once, as asked.', received);
+  if (received && immediate) throw new InterruptedError(`Stopped at once after ${received}.`, received);
   if (received && failure) throw new InterruptedError(`Interrupted in cell ${failure.cell}.`, received);
   if (failure) throw failure;
-  if (status !== 0) throw new Error(`The notebook could not be run:\n${words.trim().split('\n').slice(-8).join('\n')}`);
+  if (status !== 0)
+    throw new Error(`The notebook could not be executed:\n${errorOutput.trim().split('\n').slice(-8).join('\n')}`);
 }

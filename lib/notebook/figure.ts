@@ -1,12 +1,15 @@
 /**
- * A figure in a cell, in one bundle: Plotly's own for JupyterLab and VS Code, a PNG for GitHub, nbconvert and mail, words
- * for terminals. No script in HTML: notebooks are untrusted until their reader says otherwise.
+ * Figures as cell outputs, in three formats: Plotly JSON for JupyterLab and VS Code, a PNG for GitHub, nbconvert and
+ * mail, and text for terminals. There is no HTML with scripts, since notebooks are untrusted by default.
  */
 import { renderPng } from '../figures/render.js';
 import type { Figure } from '../figures/figure.js';
 import { inKernel, show } from './kernel.js';
 
-/** Shows a figure; with `displayId` in place of that output. */
+/**
+ * Shows a figure.
+ * @param displayId the output to replace. @default a new output
+ */
 export async function showFigure(figure: Figure, displayId?: string): Promise<void> {
   if (!inKernel()) return show({ 'text/plain': figure.description });
   const { data, layout } = figure;

@@ -1,4 +1,4 @@
-/** What finetune.ipynb does step by step, in two calls, for the notebooks after it. */
+/** The steps of finetune.ipynb as two functions, for the other notebooks. */
 import { chooseSources, type Sources } from '../hub/sources.js';
 import { fetchModel } from '../hub/model.js';
 import type { EncodedReviews } from '../model/batch.js';
@@ -14,7 +14,7 @@ import type { ClassificationMetrics } from '../evaluation/metrics.js';
 import { interruptible } from './interrupt.js';
 import { trainingProgress } from './progress.js';
 
-/** Everything that training needs except a model. */
+/** Everything that training needs, except the model. */
 export interface PreparedReviews {
   sources: Sources;
   source: ReviewSource;
@@ -28,7 +28,7 @@ export interface PreparedReviews {
 }
 
 /**
- * Loads the reviews that the settings choose, splits them and tokenizes them.
+ * Loads, splits and tokenizes the reviews that the settings select.
  * @throws ReviewsError, ModelFormatError, HubError
  */
 export async function prepareReviews(settings: Settings): Promise<PreparedReviews> {
@@ -51,14 +51,13 @@ export interface FineTuned {
 }
 
 /**
- * Fine-tunes the base model, or another one, with live curves below the cell. The stop button ends training after its step.
+ * Fine-tunes a model, with live curves below the cell. The stop button stops training after the current step.
  * @param prepared reviews and the base model
  * @param settings of training, head and engine
- * @param options what differs
- * @param options.train other rows than the whole training set
- * @param options.modelFolder another model than the base model
+ * @param options.train training rows. @default the whole training set
+ * @param options.modelFolder model to fine-tune. @default the base model
  * @param options.quiet shows no curves, for many models in one cell. @default false
- * @returns the caller disposes of the model
+ * @returns the model, which the caller must dispose, and the result of training
  */
 export async function fineTune(
   prepared: PreparedReviews,

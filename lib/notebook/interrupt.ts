@@ -1,27 +1,27 @@
 /**
- * Ctrl-C and the notebook's stop button, for long loops: the work ends itself after its current step, with everything
- * it holds intact. tslab alone would report the cell as interrupted and let the loop run on behind it.
+ * Handling of Ctrl-C and of the notebook's stop button in long loops: the loop stops after its current step and keeps
+ * its result. tslab alone would report the cell as interrupted, while the loop continued in the background.
  */
 
 /**
- * Runs work that watches a signal; the first interrupt aborts it, a second goes to whoever listened before.
- * Listeners are given back when the work ends.
+ * Runs an asynchronous function that can be interrupted. The first SIGINT aborts its signal; a second one is passed to
+ * the previous listeners. These are restored when the function has ended.
  */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  // A listener added in the synchronous part of a cell gets the kernel killed by the next interrupt.
+  // With a listener that is added in the synchronous part of a cell, the next interrupt would kill the kernel.
   await new Promise((resolve) => setImmediate(resolve));
   const controller = new AbortController();
-  const others = process.listeners('SIGINT');
+  const previous = process.listeners('SIGINT');
   const interrupt = () => {
-    if (controller.signal.aborted) for (const listener of others) listener('SIGINT');
+    if (controller.signal.aborted) for (const listener of previous) listener('SIGINT');
     else controller.abort();
   };
   process.on('SIGINT', interrupt);
-  for (const listener of others) process.off('SIGINT', listener);
+  for (const listener of previous) process.off('SIGINT', listener);
   try {
     return await work(controller.signal);
   } finally {
-    for (const listener of others) process.on('SIGINT', listener);
+    for (const listener of previous) process.on('SIGINT', listener);
     process.off('SIGINT', interrupt);
   }
 }

@@ -1,10 +1,10 @@
 /**
- * The seam to the tslab kernel: sending rich output from a package. Outside a kernel it prints plain text instead, so the
- * same code runs in a script. Mends, once, the loss of messages after 512 sends.
+ * Interface to the tslab kernel: sends rich output from a package. Outside a kernel, plain text is printed instead, so
+ * that the same code runs in scripts. On import, fixes a loss of messages after 512 sends.
  */
 import { createRequire } from 'node:module';
 
-/** Output of one cell in several types, the richest the viewer knows is shown. */
+/** An output in several MIME types; a viewer shows the richest type that it supports. */
 export type MimeBundle = { 'text/plain': string } & Record<string, unknown>;
 
 interface JupyterModule {
@@ -13,7 +13,7 @@ interface JupyterModule {
 
 const require = createRequire(import.meta.url);
 
-/** The copy of tslab that runs this kernel: of those loaded, the one that can write. */
+/** The tslab module that runs this kernel; of several loaded copies, the one that can write. */
 function liveKernel(): { file: string; jupyter: JupyterModule } | undefined {
   for (const [file, module] of Object.entries(require.cache)) {
     const jupyter = module?.exports as JupyterModule | undefined;
@@ -23,34 +23,36 @@ function liveKernel(): { file: string; jupyter: JupyterModule } | undefined {
 }
 
 /**
- * zeromq puts the 513th send off to the event loop's next turn, and tslab's next one in that turn fails: lines vanish and
- * a cell can stay busy for ever. With a send timeout of 0 every send is done at once.
+ * Works around a bug of tslab with zeromq, which defers the 513th send to the next turn of the event loop. The next
+ * send of tslab in that turn fails: lines are lost, and a cell can stay busy forever. With a send timeout of 0, nothing
+ * is deferred.
  */
-function mendSocket(): void {
+function patchSocket(): void {
   const kernel = liveKernel();
   if (!kernel) return;
   const { Publisher } = createRequire(kernel.file)('zeromq') as { Publisher: { prototype: object } };
   const prototype = Publisher.prototype as { sendTimeout: number; send: (message: unknown) => Promise<void> };
   const send = prototype.send;
-  if (send.name === 'sendAtOnce') return;
-  // The native method is read-only: assigning throws, defining does not.
+  if (send.name === 'sendImmediately') return;
+  // The native method is read-only: assignment throws, defineProperty does not.
   Object.defineProperty(prototype, 'send', {
     configurable: true,
     writable: true,
-    value: function sendAtOnce(this: typeof prototype, message: unknown) {
+    value: function sendImmediately(this: typeof prototype, message: unknown) {
       if (this.sendTimeout !== 0) this.sendTimeout = 0;
       return send.call(this, message);
     },
   });
 }
-mendSocket();
+patchSocket();
 
-/** Whether this runs in a notebook. */
+/** Whether this code runs in a notebook. */
 export const inKernel = (): boolean => liveKernel() !== undefined;
 
 /**
- * Shows a bundle below the cell.
- * @param displayId with `update` the output of that id is replaced in place
+ * Shows an output below the cell.
+ * @param displayId id of the output
+ * @param update whether to replace the output with this id. @default false
  */
 export function show(data: MimeBundle, displayId?: string, update = false): void {
   const kernel = liveKernel();

@@ -1,6 +1,6 @@
 /**
- * Preloaded into the kernel by execute.py: writes down promises that failed and that nobody awaited. tslab prints them
- * where no cell shows them, and every cell counts as good.
+ * Preloaded into the kernel by execute.py: appends unhandled rejections and uncaught exceptions to a file. tslab prints
+ * them where no cell shows them, so every cell would count as successful.
  */
 import fs from 'node:fs';
 import { inspect } from 'node:util';

@@ -1,4 +1,4 @@
-/** The same training several times over, with other seeds, other settings, fewer reviews: what comparisons are made of. */
+/** Repeated fine-tuning with several seeds, settings or training-set sizes, for comparisons. */
 import { randomUUID } from 'node:crypto';
 import type { Review } from '../reviews/review.js';
 import type { Settings } from '../settings/settings.js';
@@ -10,16 +10,16 @@ import { tableBundle } from '../figures/html-table.js';
 import { show } from './kernel.js';
 import { duration } from '../figures/format.js';
 
-/** A part of the training reviews, as texts and as token ids. */
+/** A subset of the training reviews, as texts and as token ids. */
 export interface TrainingSubset {
   reviews: Review[];
   encoded: EncodedReviews;
 }
 
 /**
- * Some of the training reviews by chance.
- * @param rows how many; more than there are for all
- * @param seed of the choice
+ * Samples training reviews at random.
+ * @param rows number of reviews; if there are fewer, all are returned in random order
+ * @param seed random seed of the sample
  */
 export function trainingSubset(prepared: PreparedReviews, rows: number, seed: number): TrainingSubset {
   const { ids, labels } = prepared.train;
@@ -30,35 +30,36 @@ export function trainingSubset(prepared: PreparedReviews, rows: number, seed: nu
   };
 }
 
-/** What is tried, by name, and how it differs from the settings. */
+/** A variant of the training to compare. */
 export interface Variant {
   name: string;
+  /** Settings that differ from the common ones. */
   settings?: Partial<Settings>;
-  /** Labelled reviews, chosen by the seed. @default all */
+  /** Number of labeled training reviews, sampled with the run's seed. @default all */
   rows?: number;
-  /** Another model than the base. */
+  /** Model to fine-tune. @default the base model */
   modelFolder?: string;
 }
 
-/** How one training of a variant came out. */
+/** The result of training one variant with one seed. */
 export interface RepeatedRun {
   variant: string;
   seed: number;
-  /** On the test reviews. */
+  /** Accuracy on the test reviews. */
   accuracy: number;
-  /** Of training. */
+  /** Training time. */
   seconds: number;
   samplesPerSecond: number;
 }
 
-/** The accuracies of one variant, in order of the seeds. */
+/** The test accuracies of a variant, in the order of the seeds. */
 export const accuraciesOf = (runs: RepeatedRun[], variant: string): number[] =>
   runs.filter((run) => run.variant === variant).map(({ accuracy }) => accuracy);
 
 /**
- * Fine-tunes every variant with every seed, one after the other, and says below the cell how far it is. The stop button ends
- * it with the runs that are through.
- * @param seeds of the head, the order and the dropout, and of which rows are chosen
+ * Fine-tunes each variant with each seed and shows the progress below the cell. The stop button stops after the current
+ * step and returns the finished runs.
+ * @param seeds random seeds of the head's initialization, the order of the rows, dropout, and the sample of rows
  */
 export async function repeatFineTuning(
   prepared: PreparedReviews,
@@ -70,17 +71,17 @@ export async function repeatFineTuning(
   const displayId = randomUUID();
   const plan = variants.flatMap((variant) => seeds.map((seed) => ({ variant, seed })));
   const started = performance.now();
-  const tell = (update: boolean) => {
+  const showProgress = (update: boolean) => {
     const seconds = (performance.now() - started) / 1000;
     const rows = variants
-      .map(({ name }) => ({ name, found: accuraciesOf(runs, name) }))
-      .map(({ name, found }) => ({
-        what: name,
-        runs: `${found.length} of ${seeds.length}`,
-        'held-out accuracy': found.map((accuracy) => (100 * accuracy).toFixed(1)).join(', '),
+      .map(({ name }) => ({ name, accuracies: accuraciesOf(runs, name) }))
+      .map(({ name, accuracies }) => ({
+        variant: name,
+        runs: `${accuracies.length} of ${seeds.length}`,
+        'held-out accuracy': accuracies.map((accuracy) => (100 * accuracy).toFixed(1)).join(', '),
       }));
     const bundle = tableBundle(rows);
-    const line = `${runs.length} of ${plan.length} trained in ${duration(seconds)}`;
+    const line = `${runs.length} of ${plan.length} runs finished in ${duration(seconds)}`;
     show(
       {
         'text/html': `${bundle['text/html']}<p>${line}</p>`,
@@ -90,7 +91,7 @@ export async function repeatFineTuning(
       update,
     );
   };
-  tell(false);
+  showProgress(false);
   for (const { variant, seed } of plan) {
     const chosen = { ...settings, ...variant.settings, seed };
     const { model, training } = await fineTune(prepared, chosen, {
@@ -106,7 +107,7 @@ export async function repeatFineTuning(
     } finally {
       model.dispose();
     }
-    tell(true);
+    showProgress(true);
   }
   return runs;
 }

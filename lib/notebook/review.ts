@@ -1,23 +1,23 @@
 /**
- * What a reviewer asks of a notebook that was run again: did it run, are its figures those that were committed, and is it of a
- * size that can be kept? Reads notebooks as files and knows no kernel.
+ * Comparison of the key numbers of an executed notebook with those of the committed one, and the maximum file size.
+ * Reads notebooks as files and needs no kernel.
  */
 import fs from 'node:fs';
 import { keyNumbersType, type KeyNumber } from './key-numbers.js';
 
-/** An executed notebook larger than this does not belong into a repository. */
-export const mostBytes = 1_000_000;
+/** Maximum size of a notebook in the repository, in bytes. */
+export const maxBytes = 1_000_000;
 
-/** A figure that was compared, or could not be. */
+/** The result of comparing one key number. */
 export interface ComparedNumber {
   name: string;
-  /** As committed; undefined where the committed notebook has none of that name. */
+  /** Value in the committed notebook; undefined if it has no number with this name. */
   committed?: number;
-  /** As found; undefined where this run has none of that name. */
-  found?: number;
-  /** The largest difference that counts as the same. */
+  /** Value in the executed notebook; undefined if it has no number with this name. */
+  actual?: number;
+  /** Maximum difference that counts as the same. */
   tolerance?: number;
-  /** `not compared`: the quick setting sees fewer reviews, and the notebook promises nothing of this figure there. */
+  /** `not compared`: the run used --fast-dev-run, for which the notebook states no tolerance of this number. */
   result: 'same' | 'differs' | 'missing' | 'not compared';
 }
 
@@ -26,7 +26,7 @@ interface StoredCell {
   outputs?: { output_type: string; data?: Record<string, unknown> }[];
 }
 
-/** The key numbers in a notebook's outputs. */
+/** Reads the key numbers in the outputs of a notebook. */
 export function readKeyNumbers(file: string): KeyNumber[] {
   const { cells } = JSON.parse(fs.readFileSync(file, 'utf8')) as { cells: StoredCell[] };
   return cells
@@ -35,36 +35,36 @@ export function readKeyNumbers(file: string): KeyNumber[] {
 }
 
 /**
- * Compares the figures of a run with the committed ones, in the tolerances that the run's notebook states.
- * @param quick whether the run was in the quick setting
+ * Compares the key numbers of an executed notebook with the committed ones, within the tolerances of the executed one.
+ * @param quick whether the notebook was executed with --fast-dev-run
  */
-export function compareKeyNumbers(committed: KeyNumber[], found: KeyNumber[], quick: boolean): ComparedNumber[] {
-  const names = [...new Set([...committed, ...found].map(({ name }) => name))];
+export function compareKeyNumbers(committed: KeyNumber[], actual: KeyNumber[], quick: boolean): ComparedNumber[] {
+  const names = [...new Set([...committed, ...actual].map(({ name }) => name))];
   return names.map((name): ComparedNumber => {
     const before = committed.find((number) => number.name === name);
-    const now = found.find((number) => number.name === name);
+    const now = actual.find((number) => number.name === name);
     if (!before || !now)
       return {
         name,
         ...(before && { committed: before.value }),
-        ...(now && { found: now.value }),
+        ...(now && { actual: now.value }),
         result: 'missing',
       };
     const tolerance = quick ? now.quickTolerance : now.tolerance;
-    const both = { name, committed: before.value, found: now.value };
+    const both = { name, committed: before.value, actual: now.value };
     if (tolerance === undefined) return { ...both, result: 'not compared' };
-    // Decimals are not binary: 0.586 and 0.587 differ by a hair more than 0.001.
+    // Allows for rounding of binary fractions: 0.587 - 0.586 is slightly more than 0.001.
     const isSame = Math.abs(now.value - before.value) <= tolerance * (1 + 1e-9) + 1e-12;
     return { ...both, tolerance, result: isSame ? 'same' : 'differs' };
   });
 }
 
-/** A difference in words; undefined where there is none. */
-export function describeDifference({ name, committed, found, tolerance, result }: ComparedNumber): string | undefined {
+/** Describes a difference; undefined if there is none. */
+export function describeDifference({ name, committed, actual, tolerance, result }: ComparedNumber): string | undefined {
   if (result === 'missing')
-    return found === undefined
-      ? `${name}: committed as ${committed}, and not among the key numbers of this run.`
-      : `${name}: ${found} in this run, and not among the committed key numbers. Run it with --update.`;
+    return actual === undefined
+      ? `${name}: committed as ${committed}, but missing in this run.`
+      : `${name}: ${actual} in this run, but missing in the committed notebook. Add it with --update.`;
   if (result !== 'differs') return undefined;
-  return `${name}: committed as ${committed}, now ${found}; it may differ by ${tolerance === 0 ? 'nothing' : tolerance}.`;
+  return `${name}: committed as ${committed}, now ${actual}; the tolerance is ${tolerance}.`;
 }

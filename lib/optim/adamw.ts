@@ -1,7 +1,8 @@
 /**
- * AdamW: Adam with decoupled weight decay (Loshchilov and Hutter, 2019, arXiv:1711.05101), with the results of torch.optim.AdamW
- * after clip_grad_norm_. It runs on the project's own kernel on a processor and on TensorFlow's fused kernel on a GPU; tfjs's
- * Adam uses neither. Gradients are clipped by a factor that both kernels apply while they read them.
+ * AdamW: Adam with decoupled weight decay (Loshchilov and Hutter, 2019, arXiv:1711.05101), with the results of
+ * torch.optim.AdamW after clip_grad_norm_. It uses the project's own kernel on a CPU and TensorFlow's fused kernel on a
+ * GPU; tfjs's Adam uses neither. Gradients are clipped by a factor that both kernels apply while they read the
+ * gradients.
  */
 import type { Scalar, Tensor } from '@tensorflow/tfjs';
 import { CheckpointError } from '../errors.js';
@@ -12,33 +13,33 @@ import { tf } from '../tensorflow/runtime.js';
 import { zerosVariable, type ResourceVariable } from '../tensorflow/variables.js';
 
 export interface AdamWOptions {
-  /** Default 0.9. */
+  /** Decay rate of the first moment. @default 0.9 */
   beta1?: number;
-  /** Default 0.999. */
+  /** Decay rate of the second moment. @default 0.999 */
   beta2?: number;
-  /** Default 1e-8. */
+  /** Added to the denominator for numerical stability. @default 1e-8 */
   epsilon?: number;
-  /** Not applied to biases and layer norms. Default 0. */
+  /** Not applied to biases and layer norms. @default 0 */
   weightDecay?: number;
-  /** Whether the project's own kernel may be used. Default: where it runs. */
+  /** Allows the project's own kernel. @default where it is available */
   fused?: boolean;
 }
 
-/** Inputs of an update besides the gradients, all scalars. */
+/** Inputs of an update besides the gradients; all are scalars. */
 export interface UpdateScalars {
   learningRate: Tensor;
   /** 1 - beta1^t and 1 - beta2^t, see `corrections`. */
   firstCorrection: Tensor;
   secondCorrection: Tensor;
-  /** Multiplies the gradients: clips them, and undoes the loss scale. */
+  /** Multiplies the gradients, for clipping and to undo the loss scale. */
   factor: Tensor;
-  /** bool: false skips the update. */
+  /** A bool; false skips the update. */
   finite: Tensor;
 }
 
 /** The state of AdamW besides its tensors. */
 export interface AdamWState {
-  /** Updates so far. */
+  /** Number of updates so far. */
   steps: number;
 }
 
@@ -51,7 +52,7 @@ export class AdamW {
   readonly #moments: Map<string, { first: ResourceVariable; second: ResourceVariable }>;
   #steps = 0;
 
-  /** @param parameters by name */
+  /** @param parameters the trained parameters by name */
   constructor(
     parameters: Map<string, ResourceVariable>,
     { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0, fused = hasFusedKernels }: AdamWOptions = {},
@@ -70,13 +71,13 @@ export class AdamW {
     return { firstCorrection: tf.scalar(1 - beta1 ** next), secondCorrection: tf.scalar(1 - beta2 ** next) };
   }
 
-  /** Counts an update that was applied. */
+  /** Counts an applied update, for the bias corrections. */
   applied(): void {
     this.#steps++;
   }
 
   /**
-   * Updates the parameters in place. Made of kernels only, so that it can be captured.
+   * Updates the parameters in place. It uses kernels only, so that it can be captured as a graph.
    * @param gradients by parameter name
    */
   apply(
@@ -84,14 +85,14 @@ export class AdamW {
     { learningRate, firstCorrection, secondCorrection, factor, finite }: UpdateScalars,
   ): void {
     const { beta1, beta2, epsilon, weightDecay, fused } = this.#options;
-    // The kernels do not correct the moments' bias: learning rate and epsilon are scaled instead.
-    const root = tf.sqrt(secondCorrection);
-    const rate = tf.div(tf.mul(learningRate, root), firstCorrection);
-    const smallest = tf.mul(root, epsilon);
+    // The kernels do not correct the bias of the moments. Learning rate and epsilon are scaled instead.
+    const correctionRoot = tf.sqrt(secondCorrection);
+    const rate = tf.div(tf.mul(learningRate, correctionRoot), firstCorrection);
+    const scaledEpsilon = tf.mul(correctionRoot, epsilon);
     const keep = tf.sub(1, tf.mul(learningRate, weightDecay));
     if (fused) {
       const scalars = tf.stack([
-        ...[tf.cast(finite, 'float32'), rate, smallest, keep],
+        ...[tf.cast(finite, 'float32'), rate, scaledEpsilon, keep],
         ...[tf.scalar(beta1), tf.mul(factor, 1 - beta1), tf.scalar(beta2), tf.mul(tf.square(factor), 1 - beta2)],
       ]); // [8]
       for (const [name, gradient] of gradients) {
@@ -100,26 +101,26 @@ export class AdamW {
       }
       return;
     }
-    // TensorFlow's kernel cannot skip an update: it gets gradients of 0 and moments that stay as they are.
+    // TensorFlow's kernel cannot skip an update. Gradients of 0 and decay rates of 1 leave everything unchanged.
     const one = tf.scalar(1);
     const orOne = (value: Tensor) => select(finite, value, one);
     const isFinite = tf.cast(finite, 'float32');
-    const used = multiplyNoNan(factor, isFinite);
+    const gradientFactor = multiplyNoNan(factor, isFinite);
     const scalars = {
       learningRate: multiplyNoNan(rate, isFinite),
       beta1: orOne(tf.scalar(beta1)),
       beta2: orOne(tf.scalar(beta2)),
-      epsilon: smallest,
+      epsilon: scaledEpsilon,
     };
     for (const [name, gradient] of gradients) {
       const parameter = this.#parameters.get(name)!;
       const { first, second } = this.#moments.get(name)!;
       if (weightDecay > 0 && isDecayed(name)) parameter.assign(tf.mul(parameter.read(), orOne(keep)));
-      applyAdam(parameter, first, second, multiplyNoNan(castTo(gradient, 'float32'), used), scalars);
+      applyAdam(parameter, first, second, multiplyNoNan(castTo(gradient, 'float32'), gradientFactor), scalars);
     }
   }
 
-  /** The moments under PyTorch's names. */
+  /** The moments with PyTorch's names. */
   #named(): [string, ResourceVariable][] {
     return [...this.#moments].flatMap(([name, { first, second }]): [string, ResourceVariable][] => [
       [`exp_avg.${name}`, first],
@@ -143,7 +144,7 @@ export class AdamW {
 
   /**
    * Restores a state.
-   * @param tensors omitted if the moments get their values from elsewhere
+   * @param tensors omitted if the moments are set in another way
    * @throws CheckpointError if the tensors belong to other parameters
    */
   restore({ steps }: AdamWState, tensors?: Map<string, StoredTensor>): void {
@@ -152,7 +153,7 @@ export class AdamW {
       if (tensors!.get(name)?.shape.join() !== shape.join())
         throw new CheckpointError(
           'CHECKPOINT_PARAMETERS_DIFFER',
-          `The optimizer state belongs to other parameters: ${name} is not [${shape.join(', ')}].`,
+          `The optimizer state belongs to other parameters: ${name} does not have the shape [${shape.join(', ')}].`,
           { name, shape },
         );
     for (const [name, variable] of named) {
@@ -174,7 +175,7 @@ export class AdamW {
 
 /**
  * The global norm of gradients, a scalar.
- * @param fused uses the project's own kernel. @default if it runs here
+ * @param fused uses the project's own kernel. @default where it is available
  */
 export const globalNorm = (gradients: Map<string, Tensor>, fused = hasFusedKernels): Tensor => {
   const tensors = [...gradients.values()];
@@ -183,5 +184,8 @@ export const globalNorm = (gradients: Map<string, Tensor>, fused = hasFusedKerne
     : tf.sqrt(tf.mul(tf.addN(tensors.map((gradient) => halfSquareSum(castTo(gradient, 'float32')))), 2));
 };
 
-/** The factor that scales gradients with the global norm `norm` so that it is at most `maxNorm` (torch.nn.utils.clip_grad_norm_). */
+/**
+ * The factor by which gradients are multiplied so that their norm is at most `maxNorm`
+ * (torch.nn.utils.clip_grad_norm_).
+ */
 export const clipFactor = (norm: Tensor, maxNorm: number): Tensor => tf.minimum(tf.div(maxNorm, tf.add(norm, 1e-6)), 1);

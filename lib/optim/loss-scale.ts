@@ -1,16 +1,16 @@
 /**
- * Dynamic loss scaling for float16 (Micikevicius et al., 2018, arXiv:1710.03740), with the numbers of
- * torch.amp.GradScaler: gradients are taken of a multiple of the loss, so that small ones do not vanish; where one
- * overflows, the multiple is halved, and after 2,000 updates without that doubled. The other precisions have float32's
- * range and need none.
+ * Dynamic loss scaling for float16 (Micikevicius et al., 2018, arXiv:1710.03740), with the constants of
+ * torch.amp.GradScaler. The loss is multiplied by a scale, so that small gradients do not underflow. The scale is
+ * halved when a gradient overflows and doubled after 2,000 updates without overflow. The other precisions have the
+ * range of float32 and need no loss scaling.
  */
 import type { Precision } from '../tensorflow/kernels.js';
 
 const growthInterval = 2000;
 
-/** The scale as a checkpoint keeps it. */
+/** The state of the loss scale in a checkpoint. */
 export interface LossScaleState {
-  /** What losses are multiplied by; 1 in all precisions but float16. */
+  /** The scale; 1 in all precisions except float16. */
   value: number;
   /** Updates since the last overflow. */
   good: number;
@@ -36,10 +36,11 @@ export class LossScale {
   }
 
   /**
-   * @param finite whether the update's gradients were finite numbers
-   * @returns whether the update should be tried again, with a smaller scale
+   * Adjusts the scale after an update.
+   * @param finite whether loss and gradients were finite
+   * @returns whether the update must be repeated with a smaller scale
    */
-  see(finite: boolean): boolean {
+  update(finite: boolean): boolean {
     if (!this.#dynamic) return false;
     if (finite) {
       this.#good++;
@@ -47,7 +48,7 @@ export class LossScale {
       return false;
     }
     this.#good = 0;
-    // Below 1 it is not float16's range that fails.
+    // With a scale of at most 1 the range of float16 is not the cause.
     if (this.value <= 1) return false;
     this.value /= 2;
     return true;

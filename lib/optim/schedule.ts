@@ -1,20 +1,23 @@
-/** The learning rate over a run: up from 0 while warming up, then down to 0 (transformers' get_linear_/get_cosine_schedule_with_warmup). */
+/**
+ * Learning-rate schedules: linear warmup from 0, then decay to 0 (transformers' get_linear_schedule_with_warmup and
+ * get_cosine_schedule_with_warmup).
+ */
 
 import type { Settings } from '../settings/settings.js';
 
-/** How the learning rate falls after warmup: to 0, linearly or as a cosine, or not at all. */
+/** The schedule after warmup: linear or cosine decay to 0, or constant. */
 export type SchedulerType = Settings['lrSchedulerType'];
 
 /**
- * The number of warmup steps, as transformers' TrainingArguments.get_warmup_steps.
- * @param warmupSteps number of steps, or below 1 their fraction of all steps
+ * The number of warmup steps, as in transformers' TrainingArguments.get_warmup_steps.
+ * @param warmupSteps number of steps; below 1, a fraction of all steps
  */
 export const warmupStepsOf = (warmupSteps: number, totalSteps: number): number =>
   warmupSteps < 1 ? Math.ceil(totalSteps * warmupSteps) : Math.floor(warmupSteps);
 
 /**
- * The factor by which the learning rate is multiplied.
- * @param step updates done so far, from 0
+ * The factor of the learning rate at a step.
+ * @param step number of completed optimizer steps, from 0
  */
 export function learningRateFactor(step: number, totalSteps: number, warmupSteps: number, type: SchedulerType): number {
   if (step < warmupSteps) return step / Math.max(1, warmupSteps);

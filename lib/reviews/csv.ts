@@ -1,26 +1,29 @@
-/** CSV with a head line (csv-parse, RFC 4180): quotes, and newlines inside them. */
+/** CSV with a header line, read by csv-parse (RFC 4180). Quoted values may contain newlines. */
 import fs from 'node:fs';
 import { parse, type CsvError, type Info, type Options } from 'csv-parse';
 import { ReviewsError } from '../errors.js';
 import { addRow, ColumnValues, localPath, type Chunk, type Row, type RowFormat, type RowIndex } from './row-file.js';
 
-async function* parsed(path: string, name: string, options: Options, range: { start?: number; end?: number } = {}) {
+/** Parses a file, or a range of its bytes. */
+async function* parseCsv(path: string, name: string, options: Options, range: { start?: number; end?: number } = {}) {
   const input = fs.createReadStream(path, range);
   const parser = parse({ skip_empty_lines: true, ...options });
-  // pipe() keeps the input's own errors to itself.
+  // pipe() does not forward the input's errors.
   input.on('error', (error) => parser.destroy(error));
   try {
     yield* input.pipe(parser);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).syscall)
-      throw new ReviewsError('REVIEWS_UNREADABLE', `${name} cannot be read: ${(error as Error).message}.`, {
-        file: name,
-        systemCode: (error as NodeJS.ErrnoException).code,
-      });
-    throw new ReviewsError('REVIEWS_MALFORMED', `${name} is not well-formed CSV: ${(error as Error).message}.`, {
-      file: name,
-      line: (error as CsvError)['lines'],
-    });
+      throw new ReviewsError(
+        'REVIEWS_UNREADABLE',
+        `${name} cannot be read: ${(error as Error).message}. Check the path and its permissions.`,
+        { file: name, systemCode: (error as NodeJS.ErrnoException).code },
+      );
+    throw new ReviewsError(
+      'REVIEWS_MALFORMED',
+      `${name} is malformed CSV: ${(error as Error).message}. Fix or remove that line.`,
+      { file: name, line: (error as CsvError)['lines'] },
+    );
   } finally {
     input.destroy();
   }
@@ -36,7 +39,7 @@ export async function indexCsv(name: string, path: string): Promise<RowIndex> {
   let from = 0;
   const chunks: Chunk[] = [];
   const values = new ColumnValues();
-  for await (const entry of parsed(path, name, { bom: true, info: true })) {
+  for await (const entry of parseCsv(path, name, { bom: true, info: true })) {
     const { record, info } = entry as { record: string[]; info: Info };
     if (!columns) columns = record;
     else {
@@ -52,7 +55,7 @@ export async function indexCsv(name: string, path: string): Promise<RowIndex> {
 /** Parses the rows of a chunk. */
 async function readCsv(name: string, path: string, { from, bytes }: Chunk, columns: string[]): Promise<Row[]> {
   const rows: Row[] = [];
-  for await (const row of parsed(path, name, { columns }, { start: from, end: from + bytes - 1 }))
+  for await (const row of parseCsv(path, name, { columns }, { start: from, end: from + bytes - 1 }))
     rows.push(row as Row);
   return rows;
 }

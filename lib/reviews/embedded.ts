@@ -1,4 +1,7 @@
-/** The embedded reviews (data/README.md): sentences of Amazon product reviews with the mean of 20 people's ratings, -4 to 4. */
+/**
+ * The embedded reviews (data/README.md): sentences of Amazon product reviews, each with the mean of 20 people's ratings
+ * from -4 to 4.
+ */
 import fs from 'node:fs';
 import { ReviewsError } from '../errors.js';
 import { embeddedReviewsFile } from '../hub/embedded.js';
@@ -8,15 +11,16 @@ import { chunksOf, type Chunk, type Row } from './row-file.js';
 import type { ReviewSource } from './review-source.js';
 
 /**
- * @param threshold sentences whose mean rating is nearer to 0 are left out as neutral, default 0.5
- * @throws ReviewsError when set-up has not been run
+ * Opens the embedded reviews.
+ * @param threshold minimum absolute mean rating; sentences with a smaller one are left out as neutral. @default 0.5
+ * @throws ReviewsError if set-up has not been run
  */
 export function embeddedReviews(threshold = 0.5): ReviewSource {
   if (!fs.existsSync(embeddedReviewsFile))
-    throw new ReviewsError('REVIEWS_NOT_INSTALLED', 'The embedded reviews are not there yet. Run npm run setup.');
+    throw new ReviewsError('REVIEWS_NOT_INSTALLED', 'The embedded reviews are not installed. Run npm run setup.');
   const dropped = nothingDropped();
   const rows: Row[] = [];
-  // The file is of 2014 and in Latin-1.
+  // The file dates from 2014 and is encoded in Latin-1.
   for (const line of fs.readFileSync(embeddedReviewsFile, 'latin1').split('\n')) {
     if (line === '') continue;
     const [, rating = '', text = ''] = line.split('\t');

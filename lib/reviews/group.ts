@@ -1,13 +1,16 @@
-/** Things by what they have in common; Map.groupBy is not there on Node 20. */
+/** Grouping by a key: Node 20 has no Map.groupBy. */
 
-/** @returns lists by key, keys in the order in which they first come, and so the things in each list */
-export function groupBy<T, K>(list: Iterable<T>, keyOf: (thing: T) => K): Map<K, T[]> {
+/**
+ * Groups items by a key.
+ * @returns lists by key; keys in the order of their first item, items in the order of the list
+ */
+export function groupBy<T, K>(list: Iterable<T>, keyOf: (item: T) => K): Map<K, T[]> {
   const groups = new Map<K, T[]>();
-  for (const thing of list) {
-    const key = keyOf(thing);
+  for (const item of list) {
+    const key = keyOf(item);
     const group = groups.get(key);
-    if (group) group.push(thing);
-    else groups.set(key, [thing]);
+    if (group) group.push(item);
+    else groups.set(key, [item]);
   }
   return groups;
 }

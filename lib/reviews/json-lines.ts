@@ -1,25 +1,25 @@
-/** JSON lines: one object a line. */
+/** JSON lines: one object per line. */
 import fs from 'node:fs';
 import { open } from 'node:fs/promises';
 import { ReviewsError } from '../errors.js';
 import { addRow, ColumnValues, localPath, type Chunk, type Row, type RowFormat, type RowIndex } from './row-file.js';
 
-/** Lines with the byte behind each; a line may be longer than what is read at once. */
+/** Yields lines and the offset after each. A line may be longer than one read. */
 async function* linesOf(path: string): AsyncGenerator<{ text: string; end: number }> {
   let rest: Buffer[] = [];
-  let at = 0;
+  let offset = 0;
   for await (const data of fs.createReadStream(path, { highWaterMark: 1 << 20 })) {
     let bytes = data as Buffer;
     for (let newline; (newline = bytes.indexOf(10)) >= 0; bytes = bytes.subarray(newline + 1)) {
       const line = Buffer.concat([...rest, bytes.subarray(0, newline)]);
       rest = [];
-      at += line.length + 1;
-      yield { text: line.toString('utf8'), end: at };
+      offset += line.length + 1;
+      yield { text: line.toString('utf8'), end: offset };
     }
     rest.push(bytes);
   }
   const line = Buffer.concat(rest);
-  if (line.length > 0) yield { text: line.toString('utf8'), end: at + line.length };
+  if (line.length > 0) yield { text: line.toString('utf8'), end: offset + line.length };
 }
 
 /**
@@ -42,14 +42,14 @@ async function indexJsonLines(name: string, path: string): Promise<RowIndex> {
       } catch (error) {
         throw new ReviewsError(
           'REVIEWS_MALFORMED',
-          `${name}, line ${number}, is not JSON (${(error as Error).message}). Mend or remove that line.`,
+          `${name}, line ${number}, is not JSON (${(error as Error).message}). Fix or remove that line.`,
           { file: name, line: number },
         );
       }
       if (typeof row !== 'object' || row === null || Array.isArray(row))
         throw new ReviewsError(
           'REVIEWS_MALFORMED',
-          `${name}, line ${number}, is not an object with columns, like {"text": …, "label": …}.`,
+          `${name}, line ${number}, is not an object such as {"text": …, "label": …}. Fix or remove that line.`,
           { file: name, line: number },
         );
       for (const [column, value] of Object.entries(row)) {

@@ -1,4 +1,7 @@
-/** From what stands in a label column to class numbers: whole numbers, stars, booleans and names, by a mapping or as they come. */
+/**
+ * Conversion of the values of a label column to class numbers. Values are integers, star ratings, booleans or names. A
+ * label mapping assigns them to classes; without one, each value is a class.
+ */
 import { ReviewsError } from '../errors.js';
 import { labelText, type LabelMapping } from '../settings/label-mapping.js';
 
@@ -6,15 +9,15 @@ import { labelText, type LabelMapping } from '../settings/label-mapping.js';
 export interface Classes {
   /** By class number. */
   names: string[];
-  /** Class numbers by what stands in the column, as text. */
+  /** Class numbers by column value, as text. */
   numberOf: Record<string, number>;
-  /** What is not in `numberOf` is left out on purpose, like the middle of five stars. */
+  /** Whether to leave out rows whose value is not in `numberOf`, such as three stars; otherwise they are an error. */
   partial: boolean;
-  /** What stands in the column where a label is kept secret: -1 in data sets that name their classes. */
+  /** The value of a hidden label: -1 in data sets that name their classes. */
   secret?: string;
 }
 
-/** Of texts that nobody has judged. */
+/** The single class of unlabeled texts. */
 export const noClasses: Classes = { names: ['text'], numberOf: {}, partial: false };
 
 /** Classes of a label mapping; rows with other labels are left out. */
@@ -26,7 +29,7 @@ export const mappedClasses = (mapping: LabelMapping): Classes => ({
   partial: true,
 });
 
-/** Classes that a data set names: its column holds their numbers, or their names. */
+/** Classes that a data set names; its column contains their numbers or their names. */
 export function namedClasses(names: string[]): Classes {
   const byNumber = names.map((_, number) => [String(number), number]);
   const byName = names.map((name, number) => [labelText(name), number]);
@@ -38,20 +41,21 @@ export function namedClasses(names: string[]): Classes {
   };
 }
 
-/** More different labels than this are no classes but something else. */
-const mostClasses = 100;
+/** Maximum number of classes; a column with more different values is probably not the label column. */
+const maxClasses = 100;
 
 /**
- * The values of a column as classes, in their order: numbers by size, names by alphabet. 0 and 1 are named negative and
- * positive.
- * @throws ReviewsError for more than 100
+ * Makes each value of a column a class: numbers in ascending order, names in alphabetical order. 0 and 1 are named
+ * negative and positive.
+ * @throws ReviewsError if there are more than 100 values
  */
 export function classesOfValues(values: Iterable<string>, column: string): Classes {
   const sorted = [...new Set(values)].sort((a, b) => Number(a) - Number(b) || (a < b ? -1 : 1));
-  if (sorted.length > mostClasses)
+  if (sorted.length > maxClasses)
     throw new ReviewsError(
       'REVIEWS_TOO_MANY_CLASSES',
-      `'${column}' holds ${sorted.length} different values (${sorted.slice(0, 3).join(', ')}, …): is it the label column?`,
+      `'${column}' contains ${sorted.length} different values (${sorted.slice(0, 3).join(', ')}, …); the maximum is ` +
+        `${maxClasses} classes. Check that it is the label column (TUNEBOOK_LABEL_COLUMN).`,
       { column, classes: sorted.length },
     );
   const names = sorted.join() === '0,1' ? ['negative', 'positive'] : sorted;

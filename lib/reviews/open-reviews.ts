@@ -1,12 +1,12 @@
 /**
- * Where reviews come from, as one thing whatever it is: the embedded ones, a file or a folder of this machine, or a data
- * set of the hub, of which only what is needed is read.
+ * Opens reviews by name: the embedded ones, a local file or folder, or a data set on the hub. The result is always a
+ * `ReviewSource`. Of a data set on the hub only the necessary parts are read.
  */
 import fs from 'node:fs';
 import path from 'node:path';
 import { FileError, ReviewsError } from '../errors.js';
 import { openDataset, splitOfPath, type SplitName } from '../hub/dataset.js';
-import { fetchFiles, rememberRepository, resolveUrl, type DownloadOptions } from '../hub/download.js';
+import { fetchFiles, resolveUrl, writeRepositoryRef, type DownloadOptions } from '../hub/download.js';
 import { hubOfEnvironment, type Hub } from '../hub/environment.js';
 import { snapshotFolder } from '../hub/cache.js';
 import { remoteFile } from '../hub/remote-file.js';
@@ -19,23 +19,23 @@ import { chunksOfFiles, readChunks, type OpenRemote, type RowFile, type RowLocat
 import { extensions, formatOf, openRowFile } from './row-formats.js';
 import { labelText, readLabelMapping, type LabelMapping } from '../settings/label-mapping.js';
 
-/** How rows become reviews, where it does not go without saying. */
+/** Options of `openReviews`. */
 export interface ReviewsOptions {
-  /** Columns that make the text. Default: `text`, or what a data set of reviews calls it. */
+  /** Columns that are joined to form the text. @default `text`, or another usual name */
   textColumns?: string[] | undefined;
-  /** Default: `label`, or what a data set of reviews calls it. */
+  /** Column with the label. @default `label`, or another usual name */
   labelColumn?: string | undefined;
-  /** `1,2 -> negative; 4,5 -> positive`; default: each value is a class. */
+  /** Labels of each class: `1,2 -> negative; 4,5 -> positive`. @default each value is a class */
   labelMapping?: LabelMapping | string | undefined;
-  /** Which configuration of a data set on the hub, where it has several. */
+  /** Configuration of a data set on the hub. @default its default or only configuration */
   datasetConfig?: string | undefined;
-  /** Labels are not needed: where no column has the usual name of one, and none is named, texts alone are read. @default false */
+  /** Reads texts only, if `labelColumn` is not set and no column has a usual name for labels. @default false */
   labelsOptional?: boolean;
-  /** Every row will be read, more than once: files of the hub are fetched whole, not by ranges. @default false */
+  /** Downloads files of the hub completely instead of reading ranges: every row is read repeatedly. @default false */
   streaming?: boolean;
 }
 
-/** What text and label are called in data sets of reviews, the first that is there. */
+/** Usual names of the text columns and the label column, in order of precedence. */
 const usualTextColumns = [['text'], ['title', 'content'], ['content'], ['sentence'], ['review'], ['review_body']];
 const usualLabelColumns = ['label', 'labels', 'stars', 'rating', 'sentiment'];
 
@@ -56,25 +56,28 @@ function chooseColumns(
   if (!text)
     throw new ReviewsError(
       'REVIEWS_NO_TEXT_COLUMN',
-      `${name} has no column 'text' and none of the usual others. It has: ${columns.join(', ')}. Name those with the text (TUNEBOOK_TEXT_COLUMNS=title,content).`,
+      `${name} has no column 'text' and no other usual text column. It has: ${columns.join(', ')}. ` +
+        'Set the columns that contain the text (TUNEBOOK_TEXT_COLUMNS=title,content).',
       { name, columns },
     );
   if (!label && !labelsOptional)
     throw new ReviewsError(
       'REVIEWS_NO_LABEL_COLUMN',
-      `${name} has no column 'label' and none of the usual others. It has: ${columns.join(', ')}. Name the one with the label (TUNEBOOK_LABEL_COLUMN=stars).`,
+      `${name} has no column 'label' and no other usual label column. It has: ${columns.join(', ')}. ` +
+        'Set the column that contains the label (TUNEBOOK_LABEL_COLUMN=stars).',
       { name, columns },
     );
   return { textColumns: text, labelColumn: label };
 }
 
-/** Chunks read for the values of a label column whose file has no index of them; evenly spaced in larger sets. */
-const chunksRead = 200;
+/** Maximum number of chunks, evenly spaced, that are read to collect labels if the format does not index values. */
+const maxChunksForLabels = 200;
 
+/** Collects the different values of a column, as labels. */
 async function valuesOf(files: RowFile[], column: string): Promise<Set<string>> {
   const values = new Set(files.flatMap((file) => file.values?.[column] ?? []));
   const all = chunksOfFiles(files.filter((file) => !file.values));
-  const count = Math.min(all.length, chunksRead);
+  const count = Math.min(all.length, maxChunksForLabels);
   const chosen = Array.from({ length: count }, (_, i) => all[Math.floor((i * all.length) / count)]!);
   for await (const { rows } of readChunks(chosen, [column]))
     for (const row of rows) {
@@ -85,13 +88,14 @@ async function valuesOf(files: RowFile[], column: string): Promise<Set<string>> 
 }
 
 /**
- * The labels of a source, as they stand in its files, sorted; of large sources those of an even choice of rows.
+ * Collects the labels of a source as its files contain them, sorted. Large sources are sampled at even intervals.
  * @param source with a label column
  */
 export const labelsOf = async ({ splits, reading: { labelColumn } }: ReviewSource): Promise<string[]> =>
   [...(await valuesOf(Object.values(splits).flat(), labelColumn!))].sort();
 
-async function complete(
+/** Chooses columns and classes, and creates the source. */
+async function createSource(
   name: string,
   splits: ReviewSource['splits'],
   rest: Pick<ReviewSource, 'locations' | 'files'>,
@@ -110,7 +114,8 @@ async function complete(
       if (file.rows > 0 && !file.columns.includes(column))
         throw new ReviewsError(
           'REVIEWS_NO_COLUMN',
-          `${file.name} has no column '${column}', unlike ${files[0]!.name}. It has: ${file.columns.join(', ')}.`,
+          `${file.name} has no column '${column}', unlike ${files[0]!.name}. It has: ${file.columns.join(', ')}. ` +
+            'All files must have the same text and label columns.',
           { name: file.name, column, columns: file.columns },
         );
   const classesOf = async (column: string): Promise<Classes> => {
@@ -122,7 +127,7 @@ async function complete(
   try {
     if (labelColumn !== undefined) classes = await classesOf(labelColumn);
   } catch (error) {
-    // A column that has the usual name and holds something else is no obstacle to who only reads.
+    // Labels are optional, and a column with a usual name may contain something else: only texts are read.
     if (!options.labelsOptional || options.labelColumn || !(error instanceof ReviewsError)) throw error;
     labelColumn = undefined;
   }
@@ -146,14 +151,14 @@ async function openAll(locations: ReviewSource['locations'], open: OpenRemote): 
   return splits;
 }
 
-const noPlace = (): never => {
+const openNoRemote = (): never => {
   throw new TypeError('a local source has no URLs');
 };
 
-/** A file, or a folder whose files' names tell their splits. */
+/** Opens a local file, or a folder; names of files and subfolders determine their splits. */
 async function openLocal(name: string, options: ReviewsOptions): Promise<ReviewSource> {
   const folder = fs.statSync(name).isDirectory();
-  const found = (
+  const paths = (
     folder
       ? fs
           .readdirSync(name, { recursive: true, encoding: 'utf8' })
@@ -162,49 +167,49 @@ async function openLocal(name: string, options: ReviewsOptions): Promise<ReviewS
       : [name]
   ).filter((file) => !folder || (formatOf(path.extname(file)) && fs.statSync(file).isFile()));
   const known = extensions.join(', ');
-  if (found.length === 0)
-    throw new ReviewsError('REVIEWS_NO_FILES', `The folder ${name} holds no ${known} files.`, { folder: name });
+  if (paths.length === 0)
+    throw new ReviewsError('REVIEWS_NO_FILES', `The folder ${name} contains no ${known} files.`, { folder: name });
   const locations: ReviewSource['locations'] = {};
-  for (const file of found) {
+  for (const file of paths) {
     const extension = path.extname(file).toLowerCase();
     const format = formatOf(extension);
     if (!format)
       throw new ReviewsError(
         'REVIEWS_FORMAT_UNKNOWN',
-        `${file} ends in '${extension}'; reviews are read from ${known} files.`,
+        `${file} has the unsupported extension '${extension}'. Use a file with one of: ${known}.`,
         { file, extension },
       );
-    // A file of one's own whose name says nothing is to be learnt from.
+    // A file whose name indicates no split is training data.
     const split = (folder && splitOfPath(path.relative(name, file))) || 'train';
     (locations[split] ??= []).push({ name: file, format, place: { path: file } });
   }
-  const files = found.map((file): SourceFile => ({ file, size: fs.statSync(file).size, from: 'local' }));
-  return complete(name, await openAll(locations, noPlace), { locations, files }, options);
+  const files = paths.map((file): SourceFile => ({ file, size: fs.statSync(file).size, from: 'local' }));
+  return createSource(name, await openAll(locations, openNoRemote), { locations, files }, options);
 }
 
 async function openFromHub(hub: Hub, name: string, options: ReviewsOptions & DownloadOptions): Promise<ReviewSource> {
   const { repository, card, splits: parquet, classNames } = await openDataset(hub, name, options.datasetConfig);
   const snapshot = snapshotFolder(repository.folder, repository.commit);
   const paths = Object.values(parquet).flatMap((list) => list.map(({ path }) => path));
-  // Without the hub there is the cache, or an error that says so.
+  // Offline, all files must be in the cache; otherwise fetchFiles throws.
   const fetched = options.streaming || repository.cached ? (await fetchFiles(repository, paths, options)).files : [];
-  if (options.streaming) [repository, card].forEach(rememberRepository);
+  if (options.streaming) [repository, card].forEach(writeRepositoryRef);
   const locations: ReviewSource['locations'] = {};
   const files: SourceFile[] = [];
   for (const [split, list] of Object.entries(parquet) as [SplitName, { path: string; size: number }[]][])
     locations[split] = list.map(({ path: file, size }) => {
       const local = path.join(snapshot, file);
-      const here = fs.existsSync(local);
-      const from = fetched.find((entry) => entry.file === file)?.from ?? (here ? 'cache' : 'hub, by ranges');
+      const isLocal = fs.existsSync(local);
+      const from = fetched.find((entry) => entry.file === file)?.from ?? (isLocal ? 'cache' : 'hub, by ranges');
       files.push({ file, size, from });
       return {
         name: `${repository.name}: ${file}`,
         format: 'parquet',
-        place: here ? { path: local } : { url: resolveUrl(repository, file), size },
+        place: isLocal ? { path: local } : { url: resolveUrl(repository, file), size },
       };
     });
   const open = (url: string, size: number) => remoteFile(hub, url, size);
-  return complete(
+  return createSource(
     `${repository.id} on the hub`,
     await openAll(locations, open),
     { locations, files },
@@ -213,14 +218,16 @@ async function openFromHub(hub: Hub, name: string, options: ReviewsOptions & Dow
   );
 }
 
-/** Whether a name of reviews means a file or folder on this machine, existing or not, rather than a data set of the hub. */
+/** Whether a name means a local file or folder, even one that does not exist, rather than a data set on the hub. */
 export const isFileName = (name: string): boolean =>
   fs.existsSync(name) || formatOf(path.extname(name)) !== undefined || !isRepositoryName(name);
 
 /**
- * Opens reviews by name: `embedded`, a .csv, .jsonl, .ndjson or .parquet file, a folder of such files, or a data set of
- * the hub.
- * @throws FileError; ReviewsError for a missing column (naming those that exist), a broken line (by number), or no rows; HubError
+ * Opens reviews by name.
+ * @param name `embedded`, a .csv, .jsonl, .ndjson or .parquet file, a folder of such files, or a data set on the hub
+ * @param options columns, labels and downloads
+ * @param hub which hub. @default the one that HF_ENDPOINT and related variables describe
+ * @throws FileError, HubError, or ReviewsError for a missing column, a malformed line or a source without rows
  */
 export async function openReviews(
   name: string,
@@ -231,7 +238,7 @@ export async function openReviews(
     if (options.streaming)
       throw new ReviewsError(
         'REVIEWS_NOT_STREAMABLE',
-        'The embedded reviews are few and fit into memory: leave TUNEBOOK_STREAMING out, or name a data set.',
+        'The embedded reviews cannot be streamed: they fit into memory. Unset TUNEBOOK_STREAMING, or name a data set.',
         { name },
       );
     return embeddedReviews();

@@ -1,4 +1,4 @@
-/** Parquet by row groups (hyparquet), the columns that are asked for and no others. */
+/** Parquet, read by row groups with hyparquet; only the requested columns are read. */
 import { open, stat } from 'node:fs/promises';
 import {
   parquetMetadataAsync,
@@ -28,27 +28,27 @@ async function localFile(path: string): Promise<AsyncBuffer> {
   };
 }
 
-/** Keeps the last ranges that were read: a large row group is read in several chunks, each of which needs all its bytes. */
-function keepingLast(file: AsyncBuffer, count: number): AsyncBuffer {
-  const kept = new Map<string, Promise<ArrayBuffer>>();
+/** Caches the last `count` ranges: a large row group is read in several chunks, each of which needs all its bytes. */
+function cacheRanges(file: AsyncBuffer, count: number): AsyncBuffer {
+  const cache = new Map<string, Promise<ArrayBuffer>>();
   return {
     byteLength: file.byteLength,
     slice(start, end) {
       const key = `${start}-${end}`;
-      const bytes = kept.get(key) ?? Promise.resolve(file.slice(start, end));
-      kept.delete(key);
-      kept.set(key, bytes);
-      bytes.catch(() => kept.delete(key));
-      for (const oldest of kept.keys()) {
-        if (kept.size <= count) break;
-        kept.delete(oldest);
+      const bytes = cache.get(key) ?? Promise.resolve(file.slice(start, end));
+      cache.delete(key);
+      cache.set(key, bytes);
+      bytes.catch(() => cache.delete(key));
+      for (const oldest of cache.keys()) {
+        if (cache.size <= count) break;
+        cache.delete(oldest);
       }
       return bytes;
     },
   };
 }
 
-/** Class names that the `datasets` library writes into the file: {"info": {"features": {"label": {"names": […]}}}}. */
+/** Class names that the `datasets` library writes into a file: {"info": {"features": {"label": {"names": […]}}}}. */
 function classNamesOf({ key_value_metadata = [] }: FileMetaData): Record<string, string[]> {
   const text = key_value_metadata.find(({ key }) => key === 'huggingface')?.value;
   try {
@@ -63,23 +63,27 @@ function classNamesOf({ key_value_metadata = [] }: FileMetaData): Record<string,
   }
 }
 
-const broken = (name: string, error: unknown) =>
+/** The error for a file that cannot be parsed; errors of the hub are passed on. */
+const malformedError = (name: string, error: unknown) =>
   error instanceof HubError
     ? error
     : new ReviewsError(
         'REVIEWS_MALFORMED',
-        `${name} is not a whole Parquet file (${(error as Error).message}). Download it again.`,
+        `${name} is not a valid Parquet file (${(error as Error).message}). It may be truncated: download it again.`,
         { file: name },
       );
 
-/** @throws ReviewsError if the file is not Parquet or is truncated */
+/**
+ * Opens a Parquet file.
+ * @throws ReviewsError if the file is not Parquet or is truncated
+ */
 async function openParquet(name: string, place: FilePlace, openRemote: OpenRemote): Promise<Omit<RowFile, 'name'>> {
   const file = 'path' in place ? await localFile(place.path) : openRemote(place.url, place.size);
   let metadata: FileMetaData;
   try {
     metadata = await parquetMetadataAsync(file);
   } catch (error) {
-    throw broken(name, error);
+    throw malformedError(name, error);
   }
   const columns = parquetSchema(metadata).children.map(({ element }) => element.name);
   const groups = metadata.row_groups.map(({ num_rows, columns, total_byte_size }) => ({
@@ -93,25 +97,25 @@ async function openParquet(name: string, place: FilePlace, openRemote: OpenRemot
     start += rows;
     return chunksOf(start - rows, rows, bytes, group);
   });
-  // The text columns and the label.
-  const buffer = chunks.length > groups.length ? keepingLast(file, 4) : file;
+  // Four ranges: the text columns and the label.
+  const cached = chunks.length > groups.length ? cacheRanges(file, 4) : file;
   return {
     columns,
     rows: start,
     chunks,
     classNames: classNamesOf(metadata),
-    async read(chunk, wanted) {
+    async read(chunk, requested) {
       try {
         return (await parquetReadObjects({
-          file: buffer,
+          file: cached,
           metadata,
           compressors,
-          columns: wanted,
+          columns: requested,
           rowStart: chunk.start,
           rowEnd: chunk.start + chunk.rows,
         })) as Row[];
       } catch (error) {
-        throw broken(name, error);
+        throw malformedError(name, error);
       }
     },
   };

@@ -1,6 +1,8 @@
 /**
- * A seeded generator for shuffling: mulberry32 (Tommy Ettinger, public domain), 32 bits of state, the same numbers for
- * the same seed on every machine. Numbers by the million come from TensorFlow's stateless kernels instead.
+ * Creates a seeded random number generator for shuffling: mulberry32 (Tommy Ettinger, public domain), with 32 bits of
+ * state. The same seeds give the same numbers on every machine. Millions of random numbers, as for dropout, come from
+ * TensorFlow's stateless kernels instead.
+ * @returns a function that returns the next number, from 0 to below 1
  */
 export function seededRandom(...seeds: number[]): () => number {
   let state = seeds.reduce((mixed, seed) => Math.imul(mixed ^ (seed | 0), 0x9e3779b1) + 0x7f4a7c15, 0x2545f491) | 0;

@@ -1,4 +1,4 @@
-/** What a review is here, wherever it came from, and how a row becomes one. */
+/** Reviews, and their conversion from rows of a file. */
 import { ReviewsError } from '../errors.js';
 import type { SplitName } from '../hub/dataset.js';
 import type { Classes } from './labels.js';
@@ -9,25 +9,25 @@ export interface Review {
   text: string;
   /** Class number: an index into the label names. */
   label: number;
-  /** The split of its data set that it was sampled from. */
+  /** The split of the data set that it was sampled from. */
   split?: SplitName;
 }
 
-/** Rows left out, by reason; all are counted, none is silently lost. */
+/** Numbers of rows left out, by reason; every row that is left out is counted. */
 export interface Dropped {
   emptyText: number;
   missingLabel: number;
-  /** Rated too close to neutral (the embedded reviews). */
+  /** Rated too close to neutral; only among the embedded reviews. */
   belowThreshold: number;
-  /** The label mapping does not name their label. */
+  /** With a label that the label mapping does not contain. */
   unmappedLabel: number;
 }
 
-/** Counts that begin at 0. */
+/** Creates counts of 0. */
 export const nothingDropped = (): Dropped => ({ emptyText: 0, missingLabel: 0, belowThreshold: 0, unmappedLabel: 0 });
 
 /**
- * What was left out, in words; empty when nothing was.
+ * Describes what was left out; empty if nothing was.
  * @param dropped counts of rows by reason
  */
 export function describeDropped({ emptyText, missingLabel, belowThreshold, unmappedLabel }: Dropped): string {
@@ -42,25 +42,25 @@ export function describeDropped({ emptyText, missingLabel, belowThreshold, unmap
     .join(', ');
 }
 
-/** How rows are read; plain data, so that workers can be given it. */
+/** How to read rows; plain data, so that it can be sent to workers. */
 export interface Reading {
-  /** Columns that make the text, joined by '. '. */
+  /** Columns of the text, joined by '. '. */
   textColumns: string[];
-  /** None: texts alone, whose class is 0. */
+  /** Undefined for texts without labels, whose class is 0. */
   labelColumn?: string | undefined;
   classes: Classes;
 }
 
 /**
- * The columns that are read.
- * @param reading which make the text and the label
+ * All columns to read.
+ * @param reading columns of the text and the label
  */
 export const columnsOf = ({ textColumns, labelColumn }: Pick<Reading, 'textColumns' | 'labelColumn'>): string[] => [
   ...textColumns,
   ...(labelColumn === undefined ? [] : [labelColumn]),
 ];
 
-/** The text of a row, empty where it has none: its columns' texts, where there are any; lone surrogates, which are no characters, replaced. */
+/** The text of a row: its non-empty text columns, joined. Lone surrogates are replaced, since UTF-8 has none. */
 export const textOf = (row: Record<string, unknown>, textColumns: string[]): string =>
   textColumns
     .map((column) => row[column])
@@ -69,12 +69,12 @@ export const textOf = (row: Record<string, unknown>, textColumns: string[]): str
     .join('. ');
 
 /**
- * Rows as reviews, those without text or label counted.
+ * Converts rows to reviews; rows without text or label are left out and counted.
  * @param rows values by column
- * @param reading which columns make a review, and what their labels mean
- * @param dropped counts on where it stands
- * @param where named in errors
- * @throws ReviewsError for a label that is none of the classes
+ * @param reading columns and classes
+ * @param dropped is incremented
+ * @param where name of the file, for errors
+ * @throws ReviewsError for a label that belongs to no class
  */
 export function reviewsOfRows(
   rows: Record<string, unknown>[],
@@ -99,13 +99,13 @@ export function reviewsOfRows(
     else
       throw new ReviewsError(
         'REVIEWS_UNKNOWN_LABEL',
-        `${where} has a row labelled '${label}' in '${labelColumn}', which is none of ${names.join(', ')}. Mend it, or say which ` +
-          "labels count: TUNEBOOK_LABEL_MAPPING='1,2 -> negative; 4,5 -> positive'.",
+        `${where} has a row with the label '${label}' in '${labelColumn}', which is not one of ${names.join(', ')}. ` +
+          "Fix the row, or define the classes: TUNEBOOK_LABEL_MAPPING='1,2 -> negative; 4,5 -> positive'.",
         { file: where, column: labelColumn, label, labels: names },
       );
   }
   return reviews;
 }
 
-/** Texts that differ in case and spacing alone are one text. */
+/** Normalizes a text for comparison: texts that differ only in case and spacing count as duplicates. */
 export const normalizedText = (text: string): string => text.toLowerCase().replace(/\s+/g, ' ').trim();

@@ -1,7 +1,7 @@
 /**
- * A random sample of reviews, determined by a seed. Of large sets only some runs of rows are read, chosen
- * by chance: at least four times as many rows as are wanted, from at least sixteen places as long as they are small, since
- * neighbours in a file may be alike.
+ * Random samples of reviews, determined by a seed. Of large data sets only some chunks are read, chosen at random. They
+ * contain at least four times as many rows as requested. At least 16 chunks are read, unless fewer have 64 MB, since
+ * neighboring rows may be similar.
  */
 import { ReviewsError } from '../errors.js';
 import type { SplitName } from '../hub/dataset.js';
@@ -12,21 +12,22 @@ import { chunksOfFiles, readChunks, type FileChunk, type RowFile } from './row-f
 import { labelsOf } from './open-reviews.js';
 import type { ReviewSource } from './review-source.js';
 
-/** Rows read for each that is wanted. */
+/** Rows read per requested row. */
 const oversampling = 4;
-/** Places in the files that a sample comes from at least, … */
-const leastChunks = 16;
-/** … as long as they are not more bytes than this. */
-const fewestBytes = 64e6;
+/** Minimum number of chunks to sample from. */
+const minChunks = 16;
 
-/** More rows do not fit into memory. */
+/** Bytes after which fewer chunks are sufficient. */
+const sufficientBytes = 64e6;
+
+/** Maximum number of rows in memory. */
 export const maxRowsInMemory = 1_000_000;
 
-/** The share of a sample that each of a data set's own splits gives; what a set does not have, training gives. */
-const shares: Record<SplitName, number> = { train: 0.7, validation: 0.1, test: 0.2 };
+/** Fraction of a sample from each split of the data set; the fractions of missing splits are taken from training. */
+const splitFractions: Record<SplitName, number> = { train: 0.7, validation: 0.1, test: 0.2 };
 
-/** How many of each class: whole shares first, what is left over to the largest remainders. */
-function allotment(counts: Map<number, number>, rows: number): Map<number, number> {
+/** Allocates rows to classes in proportion to their counts, rounded by the largest remainder method. */
+function allocate(counts: Map<number, number>, rows: number): Map<number, number> {
   const all = [...counts.values()].reduce((a, b) => a + b, 0);
   const parts = [...counts]
     .sort(([a], [b]) => a - b)
@@ -39,24 +40,24 @@ function allotment(counts: Map<number, number>, rows: number): Map<number, numbe
   return new Map(parts.map(({ label, count }) => [label, count]));
 }
 
-/** `rows` of the reviews, each class in its share. */
+/** Samples `rows` reviews, with each class in proportion to its size. */
 function stratified(reviews: Review[], rows: number, random: () => number): Review[] {
   const members = groupBy(reviews, ({ label }) => label);
-  const wanted = allotment(new Map([...members].map(([label, { length }]) => [label, length])), rows);
+  const allocation = allocate(new Map([...members].map(([label, { length }]) => [label, length])), rows);
   return shuffle(
-    [...wanted].flatMap(([label, count]) => shuffle(members.get(label)!, random).slice(0, count)),
+    [...allocation].flatMap(([label, count]) => shuffle(members.get(label)!, random).slice(0, count)),
     random,
   );
 }
 
-/** Runs of rows to draw from. */
+/** Chooses random chunks to sample from. */
 function chooseChunks(files: RowFile[], rows: number, random: () => number): FileChunk[] {
   const all = chunksOfFiles(files);
   const order = shuffle([...all.keys()], random);
   const chosen = new Set<number>();
   let [count, bytes] = [0, 0];
   for (const index of order) {
-    if (count >= oversampling * rows && (chosen.size >= leastChunks || bytes >= fewestBytes)) break;
+    if (count >= oversampling * rows && (chosen.size >= minChunks || bytes >= sufficientBytes)) break;
     chosen.add(index);
     count += all[index]!.chunk.rows;
     bytes += all[index]!.chunk.bytes;
@@ -64,6 +65,7 @@ function chooseChunks(files: RowFile[], rows: number, random: () => number): Fil
   return all.filter((_, index) => chosen.has(index));
 }
 
+/** Samples `rows` reviews of a split, or reads all of them if `rows` is -1. */
 async function sampleSplit(
   source: ReviewSource,
   files: RowFile[],
@@ -80,20 +82,20 @@ async function sampleSplit(
 }
 
 /**
- * Draws reviews. A data set's own splits are kept, in `split`: a fifth of the rows comes from its test
- * rows and a tenth from its validation rows, where it has them.
- * @param source of openReviews; its `dropped` counts what is left out
- * @param options how many, and by which chance
- * @param options.rows how many in all; -1 or more than there are for all of them, in their order. @default -1
- * @param options.seed @default 42
- * @param options.stratify each class in its share, not by chance alone. @default true
- * @throws ReviewsError when no row can be used, or for more than a million rows; HubError
+ * Samples reviews at random. The splits of a data set are preserved in `split`: 20 % of the rows are from its test
+ * split and 10 % from its validation split, if it has them.
+ * @param source of openReviews; its `dropped` counts the rows that are left out
+ * @param options size, seed and stratification
+ * @param options.rows total number of rows; -1, or more than exist, for all rows in their order. @default -1
+ * @param options.seed random seed. @default 42
+ * @param options.stratify samples each class in proportion to its size. @default true
+ * @throws ReviewsError if no row is usable or more than a million are requested, HubError
  */
 export async function sampleReviews(
   source: ReviewSource,
   { rows = -1, seed = 42, stratify = true }: { rows?: number; seed?: number; stratify?: boolean } = {},
 ): Promise<Review[]> {
-  const splits = (Object.keys(shares) as SplitName[]).filter((split) =>
+  const splits = (Object.keys(splitFractions) as SplitName[]).filter((split) =>
     source.splits[split]?.some((file) => file.rows > 0),
   );
   const sizes = splits.map((split) => source.splits[split]!.reduce((sum, file) => sum + file.rows, 0));
@@ -101,60 +103,61 @@ export async function sampleReviews(
   if ((rows < 0 ? all : Math.min(rows, all)) > maxRowsInMemory)
     throw new ReviewsError(
       'REVIEWS_TOO_MANY_ROWS',
-      `${source.name} has ${all.toLocaleString('en')} rows, too many for memory. Take a sample (TUNEBOOK_ROWS=20000), and train on all by TUNEBOOK_STREAMING=true.`,
+      `${source.name} has ${all.toLocaleString('en')} rows, too many for memory. ` +
+        'Sample fewer rows (TUNEBOOK_ROWS=20000); to train on all of them, also set TUNEBOOK_STREAMING=true.',
       { name: source.name, rows: all },
     );
-  const others = splits.filter((split) => split !== 'train').reduce((sum, split) => sum + shares[split], 0);
-  const drawn: Review[] = [];
+  const others = splits.filter((split) => split !== 'train').reduce((sum, split) => sum + splitFractions[split], 0);
+  const sample: Review[] = [];
   for (const [i, split] of splits.entries()) {
-    const share = split === 'train' ? 1 - others : shares[split];
-    const wanted = rows < 0 || rows >= all ? -1 : Math.min(Math.round(rows * share), sizes[i]!);
+    const fraction = split === 'train' ? 1 - others : splitFractions[split];
+    const count = rows < 0 || rows >= all ? -1 : Math.min(Math.round(rows * fraction), sizes[i]!);
     const random = seededRandom(seed, i);
-    const reviews = await sampleSplit(source, source.splits[split]!, wanted, { random, stratify });
-    for (const review of reviews) drawn.push({ ...review, split });
+    const reviews = await sampleSplit(source, source.splits[split]!, count, { random, stratify });
+    for (const review of reviews) sample.push({ ...review, split });
   }
-  if (drawn.length === 0) throw await noReviews(source);
-  return drawn;
+  if (sample.length === 0) throw await noRowsError(source);
+  return sample;
 }
 
-/** Labels that an error lists. */
-const mostListed = 10;
+/** Maximum number of labels that an error lists. */
+const maxListed = 10;
 
-/** The error for a source without a usable row: what was left out, and what to check. */
-async function noReviews(source: ReviewSource): Promise<ReviewsError> {
+/** Creates the error for a source without usable rows: why rows were left out, and what to check. */
+async function noRowsError(source: ReviewSource): Promise<ReviewsError> {
   const { textColumns, labelColumn, classes } = source.reading;
   const columns = textColumns.join(', ');
-  const message = `No row of ${source.name} can be used: ${describeDropped(source.dropped)}.`;
+  const message = `${source.name} has no usable rows: ${describeDropped(source.dropped)}.`;
   if (labelColumn === undefined)
-    return new ReviewsError('REVIEWS_NO_ROWS', `${message} Is '${columns}' the right column?`, {
+    return new ReviewsError('REVIEWS_NO_ROWS', `${message} Check the text columns '${columns}'.`, {
       name: source.name,
       dropped: source.dropped,
       textColumns,
     });
   if (source.dropped.unmappedLabel === 0)
-    return new ReviewsError('REVIEWS_NO_ROWS', `${message} Are '${columns}' and '${labelColumn}' the right columns?`, {
-      name: source.name,
-      dropped: source.dropped,
-      textColumns,
-      labelColumn,
-    });
-  const found = await labelsOf(source);
-  const listed = found.slice(0, mostListed).map((label) => `'${label}'`);
+    return new ReviewsError(
+      'REVIEWS_NO_ROWS',
+      `${message} Check the text columns '${columns}' and the label column '${labelColumn}'.`,
+      { name: source.name, dropped: source.dropped, textColumns, labelColumn },
+    );
+  const labels = await labelsOf(source);
+  const listed = labels.slice(0, maxListed).map((label) => `'${label}'`);
   return new ReviewsError(
     'REVIEWS_NO_ROWS',
-    `${message} '${labelColumn}' holds ${listed.join(', ')}${found.length > mostListed ? ', …' : ''}; the label mapping names ` +
-      `${Object.keys(classes.numberOf).join(', ')}. Name the labels as they are: --label-mapping '${found[0]} -> negative; …'.`,
-    { name: source.name, labelColumn, labels: found, dropped: source.dropped, mapped: Object.keys(classes.numberOf) },
+    `${message} '${labelColumn}' contains ${listed.join(', ')}${labels.length > maxListed ? ', …' : ''}; ` +
+      `the label mapping contains ${Object.keys(classes.numberOf).join(', ')}. Map the labels that exist: ` +
+      `--label-mapping '${labels[0]} -> negative; …'.`,
+    { name: source.name, labelColumn, labels, dropped: source.dropped, mapped: Object.keys(classes.numberOf) },
   );
 }
 
 /**
- * How many rows to draw where nobody says: all; of a data set on the hub, and of one that is streamed, 20,000 with a GPU and
- * 2,000 without.
- * @param settings `rows`, where somebody says, and whether all is streamed
+ * The number of rows to sample: `rows` if it is set. The default is all rows; of a data set on the hub, or one that is
+ * streamed, 20,000 with a GPU and 2,000 without.
+ * @param settings requested number of rows, and whether the data set is streamed
  * @param source of openReviews
  * @param device of describeDevice
- * @returns what sampleReviews takes: -1 for all
+ * @returns `rows` for sampleReviews; -1 for all
  */
 export function sampleSize(
   { rows, streaming }: { rows?: number | undefined; streaming: boolean },
@@ -162,6 +165,6 @@ export function sampleSize(
   { kind }: { kind: 'CPU' | 'GPU' },
 ): number {
   if (rows !== undefined) return rows;
-  const whole = files.some(({ from }) => from === 'embedded' || from === 'local') && !streaming;
-  return whole ? -1 : kind === 'GPU' ? 20_000 : 2_000;
+  const isLocal = files.some(({ from }) => from === 'embedded' || from === 'local') && !streaming;
+  return isLocal ? -1 : kind === 'GPU' ? 20_000 : 2_000;
 }

@@ -1,38 +1,38 @@
-/** Rows for training, for choosing, and for the final word. The same text is never on two sides: that would be a test whose answers were handed out. */
+/** Splitting of reviews into training, validation and test sets without leakage: duplicates of a text stay together. */
 import { ReviewsError } from '../errors.js';
 import type { SplitName } from '../hub/dataset.js';
 import { seededRandom, shuffle } from './random.js';
 import { groupBy } from './group.js';
 import { normalizedText, type Review } from './review.js';
 
-/** Rows by what they are for; no text is in two parts. */
+/** Reviews by split; no text is in two splits. */
 export interface ReviewSplit {
-  /** To learn from. */
+  /** Trains the model. */
   train: Review[];
-  /** To choose by: the best of the evaluations, and when to stop. */
+  /** Selects the best checkpoint, and when to stop early. */
   validation: Review[];
-  /** For the final figures, and for nothing before them. */
+  /** Measures the final model. */
   test: Review[];
 }
 
-/** A class in all three parts needs this many texts at least. */
-const leastTexts = 3;
+/** Minimum number of different texts per class: one for each split. */
+const minTexts = 3;
 
-const remedy = "Or say which labels count: TUNEBOOK_LABEL_MAPPING='1,2 -> negative; 4,5 -> positive'.";
+const remedy = "Or define the classes: TUNEBOOK_LABEL_MAPPING='1,2 -> negative; 4,5 -> positive'.";
 
 /**
- * Splits by chance, each class for itself, copies of a text staying together. Where the rows' data set has splits of its
- * own (`split`), they are kept: only what is missing is taken from the training rows, and training rows whose text
- * is in another part are left out.
- * @param reviews of sampleReviews; without `split` they are training rows
- * @param options how much goes where, and by which chance
- * @param options.seed default 42
- * @param options.validation share of the rows, default 0.1
- * @param options.test share of the rows, default 0.2
+ * Splits reviews at random, stratified by class; duplicates of a text stay together. Splits of the data set (`split`)
+ * are preserved: only missing ones are taken from the training rows. Training rows whose text is in another split are
+ * left out.
+ * @param reviews of sampleReviews; those without `split` are training rows
+ * @param options sizes and seed
+ * @param options.seed random seed. @default 42
+ * @param options.validation fraction of the rows. @default 0.1
+ * @param options.test fraction of the rows. @default 0.2
  * @param options.labelNames class names, for errors. @default the class numbers
- * @param options.labelled false for texts without classes. @default true
- * @param options.maxTrainSamples leaves the training part that many rows at most; -1 for all of them. @default -1
- * @throws ReviewsError when there is one class only, one that is too rare for three parts, or too few rows
+ * @param options.labelled false for texts without labels. @default true
+ * @param options.maxTrainSamples maximum number of training rows; -1 for all. @default -1
+ * @throws ReviewsError if there is only one class, a class with too few texts, or too few rows
  */
 export function splitReviews(
   reviews: Review[],
@@ -55,26 +55,26 @@ export function splitReviews(
   if (!(validation > 0 && test > 0 && validation + test < 1))
     throw new ReviewsError(
       'SPLIT_INVALID',
-      `validation ${validation} and test ${test} must be above 0 and leave rows to train on.`,
+      `validation ${validation} and test ${test} are invalid fractions: both must be above 0, and their sum below 1.`,
       { validation, test },
     );
   const rows: Record<SplitName, number[]> = { train: [], validation: [], test: [] };
   const keys = reviews.map(({ text }) => normalizedText(text));
-  // A text that a test asks for, and one that chooses, keep out of what comes before.
+  // Texts of the test split are excluded from validation and training, those of the validation split from training.
   const taken = new Set<string>();
   for (const part of ['test', 'validation'] as const) {
-    const found = reviews
+    const members = reviews
       .flatMap(({ split }, row) => (split === part ? [row] : []))
       .filter((row) => !taken.has(keys[row]!));
-    for (const row of found) taken.add(keys[row]!);
-    rows[part].push(...found);
+    for (const row of members) taken.add(keys[row]!);
+    rows[part].push(...members);
   }
 
   const rest = reviews.flatMap(({ split = 'train' }, row) =>
     split === 'train' && !taken.has(keys[row]!) ? [row] : [],
   );
   const copies = groupBy(rest, (row) => keys[row]!);
-  // A text's class is that of its first copy: stratifying needs one.
+  // Copies of a text may differ in class; the first one's is used for stratification.
   const byLabel = groupBy(copies.values(), ([first]) => reviews[first!]!.label);
   const nameOf = ([group]: number[][]) => {
     const { label } = reviews[group![0]!]!;
@@ -84,45 +84,48 @@ export function splitReviews(
     const [groups] = byLabel.values();
     throw new ReviewsError(
       'REVIEWS_ONE_CLASS',
-      `All ${reviews.length} rows are of one class${groups ? `, ${nameOf(groups)}` : ''}; there is nothing to tell apart. Check the label column, or whether the rows are sorted by it and too few were read. ${remedy}`,
+      `All ${reviews.length} rows have the same class${groups ? `, ${nameOf(groups)}` : ''}; training needs two. ` +
+        `Check the label column. If the rows are sorted by label, sample more of them. ${remedy}`,
       { rows: reviews.length, label: groups && nameOf(groups) },
     );
   }
   const random = seededRandom(seed);
-  const shareOf = { test: rows.test.length > 0 ? 0 : test, validation: rows.validation.length > 0 ? 0 : validation };
+  const sizes = { test: rows.test.length > 0 ? 0 : test, validation: rows.validation.length > 0 ? 0 : validation };
   for (const label of [...byLabel.keys()].sort((a, b) => a - b)) {
     const groups = shuffle(byLabel.get(label)!, random);
-    if (groups.length < leastTexts)
+    if (groups.length < minTexts)
       throw new ReviewsError(
         'REVIEWS_SMALL_CLASS',
-        `The class ${nameOf(groups)} has ${groups.length} different ${groups.length === 1 ? 'text' : 'texts'} among ${reviews.length} rows, too few to split: training, validation and test need one each. Is it a mistake in the label column? ${remedy}`,
+        `The class ${nameOf(groups)} has ${groups.length} different ${groups.length === 1 ? 'text' : 'texts'} among ` +
+          `${reviews.length} rows, too few to split: training, validation and test need one each. ` +
+          `Check the label column for mistakes. ${remedy}`,
         { rows: reviews.length, label: nameOf(groups), texts: groups.length },
       );
     const count = groups.reduce((sum, group) => sum + group.length, 0);
-    // Each part that is made gets one text at least; the largest groups do not come before the parts are full.
+    // Each split that is taken from the training rows gets at least one text of the class.
     let seen = 0;
     groups.forEach((group, i) => {
-      const share = seen / count;
+      const fraction = seen / count;
       const part =
-        share < shareOf.test
+        fraction < sizes.test
           ? 'test'
-          : share < shareOf.test + shareOf.validation || (shareOf.validation > 0 && i === 1 && shareOf.test > 0)
+          : fraction < sizes.test + sizes.validation || (sizes.validation > 0 && i === 1 && sizes.test > 0)
             ? 'validation'
             : 'train';
       rows[part].push(...group);
       seen += group.length;
     });
   }
-  const part = (name: SplitName): Review[] => {
+  const reviewsOf = (name: SplitName): Review[] => {
     if (rows[name].length === 0)
       throw new ReviewsError(
         'REVIEWS_TOO_FEW_ROWS',
-        `${reviews.length} rows are too few to split: ${name} would be empty.`,
+        `${reviews.length} rows are too few to split: ${name} would be empty. Use more rows.`,
         { rows: reviews.length, split: name },
       );
     const order = shuffle(rows[name], random);
     const kept = name === 'train' && maxTrainSamples > 0 ? order.slice(0, maxTrainSamples) : order;
     return kept.map((row) => reviews[row]!);
   };
-  return { train: part('train'), validation: part('validation'), test: part('test') };
+  return { train: reviewsOf('train'), validation: reviewsOf('validation'), test: reviewsOf('test') };
 }

@@ -1,10 +1,10 @@
-/** Runs side by side: what was told differently, and what came out. */
+/** Summaries and comparisons of runs: settings and results. */
 import { formatSetting, settingsList } from '../settings/settings.js';
 import type { RunMetrics } from './metrics.js';
 import type { RunFolder, RunStatus } from './run-folder.js';
 import { percent, percentInterval } from '../figures/format.js';
 
-/** A run in a line. */
+/** A run in the list of `tunebook runs`. */
 export interface RunSummary {
   run: string;
   command: string;
@@ -12,19 +12,19 @@ export interface RunSummary {
   startedAt: string | null;
   model: string;
   dataset: string;
-  /** Settings that are not as they would be by themselves, by name. */
+  /** Settings that differ from their defaults, by name. */
   settings: Record<string, unknown>;
   metrics: RunMetrics | null;
 }
 
-const isUsual = (value: unknown, standard: unknown) => value === undefined || value === standard;
+const isDefault = (value: unknown, standard: unknown) => value === undefined || value === standard;
 
-/** What is known of a run. */
+/** Summarizes a run. */
 export function summarizeRun(run: RunFolder): RunSummary {
   const { command, settings, sources } = run.settings!;
-  const told = settingsList.filter(
+  const changed = settingsList.filter(
     ({ name, default: standard, neutral }) =>
-      !neutral && !['source', 'model', 'dataset'].includes(name) && !isUsual(settings[name], standard),
+      !neutral && !['source', 'model', 'dataset'].includes(name) && !isDefault(settings[name], standard),
   );
   return {
     run: run.folder,
@@ -33,12 +33,12 @@ export function summarizeRun(run: RunFolder): RunSummary {
     startedAt: run.read<RunStatus>('status.json')?.startedAt ?? null,
     model: sources.model,
     dataset: sources.dataset,
-    settings: Object.fromEntries(told.map(({ name }) => [name, settings[name]])),
+    settings: Object.fromEntries(changed.map(({ name }) => [name, settings[name]])),
     metrics: run.read<RunMetrics>('metrics.json') ?? null,
   };
 }
 
-/** The result of a run in a few words. */
+/** A short description of a run's result; empty if it has none. */
 export function describeResult(metrics: RunMetrics | null): string {
   if (!metrics) return '';
   return metrics.command === 'finetune'
@@ -48,28 +48,28 @@ export function describeResult(metrics: RunMetrics | null): string {
 
 const isDefined = (value: unknown) => value !== undefined && value !== null;
 
-/** Rows of a table whose columns are runs: settings that differ among them, then what came out. */
+/** The rows of a table with one column per run: the settings that differ, then the results. */
 export function compareRuns(runs: RunFolder[]): Record<string, string>[] {
-  const told = runs.map((run) => ({
+  const columns = runs.map((run) => ({
     name: run.folder,
     ...run.settings!,
     metrics: run.read<RunMetrics>('metrics.json'),
   }));
   const row = (
-    what: string,
-    valueOf: (of: (typeof told)[number]) => string | number | boolean | string[] | null | undefined,
+    title: string,
+    valueOf: (column: (typeof columns)[number]) => string | number | boolean | string[] | null | undefined,
   ) => ({
-    '': what,
+    '': title,
     ...Object.fromEntries(
-      told.map((of) => {
-        const value = valueOf(of);
-        return [of.name, isDefined(value) ? String(value) : ''];
+      columns.map((column) => {
+        const value = valueOf(column);
+        return [column.name, isDefined(value) ? String(value) : ''];
       }),
     ),
   });
   const rows = settingsList
     .filter(({ name, neutral }) => {
-      const values = told.map(({ settings }) => JSON.stringify(settings[name] ?? null));
+      const values = columns.map(({ settings }) => JSON.stringify(settings[name] ?? null));
       return !neutral && new Set(values).size > 1;
     })
     .map(({ name }) =>
@@ -88,7 +88,7 @@ export function compareRuns(runs: RunFolder[]): Record<string, string>[] {
     row('perplexity after', ({ metrics }) =>
       metrics?.command === 'adapt' ? metrics.after.perplexity.toFixed(2) : null,
     ),
-    row('updates', ({ metrics }) => metrics?.training.step),
+    row('steps', ({ metrics }) => metrics?.training.step),
     row('samples/s', ({ metrics }) => metrics?.training.samplesPerSecond.toFixed(1)),
   ].filter((each) => Object.entries(each).some(([name, value]) => name !== '' && value !== ''));
 }

@@ -1,4 +1,4 @@
-/** What a run ran on: for whoever asks later why two runs differ. */
+/** The environment of a run: versions, device and command line, to explain differences between runs. */
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -7,22 +7,22 @@ import { fileURLToPath } from 'node:url';
 import { describeDevice, type Device } from '../tensorflow/device.js';
 import { version } from '../version.js';
 
-/** The checkout's root. */
+/** The root folder of the checkout. */
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
 
-/** environment.json */
+/** The content of environment.json. */
 export interface RunEnvironment {
   tunebook: string;
-  /** Commit of the checkout, and whether files were changed since; none where there is no git. */
+  /** Commit of the checkout, and whether files have changed since; null if git is not available. */
   git: { commit: string; changed: boolean } | null;
   node: string;
   platform: string;
   device: Device;
-  /** Versions of the packages that have a say in the result. */
+  /** Versions of the packages that affect the result. */
   packages: Record<string, string>;
-  /** The command line, from the command on. */
+  /** The command line, without the program. */
   argv: string[];
-  /** Who trained together, where it was not one process alone. */
+  /** The ranks that trained together; absent for a single process. */
   ranks?: string[];
 }
 
@@ -33,10 +33,13 @@ function git(...argv: string[]): string | undefined {
   return status === 0 ? stdout.trim() : undefined;
 }
 
-/** The commit of the checkout; none where there is no git. */
+/** The commit of the checkout; undefined if git is not available. */
 export const commitOfCheckout = (): string | undefined => git('rev-parse', 'HEAD');
 
-/** @param ranks who train together; none for one process alone */
+/**
+ * Describes the environment of this process.
+ * @param ranks the ranks that train together; undefined for a single process
+ */
 export function describeEnvironment(ranks?: string[], argv: string[] = process.argv.slice(2)): RunEnvironment {
   const commit = commitOfCheckout();
   const { dependencies } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8')) as {

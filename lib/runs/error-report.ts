@@ -1,18 +1,18 @@
-/** How a failed command reports an error: its exit code, its message, and the line on standard error. */
+/** Reports the error of a failed command: its exit code, its message, and the line on standard error. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { exitCodes, FileError, TunebookError } from '../errors.js';
 
 /** Explanations of system errors about a file or folder, by the system's code. */
 const fileProblems: Record<string, string> = {
-  EACCES: 'may not be used by this user',
-  EPERM: 'may not be used by this user',
+  EACCES: 'is not accessible to this user',
+  EPERM: 'is not accessible to this user',
   EROFS: 'is on a read-only file system',
-  ENOTDIR: 'is a file or lies below one, where a folder must be',
-  EEXIST: 'exists, and is not a folder',
+  ENOTDIR: 'is a file, or is inside a file, but must be a folder',
+  EEXIST: 'exists but is not a folder',
   EISDIR: 'is a folder, not a file',
-  ENAMETOOLONG: 'has too long a name',
-  ELOOP: 'is a link that leads to itself',
+  ENAMETOOLONG: 'has a name that is too long',
+  ELOOP: 'is a symbolic link that points to itself',
   ENOENT: 'does not exist',
 };
 
@@ -23,7 +23,7 @@ export function asTunebookError(error: unknown): TunebookError | undefined {
   if (code === 'ENOSPC' || code === 'EDQUOT')
     return new FileError(
       'FILE_DISK_FULL',
-      `The disk is full: ${file ?? 'a file'} could not be written. Make room, then go on with --resume.`,
+      `The disk is full: ${file ?? 'a file'} could not be written. Free some space, then resume with --resume.`,
       { path: file, systemCode: code },
       { cause: error },
     );
@@ -34,7 +34,7 @@ export function asTunebookError(error: unknown): TunebookError | undefined {
   const place = code === 'ENOENT' && !fs.existsSync(folder) ? folder : file;
   return new FileError(
     code === 'ENOENT' ? 'FILE_NOT_FOUND' : 'FILE_UNUSABLE',
-    `${place} ${problem} (${code}). Correct the path, or name another one.`,
+    `${place} ${problem} (${code}). Correct the path, or use another one.`,
     { path: place, systemCode: code },
     { cause: error },
   );
@@ -52,7 +52,7 @@ export function messageOf(error: unknown): string {
   return isDefect ? (error.stack ?? error.message) : error.message;
 }
 
-/** What a command prints: `ReviewsError [REVIEWS_NO_COLUMN]: reviews.csv has no column 'txt'. …` */
+/** The line that a failed command prints: `ReviewsError [REVIEWS_NO_COLUMN]: reviews.csv has no column 'txt'. …` */
 export function describeError(error: unknown): string {
   const known = asTunebookError(error);
   return known ? `${known.name} [${known.code}]: ${known.message}` : messageOf(error);

@@ -1,4 +1,4 @@
-/** A run's figures as files: HTML that can be zoomed and asked, drawn by the Plotly that lies beside it, and PNG for everywhere else. */
+/** Writes a run's figures as interactive HTML, which uses the copy of Plotly in the same folder, and as PNG. */
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import { accuraciesFigure } from '../figures/accuracies.js';
@@ -13,7 +13,7 @@ import type { RunFolder } from './run-folder.js';
 
 const require = createRequire(import.meta.url);
 
-/** What there is to draw of a run, by file name; of a run that is not over yet the curves. */
+/** The figures of a run, by file name; an unfinished run has learning curves only. */
 export function figuresOf(run: RunFolder): Record<string, Figure> {
   const figures: Record<string, Figure> = {};
   const records = recordsOf(readJournal(run.folder));
@@ -24,7 +24,7 @@ export function figuresOf(run: RunFolder): Record<string, Figure> {
       run.settings?.command === 'adapt' ? 'Masked-language modelling' : 'Fine-tuning',
     );
   if (metrics?.command === 'finetune') {
-    figures['accuracies'] = accuraciesFigure('What fine-tuning adds', [
+    figures['accuracies'] = accuraciesFigure('Accuracy of baselines and fine-tuned model', [
       ...metrics.baselines,
       { name: 'fine-tuned', accuracy: metrics.test.accuracy, interval: metrics.test.interval },
     ]);
@@ -34,8 +34,8 @@ export function figuresOf(run: RunFolder): Record<string, Figure> {
   return figures;
 }
 
-/** JSON that may stand in a script. */
-const inScript = (value: unknown) => JSON.stringify(value).replaceAll('<', '\\u003c');
+/** JSON that is safe inside a script element. */
+const scriptJson = (value: unknown) => JSON.stringify(value).replaceAll('<', '\\u003c');
 
 const page = (name: string, { data, layout, description }: Figure) => `<!doctype html>
 <html lang="en">
@@ -44,14 +44,14 @@ const page = (name: string, { data, layout, description }: Figure) => `<!doctype
 <body style="margin:0">
 <div id="figure" role="img" aria-label="${escapeHtml(description)}"></div>
 <script src="plotly.js"></script>
-<script>Plotly.newPlot('figure', ${inScript(data)}, ${inScript(layout)}, { responsive: true, displaylogo: false });</script>
+<script>Plotly.newPlot('figure', ${scriptJson(data)}, ${scriptJson(layout)}, { responsive: true, displaylogo: false });</script>
 </body>
 </html>
 `;
 
 /**
  * Writes a run's figures into its folder.
- * @returns the PNGs by name, with the words for who cannot see them
+ * @returns the PNGs by name, with their text alternatives
  */
 export async function writeFigures(run: RunFolder): Promise<Map<string, { png: Buffer; description: string }>> {
   const written = new Map<string, { png: Buffer; description: string }>();

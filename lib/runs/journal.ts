@@ -1,25 +1,25 @@
 /**
- * A run's journal: one JSON object a line, written as it happens. A run that dies leaves all it had said; `npm start`, the
- * tracker and the report read it.
+ * A run's journal: one JSON object per line, appended at each event. If the process is killed, all events until then
+ * are in the journal. `npm start`, the tracker and the report read it.
  */
 import fs from 'node:fs';
 import path from 'node:path';
 import type { TrainingRecord } from '../training/training-record.js';
 
-/** The journal's name in a run's folder. */
+/** The journal's file name in a run folder. */
 export const journalFile = 'journal.jsonl';
 
-/** A journal that is written on, of `openJournal`. */
+/** An open journal; see `openJournal`. */
 export interface Journal {
-  /** Appends one entry with the time. */
+  /** Appends an entry with the current time. */
   write(kind: string, entry: object): void;
 }
 
-/** One line of a journal: what it tells of, when, and what. */
+/** One line of a journal: the kind of event, its time, and the kind's own fields. */
 export type JournalEntry = { kind: string; time: string } & Record<string, unknown>;
 
-/** Whether a file's last line was cut off as it was written. */
-function isTorn(file: string): boolean {
+/** Whether a file's last line is incomplete. */
+function endsInPartialLine(file: string): boolean {
   if (!fs.existsSync(file)) return false;
   const { size } = fs.statSync(file);
   if (size === 0) return false;
@@ -34,14 +34,14 @@ function isTorn(file: string): boolean {
 }
 
 /**
- * Opens `journal.jsonl` in the run's folder, which is made if need be, to write on.
- * @param onEntry told of each entry when it is written
+ * Opens `journal.jsonl` in the run's folder for appending; creates the folder if necessary.
+ * @param onEntry called after each entry has been written
  */
 export function openJournal(runFolder: string, onEntry: (entry: JournalEntry) => void = () => {}): Journal {
   fs.mkdirSync(runFolder, { recursive: true });
   const file = path.join(runFolder, journalFile);
-  // What a killed process left half a line of stays alone on it, and is passed over by who reads.
-  if (isTorn(file)) fs.appendFileSync(file, '\n');
+  // A killed process may have left a partial line. It gets a line of its own, which readers skip.
+  if (endsInPartialLine(file)) fs.appendFileSync(file, '\n');
   return {
     write(kind, content) {
       const entry: JournalEntry = { kind, time: new Date().toISOString(), ...content };
@@ -51,7 +51,7 @@ export function openJournal(runFolder: string, onEntry: (entry: JournalEntry) =>
   };
 }
 
-/** An entry of a line; nothing for one that was cut off. */
+/** Parses a line; returns undefined for a partial line. */
 export function parseEntry(line: string): JournalEntry | undefined {
   try {
     return JSON.parse(line) as JournalEntry;
@@ -71,8 +71,8 @@ export function readJournal(runFolder: string): JournalEntry[] {
 }
 
 /**
- * The updates of a run, each once: a run that was killed goes on from its last checkpoint, and what it had said beyond that
- * it says again.
+ * The training records of a run, one per step. A killed run resumes from its last checkpoint and writes the records
+ * after it again; the later ones count.
  */
 export function recordsOf(entries: JournalEntry[]): TrainingRecord[] {
   const records: TrainingRecord[] = [];

@@ -1,4 +1,4 @@
-/** metrics.json: what came out of a run. All that the report, the model card and a comparison tell is in it and the journal. */
+/** metrics.json: the result of a run. Report, model card and comparisons use it and the journal. */
 import type { TrainingResult } from '../training/trainer.js';
 import type { ClassificationMetrics, NamedAccuracy } from '../evaluation/metrics.js';
 import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
@@ -6,7 +6,7 @@ import type { EndOfTraining } from '../training/training-record.js';
 
 interface AnyMetrics {
   end: EndOfTraining;
-  /** Which model and which reviews, and why these. */
+  /** A sentence on the model and the reviews, and why they were chosen. */
   sources: string;
   model: string;
   dataset: string;
@@ -21,28 +21,31 @@ interface AnyMetrics {
   };
 }
 
+/** The result of fine-tuning. */
 export interface FinetuneMetrics extends AnyMetrics {
   command: 'finetune';
   labelNames: string[];
-  /** The look at the validation rows whose parameters were kept. */
+  /** The evaluation on the validation set whose parameters were kept. */
   validation: { step: number; metrics: ClassificationMetrics } | null;
   test: ClassificationMetrics;
   baselines: NamedAccuracy[];
   byLength: NamedAccuracy[];
-  /** The wrong answers that the model was surest of. */
+  /** The wrong predictions with the highest probability. */
   errors: { review: string; true: string; predicted: string; probability: number }[];
 }
 
+/** The result of domain adaptation. */
 export interface AdaptMetrics extends AnyMetrics {
   command: 'adapt';
-  /** Of the test rows, masked once and for all. */
+  /** Test metrics before adaptation. The masks are the same as after it. */
   before: MaskedMetrics;
+  /** Test metrics after adaptation. */
   after: MaskedMetrics;
 }
 
 export type RunMetrics = FinetuneMetrics | AdaptMetrics;
 
-/** What is told of a training run. */
+/** The figures of a training run that metrics.json contains. */
 export const trainingFigures = (result: TrainingResult<unknown>): AnyMetrics['training'] => ({
   step: result.step,
   samples: result.samples,

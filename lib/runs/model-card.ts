@@ -1,6 +1,6 @@
 /**
- * The model's README.md: what it is, what it learnt from, and how good it was, in the form in which the Hugging Face hub
- * reads it (model cards with a model-index).
+ * The model card, README.md: model, training data, training procedure and test results, with the metadata that the
+ * Hugging Face hub reads (a model-index).
  */
 import { stringify } from 'yaml';
 import { percent, percentInterval } from '../figures/format.js';
@@ -48,8 +48,8 @@ function header(metrics: RunMetrics): string {
   });
 }
 
-/** Settings that say how it was made. */
-const told = [
+/** The settings in the model card. */
+const listedSettings = [
   'learningRate',
   'epochs',
   'maxSteps',
@@ -65,46 +65,46 @@ const told = [
 ] as const;
 
 function results(metrics: RunMetrics): string {
-  const rows = `${metrics.rows.train} reviews to learn from, ${metrics.rows.validation} to choose by, ${metrics.rows.test} for the test`;
+  const rows = `Training set: ${metrics.rows.train} reviews. Validation set: ${metrics.rows.validation}. Test set: ${metrics.rows.test}.`;
   if (metrics.command === 'adapt')
-    return `${rows}. Of masked tokens in the test reviews (${metrics.after.count}, masked once and for all):
+    return `${rows} Results on ${metrics.after.count} masked tokens of the test set, with the same masks before and after:
 
 | | before | after |
 | - | - | - |
 | loss | ${metrics.before.loss.toFixed(4)} | ${metrics.after.loss.toFixed(4)} |
 | perplexity | ${metrics.before.perplexity.toFixed(2)} | ${metrics.after.perplexity.toFixed(2)} |
-| guessed | ${percent(metrics.before.accuracy)} | ${percent(metrics.after.accuracy)} |`;
+| accuracy | ${percent(metrics.before.accuracy)} | ${percent(metrics.after.accuracy)} |`;
   const { test, labelNames, baselines } = metrics;
-  return `${rows}. The test reviews played no part before the test.
+  return `${rows} The test set was used for this evaluation only.
 
 | | accuracy | 95 % interval |
 | - | - | - |
 ${[...baselines, { name: '**this model**', ...test }].map(({ name, accuracy, interval }) => `| ${name} | ${percent(accuracy)} | ${percentInterval(interval)} |`).join('\n')}
 
-Precision ${test.precision.toFixed(3)}, recall ${test.recall.toFixed(3)}, F1 ${test.f1.toFixed(3)}, loss ${test.loss.toFixed(3)}. What was taken for what (rows: true, columns: said):
+Precision ${test.precision.toFixed(3)}, recall ${test.recall.toFixed(3)}, F1 ${test.f1.toFixed(3)}, loss ${test.loss.toFixed(3)}. Confusion matrix on the test set (rows: true label, columns: predicted label):
 
 | | ${labelNames.join(' | ')} |
 | - | ${labelNames.map(() => '-').join(' | ')} |
 ${test.confusion.map((row, i) => `| ${labelNames[i]} | ${row.join(' | ')} |`).join('\n')}`;
 }
 
-/** @returns Markdown with its YAML header */
+/** Creates the model card, in Markdown with a YAML header. */
 export function modelCard(
   { settings }: RunSettings,
   metrics: RunMetrics,
   { tunebook, git, device, node }: RunEnvironment,
 ): string {
   const { training } = metrics;
-  const what =
+  const description =
     metrics.command === 'finetune'
-      ? `A classifier of reviews: ${metrics.labelNames.join(', ')}.`
-      : 'A masked-language model that has read reviews, to be fine-tuned.';
+      ? `A text classifier for reviews with the labels ${metrics.labelNames.join(', ')}.`
+      : 'A masked-language model adapted to reviews, as a base for fine-tuning.';
   return `---
 ${header(metrics)}---
 
-# ${metrics.command === 'finetune' ? 'Reviews, judged' : 'Reviews, read'}
+# ${metrics.command === 'finetune' ? 'Review classifier' : 'Masked-language model for reviews'}
 
-${what} Made from \`${metrics.model}\` with reviews of \`${metrics.dataset}\`, by Tunebook ${tunebook}${git ? ` (${git.commit.slice(0, 7)}${git.changed ? ', changed' : ''})` : ''} in TypeScript.
+${description} ${metrics.command === 'finetune' ? 'Fine-tuned' : 'Adapted'} from \`${metrics.model}\` on reviews of \`${metrics.dataset}\` with Tunebook ${tunebook}${git ? ` (commit ${git.commit.slice(0, 7)}${git.changed ? ', with changes' : ''})` : ''}, in TypeScript.
 
 ## Results
 
@@ -112,15 +112,16 @@ ${results(metrics)}
 
 ## Training
 
-${training.step} updates on ${training.samples} rows in ${training.seconds.toFixed(0)} s (${training.samplesPerSecond.toFixed(1)} samples/s; ${training.engine}), on ${device.kind} ${device.name}, TensorFlow ${device.tensorflow}, Node ${node}. It ended: ${metrics.end}.
+${training.step} steps on ${training.samples} samples in ${training.seconds.toFixed(0)} s (${training.samplesPerSecond.toFixed(1)} samples/s; ${training.engine}) on ${device.kind} ${device.name}, with TensorFlow ${device.tensorflow} and Node ${node}. End of training: ${metrics.end}.
 
 | setting | value |
 | - | - |
-${told.map((name) => `| ${name} | ${settings[name]} |`).join('\n')}
+${listedSettings.map((name) => `| ${name} | ${settings[name]} |`).join('\n')}
 
-## Limits
+## Limitations
 
-It knows reviews like those it learnt from, in their language; of other texts nothing is known. Irony, mixed opinions and
-praise by denying a fault are where such models fail most. Texts are cut after ${settings.maxLength} tokens.
+The model is meant for reviews like those of its training set, in the same language. It was not evaluated on other
+texts. Such models fail most often on irony, mixed opinions and praise by negation. Texts are truncated to
+${settings.maxLength} tokens.
 `;
 }

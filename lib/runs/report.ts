@@ -1,4 +1,4 @@
-/** report.html: a run on one page that needs nothing else, to be opened, mailed or kept. No scripts; figures are pictures. */
+/** report.html: a report of a run in a single file without scripts; figures are embedded as PNG. */
 import { escapeHtml, tableBundle } from '../figures/html-table.js';
 import { formatSetting, settingsList } from '../settings/settings.js';
 import type { RunEnvironment } from './environment.js';
@@ -14,19 +14,19 @@ const table = (rows: Row[]) => tableBundle(rows)['text/html'];
 function headline(metrics: RunMetrics): string {
   if (metrics.command === 'adapt') {
     const { before, after } = metrics;
-    return `Perplexity ${before.perplexity.toFixed(2)} before, <strong>${after.perplexity.toFixed(2)}</strong> after, on ${after.count} masked tokens of reviews that played no part in training.`;
+    return `Perplexity ${before.perplexity.toFixed(2)} before, <strong>${after.perplexity.toFixed(2)}</strong> after, on ${after.count} masked tokens of the test set.`;
   }
   const { test } = metrics;
-  return `<strong>${percent(test.accuracy)}</strong> of ${test.count} test reviews judged rightly (95 % interval ${percentInterval(test.interval)}).`;
+  return `<strong>${percent(test.accuracy)}</strong> accuracy on ${test.count} test reviews (95 % interval ${percentInterval(test.interval)}).`;
 }
 
 const trainingRows = ({ training, rows, end }: RunMetrics): Row[] => [
   { what: 'end', value: end },
-  { what: 'updates', value: String(training.step) },
-  { what: 'rows', value: `${rows.train} to learn from, ${rows.validation} to choose by, ${rows.test} for the test` },
+  { what: 'steps', value: String(training.step) },
+  { what: 'reviews', value: `${rows.train} training, ${rows.validation} validation, ${rows.test} test` },
   { what: 'time', value: `${duration(training.seconds)}, ${training.samplesPerSecond.toFixed(1)} samples/s` },
-  { what: 'waited for data', value: `${(100 * training.dataWaitFraction).toFixed(2)} %` },
-  { what: 'computed by', value: training.engine },
+  { what: 'time waiting for data', value: `${(100 * training.dataWaitFraction).toFixed(2)} %` },
+  { what: 'engine', value: training.engine },
 ];
 
 const environmentRows = ({ tunebook, git, node, platform, device, packages, argv, ranks }: RunEnvironment): Row[] => [
@@ -52,8 +52,8 @@ img{max-width:100%;height:auto;display:block;margin:12px 0}
 .headline{font-size:18px;border-left:4px solid #0072b2;padding:4px 12px}.trouble{border-left:4px solid #d55e00;padding:4px 12px}`;
 
 /**
- * Makes figures and report anew from what lies in the folder: settings, journal and metrics. Of a run that is under way or
- * has died, what there is so far.
+ * Writes figures and report from a run's settings, journal and metrics. For an unfinished run they contain the results
+ * so far.
  * @returns the report's path
  */
 export async function writeReport(run: RunFolder): Promise<string> {
@@ -77,7 +77,13 @@ export async function writeReport(run: RunFolder): Promise<string> {
     ...(pictures.length > 0 ? [section('Figures', ...pictures)] : []),
     ...(metrics ? [section('Training', table(trainingRows(metrics)))] : []),
     ...(metrics?.command === 'finetune' && metrics.errors.length > 0
-      ? [section('Surely wrong', '<p>The mistakes that the model was surest of.</p>', table(metrics.errors))]
+      ? [
+          section(
+            'Most confident errors',
+            '<p>The wrong predictions with the highest probability.</p>',
+            table(metrics.errors),
+          ),
+        ]
       : []),
     section(
       'Settings',
@@ -87,7 +93,7 @@ export async function writeReport(run: RunFolder): Promise<string> {
           .map(({ name }) => ({
             setting: name,
             value: formatSetting(name, settings[name]),
-            from: origins[name] ?? 'default',
+            origin: origins[name] ?? 'default',
           })),
       ),
     ),

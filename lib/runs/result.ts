@@ -9,27 +9,25 @@ import { modelCard } from './model-card.js';
 import { writeReport } from './report.js';
 import type { RunFolder } from './run-folder.js';
 
-/**
- * Writes the result of a completed run. The model is complete when it appears under its name.
- */
-export async function keepResult(
+/** Writes the result of a completed run. The model is written to a temporary folder and renamed when it is complete. */
+export async function writeResult(
   { run, journal }: { run: RunFolder; journal: Journal },
   metrics: RunMetrics,
   model: PretrainedModel,
 ): Promise<void> {
-  const aside = run.of('.model.partial');
-  fs.rmSync(aside, { recursive: true, force: true });
-  model.save(aside);
+  const partialFolder = run.of('.model.partial');
+  fs.rmSync(partialFolder, { recursive: true, force: true });
+  model.save(partialFolder);
   const environment = run.read<RunEnvironment>('environment.json')!;
   const { settings } = run.settings!;
-  // The card states the length that was used.
-  const used = { ...settings, maxLength: Math.min(settings.maxLength, model.maxTokens) };
+  // The model card states the maximum length that was used.
+  const usedSettings = { ...settings, maxLength: Math.min(settings.maxLength, model.maxTokens) };
   fs.writeFileSync(
-    path.join(aside, 'README.md'),
-    modelCard({ ...run.settings!, settings: used }, metrics, environment),
+    path.join(partialFolder, 'README.md'),
+    modelCard({ ...run.settings!, settings: usedSettings }, metrics, environment),
   );
   fs.rmSync(run.of('model'), { recursive: true, force: true });
-  fs.renameSync(aside, run.of('model'));
+  fs.renameSync(partialFolder, run.of('model'));
   run.write('metrics.json', metrics);
   journal.write('summary', metrics);
   await writeReport(run);

@@ -1,6 +1,6 @@
 /**
- * A run's folder: all that a job is told, does and makes. Small JSON files are written aside and renamed, so that a reader
- * never meets half a file, and one process at a time works in it.
+ * A run's folder: its settings, status, journal, checkpoints and results. JSON files are written under another name and
+ * renamed, so that a reader never sees a partial file. A lock ensures that one process at a time uses the folder.
  */
 import fs from 'node:fs';
 import os from 'node:os';
@@ -13,42 +13,45 @@ import { readJournal } from './journal.js';
 import { CheckpointFolder } from '../training/checkpoint.js';
 import type { EndOfTraining } from '../training/training-record.js';
 
+/** Commands that train. */
 export type RunCommand = 'finetune' | 'adapt';
 
-/** settings.json */
+/** The content of settings.json. */
 export interface RunSettings {
   command: RunCommand;
   settings: Settings;
-  /** Where each setting came from. */
+  /** The origin of each setting: default, config file, environment, command line or resumed run. */
   origins: Record<SettingName, string>;
-  /** What `auto` had chosen, so that a run that goes on does not choose anew. */
+  /** The model and data set that `auto` chose; a resumed run uses the same. */
   sources: Sources;
 }
 
-/** status.json */
+/** The content of status.json. */
 export interface RunStatus {
-  /** `running` of a process that is no more is a run that died. */
+  /** `running` with a process that no longer exists is a run that died; see `RunFolder.state`. */
   state: 'running' | 'failed' | EndOfTraining;
   startedAt: string;
   endedAt?: string;
   exitCode?: number;
-  /** Why it failed. */
+  /** The error message of a failed run. */
   message?: string;
   /** The error's code, such as TRAINING_DIVERGED. */
   code?: string | undefined;
-  /** How often it was started. */
+  /** Number of starts, including resumes. */
   starts: number;
   process: { id: number; host: string };
 }
 
-/** Seconds after which a folder is free whose process shows no sign of life. */
-const patience = 60;
+/** Seconds without a heartbeat after which a lock is stale. */
+const staleAfter = 60;
+/** Seconds between two heartbeats. */
 const heartbeat = 10;
 
+/** The folder of a run, at any path. */
 export class RunFolder {
   constructor(readonly folder: string) {}
 
-  /** A file or folder inside. */
+  /** The path of a file or folder inside. */
   of(...names: string[]): string {
     return path.join(this.folder, ...names);
   }
@@ -57,7 +60,7 @@ export class RunFolder {
     return fs.existsSync(this.of('settings.json'));
   }
 
-  /** Whether this is a run that has trained. Any other folder is free for a new run. */
+  /** Whether this run has trained. A folder without such a run can be used for a new one. */
   get hasTrained(): boolean {
     if (!this.isRun) return false;
     if (this.checkpoints.steps().length > 0 || fs.existsSync(this.of('model'))) return true;
@@ -68,13 +71,13 @@ export class RunFolder {
     return new CheckpointFolder(this.of('checkpoints'));
   }
 
-  /** A JSON file's content; nothing where there is none. */
+  /** Reads a JSON file; undefined if it does not exist. */
   read<Content>(name: string): Content | undefined {
     const file = this.of(name);
     return fs.existsSync(file) ? (JSON.parse(fs.readFileSync(file, 'utf8')) as Content) : undefined;
   }
 
-  /** Writes a file, whole or not at all. */
+  /** Writes a file atomically. */
   write(name: string, content: string | Buffer | object): void {
     const file = this.of(name);
     fs.mkdirSync(path.dirname(file), { recursive: true });
@@ -92,7 +95,7 @@ export class RunFolder {
     return this.read<RunStatus>('status.json');
   }
 
-  /** What became of it, for people. */
+  /** The state of the run. `died` is a run whose process ended without writing its status. */
   get state(): RunStatus['state'] | 'died' {
     const status = this.status;
     if (!status) return 'died';
@@ -103,52 +106,52 @@ export class RunFolder {
     return this.of('.lock');
   }
 
-  /** Whether the process that was last at work here shows signs of life. */
+  /** Whether the process that last used the folder is running: its lock is fresh and, on this machine, it exists. */
   #isAlive({ process: { id, host } }: RunStatus): boolean {
     if (!fs.existsSync(this.#lock)) return false;
-    if (Date.now() - fs.statSync(this.#lock).mtimeMs > 1000 * patience) return false;
+    if (Date.now() - fs.statSync(this.#lock).mtimeMs > 1000 * staleAfter) return false;
     return host !== os.hostname() || (id !== process.pid && isProcess(id));
   }
 
   /**
-   * Keeps other processes out. A process that was killed leaves its lock behind: on the same machine that is seen at once,
-   * from another (a container that was started anew) after a minute without a sign of life.
-   * @param onWait called when there is something to wait for
-   * @returns to be called at the end
-   * @throws RunError when another process is at work here
+   * Locks the folder against other processes. A killed process leaves its lock behind. On the same machine, this is
+   * detected at once; on another one, such as a restarted container, after a minute without a heartbeat.
+   * @param onWait called with a message when it has to wait for a lock
+   * @returns a function that unlocks the folder
+   * @throws RunError if another process uses the folder
    */
-  async lock(onWait: (words: string) => void = () => {}): Promise<() => Promise<void>> {
+  async lock(onWait: (message: string) => void = () => {}): Promise<() => Promise<void>> {
     fs.mkdirSync(this.folder, { recursive: true });
-    // It listens to signals from the moment it is loaded.
+    // Loaded late, since the package installs signal handlers when it is loaded.
     const { lock } = await import('proper-lockfile');
-    const seen = () => (fs.existsSync(this.#lock) ? fs.statSync(this.#lock).mtimeMs : 0);
-    const first = seen();
+    const lockTime = () => (fs.existsSync(this.#lock) ? fs.statSync(this.#lock).mtimeMs : 0);
+    const firstTime = lockTime();
     for (let waited = 0; ; waited++) {
       try {
         return await lock(this.folder, {
           lockfilePath: this.#lock,
-          stale: 1000 * patience,
+          stale: 1000 * staleAfter,
           update: 1000 * heartbeat,
-          // The folder was taken away; what is written next will say so.
+          // The folder was removed; the next write will fail.
           onCompromised: () => {},
         });
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ELOCKED') throw error;
       }
       const status = this.status;
-      // Whoever has just come in has not yet said so.
-      if (status && !this.#isAlive(status) && Date.now() - seen() > 2000) {
+      // A process that has just taken the lock may not have written its status yet.
+      if (status && !this.#isAlive(status) && Date.now() - lockTime() > 2000) {
         fs.rmSync(this.#lock, { recursive: true, force: true });
         continue;
       }
-      const at = status ? `process ${status.process.id} on ${status.process.host}` : 'another process';
-      if (seen() > first)
+      const owner = status ? `process ${status.process.id} on ${status.process.host}` : 'another process';
+      if (lockTime() > firstTime)
         throw new RunError(
           'RUN_IN_USE',
-          `${this.folder} is in use by ${at}. Wait until it has ended, or name another folder (--run-folder).`,
+          `${this.folder} is in use by ${owner}. Wait until it ends, or use another folder (--run-folder).`,
           { folder: this.folder },
         );
-      if (waited === 3) onWait(`${this.folder} was in use by ${at}; waiting up to ${patience} s for a sign of life.`);
+      if (waited === 3) onWait(`${this.folder} was in use by ${owner}; waiting up to ${staleAfter} s for a heartbeat.`);
       await pause(1000);
     }
   }
@@ -165,29 +168,29 @@ function isProcess(id: number): boolean {
 
 /**
  * The folder of a run's model.
- * @throws RunError when there is none yet
+ * @throws RunError if the run has no model yet
  */
-export function modelOf(run: RunFolder): string {
+export function modelFolderOf(run: RunFolder): string {
   const folder = run.of('model');
   if (!fs.existsSync(folder))
     throw new RunError(
       'RUN_NO_MODEL',
-      `${run.folder} has no model yet (${run.state}). Go on with it: tunebook ${run.settings!.command} --resume ${run.folder}`,
+      `${run.folder} has no model yet (${run.state}). Resume the run: tunebook ${run.settings!.command} --resume ${run.folder}`,
       { folder: run.folder, state: run.state },
     );
   return folder;
 }
 
-/** Whether a folder is a model by itself, and no run that has one. */
+/** Whether a folder is a model and not a run folder. */
 export const isModelFolder = (folder: string): boolean =>
   fs.existsSync(path.join(folder, 'config.json')) && !new RunFolder(folder).isRun;
 
-/** Where runs go that are not told where. */
+/** The default parent folder of runs. */
 export const runsFolder = 'runs';
 
 /**
- * A new folder named after the time, so that names sort by time: 2026-11-24T09-30-00, then 2026-11-24T09-30-00-2. If it is still
- * empty when the process exits, it is removed.
+ * Creates a folder named after the time, so that names sort by time: 2026-11-24T09-30-00, then 2026-11-24T09-30-00-2. A
+ * folder that is still empty when the process exits is removed.
  */
 export function newRunFolder(parent = runsFolder, prefix = ''): string {
   const stamp = prefix + new Date().toISOString().replace(/[:.]/g, '-').slice(0, 19);
@@ -200,7 +203,7 @@ export function newRunFolder(parent = runsFolder, prefix = ''): string {
         try {
           fs.rmdirSync(folder);
         } catch {
-          // It is in use, which is the normal case.
+          // The folder is not empty, which is the normal case.
         }
       });
       return folder;
@@ -219,13 +222,13 @@ const foldersBelow = (folder: string): string[] =>
         .sort()
     : [];
 
-/** The sweeps below a folder, the newest last. */
+/** The sweeps in a folder, the newest last. */
 export const findSweeps = (parent = runsFolder): RunFolder[] =>
   foldersBelow(parent)
     .map((folder) => new RunFolder(folder))
     .filter((folder) => fs.existsSync(folder.of('sweep.json')));
 
-/** The runs below a folder, at a depth of one or two (a sweep's runs are below the sweep), the newest last. */
+/** The runs in a folder and in its sweeps, the newest last. */
 export function findRuns(parent = runsFolder): RunFolder[] {
   const folders = foldersBelow(parent).flatMap((folder) => [folder, ...foldersBelow(folder)]);
   return folders
@@ -235,8 +238,8 @@ export function findRuns(parent = runsFolder): RunFolder[] {
 }
 
 /**
- * A run by its folder or, below `runs`, by its name.
- * @throws RunError when it is none
+ * Opens a run by its folder or by its name in `runs`.
+ * @throws RunError if it does not exist or is not a run
  */
 export function openRun(name: string): RunFolder {
   for (const folder of [name, path.join(runsFolder, name)]) {
@@ -248,11 +251,11 @@ export function openRun(name: string): RunFolder {
   throw new RunError(
     fs.existsSync(name) ? 'RUN_NOT_A_RUN' : 'RUN_NOT_FOUND',
     fs.existsSync(name)
-      ? `${name} is no run: it has no settings.json.` +
+      ? `${name} is not a run: it has no settings.json.` +
           (isModelFolder(model)
-            ? ` It holds a model, as the folder of a notebook does: for export, score and serve name ${model}.`
+            ? ` It contains a model, as notebooks save it: pass ${model} to export, score and serve.`
             : " 'tunebook runs' lists the runs.")
-      : `There is no run ${name}.${runs.length > 0 ? ` The newest is ${runs.at(-1)}; 'tunebook runs' lists them all.` : ` There are none in ${runsFolder}/.`}`,
+      : `There is no run ${name}.${runs.length > 0 ? ` The newest is ${runs.at(-1)}; 'tunebook runs' lists all.` : ` ${runsFolder}/ contains no runs.`}`,
     { folder: name },
   );
 }

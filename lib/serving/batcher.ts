@@ -1,65 +1,74 @@
 /**
- * Requests that arrive together are scored together. While the model is at work whatever comes waits; when it is free it takes
- * what waits, as batches of like length. So nobody waits for company, and under load batches are full. What waits is bounded:
- * who comes when it is full is told to come again.
+ * Scores requests that arrive together in one batch. Requests queue while the model is busy; once it is free, it takes
+ * the queued requests, in batches of texts of similar length. A request never waits for a batch to fill, and under load
+ * batches are full. The queue is limited: a request that exceeds it is rejected with the time after which to retry.
  */
 import { OverloadedError, TimeoutError } from '../errors.js';
 import type { SentimentModel } from './sentiment.js';
 
-interface Waiting {
+interface PendingRequest {
   texts: string[];
-  resolve: (shares: number[][]) => void;
+  resolve: (probabilities: number[][]) => void;
   reject: (error: unknown) => void;
-  /** Nobody waits for the answer any more. */
-  given: boolean;
+  /** Timed out: the result is not needed. */
+  timedOut: boolean;
 }
 
+/** Options of a batcher. */
 export interface BatcherOptions {
-  /** Texts that may wait. @default 2048 */
-  mostWaiting?: number;
-  /** Texts that the model takes at once. @default 128 */
-  mostAtOnce?: number;
-  /** Seconds after which a request is given up. @default 30 */
+  /** Maximum number of queued texts. @default 2048 */
+  maxQueuedTexts?: number;
+  /** Maximum number of texts per call of the model. @default 128 */
+  maxBatchSize?: number;
+  /** Seconds after which a request times out. @default 30 */
   timeout?: number;
 }
 
+/** A queue of requests in front of a model. */
 export class Batcher {
   readonly #model: SentimentModel;
-  readonly #mostWaiting: number;
-  readonly #mostAtOnce: number;
+  readonly #maxQueued: number;
+  readonly #maxBatchSize: number;
   readonly #timeout: number;
-  #queue: Waiting[] = [];
-  #waiting = 0;
-  #working = false;
-  /** Seconds a text takes, of late. */
-  #pace = 0.01;
+  #queue: PendingRequest[] = [];
+  #queuedTexts = 0;
+  #running = false;
+  /** Moving average of the seconds per text. */
+  #secondsPerText = 0.01;
 
-  constructor(model: SentimentModel, { mostWaiting = 2048, mostAtOnce = 128, timeout = 30 }: BatcherOptions = {}) {
+  constructor(model: SentimentModel, { maxQueuedTexts = 2048, maxBatchSize = 128, timeout = 30 }: BatcherOptions = {}) {
     this.#model = model;
-    this.#mostWaiting = mostWaiting;
-    this.#mostAtOnce = mostAtOnce;
+    this.#maxQueued = maxQueuedTexts;
+    this.#maxBatchSize = maxBatchSize;
     this.#timeout = timeout;
   }
 
-  /** Texts that wait. */
+  /** Number of queued texts. */
   get waiting(): number {
-    return this.#waiting;
+    return this.#queuedTexts;
   }
 
   /**
+   * Scores texts.
    * @returns probabilities of all classes for each text
-   * @throws OverloadedError when too much waits, TimeoutError
+   * @throws OverloadedError if the queue is full, TimeoutError
    */
   score(texts: string[]): Promise<number[][]> {
     if (texts.length === 0) return Promise.resolve([]);
-    // One request may be larger than what may wait, if it comes to an empty queue.
-    if (this.#waiting > 0 && this.#waiting + texts.length > this.#mostWaiting)
-      return Promise.reject(new OverloadedError(Math.max(1, Math.ceil(this.#waiting * this.#pace))));
+    // A single request may exceed the limit if the queue is empty.
+    if (this.#queuedTexts > 0 && this.#queuedTexts + texts.length > this.#maxQueued)
+      return Promise.reject(new OverloadedError(Math.max(1, Math.ceil(this.#queuedTexts * this.#secondsPerText))));
     return new Promise<number[][]>((resolve, reject) => {
-      const entry: Waiting = { texts, resolve, reject, given: false };
+      const entry: PendingRequest = { texts, resolve, reject, timedOut: false };
       const timer = setTimeout(() => {
-        entry.given = true;
-        reject(new TimeoutError('REQUEST_TIMEOUT', `No answer within ${this.#timeout} s.`, { seconds: this.#timeout }));
+        entry.timedOut = true;
+        reject(
+          new TimeoutError(
+            'REQUEST_TIMEOUT',
+            `The request timed out after ${this.#timeout} s. Send fewer texts per request, or retry later.`,
+            { seconds: this.#timeout },
+          ),
+        );
       }, 1000 * this.#timeout);
       const done =
         <Value>(settle: (value: Value) => void) =>
@@ -70,37 +79,37 @@ export class Batcher {
       entry.resolve = done(resolve);
       entry.reject = done(reject);
       this.#queue.push(entry);
-      this.#waiting += texts.length;
-      if (!this.#working) void this.#work();
+      this.#queuedTexts += texts.length;
+      if (!this.#running) void this.#run();
     });
   }
 
-  /** Takes what waits, until nothing does. Never throws: what fails is told to those who asked. */
-  async #work(): Promise<void> {
-    this.#working = true;
-    // What comes in the same turn goes together.
+  /** Processes the queue until it is empty. Never throws: an error rejects the requests of its batch. */
+  async #run(): Promise<void> {
+    this.#running = true;
+    // Requests that arrive in the same turn of the event loop share a batch.
     await new Promise((resolve) => setImmediate(resolve));
     while (this.#queue.length > 0) {
-      const taken: Waiting[] = [];
+      const requests: PendingRequest[] = [];
       let count = 0;
-      while (this.#queue.length > 0 && (count === 0 || count + this.#queue[0]!.texts.length <= this.#mostAtOnce)) {
+      while (this.#queue.length > 0 && (count === 0 || count + this.#queue[0]!.texts.length <= this.#maxBatchSize)) {
         const entry = this.#queue.shift()!;
-        this.#waiting -= entry.texts.length;
-        if (entry.given) continue;
-        taken.push(entry);
+        this.#queuedTexts -= entry.texts.length;
+        if (entry.timedOut) continue;
+        requests.push(entry);
         count += entry.texts.length;
       }
       if (count === 0) continue;
-      const from = performance.now();
+      const start = performance.now();
       try {
-        const shares = await this.#model.predictProbabilities(taken.flatMap(({ texts }) => texts));
-        let at = 0;
-        for (const { texts, resolve } of taken) resolve(shares.slice(at, (at += texts.length)));
+        const probabilities = await this.#model.predictProbabilities(requests.flatMap(({ texts }) => texts));
+        let offset = 0;
+        for (const { texts, resolve } of requests) resolve(probabilities.slice(offset, (offset += texts.length)));
       } catch (error) {
-        for (const { reject } of taken) reject(error);
+        for (const { reject } of requests) reject(error);
       }
-      this.#pace = 0.8 * this.#pace + 0.2 * ((performance.now() - from) / 1000 / count);
+      this.#secondsPerText = 0.8 * this.#secondsPerText + 0.2 * ((performance.now() - start) / 1000 / count);
     }
-    this.#working = false;
+    this.#running = false;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The web page's files: its own, Plotly, and what scores in the browser. Nothing comes from anywhere else, and the content
- * security policy has browsers hold to that.
+ * Serves the files of the web page: its own, Plotly, and the libraries and the model for scoring in the browser. All
+ * files come from this server; the content security policy makes browsers enforce that.
  */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
@@ -12,14 +12,14 @@ import { FileError } from '../errors.js';
 
 const require = createRequire(import.meta.url);
 const here = path.dirname(fileURLToPath(import.meta.url));
-/** The page's sources: what is not compiled is served as it is. */
+/** Source folder of the page; files that need no compilation are served from it. */
 const sources = path.resolve(here, '../../serving/app');
-const packageOf = (name: string) => {
-  for (const place of require.resolve.paths(name) ?? []) {
-    const folder = path.join(place, name);
+const packageFolder = (name: string) => {
+  for (const modules of require.resolve.paths(name) ?? []) {
+    const folder = path.join(modules, name);
     if (fs.existsSync(folder)) return folder;
   }
-  throw new FileError('FILE_NOT_FOUND', `${name} is not installed. Run npm run setup.`, { path: name });
+  throw new FileError('FILE_NOT_FOUND', `The package ${name} is not installed. Run npm run setup.`, { path: name });
 };
 
 const types: Record<string, string> = {
@@ -32,13 +32,13 @@ const types: Record<string, string> = {
   '.onnx': 'application/octet-stream',
 };
 
-/** What a page may do: nothing but with what it was served with. */
+/** Content security policy: only resources of this server. */
 const policy = (nonce: string) =>
   [
     "default-src 'none'",
     "script-src 'self' 'wasm-unsafe-eval'",
     `style-src 'self' 'nonce-${nonce}'`,
-    // Plotly sets styles on its elements; sheets and elements of style stay closed.
+    // Plotly sets inline styles on its elements; other style sheets and style elements stay forbidden.
     "style-src-attr 'unsafe-inline'",
     "img-src 'self' data:",
     "connect-src 'self'",
@@ -49,19 +49,19 @@ const policy = (nonce: string) =>
 
 /**
  * Adds the page to a server.
- * @param model folder of the exported model, for the browser's engine
+ * @param model folder of the exported model, for scoring in the browser
  */
 export function addPage(app: FastifyInstance, model: string): void {
-  const ort = path.join(packageOf('onnxruntime-web'), 'dist');
+  const ort = path.join(packageFolder('onnxruntime-web'), 'dist');
   const files: Record<string, string> = {
     'style.css': path.join(sources, 'style.css'),
     'page.js': path.join(here, 'app/page.js'),
     'engines.js': path.join(here, 'app/engines.js'),
     'csv.js': path.join(here, 'app/csv.js'),
     'plotly.js': require.resolve('plotly.js-dist'),
-    'transformers.js': path.join(packageOf('@huggingface/transformers'), 'dist/transformers.min.js'),
-    'csv-parse.js': path.join(packageOf('csv-parse'), 'dist/esm/sync.js'),
-    'csv-stringify.js': path.join(packageOf('csv-stringify'), 'dist/esm/sync.js'),
+    'transformers.js': path.join(packageFolder('@huggingface/transformers'), 'dist/transformers.min.js'),
+    'csv-parse.js': path.join(packageFolder('csv-parse'), 'dist/esm/sync.js'),
+    'csv-stringify.js': path.join(packageFolder('csv-stringify'), 'dist/esm/sync.js'),
   };
   for (const name of fs.readdirSync(ort))
     if (/^ort-wasm.*\.(mjs|wasm)$/.test(name)) files[`ort/${name}`] = path.join(ort, name);

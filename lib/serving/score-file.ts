@@ -1,6 +1,6 @@
 /**
- * A file of reviews of any size, scored: read in pieces, written as it goes, each row with all it had and the verdict. The
- * result comes under its name when it is whole.
+ * Scores a file of reviews of any size. Rows are read in chunks and written as they are scored, with all their columns
+ * and the prediction. The output is renamed to its final name once it is complete.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -13,25 +13,27 @@ import { chunksOfFiles, readChunks, type Row } from '../reviews/row-file.js';
 import type { ReviewSource } from '../reviews/review-source.js';
 import type { SentimentModel } from './sentiment.js';
 
+/** Progress of scoring a file. */
 export interface ScoreProgress {
   rows: number;
-  /** Of all files. */
+  /** Number of rows in all files. */
   totalRows: number;
   rowsPerSecond: number;
   secondsLeft: number;
 }
 
-/** What the columns of the verdict are called. */
-const verdictColumns = ['predicted_label', 'predicted_score'] as const;
+/** Names of the columns with the prediction. */
+const predictionColumns = ['predicted_label', 'predicted_score'] as const;
 
-/** JSON has no word for numbers beyond 2^53, which Parquet may hold. */
-const plain = (_: string, value: unknown) => (typeof value === 'bigint' ? String(value) : value);
+/** Converts integers beyond 2^53, which Parquet may contain and JSON cannot represent, to strings. */
+const bigIntToString = (_: string, value: unknown) => (typeof value === 'bigint' ? String(value) : value);
 
 /**
- * @param source of openReviews; labels are not looked at. Rows without text get no verdict
+ * Scores the rows of a source and writes them to a file.
+ * @param source of openReviews; labels are ignored. Rows without text get no prediction
  * @param out .csv, or .jsonl or .ndjson
- * @returns rows written, and those among them that had no text
- * @throws SettingsError for a file of another kind, ReviewsError when a column of the verdict's name is there already
+ * @returns number of rows written, and of rows without text among them
+ * @throws SettingsError for another file extension, ReviewsError if a prediction column already exists
  */
 export async function scoreFile(
   model: SentimentModel,
@@ -47,57 +49,56 @@ export async function scoreFile(
     });
   const files = Object.values(source.splits).flat();
   const columns = [...new Set(files.flatMap((file) => file.columns))];
-  const taken = verdictColumns.find((column) => columns.includes(column));
-  if (taken)
+  const conflict = predictionColumns.find((column) => columns.includes(column));
+  if (conflict)
     throw new ReviewsError(
       'REVIEWS_COLUMN_EXISTS',
-      `${source.name} has a column '${taken}' already: was it scored before? Rename it.`,
-      { name: source.name, column: taken },
+      `${source.name} already has a column '${conflict}', which scoring adds. Rename that column, or score the original file.`,
+      { name: source.name, column: conflict },
     );
   const totalRows = files.reduce((sum, file) => sum + file.rows, 0);
-  const aside = `${out}.partial`;
-  const stream = fs.createWriteStream(aside);
+  const partialFile = `${out}.partial`;
+  const stream = fs.createWriteStream(partialFile);
   const table =
-    extension === '.csv' ? stringify({ header: true, columns: [...columns, ...verdictColumns] }) : undefined;
+    extension === '.csv' ? stringify({ header: true, columns: [...columns, ...predictionColumns] }) : undefined;
   table?.pipe(stream);
   const write = async (row: Row) => {
     const target = table ?? stream;
-    const room = table ? table.write(row) : stream.write(`${JSON.stringify(row, plain)}\n`);
-    if (!room) await once(target, 'drain');
+    const hasRoom = table ? table.write(row) : stream.write(`${JSON.stringify(row, bigIntToString)}\n`);
+    if (!hasRoom) await once(target, 'drain');
   };
   const failed = new Promise<never>((_, reject) => stream.once('error', reject));
   failed.catch(() => {});
   const started = performance.now();
   let [rows, withoutText] = [0, 0];
   try {
-    for await (const { rows: some } of readChunks(chunksOfFiles(files), columns)) {
-      const texts = some.map((row) => textOf(row, source.reading.textColumns));
-      const asked = texts.filter((text) => text !== '');
-      const found = await model.predictSentiment(asked);
+    for await (const { rows: chunk } of readChunks(chunksOfFiles(files), columns)) {
+      const texts = chunk.map((row) => textOf(row, source.reading.textColumns));
+      const predictions = await model.predictSentiment(texts.filter((text) => text !== ''));
       let next = 0;
-      for (const [i, row] of some.entries()) {
-        const verdict = texts[i] === '' ? undefined : found[next++]!;
-        if (!verdict) withoutText++;
-        const [label, score] = verdictColumns;
+      for (const [i, row] of chunk.entries()) {
+        const prediction = texts[i] === '' ? undefined : predictions[next++]!;
+        if (!prediction) withoutText++;
+        const [label, score] = predictionColumns;
         await Promise.race([
           failed,
           write({
             ...row,
-            [label]: verdict?.label ?? null,
-            [score]: verdict ? Number(verdict.score.toFixed(6)) : null,
+            [label]: prediction?.label ?? null,
+            [score]: prediction ? Number(prediction.score.toFixed(6)) : null,
           }),
         ]);
       }
-      rows += some.length;
+      rows += chunk.length;
       const rowsPerSecond = (1000 * rows) / (performance.now() - started);
       onProgress({ rows, totalRows, rowsPerSecond, secondsLeft: (totalRows - rows) / rowsPerSecond });
     }
     (table ?? stream).end();
     await Promise.race([failed, finished(stream)]);
-    fs.renameSync(aside, out);
+    fs.renameSync(partialFile, out);
   } catch (error) {
     stream.destroy();
-    fs.rmSync(aside, { force: true });
+    fs.rmSync(partialFile, { force: true });
     throw error;
   }
   return { rows, withoutText };

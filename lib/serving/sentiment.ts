@@ -1,54 +1,48 @@
 /**
- * Scoring without TensorFlow: `predictSentiment`, the original project's function, on an exported model. What serves, over
- * HTTP or in a file, goes through here.
+ * Scoring without TensorFlow: `predictSentiment`, the function of the original project, on an exported model. The HTTP
+ * server and file scoring both use it.
  */
 import { labelNames, maxTokens } from '../model/config.js';
 import { loadTokenizer } from '../model/load-tokenizer.js';
-import { verdicts } from '../evaluation/metrics.js';
+import { predictions } from '../evaluation/metrics.js';
 import { softmax } from '../model/softmax.js';
+import type { Prediction } from '../model/text-classifier.js';
 import { openOnnxEngine, type OnnxEngineOptions } from '../export/onnx-engine.js';
 
 export type { OnnxEngineOptions } from '../export/onnx-engine.js';
+export type { Prediction } from '../model/text-classifier.js';
 
-/** In the shape that transformers.js's pipeline gives it. */
-export interface Verdict {
-  /** The likeliest class's name. */
-  label: string;
-  /** The label's probability. */
-  score: number;
-}
-
-/** An exported model, ready to be asked. */
+/** An exported model, ready for predictions. */
 export interface SentimentModel {
-  /** Class names in order of their numbers. */
+  /** Class names by class number. */
   labels: string[];
-  /** The likeliest class of one sentence; one that is too long for the model is cut. */
-  predictSentiment(sentence: string): Promise<Verdict>;
-  /** The likeliest class of each sentence, in their order; of none, none. */
-  predictSentiment(sentences: string[]): Promise<Verdict[]>;
-  /** Probabilities of all classes, in order of their numbers, for each sentence. */
+  /** Predicts the class of one sentence, truncated to the maximum length of the model. */
+  predictSentiment(sentence: string): Promise<Prediction>;
+  /** Predicts the class of each sentence, in order. An empty list gives an empty list. */
+  predictSentiment(sentences: string[]): Promise<Prediction[]>;
+  /** Computes the probabilities of all classes, by class number, for each sentence. */
   predictProbabilities(sentences: string[]): Promise<number[][]>;
-  /** Frees the model's memory; nothing can be asked afterwards. */
+  /** Frees the memory of the model, which cannot be used afterwards. */
   dispose(): Promise<void>;
 }
 
 /**
  * Opens an exported model in onnxruntime; TensorFlow is not loaded.
  * @param folder of an exported model (tunebook export)
- * @throws ModelFormatError when it was not exported, or lacks its tokenizer
+ * @throws ModelFormatError if the model was not exported or has no tokenizer
  */
 export async function openSentimentModel(folder: string, options: OnnxEngineOptions = {}): Promise<SentimentModel> {
   const tokenizer = loadTokenizer(folder);
   const engine = await openOnnxEngine(folder, options);
   const labels = labelNames(engine.config);
-  const longest = maxTokens(engine.config);
-  const logitsOf = (sentences: string[]) => engine.logits(sentences.map((text) => tokenizer.encode(text, longest)));
-  async function predictSentiment(sentence: string): Promise<Verdict>;
-  async function predictSentiment(sentences: string[]): Promise<Verdict[]>;
-  async function predictSentiment(sentence: string | string[]): Promise<Verdict | Verdict[]> {
+  const maxLength = maxTokens(engine.config);
+  const logitsOf = (sentences: string[]) => engine.logits(sentences.map((text) => tokenizer.encode(text, maxLength)));
+  async function predictSentiment(sentence: string): Promise<Prediction>;
+  async function predictSentiment(sentences: string[]): Promise<Prediction[]>;
+  async function predictSentiment(sentence: string | string[]): Promise<Prediction | Prediction[]> {
     const logits = await logitsOf([sentence].flat());
-    const found = verdicts(logits, labels.length).map(({ label, score }) => ({ label: labels[label]!, score }));
-    return Array.isArray(sentence) ? found : found[0]!;
+    const results = predictions(logits, labels.length).map(({ label, score }) => ({ label: labels[label]!, score }));
+    return Array.isArray(sentence) ? results : results[0]!;
   }
   return {
     labels,

@@ -1,6 +1,6 @@
 /**
- * The scoring API: the original project's request, Hugging Face's, MLflow's and the Open Inference Protocol's over one model.
- * Bodies are checked against their schemas, which are also the OpenAPI document; errors are JSON that says what was wrong.
+ * The scoring API: the protocols of the original project, Hugging Face, MLflow and Open Inference for one model. Bodies
+ * are validated against schemas, from which the OpenAPI document is generated. Errors are JSON with a message.
  */
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -11,47 +11,47 @@ import { OverloadedError, RequestError, TimeoutError } from '../errors.js';
 import { Batcher, type BatcherOptions } from './batcher.js';
 import { addPage } from './page.js';
 import {
-  askedByDomino,
-  askedByHuggingFace,
-  askedByInfer,
-  askedByMlflow,
   inferOutputs,
-  type Asked,
+  parseDominoRequest,
+  parseHuggingFaceRequest,
+  parseInferRequest,
+  parseMlflowRequest,
   type DominoBody,
   type HuggingFaceBody,
   type InferBody,
   type MlflowBody,
+  type ParsedRequest,
 } from './protocols.js';
 import type { SentimentModel } from './sentiment.js';
 
 /** Options of a scoring server. */
 export interface ServerOptions extends BatcherOptions {
-  /** The model's name in paths and answers. @default 'sentiment' */
+  /** The model's name in paths and responses. @default 'sentiment' */
   name?: string;
-  /** The run that it is of, for answers. @default '1' */
+  /** The model's version in paths and responses, such as the name of its run. @default '1' */
   version?: string;
-  /** Tunebook's version, for answers. */
+  /** Tunebook's version in responses. */
   tunebook: string;
-  /** Asked for with every request but those after the server's health. @default none */
+  /** The token that every request except health checks must contain. @default none */
   token?: string | undefined;
-  /** Bytes of a body at most. @default 1 MiB */
+  /** Maximum size of a body in bytes. @default 1 MiB */
   bodyLimit?: number;
-  /** Serves the web page too, with the model of this folder for the browser. @default no page */
+  /** Folder of the exported model for scoring in the browser; serves the web page too. @default no page */
   page?: string;
-  /** Texts of a request at most. @default 1024 */
-  mostTexts?: number;
+  /** Maximum number of texts per request. @default 1024 */
+  maxTexts?: number;
 }
 
 const text = { type: 'string' } as const;
 const texts = { oneOf: [text, { type: 'array', items: text }] } as const;
-const verdict = {
+const predictionSchema = {
   type: 'object',
   properties: { label: text, score: { type: 'number', minimum: 0, maximum: 1 } },
 } as const;
 const failure = { type: 'object', properties: { error: text } } as const;
 const failures = Object.fromEntries([400, 401, 413, 415, 429, 503, 504].map((status) => [status, failure]));
 
-/** Whether a request holds the token: as Bearer, or as the password of Basic, as Domino's clients send it. */
+/** Whether a request contains the token: as Bearer, or as the password of Basic, as Domino's clients send it. */
 function isAllowed(header: string | undefined, token: string): boolean {
   const [scheme, value = ''] = (header ?? '').split(' ');
   const given =
@@ -62,34 +62,34 @@ function isAllowed(header: string | undefined, token: string): boolean {
       : scheme?.toLowerCase() === 'bearer'
         ? value
         : '';
-  // Of equal length and compared to the end: how long it takes tells nothing.
-  const digest = (word: string) => createHash('sha256').update(word).digest();
+  // Digests have equal length and are compared in constant time, so that timing reveals nothing about the token.
+  const digest = (value: string) => createHash('sha256').update(value).digest();
   return timingSafeEqual(digest(given), digest(token));
 }
 
-/** What a person who sent a wrong body is told. */
-function explained(error: FastifyError): { status: number; words: string } {
-  if (error instanceof RequestError) return { status: 400, words: error.message };
-  if (error instanceof TimeoutError) return { status: 504, words: error.message };
+/** Status and message of the response to a failed request. */
+function describeError(error: FastifyError): { status: number; message: string } {
+  if (error instanceof RequestError) return { status: 400, message: error.message };
+  if (error instanceof TimeoutError) return { status: 504, message: error.message };
   if (error.validation) {
     const [first] = error.validation;
-    const place = `body${(first?.instancePath ?? '').replaceAll('/', '.')}`;
-    return { status: 400, words: `${place} ${first?.message ?? 'is not as it should be'}. See /openapi.json.` };
+    const field = `body${(first?.instancePath ?? '').replaceAll('/', '.')}`;
+    return { status: 400, message: `${field} ${first?.message ?? 'is invalid'}. See /openapi.json.` };
   }
   const status = error.statusCode ?? 500;
-  if (status === 413) return { status, words: 'The body is too large.' };
-  if (status === 415) return { status, words: 'Send JSON: content-type: application/json.' };
-  if (status >= 400 && status < 500) return { status, words: error.message };
-  // What was not foreseen is for the server's own eyes.
-  return { status: 500, words: 'Something went wrong here. It was written down.' };
+  if (status === 413) return { status, message: 'The body is too large. Send fewer texts per request.' };
+  if (status === 415) return { status, message: 'Unsupported content type. Send JSON (application/json).' };
+  if (status >= 400 && status < 500) return { status, message: error.message };
+  // Details of unexpected errors are only logged.
+  return { status: 500, message: 'Internal error (logged).' };
 }
 
-function instruments(batcher: Batcher) {
+function createMetrics(batcher: Batcher) {
   const registry = new Registry();
   const registers = [registry];
   new Gauge({
     name: 'tunebook_waiting_texts',
-    help: 'Texts that wait to be scored.',
+    help: 'Queued texts.',
     registers,
     collect() {
       this.set(batcher.waiting);
@@ -103,10 +103,10 @@ function instruments(batcher: Batcher) {
       labelNames: ['route', 'status'],
       registers,
     }),
-    scored: new Counter({ name: 'tunebook_texts_total', help: 'Texts that were scored.', registers }),
+    scored: new Counter({ name: 'tunebook_texts_total', help: 'Texts scored.', registers }),
     seconds: new Histogram({
       name: 'tunebook_request_seconds',
-      help: 'Time from a request to its answer.',
+      help: 'Time from request to response in seconds.',
       labelNames: ['route'],
       buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
       registers,
@@ -114,42 +114,43 @@ function instruments(batcher: Batcher) {
   };
 }
 
-/** Milliseconds without a request after which none is on its way any more, and how long that is waited for at most. */
-const quiet = 300;
-const longestDrain = 10_000;
+/** Milliseconds without a request after which draining ends. */
+const idleTime = 300;
+/** Maximum duration of draining in milliseconds. */
+const maxDrainTime = 10_000;
 
 /** A scoring server. */
 export interface ScoringServer {
-  /** Not listening yet. */
+  /** The HTTP server, not yet listening. */
   app: FastifyInstance;
   /**
-   * Says that it is not ready, answers what comes meanwhile with the word that the connection ends, and closes when nothing comes
-   * any more: what a client had sent is answered.
+   * Stops the server without losing requests: reports that it is not ready, answers further requests with
+   * `connection: close`, and closes once no more requests arrive.
    */
   drain(): Promise<void>;
 }
 
-/** The API over a model that is loaded and warm. */
+/** Creates the scoring API of a model that is loaded and warmed up. */
 export async function createServer(model: SentimentModel, options: ServerOptions): Promise<ScoringServer> {
-  const { name = 'sentiment', version = '1', token, tunebook, bodyLimit = 1 << 20, mostTexts = 1024 } = options;
+  const { name = 'sentiment', version = '1', token, tunebook, bodyLimit = 1 << 20, maxTexts = 1024 } = options;
   const batcher = new Batcher(model, options);
-  const metrics = instruments(batcher);
+  const metrics = createMetrics(batcher);
   const app = fastify({
     bodyLimit,
-    // Connections that nothing is asked on must not keep it from ending.
+    // Idle connections must not keep the server from closing.
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     genReqId: () => randomUUID(),
     logger: { level: 'error' },
-    // A number is no text, and a field too much is a mistake that somebody should know of.
+    // Numbers are not converted to text, and additional fields are errors, so that mistakes in a request are reported.
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, allErrors: false } },
   });
   let draining = false;
-  let underWay = 0;
-  let lastSeen = performance.now();
+  let activeRequests = 0;
+  let lastActivity = performance.now();
   app.addHook('onRequest', (_, reply, done) => {
-    underWay++;
-    lastSeen = performance.now();
+    activeRequests++;
+    lastActivity = performance.now();
     if (draining) reply.header('connection', 'close');
     done();
   });
@@ -159,30 +160,30 @@ export async function createServer(model: SentimentModel, options: ServerOptions
       await reply
         .code(401)
         .header('www-authenticate', 'Bearer, Basic realm="tunebook"')
-        .send({ error: 'A token is needed: authorization: Bearer …' });
+        .send({ error: 'A valid token is required. Send the header authorization: Bearer …' });
   });
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none';
     metrics.requests.inc({ route, status: reply.statusCode });
     metrics.seconds.observe({ route }, reply.elapsedTime / 1000);
-    underWay--;
-    lastSeen = performance.now();
+    activeRequests--;
+    lastActivity = performance.now();
     done();
   });
   app.setErrorHandler((error: FastifyError, request, reply) => {
     if (error instanceof OverloadedError)
       return reply.code(429).header('retry-after', error.retryAfter).send({ error: error.message });
-    const { status, words } = explained(error);
+    const { status, message } = describeError(error);
     if (status >= 500 && status !== 504) request.log.error(error);
-    return reply.code(status).send({ error: words });
+    return reply.code(status).send({ error: message });
   });
   app.setNotFoundHandler((request, reply) =>
-    reply.code(404).send({ error: `There is no ${request.method} ${request.url.split('?')[0]}. See /openapi.json.` }),
+    reply.code(404).send({ error: `No route for ${request.method} ${request.url.split('?')[0]}. See /openapi.json.` }),
   );
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'Tunebook', version: tunebook, description: `Verdicts on reviews: ${model.labels.join(', ')}.` },
+      info: { title: 'Tunebook', version: tunebook, description: `Classifies reviews: ${model.labels.join(', ')}.` },
       ...(token !== undefined && {
         components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
         security: [{ token: [] }],
@@ -190,30 +191,30 @@ export async function createServer(model: SentimentModel, options: ServerOptions
     },
   });
 
-  const scored = async ({ texts, answer }: Asked): Promise<unknown> => {
-    if (texts.length > mostTexts)
+  const score = async ({ texts, formatResponse }: ParsedRequest): Promise<unknown> => {
+    if (texts.length > maxTexts)
       throw Object.assign(
         new RequestError(
           'REQUEST_TOO_LARGE',
-          `${texts.length} texts are more than the ${mostTexts} that a request may have.`,
-          { texts: texts.length, limit: mostTexts },
+          `The request has ${texts.length} texts; the maximum is ${maxTexts}. Split it into several requests.`,
+          { texts: texts.length, limit: maxTexts },
         ),
       );
-    const shares = await batcher.score(texts);
+    const probabilities = await batcher.score(texts);
     metrics.scored.inc(texts.length);
-    return answer(shares, model.labels);
+    return formatResponse(probabilities, model.labels);
   };
   type Body<Content> = FastifyRequest<{ Body: Content }>;
   const schema = (tag: string, summary: string, body: object, response: object) => ({
     schema: { tags: [tag], summary, body, response: { 200: response, ...failures } },
   });
 
-  // @fastify/swagger knows the routes that come after it.
+  // @fastify/swagger documents only routes that are added after it has loaded.
   app.after(() => {
     const domino = async (request: Body<DominoBody>) => {
-      const from = performance.now();
-      const result = await scored(askedByDomino(request.body));
-      const milliseconds = Math.round(performance.now() - from);
+      const started = performance.now();
+      const result = await score(parseDominoRequest(request.body));
+      const milliseconds = Math.round(performance.now() - started);
       return {
         result,
         model_time_in_ms: milliseconds,
@@ -229,7 +230,7 @@ export async function createServer(model: SentimentModel, options: ServerOptions
     };
     const dominoSchema = schema(
       'Domino',
-      'A sentence or several, as the original project sends them',
+      'One sentence or several, in the format of the original project',
       {
         type: 'object',
         properties: {
@@ -243,10 +244,10 @@ export async function createServer(model: SentimentModel, options: ServerOptions
     app.post('/model', dominoSchema, domino);
     app.post('/models/:id/latest/model', dominoSchema, domino);
 
-    const huggingFace = (request: Body<HuggingFaceBody>) => scored(askedByHuggingFace(request.body));
+    const huggingFace = (request: Body<HuggingFaceBody>) => score(parseHuggingFaceRequest(request.body));
     const huggingFaceSchema = schema(
       'Hugging Face',
-      'Text classification: all classes with their probabilities, the likeliest first',
+      'Text classification: all classes with their probabilities, in descending order',
       {
         type: 'object',
         required: ['inputs'],
@@ -294,9 +295,9 @@ export async function createServer(model: SentimentModel, options: ServerOptions
           },
           additionalProperties: false,
         },
-        { type: 'object', properties: { predictions: { type: 'array', items: verdict } } },
+        { type: 'object', properties: { predictions: { type: 'array', items: predictionSchema } } },
       ),
-      (request: Body<MlflowBody>) => scored(askedByMlflow(request.body)),
+      (request: Body<MlflowBody>) => score(parseMlflowRequest(request.body)),
     );
 
     const live = () => ({ live: true });
@@ -305,28 +306,28 @@ export async function createServer(model: SentimentModel, options: ServerOptions
     const health = { schema: { tags: ['Health'] } };
     app.get('/health/live', health, live);
     app.get('/health/ready', health, ready);
-    for (const place of ['/health', '/ping']) app.get(place, health, ready);
+    for (const url of ['/health', '/ping']) app.get(url, health, ready);
     app.get('/version', { schema: { tags: ['MLflow'] } }, (_, reply) => reply.type('text/plain').send(tunebook));
 
     const inference = { schema: { tags: ['Open Inference Protocol'] } };
     app.get('/v2', inference, () => ({ name: 'tunebook', version: tunebook, extensions: [] }));
     app.get('/v2/health/live', inference, live);
     app.get('/v2/health/ready', inference, ready);
-    type Named = { Params: { model: string; version?: string } };
-    const known = ({ params }: { params: Named['Params'] }) => {
+    type ModelRoute = { Params: { model: string; version?: string } };
+    const checkModel = ({ params }: { params: ModelRoute['Params'] }) => {
       if (params.model !== name || (params.version !== undefined && params.version !== version))
         throw Object.assign(
           new Error(
-            `There is no model ${params.model}${params.version ? `, version ${params.version}` : ''} here, but ${name}, version ${version}.`,
+            `Unknown model ${params.model}${params.version ? `, version ${params.version}` : ''}. Available: ${name}, version ${version}.`,
           ),
           {
             statusCode: 404,
           },
         );
     };
-    for (const place of ['/v2/models/:model', '/v2/models/:model/versions/:version']) {
-      app.get<Named>(place, inference, (request) => {
-        known(request);
+    for (const url of ['/v2/models/:model', '/v2/models/:model/versions/:version']) {
+      app.get<ModelRoute>(url, inference, (request) => {
+        checkModel(request);
         return {
           name,
           versions: [version],
@@ -335,12 +336,12 @@ export async function createServer(model: SentimentModel, options: ServerOptions
           outputs: inferOutputs,
         };
       });
-      app.get<Named>(`${place}/ready`, inference, (request, reply) => {
-        known(request);
+      app.get<ModelRoute>(`${url}/ready`, inference, (request, reply) => {
+        checkModel(request);
         return ready(request, reply);
       });
-      app.post<Named & { Body: InferBody }>(
-        `${place}/infer`,
+      app.post<ModelRoute & { Body: InferBody }>(
+        `${url}/infer`,
         schema(
           'Open Inference Protocol',
           'One input of texts as BYTES; outputs label, score and probabilities',
@@ -379,8 +380,8 @@ export async function createServer(model: SentimentModel, options: ServerOptions
           { type: 'object', additionalProperties: true },
         ),
         (request) => {
-          known(request);
-          return scored(askedByInfer(request.body, { name, version }));
+          checkModel(request);
+          return score(parseInferRequest(request.body, { name, version }));
         },
       );
     }
@@ -396,9 +397,9 @@ export async function createServer(model: SentimentModel, options: ServerOptions
     app,
     async drain() {
       draining = true;
-      const from = performance.now();
-      const isBusy = () => underWay > 0 || performance.now() - lastSeen < quiet;
-      while (isBusy() && performance.now() - from < longestDrain) await pause(20);
+      const started = performance.now();
+      const isBusy = () => activeRequests > 0 || performance.now() - lastActivity < idleTime;
+      while (isBusy() && performance.now() - started < maxDrainTime) await pause(20);
       await app.close();
     },
   };

@@ -1,12 +1,12 @@
-// The browser of the tests: Chromium as npm's @sparticuz/chromium packs it for servers, with the shared libraries that a bare machine
-// lacks. It needs neither root nor a package of the system, and is the same on every machine. Only the files are used: the package's own
-// code unpacks them into /tmp, the libraries on Amazon's machines alone.
+// Chromium for the tests, from the npm package @sparticuz/chromium, which includes the shared libraries that a minimal
+// system lacks. It needs neither root nor system packages and is the same on every machine. Only the package's files
+// are used: its own code unpacks them into /tmp, and the libraries only on Amazon's machines.
 // @ts-check
 import fs from 'node:fs';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createBrotliDecompress } from 'node:zlib';
-import { inPlace } from './downloads.mjs';
+import { buildFolder } from './downloads.mjs';
 import { npmCommand, unpackPackage } from './npm.mjs';
 import { workFolder } from './paths.mjs';
 import { run } from './run.mjs';
@@ -21,7 +21,7 @@ const pinned = {
 
 const folder = path.join(workFolder, 'chromium');
 
-// The only fonts that the browser sees: what it draws does not depend on the machine's.
+// Restricts the browser to these fonts, so that screenshots do not depend on the fonts of the machine.
 const fonts = `<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 <fontconfig>
@@ -37,22 +37,22 @@ export const chromium = {
   megabytes: 400,
   silent: true,
   fingerprint: () => hashFiles('lib/setup/chromium.mjs'),
-  makes: [path.join(folder, 'chromium')],
+  outputs: [path.join(folder, 'chromium')],
   make: async () => {
     const npm = await npmCommand();
-    await inPlace(folder, async (aside) => {
-      await unpackPackage(npm, pinned, aside);
+    await buildFolder(folder, async (temporary) => {
+      await unpackPackage(npm, pinned, temporary);
       for (const name of ['chromium', 'al2023.tar'])
         await pipeline(
-          fs.createReadStream(path.join(aside, 'package/bin', `${name}.br`)),
+          fs.createReadStream(path.join(temporary, 'package/bin', `${name}.br`)),
           createBrotliDecompress(),
-          fs.createWriteStream(path.join(aside, name), { mode: 0o755 }),
+          fs.createWriteStream(path.join(temporary, name), { mode: 0o755 }),
         );
-      const libraries = path.join(aside, 'al2023.tar');
-      await run('tar', ['-xf', libraries, '-C', aside], { what: "Unpacking Chromium's libraries" });
-      fs.writeFileSync(path.join(aside, 'fonts.conf'), fonts);
-      fs.copyFileSync(path.join(aside, 'package/LICENSE'), path.join(aside, 'LICENSE'));
-      for (const made of [libraries, path.join(aside, 'package')]) fs.rmSync(made, { recursive: true });
+      const libraries = path.join(temporary, 'al2023.tar');
+      await run('tar', ['-xf', libraries, '-C', temporary], { what: "Unpacking Chromium's libraries" });
+      fs.writeFileSync(path.join(temporary, 'fonts.conf'), fonts);
+      fs.copyFileSync(path.join(temporary, 'package/LICENSE'), path.join(temporary, 'LICENSE'));
+      for (const name of ['al2023.tar', 'package']) fs.rmSync(path.join(temporary, name), { recursive: true });
     });
   },
 };

@@ -1,4 +1,4 @@
-// lib/dist, the package that notebooks import, and test/dist.
+// Compiles lib/dist, the package that notebooks import, and test/dist.
 // @ts-check
 import fs from 'node:fs';
 import path from 'node:path';
@@ -12,8 +12,8 @@ const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
  * @param {string} name
  * @param {string} stamp
  * @param {string} project
- * @param {string[]} folders whose sources it is made from
- * @param {string} result
+ * @param {string[]} folders with the sources
+ * @param {string} result path of an output file
  * @returns {import('./steps.mjs').Step}
  */
 const compilation = (name, stamp, project, folders, result) => ({
@@ -25,13 +25,13 @@ const compilation = (name, stamp, project, folders, result) => ({
       'package-lock.json',
       ...folders.flatMap((folder) => filesUnder(folder, /\.ts$|^tsconfig\.json$/)),
     ),
-  makes: [path.join(root, result)],
+  outputs: [path.join(root, result)],
   make: () =>
-    // What a deleted folder held, tsc would take for made: its own notes lie elsewhere.
+    // tsc keeps its build info outside the output folder and would treat a deleted folder as up to date.
     run(process.execPath, [tsc, '-b', ...(fs.existsSync(path.join(root, result)) ? [] : ['--force']), project], {
       cwd: root,
       what: `Compiling ${folders.at(-1)}`,
-      remedy: 'Mend the errors above.',
+      remedy: 'Fix the errors above.',
     }),
 });
 

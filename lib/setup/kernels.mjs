@@ -1,6 +1,6 @@
-// The project's kernels (lib/tensorflow/native): the inner loops once per instruction-set level of the architecture, so that one addon
-// runs on every processor of it, and one file that registers TensorFlow's operations. They are an optimisation: where they do not
-// compile, the layers are composed of TensorFlow's own kernels.
+// Compiles the project's kernels (lib/tensorflow/native): the inner loops once per instruction-set level of the
+// architecture, so that one addon runs on every CPU of that architecture, and one file that registers TensorFlow's
+// operations. They are an optimization: if they do not compile, the layers are composed of TensorFlow's own kernels.
 // @ts-check
 import fs from 'node:fs';
 import path from 'node:path';
@@ -8,36 +8,39 @@ import { root, workFolder } from './paths.mjs';
 import { run, SetupError } from './run.mjs';
 import { compilerCommand, compilerVersion } from './tools.mjs';
 
-/** Where the sources lie, relative to the root. */
+/** Folder of the sources, relative to the root. */
 export const kernelFolder = 'lib/tensorflow/native';
 
-/** What the compiler printed when it failed; its first line names the compiler. */
+/** Compiler output of a failed compilation; the first line names the compiler. */
 export const kernelLog = path.join(workFolder, 'kernels.log');
 
-/** The compiler's flags of each level, by the level's name. levels.cc names the same levels. */
+/** Compiler flags by level. levels.cc uses the same level names. */
 const levels = {
   x64: {
     'x86-64-v3': ['-march=x86-64-v3'],
     'x86-64-v4': ['-march=x86-64-v4', '-mprefer-vector-width=512'],
     'x86-64-v4-bf16': ['-march=x86-64-v4', '-mavx512bf16', '-mprefer-vector-width=512'],
   },
-  // Every arm64 compiler uses NEON.
+  // arm64 compilers use NEON by default.
   arm64: { neon: [] },
 };
 
-/** Loops may be vectorized and sums reordered where the source says so; results are those of IEEE arithmetic otherwise. */
+/**
+ * Allows vectorization and reordering of sums only where the source requests it; otherwise results follow IEEE
+ * arithmetic.
+ */
 const loopFlags = ['-O3', '-fopenmp-simd', '-fno-math-errno', '-fno-trapping-math'];
 
 /**
- * The compilations: what each is of, and the compiler's arguments.
- * @param {string[]} includes flags that lead to TensorFlow's headers
+ * Returns the object files to compile and the compiler arguments of each.
+ * @param {string[]} includes include flags for TensorFlow's headers
  * @returns {{ object: string, argv: string[] }[]}
  */
 function compilations(includes) {
   const common = ['-fPIC', '-std=c++17', '-w', '-DNDEBUG'];
-  const own = levels[/** @type {'x64' | 'arm64'} */ (process.arch)];
+  const flagsByLevel = levels[/** @type {'x64' | 'arm64'} */ (process.arch)];
   return [
-    ...Object.entries(own).map(([level, flags]) => ({
+    ...Object.entries(flagsByLevel).map(([level, flags]) => ({
       object: `${level}.o`,
       argv: [
         ...common,
@@ -65,24 +68,24 @@ function compilations(includes) {
   ];
 }
 
-/** What the log of a failure begins with. */
-const failureOf = () => `${compilerCommand().join(' ')}: ${compilerVersion()}`;
+/** Command and version of the current compiler; the first line of the log. */
+const describeCompiler = () => `${compilerCommand().join(' ')}: ${compilerVersion()}`;
 
-/** The compiler that could not compile the kernels; nothing where they are compiled. */
+/** The compiler that failed to compile the kernels; undefined if the kernels are compiled. */
 export const failedCompiler = () =>
   fs.existsSync(kernelLog) ? (fs.readFileSync(kernelLog, 'utf8').split('\n')[0] ?? '') : undefined;
 
-/** Whether the kernels are missing and another compiler than the one that failed is there now. */
-export const deservesAnotherTry = () => {
+/** Whether the kernels failed to compile and the current compiler differs from the one that failed. */
+export const compilerHasChanged = () => {
   const failed = failedCompiler();
-  return failed !== undefined && failed !== failureOf();
+  return failed !== undefined && failed !== describeCompiler();
 };
 
 /**
- * Compiles the kernels. Where that fails, reports it in three lines and keeps the compiler's output.
+ * Compiles the kernels. A failure is reported in three lines, and the compiler output is stored in kernelLog.
  * @param {string} folder for the object files
  * @param {string[]} includes
- * @returns {Promise<string[]>} names of the object files; none where they did not compile
+ * @returns {Promise<string[]>} names of the object files; empty if they did not compile
  */
 export async function compileKernels(folder, includes) {
   const [compiler, ...first] = compilerCommand();
@@ -103,12 +106,12 @@ export async function compileKernels(folder, includes) {
   const { reason } = /** @type {PromiseRejectedResult} */ (results[failed]);
   if (!(reason instanceof SetupError)) throw reason;
   const output = fs.readFileSync(logs[failed] ?? '', 'utf8');
-  fs.writeFileSync(kernelLog, `${failureOf()}\n${output}`);
+  fs.writeFileSync(kernelLog, `${describeCompiler()}\n${output}`);
   const error = output.split('\n').find((line) => /\berror\b/.test(line)) ?? reason.what;
-  console.error(`      The fused kernels do not compile with ${failureOf()}: ${error.trim()}`);
-  console.error("      Training works without them, on TensorFlow's own kernels, and is slower.");
+  console.error(`      The fused kernels do not compile with ${describeCompiler()}: ${error.trim()}`);
+  console.error("      Training uses TensorFlow's own kernels instead and is slower.");
   console.error(
-    `      The compiler's output: ${path.relative(root, kernelLog)}. Another compiler: CXX=clang++ npm run setup`,
+    `      Compiler output: ${path.relative(root, kernelLog)}. To use another compiler: CXX=clang++ npm run setup`,
   );
   return [];
 }

@@ -1,14 +1,15 @@
-// Finds the npm or npx that started this process and waits for it. npm starts a command through a shell and passes SIGTERM on to
-// that shell only; dash does not pass it on to the command, and no process passes on SIGKILL. The command therefore has to watch
-// npm itself: see endWhen in runs/signals.ts. Plain Node, because npm may be killed during set-up, before anything is compiled.
+// Finds the npm or npx that started this process and waits for it. npm starts a command through a shell and passes
+// SIGTERM on to that shell only; dash does not pass it on to the command, and no process passes on SIGKILL. The command
+// therefore has to watch npm itself: see endWhen in runs/signals.ts. Plain Node, because npm may be killed during
+// set-up, before anything is compiled.
 // @ts-check
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 
 /**
  * @param {number} id
- * @returns {{ parent: number, group: number, command: string } | undefined} undefined for a process that has ended, even if its
- *   parent has not collected it yet
+ * @returns {{ parent: number, group: number, command: string } | undefined} undefined for a process that has ended,
+ *   even if its parent has not collected it yet
  */
 function readProcess(id) {
   try {
@@ -38,15 +39,16 @@ export function isRunning(id) {
 }
 
 /**
- * The process id of the npm that waits for this process to end; undefined where there is none. No other ancestor counts: a
- * terminal, a script or a scheduler may end before a command that it started in the background.
+ * Returns the process id of the npm that waits for this process to end; undefined if there is none. No other ancestor
+ * counts: a terminal, a script or a scheduler may end before a command that it started in the background.
  * @returns {number | undefined}
  */
 export function findNpm() {
   const { npm_lifecycle_event: event, npm_lifecycle_script: script = '' } = process.env;
-  // npm does not wait for a command that its script starts in the background: `tunebook serve & sleep 5`, but not `2>&1` or `&&`.
+  // npm does not wait for a command that its script starts in the background: `tunebook serve & sleep 5`, but not
+  // `2>&1` or `&&`.
   if (event === undefined || /(?<![&>])&(?![&>])/.test(script)) return undefined;
-  // A process group of its own means that somebody detached it: setsid, a shell with job control, launch, sweep.
+  // A different process group means that this process was detached: setsid, a shell with job control, launch, sweep.
   const own = readProcess(process.pid);
   let id = process.ppid;
   let ancestor = readProcess(id);

@@ -1,11 +1,12 @@
-// The npm that installs the packages: the machine's, or, where that is a 9 (Debian's and Ubuntu's own), a pinned newer one.
-// npm 9.2 takes an override of a package whose version is an address for a broken lock file, and danfojs-node has one.
+// Selects the npm that installs the packages: the system's, or a pinned newer one if the system's is npm 9, as on
+// Debian and Ubuntu. npm 9.2 reports a broken lock file if an overridden package has a URL as its version, which
+// danfojs-node does.
 // @ts-check
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import { inPlace } from './downloads.mjs';
+import { buildFolder } from './downloads.mjs';
 import { workFolder } from './paths.mjs';
 import { installation } from './platform.mjs';
 import { SetupError, run } from './run.mjs';
@@ -14,7 +15,7 @@ import { SetupError, run } from './run.mjs';
  * @typedef {object} PinnedPackage
  * @property {string} name
  * @property {string} version
- * @property {string} sha512 of its archive, in base64 as package-lock.json writes it
+ * @property {string} sha512 hash of the archive in base64, as in package-lock.json
  */
 
 /** @type {PinnedPackage} */
@@ -27,21 +28,22 @@ const pinned = {
 /** @param {string} version like 10.8.2 @returns {boolean} */
 export const isNewEnough = (version) => Number.parseInt(version) >= 10;
 
-/** @returns {string} the machine's, like 10.8.2; empty where there is none */
+/** @returns {string} version of the system's npm, like 10.8.2; empty if there is none */
 function npmVersion() {
   return spawnSync('npm', ['--version'], { encoding: 'utf8' }).stdout?.trim() ?? '';
 }
 
 /**
- * @returns {Promise<[string, ...string[]]>} the words that call npm, before its own arguments
- * @throws {SetupError} where there is no npm, or the newer one cannot be had or is not what was pinned
+ * Returns the command that runs npm 10 or newer; downloads one if the system's is too old.
+ * @returns {Promise<[string, ...string[]]>} program and first arguments
+ * @throws {SetupError} if there is no npm, or if the pinned one cannot be downloaded or does not match its hash
  */
 export async function npmCommand() {
   const version = npmVersion();
   if (version === '')
     throw new SetupError(
-      'npm is missing.',
-      `Install it (${installation('npm', 'brew install node@24')}), then run it again.`,
+      'npm is not installed.',
+      `Install it (${installation('npm', 'brew install node@24')}), then run the same command again.`,
     );
   if (isNewEnough(version)) return ['npm'];
   const folder = path.join(workFolder, 'npm');
@@ -49,34 +51,35 @@ export async function npmCommand() {
   const own = path.join(folder, 'package/package.json');
   if (fs.existsSync(own) && JSON.parse(fs.readFileSync(own, 'utf8')).version === pinned.version)
     return [process.execPath, command];
-  console.error(`      npm ${version} is too old; npm ${pinned.version} is fetched for this folder alone`);
-  await inPlace(folder, async (aside) => {
-    await unpackPackage(['npm'], pinned, aside);
-    // For who puts them on the PATH, as environment.Dockerfile does.
-    fs.mkdirSync(path.join(aside, 'bin'));
-    for (const name of ['npm', 'npx']) fs.symlinkSync(`../package/bin/${name}-cli.js`, path.join(aside, 'bin', name));
+  console.error(`      npm ${version} is too old; downloading npm ${pinned.version} for use in this folder only`);
+  await buildFolder(folder, async (temporary) => {
+    await unpackPackage(['npm'], pinned, temporary);
+    // A folder that can be added to PATH, as environment.Dockerfile does.
+    fs.mkdirSync(path.join(temporary, 'bin'));
+    for (const name of ['npm', 'npx'])
+      fs.symlinkSync(`../package/bin/${name}-cli.js`, path.join(temporary, 'bin', name));
   });
   return [process.execPath, command];
 }
 
 /**
- * Downloads a package alone, without what it depends on, and unpacks it as `package` in a folder.
- * @param {[string, ...string[]]} npm the words that call npm
+ * Downloads a package without its dependencies and unpacks it to `package` in a folder.
+ * @param {[string, ...string[]]} npm program and first arguments of npm
  * @param {PinnedPackage} wanted
  * @param {string} folder
- * @throws {SetupError} when it cannot be downloaded or is not what was pinned
+ * @throws {SetupError} if the package cannot be downloaded or does not match the pinned hash
  */
-export async function unpackPackage([command, ...words], { name, version, sha512 }, folder) {
-  await run(command, [...words, 'pack', '--silent', `${name}@${version}`, '--pack-destination', folder], {
+export async function unpackPackage([command, ...args], { name, version, sha512 }, folder) {
+  await run(command, [...args, 'pack', '--silent', `${name}@${version}`, '--pack-destination', folder], {
     what: `Downloading ${name} ${version}`,
-    remedy: 'Check that the npm registry can be reached (npm ping), then run it again.',
+    remedy: 'Check that the npm registry can be reached (npm ping), then run the same command again.',
   });
   const archive = path.join(folder, `${name.replace('@', '').replace('/', '-')}-${version}.tgz`);
   const found = createHash('sha512').update(fs.readFileSync(archive)).digest('base64');
   if (found !== sha512)
     throw new SetupError(
-      `${name} ${version} arrived with sha512 ${found}, but ${sha512} is pinned. It was not used. Run the same command ` +
-        'again; if it happens again, the registry or a proxy in between alters files.',
+      `${name} ${version} has sha512 ${found}, but ${sha512} is pinned. The package was not used. ` +
+        'Run the same command again. If the error persists, the registry or a proxy modifies files.',
     );
   await run('tar', ['-xzf', archive, '-C', folder], { what: `Unpacking ${name} ${version}` });
   fs.rmSync(archive);

@@ -1,4 +1,4 @@
-// npm packages at their locked versions, with install scripts off (.npmrc).
+// Installs npm packages at their locked versions, without install scripts (.npmrc).
 // @ts-check
 import fs from 'node:fs';
 import path from 'node:path';
@@ -22,15 +22,15 @@ export const packages = {
       hashFiles('package-lock.json', 'lib/package.json', '.npmrc'),
     );
   },
-  makes: [path.join(root, 'node_modules/tslab'), path.join(root, 'node_modules/typescript')],
+  outputs: [path.join(root, 'node_modules/tslab'), path.join(root, 'node_modules/typescript')],
   async make() {
-    const [command, ...words] = await npmCommand();
-    await run(command, [...words, 'ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
+    const [command, ...args] = await npmCommand();
+    await run(command, [...args, 'ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
       cwd: root,
       what: 'Installing npm packages',
-      remedy: 'Check that the npm registry can be reached (npm ping), then run it again.',
+      remedy: 'Check that the npm registry can be reached (npm ping), then run the same command again.',
     });
-    // npm takes files that it could not write for a warning and says that all went well.
+    // npm only warns about files that it could not write, and exits with 0.
     if (freeMegabytes() < 16) throw Object.assign(new Error('npm filled the disk'), { code: 'ENOSPC' });
   },
 };

@@ -1,7 +1,7 @@
-// The platforms that Tunebook runs on, and how their linkers and loaders differ.
+// Supported platforms and the differences between their linkers and loaders.
 // @ts-check
 
-/** The supported platforms and their names in messages. data/sources.json pins the same ones, by the same keys. */
+/** Supported platforms by key, with their names in messages. data/sources.json uses the same keys. */
 export const platforms = {
   'linux-x64': 'Linux x64',
   'linux-arm64': 'Linux arm64',
@@ -13,12 +13,13 @@ export const platform = `${process.platform}-${process.arch}`;
 
 /**
  * @typedef {object} Linking
- * @property {Record<string, string>} libraries TensorFlow's libraries in the wheel, by the names that the linker looks for
- * @property {string} origin the folder of the loading file, in a run-time search path
- * @property {string[]} addonFlags of the linker, for addons: Node resolves their references to it when it loads them
+ * @property {Record<string, string>} libraries files of TensorFlow's libraries in the wheel, by the names that the
+ *   linker searches for
+ * @property {string} origin placeholder for the folder of the loading file in a run-time search path
+ * @property {string[]} addonFlags linker flags for addons, whose references to Node are resolved when Node loads them
  */
 
-/** How a system links and loads libraries. @param {string} system as in process.platform @returns {Linking} */
+/** Returns how a system links and loads libraries. @param {string} system as in process.platform @returns {Linking} */
 export const linkingOf = (system) =>
   system === 'darwin'
     ? {
@@ -38,11 +39,11 @@ export const linkingOf = (system) =>
         addonFlags: [],
       };
 
-/** How this machine does. */
+/** Linking on this system. */
 export const linking = linkingOf(process.platform);
 
 /**
- * How to install a tool here, for error messages.
+ * Returns how to install a tool on this system, for error messages.
  * @param {string} debian packages of Debian and Ubuntu
  * @param {string} macos a command
  */

@@ -1,12 +1,12 @@
-// Set-up as the commands begin with it: done where something is missing, and when it fails said in words.
-// This file and those that import it are all that a Node too old for the rest must be able to read.
+// Set-up as the commands run it before they start: sets up what is missing and prints a message if that fails.
+// Unsupported old versions of Node must be able to run this file, its static imports and the files that import it.
 // @ts-check
 import { SetupError } from './run.mjs';
 import { checkNode, checkSystem } from './tools.mjs';
 
 /**
  * @param {{ quiet: boolean, tests: boolean, through?: string | undefined }} options see setUp
- * @returns {Promise<boolean>} whether all is there; if not, the exit code is set and the reason said
+ * @returns {Promise<boolean>} whether set-up succeeded; if not, the reason is printed and the exit code is set
  */
 export function prepare(options) {
   return Promise.resolve()
@@ -18,8 +18,8 @@ export function prepare(options) {
     .catch((error) => {
       process.exitCode = 1;
       if (error.code === 'ENOSPC')
-        console.error('\nSet-up stopped: the disk is full. Make room and run the same command again.');
-      else if (error instanceof SetupError) console.error(`\nSet-up stopped: ${error.message}`);
+        console.error('\nSet-up failed: the disk is full. Free some disk space and run the same command again.');
+      else if (error instanceof SetupError) console.error(`\nSet-up failed: ${error.message}`);
       else throw error;
       return false;
     });

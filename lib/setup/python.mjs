@@ -1,4 +1,4 @@
-// .venv: JupyterLab and nbclient at pinned, hashed versions, with the tslab kernel registered there and nowhere else.
+// Creates .venv with JupyterLab and nbclient at pinned, hashed versions. The tslab kernel is registered only there.
 // @ts-check
 import fs from 'node:fs';
 import path from 'node:path';
@@ -17,12 +17,12 @@ export const pythonEnvironment = {
   megabytes: 400,
   silent: true,
   fingerprint: () => hashFiles(lock),
-  makes: [python, path.join(venv, 'bin/jupyter-lab')],
+  outputs: [python, path.join(venv, 'bin/jupyter-lab')],
   async make() {
     const base = findPython();
     fs.rmSync(venv, { recursive: true, force: true });
     await run(base, ['-m', 'venv', venv], {
-      what: 'Making .venv',
+      what: 'Creating .venv',
       remedy: installation('python3-venv', 'brew install python'),
     });
     await run(
@@ -40,16 +40,16 @@ export const pythonEnvironment = {
       ],
       {
         what: 'Installing JupyterLab into .venv',
-        remedy:
-          'Check that the Python package index can be reached (pip config list shows which one), then run it again.',
+        remedy: 'Check that the Python package index can be reached (see pip config list), then run the command again.',
       },
     );
-    // JupyterLab runs a yarn of its own, a CommonJS file, which Node would otherwise take for a module, as the checkout's files are.
+    // JupyterLab's yarn is a CommonJS file. Without this, Node would treat it as an ES module, as package.json of the
+    // checkout specifies.
     fs.writeFileSync(path.join(venv, 'package.json'), '{ "type": "commonjs" }\n');
   },
 };
 
-/** The kernel's specification: written each time that Node's own place has changed. */
+/** Kernel specification of Jupyter; written again when the path of Node changes. */
 export const kernelFile = path.join(venv, 'share/jupyter/kernels/tslab/kernel.json');
 const kernelSpecification = () =>
   JSON.stringify(
@@ -73,7 +73,7 @@ export const kernel = {
   name: 'tslab kernel',
   stamp: 'kernel',
   fingerprint: kernelSpecification,
-  makes: [kernelFile],
+  outputs: [kernelFile],
   async make() {
     fs.mkdirSync(path.dirname(kernelFile), { recursive: true });
     fs.writeFileSync(`${kernelFile}.new`, kernelSpecification());

@@ -1,15 +1,15 @@
-// Running the tools that set-up needs, with their output shown, and errors that say what to do.
+// Runs external tools for set-up, shows their output, and throws errors with a remedy.
 // @ts-check
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 
-/** What went wrong in set-up, in words for the person who sees it. */
+/** Error of set-up, with a message for the user. */
 export class SetupError extends Error {
   /** @override */
   name = 'SetupError';
   /**
-   * @param {string} what happened, and to what
-   * @param {string} [remedy] what to do next
+   * @param {string} what failed, on what and why
+   * @param {string} [remedy] how to fix it
    */
   constructor(what, remedy) {
     super(remedy ? `${what} ${remedy}` : what);
@@ -19,15 +19,16 @@ export class SetupError extends Error {
 }
 
 /**
- * Runs a command with its output shown on this terminal, or written to a file.
+ * Runs a command and shows its output on this terminal or writes it to a file.
  * @param {string} command
  * @param {string[]} argv
- * @param {{ cwd?: string, what: string, env?: NodeJS.ProcessEnv, remedy?: string, log?: string | undefined }} options log: the file
+ * @param {{ cwd?: string, what: string, env?: NodeJS.ProcessEnv, remedy?: string, log?: string | undefined }} options
+ *   what: name of the task in messages; log: file for the output
  * @returns {Promise<void>}
  */
 export function run(command, argv, { cwd, what, env, remedy, log }) {
   return new Promise((resolve, reject) => {
-    // Both on standard error, see setUp.
+    // Standard output and error both go to standard error, see setUp.
     const output = log === undefined ? 2 : fs.openSync(log, 'w');
     const child = spawn(command, argv, {
       cwd,
@@ -36,15 +37,15 @@ export function run(command, argv, { cwd, what, env, remedy, log }) {
     });
     if (log !== undefined) fs.closeSync(output);
     child.on('error', (error) =>
-      reject(new SetupError(`${what}: ${command} could not be started (${error.message}).`)),
+      reject(new SetupError(`${what} failed: ${command} could not be started (${error.message}).`)),
     );
     child.on('exit', (code, signal) => {
       if (code === 0) resolve();
       else
         reject(
           new SetupError(
-            `${what} did not succeed: ${command} ended with ${signal ?? `exit status ${code}`} (its own words are above). ` +
-              (remedy ?? 'Run the same command again; what was already done is kept.'),
+            `${what} failed: ${command} ended with ${signal ?? `exit status ${code}`} (see its output above). ` +
+              (remedy ?? 'Run the same command again; finished steps are kept.'),
           ),
         );
     });

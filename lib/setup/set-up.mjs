@@ -1,4 +1,4 @@
-// The steps of set-up in their order; each is done when it is missing or what it is made from has changed.
+// Runs the steps of set-up in order. A step runs if its output is missing or its inputs have changed.
 // @ts-check
 import fs from 'node:fs';
 import path from 'node:path';
@@ -17,8 +17,8 @@ import { compilerCommand, findPython } from './tools.mjs';
 
 const lockFile = path.join(workFolder, 'set-up.pid');
 
-/** The process that holds the lock, whether it still is or not; 0 where there is no lock. */
-function holder() {
+/** Returns the id of the process that created the lock, which may have ended; 0 if there is no lock. */
+function lockOwner() {
   try {
     return Number(fs.readFileSync(lockFile, 'utf8'));
   } catch {
@@ -26,15 +26,15 @@ function holder() {
   }
 }
 
-/** The process of a set-up that is under way, or 0. The lock of a process that is no more does not count. */
-export function setUpUnderWay() {
-  const other = holder();
+/** Returns the process id of a running set-up, or 0. The lock of a process that has ended does not count. */
+export function runningSetUp() {
+  const other = lockOwner();
   return other && isRunning(other) ? other : 0;
 }
 
 /**
- * Two set-ups at once would move each other's files away: the second waits. Ranks that are started together all begin with one.
- * A lock is there with its content or not at all.
+ * Waits until no other set-up is running and creates the lock. Concurrent set-ups would move each other's files, and
+ * ranks that start together all run set-up. The lock is a hard link, so that it never exists without its content.
  */
 async function lock() {
   fs.mkdirSync(workFolder, { recursive: true });
@@ -48,12 +48,12 @@ async function lock() {
       } catch (error) {
         if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EEXIST') throw error;
       }
-      const other = holder();
-      // Of a process that was killed; one that has just been given back is gone by itself.
+      const other = lockOwner();
+      // The owner was killed. A lock that was just released has no owner and no file.
       if (other && !isRunning(other)) fs.rmSync(lockFile, { force: true });
       else {
         if (other && waited === 0)
-          console.error(`Another set-up is under way in this checkout (process ${other}): waiting for it …`);
+          console.error(`Another set-up is running in this checkout (process ${other}); waiting for it …`);
         await pause(200);
       }
     }
@@ -63,13 +63,13 @@ async function lock() {
   process.on('exit', unlock);
 }
 
-/** What comes after set-up may take hours. */
+/** Releases the lock before the command runs, which may take hours. */
 function unlock() {
   process.off('exit', unlock);
   fs.rmSync(lockFile, { force: true });
 }
 
-/** The steps that every command needs, in the order in which each needs those before it. */
+/** Steps that every command needs; each depends on those before it. */
 export const commonSteps = [
   packages,
   pythonEnvironment,
@@ -81,7 +81,10 @@ export const commonSteps = [
   embeddedReviews,
 ];
 
-/** What the tests need besides. The pinned Chromium is built for Linux x64; TUNEBOOK_CHROMIUM names another. */
+/**
+ * Additional steps for the tests. The pinned Chromium is built for Linux x64; TUNEBOOK_CHROMIUM selects another
+ * browser.
+ */
 const testSteps = () =>
   process.platform === 'linux' && process.arch === 'x64' && !process.env['TUNEBOOK_CHROMIUM']
     ? [chromium, compiledTests]
@@ -92,23 +95,25 @@ function stepsThrough(through) {
   const last = commonSteps.findIndex(({ stamp }) => stamp === through);
   if (last < 0)
     throw new SetupError(
-      `There is no step '${through}'; --through takes ${commonSteps.map(({ stamp }) => stamp).join(', ')}.`,
+      `Unknown step '${through}'. --through accepts ${commonSteps.map(({ stamp }) => stamp).join(', ')}.`,
     );
   return commonSteps.slice(0, last + 1);
 }
 
 /**
- * Disk that the steps still need.
+ * Returns the disk space in MB that the unfinished steps need.
  * @param {import('./steps.mjs').Step[]} steps
  */
 export const megabytesNeeded = (steps) =>
   steps.reduce((sum, each) => sum + (isDone(each) ? 0 : (each.megabytes ?? 0)), 0);
 
 /**
- * Says what it does on standard error: what `tunebook … --json` prints is for machines.
- * @param {{ quiet: boolean, tests: boolean, through?: string | undefined }} options quiet: says nothing when there is nothing to
- *   do; tests: sets up what they need too; through: the step, by its stamp, after which it ends: an image has a layer for each
- * @throws {SetupError} in words for the person who sees it
+ * Sets up what is missing. Progress is printed on standard error, because standard output of `tunebook … --json` must
+ * be JSON.
+ * @param {{ quiet: boolean, tests: boolean, through?: string | undefined }} options quiet: print nothing if everything
+ *   is set up; tests: include the steps for the tests; through: stamp of the last step to run, so that a container
+ *   image has one layer per step
+ * @throws {SetupError} with a message for the user
  */
 export async function setUp({ quiet, tests, through }) {
   const started = performance.now();
@@ -117,23 +122,24 @@ export async function setUp({ quiet, tests, through }) {
   let made = 0;
   let locked = false;
   for (const [index, step] of steps.entries()) {
-    // npm removes what set-up had put into node_modules, so each step is looked at when its turn comes.
+    // Checked only when the step is next: npm removes what later steps have put into node_modules.
     if (isDone(step)) continue;
     if (!locked) {
       await lock();
       locked = true;
-      // Whoever was waited for may have done it.
+      // The other set-up may have finished this step.
       if (isDone(step)) continue;
     }
     if (made === 0) {
-      // What the machine lacks is said before anything is fetched.
+      // Report missing tools before downloading anything.
       if (!isDone(pythonEnvironment)) findPython();
       if (!isDone(addon)) compilerCommand();
       const needed = megabytesNeeded(steps);
       if (freeMegabytes() < needed)
         throw new SetupError(
-          `About ${(needed / 1000).toFixed(1)} GB of disk are needed and ${(freeMegabytes() / 1000).toFixed(1)} GB are free ` +
-            `at ${root}. Make room and run the same command again.`,
+          `Set-up needs about ${(needed / 1000).toFixed(1)} GB of disk space. ` +
+            `${(freeMegabytes() / 1000).toFixed(1)} GB are free at ${root}. ` +
+            'Free some disk space and run the same command again.',
         );
     }
     console.error(`[${index + 1}/${steps.length}] ${step.name} …`);
@@ -145,6 +151,6 @@ export async function setUp({ quiet, tests, through }) {
     made++;
   }
   if (locked) unlock();
-  if (made > 0) console.error(`Set up in ${((performance.now() - started) / 1000).toFixed(0)} s.\n`);
+  if (made > 0) console.error(`Set-up finished in ${((performance.now() - started) / 1000).toFixed(0)} s.\n`);
   else if (!quiet) console.error('Everything is set up.');
 }

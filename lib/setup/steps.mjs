@@ -1,5 +1,5 @@
-// A step of set-up is done when its stamp holds the fingerprint of what it is made from. The stamp is written last, so a
-// step that was interrupted at any point is simply done again.
+// A step of set-up is done if its stamp contains the fingerprint of its inputs. The stamp is written last, so that an
+// interrupted step runs again.
 // @ts-check
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
@@ -8,13 +8,13 @@ import { root, workFolder } from './paths.mjs';
 
 /**
  * @typedef {object} Step
- * @property {string} name what is being made, for the person who waits
+ * @property {string} name name of the output, for progress messages
  * @property {string} stamp file name of the stamp
- * @property {() => string} fingerprint changes when the step must be done again
- * @property {string[]} makes paths that must exist for the step to count as done
- * @property {() => Promise<void>} make
- * @property {number} [megabytes] of disk that making it takes, downloads on their way included
- * @property {boolean} [silent] the tools that make it say nothing meanwhile
+ * @property {() => string} fingerprint hash of the inputs; a change causes the step to run again
+ * @property {string[]} outputs paths that must exist for the step to count as done
+ * @property {() => Promise<void>} make runs the step
+ * @property {number} [megabytes] disk space that the step needs, including temporary downloads
+ * @property {boolean} [silent] whether the tools of the step print no progress
  */
 
 /** @param {string[]} parts @returns {string} */
@@ -24,7 +24,12 @@ export const hash = (...parts) => createHash('sha256').update(parts.join('\0')).
 export const hashFiles = (...files) =>
   hash(...files.flatMap((file) => [file, fs.readFileSync(path.join(root, file), 'utf8')]));
 
-/** Files under a folder of the checkout whose names match, sorted. @param {string} folder @param {RegExp} pattern @returns {string[]} */
+/**
+ * Lists the files under a folder of the checkout whose names match, sorted.
+ * @param {string} folder
+ * @param {RegExp} pattern
+ * @returns {string[]}
+ */
 export function filesUnder(folder, pattern) {
   return fs
     .readdirSync(path.join(root, folder), { withFileTypes: true })
@@ -40,14 +45,15 @@ export function filesUnder(folder, pattern) {
 /** @param {Step} step */
 const stampOf = (step) => path.join(workFolder, 'done', step.stamp);
 
-/** What a step was last made from; nothing where it never was, or was interrupted. @param {Step} step */
-export const madeFrom = (step) => (fs.existsSync(stampOf(step)) ? fs.readFileSync(stampOf(step), 'utf8') : undefined);
+/** Returns the stored fingerprint of a step; undefined if the step never ran or was interrupted. @param {Step} step */
+export const storedFingerprint = (step) =>
+  fs.existsSync(stampOf(step)) ? fs.readFileSync(stampOf(step), 'utf8') : undefined;
 
 /** @param {Step} step */
 export function isDone(step) {
-  const made = madeFrom(step);
-  // Of a step that was never made, what it is made from may not be there yet: an image copies it later.
-  return made !== undefined && made === step.fingerprint() && step.makes.every((file) => fs.existsSync(file));
+  const stored = storedFingerprint(step);
+  // The inputs of a step that never ran may not exist yet: a container build copies them later.
+  return stored !== undefined && stored === step.fingerprint() && step.outputs.every((file) => fs.existsSync(file));
 }
 
 /** @param {Step} step */

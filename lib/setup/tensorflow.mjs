@@ -1,12 +1,13 @@
-// The TensorFlow runtime: shared libraries out of the pinned wheel, and tfjs-node-gpu's addon compiled against them.
-// The wheel is today's TensorFlow; the one tfjs-node-gpu would download is of 2022 and knows no GPU newer than Ampere.
+// The TensorFlow runtime: shared libraries from the pinned wheel, and the addon of tfjs-node-gpu compiled against them.
+// The wheel is a current TensorFlow. The one that tfjs-node-gpu would download is from 2022 and supports no GPU newer
+// than Ampere.
 // @ts-check
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { download, inPlace, sourcesOf, unpack } from './downloads.mjs';
-import { compileKernels, deservesAnotherTry, kernelFolder } from './kernels.mjs';
+import { buildFolder, download, sourcesOf, unpack } from './downloads.mjs';
+import { compileKernels, compilerHasChanged, kernelFolder } from './kernels.mjs';
 import { addonPackage, root, tensorflowFolder } from './paths.mjs';
 import { linking, platform, platforms } from './platform.mjs';
 import { SetupError, run } from './run.mjs';
@@ -15,38 +16,39 @@ import { compilerCommand } from './tools.mjs';
 
 /** @typedef {'cpu' | 'gpu'} Kind a build of TensorFlow */
 
-/** @type {boolean | undefined} asked for once a process: nvidia-smi can take seconds */
+/** @type {boolean | undefined} cached, because nvidia-smi can take seconds */
 let gpuListed;
 
 function listsGpu() {
   if (gpuListed === undefined) {
-    const seen = spawnSync('nvidia-smi', ['--list-gpus'], { encoding: 'utf8', timeout: 30_000 });
-    gpuListed = seen.status === 0 && /^GPU 0/m.test(seen.stdout);
+    const result = spawnSync('nvidia-smi', ['--list-gpus'], { encoding: 'utf8', timeout: 30_000 });
+    gpuListed = result.status === 0 && /^GPU 0/m.test(result.stdout);
   }
   return gpuListed;
 }
 
 /**
- * The build for this machine: TUNEBOOK_TENSORFLOW, else the GPU's if this platform has one and nvidia-smi lists a GPU.
+ * Returns the build for this machine: TUNEBOOK_TENSORFLOW if set, else gpu if the platform has a GPU build and
+ * nvidia-smi lists a GPU.
  * @returns {Kind}
- * @throws {SetupError} when TUNEBOOK_TENSORFLOW is neither, or gpu where there is no such build
+ * @throws {SetupError} if TUNEBOOK_TENSORFLOW is neither cpu nor gpu, or is gpu and the platform has no GPU build
  */
 export function tensorflowKind() {
   const requested = process.env['TUNEBOOK_TENSORFLOW'];
   const hasGpuBuild = sourcesOf('tensorflow-gpu').length > 0;
   if (requested === 'gpu' && !hasGpuBuild)
     throw new SetupError(
-      `TUNEBOOK_TENSORFLOW is 'gpu', and TensorFlow has no GPU build for ${platforms[/** @type {keyof typeof platforms} */ (platform)]}.`,
+      `TUNEBOOK_TENSORFLOW is 'gpu', but TensorFlow has no GPU build for ${platforms[/** @type {keyof typeof platforms} */ (platform)]}.`,
       'Unset it or set it to cpu.',
     );
   if (requested === 'cpu' || requested === 'gpu') return requested;
-  if (requested) throw new SetupError(`TUNEBOOK_TENSORFLOW is '${requested}'; it takes cpu or gpu.`);
+  if (requested) throw new SetupError(`TUNEBOOK_TENSORFLOW is '${requested}'; it must be cpu or gpu.`);
   return hasGpuBuild && listsGpu() ? 'gpu' : 'cpu';
 }
 
 const runtime = () => path.join(tensorflowFolder, tensorflowKind());
 
-/** Changes when the libraries of a build must be fetched again. @param {Kind} kind */
+/** Hash of the sources of a build; a change causes a new download. @param {Kind} kind */
 export const runtimeFingerprint = (kind) => hash(JSON.stringify(sourcesOf(`tensorflow-${kind}`)));
 
 /** @type {import('./steps.mjs').Step} */
@@ -57,7 +59,7 @@ export const tensorflowRuntime = {
     return tensorflowKind() === 'gpu' ? 9000 : 1500;
   },
   fingerprint: () => runtimeFingerprint(tensorflowKind()),
-  get makes() {
+  get outputs() {
     return Object.keys(linking.libraries).map((name) => path.join(runtime(), 'tensorflow', name));
   },
   async make() {
@@ -65,17 +67,17 @@ export const tensorflowRuntime = {
     const archives = [];
     for (const source of sourcesOf(`tensorflow-${tensorflowKind()}`)) archives.push(await download(source));
     fs.mkdirSync(tensorflowFolder, { recursive: true });
-    await inPlace(runtime(), async (aside) => {
+    await buildFolder(runtime(), async (temporary) => {
       for (const archive of archives)
-        await unpack(archive, aside, [
+        await unpack(archive, temporary, [
           ...Object.values(linking.libraries).map((file) => `tensorflow/${file}`),
           'tensorflow/include/*',
           'nvidia/*/lib/*',
           'nvidia/cuda_nvcc/*',
         ]);
-      const libraries = path.join(aside, 'tensorflow');
+      const libraries = path.join(temporary, 'tensorflow');
       for (const [name, file] of Object.entries(linking.libraries)) fs.symlinkSync(file, path.join(libraries, name));
-      const compiler = path.join(aside, 'nvidia/cuda_nvcc/bin/ptxas');
+      const compiler = path.join(temporary, 'nvidia/cuda_nvcc/bin/ptxas');
       if (fs.existsSync(compiler)) fs.chmodSync(compiler, 0o755);
     });
     for (const archive of archives) fs.rmSync(archive);
@@ -85,33 +87,34 @@ export const tensorflowRuntime = {
 const patchFile = 'lib/setup/addon.patch';
 const addonFolder = path.join(addonPackage, 'lib/napi-v8');
 export const addonFile = path.join(addonFolder, 'tfjs_binding.node');
-/** What ranks of one machine are started with, see lib/tensorflow/native/loopback.cc. */
+/** Preloaded into ranks on one machine to restrict them to loopback, see lib/tensorflow/native/loopback.cc. */
 export const loopbackFile = path.join(addonFolder, 'loopback.so');
-/** Captures what TensorFlow prints while it loads, see lib/tensorflow/native/stderr.cc. */
+/** Captures the output of TensorFlow while it loads, see lib/tensorflow/native/stderr.cc. */
 const stderrFile = path.join(addonFolder, 'stderr.node');
 
 /**
  * Applies the project's patch to the addon's sources.
  * @param {string} patch
- * @param {string} folder holds `binding`
- * @throws {SetupError} when the patch does not fit
+ * @param {string} folder that contains `binding`
+ * @throws {SetupError} if the patch cannot be applied
  */
 export async function patchSources(patch, folder) {
-  // npm has been run by now, so the library that reads patches is there.
+  // Imported here, because npm installs this package in an earlier step.
   const { applyPatch, parsePatch } = await import('diff');
   for (const change of parsePatch(patch)) {
     const file = path.join(folder, (change.newFileName ?? '').replace(/^b\//, ''));
     const patched = applyPatch(fs.readFileSync(file, 'utf8'), change);
     if (patched === false)
       throw new SetupError(
-        `${path.basename(patchFile)} does not fit ${path.basename(file)} of the installed tfjs-node-gpu.`,
+        `${path.basename(patchFile)} cannot be applied to ${path.basename(file)} of the installed tfjs-node-gpu.`,
       );
     fs.writeFileSync(file, patched);
   }
 }
 
 /**
- * What the addon is made from, in parts, so that a change can be named. One addon runs on every processor of its architecture.
+ * Returns the hashes of the addon's inputs by part, so that messages can name the part that changed.
+ * One addon runs on every CPU of its architecture.
  * @param {Kind} kind
  */
 export const addonParts = (kind) => ({
@@ -131,17 +134,17 @@ export const addon = {
   stamp: 'addon',
   silent: true,
   fingerprint: () =>
-    JSON.stringify({ ...addonParts(tensorflowKind()), ...(deservesAnotherTry() && { compiler: 'new' }) }),
-  makes: [addonFile, loopbackFile, stderrFile],
+    JSON.stringify({ ...addonParts(tensorflowKind()), ...(compilerHasChanged() && { compiler: 'new' }) }),
+  outputs: [addonFile, loopbackFile, stderrFile],
   async make() {
     const libraries = path.join(runtime(), 'tensorflow');
     const load = createRequire(import.meta.url);
     const headers = load('node-api-headers').include_dir;
     const [compiler, ...first] = compilerCommand();
-    await inPlace(addonFolder, async (aside) => {
-      const sources = path.join(aside, 'binding');
+    await buildFolder(addonFolder, async (temporary) => {
+      const sources = path.join(temporary, 'binding');
       fs.cpSync(path.join(addonPackage, 'binding'), sources, { recursive: true });
-      await patchSources(fs.readFileSync(path.join(root, patchFile), 'utf8'), aside);
+      await patchSources(fs.readFileSync(path.join(root, patchFile), 'utf8'), temporary);
       const fromAddon = path.relative(fs.realpathSync(path.dirname(addonFolder)), libraries);
       const includes = [`-I${path.join(libraries, 'include')}`];
       const node = ['-DNAPI_VERSION=8', `-I${headers}`];
@@ -149,24 +152,24 @@ export const addon = {
       /** @param {string} what @param {string[]} argv */
       const compile = (what, argv) =>
         run(compiler, [...first, ...argv], {
-          cwd: aside,
+          cwd: temporary,
           what: `Compiling ${what}`,
-          remedy: "The compiler's output above says why. Another compiler: CXX=clang++ npm run setup",
+          remedy: 'See the compiler output above. To use another compiler: CXX=clang++ npm run setup',
         });
       const bindings = ['tfjs_backend', 'tfjs_binding'];
       const [kernels] = await Promise.all([
-        compileKernels(aside, includes),
+        compileKernels(temporary, includes),
         ...bindings.map((name) =>
           compile('the TensorFlow addon', [
-            ...[...common, ...node, ...includes, `-I${aside}`, `-I${addonPackage}`],
+            ...[...common, ...node, ...includes, `-I${temporary}`, `-I${addonPackage}`],
             ...['-c', `binding/${name}.cc`, '-o', `${name}.o`],
           ]),
         ),
-        compile('what keeps ranks to their machine', [
+        compile('the library that restricts ranks to loopback', [
           ...[...common, '-shared', path.join(root, kernelFolder, 'loopback.cc')],
           ...['-o', path.basename(loopbackFile), ...(process.platform === 'linux' ? ['-ldl'] : [])],
         ]),
-        compile('what captures standard error', [
+        compile('the addon that captures standard error', [
           ...[...common, ...node, '-shared', ...linking.addonFlags, path.join(root, kernelFolder, 'stderr.cc')],
           ...['-o', path.basename(stderrFile)],
         ]),
@@ -176,10 +179,11 @@ export const addon = {
         ...linking.addonFlags,
         ...[...bindings.map((name) => `${name}.o`), ...kernels],
         ...['-o', 'tfjs_binding.node', `-L${libraries}`, '-ltensorflow', '-ltensorflow_framework'],
-        // Relative to the addon, so that a checkout may be moved.
+        // Relative to the addon, so that the checkout can be moved.
         `-Wl,-rpath,${linking.origin}/${path.join('..', fromAddon)}`,
       ]);
-      for (const name of fs.readdirSync(aside)) if (/\.o(\.log)?$/.test(name)) fs.rmSync(path.join(aside, name));
+      for (const name of fs.readdirSync(temporary))
+        if (/\.o(\.log)?$/.test(name)) fs.rmSync(path.join(temporary, name));
     });
   },
 };

@@ -1,4 +1,4 @@
-"""Unpacks chosen members of a wheel or a source archive: unpack.py ARCHIVE FOLDER PATTERN... (shell-style patterns)."""
+"""Unpacks matching members of a wheel or source archive: unpack.py ARCHIVE FOLDER PATTERN... (shell patterns)."""
 
 import fnmatch
 import os
@@ -17,7 +17,7 @@ def wanted(name):
 def write(name, source):
     target = os.path.realpath(os.path.join(folder, name))
     if not target.startswith(os.path.realpath(folder) + os.sep):
-        raise SystemExit(f"{archive} holds {name}, which would leave {folder}")
+        raise SystemExit(f"{archive} contains {name}, which would be written outside {folder}")
     os.makedirs(os.path.dirname(target), exist_ok=True)
     with source, open(target, "wb") as file:
         shutil.copyfileobj(source, file, 1 << 20)

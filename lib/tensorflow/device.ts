@@ -1,23 +1,23 @@
-/** What the computing happens on, said in one place: the notebook, the summary and error messages all ask here. */
+/** Describes the CPU or GPU in use, for notebooks, summaries and error messages. */
 import { execFileSync } from 'node:child_process';
 import os from 'node:os';
 import { backend, binding } from './runtime.js';
 
-/** A processor or a GPU, as TensorFlow uses it. */
+/** A CPU or GPU used by TensorFlow. */
 export interface Device {
   kind: 'CPU' | 'GPU';
-  /** The processor's or the GPU's own name. */
+  /** Name of the CPU or GPU model. */
   name: string;
-  /** Bytes: the machine's for a CPU, what TensorFlow may use of the card for a GPU. */
+  /** Memory in bytes: all memory of the machine for a CPU, the part that TensorFlow may use for a GPU. */
   memoryBytes: number;
-  /** Threads that one kernel may use. */
+  /** Maximum number of threads per kernel. */
   threads: number;
-  /** TensorFlow's version. */
+  /** Version of TensorFlow. */
   tensorflow: string;
 }
 
-/** What the driver tells of the first GPU; TensorFlow's C interface does not say. */
-function askDriver(field: string): string | undefined {
+/** Queries the NVIDIA driver for a field of the first GPU, which TensorFlow's C API does not expose. */
+function queryDriver(field: string): string | undefined {
   try {
     return execFileSync('nvidia-smi', [`--query-gpu=${field}`, '--format=csv,noheader'], { encoding: 'utf8' })
       .trim()
@@ -27,21 +27,21 @@ function askDriver(field: string): string | undefined {
   }
 }
 
-/** The GPU's generation: 7.0 Volta, 7.5 Turing, 8.x Ampere and Ada, 9.0 Hopper; 0 where the driver does not say. */
-export const computeCapability = (): number => Number(askDriver('compute_cap')) || 0;
+/** Compute capability of the GPU: 7.0 Volta, 7.5 Turing, 8.x Ampere and Ada, 9.0 Hopper; 0 if it is unknown. */
+export const computeCapability = (): number => Number(queryDriver('compute_cap')) || 0;
 
-/** The CPU's own name. On Linux arm64 Node does not know the names of all CPUs. */
+/** Name of the CPU model. On Linux arm64 Node reports some CPUs as unknown. */
 function cpuName(): string {
   const name = os.cpus()[0]?.model ?? 'unknown';
   return name === 'unknown' ? `${os.arch()} CPU` : name;
 }
 
-/** The device in use: the GPU where TensorFlow sees one, else the CPU. */
+/** Describes the device in use: the GPU if TensorFlow detects one, else the CPU. */
 export function describeDevice(): Device {
   const gpu = backend.isUsingGpuDevice ? binding.listDevices().find(({ type }) => type === 'GPU') : undefined;
   return {
     kind: gpu ? 'GPU' : 'CPU',
-    name: gpu ? (askDriver('name') ?? 'NVIDIA GPU') : cpuName(),
+    name: gpu ? (queryDriver('name') ?? 'NVIDIA GPU') : cpuName(),
     memoryBytes: gpu ? gpu.memoryBytes : os.totalmem(),
     threads: Number(process.env['TF_NUM_INTRAOP_THREADS']) || os.availableParallelism(),
     tensorflow: binding.TF_Version,

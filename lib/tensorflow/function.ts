@@ -1,15 +1,16 @@
 /**
  * `tf.function` for tfjs: code that computes with tensors, run as one TensorFlow graph.
  *
- * tfjs runs kernel by kernel: JavaScript between any two of them, every result held until JavaScript lets go of it. That
- * is how code should be read and debugged, and it costs time. A captured function runs its code once as it is, and every
- * kernel that it runs is written down: the graph of them is added to TensorFlow's eager runtime as a function of its own,
- * which from then on runs in place of the code, in one call, for inputs of the same shapes.
+ * tfjs runs kernel by kernel, with JavaScript between the kernels, and keeps every result until JavaScript frees it.
+ * This is easy to read and debug but slow. A captured function runs its code once and records every kernel as a node of
+ * a graph. The graph is added as a function to TensorFlow's eager runtime. From then on one call of this function
+ * replaces the code for inputs of the same shapes.
  *
- * As with Python's tf.function, the code is seen once: what JavaScript does in it (an `if`, a number, a random draw)
- * happens at capture and is a constant ever after. What shall change from call to call comes in as a tensor, or is a
- * resource variable, which the graph reads and updates in place: functions for any number of shapes share it with each
- * other and with code that is not captured. Reads and writes of a variable keep the order that the code has them in.
+ * As with Python's tf.function, the code runs only once per graph: what JavaScript does in it (an `if`, a number, a
+ * random draw) happens at capture and is a constant afterwards. A value that changes between calls must be an input
+ * tensor or a resource variable. The graph reads and updates variables in place, so that functions for any number of
+ * shapes share them with each other and with code that is not captured. Reads and writes of a variable keep their order
+ * in the code.
  */
 import type { Tensor } from '@tensorflow/tfjs';
 import { ArgumentError, CaptureError } from '../errors.js';
@@ -27,18 +28,18 @@ import {
 } from './runtime.js';
 import { variableOf, type ResourceVariable } from './variables.js';
 
-/** What a captured function takes and returns. */
+/** Inputs or results of a captured function. */
 export type NamedTensors = Record<string, Tensor>;
 
-/** How a function is captured and run. */
+/** Options of `tensorFunction`. */
 export interface FunctionOptions {
-  /** What errors call it. @default 'function' */
+  /** Name for error messages. @default 'function' */
   name?: string;
-  /** Runs the code itself at every call, kernel by kernel. @default false */
+  /** Run the code eagerly, kernel by kernel, at every call. @default false */
   eager?: boolean;
-  /** Has XLA compile each graph, which takes seconds and may run faster. @default false */
+  /** Compile each graph with XLA, which takes seconds and may run faster. @default false */
   jitCompile?: boolean;
-  /** Graphs kept; beyond that the one that has not been used for longest goes. @default 128 */
+  /** Maximum number of graphs; beyond it the least recently used graph is removed. @default 128 */
   limit?: number;
 }
 
@@ -49,44 +50,45 @@ interface ConcreteFunction {
   calls: number;
 }
 
-/** Constants above this many bytes have no business in a graph. */
-const largestConstant = 1 << 20;
+/** Maximum size of a constant in a graph, in bytes. */
+const maxConstantBytes = 1 << 20;
 
-/** TensorFlow's name of the i-th result of a node. */
-const resultOf = (node: string, index: number) => (index === 0 ? node : `${node}:${index}`);
+/** TensorFlow's name of a result of a node. */
+const outputName = (node: string, index: number) => (index === 0 ? node : `${node}:${index}`);
 
-/** Where in the caller's code this happens: the first line that is neither a package's nor the recording's. */
+/** The current line of the caller's code: the first stack frame outside packages and this engine. */
 function callersLine(): string {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 100;
   const frames = new Error().stack?.split('\n').slice(1) ?? [];
   Error.stackTraceLimit = stackTraceLimit;
-  const foreign = /node_modules|node:|<anonymous>|tensorflow\/(function|runtime|variables|kernels)\.[jt]s/;
-  const own = frames.find((frame) => !foreign.test(frame));
-  return own?.trim().replace(/^at /, '') ?? 'an unknown line';
+  const internal = /node_modules|node:|<anonymous>|tensorflow\/(function|runtime|variables|kernels)\.[jt]s/;
+  const callerFrame = frames.find((frame) => !internal.test(frame));
+  return callerFrame?.trim().replace(/^at /, '') ?? 'an unknown line';
 }
 
-/** Writes down, as a graph, the kernels that run while it listens. */
+/** Records the kernels that run in `listen` as a graph. */
 class Recording {
   readonly graph = new Graph();
-  /** Nodes that change something and so run even if nobody takes a result. */
+  /** Nodes with side effects, which run even if their results are not used. */
   readonly effects: string[] = [];
-  /** The placeholders of the variables' handles, in the order of first use. */
+  /** Placeholders of the handles of variables, in the order of first use. */
   readonly variables = new Map<ResourceVariable, string>();
-  /** By tensor id: the graph's name of it, and what it is. */
-  readonly #known = new Map<number, { name: string; what: string }>();
+  /** By tensor id: the name in the graph, and a description for errors. */
+  readonly #tensors = new Map<number, { name: string; what: string }>();
   readonly #constants = new Map<number, { dtype: number; shape: number[]; values: ArrayBufferView }>();
-  /** By variable: the last write, and what has read the value since. */
+  /** By variable: the node of the last write, and the nodes that have read the value since. */
   readonly #lastWrite = new Map<ResourceVariable, string>();
   readonly #readers = new Map<ResourceVariable, Set<string>>();
-  /** By a read's name in the graph: whose value it is. */
-  readonly #valueOf = new Map<string, ResourceVariable>();
-  /** The last sum over ranks: NCCL wants the same order of them everywhere. */
+  /** The variable of each read, by the name of the read in the graph. */
+  readonly #variableOfRead = new Map<string, ResourceVariable>();
+  /** The last sum over ranks: NCCL requires the same order of sums on all ranks. */
   #lastCollective: string | undefined;
 
   constructor(readonly title: string) {}
 
-  refuse(what: string, remedy: string): never {
+  /** Throws the error for code that cannot be captured. */
+  fail(what: string, remedy: string): never {
     throw new CaptureError(
       'CAPTURE_UNSUPPORTED',
       `${this.title} cannot be captured: ${what}, at ${callersLine()}. ${remedy}`,
@@ -96,12 +98,12 @@ class Recording {
 
   input(id: number, dtype: number): string {
     const name = this.graph.placeholder(dtype);
-    this.#known.set(id, { name, what: 'an input' });
+    this.#tensors.set(id, { name, what: 'an input' });
     return name;
   }
 
   #nameOf(id: number, kernel: string): string {
-    const known = this.#known.get(id);
+    const known = this.#tensors.get(id);
     if (known) return known.name;
     const variable = variableOf(id);
     if (variable) {
@@ -111,17 +113,17 @@ class Recording {
     }
     const constant = this.#constants.get(id);
     if (!constant)
-      this.refuse(
-        `${kernel} takes a tensor that was made before`,
-        'Pass it as an input, or keep it in a ResourceVariable.',
+      this.fail(
+        `${kernel} takes a tensor created before the capture`,
+        'Pass it as an input, or store it in a ResourceVariable.',
       );
-    if (constant.values.byteLength > largestConstant)
-      this.refuse(
-        `${kernel} takes ${constant.values.byteLength} bytes of numbers that JavaScript made`,
-        'They would be written into the graph. Pass them as an input, or make them with a kernel (tf.fill, tf.range).',
+    if (constant.values.byteLength > maxConstantBytes)
+      this.fail(
+        `${kernel} takes a constant of ${constant.values.byteLength} bytes, more than the maximum of ${maxConstantBytes}`,
+        'Constants are stored in the graph. Pass it as an input, or create it with a kernel (tf.fill, tf.range).',
       );
     const name = this.graph.constant(constant.dtype, constant.shape, constant.values);
-    this.#known.set(id, { name, what: 'a constant' });
+    this.#tensors.set(id, { name, what: 'a constant' });
     return name;
   }
 
@@ -130,42 +132,42 @@ class Recording {
   }
 
   tensorRead(id: number): never {
-    return this.refuse(
-      `${this.#known.get(id)?.what ?? 'a tensor'} is read back to JavaScript`,
-      'Return it, and read it where the function is called.',
+    return this.fail(
+      `${this.#tensors.get(id)?.what ?? 'a tensor'} is read back to JavaScript`,
+      'Return it and read it after the call.',
     );
   }
 
-  /** Runs a kernel, and writes it down when all its inputs are known. */
+  /** Runs a kernel and records it. */
   run(kernel: string, attributes: Attribute[], inputs: number[], execute: () => OutputMetadata[]): OutputMetadata[] {
     if (kernel === 'VarHandleOp' || kernel === 'DestroyResourceOp')
-      this.refuse('a variable is made or disposed of in it', 'Do that outside.');
+      this.fail('it creates or disposes of a variable', 'Do that outside the function.');
     const names = inputs.map((id) => this.#nameOf(id, kernel));
     const outputs = execute();
     const variables = inputs.flatMap((id) => variableOf(id) ?? []);
     const isRead = kernel === 'ReadVariableOp';
-    const after = new Set<string>();
+    const controlInputs = new Set<string>();
     for (const variable of variables) {
-      const written = this.#lastWrite.get(variable);
-      if (written) after.add(written);
-      // A write waits for all that reads the value so far: it can then be done in place.
-      if (!isRead) this.#readers.get(variable)?.forEach((reader) => after.add(reader));
+      const lastWrite = this.#lastWrite.get(variable);
+      if (lastWrite) controlInputs.add(lastWrite);
+      // A write waits for all previous reads of the value, so that it can be done in place.
+      if (!isRead) this.#readers.get(variable)?.forEach((reader) => controlInputs.add(reader));
     }
     const isCollective = kernel.startsWith('Collective');
-    if (isCollective && this.#lastCollective) after.add(this.#lastCollective);
-    const node = this.graph.node(kernel, names, attributes, after);
+    if (isCollective && this.#lastCollective) controlInputs.add(this.#lastCollective);
+    const node = this.graph.node(kernel, names, attributes, controlInputs);
     if (isCollective) this.#lastCollective = node;
     outputs.forEach(({ id }, index) =>
-      this.#known.set(id, { name: resultOf(node, index), what: `the result of ${kernel}` }),
+      this.#tensors.set(id, { name: outputName(node, index), what: `the result of ${kernel}` }),
     );
 
     for (const name of names) {
-      const variable = this.#valueOf.get(name);
+      const variable = this.#variableOfRead.get(name);
       if (variable) this.#readers.get(variable)!.add(node);
     }
     for (const variable of variables)
       if (isRead) {
-        this.#valueOf.set(node, variable);
+        this.#variableOfRead.set(node, variable);
         this.#readers.set(variable, (this.#readers.get(variable) ?? new Set()).add(node));
       } else {
         this.#lastWrite.set(variable, node);
@@ -175,13 +177,13 @@ class Recording {
     return outputs;
   }
 
-  /** The node of a result, under a name that is no other's. */
+  /** Adds a node for a result, with a unique name. */
   output(tensor: Tensor): string {
     const [id] = backend.getInputTensorIds([tensor]) as [number];
     return this.graph.node('Identity', [this.#nameOf(id, 'a result')], [typeOf(tensor)]);
   }
 
-  /** Runs code with this recording listening. */
+  /** Runs code and records its kernels. */
   listen<T>(run: () => T): T {
     const { createTensor, executeOp, tensorDataSync } = binding;
     binding.createTensor = (shape, dtype, values) => {
@@ -200,14 +202,14 @@ class Recording {
   }
 }
 
-let named = 0;
+let functionCount = 0;
 let recording = false;
 
-/** See the file's header. Made by `tensorFunction`. */
+/** A function that runs as a captured graph; created by `tensorFunction`. */
 export class TensorFunction<Inputs extends NamedTensors, Outputs extends NamedTensors> {
   readonly #body: (inputs: Inputs) => Outputs;
   readonly #options: Required<FunctionOptions>;
-  /** By the inputs' types and shapes, the one used last at the end. */
+  /** Graphs by the types and shapes of the inputs, in the order of last use. */
   readonly #concrete = new Map<string, ConcreteFunction>();
   #captures = 0;
   #captureSeconds = 0;
@@ -222,41 +224,41 @@ export class TensorFunction<Inputs extends NamedTensors, Outputs extends NamedTe
     };
   }
 
-  /** How many graphs were made so far. */
+  /** Number of graphs captured so far. */
   get captures(): number {
     return this.#captures;
   }
 
-  /** Seconds spent on making graphs, XLA's compilation included, the code's own run left out. */
+  /** Seconds spent on creating graphs, including XLA compilation but not the run of the code. */
   get captureSeconds(): number {
     return this.#captureSeconds;
   }
 
   /**
-   * Runs the function; the caller disposes of what it returns.
-   * @throws CaptureError when the code cannot become a graph: what it did until then is done
-   * @throws Error from TensorFlow, naming the node, for what fails while it runs
+   * Runs the function. The caller disposes of the results.
+   * @throws CaptureError if the code cannot be captured; its effects up to this point remain
+   * @throws Error from TensorFlow with the name of the node, if a kernel fails
    */
   call(inputs: Inputs): Outputs {
-    // Inside another capture the code itself is what that capture needs to see.
+    // Inside another capture, that capture records the kernels of the code.
     if (this.#options.eager || recording) return tf.tidy(() => this.#body(inputs));
     const names = Object.keys(inputs).sort();
     const tensors = names.map((name) => inputs[name]!);
     const ids = backend.getInputTensorIds(tensors);
-    // A tensor that comes in under two names is one input: the graph cannot tell its uses apart.
+    // A tensor passed under two names is one input of the graph.
     const signature = tensors
       .map((tensor, i) => `${names[i]}:${nativeType(tensor)}[${tensor.shape.join()}]${ids.indexOf(ids[i]!)}`)
       .join();
     const concrete = this.#concrete.get(signature);
     if (!concrete) return this.#capture(signature, inputs, ids, tensors);
 
-    // Moves to the end: the first is the one that has not been used for longest.
+    // Moves to the end, so that the first graph is the least recently used one.
     this.#concrete.delete(signature);
     this.#concrete.set(signature, concrete);
     if (concrete.variables.some((variable) => variable.isDisposed))
       throw new ArgumentError(
         'ARGUMENT_VARIABLE_DISPOSED',
-        `${this.#options.name} uses a variable that was disposed of after the capture.`,
+        `${this.#options.name} uses a variable that was disposed of after the capture. Create a new function.`,
         { name: this.#options.name },
       );
     const from = performance.now();
@@ -266,7 +268,7 @@ export class TensorFunction<Inputs extends NamedTensors, Outputs extends NamedTe
       [...new Set(ids), ...concrete.variables.map((variable) => variable.handle)],
       concrete.outputs.length,
     );
-    // The first call of a graph prepares it: XLA compiles here.
+    // XLA compiles a graph at its first call.
     if (concrete.calls++ === 0 && this.#options.jitCompile) this.#captureSeconds += (performance.now() - from) / 1000;
     return Object.fromEntries(results.map((result, i) => [concrete.outputs[i]!, outputTensor(result)])) as Outputs;
   }
@@ -285,13 +287,13 @@ export class TensorFunction<Inputs extends NamedTensors, Outputs extends NamedTe
     }
     const from = performance.now();
     const outputs = Object.keys(results);
-    const ends = outputs.map((name) => record.output(results[name]!));
-    const name = `${title.replace(/\W+/g, '_')}_${named++}`;
+    const outputNodes = outputs.map((name) => record.output(results[name]!));
+    const name = `${title.replace(/\W+/g, '_')}_${functionCount++}`;
     binding.addGraph(
       name,
       record.graph.serialize(),
       [...placeholders, ...record.variables.values()],
-      ends,
+      outputNodes,
       record.effects,
     );
     this.#concrete.set(signature, { name, variables: [...record.variables.keys()], outputs, calls: 0 });
@@ -307,16 +309,16 @@ export class TensorFunction<Inputs extends NamedTensors, Outputs extends NamedTe
     this.#concrete.delete(signature);
   }
 
-  /** Removes the graphs; a later call makes them anew. */
+  /** Removes the graphs. A later call captures them again. */
   dispose(): void {
     for (const signature of [...this.#concrete.keys()]) this.#remove(signature);
   }
 }
 
 /**
- * Makes a function that runs as a graph from its second call on, for each set of shapes.
- * @param body computes with the inputs and with resource variables, and returns tensors by name; what it makes on the way
- * is disposed of
+ * Creates a function that, for each set of input shapes, runs as a graph from its second call on.
+ * @param body code that computes with the inputs and with resource variables and returns tensors by name; its
+ * intermediate tensors are disposed of
  */
 export const tensorFunction = <Inputs extends NamedTensors, Outputs extends NamedTensors>(
   body: (inputs: Inputs) => Outputs,

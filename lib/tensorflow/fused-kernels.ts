@@ -1,12 +1,13 @@
 /**
- * The project's own kernels (native/), compiled into the addon by set-up. Each does in one pass over memory what takes
- * TensorFlow's kernels up to thirty: on a CPU those passes, not the arithmetic, are what is left to save once matrix products
- * are fast. On a GPU, and where set-up could not compile them, the same layers are composed of TensorFlow's kernels.
+ * The project's own kernels (native/), which setup compiles into the addon. Each does in one pass over memory what
+ * requires up to thirty passes with TensorFlow's kernels. On a CPU with fast matrix products, these passes cost more
+ * than the arithmetic. On a GPU, and if setup could not compile the kernels, the same layers are composed of
+ * TensorFlow's kernels.
  *
- * The addon holds their inner loops at several instruction-set levels and takes the best that the processor supports. The
- * environment variable TUNEBOOK_KERNEL_LEVEL names another one, or `none`.
+ * The addon contains the inner loops at several instruction-set levels and uses the best one that the processor
+ * supports. The environment variable TUNEBOOK_KERNEL_LEVEL selects another level, or `none`.
  *
- * T is float32 or bfloat16, the type of what stands between two matrix products; the arithmetic is float32's.
+ * T is float32 or bfloat16, the type of values between two matrix products. The arithmetic is float32.
  */
 import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
 import { TensorFlowLoadError } from '../errors.js';
@@ -25,7 +26,8 @@ import {
 import type { ResourceVariable } from './variables.js';
 
 /**
- * The instruction-set levels of the addon's kernels: the selected one, and those that this processor supports, best first.
+ * The instruction-set levels of the addon's kernels: the selected one, and those that this processor supports, best
+ * first.
  * @returns undefined if the addon has no kernels
  * @throws TensorFlowLoadError if TUNEBOOK_KERNEL_LEVEL names a level that is not supported here
  */
@@ -43,7 +45,7 @@ export function kernelLevels(): { selected: string; supported: string[] } | unde
   }
 }
 
-/** The level that is used; undefined on a GPU, where the addon has no kernels for this processor, and if `none` is asked for. */
+/** Selects the level; undefined on a GPU, without kernels for this processor, and if `none` is requested. */
 function selectLevel(): string | undefined {
   if (backend.isUsingGpuDevice) return undefined;
   const levels = kernelLevels();
@@ -58,7 +60,7 @@ function selectLevel(): string | undefined {
   return levels.selected || undefined;
 }
 
-/** The instruction-set level of the kernels, such as x86-64-v4; undefined if layers must be composed of TensorFlow's kernels. */
+/** The instruction-set level of the kernels, such as x86-64-v4; undefined if the kernels cannot be used. */
 export const kernelLevel = selectLevel();
 
 /** Whether these kernels can be used. */
@@ -67,17 +69,20 @@ export const hasFusedKernels = kernelLevel !== undefined;
 /** The exact GELU of x + bias: [n, width] of T, [width] -> [n, width] of T. */
 export const fusedGelu = (x: Tensor, bias: Tensor): Tensor => executeOne('TunebookGelu', [typeOf(x)], [x, bias]);
 
-/** @returns the gradients by x and by bias */
+/**
+ * Gradient of `fusedGelu`.
+ * @returns the gradients by x and by bias
+ */
 export const fusedGeluGradient = (dy: Tensor, x: Tensor, bias: Tensor): [Tensor, Tensor] =>
   execute('TunebookGeluGrad', [typeOf(x)], [dy, x, bias], 2) as [Tensor, Tensor];
 
-/** Dropout by a seed ([2], int32); its gradient is the same of the incoming gradient. */
+/** Dropout with a seed ([2], int32). Its gradient is the same function of the incoming gradient. */
 export const fusedDropout = (x: Tensor, rate: number, seed: Tensor1D): Tensor =>
   executeOne('TunebookDropout', [floatAttribute('rate', rate)], [x, seed]);
 
 /**
- * Layer norm of a + dropout(b + bias): a [n, width], b [n, width] of T, the others [width].
- * @returns y and the sum, [n, width], and each row's mean and 1 / deviation, [n, 2]
+ * Layer norm of a + dropout(b + bias): `a` [n, width], `b` [n, width] of T, parameters [width].
+ * @returns y and the sum, [n, width], and mean and 1 / standard deviation of each row, [n, 2]
  */
 export const fusedResidualLayerNorm = (
   a: Tensor,
@@ -97,7 +102,8 @@ export const fusedResidualLayerNorm = (
   );
 
 /**
- * @param type b's, see typeAttributeOf
+ * Gradient of `fusedResidualLayerNorm`.
+ * @param type type of `b`, see typeAttributeOf
  * @returns the gradients by a, b, bias, scale and shift
  */
 export const fusedResidualLayerNormGradient = (
@@ -117,9 +123,9 @@ export const fusedResidualLayerNormGradient = (
   );
 
 /**
- * softmax(factor · scores) of each row, padding left out, before and after dropout.
- * @param scores [batch, heads, asking tokens, tokens] of T
- * @param lengths [batch], int32: how many tokens of each text are no padding
+ * Attention weights: softmax(factor · scores) of each row without padding, before and after dropout.
+ * @param scores [batch, heads, query tokens, tokens] of T
+ * @param lengths [batch], int32: number of tokens of each text without padding
  */
 export const fusedAttentionWeights = (
   scores: Tensor,
@@ -135,7 +141,10 @@ export const fusedAttentionWeights = (
     2,
   ) as [Tensor, Tensor];
 
-/** @returns the gradient by scores */
+/**
+ * Gradient of `fusedAttentionWeights`.
+ * @returns the gradient by scores
+ */
 export const fusedAttentionWeightsGradient = (
   dUsed: Tensor,
   weights: Tensor,
@@ -149,30 +158,30 @@ export const fusedAttentionWeightsGradient = (
     [dUsed, weights, seed],
   );
 
-/** x + bias, cut into heads: [batch * tokens, heads * width] of T -> [batch, heads, tokens, width] of T. */
+/** x + bias, split into heads: [batch * tokens, heads * width] of T -> [batch, heads, tokens, width] of T. */
 export const fusedSplitHeads = (x: Tensor, bias: Tensor, batch: number, heads: number): Tensor =>
   executeOne('TunebookSplitHeads', [typeOf(x), intAttribute('batch', batch), intAttribute('heads', heads)], [x, bias]);
 
 /**
- * Heads put together again: [batch, heads, tokens, width] of T -> [batch * tokens, heads * width] of T.
- * @returns the sum over rows, too: [heads * width]
+ * Joins heads: [batch, heads, tokens, width] of T -> [batch * tokens, heads * width] of T.
+ * @returns the joined rows and their sum, [heads * width]
  */
 export const fusedJoinHeads = (x: Tensor): [Tensor, Tensor] =>
   execute('TunebookJoinHeads', [typeOf(x)], [x], 2) as [Tensor, Tensor];
 
-/** The sum of bfloat16 tensors as float32. */
+/** The float32 sum of bfloat16 tensors. */
 export const wideSum = (parts: Tensor[]): Tensor =>
   executeOne('TunebookWideSum', [intAttribute('N', parts.length)], parts);
 
-/** The sum of all squares of T, a float32 scalar. */
+/** The sum of squares of a tensor of T, a float32 scalar. */
 export const fusedSquareSum = (x: Tensor): Tensor => executeOne('TunebookSquareSum', [typeOf(x)], [x]);
 
 /**
- * One parameter's AdamW update in place.
- * @param gradient of T
- * @param scalars [8]: 0 for no update at all, learning rate, epsilon, what decay leaves; how much of the average of the
- * gradient stays and how much of the new one comes in; the same for the average of its square
- * @param decayed false leaves decay out
+ * Updates one parameter with AdamW, in place.
+ * @param gradient tensor of T
+ * @param scalars [8]: 0 to skip the update; learning rate; epsilon; factor of the parameter for weight decay; factors
+ * of the old first moment and of the gradient; factors of the old second moment and of the squared gradient
+ * @param decayed whether weight decay is applied
  */
 export function fusedAdamW(
   parameter: ResourceVariable,

@@ -1,11 +1,11 @@
 /**
- * A TensorFlow graph written down node by node (GraphDef: tensorflow/core/framework/graph.proto), with the protocol
- * buffers that tfjs-node brings along.
+ * Builds a TensorFlow graph node by node (GraphDef: tensorflow/core/framework/graph.proto), with the protocol buffers
+ * of tfjs-node.
  */
 import { createRequire } from 'node:module';
 import { binding, typeAttributeOf, type Attribute } from './runtime.js';
 
-// The generated code has no types; these are the parts in use.
+// The generated code has no types. These are the parts that are used here.
 interface Repeated<T> {
   addDim(dimension: T): void;
 }
@@ -56,7 +56,7 @@ interface Messages {
 }
 const messages = createRequire(import.meta.url)('@tensorflow/tfjs-node-gpu/dist/proto/api_pb') as Messages;
 
-/** The version of graphs that today's kernels expect (TF_GRAPH_DEF_VERSION of TensorFlow 2.18 and later). */
+/** Graph version that current kernels expect (TF_GRAPH_DEF_VERSION of TensorFlow 2.18 and later). */
 const producer = 1987;
 
 function shapeProto(shape: number[]): Repeated<Dimension> {
@@ -77,7 +77,7 @@ function attributeProto({ name, type, value }: Attribute): AttrValue {
     if (type === binding.TF_ATTR_INT) list.setIList(value as number[]);
     else if (type === binding.TF_ATTR_FLOAT) list.setFList(value as number[]);
     else if (type === binding.TF_ATTR_BOOL) list.setBList(value as boolean[]);
-    else throw new Error(`The attribute ${name} is a list of a kind that graphs are not written with.`);
+    else throw new Error(`The attribute ${name} is a list of an unsupported type. Supported lists: int, float, bool.`);
     proto.setList(list);
   } else if (type === binding.TF_ATTR_TYPE) proto.setType(value as number);
   else if (type === binding.TF_ATTR_BOOL) proto.setB(value as boolean);
@@ -110,29 +110,30 @@ export class Graph {
   }
 
   /**
-   * @param inputs results of other nodes: their names, with `:1` and so on for all but the first result
-   * @param after names of nodes that run before this one, though it takes nothing from them
-   * @returns the node's name
+   * Adds a node.
+   * @param inputs names of results of other nodes, with the suffix `:1` and so on for all but the first result
+   * @param controlInputs names of nodes that must run before this one without being its inputs
+   * @returns the name of the node
    */
-  node(kernel: string, inputs: string[], attributes: Attribute[], after: Iterable<string> = []): string {
+  node(kernel: string, inputs: string[], attributes: Attribute[], controlInputs: Iterable<string> = []): string {
     return this.#add(
       kernel,
-      [...inputs, ...Array.from(after, (name) => `^${name}`)],
+      [...inputs, ...Array.from(controlInputs, (name) => `^${name}`)],
       attributes.map((attribute) => [attribute.name, attributeProto(attribute)]),
     );
   }
 
-  /** A place for an input of this native type. */
+  /** Adds a placeholder for an input of this native type. */
   placeholder(dtype: number): string {
     return this.node('Placeholder', [], [typeAttributeOf(dtype, 'dtype')]);
   }
 
-  /** Numbers that are the same at every run. */
+  /** Adds a constant. */
   constant(dtype: number, shape: number[], values: ArrayBufferView): string {
     const tensor = new messages.Tensor();
     tensor.setDtype(dtype);
     tensor.setTensorShape(shapeProto(shape));
-    // A copy: what tfjs made it of may change or go.
+    // A copy, since tfjs may change or free the source.
     tensor.setTensorContent(new Uint8Array(values.buffer, values.byteOffset, values.byteLength).slice());
     const value = new messages.AttrValue();
     value.setTensor(tensor);
@@ -146,7 +147,7 @@ export class Graph {
     );
   }
 
-  /** The graph as a GraphDef's bytes. */
+  /** The bytes of the graph as a GraphDef. */
   serialize(): Uint8Array {
     return this.#graph.serializeBinary();
   }

@@ -1,6 +1,6 @@
 /**
- * TensorFlow's native runtime for tfjs, of use without the rest of Tunebook: `tf.function` with captured graphs, and variables on
- * the device.
+ * TensorFlow's native runtime for tfjs: `tf.function` with captured graphs, and variables on the device. Does not
+ * require the rest of Tunebook.
  * @module tunebook/tensorflow
  */
 export { tensorFunction } from './function.js';

@@ -1,6 +1,6 @@
 /**
- * TensorFlow kernels that tfjs either lacks or reaches by a detour, as functions over tensors. None has a gradient of
- * its own: they are what gradients are written with (tf.customGrad).
+ * TensorFlow kernels, as functions of tensors, that tfjs lacks or calls inefficiently. They have no gradients; layers
+ * use them to implement gradients (tf.customGrad).
  */
 import type { Rank, Tensor, Tensor1D } from '@tensorflow/tfjs';
 import {
@@ -18,17 +18,17 @@ import {
 } from './runtime.js';
 import type { ResourceVariable } from './variables.js';
 
-/** Number type of matrix products; everything else is float32. */
+/** Type of matrix products; everything else is float32. */
 export type Precision = 'float32' | 'bfloat16' | 'float16';
 
 const float = typeAttribute('float32');
 
-/** TensorFlow's number of the generator (rng_alg.h). */
+/** TensorFlow's number of the Philox random number generator (rng_alg.h). */
 const philox = 1;
 
 /**
- * The same numbers in another precision, to the nearest.
- * @returns the tensor itself where it has that precision already
+ * Casts a tensor to another precision, rounding to the nearest value.
+ * @returns the tensor itself if it already has that precision
  */
 export function castTo(x: Tensor, precision: Precision): Tensor {
   const from = nativeType(x);
@@ -37,8 +37,8 @@ export function castTo(x: Tensor, precision: Precision): Tensor {
 }
 
 /**
- * Product of two matrices of one precision, either transposed inside the kernel at no cost: [m, k] x [k, n] -> [m, n].
- * Products of 16-bit numbers are added up in float32, and the sum is rounded.
+ * Product of two matrices of the same precision: [m, k] x [k, n] -> [m, n]. The kernel can transpose either of them at
+ * no cost. Products of 16-bit values are accumulated in float32, and the sum is rounded.
  */
 export const matMul = (a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor =>
   executeOne(
@@ -47,7 +47,7 @@ export const matMul = (a: Tensor, b: Tensor, transposeA = false, transposeB = fa
     [a, b],
   );
 
-/** Products of two stacks of matrices of one precision: [..., m, k] x [..., k, n] -> [..., m, n]. */
+/** Products of two stacks of matrices of the same precision: [..., m, k] x [..., k, n] -> [..., m, n]. */
 export const batchMatMul = (a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor =>
   executeOne(
     'BatchMatMulV2',
@@ -67,12 +67,12 @@ export const softmax = (logits: Tensor): Tensor => executeOne('Softmax', [float]
 /** Half the sum of squares, a scalar. */
 export const halfSquareSum = (x: Tensor): Tensor => executeOne('L2Loss', [float], [x]);
 
-/** a · b, and 0 where b is 0, even where a is no number. */
+/** a · b, and 0 where `b` is 0, even where `a` is NaN or infinite. */
 export const multiplyNoNan = (a: Tensor, b: Tensor): Tensor => executeOne('MulNoNan', [float], [a, b]);
 
 /**
- * Adam's update of one parameter in place, without bias correction (ResourceApplyAdam).
- * @param scalars tensors
+ * Updates one parameter with Adam, in place and without bias correction (ResourceApplyAdam).
+ * @param scalars scalar tensors
  */
 export function applyAdam(
   parameter: ResourceVariable,
@@ -81,24 +81,24 @@ export function applyAdam(
   gradient: Tensor,
   scalars: Record<'learningRate' | 'beta1' | 'beta2' | 'epsilon', Tensor>,
 ): void {
-  const none = tf.scalar(0); // The powers of the betas that the kernel would correct by.
+  const zero = tf.scalar(0); // The powers of the betas; 0 disables the bias correction of the kernel.
   const { learningRate, beta1, beta2, epsilon } = scalars;
   binding.executeOp(
     'ResourceApplyAdam',
     [float, boolAttribute('use_locking', false), boolAttribute('use_nesterov', false)],
     [
       ...[parameter.handle, first.handle, second.handle],
-      ...backend.getInputTensorIds([none, none, learningRate, beta1, beta2, epsilon, gradient]),
+      ...backend.getInputTensorIds([zero, zero, learningRate, beta1, beta2, epsilon, gradient]),
     ],
     0,
   );
 }
 
-/** Where the condition holds `a`, else `b`, with broadcasting. */
+/** `a` where the condition is true, else `b`, with broadcasting. */
 export const select = (condition: Tensor, a: Tensor, b: Tensor): Tensor =>
   executeOne('SelectV2', [float], [condition, a, b]);
 
-/** Rows by their ids: [rows, width], [n] -> [n, width]. tf.gather would read the ids back to look at them. */
+/** Rows by their ids: [rows, width], [n] -> [n, width]. tf.gather would copy the ids to JavaScript to check them. */
 export const gatherRows = (table: Tensor, ids: Tensor1D): Tensor =>
   executeOne(
     'GatherV2',
@@ -107,7 +107,7 @@ export const gatherRows = (table: Tensor, ids: Tensor1D): Tensor =>
   );
 
 /**
- * Sums rows into the rows that ids name, the gradient of looking rows up: [n, width] by [n] -> [rows, width].
+ * Sums the rows with equal ids, the gradient of `gatherRows`: values [n, width], ids [n] -> [rows, width].
  */
 export const sumRows = (values: Tensor, ids: Tensor, rows: number): Tensor => {
   const count = tf.scalar(rows, 'int32');
@@ -120,7 +120,7 @@ export const sumRows = (values: Tensor, ids: Tensor, rows: number): Tensor => {
   return sums;
 };
 
-/** Writes rows of a variable in place: [rows, width], at ids [n], the values [n, width]. */
+/** Overwrites rows of a variable [rows, width] in place: at ids [n] with the values [n, width]. */
 export function scatterRows(variable: ResourceVariable, ids: Tensor1D, values: Tensor): void {
   binding.executeOp(
     'ResourceScatterUpdate',
@@ -131,7 +131,7 @@ export function scatterRows(variable: ResourceVariable, ids: Tensor1D, values: T
 }
 
 /**
- * Cross-entropy of each row and its gradient by the logits in one kernel.
+ * Computes the cross-entropy of each row and its gradient by the logits in one kernel.
  * @param logits [n, classes]
  * @param labels [n], int32
  */
@@ -145,7 +145,7 @@ export function sparseCrossEntropy(logits: Tensor, labels: Tensor): { losses: Te
   return { losses: losses!, gradient: gradient! };
 }
 
-/** Standard normal numbers that depend on the seed alone ([2], int32). */
+/** Standard normal random values that depend only on the seed ([2], int32). */
 export function statelessNormal(shape: number[], seed: Tensor1D): Tensor {
   const size = tf.tensor1d(shape, 'int32');
   const numbers = executeOne(
@@ -158,9 +158,9 @@ export function statelessNormal(shape: number[], seed: Tensor1D): Tensor {
 }
 
 /**
- * True with probability 1 - rate (to 1/65,536), depending on the seed alone ([2], int32), on every device and under XLA.
- * tf.randomUniform draws in a JavaScript loop, and a float32 is more chance than a yes or no needs: 16 bits decide, so
- * each draw serves two, and the comparison works on half the bytes.
+ * A dropout mask: true with probability 1 - rate (rounded to 1/65,536). Depends only on the seed ([2], int32), on every
+ * device and with XLA. tf.randomUniform would draw float32 values in a JavaScript loop. Here 16 bits decide, so that
+ * each 32-bit draw serves two elements and the comparison works on half the bytes.
  */
 export function statelessKeep(shape: number[], rate: number, seed: Tensor1D): Tensor {
   const count = shape.reduce((product, size) => product * size, 1);
@@ -169,15 +169,16 @@ export function statelessKeep(shape: number[], rate: number, seed: Tensor1D): Te
   return tf.tidy(() => {
     const toInt16 = [typeAttribute('int32', 'SrcT'), typeAttributeOf(int16, 'DstT')];
     const random = statelessInteger(tf.tensor1d([draws], 'int32'), seed); // [draws], int32
-    const halves = executeOne('Bitcast', [typeAttribute('int32'), typeAttributeOf(int16, 'type')], [random]); // [draws, 2]
-    const least = executeOne('Cast', toInt16, [tf.scalar(Math.round(rate * 65536) - 32768, 'int32')]);
-    const kept = executeOne('GreaterEqual', [typeAttributeOf(int16)], [halves, least]);
+    // [draws, 2]
+    const halves = executeOne('Bitcast', [typeAttribute('int32'), typeAttributeOf(int16, 'type')], [random]);
+    const threshold = executeOne('Cast', toInt16, [tf.scalar(Math.round(rate * 65536) - 32768, 'int32')]);
+    const kept = executeOne('GreaterEqual', [typeAttributeOf(int16)], [halves, threshold]);
     const flat = tf.reshape<Rank.R1>(kept, [2 * draws]);
     return tf.reshape(count % 2 ? tf.slice(flat, 0, count) : flat, shape);
   });
 }
 
-/** Philox by name: left to itself, XLA takes another generator than TensorFlow's kernels do. */
+/** Random int32 values. Requests Philox, since the default generator of XLA differs from that of the kernels. */
 function statelessInteger(shape: Tensor1D, seed: Tensor1D): Tensor {
   const { uint64 } = nativeTypes;
   const toUint64 = [typeAttribute('int32', 'SrcT'), typeAttributeOf(uint64, 'DstT')];

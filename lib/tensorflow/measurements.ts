@@ -1,50 +1,50 @@
-/** What was measured on this machine, kept in the checkout: measuring again takes time, and might lead to another choice. */
+/** Cache of measurements on this machine, in the checkout. Repeating one takes time and may change the choice. */
 import fs from 'node:fs';
 import os from 'node:os';
 import { inWorkFolder, writeAtomically } from '../work-folder.js';
 import { describeDevice } from './device.js';
 
-/** Speed-up that a measured alternative must reach to be preferred. */
-export const leastSpeedup = 1.1;
+/** Minimum speed-up at which a measured alternative is preferred. */
+export const minSpeedup = 1.1;
 
-/** The median of measured values, which are sorted in place; of an even number the upper one. */
+/** The median of values, which are sorted in place; for an even count the upper one. */
 export const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1]!;
 
-/** Measured values by a key of everything that they depend on. */
+/** The file with measured values by a key that contains everything that they depend on. */
 const file = inWorkFolder('measurements.json');
 
 function readAll(): Record<string, unknown> {
   try {
-    const kept: unknown = JSON.parse(fs.readFileSync(file, 'utf8'));
-    if (typeof kept === 'object' && kept !== null) return kept as Record<string, unknown>;
+    const stored: unknown = JSON.parse(fs.readFileSync(file, 'utf8'));
+    if (typeof stored === 'object' && stored !== null) return stored as Record<string, unknown>;
   } catch {
-    // There is none yet, or it was cut off.
+    // The file does not exist yet or is truncated.
   }
-  // All is measured again.
+  // Everything is measured again.
   return {};
 }
 
 /**
- * A measurement of the device in use, taken only if it has not been kept before.
- * @param what is measured, with all that it depends on besides the device and TensorFlow's version
- * @param isComplete whether a kept one has all that is needed; it may have been cut off, or edited
- * @param measure takes it; what it returns must survive JSON
+ * Returns a measurement of the device in use, which is taken only if it has not been stored before.
+ * @param description what is measured, with all that it depends on except the device and TensorFlow's version
+ * @param isComplete checks a stored measurement, which may be truncated or edited
+ * @param measure takes the measurement; its result must be serializable as JSON
  */
-export function measuredOnce<Value extends object>(
-  what: string,
-  isComplete: (kept: Partial<Value>) => boolean,
+export function measureOnce<Value extends object>(
+  description: string,
+  isComplete: (stored: Partial<Value>) => boolean,
   measure: () => Value,
 ): Value {
   const { name, threads, tensorflow } = describeDevice();
   const isa = process.env['ONEDNN_MAX_CPU_ISA'] ?? '';
-  const key = [name, os.arch(), `${threads} threads`, `TensorFlow ${tensorflow}`, isa, what].join(', ');
-  const kept = readAll()[key] as Value | undefined;
-  if (kept && isComplete(kept)) return kept;
+  const key = [name, os.arch(), `${threads} threads`, `TensorFlow ${tensorflow}`, isa, description].join(', ');
+  const stored = readAll()[key] as Value | undefined;
+  if (stored && isComplete(stored)) return stored;
   const value = measure();
   try {
     writeAtomically(file, JSON.stringify({ ...readAll(), [key]: value }, null, 2));
   } catch {
-    // It cannot be kept, in a checkout that is read-only for example: each process measures again.
+    // It cannot be stored, for example in a read-only checkout. Each process then measures again.
   }
   return value;
 }

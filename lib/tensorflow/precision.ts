@@ -1,34 +1,34 @@
 /**
- * The precision of matrix products. bfloat16 has float32's range and 8 bits of precision, float16 has 11 bits and a range that
- * ends at 65,504: hardware that supports them multiplies at a multiple of float32's speed, and adds up in float32. Parameters,
- * normalisation, softmax, loss and optimizer stay float32, as under PyTorch's autocast.
+ * The precision of matrix products. bfloat16 has the range of float32 and 8 bits of precision; float16 has 11 bits and
+ * a range up to 65,504. Hardware with support for them multiplies at a multiple of the speed of float32 and accumulates
+ * in float32. Parameters, normalization, softmax, loss and optimizer remain float32, as with PyTorch's autocast.
  *
- * What is fastest is measured, not read off CPU flags: a CPU with AVX512-BF16 and without AMX has instructions for bfloat16 and
- * multiplies faster in float32.
+ * The fastest precision is measured instead of derived from CPU flags: a CPU with AVX512-BF16 and without AMX has
+ * instructions for bfloat16 but multiplies faster in float32.
  */
 import fs from 'node:fs';
 import type { Tensor } from '@tensorflow/tfjs';
 import { computeCapability } from './device.js';
 import { castTo, matMul, type Precision } from './kernels.js';
-import { leastSpeedup, measuredOnce, median } from './measurements.js';
+import { minSpeedup, measureOnce, median } from './measurements.js';
 import { backend, tf } from './runtime.js';
 import type { Settings } from '../settings/settings.js';
 
 /** A precision, or `auto` for the fastest one, see `choosePrecision`. */
 export type PrecisionSetting = Settings['precision'];
 
-/** The widths of a model's matrix products: those of DistilBERT-base by default. */
+/** The widths of a model's matrix products. */
 export interface ProductShape {
-  /** Width of a token's vector. */
+  /** Width of the hidden state of a token. */
   dim: number;
-  /** Width inside the feed-forward block. */
+  /** Inner width of the feed-forward block. */
   hidden_dim: number;
 }
 
-/** A precision, and why it was chosen. */
+/** A precision and the reason for its choice. */
 export interface PrecisionChoice {
   precision: Precision;
-  /** The measured rates, or why nothing was measured; undefined if the precision was asked for. */
+  /** The measured rates, or the reason why nothing was measured; undefined if the precision was requested. */
   reason?: string | undefined;
 }
 
@@ -37,18 +37,18 @@ export type ProductRates = Partial<Record<Precision, number>>;
 
 const distilbertBase: ProductShape = { dim: 768, hidden_dim: 3072 };
 
-/** Milliseconds after which measuring stops, after at least two rounds. */
-const patience = 400;
+/** Time after which measuring stops, in milliseconds; at least two rounds are measured. */
+const maxMilliseconds = 400;
 
-const mostRounds = 7;
+const maxRounds = 7;
 
-/** Narrower products are so short that overheads decide. */
-const leastDim = 256;
+/** Minimum width of measured products. For narrower ones the overhead dominates. */
+const minDim = 256;
 
 /**
- * The precisions that the device has instructions for, float32 first. CPU: bfloat16 with AVX-512 BF16, AMX, or arm64's bf16
- * (others emulate it at a fraction of float32's speed, or not at all). GPU: bfloat16 from Ampere on (compute capability 8),
- * float16 on Volta and Turing (7), such as the T4.
+ * The precisions for which the device has instructions, float32 first. CPU: bfloat16 with AVX-512 BF16, AMX, or arm64's
+ * bf16; other CPUs emulate it at a fraction of the speed of float32, or do not support it. GPU: bfloat16 from Ampere on
+ * (compute capability 8), float16 on Volta and Turing (7), such as the T4.
  */
 export function candidatePrecisions(): Precision[] {
   if (backend.isUsingGpuDevice) {
@@ -61,13 +61,15 @@ export function candidatePrecisions(): Precision[] {
 }
 
 /**
- * Measures the matrix products of a feed-forward block, forward and backward: two thirds of an encoder's operations. 16-bit
- * precisions include casting the block's input and weights, as a training step does. Takes less than a second.
- * @param precisions taken in turns; medians count
+ * Measures the matrix products of a feed-forward block, forward and backward, which are two thirds of an encoder's
+ * operations. For 16-bit precisions this includes casting the input and weights, as in a training step. Takes under 1
+ * s.
+ * @param precisions precisions to measure in turns
+ * @returns the rates by the median times
  */
 export function measureProductRates(precisions: Precision[], shape: ProductShape = distilbertBase): ProductRates {
-  const dim = Math.max(shape.dim, leastDim);
-  const hidden = Math.max(shape.hidden_dim, leastDim);
+  const dim = Math.max(shape.dim, minDim);
+  const hidden = Math.max(shape.hidden_dim, minDim);
   const tokens = backend.isUsingGpuDevice ? 8192 : 256;
   const inputs = tf.tidy(() => [
     tf.randomNormal([tokens, dim]),
@@ -79,10 +81,10 @@ export function measureProductRates(precisions: Precision[], shape: ProductShape
     tf.tidy(() => {
       const [x, inner, outer] = inputs.map((tensor) => castTo(tensor, precision)) as [Tensor, Tensor, Tensor];
       const h = matMul(x, inner, false, true); // [tokens, hidden]
-      const y = matMul(h, outer, false, true); // [tokens, dim], its own gradient here
+      const y = matMul(h, outer, false, true); // [tokens, dim], also used as its own gradient
       const dh = matMul(y, outer); // [tokens, hidden]
       const gradients = [matMul(y, h, true, false), matMul(dh, x, true, false), matMul(dh, inner)];
-      // Reading a number back waits for the products.
+      // Reading one value back waits until the products are computed.
       for (const gradient of gradients) castTo(gradient, 'float32').slice([0, 0], [1, 1]).dataSync();
     });
     return (performance.now() - from) / 1000;
@@ -91,7 +93,7 @@ export function measureProductRates(precisions: Precision[], shape: ProductShape
   // The first products of a shape take longer.
   precisions.forEach(seconds);
   const from = performance.now();
-  for (let round = 0; round < mostRounds && (round < 2 || performance.now() - from < patience); round++)
+  for (let round = 0; round < maxRounds && (round < 2 || performance.now() - from < maxMilliseconds); round++)
     for (const precision of precisions) times.get(precision)!.push(seconds(precision));
   tf.dispose(inputs);
   const operations = 12 * tokens * dim * hidden;
@@ -99,22 +101,22 @@ export function measureProductRates(precisions: Precision[], shape: ProductShape
 }
 
 /**
- * The fastest precision by measured rates; float32 unless another one is at least 10 % faster.
- * @param rates of measureProductRates
+ * Selects the fastest precision by measured rates; float32 unless another one is at least 10 % faster.
+ * @param rates result of measureProductRates
  */
 export function fastestPrecision(rates: ProductRates): PrecisionChoice {
   const others = (Object.keys(rates) as Precision[]).filter((precision) => precision !== 'float32');
   const float32 = rates.float32!;
   const best = others.reduce<Precision>((best, each) => (rates[each]! > rates[best]! ? each : best), 'float32');
-  const precision = rates[best]! >= leastSpeedup * float32 ? best : 'float32';
-  const inWords = (each: Precision) => `${(rates[each]! / 1e9).toFixed(0)} GFLOP/s in ${each}`;
-  return { precision, reason: `measured: ${['float32' as const, ...others].map(inWords).join(', ')}` };
+  const precision = rates[best]! >= minSpeedup * float32 ? best : 'float32';
+  const describeRate = (each: Precision) => `${(rates[each]! / 1e9).toFixed(0)} GFLOP/s in ${each}`;
+  return { precision, reason: `measured: ${['float32' as const, ...others].map(describeRate).join(', ')}` };
 }
 
 /**
- * The precision of a setting: `auto` is the fastest one for products of a model's widths, measured once per device.
- * @param setting a precision, or `auto`
- * @param shape the model's widths. @default DistilBERT-base's
+ * Resolves a precision setting: `auto` is the fastest precision for the widths of a model, measured once per device.
+ * @param setting a precision or `auto`
+ * @param shape widths of the model. @default those of DistilBERT-base
  */
 export function choosePrecision(setting: PrecisionSetting, shape: ProductShape = distilbertBase): PrecisionChoice {
   if (setting !== 'auto') return { precision: setting };
@@ -124,14 +126,14 @@ export function choosePrecision(setting: PrecisionSetting, shape: ProductShape =
       precision: candidates[0]!,
       reason: `no instructions for 16-bit products on this ${backend.isUsingGpuDevice ? 'GPU' : 'CPU'}`,
     };
-  const rates = measuredOnce<ProductRates>(
+  const rates = measureOnce<ProductRates>(
     `products, ${shape.dim}, ${shape.hidden_dim}`,
-    (kept) => candidates.every((each) => Number.isFinite(kept[each]) && kept[each]! > 0),
+    (stored) => candidates.every((each) => Number.isFinite(stored[each]) && stored[each]! > 0),
     () => measureProductRates(candidates, shape),
   );
   return fastestPrecision(rates);
 }
 
-/** The precision of a setting, see choosePrecision. */
+/** The precision of a setting without the reason, see choosePrecision. */
 export const precisionOf = (setting: PrecisionSetting, shape?: ProductShape): Precision =>
   choosePrecision(setting, shape).precision;

@@ -1,8 +1,8 @@
 /**
- * Loads the one TensorFlow of the process: tfjs-node-gpu on the native library that set-up put beside it.
+ * Loads the only TensorFlow of the process: tfjs-node-gpu with the native library that setup installed.
  *
- * Everything that wants a tensor imports `tf` from here, never from a tfjs package, so that what must happen before
- * TensorFlow is loaded (environment, functions that Node has dropped) happens once and first.
+ * All code imports `tf` from here, never from a tfjs package. Preparations for loading TensorFlow (environment
+ * variables, functions that Node has removed) are therefore made once and first.
  */
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -10,52 +10,52 @@ import type * as TensorFlow from '@tensorflow/tfjs-node-gpu';
 import type { DataType, Tensor } from '@tensorflow/tfjs';
 import { loadError } from './load-error.js';
 
-/** A kernel's attribute as the addon takes it. */
+/** An attribute of a kernel, as the addon expects it. */
 export interface Attribute {
   name: string;
   type: number;
   value: unknown;
 }
 
-/** What the addon tells of a kernel's result. */
+/** Metadata of a result of a kernel. */
 export interface OutputMetadata {
   id: number;
   shape: number[];
   dtype: number;
 }
 
-/** A device that TensorFlow sees. */
+/** A device that TensorFlow detects. */
 export interface NativeDevice {
   name: string;
   type: string;
   memoryBytes: number;
 }
 
-/** The addon's functions and TensorFlow's numbers of types and attributes. */
+/** The functions of the addon, and TensorFlow's numbers of types and attributes. */
 export interface Binding {
   /** Runs a kernel on tensors, by their ids. */
   executeOp: (kernel: string, attributes: Attribute[], inputIds: number[], outputs: number) => OutputMetadata[];
-  /** Copies numbers to the device. @returns the tensor's id */
+  /** Copies values to the device. @returns the id of the tensor */
   createTensor: (shape: number[], dtype: number, values: unknown) => number;
-  /** Copies a tensor's numbers to JavaScript, when they are computed. */
+  /** Waits until a tensor is computed and copies its values to JavaScript. */
   tensorDataSync: (id: number) => unknown;
-  /** Frees a tensor's memory. */
+  /** Frees the memory of a tensor. */
   deleteTensor: (id: number) => void;
-  /** Makes a function of a serialized GraphDef, which runs as a kernel of that name; the project's own (addon.patch). */
+  /** Creates a function from a serialized GraphDef, which runs as a kernel of that name. Added by addon.patch. */
   addGraph: (name: string, graphDef: Uint8Array, inputs: string[], outputs: string[], effects: string[]) => void;
-  /** Removes a function that `addGraph` made. */
+  /** Removes a function created by `addGraph`. */
   removeFunction: (name: string) => void;
-  /** Joins the cluster of a serialized ServerDef, which replaces the devices; the project's own, as those below (addon.patch). */
+  /** Joins the cluster of a serialized ServerDef, which replaces the devices. Added by addon.patch, as the next 4. */
   joinCluster: (serverDef: Uint8Array) => void;
-  /** Waits until all tasks are there. */
+  /** Waits until all tasks have reached the barrier. */
   waitAtBarrier: (name: string, milliseconds: number) => void;
-  /** Throws when a task does not answer. */
+  /** Throws if a task does not respond. */
   checkPeer: (task: string, milliseconds: number) => void;
-  /** Ends what all tasks are doing together, with a message. */
+  /** Aborts the collective operations of all tasks with a message. */
   reportError: (message: string) => void;
-  /** The devices that TensorFlow sees. */
+  /** The devices that TensorFlow detects. */
   listDevices: () => NativeDevice[];
-  /** Tensors alive, for tests that look for leaks. */
+  /** Number of tensors in memory, for leak tests. */
   getNumOfTensors: () => number;
   /** Whether kernels run on a GPU. */
   isUsingGpuDevice: () => boolean;
@@ -72,37 +72,37 @@ export interface Binding {
   TF_ATTR_SHAPE: number;
 }
 
-/** What is used of tfjs's native backend. */
+/** The part of tfjs's native backend that is used here. */
 export interface NativeBackend {
   binding: Binding;
   isUsingGpuDevice: boolean;
-  /** What the device holds of a tensor, by its `dataId`. */
+  /** Tensors on the device, by their `dataId`. */
   tensorMap: {
-    /** The number of the type that it has there. */
+    /** The number of the type on the device. */
     get(dataId: object): { dtype: number };
   };
-  /** The ids by which kernels take tensors; what JavaScript alone holds is put on the device. */
+  /** The ids of tensors for kernels. Copies tensors that are only in JavaScript to the device. */
   getInputTensorIds(tensors: Tensor[]): number[];
-  /** A kernel's result as a tensor of tfjs. */
+  /** Converts a result of a kernel to a tensor of tfjs. */
   createOutputTensor(metadata: OutputMetadata): Tensor;
 }
 
 /** The addon that captures standard error (native/stderr.cc). */
 interface StderrCapture {
   capture(): void;
-  /** Ends capturing. @returns what was written meanwhile */
+  /** Ends capturing. @returns the captured text */
   release(): string;
 }
 
 /**
  * Loads tfjs and creates its backend, which loads TensorFlow's library.
- * @throws TensorFlowLoadError
+ * @throws TensorFlowLoadError if the addon or the library cannot be loaded
  */
 function load(): typeof TensorFlow {
-  // TensorFlow prints notices while it loads at every log level; they are hidden unless its log is asked for (0 or 1).
+  // TensorFlow prints notices at every log level while it loads. They are hidden unless the log level is 0 or 1.
   const logLevel = (process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2');
   const require = createRequire(import.meta.url);
-  // tfjs-node 4.22 calls what Node 22 deprecates and Node 23 has removed from util (tensorflow/tfjs#8609).
+  // tfjs-node 4.22 calls functions of util that Node 22 deprecates and Node 23 removed (tensorflow/tfjs#8609).
   const util = require('node:util') as Record<string, unknown>;
   util['isNullOrUndefined'] = (value: unknown) => value === null || value === undefined;
   util['isArray'] = (value: unknown) => Array.isArray(value);
@@ -111,7 +111,8 @@ function load(): typeof TensorFlow {
   try {
     const tfjs = path.dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json'));
     if (Number(logLevel) >= 2) stderr = require(path.join(tfjs, 'lib/napi-v8/stderr.node')) as StderrCapture;
-    // Node looks at standard error when it is first used, and must not see the capture's file: progress bars need a terminal.
+    // Node detects the type of standard error at its first use. This must happen before the capture replaces it with a
+    // file, since progress bars require a terminal.
     void process.stderr;
     stderr?.capture();
     try {
@@ -130,12 +131,12 @@ function load(): typeof TensorFlow {
 /** tfjs on the native backend. */
 export const tf = load();
 
-/** The native backend, for what tfjs has no function for. */
+/** The native backend, for operations without a function in tfjs. */
 export const backend = tf.backend() as unknown as NativeBackend;
 
 /**
- * The addon, its constants among it. A copy, and the one that tfjs uses too: the addon's own properties cannot be
- * replaced, and recording (function.ts) stands between tfjs and the addon.
+ * The functions and constants of the addon, also used by tfjs. They are a copy, since the addon's own properties cannot
+ * be replaced, which recording (function.ts) requires.
  */
 export const binding = Object.fromEntries(
   Object.getOwnPropertyNames(backend.binding).map((name) => [name, backend.binding[name as keyof Binding]]),
@@ -148,20 +149,20 @@ const typeNumbers: Partial<Record<DataType, number>> = {
   bool: binding.TF_BOOL,
 };
 
-/** TensorFlow's numbers (types.proto) of types that tfjs does not know. */
+/** TensorFlow's numbers (types.proto) of types that tfjs does not support. */
 export const nativeTypes = { int16: 5, bfloat16: 14, float16: 19, uint64: 23 } as const;
 
-/** An attribute that is a type by TensorFlow's number, `T` unless named otherwise. */
+/** A type attribute with TensorFlow's number of the type. */
 export const typeAttributeOf = (dtype: number, name = 'T'): Attribute => ({
   name,
   type: binding.TF_ATTR_TYPE,
   value: dtype,
 });
 
-/** An attribute that is a type of tfjs, `T` unless named otherwise. */
+/** A type attribute with the tfjs name of the type. */
 export const typeAttribute = (dtype: DataType, name = 'T'): Attribute => typeAttributeOf(typeNumbers[dtype]!, name);
 
-/** An attribute that is true or false. */
+/** A boolean attribute. */
 export const boolAttribute = (name: string, value: boolean): Attribute => ({ name, type: binding.TF_ATTR_BOOL, value });
 
 /** An integer attribute. */
@@ -174,21 +175,21 @@ export const floatAttribute = (name: string, value: number): Attribute => ({
   value,
 });
 
-/** The number of the type that a tensor has on the device. */
+/** The number of the type of a tensor on the device. */
 export const nativeType = (tensor: Tensor): number => backend.tensorMap.get(tensor.dataId).dtype;
 
-/** The attribute `T` of kernels whose type is that of a tensor. */
+/** The attribute `T` with the type of a tensor. */
 export const typeOf = (tensor: Tensor): Attribute => typeAttributeOf(nativeType(tensor));
 
-const unknownToTfjs = new Set<number>(Object.values(nativeTypes));
+const unsupportedByTfjs = new Set<number>(Object.values(nativeTypes));
 
 /**
- * A kernel's result as a tensor. Types that tfjs does not know go under the name of float32, since its gradients want
- * that of all they meet; `nativeType` tells the truth, and tfjs's own functions refuse such a tensor with TensorFlow's
- * words about types.
+ * Converts a result of a kernel to a tensor. Types that tfjs does not support are labeled float32, since its gradients
+ * require this type. `nativeType` returns the actual type. tfjs's own functions throw TensorFlow's type error for such
+ * a tensor.
  */
 export function outputTensor(metadata: OutputMetadata): Tensor {
-  if (!unknownToTfjs.has(metadata.dtype)) return backend.createOutputTensor(metadata);
+  if (!unsupportedByTfjs.has(metadata.dtype)) return backend.createOutputTensor(metadata);
   const tensor = backend.createOutputTensor({ ...metadata, dtype: binding.TF_FLOAT });
   backend.tensorMap.get(tensor.dataId).dtype = metadata.dtype;
   return tensor;
@@ -196,13 +197,13 @@ export function outputTensor(metadata: OutputMetadata): Tensor {
 
 /**
  * Runs a TensorFlow kernel by its registered name and returns its outputs.
- * @throws Error from TensorFlow, naming the kernel, for wrong shapes or types
+ * @throws Error from TensorFlow with the name of the kernel, for invalid shapes or types
  */
 export function execute(kernel: string, attributes: Attribute[], inputs: Tensor[], outputs = 1): Tensor[] {
   return binding.executeOp(kernel, attributes, backend.getInputTensorIds(inputs), outputs).map(outputTensor);
 }
 
-/** Runs a kernel of one output. */
+/** Runs a kernel with one output. */
 export function executeOne(kernel: string, attributes: Attribute[], inputs: Tensor[]): Tensor {
   return execute(kernel, attributes, inputs)[0]!;
 }

@@ -1,26 +1,26 @@
 /**
- * TensorFlow resource variables: state that stays on the device and is updated in place by one fused kernel. tfjs's own
- * variables are replaced, not updated: its Adam makes a dozen copies of every parameter at each step.
+ * TensorFlow resource variables: state on the device that one fused kernel updates in place. tfjs replaces its own
+ * variables instead: its Adam creates a dozen copies of every parameter at each step.
  */
 import type { Tensor } from '@tensorflow/tfjs';
 import { ArgumentError } from '../errors.js';
 import { backend, binding, tf, typeAttribute } from './runtime.js';
 
-let made = 0;
+let variableCount = 0;
 const alive = new Map<number, ResourceVariable>();
 
-/** The variable whose handle has this id, if it is one's. */
+/** The variable with this handle; undefined if there is none. */
 export const variableOf = (id: number): ResourceVariable | undefined => alive.get(id);
 
 /** A float32 variable on the device. */
 export class ResourceVariable {
   readonly shape: number[];
-  /** How many numbers. */
+  /** Number of elements. */
   readonly size: number;
-  /** The id that kernels take. */
+  /** The id of the variable for kernels. */
   readonly handle: number;
 
-  /** @param initial its first value; the caller keeps it */
+  /** @param initial initial value; the caller disposes of it */
   constructor(initial: Tensor) {
     this.shape = [...initial.shape];
     this.size = initial.size;
@@ -28,7 +28,7 @@ export class ResourceVariable {
       'VarHandleOp',
       [
         { name: 'container', type: binding.TF_ATTR_STRING, value: '' },
-        { name: 'shared_name', type: binding.TF_ATTR_STRING, value: `variable ${made++}` },
+        { name: 'shared_name', type: binding.TF_ATTR_STRING, value: `variable ${variableCount++}` },
         typeAttribute('float32', 'dtype'),
         { name: 'shape', type: binding.TF_ATTR_SHAPE, value: this.shape },
       ],
@@ -39,14 +39,14 @@ export class ResourceVariable {
     this.assign(initial);
   }
 
-  /** Whether its memory was freed; it must not be used any more. */
+  /** Whether the memory has been freed. A disposed variable must not be used. */
   get isDisposed(): boolean {
     return !alive.has(this.handle);
   }
 
   /**
    * Replaces the value.
-   * @throws ArgumentError for another shape
+   * @throws ArgumentError if the shape differs
    */
   assign(value: Tensor): void {
     this.#write('AssignVariableOp', value);
@@ -54,7 +54,7 @@ export class ResourceVariable {
 
   /**
    * Adds to the value in place.
-   * @throws ArgumentError for another shape
+   * @throws ArgumentError if the shape differs
    */
   add(value: Tensor): void {
     this.#write('AssignAddVariableOp', value);
@@ -64,7 +64,7 @@ export class ResourceVariable {
     if (value.shape.join() !== this.shape.join())
       throw new ArgumentError(
         'ARGUMENT_SHAPE_MISMATCH',
-        `A variable of shape [${this.shape.join(', ')}] cannot take a value of shape [${value.shape.join(', ')}].`,
+        `A variable of shape [${this.shape.join(', ')}] cannot store a value of shape [${value.shape.join(', ')}].`,
         { expected: this.shape, actual: value.shape },
       );
     binding.executeOp(
@@ -76,8 +76,8 @@ export class ResourceVariable {
   }
 
   /**
-   * The value as a tensor that shares the variable's memory. Dispose of it before the next update: while it lives, an
-   * update must copy the memory first.
+   * Reads the value as a tensor that shares the memory of the variable. Dispose of it before the next update; otherwise
+   * the update must copy the memory first.
    */
   read(): Tensor {
     return backend.createOutputTensor(
@@ -85,7 +85,7 @@ export class ResourceVariable {
     );
   }
 
-  /** The value's numbers, copied to JavaScript. */
+  /** Copies the value to JavaScript. */
   data(): Float32Array {
     const value = this.read();
     const data = value.dataSync<'float32'>();
@@ -93,7 +93,7 @@ export class ResourceVariable {
     return data;
   }
 
-  /** Frees the device's memory. */
+  /** Frees the memory on the device. */
   dispose(): void {
     if (!alive.delete(this.handle)) return;
     binding.executeOp(
@@ -106,7 +106,7 @@ export class ResourceVariable {
   }
 }
 
-/** A variable of zeros, as optimizers begin with. */
+/** Creates a variable of zeros, the initial state of optimizers. */
 export function zerosVariable(shape: number[]): ResourceVariable {
   const zeros = tf.fill(shape, 0);
   const variable = new ResourceVariable(zeros);

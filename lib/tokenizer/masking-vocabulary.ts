@@ -2,7 +2,7 @@
 import { ModelFormatError } from '../errors.js';
 import type { TokenizerFiles } from './tokenizer.js';
 
-/** What masking needs to know about a vocabulary. */
+/** The properties of a vocabulary that masking needs. */
 export interface MaskingVocabulary {
   /** Size of the model's vocabulary. */
   size: number;
@@ -26,12 +26,12 @@ export function maskingVocabulary({ tokenizer, config }: TokenizerFiles, size: n
   const { mask_token } = config as { mask_token?: string | { content: string } };
   const content = typeof mask_token === 'object' ? mask_token.content : mask_token;
   const { added_tokens: added = [], model } = tokenizer;
-  const wanted = [content, '[MASK]', '<mask>'].filter((name) => name !== undefined);
-  const mask = wanted.map((name) => added.find((token) => token.content === name)?.id).find((id) => id !== undefined);
+  const names = [content, '[MASK]', '<mask>'].filter((name) => name !== undefined);
+  const mask = names.map((name) => added.find((token) => token.content === name)?.id).find((id) => id !== undefined);
   if (mask === undefined)
     throw new ModelFormatError(
       'MODEL_NO_MASK_TOKEN',
-      'The tokenizer has no mask token ([MASK] or <mask>): this model was not pretrained as a masked-language model.',
+      'The tokenizer has no mask token ([MASK] or <mask>). Choose a model pretrained as a masked-language model.',
     );
   const continues = new Uint8Array(size);
   const pieces = new Array<string>(size).fill('');

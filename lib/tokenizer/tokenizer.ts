@@ -1,6 +1,6 @@
 /**
- * Texts to token ids, by the tokenizer of transformers.js: 8,500 reviews a second on one core, several times that with
- * words remembered, so none of our own.
+ * Conversion of texts to token ids, by the tokenizer of transformers.js. It encodes 8,500 reviews/s on one core, and
+ * several times as many with a cache of words, so that no other implementation is needed.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -8,30 +8,30 @@ import * as tokenizers from '@huggingface/tokenizers';
 import { ModelFormatError } from '../errors.js';
 import { wordPieceTokenizer } from './word-piece.js';
 
-/** What is used of the package, whose own types name files that it does not ship. */
-interface WholeTokenizer {
+/** The part of the package that is used; the package's own types import files that it does not contain. */
+interface TextTokenizer {
   encode(text: string): { ids: number[]; tokens: string[] };
 }
 const HuggingFaceTokenizer = tokenizers.Tokenizer as unknown as new (
   tokenizer: object,
   config: object,
-) => WholeTokenizer;
+) => TextTokenizer;
 
-/** Makes token ids of texts. */
+/** Converts texts to token ids. */
 export interface Tokenizer {
-  /** Token ids with the opening and the closing one, cut to `maxLength` tokens (default 512), and at most to `maxTokens`. */
+  /** Token ids including the special tokens, truncated to `maxLength` (default 512) and `maxTokens` tokens. */
   encode(text: string, maxLength?: number): Int32Array;
-  /** The longest text that the model takes, in tokens; Infinity if the folder has no config.json. */
+  /** Maximum sequence length of the model, in tokens; Infinity if the folder has no config.json. */
   maxTokens: number;
-  /** The pieces of a text as they stand in the vocabulary, the opening and the closing one included. */
+  /** The tokens of a text as the vocabulary has them, including the special tokens. */
   tokens(text: string): string[];
 }
 
-/** What is looked at of tokenizer.json. */
+/** The properties of tokenizer.json that are used. */
 export interface TokenizerDefinition {
   normalizer?: { type: string } | null;
   pre_tokenizer?: { type: string } | null;
-  /** The pieces by name, or, of Unigram, in order with their scores. */
+  /** The ids by token; for Unigram, the tokens with their scores, in the order of their ids. */
   model?: { type?: string; vocab?: Record<string, number> | [string, number][] };
   added_tokens?: {
     id: number;
@@ -47,13 +47,14 @@ export interface TokenizerDefinition {
 export interface TokenizerFiles {
   /** tokenizer.json. */
   tokenizer: TokenizerDefinition;
-  /** tokenizer_config.json; empty where there is none. */
+  /** tokenizer_config.json; empty if there is none. */
   config: object;
 }
 
 /**
- * Reads a tokenizer's files from a Hugging Face folder; out of vocab.txt alone, as older BERTs have it, the same is made.
- * @throws ModelFormatError when there is neither tokenizer.json nor vocab.txt
+ * Reads a tokenizer's files from a Hugging Face folder. For older BERT models, which have only vocab.txt, the content
+ * of tokenizer.json is generated.
+ * @throws ModelFormatError if there is neither tokenizer.json nor vocab.txt
  */
 export function readTokenizer(folder: string): TokenizerFiles {
   const read = (name: string): object | undefined => {
@@ -68,35 +69,36 @@ export function readTokenizer(folder: string): TokenizerFiles {
     return { tokenizer: wordPieceTokenizer(fs.readFileSync(vocabulary, 'utf8'), config), config };
   throw new ModelFormatError(
     'MODEL_NO_TOKENIZER',
-    `${folder} has neither tokenizer.json nor vocab.txt. Save the model's tokenizer beside it (in Python: AutoTokenizer.from_pretrained(name).save_pretrained(folder)).`,
+    `${folder} has neither tokenizer.json nor vocab.txt. Save the model's tokenizer in this folder ` +
+      '(in Python: AutoTokenizer.from_pretrained(name).save_pretrained(folder)).',
     { folder },
   );
 }
 
 /**
- * Writes a tokenizer's files into a folder, which is there.
+ * Writes tokenizer.json and tokenizer_config.json.
  * @param files of readTokenizer
- * @param folder where tokenizer.json and tokenizer_config.json go
- * @param maxTokens what the model takes at most: where the files say more or nothing, transformers and transformers.js would give it
- *   texts that it cannot take. Default: as the files have it
+ * @param folder must exist
+ * @param maxTokens maximum sequence length of the model, to which `model_max_length` is limited. Otherwise transformers
+ *   and transformers.js may pass texts to the model that are too long for it. @default the value in the files
  */
 export function writeTokenizer({ tokenizer, config }: TokenizerFiles, folder: string, maxTokens?: number): void {
-  const { model_max_length: most = Infinity } = config as { model_max_length?: number };
-  const told = maxTokens === undefined ? config : { ...config, model_max_length: Math.min(most, maxTokens) };
+  const { model_max_length: fileLimit = Infinity } = config as { model_max_length?: number };
+  const limited = maxTokens === undefined ? config : { ...config, model_max_length: Math.min(fileLimit, maxTokens) };
   fs.writeFileSync(path.join(folder, 'tokenizer.json'), JSON.stringify(tokenizer));
-  fs.writeFileSync(path.join(folder, 'tokenizer_config.json'), JSON.stringify(told, null, 2));
+  fs.writeFileSync(path.join(folder, 'tokenizer_config.json'), JSON.stringify(limited, null, 2));
 }
 
 type Encode = (text: string, maxLength: number) => Int32Array;
 
-/** Words remembered with their tokens, in each of two halves; most of what is said in a language is said with fewer. */
-const mostWords = 50_000;
+/** Maximum number of words in each half of the cache; most text of a language consists of fewer words. */
+const maxCachedWords = 50_000;
 
-/** Longer ones hardly come twice. */
-const longestWord = 40;
+/** Maximum length of cached words, in characters; longer ones rarely repeat. */
+const maxCachedLength = 40;
 
-/** Whether BERT's tokenizer is meant, which cuts at every space and looks at each word by itself. */
-function looksAtWords(definition: TokenizerDefinition): boolean {
+/** Whether a tokenizer is BERT's, which splits at spaces and tokenizes each word independently. */
+function tokenizesWords(definition: TokenizerDefinition): boolean {
   const { normalizer, pre_tokenizer: preTokenizer, model, added_tokens: added = [] } = definition;
   return (
     normalizer?.type === 'BertNormalizer' &&
@@ -109,20 +111,21 @@ function looksAtWords(definition: TokenizerDefinition): boolean {
 }
 
 /**
- * Word by word, each remembered: the same tokens as of the whole text, four times as fast, and of a text of a megabyte no
- * more than is wanted. Words end at what BERT takes for a space and for nothing else; other spaces it finds itself.
+ * Encodes word by word, with a cache: the same tokens as for the whole text, four times as fast. Of a long text only
+ * the required beginning is tokenized. Texts are split only at characters that BERT always treats as spaces; the
+ * tokenizer itself splits at others.
  */
-function encodeWords(tokenizer: WholeTokenizer): Encode {
-  // Two halves: what is still asked for survives when the older one is let go of.
+function encodeWords(tokenizer: TextTokenizer): Encode {
+  // Two halves: words that are still in use are copied to the recent half before the older one is dropped.
   let [recent, older] = [new Map<string, number[]>(), new Map<string, number[]>()];
   const { ids: frame } = tokenizer.encode('');
   const [opening, closing] = [frame[0]!, frame.at(-1)!];
   const tokensOf = (word: string): number[] => {
-    const found = recent.get(word);
-    if (found) return found;
+    const cached = recent.get(word);
+    if (cached) return cached;
     const ids = older.get(word) ?? tokenizer.encode(word).ids.slice(1, -1);
-    if (word.length <= longestWord) recent.set(word, ids);
-    if (recent.size >= mostWords) [recent, older] = [new Map<string, number[]>(), recent];
+    if (word.length <= maxCachedLength) recent.set(word, ids);
+    if (recent.size >= maxCachedWords) [recent, older] = [new Map<string, number[]>(), recent];
     return ids;
   };
   return (text, maxLength) => {
@@ -137,20 +140,18 @@ function encodeWords(tokenizer: WholeTokenizer): Encode {
   };
 }
 
-/** Characters tokenized at first, for each token that is wanted: words are shorter than that, with rare exceptions. */
+/** Characters per requested token in the first attempt; most words are shorter. */
 const charactersPerToken = 8;
 
-/**
- * The text as a whole, as far as it takes: of one of a megabyte only the beginning, up to a space, where no token ends early.
- */
+/** Encodes only the required beginning of a long text, up to a space, so that no token is split. */
 const encodeBeginning =
-  (tokenizer: WholeTokenizer): Encode =>
+  (tokenizer: TextTokenizer): Encode =>
   (text, maxLength) => {
     for (let length = charactersPerToken * maxLength; ; length *= 4) {
       const space = length < text.length ? text.lastIndexOf(' ', length) : -1;
       const { ids } = tokenizer.encode(space > 0 ? text.slice(0, space) : text);
       if (space > 0 && ids.length <= maxLength) continue;
-      // The last token stays when the text is cut.
+      // A truncated text keeps its closing token.
       return Int32Array.from(ids.length > maxLength ? [...ids.slice(0, maxLength - 1), ids.at(-1)!] : ids);
     }
   };
@@ -158,14 +159,14 @@ const encodeBeginning =
 /**
  * Creates a tokenizer from its files.
  * @param files of readTokenizer
- * @param maxTokens longest text that the model accepts; longer ones are truncated. @default Infinity
+ * @param maxTokens maximum sequence length of the model; longer texts are truncated. @default Infinity
  */
 export function createTokenizer({ tokenizer: definition, config }: TokenizerFiles, maxTokens = Infinity): Tokenizer {
-  // Padding and truncation of the file belong to its author's own use.
+  // The truncation and padding in the file are not used: `encode` truncates, and batches are padded later.
   const tokenizer = new HuggingFaceTokenizer({ ...definition, truncation: null, padding: null }, config);
-  const encode = looksAtWords(definition) ? encodeWords(tokenizer) : encodeBeginning(tokenizer);
+  const encode = tokenizesWords(definition) ? encodeWords(tokenizer) : encodeBeginning(tokenizer);
   return {
-    // A lone surrogate is not a character and cannot be encoded in UTF-8.
+    // Lone surrogates cannot be encoded in UTF-8.
     encode: (text, maxLength = 512) => encode(text.toWellFormed(), Math.min(maxLength, maxTokens)),
     maxTokens,
     tokens: (text) => tokenizer.encode(text.toWellFormed()).tokens,

@@ -1,12 +1,13 @@
 /**
- * BERT's tokenizer out of its vocabulary alone: older models (ProsusAI/finbert) have a vocab.txt and no tokenizer.json.
- * What it does is BertTokenizer's of `transformers`, with its defaults.
+ * BERT's tokenizer from its vocabulary: older models (ProsusAI/finbert) have a vocab.txt and no tokenizer.json. The
+ * behavior and defaults are those of BertTokenizer in `transformers`.
  */
 
 /**
- * @param vocabulary vocab.txt: a piece a line, its number the line's
- * @param config tokenizer_config.json
- * @returns what tokenizer.json would hold
+ * Creates the definition of a WordPiece tokenizer.
+ * @param vocabulary content of vocab.txt: one token per line; the line number, from 0, is the id
+ * @param config content of tokenizer_config.json
+ * @returns content of the equivalent tokenizer.json
  */
 export function wordPieceTokenizer(vocabulary: string, config: object) {
   const {

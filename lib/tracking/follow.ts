@@ -1,32 +1,36 @@
-/** Tracking of a run that is under way, as the job sees it: begun, and ended without waiting for ever. */
+/** Tracking during a job: starts the tracking thread, and ends it within a time limit. */
 import { Worker } from 'node:worker_threads';
 import type { MlflowSettings } from './mlflow-client.js';
-import type { TrackingNews, TrackingWork } from './tracking-worker.js';
+import type { TrackingMessage, TrackingTask } from './tracking-worker.js';
 
-/** Seconds that the end of a run waits for a server, at most: a model takes its time. */
-const patience = 600;
-/** And where the process is to end soon, since a signal asked it to. */
-const haste = 5;
+/** Seconds to wait for the server at the end of a run, including the upload of the model. */
+const finishTimeout = 600;
+/** The same after a signal or the loss of a rank, when the process must end soon. */
+const shortFinishTimeout = 5;
 
+/** The tracking of a run. */
 export interface Tracking {
-  /** Sends what is left. @returns whether all is there */
+  /** Sends the rest and stops. @returns whether the server has received everything */
   finish(soon: boolean): Promise<boolean>;
 }
 
-/** @param note told what the reader should know */
-export function followRun(folder: string, settings: MlflowSettings, note: (words: string) => void): Tracking {
-  const work: TrackingWork = { folder, settings };
-  const worker = new Worker(new URL('./tracking-worker.js', import.meta.url), { workerData: work });
-  // The job's end is not its concern alone.
+/**
+ * Starts to track a run in a thread.
+ * @param note called with messages for the user
+ */
+export function startTracking(folder: string, settings: MlflowSettings, note: (message: string) => void): Tracking {
+  const workerData: TrackingTask = { folder, settings };
+  const worker = new Worker(new URL('./tracking-worker.js', import.meta.url), { workerData });
+  // The thread must not keep the process alive.
   worker.unref();
   const over = new Promise<boolean>((resolve) => {
-    worker.on('message', (news: TrackingNews) => {
-      if ('note' in news) note(news.note);
-      else resolve(news.over.complete);
+    worker.on('message', (message: TrackingMessage) => {
+      if ('note' in message) note(message.note);
+      else resolve(message.over.complete);
     });
     worker.on('error', (error) => {
       note(
-        `MLflow: tracking has ended by a mistake of its own (${error.message}). 'tunebook track ${folder}' sends what is missing.`,
+        `MLflow: tracking failed with an internal error (${error.message}). Run 'tunebook track ${folder}' to send the rest.`,
       );
       resolve(false);
     });
@@ -37,10 +41,10 @@ export function followRun(folder: string, settings: MlflowSettings, note: (words
       worker.ref();
       worker.postMessage('over');
       let timer: NodeJS.Timeout | undefined;
-      const late = new Promise<boolean>((resolve) => {
-        timer = setTimeout(() => resolve(false), 1000 * (soon ? haste : patience));
+      const timeout = new Promise<boolean>((resolve) => {
+        timer = setTimeout(() => resolve(false), 1000 * (soon ? shortFinishTimeout : finishTimeout));
       });
-      const complete = await Promise.race([over, late]);
+      const complete = await Promise.race([over, timeout]);
       clearTimeout(timer);
       await worker.terminate();
       return complete;

@@ -1,46 +1,46 @@
 /**
- * MLflow's tracking server, as far as a run needs it, over its REST API (mlflow.org, "REST API", version 2.0). MLflow has no
- * JavaScript client for tracking, and these few requests are all there is to it.
+ * A client of MLflow's tracking server, with the requests that a run needs, over its REST API (mlflow.org, "REST API",
+ * version 2.0). MLflow has no JavaScript client for tracking.
  */
 import fs from 'node:fs';
 import { MlflowError, SettingsError } from '../errors.js';
 
-/** Where runs are tracked, and who asks. */
+/** The tracking server, the credentials, and the experiment or run to use. */
 export interface MlflowSettings {
-  /** Of the server, without a user's name or password in it. */
+  /** Address of the server, without user name and password. */
   trackingUri: string;
-  /** The header that says who asks; none where nobody need. */
+  /** The Authorization header; absent if there are no credentials. */
   authorization?: string;
   experimentId?: string;
   experimentName?: string;
-  /** A run that is there already. */
+  /** An existing run to use. */
   runId?: string;
 }
 
-const yes = /^(1|true|yes|on)$/i;
+const truePattern = /^(1|true|yes|on)$/i;
 
 /**
- * What the environment says of MLflow, by its own variables: MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_NAME or
- * MLFLOW_EXPERIMENT_ID, MLFLOW_RUN_ID, MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD; and
- * the original project's DISABLE_MLFLOW_INTEGRATION, which turns it off.
- * @returns nothing where there is no server, or none is wanted
- * @throws SettingsError for a place that is no server
+ * Reads the settings of MLflow from its environment variables: MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_NAME or
+ * MLFLOW_EXPERIMENT_ID, MLFLOW_RUN_ID, and MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and
+ * MLFLOW_TRACKING_PASSWORD. The original project's DISABLE_MLFLOW_INTEGRATION disables tracking.
+ * @returns undefined if no server is set or tracking is disabled
+ * @throws SettingsError if MLFLOW_TRACKING_URI is not the address of a server
  */
 export function mlflowOfEnvironment(environment: NodeJS.ProcessEnv = process.env): MlflowSettings | undefined {
   const given = (name: string) => environment[name]?.trim() || undefined;
-  const place = given('MLFLOW_TRACKING_URI');
-  if (!place || yes.test(given('DISABLE_MLFLOW_INTEGRATION') ?? '')) return undefined;
-  const url = URL.canParse(place) ? new URL(place) : undefined;
+  const uri = given('MLFLOW_TRACKING_URI');
+  if (!uri || truePattern.test(given('DISABLE_MLFLOW_INTEGRATION') ?? '')) return undefined;
+  const url = URL.canParse(uri) ? new URL(uri) : undefined;
   if (!url || !/^https?:$/.test(url.protocol))
     throw new SettingsError(
       'SETTING_INVALID',
-      `MLFLOW_TRACKING_URI is '${place}'; it must be the address of a tracking server, http://… or https://…, since files and databases are Python's alone to write. Start 'mlflow server' on them and name its address, or turn tracking off: DISABLE_MLFLOW_INTEGRATION=TRUE.`,
-      { name: 'MLFLOW_TRACKING_URI', value: place },
+      `MLFLOW_TRACKING_URI is '${uri}'; it must be the http:// or https:// address of a tracking server, since only Python clients can write to files and databases directly. Start 'mlflow server' with this store and set the server's address, or disable tracking with DISABLE_MLFLOW_INTEGRATION=TRUE.`,
+      { name: 'MLFLOW_TRACKING_URI', value: uri },
     );
   const token = given('MLFLOW_TRACKING_TOKEN');
   const user = given('MLFLOW_TRACKING_USERNAME') ?? decodeURIComponent(url.username);
   const password = given('MLFLOW_TRACKING_PASSWORD') ?? decodeURIComponent(url.password);
-  // Credentials have no place in the files and messages that this address goes into.
+  // The address appears in files and messages, which must not contain credentials.
   url.username = '';
   url.password = '';
   const authorization = token
@@ -60,6 +60,7 @@ export function mlflowOfEnvironment(environment: NodeJS.ProcessEnv = process.env
   };
 }
 
+/** One value of a metric. */
 export interface MlflowMetric {
   key: string;
   value: number;
@@ -68,27 +69,30 @@ export interface MlflowMetric {
   step: number;
 }
 
+/** A parameter or tag. */
 export interface KeyValue {
   key: string;
   value: string;
 }
 
+/** A run as the server returns it. */
 export interface MlflowRun {
   info: { run_id: string; experiment_id: string; artifact_uri: string; status: string };
 }
 
-/** Entries of one request at most, by MLflow's own limits. */
-export const mostInBatch = { metrics: 1000, params: 100, tags: 100 } as const;
+/** Maximum number of entries per request, by MLflow's limits. */
+export const maxBatch = { metrics: 1000, params: 100, tags: 100 } as const;
 
-/** Seconds after which an answer is not waited for any more. */
-const patience = 10;
-/** Bytes a second that an upload must make at least. */
-const slowest = 100_000;
+/** Timeout of a request in seconds. */
+const requestTimeout = 10;
+/** Minimum upload speed in bytes per second; the timeout of an upload grows with its size accordingly. */
+const minUploadSpeed = 100_000;
 
+/** A client of a tracking server. */
 export class MlflowClient {
   constructor(readonly settings: MlflowSettings) {}
 
-  async #request(method: string, url: string, body?: Blob | string, seconds = patience): Promise<Response> {
+  async #request(method: string, url: string, body?: Blob | string, seconds = requestTimeout): Promise<Response> {
     const { authorization } = this.settings;
     let response: Response;
     try {
@@ -103,13 +107,13 @@ export class MlflowClient {
       });
     } catch (error) {
       const { cause, name } = error as Error & { cause?: NodeJS.ErrnoException };
-      const why =
+      const reason =
         name === 'TimeoutError'
-          ? `no answer within ${Math.ceil(seconds)} s`
+          ? `no response within ${Math.ceil(seconds)} s`
           : ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'].includes(cause?.code ?? '')
-            ? 'the connection broke'
+            ? 'the connection was closed'
             : (cause?.code ?? (error as Error).message);
-      throw new MlflowError('MLFLOW_UNREACHABLE', `${this.settings.trackingUri} cannot be reached (${why})`, {
+      throw new MlflowError('MLFLOW_UNREACHABLE', `${this.settings.trackingUri} is unreachable (${reason})`, {
         transient: true,
       });
     }
@@ -125,12 +129,12 @@ export class MlflowClient {
     if (response.status === 401 || response.status === 403)
       throw new MlflowError(
         'MLFLOW_UNAUTHORIZED',
-        `${this.settings.trackingUri} does not let this in (${response.status}). Look at MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD`,
+        `${this.settings.trackingUri} rejected the credentials (${response.status}). Check MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD`,
         { status: response.status, serverCode: code },
       );
     throw new MlflowError(
       'MLFLOW_REQUEST_FAILED',
-      `${this.settings.trackingUri} answers ${response.status}: ${code ?? ''} ${(message ?? text).slice(0, 300)}`.trim(),
+      `${this.settings.trackingUri} returned ${response.status}: ${code ?? ''} ${(message ?? text).slice(0, 300)}`.trim(),
       {
         status: response.status,
         serverCode: code,
@@ -139,19 +143,19 @@ export class MlflowClient {
     );
   }
 
-  async #call<Answer>(method: 'GET' | 'POST', endpoint: string, content: object): Promise<Answer> {
+  async #call<Result>(method: 'GET' | 'POST', endpoint: string, content: object): Promise<Result> {
     const base = `${this.settings.trackingUri}/api/2.0/mlflow/${endpoint}`;
     const response =
       method === 'GET'
         ? await this.#request(method, `${base}?${new URLSearchParams(content as Record<string, string>).toString()}`)
         : await this.#request(method, base, JSON.stringify(content));
-    return (await response.json()) as Answer;
+    return (await response.json()) as Result;
   }
 
-  /** The experiment that is asked for, which is made where only its name is known. */
+  /** The id of the experiment in the settings; an experiment with a new name is created. */
   async experiment(): Promise<string> {
     const { experimentId, experimentName } = this.settings;
-    // 0 is the one that every server begins with.
+    // 0 is MLflow's default experiment.
     if (experimentId || !experimentName) return experimentId ?? '0';
     try {
       const { experiment } = await this.#call<{ experiment: { experiment_id: string; lifecycle_stage: string } }>(
@@ -162,23 +166,23 @@ export class MlflowClient {
       if (experiment.lifecycle_stage === 'deleted')
         throw new MlflowError(
           'MLFLOW_EXPERIMENT_DELETED',
-          `The experiment ${experimentName} was deleted. Restore it in MLflow, or name another (MLFLOW_EXPERIMENT_NAME)`,
+          `The experiment ${experimentName} was deleted. Restore it in MLflow, or set another one (MLFLOW_EXPERIMENT_NAME)`,
           { experimentName },
         );
       return experiment.experiment_id;
     } catch (error) {
       if ((error as MlflowError).serverCode !== 'RESOURCE_DOES_NOT_EXIST') throw error;
     }
-    const made = await this.#call<{ experiment_id: string }>('POST', 'experiments/create', { name: experimentName });
-    return made.experiment_id;
+    const created = await this.#call<{ experiment_id: string }>('POST', 'experiments/create', { name: experimentName });
+    return created.experiment_id;
   }
 
-  /** A run by its id. @throws MlflowError when there is none */
+  /** Returns a run by its id. @throws MlflowError if there is none */
   async run(id: string): Promise<MlflowRun> {
     return (await this.#call<{ run: MlflowRun }>('GET', 'runs/get', { run_id: id })).run;
   }
 
-  /** A run of an experiment by the value of a tag. */
+  /** Returns the run of an experiment with a value of a tag. */
   async findRun(experiment: string, tag: string, value: string): Promise<MlflowRun | undefined> {
     const { runs } = await this.#call<{ runs?: MlflowRun[] }>('POST', 'runs/search', {
       experiment_ids: [experiment],
@@ -188,6 +192,7 @@ export class MlflowClient {
     return runs?.[0];
   }
 
+  /** Creates a run. @param startTime milliseconds since 1970 */
   async createRun(experiment: string, name: string, startTime: number, tags: KeyValue[]): Promise<MlflowRun> {
     const { run } = await this.#call<{ run: MlflowRun }>('POST', 'runs/create', {
       experiment_id: experiment,
@@ -198,12 +203,12 @@ export class MlflowClient {
     return run;
   }
 
-  /** @param endTime milliseconds since 1970; none while it goes on */
+  /** Sets the status of a run. @param endTime milliseconds since 1970; undefined for a run in progress */
   async updateRun(id: string, status: 'RUNNING' | 'FINISHED' | 'FAILED' | 'KILLED', endTime?: number): Promise<void> {
     await this.#call('POST', 'runs/update', { run_id: id, status, ...(endTime && { end_time: endTime }) });
   }
 
-  /** Sends at most `mostInBatch` of each. What was sent before is not sent twice: MLflow knows it by key, step and time. */
+  /** Sends at most `maxBatch` entries of each kind. MLflow ignores a repeated metric with equal key, step and time. */
   async logBatch(
     id: string,
     batch: { metrics?: MlflowMetric[]; params?: KeyValue[]; tags?: KeyValue[] },
@@ -213,27 +218,30 @@ export class MlflowClient {
 
   /**
    * Uploads a file through the server.
-   * @param artifactUri of the run
-   * @param name below it, with slashes
-   * @throws MlflowError where the server does not pass files on, but has its clients write to the store themselves
+   * @param artifactUri the run's artifact location
+   * @param name the path within it, with slashes
+   * @throws MlflowError if the server does not accept uploads, but expects clients to write to the store directly
    */
   async uploadArtifact(artifactUri: string, name: string, file: string): Promise<void> {
     const uri = URL.canParse(artifactUri) ? new URL(artifactUri) : undefined;
-    // Another host than the tracking server's must not be handed what lets this in.
-    const elsewhere = uri?.host && uri.host !== new URL(this.settings.trackingUri).host;
-    if (uri?.protocol !== 'mlflow-artifacts:' || elsewhere)
+    // The credentials must not be sent to another host than the tracking server.
+    const isOtherHost = uri?.host && uri.host !== new URL(this.settings.trackingUri).host;
+    if (uri?.protocol !== 'mlflow-artifacts:' || isOtherHost)
       throw new MlflowError(
         'MLFLOW_NO_ARTIFACT_PROXY',
-        `files of this run belong to ${artifactUri}, where MLflow's Python clients write by themselves and Tunebook cannot. Start the server with --serve-artifacts and an experiment that was made since, or copy the run's folder`,
+        `the artifact location of this run is ${artifactUri}, to which only MLflow's Python clients can write. Start the server with --serve-artifacts and create a new experiment, or copy the run folder`,
         { artifactUri },
       );
-    const place = [...uri.pathname.split('/'), ...name.split('/')].filter(Boolean).map(encodeURIComponent).join('/');
+    const artifactPath = [...uri.pathname.split('/'), ...name.split('/')]
+      .filter(Boolean)
+      .map(encodeURIComponent)
+      .join('/');
     const { size } = fs.statSync(file);
     await this.#request(
       'PUT',
-      `${this.settings.trackingUri}/api/2.0/mlflow-artifacts/artifacts/${place}`,
+      `${this.settings.trackingUri}/api/2.0/mlflow-artifacts/artifacts/${artifactPath}`,
       await fs.openAsBlob(file),
-      patience + size / slowest,
+      requestTimeout + size / minUploadSpeed,
     );
   }
 }

@@ -1,6 +1,6 @@
 /**
- * A run as MLflow sees it. The journal is the truth, and what of it the server has is remembered beside it (tracking.json):
- * so a server that is down, slow or dies loses nothing, and sending goes on where it ended, in this process or in another.
+ * Sends a run to MLflow. The source is the run's journal; tracking.json records how much of it the server has received.
+ * If the server is down or slow, nothing is lost: this process or a later one continues from there.
  */
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
@@ -14,34 +14,34 @@ import { percent } from '../figures/format.js';
 import { formatSetting, settingsList } from '../settings/settings.js';
 import type { TrainingRecord } from '../training/training-record.js';
 import { journalFile, parseEntry, type JournalEntry } from '../runs/journal.js';
-import { mostInBatch, type KeyValue, type MlflowClient, type MlflowMetric } from './mlflow-client.js';
+import { maxBatch, type KeyValue, type MlflowClient, type MlflowMetric } from './mlflow-client.js';
 
 const stateFile = 'tracking.json';
 
-/** What a server has of a run. */
+/** The part of a run that a server has received. */
 interface TrackingState {
-  /** Ours, by which a run is found again whose id did not arrive. */
+  /** Tunebook's id, a tag of the run: finds the run if the response with MLflow's id was lost. */
   id: string;
   run?: { id: string; experiment: string; artifactUri: string };
-  /** Bytes of the journal that are through. */
+  /** Bytes of the journal that have been sent. */
   offset: number;
-  /** The last update that was sent. */
+  /** The last step that was sent. */
   step: number;
-  /** Parameters and tags are there. */
+  /** Whether parameters and tags have been sent. */
   described: boolean;
-  /** Files by name, with what they were when they were sent. */
+  /** Size and modification time of each file when it was sent, by name. */
   files: Record<string, string>;
-  /** Why files are not sent, where the server does not take them. */
+  /** Why no files are sent, if the server does not accept uploads. */
   withoutFiles?: string;
 }
 
-/** Updates of which a curve is drawn at most; of longer runs evenly chosen ones. */
-const mostUpdates = 2000;
+/** Maximum number of points per curve; longer runs are sampled evenly. */
+const maxPoints = 2000;
 
-/** Values of parameters at most, by MLflow's limits. */
-const longestValue = 6000;
+/** Maximum length of a parameter's value, by MLflow's limits. */
+const maxValueLength = 6000;
 
-/** Names as Hugging Face's Trainer gives them to MLflow. */
+/** The metrics of a step, with the names that Hugging Face's Trainer uses in MLflow. */
 function metricsOfRecord(record: TrainingRecord, timestamp: number): MlflowMetric[] {
   const values = {
     loss: record.loss,
@@ -55,7 +55,7 @@ function metricsOfRecord(record: TrainingRecord, timestamp: number): MlflowMetri
   return finite(values, record.step, timestamp);
 }
 
-/** JSON has no word for what is no number. */
+/** Metrics with finite values; JSON cannot represent NaN and infinity. */
 const finite = (values: Record<string, number | null | undefined>, step: number, timestamp: number): MlflowMetric[] =>
   Object.entries(values).flatMap(([key, value]) =>
     typeof value === 'number' && Number.isFinite(value) ? [{ key, value, timestamp, step }] : [],
@@ -87,14 +87,15 @@ const snake = (name: string) => name.replace(/[A-Z]/g, '_$&').toLowerCase();
 const chunks = <Item>(items: Item[], size: number): Item[][] =>
   Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
 
+/** Sends a run to a server. */
 export class Tracker {
   readonly #state: TrackingState;
 
   constructor(
     readonly run: RunFolder,
     readonly client: MlflowClient,
-    /** Told what the reader should know. */
-    readonly note: (words: string) => void = () => {},
+    /** Called with messages for the user. */
+    readonly note: (message: string) => void = () => {},
   ) {
     this.#state = this.#read()[client.settings.trackingUri] ?? {
       ...{ id: randomUUID(), offset: 0, step: 0, described: false, files: {} },
@@ -109,15 +110,15 @@ export class Tracker {
     this.run.write(stateFile, { ...this.#read(), [this.client.settings.trackingUri]: this.#state });
   }
 
-  /** Where a person finds the run. */
+  /** The address of the run's page. */
   get url(): string {
     const { run } = this.#state;
     const { trackingUri } = this.client.settings;
     return run ? `${trackingUri}/#/experiments/${run.experiment}/runs/${run.id}` : trackingUri;
   }
 
-  /** What is new in the journal since the last time, whole lines only. */
-  #news(): { entries: JournalEntry[]; offset: number } {
+  /** The journal entries since the last call of `send`; only complete lines. */
+  #newEntries(): { entries: JournalEntry[]; offset: number } {
     const { offset } = this.#state;
     const file = this.run.of(journalFile);
     if (!fs.existsSync(file)) return { entries: [], offset };
@@ -133,41 +134,42 @@ export class Tracker {
     }
   }
 
-  /** The run on the server, which is made when it is not there. */
+  /** The run on the server; created if it does not exist. */
   async #ensureRun(startedAt: number): Promise<NonNullable<TrackingState['run']>> {
     if (this.#state.run) return this.#state.run;
     const { client } = this;
-    const wanted = client.settings.runId;
-    let found = wanted ? await client.run(wanted) : undefined;
-    if (!found) {
+    const { runId } = client.settings;
+    let remoteRun = runId ? await client.run(runId) : undefined;
+    if (!remoteRun) {
       const experiment = await client.experiment();
-      // Its id is on the disk before it is on the server: an answer that is lost makes no second run.
-      const known = this.#read()[client.settings.trackingUri] !== undefined;
-      if (!known) this.#save();
+      // The id is saved before the run is created, so that a lost response does not lead to a second run.
+      const isSaved = this.#read()[client.settings.trackingUri] !== undefined;
+      if (!isSaved) this.#save();
       const tag = 'tunebook.id';
-      found =
-        (known ? await client.findRun(experiment, tag, this.#state.id) : undefined) ??
+      remoteRun =
+        (isSaved ? await client.findRun(experiment, tag, this.#state.id) : undefined) ??
         (await client.createRun(experiment, path.basename(path.resolve(this.run.folder)), startedAt, [
           { key: tag, value: this.#state.id },
         ]));
     }
-    const { run_id, experiment_id, artifact_uri } = found.info;
+    const { run_id, experiment_id, artifact_uri } = remoteRun.info;
     this.#state.run = { id: run_id, experiment: experiment_id, artifactUri: artifact_uri };
     this.#save();
     this.note(`Tracked by MLflow: ${this.url}`);
     return this.#state.run;
   }
 
+  /** Sends parameters and tags. */
   async #describe(id: string): Promise<void> {
-    const told = this.run.settings;
+    const runSettings = this.run.settings;
     const environment = this.run.read<RunEnvironment>('environment.json');
-    // They are written soon after the journal is begun.
-    if (this.#state.described || !told || !environment) return;
-    const { settings, command, sources } = told;
+    // The files are written shortly after the first entries of the journal.
+    if (this.#state.described || !runSettings || !environment) return;
+    const { settings, command, sources } = runSettings;
     const params = settingsList
       .filter(({ only }) => !only || only === command)
       .filter(({ name }) => settings[name] !== undefined)
-      .map(({ name }) => ({ key: snake(name), value: formatSetting(name, settings[name]).slice(0, longestValue) }))
+      .map(({ name }) => ({ key: snake(name), value: formatSetting(name, settings[name]).slice(0, maxValueLength) }))
       .filter(({ value }) => value !== '');
     const { device, git } = environment;
     params.push({ key: 'device', value: `${device.kind}: ${device.name}` });
@@ -181,16 +183,16 @@ export class Tracker {
     ];
     await this.client.logBatch(id, { tags });
     try {
-      for (const some of chunks(params, mostInBatch.params)) await this.client.logBatch(id, { params: some });
+      for (const chunk of chunks(params, maxBatch.params)) await this.client.logBatch(id, { params: chunk });
     } catch (error) {
       if ((error as MlflowError).serverCode !== 'INVALID_PARAMETER_VALUE') throw error;
-      this.note('MLflow keeps the parameters that this run was first tracked with: they cannot be changed there.');
+      this.note('MLflow keeps the parameters with which this run was first tracked, since it does not allow changes.');
     }
     this.#state.described = true;
     this.#save();
   }
 
-  /** Sends files that are new or have changed: of a run that is over all, before that none. */
+  /** Sends the files that are new or have changed since they were last sent. Called at the end of a run. */
   async #sendFiles({ artifactUri }: NonNullable<TrackingState['run']>): Promise<void> {
     if (this.#state.withoutFiles) return;
     const names = ['settings.json', 'environment.json', 'metrics.json', 'report.html', 'figures', 'model']
@@ -211,7 +213,7 @@ export class Tracker {
         if ((error as MlflowError).code !== 'MLFLOW_NO_ARTIFACT_PROXY') throw error;
         this.#state.withoutFiles = (error as Error).message;
         this.#save();
-        this.note(`MLflow gets no files: ${this.#state.withoutFiles}.`);
+        this.note(`No files are sent to MLflow: ${this.#state.withoutFiles}.`);
         return;
       }
       this.#state.files[name] = stamp;
@@ -220,16 +222,16 @@ export class Tracker {
   }
 
   /**
-   * Sends all that the server does not have yet.
-   * @throws MlflowError when it cannot be sent now; what arrived is remembered
+   * Sends everything that the server has not received yet.
+   * @throws MlflowError if it cannot be sent now; the parts that were received are recorded
    */
   async send(): Promise<void> {
-    const { entries, offset } = this.#news();
+    const { entries, offset } = this.#newEntries();
     if (entries.length === 0) return;
     const run = await this.#ensureRun(Date.parse(entries[0]!.time));
-    const begun = entries.some(({ kind }) => kind === 'start');
-    // A run may go on with other settings, if it is told to.
-    if (begun) this.#state.described = false;
+    const hasStart = entries.some(({ kind }) => kind === 'start');
+    // A run may be resumed with other settings.
+    if (hasStart) this.#state.described = false;
     await this.#describe(run.id);
     const metrics: MlflowMetric[] = [];
     let step = this.#state.step;
@@ -240,10 +242,10 @@ export class Tracker {
       if (entry.kind === 'start') ending = undefined;
       else if (entry.kind === 'step') {
         const record = entry as unknown as TrainingRecord;
-        const every = Math.ceil(record.totalSteps / mostUpdates);
-        const isShown = record.step % every === 0 || record.step === record.totalSteps || record.evalLoss !== undefined;
-        // A run that goes on from a checkpoint says again what it had said behind it.
-        if (record.step > step && isShown) metrics.push(...metricsOfRecord(record, time));
+        const every = Math.ceil(record.totalSteps / maxPoints);
+        const isKept = record.step % every === 0 || record.step === record.totalSteps || record.evalLoss !== undefined;
+        // A run that resumes from a checkpoint writes the records after it again.
+        if (record.step > step && isKept) metrics.push(...metricsOfRecord(record, time));
         step = Math.max(step, record.step);
       } else if (entry.kind === 'summary') {
         const summary = entry as unknown as RunMetrics;
@@ -254,8 +256,8 @@ export class Tracker {
         ending = { status: state === 'failed' ? 'FAILED' : state === 'interrupted' ? 'KILLED' : 'FINISHED', time };
       }
     }
-    if (begun && this.#state.offset > 0) await this.client.updateRun(run.id, 'RUNNING');
-    for (const some of chunks(metrics, mostInBatch.metrics)) await this.client.logBatch(run.id, { metrics: some });
+    if (hasStart && this.#state.offset > 0) await this.client.updateRun(run.id, 'RUNNING');
+    for (const chunk of chunks(metrics, maxBatch.metrics)) await this.client.logBatch(run.id, { metrics: chunk });
     if (tags.length > 0) await this.client.logBatch(run.id, { tags });
     if (ending) {
       await this.#sendFiles(run);
@@ -265,7 +267,7 @@ export class Tracker {
     this.#save();
   }
 
-  /** Says that a run is over which died before it could. */
+  /** Sends the end of a run that died without writing it. */
   async close(): Promise<void> {
     const { run } = this.#state;
     if (!run) return;
@@ -277,5 +279,5 @@ export class Tracker {
 function noteOf(metrics: RunMetrics): string {
   return metrics.command === 'adapt'
     ? `Perplexity ${metrics.before.perplexity.toFixed(2)} before, ${metrics.after.perplexity.toFixed(2)} after. ${metrics.sources}`
-    : `${percent(metrics.test.accuracy)} of ${metrics.test.count} test reviews judged rightly. ${metrics.sources}`;
+    : `${percent(metrics.test.accuracy)} accuracy on ${metrics.test.count} test reviews. ${metrics.sources}`;
 }

@@ -1,6 +1,6 @@
 /**
- * Sends a run to MLflow while it trains, from a thread of its own: a server that is slow to answer, or does not, costs the
- * trainer nothing. Words for the reader go to the main thread, and a message from there says that the run is over.
+ * The tracking thread: sends a run to MLflow during training, so that a slow or unreachable server does not delay it.
+ * It posts messages for the user to the main thread; any message from there means that the run has ended.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -9,24 +9,25 @@ import { RunFolder } from '../runs/run-folder.js';
 import { MlflowClient, type MlflowSettings } from './mlflow-client.js';
 import { Tracker } from './tracker.js';
 
-/** What the worker is told at its start. */
-export interface TrackingWork {
+/** The thread's task, its `workerData`. */
+export interface TrackingTask {
   folder: string;
   settings: MlflowSettings;
 }
 
-/** What it says. */
-export type TrackingNews = { note: string } | { over: { complete: boolean } };
+/** A message of the thread: one for the user, or the end of tracking. */
+export type TrackingMessage = { note: string } | { over: { complete: boolean } };
 
-const { folder, settings } = workerData as TrackingWork;
-const say = (news: TrackingNews) => parentPort!.postMessage(news);
-const tracker = new Tracker(new RunFolder(folder), new MlflowClient(settings), (note) => say({ note }));
+const { folder, settings } = workerData as TrackingTask;
+const post = (message: TrackingMessage) => parentPort!.postMessage(message);
+const tracker = new Tracker(new RunFolder(folder), new MlflowClient(settings), (note) => post({ note }));
 
-/** Seconds between two sendings, and between two tries while the server cannot be had. */
-const rhythm = 1;
-const longestDelay = 60;
-/** Tries in a row after the run's end. */
-const lastTries = 2;
+/** Seconds between two requests. */
+const interval = 1;
+/** Maximum delay between two attempts in seconds, while the server is unreachable. */
+const maxDelay = 60;
+/** Maximum number of consecutive attempts after the end of the run. */
+const maxFinalAttempts = 2;
 
 let over = false;
 let wake = new AbortController();
@@ -34,37 +35,37 @@ parentPort!.on('message', () => {
   over = true;
   wake.abort();
 });
-const rest = async (seconds: number) => {
+const sleep = async (seconds: number) => {
   await pause(1000 * seconds, undefined, { signal: wake.signal }).catch(() => {});
   wake = new AbortController();
 };
 
 let failures = 0;
-let last = 0;
+let finalAttempts = 0;
 for (;;) {
   const isLast = over;
   try {
     await tracker.send();
-    if (failures > 0) say({ note: `MLflow is back: what it had missed is there.` });
+    if (failures > 0) post({ note: 'MLflow is reachable again and has received everything so far.' });
     failures = 0;
-    last = 0;
+    finalAttempts = 0;
     if (isLast) {
-      say({ over: { complete: true } });
+      post({ over: { complete: true } });
       break;
     }
-    await rest(rhythm);
+    await sleep(interval);
   } catch (error) {
-    const passing = error instanceof MlflowError && error.transient;
+    const isTransient = error instanceof MlflowError && error.transient;
     if (failures++ === 0)
-      say({
-        note: `MLflow: ${(error as Error).message}. Training goes on; ${passing ? 'what is missed is sent when it answers' : `'tunebook track ${folder}' sends it when that is mended`}.`,
+      post({
+        note: `MLflow: ${(error as Error).message}. Training continues; ${isTransient ? 'the rest is sent when the server responds' : `when this is fixed, run 'tunebook track ${folder}' to send the rest`}.`,
       });
-    if (isLast && (!passing || ++last >= lastTries)) {
-      say({ over: { complete: false } });
+    if (isLast && (!isTransient || ++finalAttempts >= maxFinalAttempts)) {
+      post({ over: { complete: false } });
       break;
     }
-    if (!passing && !over) await new Promise((resolve) => parentPort!.once('message', resolve));
-    else await rest(isLast ? rhythm : Math.min(2 ** failures, longestDelay));
+    if (!isTransient && !over) await new Promise((resolve) => parentPort!.once('message', resolve));
+    else await sleep(isLast ? interval : Math.min(2 ** failures, maxDelay));
   }
 }
 parentPort!.close();

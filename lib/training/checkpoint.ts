@@ -1,11 +1,11 @@
 /**
- * Checkpoints: everything that training needs to continue with the same result, as folders in Hugging Face format
- * (checkpoint-500 with model.safetensors, config and tokenizer, so that each is a model), with the optimizer's moments and
- * trainer_state.json, which contains the size and hash of every file.
+ * Checkpoints: everything that training needs to resume with the same result. Each checkpoint is a folder in Hugging
+ * Face format that can be loaded as a model (checkpoint-500 with model.safetensors, config and tokenizer). It also
+ * contains the optimizer's moments, and trainer_state.json with the size and hash of every file.
  *
- * A checkpoint is written under another name, synced, and renamed when it is complete, so that it is complete however the
- * process or the machine stops. It contains no state of a random generator, since there is none: shuffling and dropout are
- * functions of seed, position and pass.
+ * A checkpoint is written under a temporary name, synced to disk, and renamed when it is complete. A crash of the
+ * process or the machine therefore leaves no incomplete checkpoint. No state of a random generator is stored: shuffling
+ * and dropout are functions of seed, position and pass.
  */
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
@@ -73,7 +73,7 @@ export interface Checkpoint {
 
 const stateFile = 'trainer_state.json';
 const optimizerFile = 'optimizer.safetensors';
-const partial = '.partial';
+const partialSuffix = '.partial';
 
 function sha256(file: string): string {
   const hash = createHash('sha256');
@@ -87,7 +87,7 @@ function sha256(file: string): string {
   return hash.digest('hex');
 }
 
-/** Has a file's or a folder's entries on the disk, not only in memory. */
+/** Flushes a file, or the entries of a folder, to disk. */
 function sync(file: string): void {
   const descriptor = fs.openSync(file, 'r');
   try {
@@ -101,17 +101,17 @@ const stepOf = (name: string) => Number(/^checkpoint-(\d+)$/.exec(name)?.[1] ?? 
 
 /** The folder of a run's checkpoints. */
 export class CheckpointFolder {
-  /** Checkpoints that are there but not whole, and what is wrong with them; found by `newest`. */
+  /** Incomplete or damaged checkpoints, each with the reason; set by `newest`. */
   readonly broken: string[] = [];
 
   constructor(readonly folder: string) {}
 
-  /** Where the checkpoint of a step is. */
+  /** The folder of a step's checkpoint. */
   of(step: number): string {
     return path.join(this.folder, `checkpoint-${step}`);
   }
 
-  /** The steps of all checkpoints, the newest first. */
+  /** The steps of all checkpoints, newest first. */
   steps(): number[] {
     if (!fs.existsSync(this.folder)) return [];
     return fs
@@ -122,78 +122,80 @@ export class CheckpointFolder {
   }
 
   /**
-   * Writes one.
+   * Writes a checkpoint.
    * @param writeModel writes the model's files into a folder
-   * @throws DiskFullError when there is no room, CheckpointError when it cannot be written; those that are there are kept
+   * @throws DiskFullError if the disk is full, CheckpointError if writing fails; existing checkpoints are kept
    */
   save(state: TrainerState, optimizer: Map<string, StoredTensor>, writeModel: (folder: string) => void): Checkpoint {
     const folder = this.of(state.step);
-    const aside = path.join(this.folder, `.checkpoint-${state.step}${partial}`);
+    const partialFolder = path.join(this.folder, `.checkpoint-${state.step}${partialSuffix}`);
     try {
       fs.mkdirSync(this.folder, { recursive: true });
       this.#removePartial();
-      fs.mkdirSync(aside);
-      writeModel(aside);
-      writeSafetensors(path.join(aside, optimizerFile), optimizer);
-      const files = fs.readdirSync(aside).map((name) => {
-        const file = path.join(aside, name);
+      fs.mkdirSync(partialFolder);
+      writeModel(partialFolder);
+      writeSafetensors(path.join(partialFolder, optimizerFile), optimizer);
+      const files = fs.readdirSync(partialFolder).map((name) => {
+        const file = path.join(partialFolder, name);
         sync(file);
         return [name, { size: fs.statSync(file).size, sha256: sha256(file) }] as const;
       });
-      const last = path.join(aside, stateFile);
-      fs.writeFileSync(last, toJson({ formatVersion, ...state, files: Object.fromEntries(files) }));
-      sync(last);
-      sync(aside);
-      // One of the same step is there when a run went on from an older one.
+      const statePath = path.join(partialFolder, stateFile);
+      fs.writeFileSync(statePath, toJson({ formatVersion, ...state, files: Object.fromEntries(files) }));
+      sync(statePath);
+      sync(partialFolder);
+      // A run that was resumed from an older checkpoint reaches the same step again.
       if (fs.existsSync(folder))
-        fs.renameSync(folder, path.join(this.folder, `.checkpoint-${state.step}-old${partial}`));
-      fs.renameSync(aside, folder);
+        fs.renameSync(folder, path.join(this.folder, `.checkpoint-${state.step}-old${partialSuffix}`));
+      fs.renameSync(partialFolder, folder);
       sync(this.folder);
       this.#removePartial();
     } catch (error) {
-      throw this.#explained(error, state.step, aside);
+      throw this.#describeWriteError(error, state.step, partialFolder);
     }
     return { folder, state };
   }
 
-  #explained(error: unknown, step: number, aside: string): unknown {
+  #describeWriteError(error: unknown, step: number, partialFolder: string): unknown {
     const { code, message } = error as NodeJS.ErrnoException;
-    // Only errors of the system are about writing.
+    // Errors of the operating system have a code. All others are passed on.
     if (!code || error instanceof TunebookError) return error;
     try {
-      fs.rmSync(aside, { recursive: true, force: true });
+      fs.rmSync(partialFolder, { recursive: true, force: true });
     } catch {
-      // It is removed before the next one is written.
+      // `save` removes it before the next checkpoint is written.
     }
     const [newest] = this.steps();
-    const safe =
-      newest === undefined ? 'There is no earlier one.' : `${this.of(newest)} is whole: go on from it with --resume.`;
+    const fallback =
+      newest === undefined
+        ? 'There is no earlier checkpoint.'
+        : `${this.of(newest)} is complete: resume from it with --resume.`;
     if (code === 'ENOSPC' || code === 'EDQUOT')
       return new DiskFullError(
         'CHECKPOINT_DISK_FULL',
-        `The disk is full: the checkpoint of step ${step} could not be written to ${this.folder}. ${safe} Make room first, or keep fewer (--save-total-limit).`,
+        `The disk is full: the checkpoint of step ${step} could not be written to ${this.folder}. Free disk space, or keep fewer checkpoints (--save-total-limit). ${fallback}`,
         { folder: this.folder, step },
       );
     return new CheckpointError(
       'CHECKPOINT_NOT_WRITTEN',
-      `The checkpoint of step ${step} could not be written: ${message}. ${safe}`,
+      `The checkpoint of step ${step} could not be written: ${message}. ${fallback}`,
       { folder: this.folder, step, systemCode: code },
     );
   }
 
   #removePartial(): void {
     for (const name of fs.readdirSync(this.folder))
-      if (name.endsWith(partial)) fs.rmSync(path.join(this.folder, name), { recursive: true, force: true });
+      if (name.endsWith(partialSuffix)) fs.rmSync(path.join(this.folder, name), { recursive: true, force: true });
   }
 
-  /** Removes all but the newest `keep` and the one of step `best`. */
+  /** Removes all checkpoints except the newest `keep` and the one of step `best`. */
   prune(keep: number, best: number | undefined): void {
     for (const step of this.steps().slice(keep))
       if (step !== best) fs.rmSync(this.of(step), { recursive: true, force: true });
   }
 
-  /** What is wrong with a checkpoint; nothing for a whole one. */
-  #read(step: number): { state: TrainerState } | { wrong: string } {
+  /** Reads the state of a checkpoint and verifies its files; `problem` is the reason why it cannot be used. */
+  #read(step: number): { state: TrainerState } | { problem: string } {
     const folder = this.of(step);
     try {
       const {
@@ -204,25 +206,25 @@ export class CheckpointFolder {
         files: Record<string, { size: number; sha256: string }>;
         formatVersion?: number;
       };
-      if (version !== formatVersion) return { wrong: 'it was written by another version of Tunebook' };
+      if (version !== formatVersion) return { problem: 'it was written by an incompatible version of Tunebook' };
       for (const [name, { size, sha256: expected }] of Object.entries(files)) {
         const file = path.join(folder, name);
         if (fs.statSync(file).size !== size || sha256(file) !== expected)
-          return { wrong: `${name} is not what was saved` };
+          return { problem: `${name} was changed or truncated after it was saved` };
       }
       return { state };
     } catch (error) {
-      return { wrong: (error as Error).message };
+      return { problem: (error as Error).message };
     }
   }
 
-  /** The newest whole one; what is wrong with newer ones is in `broken`. */
+  /** The newest complete checkpoint. Newer ones that cannot be used are listed in `broken`. */
   newest(): Checkpoint | undefined {
     this.broken.length = 0;
     for (const step of this.steps()) {
-      const found = this.#read(step);
-      if ('state' in found) return { folder: this.of(step), state: found.state };
-      this.broken.push(`${this.of(step)}: ${found.wrong}`);
+      const result = this.#read(step);
+      if ('state' in result) return { folder: this.of(step), state: result.state };
+      this.broken.push(`${this.of(step)}: ${result.problem}`);
     }
     return undefined;
   }
@@ -230,7 +232,7 @@ export class CheckpointFolder {
 
 /**
  * The optimizer's tensors of a checkpoint.
- * @param checkpoint that is whole
+ * @param checkpoint a complete checkpoint
  */
 export const optimizerOf = ({ folder }: Checkpoint): Map<string, StoredTensor> =>
   readSafetensors(path.join(folder, optimizerFile));

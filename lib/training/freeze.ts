@@ -1,18 +1,21 @@
 /**
- * Parts of the model that stay as they came. Their gradients are not computed, and neither is what only they would need:
- * with the lower layers frozen, the way back ends above them.
+ * Frozen parameters. No gradients are computed for them: if the lower layers are frozen, the backward pass ends above
+ * them.
  */
 
 import { ArgumentError } from '../errors.js';
 import { isEmbedding, layerOf } from '../model/families.js';
 import type { Settings } from '../settings/settings.js';
 
-/** `none`, `embeddings`, the whole `encoder` (only the head learns), or how many layers from below, embeddings included. */
+/**
+ * `none`, `embeddings`, the whole `encoder` (only the head is trained), or the number of lowest layers, with the
+ * embeddings.
+ */
 export type Freeze = Settings['freeze'];
 
 /**
  * The names of the parameters that are trained.
- * @throws ArgumentError for more layers than there are
+ * @throws ArgumentError if `freeze` exceeds the number of layers
  */
 export function trainedParameters(names: Iterable<string>, layers: number, freeze: Freeze): string[] {
   if (typeof freeze === 'number' && freeze > layers)

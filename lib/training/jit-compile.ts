@@ -1,70 +1,71 @@
 /**
- * Whether XLA compiles the graphs of a training run. On a GPU it joins kernels that otherwise wait for memory one after another, but
- * compiling the graph of each shape of batch takes seconds to minutes: it pays for long runs only. Both are measured, once per GPU.
+ * Decides whether XLA compiles the graphs of a training run. On a GPU, XLA fuses memory-bound kernels, but compiling
+ * the graph of each batch shape takes seconds to minutes, which pays off for long runs only. Both are measured once per
+ * GPU.
  *
- * On a CPU the answer is no: the fused kernels, which XLA does not know, are faster (README, "Fast").
+ * On a CPU, XLA is not used: the fused kernels, which it cannot compile, are faster (lib/tensorflow/README.md).
  */
 import { TextClassifier } from '../model/text-classifier.js';
 import type { EncoderConfig } from '../model/config.js';
 import type { Model } from '../model/model.js';
-import { leastSpeedup, measuredOnce, median } from '../tensorflow/measurements.js';
+import { minSpeedup, measureOnce, median } from '../tensorflow/measurements.js';
 import type { Precision } from '../tensorflow/kernels.js';
 import type { Ranks } from '../distributed/ranks.js';
 import { TrainingStep } from './step.js';
 import { classification } from './tasks/classification.js';
 import { type LabelledBatch, paddedLengths } from '../model/batch.js';
 
-/** Seconds for an encoder layer: its part of a training step on a batch of `measured` shape, and of compiling the step's graph. */
+/** Seconds per encoder layer, of a training step on a batch of `measuredShape` and of compiling the step's graph. */
 export interface LayerSeconds {
-  /** A step by the graph as it is. */
+  /** A step with the uncompiled graph. */
   graph: number;
-  /** A step by the compiled graph; undefined if XLA cannot compile here. */
+  /** A step with the compiled graph; undefined if XLA cannot compile on this machine. */
   xla?: number;
-  /** Compiling one graph. */
+  /** Compilation of one graph. */
   compiling?: number;
 }
 
-/** Whether XLA compiles, and why. */
+/** The decision for or against XLA, with its reason. */
 export interface JitCompileChoice {
   jitCompile: boolean;
   /** The measurement; undefined if nothing was measured. */
   reason?: string;
 }
 
-/** How much a run will compute. */
+/** The size of a training run. */
 export interface TrainingWork {
-  /** Updates, each of one batch or several. */
+  /** Number of optimizer steps, each of one or several batches. */
   batches: number;
-  /** Texts in a batch. */
+  /** Texts per batch. */
   batchSize: number;
-  /** Shapes of batches, each of which is a graph to compile. */
+  /** Number of batch shapes, each of which is a graph to compile. */
   shapes: number;
-  /** Encoder layers. */
+  /** Number of encoder layers. */
   layers: number;
 }
 
-/** The shape of the measured batch: texts and tokens of each. */
-const measured = { batch: 32, tokens: 128 };
+/** The shape of the measured batch: number of texts, and tokens of each. */
+const measuredShape = { batch: 32, tokens: 128 };
 
 const rounds = 5;
 
 /**
- * Measures a training step of a classifier with one encoder layer, by the graph as it is and compiled by XLA. On a GPU it takes what XLA
- * takes to compile one layer.
- * @param config of the model, whose widths count
+ * Measures a training step of a classifier with one encoder layer, with the uncompiled graph and with the graph
+ * compiled by XLA. On a GPU it takes about as long as XLA needs to compile one layer.
+ * @param config the model's configuration, of which the layer sizes are used
  * @param precision of the matrix products
  */
 export function measureLayer(config: EncoderConfig, precision: Precision): LayerSeconds {
-  const { batch, tokens } = measured;
+  const { batch, tokens } = measuredShape;
   const inputIds = Int32Array.from({ length: batch * tokens }, (_, i) => 5 + (i % 90));
   const rows: LabelledBatch = {
-    ...measured,
+    ...measuredShape,
     inputIds,
     lengths: new Int32Array(batch).fill(tokens),
     labels: new Int32Array(batch),
   };
   const small = { ...config, n_layers: 1, vocab_size: 100 };
-  const stepsBy = (jitCompile: boolean) => {
+  const createStep = (jitCompile: boolean) => {
     const model = TextClassifier.create(small, { precision, jitCompile });
     const step = new TrainingStep(model, classification);
     const dispose = () => {
@@ -72,25 +73,25 @@ export function measureLayer(config: EncoderConfig, precision: Precision): Layer
       model.dispose();
     };
     try {
-      // The first captures, the second compiles.
+      // The first step captures the graph, the second compiles it.
       for (let i = 0; i < 2; i++) step.run([rows], 1e-5);
     } catch (error) {
       dispose();
       throw error;
     }
     const seconds = () => {
-      const from = performance.now();
+      const start = performance.now();
       step.run([rows], 1e-5);
-      return (performance.now() - from) / 1000;
+      return (performance.now() - start) / 1000;
     };
     return { seconds, captured: step.captured.seconds, dispose };
   };
-  const graph = stepsBy(false);
+  const graph = createStep(false);
   let xla: typeof graph | undefined;
   try {
-    xla = stepsBy(true);
+    xla = createStep(true);
   } catch {
-    // XLA cannot compile here: on a GPU it needs ptxas and libdevice.
+    // XLA cannot compile on this machine. On a GPU it needs ptxas and libdevice.
   }
   const times = Array.from({ length: rounds }, () => [graph.seconds(), xla?.seconds()] as const);
   const result: LayerSeconds = { graph: median(times.map(([plain]) => plain)) };
@@ -104,45 +105,46 @@ export function measureLayer(config: EncoderConfig, precision: Precision): Layer
 }
 
 /**
- * Whether compiling saves more time than it takes, and XLA is at least 10 % faster.
- * @param seconds of measureLayer
- * @param work that the run is to do
+ * Decides whether XLA is at least 10 % faster and saves more time than the compilation takes.
+ * @param seconds the result of measureLayer
+ * @param work the size of the run
  */
-export function worthCompiling({ graph, xla, compiling }: LayerSeconds, work: TrainingWork): JitCompileChoice {
-  if (xla === undefined || compiling === undefined) return { jitCompile: false, reason: 'XLA cannot compile here' };
+export function shouldCompile({ graph, xla, compiling }: LayerSeconds, work: TrainingWork): JitCompileChoice {
+  if (xla === undefined || compiling === undefined)
+    return { jitCompile: false, reason: 'XLA cannot compile on this machine' };
   const { batches, batchSize, shapes, layers } = work;
   const cost = shapes * layers * compiling;
-  const saved = batches * (batchSize / measured.batch) * layers * (graph - xla);
+  const saved = batches * (batchSize / measuredShape.batch) * layers * (graph - xla);
   return {
-    jitCompile: graph / xla >= leastSpeedup && saved > cost,
+    jitCompile: graph / xla >= minSpeedup && saved > cost,
     reason:
-      `XLA measured ${(graph / xla).toFixed(2)} times as fast` +
-      (saved > 0 ? `, would save ${Math.round(saved)} s and compile for ${Math.round(cost)} s` : ''),
+      `XLA is ${(graph / xla).toFixed(2)} times as fast (measured)` +
+      (saved > 0 ? `, saves ${Math.round(saved)} s, and takes ${Math.round(cost)} s to compile` : ''),
   };
 }
 
 /**
  * Decides whether XLA compiles a run's training steps.
- * @param model to be trained; its engine's setting decides, and `auto` measures
- * @param longest tokens of the longest text, from which the number of shapes follows
- * @param work how many batches of how many texts
- * @param ranks that train together: sums over several are not for XLA
+ * @param model the model to train; if its engine's `jitCompile` is `auto`, one encoder layer is measured
+ * @param maxTokens tokens of the longest text, which determines the number of batch shapes
+ * @param work number and size of the batches
+ * @param ranks processes that train together; XLA cannot compile sums over several
  */
 export function chooseJitCompile(
   { config, engine }: Model,
-  longest: number,
+  maxTokens: number,
   work: Pick<TrainingWork, 'batches' | 'batchSize'>,
   ranks: Ranks,
 ): JitCompileChoice {
   if (engine.jitCompile !== 'auto') return { jitCompile: engine.jitCompile };
   if (engine.eager || ranks.size > 1) return { jitCompile: false };
   const { dim, hidden_dim: hidden, n_heads: heads, n_layers: layers } = config;
-  const seconds = measuredOnce<LayerSeconds>(
+  const seconds = measureOnce<LayerSeconds>(
     `encoder layer, ${dim}, ${hidden}, ${heads} heads, ${engine.precision}`,
     ({ graph, xla, compiling }) => [graph, xla, compiling].every((each) => Number.isFinite(each) && each! >= 0),
     () => measureLayer(config, engine.precision),
   );
-  // And the smaller batch at the end of an epoch.
-  const shapes = paddedLengths(longest) + 1;
-  return worthCompiling(seconds, { ...work, shapes, layers });
+  // One more shape for the smaller batch at the end of an epoch.
+  const shapes = paddedLengths(maxTokens) + 1;
+  return shouldCompile(seconds, { ...work, shapes, layers });
 }

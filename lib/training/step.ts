@@ -1,11 +1,11 @@
 /**
- * One training step: forward, back, clipping and AdamW, as one TensorFlow function a shape of batch. What is read back is
- * the loss and the length of the gradient. Batches whose gradients are accumulated each take one call; the last of them
- * updates.
+ * One training step: forward pass, backward pass, gradient clipping and AdamW, as one TensorFlow function per batch
+ * shape. Only the loss and the gradient norm are read back. With gradient accumulation each batch is one call, and the
+ * call of the last batch updates the parameters.
  *
- * Several ranks make a step together: each takes its share of every batch's rows, and gradients are summed before they are
- * clipped, in the same graph, while the backward pass goes on. Whatever is decided by a number is decided by the same
- * number on all ranks.
+ * Several ranks compute a step together: each computes its part of every batch's rows. The gradients are summed before
+ * clipping, in the same graph, while the backward pass continues. All ranks decide by the same values of loss and
+ * gradient norm.
  */
 import type { Scalar, Tensor, Tensor1D } from '@tensorflow/tfjs';
 import { ArgumentError } from '../errors.js';
@@ -14,7 +14,7 @@ import { dropoutSource, seedOfPass } from '../model/dropout.js';
 import type { StoredTensor } from '../model/safetensors.js';
 import { tensorFunction, type NamedTensors, type TensorFunction } from '../tensorflow/function.js';
 import { castTo } from '../tensorflow/kernels.js';
-import { alone, sumKeys, type Ranks } from '../distributed/ranks.js';
+import { singleProcess, sumKeys, type Ranks } from '../distributed/ranks.js';
 import { tf } from '../tensorflow/runtime.js';
 import { zerosVariable, type ResourceVariable } from '../tensorflow/variables.js';
 import type { EncodedBatch } from '../model/batch.js';
@@ -23,15 +23,18 @@ import { LossScale, type LossScaleState } from '../optim/loss-scale.js';
 import type { StepTask } from './tasks/task.js';
 import { UsedVocabulary, type UnusedDecay } from './used-vocabulary.js';
 
-/** What a pass takes: the task's inputs, and dropout's seed ([2], int32); none switches dropout off. */
+/**
+ * Inputs of a forward and backward pass: the task's inputs and the dropout seed ([2], int32). Without a seed, dropout
+ * is off.
+ */
 export type PassInputs = NamedTensors & { seed?: Tensor1D };
 
 /**
- * The loss of a batch and the gradients of what is trained, as tensors.
- * @param inputs of `task.tensors`, with the seed
- * @param trained names of parameters
- * @param weight the gradients are those of the loss times this scalar
- * @returns the mean loss without the weight, a scalar, and gradients by parameter name
+ * The loss of a batch and the gradients of the trained parameters, as tensors.
+ * @param inputs the result of `task.tensors`, and the seed
+ * @param trained names of the trained parameters
+ * @param weight a scalar by which the loss is multiplied before the gradients are computed
+ * @returns the mean loss, unweighted, a scalar; and the gradients by parameter name
  */
 export function lossAndGradients<Batch extends EncodedBatch, Inputs extends NamedTensors>(
   model: Model,
@@ -40,7 +43,7 @@ export function lossAndGradients<Batch extends EncodedBatch, Inputs extends Name
   trained: string[] = [...model.parameters.keys()],
   weight: Scalar = tf.scalar(1),
 ): { loss: Scalar; gradients: Map<string, Tensor> } {
-  // What was read is let go of here: an update can only be in place while nobody holds the value.
+  // `tidy` releases the values that were read: an update can be in place only if no other tensor shares the memory.
   const { value, grads } = tf.tidy(() => {
     const weights = readWeights(model);
     const lossOf = (...values: Tensor[]) => {
@@ -58,34 +61,37 @@ export function lossAndGradients<Batch extends EncodedBatch, Inputs extends Name
 export interface StepOptions extends AdamWOptions {
   /** Names of the parameters that are trained. Default: all. */
   trained?: string[];
-  /** Gradients are scaled down to this joint length; 0 for never. @default 1 */
+  /** Maximum gradient norm for clipping; 0 disables clipping. @default 1 */
   maxGradNorm?: number;
-  /** Of dropout. @default 42 */
+  /** Seed of dropout. @default 42 */
   seed?: number;
-  /** Whether updates may be made from several batches, which takes memory for the sum of their gradients. @default false */
+  /** Enables gradient accumulation, which takes memory for the sums of the gradients. @default false */
   accumulates?: boolean;
-  /** Has XLA compile the graphs. @default as the model's engine says, `auto` being false */
+  /** Compiles the graphs with XLA. @default the setting of the model's engine, where `auto` counts as false */
   jitCompile?: boolean;
-  /** Who makes each step together. @default this process alone */
+  /** The processes that compute each step together. @default this process only */
   ranks?: Ranks;
-  /** All token ids of the training, if it depends on tokens of the texts only: rows of other tokens need no training. @default trains all rows */
+  /**
+   * The token ids of all training texts, for a task that uses no other tokens: only their rows of the word embedding
+   * are trained, see UsedVocabulary. @default trains all rows
+   */
   texts?: Iterable<Int32Array> | undefined;
 }
 
 export interface StepResult {
   /** Mean loss of all batches. */
   loss: number;
-  /** Joint length of the gradients before clipping. If this or the loss is no finite number, nothing was updated. */
+  /** Gradient norm before clipping. If it or the loss is NaN or infinite, no parameter was updated. */
   gradNorm: number;
-  /** Whether any rank asked to end with this step. */
+  /** Whether any rank requested to stop after this step. */
   stop: boolean;
 }
 
 type ScaledInputs = PassInputs & { weight: Scalar };
 type UpdateInputs = ScaledInputs & {
-  /** Of the batches before the last one, weighted. */
+  /** Weighted loss of the batches before the last one. */
   lossBefore: Scalar;
-  /** 1 to end with this step. */
+  /** 1 to request a stop after this step. */
   stop: Scalar;
   learningRate: Scalar;
   lossScale: Scalar;
@@ -93,9 +99,9 @@ type UpdateInputs = ScaledInputs & {
   secondCorrection: Scalar;
 };
 
-/** All that a step has besides the parameters: with it and them, training goes on as if it had never stopped. */
+/** The state of a training step besides the parameters. With both, a resumed training gives the same result. */
 export interface StepState {
-  /** Forward passes so far: dropout's random numbers are made of it and the seed. */
+  /** Number of forward passes so far. With the seed it determines the random numbers of dropout. */
   passes: number;
   lossScale: LossScaleState;
   optimizer: AdamWState;
@@ -112,27 +118,27 @@ export class TrainingStep<Batch extends EncodedBatch> {
   readonly #lossScale: LossScale;
   readonly #sums: Map<string, ResourceVariable>;
   readonly #accumulate: TensorFunction<ScaledInputs, { loss: Tensor }>;
-  /** `results` are the loss, the gradients' length, and how many ranks asked to end. */
+  /** `results` are the loss, the gradient norm, and the number of ranks that requested a stop. */
   readonly #update: TensorFunction<UpdateInputs, { results: Tensor }>;
   readonly #ranks: Ranks;
   #passes = 0;
 
   constructor(
-    whole: Model,
+    fullModel: Model,
     task: StepTask<Batch>,
     {
-      trained = [...whole.parameters.keys()],
+      trained = [...fullModel.parameters.keys()],
       maxGradNorm = 1,
       seed = 42,
       accumulates = false,
-      jitCompile = whole.engine.jitCompile === true,
-      ranks = alone,
+      jitCompile = fullModel.engine.jitCompile === true,
+      ranks = singleProcess,
       texts,
       ...adam
     }: StepOptions = {},
   ) {
-    this.#vocabulary = texts && UsedVocabulary.of(whole, texts, trained);
-    const model = this.#vocabulary?.model ?? whole;
+    this.#vocabulary = texts && UsedVocabulary.of(fullModel, texts, trained);
+    const model = this.#vocabulary?.model ?? fullModel;
     this.#weightDecay = adam.weightDecay ?? 0;
     this.#task = task;
     this.#ranks = ranks;
@@ -148,7 +154,7 @@ export class TrainingStep<Batch extends EncodedBatch> {
         for (const [name, gradient] of gradients) this.#sums.get(name)!.add(castTo(gradient, 'float32'));
         return { loss };
       },
-      { name: 'the accumulating pass', eager, jitCompile },
+      { name: 'the gradient accumulation pass', eager, jitCompile },
     );
     this.#update = tensorFunction(
       ({
@@ -170,7 +176,7 @@ export class TrainingStep<Batch extends EncodedBatch> {
         const gradients = new Map([...own.gradients.keys()].map((name, i) => [name, summed[i]!]));
         const norm = tf.div(globalNorm(gradients, model.engine.fused), lossScale);
         const ownLoss = tf.add(lossBefore, tf.mul(own.loss, tf.div(weight, lossScale)));
-        // The last bit of a length depends on the number of threads: all take the chief's.
+        // The last bit of a norm depends on the number of threads: all ranks use the chief's value.
         const ownResults = tf.stack([ownLoss, ranks.isChief ? norm : tf.scalar(0), stop]); // [3]
         const [results] = ranks.sum([ownResults], sumKeys.results) as [Tensor1D];
         const [loss, gradNorm] = tf.unstack(results) as [Scalar, Scalar, Scalar];
@@ -188,12 +194,12 @@ export class TrainingStep<Batch extends EncodedBatch> {
     );
   }
 
-  /** What the loss is multiplied by on the way back: 1, but in float16. */
+  /** The factor of the loss in the backward pass: 1 except in float16. */
   get lossScale(): number {
     return this.#lossScale.value;
   }
 
-  /** How many graphs were captured so far, and the seconds that took. */
+  /** The number of captured graphs, and the seconds that capturing took. */
   get captured(): { graphs: number; seconds: number } {
     const functions = [this.#accumulate, this.#update];
     return {
@@ -203,29 +209,32 @@ export class TrainingStep<Batch extends EncodedBatch> {
   }
 
   /**
-   * One update from one batch or several, the same on all ranks.
-   * @param stop asks all ranks to end with this step
-   * @throws ArgumentError for several batches where none were announced
+   * One optimizer step from one or several batches, the same on all ranks.
+   * @param stop requests that all ranks stop after this step
+   * @throws ArgumentError for no batch, or for several batches without the option `accumulates`
    */
   run(batches: Batch[], learningRate: number, stop = false): StepResult {
     if (batches.length > 1 && this.#sums.size === 0)
-      throw new ArgumentError('ARGUMENT_NO_ACCUMULATION', 'An update from several batches needs `accumulates`.');
-    const first = this.#passes;
+      throw new ArgumentError(
+        'ARGUMENT_NO_ACCUMULATION',
+        `Cannot accumulate the gradients of ${batches.length} batches. Set the option \`accumulates\` to true.`,
+      );
+    const firstPass = this.#passes;
     this.#passes += batches.length;
     const mapped = this.#vocabulary ? batches.map((batch) => this.#vocabulary!.mapBatch(batch)) : batches;
     for (;;) {
-      const result = this.#attempt(mapped, learningRate, first, stop);
+      const result = this.#attempt(mapped, learningRate, firstPass, stop);
       const finite = Number.isFinite(result.loss) && Number.isFinite(result.gradNorm);
       if (finite) {
         this.#optimizer.applied();
         if (this.#vocabulary) this.#vocabulary.decay.total *= 1 - learningRate * this.#weightDecay;
       }
-      // A gradient too large for float16 is taken again at half the scale.
-      if (!this.#lossScale.see(finite)) return result;
+      // After a float16 overflow the gradients are computed again with half the scale.
+      if (!this.#lossScale.update(finite)) return result;
     }
   }
 
-  /** This rank's part of a batch, and what it counts for; a rank with no part computes all of it, for nothing. */
+  /** This rank's part of a batch and its weight. A rank without a part computes the whole batch with weight 0. */
   #partOf(batch: Batch): { part: Batch; weight: number } {
     const { rank, size } = this.#ranks;
     if (size === 1) return { part: batch, weight: this.#task.weight(batch) };
@@ -233,21 +242,21 @@ export class TrainingStep<Batch extends EncodedBatch> {
     return part ? { part, weight: this.#task.weight(part) } : { part: batch, weight: 0 };
   }
 
-  #attempt(batches: Batch[], learningRate: number, first: number, stop: boolean): StepResult {
-    if (batches.length === 0) throw new ArgumentError('ARGUMENT_NO_BATCH', 'An update needs a batch.');
-    const whole = batches.reduce((sum, batch) => sum + this.#task.weight(batch), 0);
+  #attempt(batches: Batch[], learningRate: number, firstPass: number, stop: boolean): StepResult {
+    if (batches.length === 0) throw new ArgumentError('ARGUMENT_NO_BATCH', 'A training step needs at least one batch.');
+    const totalWeight = batches.reduce((sum, batch) => sum + this.#task.weight(batch), 0);
     const parts = batches.map((batch) => this.#partOf(batch));
-    const shareOf = (i: number) => parts[i]!.weight / whole;
+    const fractionOf = (i: number) => parts[i]!.weight / totalWeight;
     const pass = (i: number) => ({
       ...this.#task.tensors(parts[i]!.part),
-      seed: seedOfPass(this.#seed, first + i, this.#ranks.rank),
-      weight: tf.scalar(shareOf(i) * this.#lossScale.value),
+      seed: seedOfPass(this.#seed, firstPass + i, this.#ranks.rank),
+      weight: tf.scalar(fractionOf(i) * this.#lossScale.value),
     });
     const last = batches.length - 1;
     let lossBefore = 0;
     for (let i = 0; i < last; i++) {
       const { loss } = tf.tidy(() => this.#accumulate.call(pass(i)));
-      lossBefore += loss.dataSync()[0]! * shareOf(i);
+      lossBefore += loss.dataSync()[0]! * fractionOf(i);
       loss.dispose();
     }
     const { results } = tf.tidy(() =>
@@ -260,13 +269,13 @@ export class TrainingStep<Batch extends EncodedBatch> {
         ...this.#optimizer.corrections(),
       }),
     );
-    const [loss, gradNorm, asked] = results.dataSync<'float32'>() as unknown as [number, number, number];
+    const [loss, gradNorm, stopCount] = results.dataSync<'float32'>() as unknown as [number, number, number];
     results.dispose();
-    return { loss, gradNorm, stop: asked > 0 };
+    return { loss, gradNorm, stop: stopCount > 0 };
   }
 
   /**
-   * Brings the model up to date, before it is evaluated or saved.
+   * Updates the model's parameters before an evaluation or a checkpoint.
    * @param complete false for a checkpoint between evaluations, see UsedVocabulary.sync
    */
   sync(complete = true): void {
@@ -281,9 +290,9 @@ export class TrainingStep<Batch extends EncodedBatch> {
   }
 
   /**
-   * Goes on from a state, the same on all ranks.
-   * @param tensors the chief's alone are looked at
-   * @throws CheckpointError when the tensors are those of other parameters
+   * Restores a state, which is the same on all ranks.
+   * @param tensors called on the chief only, whose tensors are copied to all ranks
+   * @throws CheckpointError if the tensors belong to other parameters
    */
   restore({ passes, lossScale, optimizer, unusedDecay }: StepState, tensors: () => Map<string, StoredTensor>): void {
     if (this.#vocabulary && unusedDecay) this.#vocabulary.decay = { ...unusedDecay };
@@ -293,7 +302,7 @@ export class TrainingStep<Batch extends EncodedBatch> {
     this.#ranks.copyFromChief(this.#optimizer.variables);
   }
 
-  /** Frees what belongs to training and not to the model. */
+  /** Frees everything except the model. */
   dispose(): void {
     this.#accumulate.dispose();
     this.#update.dispose();

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { trainingBatches } from '../batching/batches.js';
 import { batchesInMemory, type NextBatch } from '../batching/positions.js';
 import { ReviewStream, type StreamPosition } from '../batching/stream.js';
-import { alone, type Ranks } from '../distributed/ranks.js';
+import { singleProcess, type Ranks } from '../distributed/ranks.js';
 import { ArgumentError, OtherRowsError } from '../errors.js';
 import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
 import type { ClassificationMetrics } from '../evaluation/metrics.js';
@@ -136,7 +136,7 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
    */
   async evaluate(
     data: Review[] | EncodedReviews,
-    { ranks = alone }: { ranks?: Ranks } = {},
+    { ranks = singleProcess }: { ranks?: Ranks } = {},
   ): Promise<MetricsOf<Model>> {
     return this.#task.evaluate(this.#encode(data), { ranks });
   }
@@ -151,7 +151,7 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
    */
   async train(data: TrainingData, options: TrainOptions = {}): Promise<TrainingResult<MetricsOf<Model>>> {
     const { model, settings } = this;
-    const { checkpoints, signal, ranks = alone } = options;
+    const { checkpoints, signal, ranks = singleProcess } = options;
     const task = this.#task;
     const rows = data instanceof ReviewStream ? data : this.#encode(data);
     const validation = options.validation && this.#encode(options.validation);

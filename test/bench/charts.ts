@@ -1,5 +1,5 @@
 // The benchmark's figures.
-import { axis, colours, layoutOf, type Figure } from '#lib/figures/figure.js';
+import { axis, colors, layoutOf, type Figure } from '#lib/figures/figure.js';
 import { fastest, precisionsOf, works } from './readme.js';
 import type { AccuracyResults, Results } from './results.js';
 
@@ -7,8 +7,8 @@ import type { AccuracyResults, Results } from './results.js';
 export function speedFigure(results: Results): Figure {
   const precisions = precisionsOf(results);
   const shades: Record<string, string[]> = {
-    Tunebook: ['#7fb8d8', colours.blue],
-    PyTorch: ['#f0b58a', colours.orange],
+    Tunebook: ['#7fb8d8', colors.blue],
+    PyTorch: ['#f0b58a', colors.orange],
   };
   const series = precisions.flatMap((precision, shade) =>
     (['Tunebook', 'PyTorch'] as const).map((side) => ({ side, precision, colour: shades[side]![shade % 2]! })),
@@ -68,9 +68,9 @@ export function speedFigure(results: Results): Figure {
 export function lossFigure({ runs }: AccuracyResults): Figure {
   const sets = [...new Set(runs.map(({ reviews }) => reviews))];
   const lines: Record<string, object> = {
-    float32: { color: colours.orange, width: 2 },
-    bfloat16: { color: colours.blue, width: 2, dash: 'dot' },
-    float16: { color: colours.green, width: 2, dash: 'dot' },
+    float32: { color: colors.orange, width: 2 },
+    bfloat16: { color: colors.blue, width: 2, dash: 'dot' },
+    float16: { color: colors.green, width: 2, dash: 'dot' },
   };
   return {
     data: runs.map(({ reviews, precision, losses }) => ({

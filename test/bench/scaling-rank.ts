@@ -8,7 +8,7 @@ import { parseConfig } from '#lib/model/config.js';
 import { clusterOfEnvironment } from '#lib/distributed/cluster-definition.js';
 import { joinCluster } from '#lib/distributed/cluster.js';
 import type { Precision } from '#lib/tensorflow/kernels.js';
-import { alone } from '#lib/distributed/ranks.js';
+import { singleProcess } from '#lib/distributed/ranks.js';
 import { nativeType, tf } from '#lib/tensorflow/runtime.js';
 import { padBatch } from '#lib/model/batch.js';
 import { seededRandom } from '#lib/reviews/random.js';
@@ -18,7 +18,7 @@ import { classification } from '#lib/training/tasks/classification.js';
 const [rows, precision] = process.argv.slice(2) as [string, Precision];
 const definition = clusterOfEnvironment();
 const cluster = definition && joinCluster(definition, { timeout: 120 });
-const ranks = cluster?.ranks ?? alone;
+const ranks = cluster?.ranks ?? singleProcess;
 const model = TextClassifier.create(parseConfig({}), { precision });
 const random = seededRandom(1);
 const size = Number(rows) * ranks.size;
@@ -31,7 +31,7 @@ const steps = {
   summed: new TrainingStep(model, classification, { ranks }),
   // The same share of the same batch, kept to itself.
   alone: new TrainingStep(model, classification, {
-    ranks: { ...alone, rank: ranks.rank, size: ranks.size, isChief: true, sum: (tensors) => tensors },
+    ranks: { ...singleProcess, rank: ranks.rank, size: ranks.size, isChief: true, sum: (tensors) => tensors },
   }),
 };
 const bytes = tf.tidy(() => {

@@ -1,4 +1,4 @@
-// The command line as a person or a scheduler runs it: a process of its own, on a model and reviews small enough for tests.
+// Runs the command line as a separate process, with a model and reviews that are small enough for tests.
 import { spawn, type ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -16,13 +16,13 @@ export interface Ended {
   stderr: string;
 }
 
-/** Environment of a scheduler that knows nothing of the hub and of tracking. */
+/** Environment without hub and tracking. */
 const bare = { HF_HUB_OFFLINE: '1', MLFLOW_TRACKING_URI: '', DISABLE_MLFLOW_INTEGRATION: '' };
 
 /**
  * Starts `tunebook …`.
- * @param options.npx as `npx tunebook …` in the checkout; the child is npx then
- * @param options.inside a command that runs it, such as nsenter
+ * @param options.npx runs `npx tunebook …` in the checkout; the child is npx then
+ * @param options.inside command that runs it, such as nsenter
  */
 export function start(
   argv: string[],
@@ -43,30 +43,33 @@ export function start(
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-  // When the last process that writes to the pipes has ended, which is not npx.
+  // Resolves when the last process that writes to the pipes has ended, which can be after npx.
   const ended = new Promise<Ended>((resolve) =>
     child.on('close', (status, signal) => resolve({ status, signal, stdout, stderr })),
   );
   return { child, ended };
 }
 
-/** Runs `tunebook …` to its end. */
+/** Runs `tunebook …` and waits for its end. */
 export const tunebook = (argv: string[], options?: Parameters<typeof start>[1]): Promise<Ended> =>
   start(argv, options).ended;
 
-/** Waits until a process has written a line that holds something; its standard output must be a pipe. */
-export function says(child: ChildProcess, words: string | RegExp): Promise<void> {
+/** Waits until the standard output of a process, which must be a pipe, matches. */
+export function says(child: ChildProcess, pattern: string | RegExp): Promise<void> {
   return new Promise((resolve, reject) => {
     let seen = '';
     child.stdout!.on('data', (text: string) => {
       seen += text;
-      if (typeof words === 'string' ? seen.includes(words) : words.test(seen)) resolve();
+      if (typeof pattern === 'string' ? seen.includes(pattern) : pattern.test(seen)) resolve();
     });
-    child.on('close', () => reject(new Error(`ended without saying ${String(words)}:\n${seen}`)));
+    child.on('close', () => reject(new Error(`ended without printing ${String(pattern)}:\n${seen}`)));
   });
 }
 
-/** A DistilBERT of two narrow layers with the embedded model's words. @param dropout default: DistilBERT's own */
+/**
+ * Writes a DistilBERT with two narrow layers and the vocabulary of the embedded model.
+ * @param dropout default: DistilBERT's
+ */
 export function writeTinyModel(folder: string, dropout?: number): void {
   const model = TextClassifier.create(
     parseConfig({
@@ -91,7 +94,7 @@ const things = ['kettle', 'lamp', 'radio', 'jacket', 'novel', 'camera', 'chair']
 const praise = ['wonderful', 'excellent', 'perfect', 'lovely'];
 const blame = ['terrible', 'broken', 'useless', 'awful'];
 
-/** Reviews with 1 to 5 stars in a CSV with two text columns; three stars are neither good nor bad. */
+/** Writes a CSV of reviews with 1 to 5 stars and two text columns; three stars are neutral. */
 export function writeStarsCsv(file: string, rows = 240): void {
   const lines = Array.from({ length: rows }, (_, i) => {
     const stars = 1 + (i % 5);

@@ -1,6 +1,6 @@
-"""Checks Kubernetes manifests against the models that Kubeflow and Kubernetes generate from their own schemas.
+"""Checks Kubernetes manifests against the models that Kubeflow and Kubernetes generate from their schemas.
 
-Prints what is unknown or missing, by its place; nothing for a good manifest.
+Prints unknown and missing fields with their paths; nothing for a valid manifest.
 """
 
 import re
@@ -21,12 +21,12 @@ def model(name):
 def check(value, kind, place):
     if match := re.fullmatch(r"list\[(.+)\]", kind):
         if not isinstance(value, list):
-            return [f"{place} is to be a list"]
+            return [f"{place} must be a list"]
         return [fault for i, each in enumerate(value) for fault in check(each, match[1], f"{place}[{i}]")]
     if match := re.fullmatch(r"dict\((\w+), (.+)\)", kind):
         return [fault for key, each in value.items() for fault in check(each, match[2], f"{place}.{key}")]
     if kind in PRIMITIVE:
-        return [] if isinstance(value, PRIMITIVE[kind]) else [f"{place} is to be {kind}"]
+        return [] if isinstance(value, PRIMITIVE[kind]) else [f"{place} must be {kind}"]
     known = model(kind)
     names = {written: name for name, written in known.attribute_map.items()}
     faults = [f"{place}.{key} is unknown" for key in value if key not in names]

@@ -1,4 +1,4 @@
-// Data-parallel training: whatever the number of ranks, the same is learnt from the same rows.
+// Data-parallel training: the result does not depend on the number of ranks.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -11,7 +11,7 @@ import type { RankReport, RankTask } from './train-rank.js';
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-ranks-'));
 after(() => fs.rmSync(folder, { recursive: true }));
 
-/** Rows of many lengths, no two alike: the first ids count. */
+/** Creates distinct rows of many lengths; the first two ids number them. */
 const rowsOf = (count: number, from: number) => ({
   ids: Array.from({ length: count }, (_, i) => [
     1 + Math.floor((from + i) / 80),
@@ -33,13 +33,13 @@ async function trained(size: number, task: RankTask): Promise<RankReport[]> {
   });
 }
 
-/** The largest difference of two curves. */
-const apart = (a: number[], b: number[]) => {
+/** Returns the maximum difference of two curves. */
+const maxDifference = (a: number[], b: number[]) => {
   assert.equal(a.length, b.length);
   return Math.max(...a.map((value, i) => Math.abs(value - b[i]!)));
 };
 
-/** Without dropout (the fixture has none): 41 rows in batches of 8, the last of one row. */
+/** Without dropout (the fixture has none): 41 rows in batches of 8; the last batch has one row. */
 const inMemory: RankTask = {
   modelFolder: path.join(fixtures, 'tiny'),
   precision: 'float32',
@@ -48,41 +48,42 @@ const inMemory: RankTask = {
   arguments: { batchSize: 8, evalBatchSize: 4, epochs: 3, learningRate: 3e-3, weightDecay: 0.01 },
 };
 
-test('two and three ranks learn what one does, have the same weights, and take each row once a pass', async () => {
+test('two and three ranks have the losses of one rank, equal weights, and use each row once per epoch', async () => {
   const [one] = await trained(1, inMemory);
   for (const size of [2, 3]) {
     const reports = await trained(size, inMemory);
     for (const { losses, gradNorms, evalLoss, weights } of reports) {
-      assert.ok(apart(losses, one!.losses) < 1e-5, `losses of ${size} ranks differ by ${apart(losses, one!.losses)}`);
-      assert.ok(apart(gradNorms, one!.gradNorms) < 1e-4);
-      assert.ok(apart(evalLoss, one!.evalLoss) < 1e-5);
+      const difference = maxDifference(losses, one!.losses);
+      assert.ok(difference < 1e-5, `losses of ${size} ranks differ by ${difference}`);
+      assert.ok(maxDifference(gradNorms, one!.gradNorms) < 1e-4);
+      assert.ok(maxDifference(evalLoss, one!.evalLoss) < 1e-5);
       assert.equal(weights, reports[0]!.weights, 'bit for bit');
     }
-    // TensorFlow keeps two threads for each sum that has a timeout, until that is over.
+    // TensorFlow keeps two threads for each all-reduce with a timeout until the timeout has passed.
     const { threads } = reports[0]!;
     assert.ok(threads.at(-1)! - threads[2]! < 15, `${threads[2]} threads became ${threads.at(-1)}`);
     const seen = reports.flatMap((report) => report.seen).sort();
     assert.equal(seen.length, 3 * 41);
     assert.equal(new Set(seen).size, 41);
-    for (let i = 0; i < seen.length; i += 3) assert.equal(seen[i], seen[i + 2], 'three passes, no row twice in one');
+    for (let i = 0; i < seen.length; i += 3) assert.equal(seen[i], seen[i + 2], 'each row once per epoch');
   }
 });
 
-test('accumulated gradients and bfloat16 too', async () => {
+test('two ranks with accumulated gradients, and with bfloat16', async () => {
   const accumulating = { ...inMemory, arguments: { ...inMemory.arguments, gradientAccumulationSteps: 3 } };
   const [one] = await trained(1, accumulating);
   const two = await trained(2, accumulating);
-  assert.ok(apart(two[1]!.losses, one!.losses) < 1e-5);
+  assert.ok(maxDifference(two[1]!.losses, one!.losses) < 1e-5);
   assert.equal(two[0]!.weights, two[1]!.weights);
   const half = { ...inMemory, precision: 'bfloat16' as const };
   const [oneHalf] = await trained(1, half);
   const twoHalf = await trained(2, half);
-  // Rounded to 8 bits, the curves drift apart from the first update on.
-  assert.ok(apart(twoHalf[1]!.losses.slice(0, 3), oneHalf!.losses.slice(0, 3)) < 2e-2);
+  // With 8 bits of precision, the curves diverge from the first step on.
+  assert.ok(maxDifference(twoHalf[1]!.losses.slice(0, 3), oneHalf!.losses.slice(0, 3)) < 2e-2);
   assert.equal(twoHalf[0]!.weights, twoHalf[1]!.weights);
 });
 
-test('a stream is read in shares and makes the batches of one rank', async () => {
+test('ranks read parts of a stream and form the same batches as one rank', async () => {
   const words = ['good', 'bad', 'lamp', 'chair', 'novel', 'broke', 'love', 'box', 'day', 'gift'];
   const file = path.join(folder, 'stream.csv');
   const lines = Array.from({ length: 103 }, (_, i) => {
@@ -113,9 +114,9 @@ test('a stream is read in shares and makes the batches of one rank', async () =>
   const [one] = await trained(1, task);
   for (const size of [2, 3]) {
     const reports = await trained(size, task);
-    assert.ok(apart(reports[1]!.losses, one!.losses) < 1e-5);
+    assert.ok(maxDifference(reports[1]!.losses, one!.losses) < 1e-5);
     assert.equal(reports[0]!.weights, reports[1]!.weights);
-    // Blocks end in batches of their own, so that the updates of a pass are more than its rows fill.
+    // Each block ends with a partial batch, so an epoch has more steps than its rows fill.
     const once = reports.flatMap(({ seen }) => [...new Set(seen)]);
     assert.equal(new Set(once).size, 103, 'no row is lost');
   }

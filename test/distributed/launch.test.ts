@@ -1,4 +1,4 @@
-// Who starts ranks, and where: TF_CONFIG, `tunebook launch` on one machine, under mpirun and under Slurm, and the manifests.
+// Starting ranks: TF_CONFIG, `tunebook launch` on one machine, under mpirun and under Slurm, and the manifests.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -7,11 +7,11 @@ import path from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ClusterDefinitionError, SettingsError } from '#lib/errors.js';
-import { exitCodeOfRanks, isWorthAnotherStart } from '#lib/distributed/local.js';
+import { exitCodeOfRanks, isRestartable } from '#lib/distributed/local.js';
 import { hostsOfMpi, hostsOfNodeList, tasksOfNodes } from '#lib/distributed/hosts.js';
 import { placeFrom } from '#lib/distributed/scheduler.js';
 import { RunFolder } from '#lib/runs/run-folder.js';
-import { isPublicAddress, refusePublicAddresses } from '#lib/distributed/addresses.js';
+import { isPublicAddress, rejectPublicAddresses } from '#lib/distributed/addresses.js';
 import { clusterOfEnvironment } from '#lib/distributed/cluster-definition.js';
 import { readJournal, recordsOf } from '#lib/runs/journal.js';
 import { assertFailed, failure } from '../failure.js';
@@ -32,7 +32,7 @@ const finetune = (run: string, ...more: string[]) => [
   ...['--batch-size', '8', '--lr', '3e-3', '--run-folder', of(run), ...more],
 ];
 
-/** A command in a network namespace, to its end. */
+/** Starts a command in a network namespace. */
 function run(command: string[], env: NodeJS.ProcessEnv = {}) {
   const [program, ...argv] = inNamespace(command);
   const child = spawn(program, argv, {
@@ -46,7 +46,7 @@ function run(command: string[], env: NodeJS.ProcessEnv = {}) {
   const ended = new Promise<{ code: number | null; output: string }>((resolve) =>
     child.on('close', (code) => resolve({ code, output })),
   );
-  return { child, ended, said: () => output };
+  return { child, ended, printed: () => output };
 }
 
 const launch = (...argv: string[]) => [process.execPath, main, 'launch', ...argv];
@@ -58,7 +58,7 @@ async function until(holds: () => boolean, what: string): Promise<void> {
   }
 }
 
-/** The processes that a process has started. */
+/** Lists the child processes of a process. */
 const childrenOf = (id: number): number[] =>
   fs
     .readdirSync('/proc')
@@ -80,7 +80,7 @@ const childrenOf = (id: number): number[] =>
 const worker = ['10.0.0.1:2222', '10.0.0.2:2222'];
 const config = (json: unknown) => ({ TF_CONFIG: typeof json === 'string' ? json : JSON.stringify(json) });
 
-test('TF_CONFIG says who trains together; what it cannot mean is refused', () => {
+test('TF_CONFIG defines the cluster; invalid values are rejected', () => {
   const parse = (json: unknown) => clusterOfEnvironment(config(json));
   assert.equal(parse(''), undefined);
   assert.equal(parse({ cluster: { worker: [worker[0]] }, task: { type: 'worker', index: 0 } }), undefined);
@@ -95,7 +95,7 @@ test('TF_CONFIG says who trains together; what it cannot mean is refused', () =>
   });
   const task = { type: 'worker', index: 0 };
   for (const [json, value] of [
-    ['{', 'no JSON'],
+    ['{', 'not valid JSON'],
     [{ cluster: { worker: 'a:1' } }, 'cluster.worker'],
     [{ cluster: { worker, ps: ['p:1'] }, task }, "'ps'"],
     [{ cluster: { worker } }, 'task'],
@@ -113,7 +113,7 @@ test('TF_CONFIG says who trains together; what it cannot mean is refused', () =>
     );
 });
 
-test('public addresses are refused, of ranks and of this machine', async () => {
+test('public addresses of ranks and of this machine are rejected', async () => {
   for (const address of ['8.8.8.8', '172.32.0.1', '2001:4860::8888']) assert.ok(isPublicAddress(address), address);
   for (const address of [
     '10.1.2.3',
@@ -129,19 +129,19 @@ test('public addresses are refused, of ranks and of this machine', async () => {
     assert.ok(!isPublicAddress(address), address);
   const cluster = (...worker: string[]) =>
     clusterOfEnvironment(config({ cluster: { worker }, task: { type: 'worker', index: 0 } }))!;
-  await refusePublicAddresses(cluster('10.0.0.1:1', '[fd00::1]:2'), {});
+  await rejectPublicAddresses(cluster('10.0.0.1:1', '[fd00::1]:2'), {});
   await assert.rejects(
-    refusePublicAddresses(cluster('10.0.0.1:1', '8.8.8.8:2'), {}),
+    rejectPublicAddresses(cluster('10.0.0.1:1', '8.8.8.8:2'), {}),
     failure(ClusterDefinitionError, 'CLUSTER_ADDRESS_PUBLIC', { rank: 1, address: '8.8.8.8' }),
   );
   const open = { eth0: [{ family: 'IPv4', address: '9.9.9.9' }] } as unknown as NodeJS.Dict<os.NetworkInterfaceInfo[]>;
   await assert.rejects(
-    refusePublicAddresses(cluster('10.0.0.1:1', '10.0.0.2:1'), open),
+    rejectPublicAddresses(cluster('10.0.0.1:1', '10.0.0.2:1'), open),
     failure(ClusterDefinitionError, 'CLUSTER_ADDRESS_PUBLIC', { address: '9.9.9.9', interface: 'eth0' }),
   );
 });
 
-test('places as Slurm and MPI tell them', () => {
+test('ranks and hosts from the variables of Slurm and MPI', () => {
   assert.deepEqual(hostsOfNodeList('login,node[08-10,12]x[1-2]'), [
     ...['login', 'node08x1', 'node08x2', 'node09x1', 'node09x2', 'node10x1', 'node10x2', 'node12x1', 'node12x2'],
   ]);
@@ -195,17 +195,17 @@ test('places as Slurm and MPI tell them', () => {
   );
 });
 
-test('the exit code of all is that of the rank that went first, and tells whether to start again', () => {
+test('the exit code is that of the rank that failed first, and decides whether to restart', () => {
   const end = (code: number | null) => ({ rank: 0, code, signal: code === null ? ('SIGKILL' as const) : null });
   assert.equal(exitCodeOfRanks([end(0), end(0)]), 0);
   assert.equal(exitCodeOfRanks([end(null), end(138)]), 138);
   assert.equal(exitCodeOfRanks([end(138), end(3)]), 3);
-  assert.deepEqual([0, 2, 3, 4, 5, 130, 143, 138, 1].map(isWorthAnotherStart), [
+  assert.deepEqual([0, 2, 3, 4, 5, 130, 143, 138, 1].map(isRestartable), [
     ...[false, false, false, false, false, false, false, true, true],
   ]);
 });
 
-test('what does not go together is refused', async () => {
+test('invalid and conflicting arguments are rejected', async () => {
   for (const [argv, code, value] of [
     [['launch', '--workers', '2', 'score'], 'LAUNCH_COMMAND_INVALID', "'score'"],
     [['launch', 'finetune'], 'SETTING_MISSING', '--workers'],
@@ -219,14 +219,14 @@ test('what does not go together is refused', async () => {
   assertFailed(sweep, 2, 'SettingsError', 'SETTING_CONFLICT', 'TF_CONFIG');
 });
 
-test('launch: a rank that is killed brings all back from the last checkpoint; nobody listens beyond loopback', async () => {
-  const { child, ended, said } = run(
+test('launch: all ranks restart from the last checkpoint after one is killed; they listen on loopback', async () => {
+  const { child, ended, printed } = run(
     launch(
       ...['--workers', '2', '--max-restarts', '1'],
       ...finetune('again', '--epochs', '15', '--early-stopping-patience', '0', '--save-steps', '10'),
     ),
   );
-  await until(() => /validation loss/.test(said()), `nothing was learnt:\n${said()}`);
+  await until(() => /validation loss/.test(printed()), `no evaluation was printed:\n${printed()}`);
   const ranks = childrenOf(child.pid!);
   assert.equal(ranks.length, 2);
   const listening = fs
@@ -235,14 +235,14 @@ test('launch: a rank that is killed brings all back from the last checkpoint; no
     .map((line) => line.trim().split(/\s+/))
     .filter(([, , , state]) => state === '0A');
   assert.equal(listening.length, 2);
-  // ::ffff:127.0.0.1, four bytes at a time.
+  // ::ffff:127.0.0.1 in groups of four bytes.
   for (const [, local] of listening) assert.match(local!, /^0000000000000000FFFF00000100007F:/);
   const before = recordsOf(readJournal(of('again'))).length;
   process.kill(ranks[1]!, 'SIGKILL');
   const { code, output } = await ended;
   assert.equal(code, 0, output);
-  assert.match(output, /Rank 1 was ended by SIGKILL\./);
-  assert.match(output, /All ranks start again \(1 of 1\), from the last checkpoint/);
+  assert.match(output, /Rank 1 was killed by SIGKILL\./);
+  assert.match(output, /Restarting all workers from the last checkpoint \(restart 1 of 1\)/);
   const { status } = new RunFolder(of('again'));
   assert.deepEqual([status?.state, status?.starts], ['completed', 2]);
   const records = recordsOf(readJournal(of('again')));
@@ -263,12 +263,12 @@ test('mpirun starts ranks', async () => {
   assert.equal(new RunFolder(of('mpi')).state, 'completed');
 });
 
-test("Slurm's batch file starts ranks, and asks for another start when one was lost", async () => {
+test("Slurm's batch script starts ranks, and requeues the job if one was lost", async () => {
   const script = path.join(manifests, 'slurm.sh');
   fs.mkdirSync(of('bin'));
   const stub = (name: string, text: string) =>
     fs.writeFileSync(of('bin', name), `#!/bin/bash\n${text}\n`, { mode: 0o755 });
-  // srun as it starts two tasks on this node, and ends with the highest exit code.
+  // Imitates srun: starts two tasks on this node and exits with the highest exit code.
   stub(
     'srun',
     `shift; worst=0; ids=()
@@ -294,7 +294,7 @@ exit $worst`,
   assert.doesNotMatch((await run(['bash', script], env).ended).output, /scontrol/);
 });
 
-test("Kubeflow's manifest is one by its schema", () => {
+test("Kubeflow's manifest is valid by its schema", () => {
   const text = fs.readFileSync(path.join(manifests, 'tfjob.yaml'), 'utf8');
   const check = (input: string) =>
     spawnSync(python, [path.join(root, 'test/distributed/check_manifest.py')], { input, encoding: 'utf8' });
@@ -305,7 +305,7 @@ test("Kubeflow's manifest is one by its schema", () => {
   assert.match(bad.stdout, /podSelektor is unknown/);
 });
 
-test("Ray's script is Python", () => {
+test("Ray's script is valid Python", () => {
   const { status, stderr } = spawnSync(python, ['-m', 'py_compile', path.join(manifests, 'ray_ranks.py')], {
     encoding: 'utf8',
     env: { ...process.env, PYTHONPYCACHEPREFIX: of('cache') },

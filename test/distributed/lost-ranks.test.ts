@@ -1,4 +1,5 @@
-// Ranks that die, freeze, never come, or were not started alike: all end soon, and say of whom and what to do.
+// Ranks that are killed, freeze, never start, or have different settings: all ranks end soon, with a message that names
+// the rank.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -26,7 +27,7 @@ const finetune = (run: string, ...more: string[]): RankCommand => ({
 const endless = ['--epochs', '2000', '--early-stopping-patience', '0', '--save-steps', '20'];
 const losses = (run: string) => recordsOf(readJournal(of(run))).map(({ loss }) => loss);
 
-test('a rank that is killed ends the other, which names it; the chief writes down why', async () => {
+test('a killed rank ends the other, which names it; the chief stores the reason', async () => {
   const blow: Blow = { rank: 1, signal: 'SIGKILL', after: 'step 1/', delay: 1500 };
   const [chief, other] = await startRanks([finetune('killed', ...endless), finetune('killed', ...endless)], {
     blows: [blow],
@@ -34,15 +35,12 @@ test('a rank that is killed ends the other, which names it; the chief writes dow
   assert.equal(other!.signal, 'SIGKILL');
   assert.equal(chief!.code, 138, chief!.output);
   assert.ok(chief!.sinceBlows[0]! < 15, `${chief!.sinceBlows[0]} s`);
-  assert.match(
-    chief!.output,
-    /rank 1 \(worker 1, 127\.0\.0\.1:21001\) was lost: .*Start all of them again with --resume/,
-  );
+  assert.match(chief!.output, /rank 1 \(worker 1, 127\.0\.0\.1:21001\) was lost: .*Restart all of them with --resume/);
   const { status } = new RunFolder(of('killed'));
   assert.deepEqual([status?.state, status?.exitCode], ['failed', 138]);
 });
 
-test('a chief that is frozen is given up; thawed, it ends too', async () => {
+test('a stopped chief counts as lost; it ends too when it continues', async () => {
   const [chief, other] = await startRanks([finetune('frozen', ...endless), finetune('frozen', ...endless)], {
     blows: [
       { rank: 0, signal: 'SIGSTOP', after: 'step 1/', delay: 1500 },
@@ -50,14 +48,14 @@ test('a chief that is frozen is given up; thawed, it ends too', async () => {
     ],
   });
   assert.equal(other!.code, 138, other!.output);
-  assert.match(other!.output, /rank 0 \(worker 0, 127\.0\.0\.1:21000\) was lost: it gives no sign of life/);
+  assert.match(other!.output, /rank 0 \(worker 0, 127\.0\.0\.1:21000\) was lost: it sends no heartbeats/);
   assert.ok(other!.sinceBlows[0]! < 15);
   assert.equal(chief!.code, 138, chief!.output);
   assert.match(chief!.output, /rank 1 .* was lost/);
   assert.ok(chief!.sinceBlows[1]! < 15);
 });
 
-test('what one rank is told to end all end after the same step; another number of ranks goes on', async () => {
+test('a signal to one rank ends all after the same step; another number of ranks can resume', async () => {
   const epochs = ['--epochs', '6', '--early-stopping-patience', '0'];
   const [alone] = await startRanks([finetune('alone', ...epochs)]);
   assert.equal(alone!.code, 0, alone!.output);
@@ -81,10 +79,10 @@ test('what one rank is told to end all end after the same step; another number o
 
   const again = await startRanks([finetune('elastic', ...resume), finetune('elastic', ...resume)]);
   for (const rank of again) assert.equal(rank!.code, 0, rank!.output);
-  assert.match(again[0]!.output, /is finished \(completed\): nothing is left to do/);
+  assert.match(again[0]!.output, /is finished \(completed\); there is nothing to resume/);
 });
 
-test('ranks that were not started alike are refused, each difference shown', async () => {
+test('ranks with different settings are rejected, with each difference', async () => {
   const ranks = await startRanks([finetune('differ'), finetune('differ', '--lr', '1e-3', '--seed', '7')]);
   for (const rank of ranks) {
     assert.equal(rank!.code, 2, rank!.output);
@@ -92,10 +90,10 @@ test('ranks that were not started alike are refused, each difference shown', asy
     assert.match(rank!.output, /seed is 7 on rank 1/);
     assert.match(rank!.output, /the same command line, environment, version and data/);
   }
-  assert.equal(fs.existsSync(of('differ')), false, 'before anything is made');
+  assert.equal(fs.existsSync(of('differ')), false, 'nothing was created');
 });
 
-test('other rows under the same name are refused; a fault of one rank is told by all', async () => {
+test('different rows with the same file name are rejected; all ranks report the error of one', async () => {
   for (const [name, rows] of [
     ['a', 240],
     ['b', 250],
@@ -105,32 +103,32 @@ test('other rows under the same name are refused; a fault of one rank is told by
   }
   const at = (place: string, run: string, file: string) => {
     const { argv } = finetune(run, '--dataset', file);
-    // Each rank has a folder of its own, as machines without a shared disk do.
+    // Each rank has its own folder, like machines without a shared disk.
     return { argv: ['--import', `data:text/javascript,process.chdir(${JSON.stringify(of(place))})`, ...argv] };
   };
   const ranks = await startRanks([at('a', 'rows', 'reviews.csv'), at('b', 'rows', 'reviews.csv')]);
   for (const rank of ranks) {
     assert.equal(rank!.code, 2, rank!.output);
-    assert.match(rank!.output, /the rows to learn from is \w+ on rank 1 .*, and \w+ on rank 0/);
+    assert.match(rank!.output, /the training set is \w+ on rank 1 .*, and \w+ on rank 0/);
   }
   fs.renameSync(of('b', 'reviews.csv'), of('b', 'elsewhere.csv'));
   const [chief, other] = await startRanks([at('a', 'missing', 'reviews.csv'), at('b', 'missing', 'reviews.csv')]);
   assert.equal(other!.code, 2, other!.output);
   assert.match(other!.output, /There is no file reviews\.csv/);
   assert.equal(chief!.code, 2, chief!.output);
-  assert.match(chief!.output, /rank 1 .* has failed, and all end with it: There is no file reviews\.csv/);
-  const [missing, told] = await startRanks([at('b', 'chief', 'reviews.csv'), at('a', 'chief', 'reviews.csv')]);
+  assert.match(chief!.output, /rank 1 .* failed, and all ranks end with it: There is no file reviews\.csv/);
+  const [missing, informed] = await startRanks([at('b', 'chief', 'reviews.csv'), at('a', 'chief', 'reviews.csv')]);
   assert.equal(missing!.code, 2, missing!.output);
-  assert.equal(told!.code, 2, told!.output);
-  assert.match(told!.output, /rank 0 .* has failed, and all end with it: There is no file reviews\.csv/);
+  assert.equal(informed!.code, 2, informed!.output);
+  assert.match(informed!.output, /rank 0 .* failed, and all ranks end with it: There is no file reviews\.csv/);
 });
 
-test('a rank that never starts is named, be it the chief', async () => {
+test('a rank that never starts is named, even if it is the chief', async () => {
   for (const missing of [0, 1]) {
     const ranks = [0, 1].map((rank) => (rank === missing ? null : finetune('never', '--cluster-timeout', '4')));
     const found = (await startRanks(ranks)).find((rank) => rank !== null)!;
     assert.equal(found.code, 138, found.output);
-    assert.match(found.output, new RegExp(`rank ${missing} \\(worker ${missing}, .*\\) did not come in time`));
+    assert.match(found.output, new RegExp(`rank ${missing} \\(worker ${missing}, .*\\) did not join in time`));
     assert.ok(found.seconds < 25);
   }
 });

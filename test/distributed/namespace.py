@@ -1,4 +1,4 @@
-"""Brings up loopback, which a new network namespace has down, and becomes the command that is given."""
+"""Enables loopback, which is down in a new network namespace, and executes the given command."""
 
 import fcntl
 import os

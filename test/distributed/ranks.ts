@@ -1,5 +1,5 @@
-// Ranks as schedulers start them: processes of their own, in a network namespace of their own, where nobody else can reach
-// TensorFlow's servers. Bounded in time; nothing is left when the time is over.
+// Starts ranks as schedulers do: as separate processes, here in a network namespace, so that TensorFlow's servers
+// cannot be reached from outside. All processes are killed after a timeout.
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import path from 'node:path';
@@ -8,42 +8,42 @@ import { root } from '../checkout.js';
 const python = process.env['TUNEBOOK_PYTHON'] ?? 'python3';
 const asRoot = process.getuid?.() === 0 ? [] : ['--map-root-user'];
 
-/** A command in a network namespace that has nothing but loopback. */
+/** Wraps a command to run in a network namespace that has only loopback. */
 export const inNamespace = (command: string[]): [string, ...string[]] => [
   'unshare',
   ...['--net', ...asRoot, python, path.join(root, 'test/distributed/namespace.py')],
   ...command,
 ];
 
-/** What is done to one of the ranks. */
+/** A signal that is sent to a rank. */
 export interface Blow {
   rank: number;
   signal: NodeJS.Signals;
-  /** When some rank has said this. */
+  /** Output of any rank that triggers the signal. */
   after: string;
-  /** And so many milliseconds later. */
+  /** Delay after the output, in milliseconds. */
   delay?: number;
 }
 
-/** What a rank runs: a module of this folder, or the command line. */
+/** The command of a rank: a module of this folder, or the command line. */
 export interface RankCommand {
   argv: string[];
   env?: Record<string, string>;
 }
 
-/** What start-ranks.js is told. */
+/** Input of start-ranks.js. */
 export interface Plan {
   ranks: (RankCommand | null)[];
   blows: Blow[];
-  /** Seconds after which all that are left are killed. */
+  /** Seconds after which all remaining ranks are killed. */
   timeout: number;
 }
 
-/** How a rank ended. */
+/** Result of a rank. */
 export interface RankResult {
   code: number | null;
   signal: string | null;
-  /** Seconds from its start, and from each blow that was dealt before its end. */
+  /** Seconds from its start, and from each signal that was sent before its end. */
   seconds: number;
   sinceBlows: number[];
   output: string;
@@ -53,8 +53,8 @@ export const main = path.join(root, 'lib/dist/cli/main.js');
 export const here = path.dirname(fileURLToPath(import.meta.url));
 
 /**
- * Runs ranks that TF_CONFIG describes to their end.
- * @param ranks what each runs; null for one that never starts
+ * Runs ranks with a TF_CONFIG and waits for their end.
+ * @param ranks command of each rank; null for one that never starts
  */
 export function startRanks(
   ranks: Plan['ranks'],

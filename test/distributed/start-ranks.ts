@@ -1,12 +1,12 @@
-// Starts the ranks of a plan (ranks.ts), which is its argument, and tells as JSON how each ended.
+// Starts the ranks of a plan (ranks.ts), which is its argument, and prints their results as JSON.
 import { spawn } from 'node:child_process';
 import type { Plan, RankResult } from './ranks.js';
 
 const { ranks, blows, timeout } = JSON.parse(process.argv[2]!) as Plan;
 const worker = ranks.map((_, rank) => `127.0.0.1:${21000 + rank}`);
-const heard: (() => void)[] = [];
-const begun = performance.now();
-const struck: number[] = [];
+const listeners: (() => void)[] = [];
+const started = performance.now();
+const signalTimes: number[] = [];
 
 const children = ranks.map((command, index) => {
   if (!command) return null;
@@ -23,36 +23,36 @@ const children = ranks.map((command, index) => {
     },
   });
   let output = '';
-  const hear = (text: string) => {
+  const onOutput = (text: string) => {
     output += text;
-    heard.forEach((look) => look());
+    listeners.forEach((listener) => listener());
   };
-  child.stdout.setEncoding('utf8').on('data', hear);
-  child.stderr.setEncoding('utf8').on('data', hear);
+  child.stdout.setEncoding('utf8').on('data', onOutput);
+  child.stderr.setEncoding('utf8').on('data', onOutput);
   const ended = new Promise<RankResult>((resolve) =>
     child.on('close', (code, signal) =>
       resolve({
         ...{ code, signal, output },
-        seconds: (performance.now() - begun) / 1000,
-        sinceBlows: struck.map((time) => (performance.now() - time) / 1000),
+        seconds: (performance.now() - started) / 1000,
+        sinceBlows: signalTimes.map((time) => (performance.now() - time) / 1000),
       }),
     ),
   );
-  return { child, ended, said: () => output };
+  return { child, ended, printed: () => output };
 });
 
 for (const { rank, signal, after, delay = 0 } of blows) {
-  let due = true;
-  heard.push(() => {
-    if (!due || !children.some((each) => each?.said().includes(after))) return;
-    due = false;
+  let pending = true;
+  listeners.push(() => {
+    if (!pending || !children.some((each) => each?.printed().includes(after))) return;
+    pending = false;
     setTimeout(() => {
-      struck.push(performance.now());
+      signalTimes.push(performance.now());
       children[rank]!.child.kill(signal);
     }, delay);
   });
 }
-const late = setTimeout(() => children.forEach((each) => each?.child.kill('SIGKILL')), 1000 * timeout);
+const timer = setTimeout(() => children.forEach((each) => each?.child.kill('SIGKILL')), 1000 * timeout);
 const results = await Promise.all(children.map((each) => each?.ended ?? Promise.resolve(null)));
-clearTimeout(late);
+clearTimeout(timer);
 process.stdout.write(JSON.stringify(results));

@@ -1,38 +1,38 @@
-// One rank of a training, told by its arguments where the model and the rows are: trains, and tells as JSON what it learnt
-// from, what came of it, and a hash of its weights.
+// One rank of a training run. Reads the task from the file in its argument, trains, and prints the rows that it used,
+// the metrics and a hash of its weights as JSON.
 import { hash } from 'node:crypto';
 import fs from 'node:fs';
 import { TextClassifier } from '#lib/model/text-classifier.js';
 import { openReviews } from '#lib/reviews/open-reviews.js';
 import { clusterOfEnvironment } from '#lib/distributed/cluster-definition.js';
 import { joinCluster } from '#lib/distributed/cluster.js';
-import { alone } from '#lib/distributed/ranks.js';
+import { singleProcess } from '#lib/distributed/ranks.js';
 import { ReviewStream } from '#lib/batching/stream.js';
 import { classification } from '#lib/training/tasks/classification.js';
 import { Trainer } from '#lib/training/trainer.js';
 import type { EncodedReviews } from '#lib/model/batch.js';
 import type { TrainingSettings } from '#lib/settings/settings.js';
 
-/** What a rank is told. */
+/** Task of a rank. */
 export interface RankTask {
   modelFolder: string;
   precision: 'float32' | 'bfloat16';
   arguments: Partial<TrainingSettings>;
-  /** Rows in memory, lists of token ids; or a file to be streamed. */
+  /** Rows in memory as lists of token ids, or a file to stream. */
   rows?: { ids: number[][]; labels: number[] };
   stream?: { file: string; blockRows: number };
   validation?: { ids: number[][]; labels: number[] };
 }
 
-/** What it tells. */
+/** Report of a rank. */
 export interface RankReport {
   losses: number[];
   gradNorms: number[];
   evalLoss: number[];
   weights: string;
-  /** The ids and the label of each row that this rank computed on, as text. */
+  /** Ids and label of each row that this rank trained on, as text. */
   seen: string[];
-  /** How many the process has after each update. */
+  /** Number of threads of the process after each step. */
   threads: number[];
 }
 
@@ -44,10 +44,10 @@ const encoded = ({ ids, labels }: { ids: number[][]; labels: number[] }): Encode
 
 const definition = clusterOfEnvironment();
 const cluster = definition && joinCluster(definition, { timeout: 60 });
-const ranks = cluster?.ranks ?? alone;
+const ranks = cluster?.ranks ?? singleProcess;
 const seen: string[] = [];
 const share = classification.share.bind(classification);
-// Who computes on what is seen where it is decided.
+// Records the rows of this rank where they are assigned.
 classification.share = (batch, rank, n) => {
   const part = share(batch, rank, n);
   if (part)
@@ -58,7 +58,7 @@ classification.share = (batch, rank, n) => {
   return part;
 };
 const classifier = TextClassifier.fromFolder(task.modelFolder, { precision: task.precision, seed: 1 });
-// Values that only the chief has: the others must get them.
+// Changes the parameters of the other ranks, which must receive those of the chief.
 if (!ranks.isChief) for (const parameter of classifier.parameters.values()) parameter.add(parameter.read());
 const source = task.stream && (await openReviews(task.stream.file, { streaming: true }));
 const stream =

@@ -19,9 +19,9 @@ test('TypeDoc warns of nothing, and writes a page for each function and type', (
   assert.equal(stdout + stderr, '');
   assert.equal(status, 0);
   const read = (page: string) => fs.readFileSync(path.join(folder, page), 'utf8');
-  assert.match(read('functions/tunebook.train.html'), /Fine-tunes the classifier in place/);
-  assert.match(read('functions/tunebook_tensorflow_function.js.tensorFunction.html'), /runs as a graph/);
-  assert.match(read('functions/tunebook_serving_sentiment.js.openSentimentModel.html'), /exported model/);
+  assert.match(read('classes/tunebook.Trainer.html'), /Trains and evaluates a model/);
+  assert.match(read('functions/tunebook_tensorflow.tensorFunction.html'), /runs as a graph/);
+  assert.match(read('functions/tunebook_serving.openSentimentModel.html'), /exported model/);
   assert.match(read('index.html'), /fetchModel/);
   // Parameters that are taken apart have names nevertheless.
   const pages = fs.readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.html'));

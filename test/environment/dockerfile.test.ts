@@ -51,7 +51,7 @@ test('an image of a step that does not exist is refused with those that do', () 
     encoding: 'utf8',
   });
   assert.equal(status, 1);
-  assert.match(stderr, /There is no step 'tensorflw'; --through takes packages, python, kernel, tensorflow/);
+  assert.match(stderr, /Unknown step 'tensorflw'\. --through accepts packages, python, kernel, tensorflow/);
 });
 
 test('the GitHub workflows are valid by their schema, and their commands exist', () => {

@@ -11,7 +11,7 @@ import {
   fitTemperature,
   MaskedLM,
   overSeeds,
-  tellingWords,
+  wordAssociations,
   TextClassifier,
   withTemperature,
   wordAttribution,
@@ -69,7 +69,7 @@ test('words that tell: a word of one class leads, an even one is near 0, a rare 
     text: i % 2 ? 'the camera is great' : i === 0 ? 'the camera is awful and odd' : 'the camera is awful',
     label: i % 2,
   }));
-  const words = tellingWords(reviews);
+  const words = wordAssociations(reviews);
   assert.equal(words[0]!.word, 'awful');
   assert.equal(words.at(-1)!.word, 'great');
   assert.ok(Math.abs(words.find(({ word }) => word === 'camera')!.score) < 0.5);
@@ -117,7 +117,7 @@ test('abilities: each has both the share that was shown and a sentence that was 
   assert.match(always[2]!.example, /is not good/);
 });
 
-test("a word's pull is what leaving it out does to the log-odds", () => {
+test("a word's contribution is what leaving it out does to the log-odds", () => {
   const classifier = TextClassifier.fromFolder(embeddedModel, { precision: 'float32' });
   const { words, label, score } = wordAttribution(classifier, 'It broke twice.');
   assert.deepEqual(
@@ -129,7 +129,7 @@ test("a word's pull is what leaving it out does to the log-odds", () => {
     return logits[1]! - logits[0]!;
   };
   const whole = oddsOf('It broke twice.');
-  assert.ok(Math.abs(words[1]!.pull - (whole - oddsOf('It twice.'))) < 1e-4);
+  assert.ok(Math.abs(words[1]!.contribution - (whole - oddsOf('It twice.'))) < 1e-4);
   assert.equal(label, whole > 0 ? 'positive' : 'negative');
   assert.ok(Math.abs(score - 1 / (1 + Math.exp(-Math.abs(whole)))) < 1e-4);
   assert.throws(() => wordAttribution(classifier, '  '), failure(ArgumentError, 'ARGUMENT_NO_TEXT', { text: '  ' }));

@@ -1,4 +1,4 @@
-// Exported models: the same logits in onnxruntime for Node and for Python and in transformers.js; 8 bits near them.
+// Exported models: equal logits in onnxruntime for Node and Python and in transformers.js; similar logits in 8 bits.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -38,7 +38,7 @@ for (const name of ['bert', 'roberta', 'finbert']) {
   fs.cpSync(path.join(fixtures, name), of(name), { recursive: true });
 }
 
-test('each family: logits of onnxruntime, in Node and in Python, are those of TensorFlow', async () => {
+test('each family: logits of onnxruntime, in Node and in Python, equal those of TensorFlow', async () => {
   const python = pythonWith('onnxruntime');
   for (const [name, place] of Object.entries(models)) {
     const classifier = TextClassifier.fromFolder(place, { precision: 'float32' });
@@ -56,13 +56,13 @@ test('each family: logits of onnxruntime, in Node and in Python, are those of Te
       'model_quantized.onnx',
     ]);
     const engine = await openOnnxEngine(place, { batchSize: 2 });
-    const found = await engine.logits(texts.ids);
+    const onnxLogits = await engine.logits(texts.ids);
     await engine.dispose();
-    const far = (others: ArrayLike<number>) =>
-      Array.from(others).reduce((most, logit, i) => Math.max(most, Math.abs(logit - logits[i]!)), 0);
-    assert.ok(far(found) < 1e-4);
+    const maxDifference = (others: ArrayLike<number>) =>
+      Array.from(others).reduce((max, logit, i) => Math.max(max, Math.abs(logit - logits[i]!)), 0);
+    assert.ok(maxDifference(onnxLogits) < 1e-4);
 
-    // One text at a time, without padding, and all at once with it.
+    // One text at a time without padding, and all texts in a padded batch.
     const program = `
 import json, sys
 import numpy, onnxruntime
@@ -80,11 +80,11 @@ print(json.dumps([alone, padded.tolist()]))`;
       encoding: 'utf8',
     });
     for (const rows of JSON.parse(stdout || `"${stderr}"`) as number[][][])
-      assert.ok(far(rows.flat()) < 1e-4, `${name} in Python differs by ${far(rows.flat())}`);
+      assert.ok(maxDifference(rows.flat()) < 1e-4, `${name} in Python differs by ${maxDifference(rows.flat())}`);
   }
 });
 
-test('transformers.js takes the folder as its own: the same label and score, in 8 bits near it', async () => {
+test('transformers.js loads the folder: equal labels and scores, similar ones in 8 bits', async () => {
   Object.assign(env, { localModelPath: folder, allowRemoteModels: false });
   const classifier = TextClassifier.fromFolder(models['distilbert']!, { precision: 'float32' });
   const texts = sentences.filter((text) => text.split(' ').length < 40);
@@ -93,24 +93,27 @@ test('transformers.js takes the folder as its own: the same label and score, in 
   classifier.dispose();
   const expected = texts.map((_, row) => {
     const [negative, positive] = logits.subarray(2 * row, 2 * row + 2) as unknown as [number, number];
-    const share = 1 / (1 + Math.exp(negative - positive));
-    return share > 0.5 ? { label: 'positive', score: share } : { label: 'negative', score: 1 - share };
+    const probability = 1 / (1 + Math.exp(negative - positive));
+    return probability > 0.5
+      ? { label: 'positive', score: probability }
+      : { label: 'negative', score: 1 - probability };
   });
   for (const [dtype, tolerance] of [
     ['fp32', 1e-4],
     ['q8', 0.1],
   ] as const) {
     const score = await pipeline('text-classification', 'distilbert', { dtype });
-    const found = (await score(texts)) as { label: string; score: number }[];
-    found.forEach((verdict, row) => {
-      const share = verdict.label === expected[row]!.label ? verdict.score : 1 - verdict.score;
-      assert.ok(Math.abs(share - expected[row]!.score) < tolerance, `${dtype}: ${share}, not ${expected[row]!.score}`);
+    const predictions = (await score(texts)) as { label: string; score: number }[];
+    predictions.forEach((prediction, row) => {
+      const { label, score } = expected[row]!;
+      const actual = prediction.label === label ? prediction.score : 1 - prediction.score;
+      assert.ok(Math.abs(actual - score) < tolerance, `${dtype}: ${actual}, not ${score}`);
     });
     await score.dispose();
   }
 });
 
-test('numbers in 8 bits are right to half a scale, row by row, and a matrix is turned', () => {
+test('quantization errors are at most half the scale of a row, and a matrix is transposed', () => {
   const data = Float32Array.from([1, -2, 0.5, 0, 0, 0, 1e-3, 5e-4, -1e-3]);
   const { values, scales } = quantizeRows(data, 3, 3);
   data.forEach((number, i) => {
@@ -120,7 +123,7 @@ test('numbers in 8 bits are right to half a scale, row by row, and a matrix is t
   assert.deepEqual([...transposed(Float32Array.of(1, 2, 3, 4, 5, 6), 2, 3)], [1, 4, 2, 5, 3, 6]);
 });
 
-test('tunebook export: a run is checked on its own test reviews, and what cannot be exported is said', async () => {
+test('tunebook export: a run is compared on its test reviews; errors for models that cannot be exported', async () => {
   writeTinyModel(of('tiny'));
   writeStarsCsv(of('stars.csv'), 120);
   const options = { cwd: folder };
@@ -144,14 +147,14 @@ test('tunebook export: a run is checked on its own test reviews, and what cannot
   };
   assert.equal(report.reviews, tested.count);
   assert.equal(report.opset, 17);
-  const words = await tunebook(['export', 'run'], options);
+  const plain = await tunebook(['export', 'run'], options);
   assert.match(
-    words.stdout,
-    /Checked by onnxruntime on \d+ reviews[\s\S]*int8 .*model_quantized\.onnx .*accuracy .*, the same verdict for/,
+    plain.stdout,
+    /Checked with onnxruntime on \d+ reviews[\s\S]*int8 .*model_quantized\.onnx .*accuracy .*, same prediction for/,
   );
 
   const base = await tunebook(['export', 'tiny'], options);
-  assert.equal(base.status, 0, 'it has a head, though by chance');
+  assert.equal(base.status, 0, 'it has a head, although randomly initialized');
   const none = await tunebook(['export', embeddedModel], options);
   assertFailed(none, 3, 'ModelFormatError', 'MODEL_NOT_CLASSIFIER', embeddedModel);
   const missing = await tunebook(['export', 'nothing'], options);

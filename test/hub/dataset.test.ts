@@ -1,4 +1,4 @@
-// Data sets of the stand-in hub: splits, class names, and samples of which only the ranges that are needed are read.
+// Data sets on the mock hub: splits, class names, and samples that read only the byte ranges they need.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -85,7 +85,7 @@ after(async () => {
   fs.rmSync(temporary, { recursive: true });
 });
 
-test('a sample of a large set: class names, its own test rows, and a part of its bytes', async () => {
+test('a sample of a large data set: class names, rows of its test split, and only part of its bytes', async () => {
   const source = await openReviews('amazon_polarity', {}, hub);
   assert.deepEqual(source.labelNames, ['negative', 'positive']);
   assert.deepEqual(source.reading.textColumns, ['title', 'content']);
@@ -99,7 +99,7 @@ test('a sample of a large set: class names, its own test rows, and a part of its
   );
   const received = server.requests.reduce((sum, { bytes }) => sum + bytes, 0);
   assert.ok(received < fileBytes * 0.75, `${received} of ${fileBytes}`);
-  // From all over the set, not from its beginning.
+  // From the whole data set, not only from its beginning.
   const numbers = table.map(({ text }) => Number(/^Review (\d+)/.exec(text)![1]));
   const places = new Set(numbers.map((number) => Math.floor(number / 6000)));
   assert.ok(places.size >= 7, String([...places]));
@@ -111,13 +111,13 @@ test('a sample of a large set: class names, its own test rows, and a part of its
   assert.equal(train.length + validation.length + test.length, 2000);
 });
 
-test('ranges survive a connection that is cut, and a server that knows no ranges', async () => {
+test('range requests are retried after the connection is cut', async () => {
   server.faults.push({ path: /resolve.*train.*parquet/, times: 3, cutAfter: 20_000 });
   const source = await openReviews('fancyzhx/amazon_polarity', {}, hub);
   assert.equal((await sampleReviews(source, { rows: 300 })).length, 300);
 });
 
-test('splits by the names of files; a validation part that is there is kept', async () => {
+test('splits are derived from file names; an existing validation split is kept', async () => {
   const source = await openReviews('someone/plain', {}, hub);
   assert.deepEqual(Object.keys(source.splits).sort(), ['train', 'validation']);
   const { validation, test } = splitReviews(await sampleReviews(source));
@@ -125,7 +125,7 @@ test('splits by the names of files; a validation part that is there is kept', as
   assert.ok(test.every(({ split }) => split === 'train'));
 });
 
-test('the conversion to Parquet where there is none of its own; several configurations must be told apart', async () => {
+test('a data set without Parquet files uses their conversion; several configurations need a choice', async () => {
   await assert.rejects(
     openReviews('someone/several', {}, hub),
     failure(EntryNotFoundError, 'HUB_NO_CONFIGURATION', { name: 'someone/several', configuration: undefined }),
@@ -153,7 +153,7 @@ test('the conversion to Parquet where there is none of its own; several configur
   await assert.rejects(openReviews('someone/broken', {}, hub), failure(ReviewsError, 'REVIEWS_MALFORMED'));
 });
 
-test("rows of a split that is none of the three are nobody's; a folder's name does not outweigh the file's", async () => {
+test('rows of other splits are ignored; the name of a file takes precedence over that of its folder', async () => {
   const source = await openReviews('someone/unlabelled', {}, hub);
   assert.deepEqual(
     Object.entries(source.splits).map(([split, files]) => [split, files.map(({ rows }) => rows)]),
@@ -161,7 +161,7 @@ test("rows of a split that is none of the three are nobody's; a folder's name do
   );
 });
 
-test('a configuration has the files of its folder and no others; one without Parquet is refused', async () => {
+test('a configuration has only the files of its folder; one without Parquet files is an error', async () => {
   const rowsOf = async (datasetConfig: string) =>
     (await openReviews('someone/folders', { datasetConfig }, hub)).splits.train!.map(({ rows }) => rows);
   assert.deepEqual(await rowsOf('en'), [100]);
@@ -169,7 +169,7 @@ test('a configuration has the files of its folder and no others; one without Par
   await assert.rejects(rowsOf('de'), failure(EntryNotFoundError, 'HUB_NO_PARQUET'));
 });
 
-test('a set of which the cache has a part is not taken for the whole', async () => {
+test('a partially cached data set does not count as complete', async () => {
   server.faults.push({ path: /train-00001/, status: 500 });
   await assert.rejects(
     openReviews('amazon_polarity', { streaming: true }, hub),
@@ -181,7 +181,7 @@ test('a set of which the cache has a part is not taken for the whole', async () 
     failure(OfflineError, 'HUB_OFFLINE'),
   );
   assert.equal((await chooseSources({ source: 'auto', model: 'embedded' }, offline)).dataset, 'embedded');
-  // As Python leaves it that was asked for one of the files.
+  // The state in which Python leaves the cache after it has downloaded one of the files.
   const repository = path.join(hub.cacheFolder, 'datasets--amazon_polarity');
   fs.mkdirSync(path.join(repository, 'refs'), { recursive: true });
   fs.writeFileSync(path.join(repository, 'refs/main'), fs.readdirSync(path.join(repository, 'snapshots'))[0]!);
@@ -192,7 +192,7 @@ test('a set of which the cache has a part is not taken for the whole', async () 
   assert.equal((await chooseSources({ source: 'auto', model: 'embedded' }, offline)).dataset, 'embedded');
 });
 
-test('downloaded whole, it is read from the cache, and without the hub', async () => {
+test('a completely downloaded data set is read from the cache, also offline', async () => {
   const source = await openReviews('amazon_polarity', { streaming: true }, hub);
   assert.ok(source.files.every(({ from }) => from === 'hub'));
   const offline = await openReviews('amazon_polarity', {}, { ...hub, offline: true });
@@ -200,12 +200,12 @@ test('downloaded whole, it is read from the cache, and without the hub', async (
   assert.deepEqual(await sampleReviews(offline, { rows: 500 }), await sampleReviews(source, { rows: 500 }));
 });
 
-test('auto takes the hub where it answers or its files are cached, else the embedded pair, and says so', async () => {
-  const nobody = { ...hub, offline: true };
+test('auto selects the hub if it responds or its files are cached, else the embedded pair', async () => {
+  const offline = { ...hub, offline: true };
   const found = await chooseSources({ source: 'auto' }, hub);
   assert.deepEqual([found.model, found.dataset, found.fallback], ['distilbert-base-uncased', 'amazon_polarity', false]);
-  assert.match(found.banner, /^This runs on distilbert-base-uncased and amazon_polarity of http:\/\/127/);
-  const embedded = await chooseSources({ source: 'auto' }, nobody);
+  assert.match(found.banner, /^This runs on distilbert-base-uncased and amazon_polarity from http:\/\/127/);
+  const embedded = await chooseSources({ source: 'auto' }, offline);
   assert.deepEqual([embedded.model, embedded.dataset, embedded.fallback], ['embedded', 'embedded', true]);
   assert.match(
     embedded.banner,
@@ -217,9 +217,9 @@ test('auto takes the hub where it answers or its files are cached, else the embe
   await stalled.close();
   await fetchModel('distilbert-base-uncased', {}, hub);
   await openReviews('amazon_polarity', { streaming: true }, hub);
-  assert.equal((await chooseSources({ source: 'auto' }, nobody)).model, 'distilbert-base-uncased');
-  const named = await chooseSources({ source: 'auto', model: 'a/b', dataset: 'c.csv' }, nobody);
+  assert.equal((await chooseSources({ source: 'auto' }, offline)).model, 'distilbert-base-uncased');
+  const named = await chooseSources({ source: 'auto', model: 'a/b', dataset: 'c.csv' }, offline);
   assert.deepEqual([named.model, named.dataset], ['a/b', 'c.csv']);
-  const half = await chooseSources({ source: 'embedded', model: 'a/b' }, nobody);
+  const half = await chooseSources({ source: 'embedded', model: 'a/b' }, offline);
   assert.deepEqual([half.model, half.dataset], ['a/b', 'embedded']);
 });

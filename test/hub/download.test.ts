@@ -1,4 +1,4 @@
-// Downloads from a stand-in hub with real routes and files: what goes wrong ends in the right file or in words.
+// Downloads from a mock hub with the real routes and files: every failure ends with the correct file or an error.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
@@ -41,7 +41,7 @@ const model = {
   'onnx/model.onnx': randomBytes(1000),
 };
 let server: StandInHub;
-/** Where nothing listens. */
+/** An address without a server. */
 let closedEndpoint: string;
 let hub: Hub;
 
@@ -104,7 +104,7 @@ const stored = (folder: string) =>
     .update(fs.readFileSync(path.join(folder, 'model.safetensors')))
     .digest('hex');
 const right = createHash('sha256').update(weights).digest('hex');
-/** Nothing under blobs but whole files under their own hash. */
+/** Asserts that blobs contains only complete files, named by their hash. */
 function checkCache(): void {
   for (const repository of fs.existsSync(hub.cacheFolder) ? fs.readdirSync(hub.cacheFolder) : []) {
     const blobs = path.join(hub.cacheFolder, repository, 'blobs');
@@ -117,7 +117,7 @@ function checkCache(): void {
   }
 }
 
-test('a model arrives in the shared cache, only the files needed, and the second time none at all', async () => {
+test('a model is downloaded to the shared cache, only the needed files, and nothing is downloaded again', async () => {
   const seen: number[] = [];
   const fetched = await fetchModel(
     name,
@@ -146,11 +146,11 @@ test('a model arrives in the shared cache, only the files needed, and the second
   assert.ok(server.requests.slice(before).every(({ path }) => path.startsWith('/api/')));
 });
 
-test('offline, the cache is enough, under the old name or the new; without it the choices are named', async () => {
+test('offline, a cached model loads by its old and its new name; otherwise the error lists the options', async () => {
   await assert.rejects(fetchModel(name, {}, { ...hub, offline: true }), failure(OfflineError, 'HUB_OFFLINE', { name }));
   await fetchModel('distilbert/distilbert-base-uncased', {}, hub);
   assert.equal((await fetchModel(name, {}, { ...hub, offline: true })).files.length, 4);
-  // A hub that is down is as good as none.
+  // An unreachable hub is treated like offline mode.
   assert.equal((await fetchModel(name, {}, { ...hub, endpoint: closedEndpoint })).files.length, 4);
   await assert.rejects(
     fetchModel('someone/else', {}, { ...hub, endpoint: closedEndpoint }),
@@ -158,7 +158,7 @@ test('offline, the cache is enough, under the old name or the new; without it th
   );
 });
 
-test('an unknown name is answered with those that come near', async () => {
+test('the error for an unknown name suggests similar names', async () => {
   await assert.rejects(
     fetchModel('distilbert-base-uncase', {}, hub),
     failure(RepositoryNotFoundError, 'HUB_REPOSITORY_NOT_FOUND', {
@@ -175,7 +175,7 @@ test('an unknown name is answered with those that come near', async () => {
   );
 });
 
-test('gated and private models ask for a token, and open with it', async () => {
+test('gated and private models need a token', async () => {
   await assert.rejects(
     fetchModel('someone/gated', {}, hub),
     failure(GatedRepoError, 'HUB_REPOSITORY_GATED', { name: 'someone/gated' }),
@@ -192,7 +192,7 @@ test('gated and private models ask for a token, and open with it', async () => {
     assert.equal(stored((await fetchModel(id, {}, { ...hub, token: standInToken })).folder), right);
 });
 
-test('weights: shards by their index; .bin alone is refused, naming the conversion; its branch loads', async () => {
+test('weights: shards by their index; without safetensors, an error names the converted branch', async () => {
   const { files } = await fetchModel('someone/sharded', {}, hub);
   assert.deepEqual(
     files.map(({ file }) => file).filter((file) => file.includes('safetensors')),
@@ -209,7 +209,7 @@ test('weights: shards by their index; .bin alone is refused, naming the conversi
   );
 });
 
-const passing: [string, () => void][] = [
+const transientFaults: [string, () => void][] = [
   [
     '429 with Retry-After',
     () =>
@@ -230,8 +230,8 @@ const passing: [string, () => void][] = [
   ['a server that stalls', () => server.faults.push({ path: /resolve.*safetensors/, times: 1, stallAfter: 700_000 })],
   ['a wrong byte once', () => server.faults.push({ path: /resolve.*safetensors/, times: 1, corrupt: true })],
 ];
-for (const [words, cause] of passing)
-  test(`${words}: the download mends itself`, async () => {
+for (const [description, cause] of transientFaults)
+  test(`${description}: the download succeeds after retries`, async () => {
     cause();
     const { folder } = await fetchModel(name, {}, hub);
     assert.equal(stored(folder), right);
@@ -242,7 +242,7 @@ for (const [words, cause] of passing)
     );
   });
 
-test('what breaks off goes on where it stopped', async () => {
+test('an interrupted download continues where it stopped', async () => {
   server.faults.push({ path: /resolve.*safetensors/, cutAfter: 1_000_000, times: 1 });
   await fetchModel(name, {}, hub);
   const sent = server.requests.filter(({ path }) => path.endsWith('model.safetensors'));
@@ -253,7 +253,7 @@ test('what breaks off goes on where it stopped', async () => {
   assert.ok(sent.reduce((sum, { bytes }) => sum + bytes, 0) < weights.length + 600_000);
 });
 
-const lasting: [string, () => void, (error: unknown) => true][] = [
+const permanentFaults: [string, () => void, (error: unknown) => true][] = [
   [
     '404 for a file that was listed',
     () =>
@@ -266,7 +266,7 @@ const lasting: [string, () => void, (error: unknown) => true][] = [
     failure(HubResponseError, 'HUB_RESPONSE_INVALID', { status: 403 }),
   ],
   [
-    '429 for ever',
+    '429 permanently',
     () => server.faults.push({ path: /resolve.*safetensors/, status: 429 }),
     failure(HubUnavailableError, 'HUB_UNAVAILABLE', { status: 429, failures: 4 }),
   ],
@@ -276,23 +276,23 @@ const lasting: [string, () => void, (error: unknown) => true][] = [
     failure(HubUnavailableError, 'HUB_UNAVAILABLE', { status: 429, pause: 3600 }),
   ],
   [
-    '500 for ever',
+    '500 permanently',
     () => server.faults.push({ path: /resolve.*safetensors/, status: 500 }),
     failure(HubUnavailableError, 'HUB_UNAVAILABLE', { status: 500, failures: 4 }),
   ],
   [
-    'wrong bytes for ever',
+    'wrong bytes permanently',
     () => server.faults.push({ path: /resolve.*safetensors/, corrupt: true }),
     failure(IntegrityError, 'HUB_FILE_DAMAGED', { file: 'model.safetensors' }),
   ],
   [
-    'silence from the first byte',
+    'no bytes at all',
     () => server.faults.push({ path: /resolve.*safetensors/, stallAfter: 0 }),
     failure(HubUnavailableError, 'HUB_UNAVAILABLE', { status: undefined }),
   ],
 ];
-for (const [words, cause, expected] of lasting)
-  test(`${words}: an error in words, no broken file, and the next run mends it`, async () => {
+for (const [description, cause, expected] of permanentFaults)
+  test(`${description}: an error, no broken file, and the next download succeeds`, async () => {
     cause();
     await assert.rejects(fetchModel(name, {}, hub), expected);
     checkCache();
@@ -301,8 +301,8 @@ for (const [words, cause, expected] of lasting)
     assert.equal(stored((await fetchModel(name, {}, hub)).folder), right);
   });
 
-test('a full disk and a cache that may not be written are said so', async () => {
-  // A file where a folder must be: what root cannot write either.
+test('a full disk and a cache that is not writable are reported', async () => {
+  // A file in place of a folder, which even root cannot write to.
   fs.mkdirSync(hub.cacheFolder, { recursive: true });
   fs.writeFileSync(path.join(hub.cacheFolder, 'models--distilbert-base-uncased'), '');
   await assert.rejects(fetchModel(name, {}, hub), /ENOTDIR|EEXIST/);
@@ -317,7 +317,7 @@ test('a full disk and a cache that may not be written are said so', async () => 
   );
 });
 
-test("the environment's variables are Hugging Face's", () => {
+test('the environment variables are those of Hugging Face', () => {
   const kept = { ...process.env };
   const home = path.join(temporary, 'home');
   fs.mkdirSync(home);
@@ -335,7 +335,7 @@ test("the environment's variables are Hugging Face's", () => {
   Object.assign(process.env, kept);
 });
 
-test('the token goes to the hub and to nobody whom it redirects to', async () => {
+test('the token is sent to the hub, but not to hosts that it redirects to', async () => {
   const seen: (string | undefined)[] = [];
   const listen = async (answer: http.RequestListener) => {
     const listening = http.createServer(answer);
@@ -360,7 +360,7 @@ test('the token goes to the hub and to nobody whom it redirects to', async () =>
   }
 });
 
-test('a hub that lists a path out of the cache is refused', async () => {
+test('a listed path outside the cache is an error', async () => {
   const hostile = await startStandInHub([
     { type: 'model', id: 'a/b', files: { ...model, '../../../outside.json': Buffer.from('x') } },
   ]);
@@ -371,7 +371,7 @@ test('a hub that lists a path out of the cache is refused', async () => {
   await hostile.close();
 });
 
-test("the hub's own RateLimit is waited for, and nothing that cannot be read", async () => {
+test("the hub's RateLimit header is respected; an unreadable Retry-After is ignored", async () => {
   server.faults.push({ path: /resolve.*safetensors/, times: 1, status: 429, headers: { ratelimit: '"api";r=0;t=1' } });
   const started = performance.now();
   await fetchModel(name, {}, hub);
@@ -380,17 +380,17 @@ test("the hub's own RateLimit is waited for, and nothing that cannot be read", a
   const again = { ...hub, cacheFolder: `${hub.cacheFolder}-again`, firstDelay: 0.1 };
   const from = performance.now();
   await assert.rejects(fetchModel(name, {}, again), failure(HubUnavailableError, 'HUB_UNAVAILABLE'));
-  assert.ok(performance.now() - from > 600, 'the pauses grow as they do without the header');
+  assert.ok(performance.now() - from > 600, 'delays grow as without the header');
 });
 
-test('a server that knows no ranges and always breaks off at the same place is given up', async () => {
+test('a server without range support that always cuts the connection at the same offset is an error', async () => {
   server.faults.push({ path: /resolve.*safetensors/, cutAfter: 900_000, ignoreRange: true });
   await assert.rejects(fetchModel(name, {}, hub), failure(HubUnavailableError, 'HUB_UNAVAILABLE'));
   server.faults.length = 0;
   assert.equal(stored((await fetchModel(name, {}, hub)).folder), right);
 });
 
-test('a download that was begun with too much starts over', async () => {
+test('a partial download that is too long starts again', async () => {
   const blobs = path.join(hub.cacheFolder, 'models--distilbert-base-uncased/blobs');
   fs.mkdirSync(blobs, { recursive: true });
   fs.writeFileSync(path.join(blobs, `${right}.tunebook.incomplete`), weights.subarray(0, 2_000_000));
@@ -398,13 +398,13 @@ test('a download that was begun with too much starts over', async () => {
   assert.equal(stored((await fetchModel(name, {}, hub)).folder), right);
 });
 
-test('what is wrong with the lock ends in words, and does not wait for ever', async () => {
+test('problems with the lock are errors, and waiting for it can be aborted', async () => {
   const blobs = path.join(hub.cacheFolder, 'models--distilbert-base-uncased/blobs');
   fs.mkdirSync(path.dirname(blobs), { recursive: true });
-  // A link to nowhere: no lock can be made beside a blob there.
+  // A dangling link: no lock can be created there.
   fs.symlinkSync('/proc/nowhere', blobs);
-  await assert.rejects(fetchModel(name, {}, hub), /ENOENT|EEXIST|may not be written/);
-  // Whoever waits for another's lock can be called off.
+  await assert.rejects(fetchModel(name, {}, hub), /ENOENT|EEXIST|is not writable/);
+  // Waiting for the lock of another process can be aborted.
   fs.rmSync(blobs);
   const config = createHash('sha1')
     .update(`blob ${fs.statSync(model['config.json']).size}\0`)
@@ -414,7 +414,7 @@ test('what is wrong with the lock ends in words, and does not wait for ever', as
   await assert.rejects(fetchModel(name, { signal: AbortSignal.timeout(400) }, hub), /abort/i);
 });
 
-test('an empty file is fetched too', async () => {
+test('an empty file is downloaded', async () => {
   const files = { ...model, 'special_tokens_map.json': Buffer.alloc(0) };
   const empty = await startStandInHub([{ type: 'model', id: 'a/empty', files }]);
   const { folder } = await fetchModel('a/empty', {}, { ...hub, endpoint: empty.endpoint });
@@ -437,7 +437,7 @@ const spawnFetch = () =>
 const exitOf = (process: ReturnType<typeof spawnFetch>) =>
   new Promise<number | null>((resolve) => process.on('close', (code) => resolve(code)));
 
-test('two processes that want the same model at once both get it, by one download', async () => {
+test('two processes that request the same model share one download', async () => {
   server.rate = 3_000_000;
   assert.deepEqual(await Promise.all([exitOf(spawnFetch()), exitOf(spawnFetch())]), [0, 0]);
   checkCache();
@@ -447,7 +447,7 @@ test('two processes that want the same model at once both get it, by one downloa
   assert.equal(sent, weights.length);
 });
 
-test('killed at random moments, 20 times, and each time the next run goes on from what is there', async () => {
+test('a download that is killed at 20 random moments continues each time', async () => {
   server.rate = 1_500_000;
   for (let kill = 0; kill < 20; kill++) {
     const process = spawnFetch();
@@ -456,7 +456,7 @@ test('killed at random moments, 20 times, and each time the next run goes on fro
     process.kill('SIGKILL');
     await ended;
     checkCache();
-    // A lock of a dead process is nobody's after 5 s; here nobody need wait for that.
+    // The lock of a dead process expires after 5 s; set its time back instead of waiting.
     const blobs = path.join(hub.cacheFolder, 'models--distilbert-base-uncased/blobs');
     if (kill < 19 && fs.existsSync(blobs))
       for (const lock of fs.readdirSync(blobs).filter((file) => file.endsWith('.lock')))

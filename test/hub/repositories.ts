@@ -1,4 +1,4 @@
-// What the stand-in hub serves: the embedded model under the original's name, and data sets made of the embedded reviews.
+// Repositories of the mock hub: the embedded model under the name of DistilBERT, and data sets of the embedded reviews.
 import path from 'node:path';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { embeddedReviews } from '#lib/reviews/embedded.js';
@@ -8,7 +8,7 @@ import type { StoredRepository } from './stand-in.js';
 
 const file = (name: string) => path.join(embeddedModel, name);
 
-/** The embedded model, as if it were distilbert-base-uncased, with the files around it that nobody needs. */
+/** The embedded model as distilbert-base-uncased, with additional files that are not needed. */
 export const distilbert: StoredRepository = {
   type: 'model',
   id: 'distilbert/distilbert-base-uncased',
@@ -24,17 +24,17 @@ export const distilbert: StoredRepository = {
   },
 };
 
-/** Rows of amazon_polarity's columns out of the embedded reviews, as often as it takes. */
+/** Creates rows with the columns of amazon_polarity from the embedded reviews, repeated as needed. */
 export async function polarityRows(count: number, from = 0) {
   const reviews = await sampleReviews(embeddedReviews());
   return Array.from({ length: count }, (_, i) => {
     const { text, label } = reviews[(from + i) % reviews.length]!;
-    // Copies differ in their title, so that they are no copies.
+    // Titles are unique, so that repeated reviews are not duplicates.
     return { label, title: `Review ${from + i}`, content: text };
   });
 }
 
-/** As the `datasets` library writes it: small row groups, and the features in the file's own metadata. */
+/** Writes Parquet as the `datasets` library does: small row groups, and the features in the metadata of the file. */
 export function polarityParquet(
   rows: { label: number; title: string; content: string }[],
   rowGroupSize = 1000,
@@ -53,7 +53,7 @@ export function polarityParquet(
   );
 }
 
-/** amazon_polarity with that many rows, in two files for training and one for testing. */
+/** Creates amazon_polarity with these numbers of rows, in two files for training and one for testing. */
 export async function polarity(trainRows: number, testRows: number): Promise<StoredRepository> {
   const half = Math.ceil(trainRows / 2);
   const card = `---

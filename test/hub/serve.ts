@@ -1,4 +1,5 @@
-// Serves the stand-in hub until it is ended, for trying things by hand: node test/dist/hub/serve.js, then HF_ENDPOINT=… npm start -- …
+// Serves the mock hub for manual tests until it is stopped: node test/dist/hub/serve.js, then HF_ENDPOINT=… npm start
+// -- …
 import { distilbert, polarity } from './repositories.js';
 import { startStandInHub } from './stand-in.js';
 

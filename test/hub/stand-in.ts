@@ -1,6 +1,6 @@
 /**
- * A stand-in for the hub on 127.0.0.1: its real routes over real files, with faults on demand. Large files redirect to
- * another path, as the hub's do; names of old lead to those of today.
+ * A mock of the hub on 127.0.0.1 with its real routes, real files, and injected faults. Large files redirect to another
+ * path and old names to current ones, as on the hub.
  */
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
@@ -13,26 +13,26 @@ export interface StoredRepository {
   id: string;
   /** Names that redirect to the id. */
   aliases?: string[];
-  /** Paths with what they hold: bytes, or a file of this machine. Revisions other than main: `revision:path`. */
+  /** Contents by path: bytes, or the path of a local file. Revisions other than main: `revision:path`. */
   files: Record<string, Buffer | string>;
-  /** Who may read: everybody, whoever has the token, or whoever has the token and was let in. */
+  /** Access: public, with a token, or with a token after approval. */
   access?: 'open' | 'private' | 'gated';
   /** Pull requests: number and title. */
   discussions?: { num: number; title: string; author: string }[];
 }
 
 export interface Fault {
-  /** Of the requests whose path it fits. */
+  /** Affects requests whose path matches. */
   path: RegExp;
-  /** How many of them; default: all. */
+  /** Number of requests to affect; default: all. */
   times?: number;
   status?: number;
   headers?: Record<string, string>;
-  /** Ends the connection after so many bytes of the body. */
+  /** Closes the connection after this number of bytes of the body. */
   cutAfter?: number;
-  /** Sends nothing any more after so many bytes of the body. */
+  /** Stops sending after this number of bytes of the body. */
   stallAfter?: number;
-  /** Sends the whole file whatever range is asked for. */
+  /** Sends the whole file regardless of the requested range. */
   ignoreRange?: boolean;
   /** Changes a byte of the body. */
   corrupt?: boolean;
@@ -40,18 +40,18 @@ export interface Fault {
 
 export interface StandInHub {
   endpoint: string;
-  /** Method and path of each request, and the bytes of bodies that were sent. */
+  /** Path and range of each request, and the number of body bytes sent. */
   requests: { path: string; range: string | undefined; bytes: number }[];
   faults: Fault[];
-  /** Bytes a second of a body; default: no limit. */
+  /** Limit in bytes per second for each body; default: none. */
   rate?: number;
   close(): Promise<void>;
 }
 
-/** The only token that opens anything. */
+/** The only valid token. */
 export const standInToken = 'hf_stand_in_token';
 
-/** From this size on a file is a large one (LFS), with a sha256. */
+/** Minimum size in bytes of large files (LFS), which have a sha256. */
 const largeFrom = 1 << 16;
 
 const commitOf = (repository: StoredRepository, revision: string) =>
@@ -59,7 +59,7 @@ const commitOf = (repository: StoredRepository, revision: string) =>
 
 const hashes = new Map<string, { oid: string; sha256: string; size: number }>();
 
-/** Git's hash and sha256 of a file, computed once. */
+/** Returns the git hash and the sha256 of a file, which are cached. */
 function describe(content: Buffer | string) {
   const key = typeof content === 'string' ? content : createHash('md5').update(content).digest('hex');
   const known = hashes.get(key);
@@ -156,7 +156,7 @@ export async function startStandInHub(repositories: StoredRepository[]): Promise
     const route = decodeURIComponent(url.pathname);
     const entry = { path: route, range: request.headers.range, bytes: 0 };
     requests.push(entry);
-    // What happens to bodies happens to those of large files, behind the redirect.
+    // Faults of bodies apply to large files, after the redirect.
     const fault = faults.find(
       ({ path, times = Infinity, status }) =>
         times > 0 && path.test(route) && (status !== undefined || url.searchParams.has('cdn')),
@@ -166,8 +166,8 @@ export async function startStandInHub(repositories: StoredRepository[]): Promise
       response.writeHead(fault.status, fault.headers).end();
       return;
     }
-    const refuse = (status: number, code: string, words: string) =>
-      response.writeHead(status, { 'x-error-code': code, 'x-error-message': words }).end();
+    const reject = (status: number, code: string, message: string) =>
+      response.writeHead(status, { 'x-error-code': code, 'x-error-message': message }).end();
     const json = (value: unknown) =>
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value));
 
@@ -192,7 +192,7 @@ export async function startStandInHub(repositories: StoredRepository[]): Promise
         [candidate.id, ...(candidate.aliases ?? [])].some((name) => rest.startsWith(`${name}/`)),
     );
     if (!repository) {
-      refuse(401, 'RepoNotFound', 'Repository not found');
+      reject(401, 'RepoNotFound', 'Repository not found');
       return;
     }
     const alias = repository.aliases?.find((name) => rest.startsWith(`${name}/`));
@@ -202,11 +202,11 @@ export async function startStandInHub(repositories: StoredRepository[]): Promise
     }
     const authorized = request.headers.authorization === `Bearer ${standInToken}`;
     if (request.headers.authorization && !authorized) {
-      refuse(401, '', 'Invalid credentials in Authorization header');
+      reject(401, '', 'Invalid credentials in Authorization header');
       return;
     }
     if (repository.access === 'private' && !authorized) {
-      refuse(401, 'RepoNotFound', 'Repository not found');
+      reject(401, 'RepoNotFound', 'Repository not found');
       return;
     }
     const action = rest.slice(repository.id.length + 1);
@@ -236,7 +236,7 @@ export async function startStandInHub(repositories: StoredRepository[]): Promise
     const [, kind, tail = ''] = /^(revision|tree|resolve)\/(.*)$/.exec(action) ?? [];
     const revision = kind === 'resolve' ? revisionOf(tail.split('/')[0]!) : revisionOf(tail);
     if (!kind || !revision) {
-      refuse(404, 'RevisionNotFound', 'Revision not found');
+      reject(404, 'RevisionNotFound', 'Revision not found');
       return;
     }
     if (kind === 'revision') {
@@ -267,13 +267,13 @@ export async function startStandInHub(repositories: StoredRepository[]): Promise
       return;
     }
     if (repository.access === 'gated' && !authorized) {
-      refuse(403, 'GatedRepo', 'Access to this repository is restricted');
+      reject(403, 'GatedRepo', 'Access to this repository is restricted');
       return;
     }
     const path = tail.split('/').slice(1).join('/');
     const file = filesOf(revision).find((candidate) => candidate.path === path);
     if (!file) {
-      refuse(404, 'EntryNotFound', 'Entry not found');
+      reject(404, 'EntryNotFound', 'Entry not found');
       return;
     }
     const { sha256, oid, size } = describe(file.content);
@@ -313,7 +313,7 @@ export async function startStandInHub(repositories: StoredRepository[]): Promise
   });
 }
 
-/** The stand-in as a hub that is tried again quickly. */
+/** Returns the settings of the mock hub, with short delays between attempts. */
 export const hubOf = ({ endpoint }: StandInHub, cacheFolder: string): Hub => ({
   ...{ endpoint, cacheFolder, token: undefined, offline: false },
   ...{ timeout: 0.5, attempts: 4, firstDelay: 0.02 },

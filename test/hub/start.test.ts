@@ -1,4 +1,4 @@
-// The command as a person types it, with the original's names, against the stand-in hub, and what finetune.ipynb leaves behind.
+// `npm start` with the default names and the mock hub, and the output files of finetune.ipynb.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -30,13 +30,13 @@ async function start(
     stderr += String(data);
   });
   const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
-  // The command names its folder below runs/ in the checkout.
+  // The command prints its folder below runs/ in the checkout.
   const folder = path.dirname(/runs\S+finetune\.ipynb/.exec(output)?.[0] ?? '');
   if (folder !== '.') made.push(folder);
   return { status, output, stderr, folder };
 }
 
-test('npm start with the names of the original runs to the end and downloads only what it needs', async () => {
+test('npm start with the default names completes and downloads only the needed files', async () => {
   const hub = await startStandInHub([distilbert, await polarity(40_000, 4_000)]);
   const { status, output } = await start(
     [
@@ -58,7 +58,7 @@ test('npm start with the names of the original runs to the end and downloads onl
   assert.match(output, /model\.safetensors: \d+ MB of \d+ MB/);
   assert.match(
     output,
-    /Model and reviews {2}This runs on the model distilbert-base-uncased and the reviews amazon_polarity, as asked for\./,
+    /Model and reviews {2}This runs on the model distilbert-base-uncased and the reviews amazon_polarity, as specified\./,
   );
   assert.match(output, /Held-out accuracy .*, 80 reviews\)/);
   const bodies = hub.requests.filter(({ bytes }) => bytes > 0);
@@ -67,7 +67,7 @@ test('npm start with the names of the original runs to the end and downloads onl
   assert.ok(bodies.filter(({ range }) => range !== undefined).every(({ path }) => path.endsWith('.parquet')));
 });
 
-test('npm start runs all of finetune.ipynb, with five classes and texts longer than the model takes', async () => {
+test('npm start runs all of finetune.ipynb, with five classes and texts that exceed the maximum length', async () => {
   const file = path.join(temporary, 'stars.jsonl');
   const words = ['terrible', 'poor', 'average', 'good', 'wonderful'];
   const rows = Array.from({ length: 100 }, (_, i) =>
@@ -102,7 +102,7 @@ test('npm start runs all of finetune.ipynb, with five classes and texts longer t
   assert.equal(journal.filter((line) => line.includes('"kind":"step"')).length, 2);
 });
 
-test('a name that does not exist and a flag that cannot be end the command with what to do', async () => {
+test('an unknown name and an invalid flag are errors with a suggestion', async () => {
   const hub = await startStandInHub([distilbert]);
   const { status, output } = await start(['--model', 'distilbert-base-uncase'], {
     HF_ENDPOINT: hub.endpoint,
@@ -111,9 +111,9 @@ test('a name that does not exist and a flag that cannot be end the command with 
   await hub.close();
   assert.equal(status, 1);
   assert.match(output, /Did you mean distilbert\/distilbert-base-uncased\?/);
-  const refused = await start(['--rows', '0'], {});
+  const rejected = await start(['--rows', '0'], {});
   assert.deepEqual(
-    [refused.status, /--rows is '0'; it must be -1 or an integer of at least 1/.test(refused.output)],
+    [rejected.status, /--rows is '0'; it must be -1 or an integer of at least 1/.test(rejected.output)],
     [2, true],
   );
 });

@@ -1,4 +1,4 @@
-// `tunebook adapt` as a job: texts without labels, what it makes, and fine-tuning after it.
+// `tunebook adapt` as a job: texts without labels, its output, and fine-tuning of the result.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -28,14 +28,14 @@ const adapt = (run: string, ...more: string[]) => [
   ...['adapt', '--model', of('model'), '--dataset', of('texts.jsonl'), '--batch-size', '16', '--lr', '1e-2'],
   ...['--max-length', '32', '--run-folder', of(run), ...more],
 ];
-/** One thread, so that sums are taken in one order. */
+/** One thread, so that the order of sums is deterministic. */
 const oneThread = { env: { TF_NUM_INTRAOP_THREADS: '1', TF_NUM_INTEROP_THREADS: '1' } };
 
-test('texts without labels are read; perplexity falls; the model is a folder for fine-tuning', async () => {
+test('training on texts without labels lowers the perplexity, and the model can be fine-tuned', async () => {
   const { status, stdout, stderr } = await tunebook(adapt('read', '--epochs', '8', '--whole-word-mask'));
   assert.equal(status, 0, stderr);
-  assert.match(stdout, /texts\.jsonl: \d+ texts to read, \d+ to choose by, \d+ for the test\./);
-  assert.match(stdout, /The model has no head that guesses words: .* are fresh/);
+  assert.match(stdout, /texts\.jsonl: \d+ training, \d+ validation and \d+ test texts\./);
+  assert.match(stdout, /The model has no masked-LM head: .* are randomly initialized/);
   const metrics = new RunFolder(of('read')).read<AdaptMetrics>('metrics.json')!;
   assert.ok(metrics.after.loss < 0.6 * metrics.before.loss, `${metrics.before.loss} -> ${metrics.after.loss}`);
   assert.equal(metrics.before.count, metrics.after.count);
@@ -53,23 +53,23 @@ test('texts without labels are read; perplexity falls; the model is a folder for
     ...['--max-length', '32', '--max-steps', '3', '--run-folder', of('tuned')],
   ]);
   assert.equal(tuned.status, 0, tuned.stderr);
-  assert.match(tuned.stdout, /Left aside, since they belong to another task: vocab_/);
+  assert.match(tuned.stdout, /Ignored, since they belong to another task: vocab_/);
   assert.equal(new RunFolder(of('tuned')).read<FinetuneMetrics>('metrics.json')!.model, of('read/model'));
 });
 
-test('with labels the same reviews are held out that fine-tuning is tested by', async () => {
+test('labelled reviews are split as for fine-tuning, so that the test reviews are held out', async () => {
   const labelled = ['--dataset', of('stars.csv'), '--text-columns', 'title,content', '--label-column', 'stars'];
   const both = [...labelled, '--label-mapping', '1,2 -> negative; 4,5 -> positive', '--fast-dev-run'];
   const read = await tunebook(['adapt', '--model', of('model'), ...both, '--run-folder', of('a')]);
   assert.equal(read.status, 0, read.stderr);
-  assert.match(read.stdout, /\d+ reviews, whose labels are not looked at, to read/);
+  assert.match(read.stdout, /\d+ training, \d+ validation and \d+ test reviews, whose labels are ignored/);
   const tuned = await tunebook(['finetune', '--model', of('model'), ...both, '--run-folder', of('b')]);
   assert.equal(tuned.status, 0, tuned.stderr);
   const rowsOf = (run: string) => new RunFolder(of(run)).read<AdaptMetrics>('metrics.json')!.rows;
   assert.deepEqual(rowsOf('a'), rowsOf('b'));
 });
 
-test('streamed from disk too, and gone on with after SIGKILL to the same weights', async () => {
+test('a streamed run that is killed with SIGKILL and resumed ends with the same weights', async () => {
   const argv = (run: string) =>
     adapt(run, '--streaming', '--rows', '60', '--max-steps', '120', '--save-steps', '5', '--eval-steps', '40');
   const alone = await tunebook(argv('alone'), oneThread);
@@ -90,7 +90,7 @@ test('streamed from disk too, and gone on with after SIGKILL to the same weights
   assertFailed(other, 2, 'RunError', 'RUN_OF_OTHER_COMMAND', 'tunebook adapt');
 });
 
-test('what cannot be is refused', async () => {
+test('invalid settings are rejected', async () => {
   const few = await tunebook(adapt('few', '--streaming', '--max-train-samples', '5'));
   assertFailed(few, 2, 'SettingsError', 'SETTING_CONFLICT', 'streaming', 'maxTrainSamples');
   const share = await tunebook(adapt('share', '--mlm-probability', '15'));

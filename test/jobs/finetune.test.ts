@@ -1,4 +1,4 @@
-// `tunebook finetune` as a job: what it makes, what it says, and what it survives.
+// `tunebook finetune` as a job: its output files, its messages, and recovery from interruptions.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -24,26 +24,26 @@ writeTinyModel(of('model'));
 writeStarsCsv(of('stars.csv'));
 
 const mapping = '1,2 -> negative; 4,5 -> positive';
-/** By the original's names. */
+/** With the flag names of the original project. */
 const reviews = [
   ...['--dataset_name', of('stars.csv'), '--text_col', 'title,content', '--label_col', 'stars'],
   ...['--label-mapping', mapping, '--distilbert_model', of('model')],
 ];
-/** Some twenty updates, the same on every machine. */
+/** About 20 steps, the same on every machine. */
 const short = ['--train_batch_size', '8', '--epochs', '2', '--max-length', '32', '--lr', '3e-3'];
-/** One thread, so that sums are taken in one order. */
+/** One thread, so that the order of sums is deterministic. */
 const oneThread = { TF_NUM_INTRAOP_THREADS: '1', TF_NUM_INTEROP_THREADS: '1' };
 
 const journal = (run: string) => readJournal(run);
 const metricsOf = (run: string) => new RunFolder(run).read<FinetuneMetrics>('metrics.json')!;
 const weights = (run: string) => fs.readFileSync(path.join(run, 'model/model.safetensors'));
 
-test('a CSV with stars and two text columns, by flags alone: all that a run makes is there and true', async () => {
+test('a CSV with stars and two text columns: all output files of a run exist and agree with its metrics', async () => {
   const run = of('whole');
   const { status, stdout, stderr } = await tunebook(['finetune', ...reviews, ...short, '--run-folder', run]);
   assert.equal(status, 0, stderr);
   const metrics = metricsOf(run);
-  assert.ok(metrics.test.accuracy > 0.9, 'the words tell');
+  assert.ok(metrics.test.accuracy > 0.9, 'the test accuracy is above 0.9');
   assert.deepEqual(metrics.labelNames, ['negative', 'positive']);
   assert.equal(metrics.rows.train + metrics.rows.validation + metrics.rows.test, 192);
   const percent = `${(100 * metrics.test.accuracy).toFixed(1)} %`;
@@ -69,7 +69,7 @@ test('a CSV with stars and two text columns, by flags alone: all that a run make
   const [accuracy] = (parse(card[1]!) as Card)['model-index'][0]!.results[0]!.metrics;
   assert.equal(accuracy!.value, Number(metrics.test.accuracy.toFixed(4)));
 
-  // The best is the model, and the last is in a checkpoint that is a model too.
+  // model/ contains the best model; the last checkpoint can be loaded as a model too.
   const last = new CheckpointFolder(path.join(run, 'checkpoints')).newest()!;
   assert.equal(last.state.step, metrics.training.step);
   for (const model of [path.join(run, 'model'), last.folder]) {
@@ -85,13 +85,13 @@ test('a CSV with stars and two text columns, by flags alone: all that a run make
   assert.equal(journal(run).at(-1)!.kind, 'end');
 
   const again = await tunebook(['finetune', '--run-folder', run, '--resume']);
-  assert.deepEqual([again.status, again.stdout.includes('nothing is left to do')], [0, true]);
+  assert.deepEqual([again.status, again.stdout.includes('nothing to resume')], [0, true]);
   const taken = await tunebook(['finetune', ...reviews, '--run-folder', run]);
   assertFailed(taken, 2, 'RunError', 'RUN_EXISTS', run, 'completed');
   const changed = await tunebook(['finetune', '--run-folder', run, '--resume', '--epochs', '3', '--save-steps', '7']);
-  assertFailed(changed, 2, 'RunError', 'RUN_SETTINGS_CHANGED', '--epochs is 3, and was 2', '--allow-changed-settings');
-  assert.doesNotMatch(changed.stderr, /save-steps/, 'changes nothing of the result');
-  const told = await tunebook([
+  assertFailed(changed, 2, 'RunError', 'RUN_SETTINGS_CHANGED', '--epochs is 3, but was 2', '--allow-changed-settings');
+  assert.doesNotMatch(changed.stderr, /save-steps/, 'save-steps does not affect the result');
+  const extended = await tunebook([
     'finetune',
     '--run-folder',
     run,
@@ -100,11 +100,11 @@ test('a CSV with stars and two text columns, by flags alone: all that a run make
     '3',
     '--allow-changed-settings',
   ]);
-  assert.equal(told.status, 0, told.stderr);
+  assert.equal(extended.status, 0, extended.stderr);
   assert.equal(metricsOf(run).training.step, 1.5 * metrics.training.step, 'one epoch more');
 });
 
-test('a run killed at 10 random moments and resumed each time ends with the weights of an uninterrupted run', async (t) => {
+test('a run that is killed at 10 random moments and resumed has the weights of an uninterrupted run', async (t) => {
   const argv = [
     ...reviews,
     ...short,
@@ -126,7 +126,7 @@ test('a run killed at 10 random moments and resumed each time ends with the weig
   const reached: number[] = [];
   for (let kills = 0; kills < 10; kills++) {
     const { child, ended } = start(resume, options);
-    // While it loads, or while it trains and writes checkpoints, which is what there is to lose.
+    // Kill it either while it loads or while it trains and writes checkpoints.
     await says(child, kills % 4 === 0 ? '"kind":"start"' : '"kind":"checkpoint"');
     await new Promise((resolve) => setTimeout(resolve, 500 * Math.random()));
     child.kill('SIGKILL');
@@ -146,12 +146,12 @@ test('a run killed at 10 random moments and resumed each time ends with the weig
   assert.equal(metricsOf(run).test.loss, metricsOf(alone).test.loss);
 });
 
-test('SIGTERM and Ctrl-C write a checkpoint and say so by the exit code; a second one leaves at once', async () => {
+test('SIGTERM and SIGINT write a checkpoint and set the exit code; a second signal ends at once', async () => {
   const run = of('ended');
   const long = [...reviews, ...short, '--epochs', '400', '--early-stopping-patience', '0', '--save-steps', '0'];
   for (const [signal, code, npx] of [
     ['SIGTERM', 143, false],
-    // npm passes it on to a shell that does not.
+    // npm forwards the signal only to its shell, which does not forward it.
     ['SIGTERM', 143, true],
     ['SIGINT', 130, false],
   ] as const) {
@@ -161,22 +161,22 @@ test('SIGTERM and Ctrl-C write a checkpoint and say so by the exit code; a secon
     const { status, stderr } = await ended;
     if (!npx) assert.equal(status, code, stderr);
     assert.equal(new RunFolder(run).status!.exitCode, code, stderr);
-    assert.match(stderr, /training ends after this step, with a checkpoint\. Once more ends it at once\./);
-    assert.match(stderr, /Interrupted\. Go on with: tunebook finetune --resume /);
+    assert.match(stderr, /training stops after this step, with a checkpoint\. A second signal stops it at once\./);
+    assert.match(stderr, /Interrupted\. Resume with: tunebook finetune --resume /);
     const { state } = new CheckpointFolder(path.join(run, 'checkpoints')).newest()!;
-    assert.equal(state.step, recordsOf(journal(run)).at(-1)!.step, 'nothing is lost');
+    assert.equal(state.step, recordsOf(journal(run)).at(-1)!.step, 'the last step is in the checkpoint');
     assert.equal(new RunFolder(run).state, 'interrupted');
   }
-  // During the look at the model after each step a checkpoint takes its time; two signals in a row do not wait for it.
+  // A second signal does not wait for the checkpoint that the first one requests.
   const { child, ended } = start(['finetune', ...long, '--run-folder', run, '--resume', '--json']);
   await says(child, '"kind":"start"');
   child.kill('SIGINT');
-  assert.deepEqual([(await ended).status, journal(run).at(-1)!['message']], [130, 'ended at once by SIGINT']);
-  assert.equal(new RunFolder(run).state, 'interrupted', 'as it was before');
+  assert.deepEqual([(await ended).status, journal(run).at(-1)!['message']], [130, 'stopped at once by SIGINT']);
+  assert.equal(new RunFolder(run).state, 'interrupted', 'the state is unchanged');
 });
 
-test('a full disk is said, the last whole checkpoint is kept, and the run goes on when there is room', async () => {
-  // Room for two checkpoints of this model and not for three.
+test('a full disk is reported, the last complete checkpoint is kept, and the run can be resumed', async () => {
+  // Space for two checkpoints of this model, not for three.
   const disk = of('disk');
   const { fromOutside, inside, enlarge, release } = await smallDisk(disk, '32m');
   try {
@@ -187,7 +187,7 @@ test('a full disk is said, the last whole checkpoint is kept, and the run goes o
     assert.equal(status, 5, stderr);
     assert.match(
       stderr,
-      /The disk is full: the checkpoint of step \d+ could not be written.*checkpoint-\d+ is whole: go on from it with --resume\. Make room first, or keep fewer \(--save-total-limit\)\./,
+      /The disk is full: the checkpoint of step \d+ could not be written.*Free disk space, or keep fewer checkpoints \(--save-total-limit\)\. .*checkpoint-\d+ is complete: resume from it with --resume\./,
     );
     const { steps, newest, broken } = ((checkpoints) => ({
       steps: checkpoints.steps(),
@@ -204,7 +204,7 @@ test('a full disk is said, the last whole checkpoint is kept, and the run goes o
   }
 });
 
-test('a loss that is no number ends the run with a code of its own and what to try', async () => {
+test('a NaN loss ends the run with its own exit code and a suggestion', async () => {
   const broken = of('broken-model');
   fs.cpSync(of('model'), broken, { recursive: true });
   const file = path.join(broken, 'model.safetensors');
@@ -219,7 +219,7 @@ test('a loss that is no number ends the run with a code of its own and what to t
   assert.ok(message!.includes('NaN'));
 });
 
-test('one run in a folder at a time; who was killed keeps nobody out', async () => {
+test('a folder is used by one run at a time; a killed run does not block it', async () => {
   const run = of('shared');
   const argv = ['finetune', ...reviews, ...short, '--epochs', '400', '--run-folder', run, '--resume'];
   const first = start([...argv, '--json', '--early-stopping-patience', '0']);
@@ -236,7 +236,7 @@ test('one run in a folder at a time; who was killed keeps nobody out', async () 
   assert.equal((await third.ended).status, 143);
 });
 
-test('for machines: every line of standard output is JSON, and words are elsewhere', async () => {
+test('--json: every line of standard output is JSON, messages go to standard error', async () => {
   const { status, stdout, stderr } = await tunebook([
     ...['finetune', ...reviews, '--fast-dev-run', '--json', '--run-folder', of('json')],
   ]);
@@ -247,12 +247,12 @@ test('for machines: every line of standard output is JSON, and words are elsewhe
     .map((line) => JSON.parse(line) as { kind: string });
   const kinds = entries.map(({ kind }) => kind);
   assert.deepEqual([kinds[0], kinds.at(-1)], ['start', 'end']);
-  assert.equal(kinds.filter((kind) => kind === 'step').length, 2, 'a fast run has two updates');
+  assert.equal(kinds.filter((kind) => kind === 'step').length, 2, '--fast-dev-run runs two steps');
   for (const kind of ['banner', 'data', 'checkpoint', 'summary']) assert.ok(kinds.includes(kind), kind);
   assert.match(stderr, /Accuracy .* test reviews/);
 });
 
-test('on a terminal a bar moves', () => {
+test('on a terminal a progress bar is shown', () => {
   const words = ['finetune', ...reviews, ...short, '--run-folder', of('terminal')].map((word) => `'${word}'`).join(' ');
   const program = `import os, pty, sys
 status = pty.spawn(['sh', '-c', sys.argv[1]])
@@ -267,7 +267,7 @@ sys.exit(os.waitstatus_to_exitcode(status))`;
   assert.match(stdout, /[█=]+.* step \d+\/\d+, epoch .* loss .* samples\/s, .* left, .*[MG]B/);
 });
 
-test('smoke flags: few rows, few steps, and a few batches learnt by heart', async () => {
+test('quick checks: few rows, few steps, and overfitting on a few batches', async () => {
   const few = of('few');
   const some = await tunebook([
     'finetune',
@@ -287,13 +287,13 @@ test('smoke flags: few rows, few steps, and a few batches learnt by heart', asyn
     ...['finetune', ...reviews, ...short, '--epochs', '40', '--overfit-batches', '2', '--run-folder', heart],
   ]);
   assert.equal(status, 0);
-  assert.match(stdout, /Overfitting on purpose: .* the same 16 reviews/);
-  assert.ok(recordsOf(journal(heart)).at(-1)!.evalLoss! < 0.1, 'learnt by heart');
+  assert.match(stdout, /Overfitting: .* the same 16 reviews/);
+  assert.ok(recordsOf(journal(heart)).at(-1)!.evalLoss! < 0.1, 'the validation loss approaches 0');
   const both = await tunebook(['finetune', '--streaming', '--overfit-batches', '2']);
   assertFailed(both, 2, 'SettingsError', 'SETTING_CONFLICT', 'streaming', 'overfitBatches');
 });
 
-test('settings from a file, the environment and flags; where each came from is shown, and what is wrong is refused by its place', async () => {
+test('settings from a file, the environment and flags, their origins, and errors that name the place', async () => {
   const yaml = of('run.yaml');
   fs.writeFileSync(
     yaml,
@@ -312,7 +312,7 @@ test('settings from a file, the environment and flags; where each came from is s
   assert.match(table.stdout, /^learningRate +0\.00005 +default$/m);
 
   const bad = of('bad.json');
-  const refused = async (
+  const rejects = async (
     name: string,
     code: string,
     value: string,
@@ -323,7 +323,7 @@ test('settings from a file, the environment and flags; where each came from is s
     assertFailed(await tunebook(['finetune', ...argv], { env }), 2, name, code, value);
   };
   const invalid = (value: string, argv: string[], env?: Record<string, string>) =>
-    refused('SettingsError', 'SETTING_INVALID', value, argv, { ...(env && { env }) });
+    rejects('SettingsError', 'SETTING_INVALID', value, argv, { ...(env && { env }) });
   const config_ = ['--config', bad];
   for (const argv of [['--epoch', '3'], ['reviews.csv']]) {
     const { status, stderr } = await tunebook(['finetune', ...argv]);
@@ -335,21 +335,21 @@ test('settings from a file, the environment and flags; where each came from is s
     invalid("--precision is 'int8'", ['--precision', 'int8']),
     invalid("--eager is 'maybe'", ['--eager', 'maybe']),
     invalid("TUNEBOOK_WARMUP_STEPS is '-1'", [], { TUNEBOOK_WARMUP_STEPS: '-1' }),
-    refused('SettingsError', 'SETTING_UNKNOWN', 'Did you mean TUNEBOOK_LEARNING_RATE?', [], {
+    rejects('SettingsError', 'SETTING_UNKNOWN', 'Did you mean TUNEBOOK_LEARNING_RATE?', [], {
       env: { TUNEBOOK_LEARNING_RAT: '1' },
     }),
-    refused('RunError', 'RUN_NOT_FOUND', 'runs/', ['--resume']),
-    refused('RunError', 'RUN_NOT_FOUND', 'nothing', ['--resume', 'nothing']),
-    refused('RunError', 'RUN_NOT_A_RUN', 'settings.json', ['--resume', of('model')]),
-    refused('SettingsError', 'CONFIG_FILE_UNREADABLE', 'ENOENT', ['--config', of('none.yaml')]),
+    rejects('RunError', 'RUN_NOT_FOUND', 'runs/', ['--resume']),
+    rejects('RunError', 'RUN_NOT_FOUND', 'nothing', ['--resume', 'nothing']),
+    rejects('RunError', 'RUN_NOT_A_RUN', 'settings.json', ['--resume', of('model')]),
+    rejects('SettingsError', 'CONFIG_FILE_UNREADABLE', 'ENOENT', ['--config', of('none.yaml')]),
   ]);
-  await refused('SettingsError', 'SETTING_UNKNOWN', 'Did you mean learningRate?', config_, {
+  await rejects('SettingsError', 'SETTING_UNKNOWN', 'Did you mean learningRate?', config_, {
     content: '{"learning_rte": 1}',
   });
-  await refused('SettingsError', 'SETTING_REPEATED', "'lr' and 'learning_rate'", config_, {
+  await rejects('SettingsError', 'SETTING_REPEATED', "'lr' and 'learning_rate'", config_, {
     content: '{"lr": 1, "learning_rate": 1}',
   });
-  await refused('SettingsError', 'SETTING_INVALID', "bad.json is 'true'", config_, { content: '{"epochs": true}' });
-  await refused('SettingsError', 'CONFIG_FILE_INVALID', bad, config_, { content: '{"epochs": ' });
-  await refused('SettingsError', 'CONFIG_FILE_INVALID', bad, config_, { content: '[1]' });
+  await rejects('SettingsError', 'SETTING_INVALID', "bad.json is 'true'", config_, { content: '{"epochs": true}' });
+  await rejects('SettingsError', 'CONFIG_FILE_INVALID', bad, config_, { content: '{"epochs": ' });
+  await rejects('SettingsError', 'CONFIG_FILE_INVALID', bad, config_, { content: '[1]' });
 });

@@ -1,4 +1,4 @@
-// What a person can meet when a run's folder or its reviews are not as they were, and what they are told to do.
+// Messages about run folders and reviews that have changed since the run.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -31,7 +31,7 @@ const copyOf = (name: string) => {
   return name;
 };
 
-test('a checkpoint that is not whole any more is passed over for the one before, and that is said', async () => {
+test('a damaged checkpoint is reported, and the one before it is used', async () => {
   const run = copyOf('bitten');
   const checkpoints = new CheckpointFolder(of(run, 'checkpoints'));
   const [newest, older] = checkpoints.steps();
@@ -40,11 +40,14 @@ test('a checkpoint that is not whole any more is passed over for the one before,
   await says(child, 'step ');
   child.kill('SIGTERM');
   const { stdout } = await ended;
-  assert.match(stdout, /A checkpoint is not whole and is passed over: .*: model\.safetensors is not what was saved\./);
-  assert.ok(stdout.includes(`Going on from ${checkpoints.of(older!)}.`));
+  assert.match(
+    stdout,
+    /A checkpoint cannot be used and is skipped: .*: model\.safetensors was changed or truncated after it was saved\./,
+  );
+  assert.ok(stdout.includes(`Resuming from ${checkpoints.of(older!)}.`));
 });
 
-test('other rows than before are refused', async () => {
+test('resuming with different training rows is an error', async () => {
   const run = copyOf('other');
   const whole = fs.readFileSync(of('stars.csv'), 'utf8');
   fs.appendFileSync(of('stars.csv'), '5,"one more","It came later, and is wonderful."\n');
@@ -53,11 +56,11 @@ test('other rows than before are refused', async () => {
   assert.equal(status, 3);
   assert.match(
     stderr,
-    /The rows to train on are not those of .*checkpoint-\d+: the file has changed, or another sample of it was asked for\. Start a new run, or bring back what there was\./,
+    /The training data differs from that of .*checkpoint-\d+: the file has changed, or the sample is another one\. Restore it, or start a new run\./,
   );
 });
 
-test('a folder that another machine works in is watched for a sign of life', async () => {
+test('the lock of a run on another machine is watched for updates', async () => {
   const run = copyOf('elsewhere');
   const place = new RunFolder(of(run));
   place.write('status.json', { ...place.status!, process: { id: 7, host: 'another-machine' } });
@@ -65,13 +68,13 @@ test('a folder that another machine works in is watched for a sign of life', asy
   fs.mkdirSync(lock, { recursive: true });
   fs.utimesSync(lock, Date.now() / 1000 - 5, Date.now() / 1000 - 5);
   const { child, ended } = start(finetune(run, '--resume'));
-  await says(child, /was in use by process 7 on another-machine; waiting up to 60 s for a sign of life\./);
+  await says(child, /was in use by process 7 on another-machine; waiting up to 60 s for a heartbeat\./);
   fs.utimesSync(lock, Date.now() / 1000, Date.now() / 1000);
   const { status, stderr } = await ended;
   assert.equal(status, 2);
   assert.deepEqual(printedError(stderr), ['RunError', 'RUN_IN_USE']);
   assert.match(stderr, /process 7 on another-machine/);
-  // Of a minute ago: whoever it was is no more.
+  // A lock that is older than a minute belongs to a process that has ended.
   fs.utimesSync(lock, Date.now() / 1000 - 70, Date.now() / 1000 - 70);
   const again = start(finetune(run, '--resume'));
   await says(again.child, 'step ');
@@ -79,7 +82,7 @@ test('a folder that another machine works in is watched for a sign of life', asy
   assert.equal((await again.ended).status, 143);
 });
 
-test('a folder that cannot be one, and a model that is none', async () => {
+test('an unusable run folder, and a folder without a model', async () => {
   const file = await tunebook(finetune('stars.csv/run'));
   assert.deepEqual([file.status, ...printedError(file.stderr)], [2, 'FileError', 'FILE_UNUSABLE']);
   assert.match(file.stderr, /stars\.csv\/run.*\(ENOTDIR\)/);
@@ -87,7 +90,7 @@ test('a folder that cannot be one, and a model that is none', async () => {
   const model = await tunebook(finetune('empty-model', '--model', of('empty')));
   assert.deepEqual([model.status, ...printedError(model.stderr)], [3, 'ModelFormatError', 'MODEL_NO_TOKENIZER']);
   assert.ok(model.stderr.includes(of('empty')));
-  assert.doesNotMatch(model.stderr, /^ +at /m, 'no stack where the words say it all');
+  assert.doesNotMatch(model.stderr, /^ +at /m, 'no stack trace for an expected error');
   const frozen = await tunebook(finetune('frozen', '--freeze', '9'));
   assert.deepEqual([frozen.status, ...printedError(frozen.stderr)], [1, 'ArgumentError', 'ARGUMENT_TOO_MANY_LAYERS']);
   assert.match(frozen.stderr, /freeze is 9/);

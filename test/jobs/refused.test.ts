@@ -1,4 +1,4 @@
-// Commands that are refused before training: they leave nothing behind, and the corrected command works in the same folder.
+// Commands that are rejected before training: they leave no files, and the corrected command works in the same folder.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -12,7 +12,7 @@ import { failure, printedError } from '../failure.js';
 import { root } from '../checkout.js';
 import { says, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
 
-const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-refused-'));
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-rejected-'));
 after(() => fs.rmSync(folder, { recursive: true }));
 const of = (...names: string[]) => path.join(folder, ...names);
 const options = { cwd: folder };
@@ -29,8 +29,8 @@ before(() => {
   fs.writeFileSync(of('broken.parquet'), 'PAR1 and then something else');
 });
 
-test('a refused command leaves no folder, and the corrected one works in it', async () => {
-  const refused: [status: number, name: string, code: string, value: string, argv: string[]][] = [
+test('a rejected command leaves no folder, and the corrected command can use it', async () => {
+  const rejected: [status: number, name: string, code: string, value: string, argv: string[]][] = [
     [3, 'ReviewsError', 'REVIEWS_NO_COLUMN', 'rating', ['--label-column', 'rating']],
     [2, 'FileError', 'FILE_NOT_FOUND', 'none.csv', ['--dataset', 'none.csv']],
     [3, 'ReviewsError', 'REVIEWS_MALFORMED', 'broken.parquet', ['--dataset', 'broken.parquet']],
@@ -39,9 +39,9 @@ test('a refused command leaves no folder, and the corrected one works in it', as
     [3, 'ReviewsError', 'REVIEWS_NO_ROWS', 'stars.csv', ['--label-mapping', '8 -> negative; 9 -> positive']],
   ];
   await Promise.all(
-    refused.map(async ([expected, name, code, value, argv], i) => {
-      const place = of(`refused-${i}`);
-      // Schedulers say --resume each time.
+    rejected.map(async ([expected, name, code, value, argv], i) => {
+      const place = of(`rejected-${i}`);
+      // Schedulers always pass --resume.
       const more = ['--run-folder', place, ...(i % 2 === 0 ? ['--resume'] : [])];
       const { status, stderr } = await tunebook(finetune(...argv, ...more), options);
       assert.deepEqual([status, ...printedError(stderr)], [expected, name, code], stderr);
@@ -52,7 +52,7 @@ test('a refused command leaves no folder, and the corrected one works in it', as
   );
   for (const resume of [[], ['--resume']]) {
     const place = `corrected${resume.length}`;
-    // A folder that a person or a volume made stays, and so does what is in it.
+    // A folder that existed before is kept with its files.
     fs.mkdirSync(of(place));
     fs.writeFileSync(of(place, 'notes.txt'), 'mine');
     await tunebook(finetune('--label-column', 'rating', '--run-folder', place), options);
@@ -68,13 +68,13 @@ test('a start that was killed before training does not block the next one', asyn
   await says(killed.child, 'This runs on');
   killed.child.kill('SIGKILL');
   await killed.ended;
-  assert.ok(fs.existsSync(of('killed', 'status.json')), 'killed in the midst of it');
+  assert.ok(fs.existsSync(of('killed', 'status.json')), 'the run was killed after its start');
   const { status, stderr } = await tunebook(finetune('--run-folder', 'killed'), options);
   assert.equal(status, 0, stderr);
-  assert.match(stderr, /^$/, 'nothing but what is the command’s own');
+  assert.match(stderr, /^$/, 'no message about the killed run');
 });
 
-test('without a folder, a refused command leaves none, and --resume takes runs of the same command with a checkpoint', async () => {
+test('a rejected command creates no folder; --resume selects runs of its command with a checkpoint', async () => {
   const column = await tunebook(finetune('--label-column', 'rating'), options);
   assert.equal(column.status, 3);
   assert.deepEqual(fs.readdirSync(of('runs')), []);
@@ -87,7 +87,7 @@ test('without a folder, a refused command leaves none, and --resume takes runs o
   await says(interrupted.child, '"kind":"checkpoint"');
   interrupted.child.kill('SIGTERM');
   assert.equal((await interrupted.ended).status, 143);
-  // Newer ones: of another command, and without a checkpoint.
+  // Newer runs: one of another command, one without a checkpoint.
   const copy = (name: string) => {
     fs.cpSync(run.folder, of('runs', name), { recursive: true });
     const copied = new RunFolder(of('runs', name));
@@ -104,7 +104,7 @@ test('without a folder, a refused command leaves none, and --resume takes runs o
     failure(RunError, 'RUN_OF_OTHER_COMMAND', { command: 'adapt' }),
   );
 
-  // A run that cannot be resumed stays as it is.
+  // A run that cannot be resumed is not changed.
   const before = fs.readFileSync(run.of('status.json'), 'utf8');
   fs.renameSync(of('stars.csv'), of('elsewhere.csv'));
   const missing = await tunebook(['finetune', '--resume', run.folder], options);
@@ -113,7 +113,7 @@ test('without a folder, a refused command leaves none, and --resume takes runs o
   assert.equal(fs.readFileSync(run.of('status.json'), 'utf8'), before);
 });
 
-test('a sweep that is refused leaves nothing, and the corrected one works in its folder', async () => {
+test('a rejected sweep leaves no files, and the corrected one can use its folder', async () => {
   const sweep = (...more: string[]) => [
     'sweep',
     ...finetune().slice(1),
@@ -130,7 +130,7 @@ test('a sweep that is refused leaves nothing, and the corrected one works in its
   assert.equal(corrected.status, 0, corrected.stderr);
 });
 
-test('every command refuses flags with 2, and DEBUG=tunebook shows where an error comes from', async () => {
+test('every command exits with 2 on an unknown flag, and DEBUG=tunebook prints the stack trace', async () => {
   const npmStart = spawn(process.execPath, [path.join(root, 'lib/dist/cli/start.js'), '--nope']);
   const started = new Promise<number | null>((resolve) => npmStart.on('close', resolve));
   for (const argv of [['--nope'], ['finetune', '--nope'], ['serve', '--port', 'x'], ['score', '--file', 'none.csv']])

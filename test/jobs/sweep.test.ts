@@ -1,4 +1,4 @@
-// `tunebook sweep`: all combinations in turn, gone on with after an interruption, the best with its spread.
+// `tunebook sweep`: all combinations, resuming after an interruption, and the best with its standard deviation.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -22,7 +22,7 @@ const sweep = (...more: string[]) => [
   ...['--batch-size', '8', '--early-stopping-patience', '0', ...more],
 ];
 
-test('combinations, the first setting changing slowest; mean and spread', () => {
+test('combinations, with the first setting varying slowest; mean and standard deviation', () => {
   const names = combinationsOf({ learningRate: ['1e-5', '3e-5'], seed: ['1', '2'] }).map(({ name }) => name);
   assert.deepEqual(names, [
     ...['learning-rate-1e-5_seed-1', 'learning-rate-1e-5_seed-2'],
@@ -32,7 +32,7 @@ test('combinations, the first setting changing slowest; mean and spread', () => 
   assert.deepEqual([spreadOf([0.5]), spreadOf([])], [{ mean: 0.5, deviation: null }, null]);
 });
 
-test('a sweep that is interrupted goes on where it was, and the best is reported with its spread over seeds', async () => {
+test('an interrupted sweep is resumed; the best is reported with its standard deviation over seeds', async () => {
   const argv = sweep('--lr', '1e-6,5e-3', '--seed', '1,2', '--epochs', '6', '--save-steps', '2');
   const { child, ended } = start(argv, options);
   await says(child, /\[2\/4\][\s\S]*step \d/);
@@ -42,14 +42,14 @@ test('a sweep that is interrupted goes on where it was, and the best is reported
   const [place] = /tunebook sweep --resume (\S+)/.exec(first.stdout)!.slice(1);
   assert.match(place!, /^runs\/sweep-/);
   const run = (name: string) => new RunFolder(path.join(folder, place!, name));
-  assert.equal(run('learning-rate-0.000001_seed-1').isRun, false, 'a value is named as it was said');
+  assert.equal(run('learning-rate-0.000001_seed-1').isRun, false, 'the folder is named by the value as given');
   assert.equal(run('learning-rate-1e-6_seed-1').state, 'completed');
   assert.equal(run('learning-rate-1e-6_seed-2').state, 'interrupted');
 
   const second = await tunebook(['sweep', '--resume'], options);
   assert.equal(second.status, 0, second.stderr);
-  assert.doesNotMatch(second.stdout, /\[1\/4\]/, 'what is finished is finished');
-  assert.match(second.stdout, /Going on from .*learning-rate-1e-6_seed-2\/checkpoints\/checkpoint-/);
+  assert.doesNotMatch(second.stdout, /\[1\/4\]/, 'finished runs are not repeated');
+  assert.match(second.stdout, /Resuming from .*learning-rate-1e-6_seed-2\/checkpoints\/checkpoint-/);
   const starts = readJournal(run('learning-rate-1e-6_seed-2').folder).filter(({ kind }) => kind === 'start');
   assert.equal(starts.length, 2);
   const result = JSON.parse(fs.readFileSync(path.join(folder, place!, 'result.json'), 'utf8')) as SweepResult;
@@ -65,10 +65,10 @@ test('a sweep that is interrupted goes on where it was, and the best is reported
   const none = await tunebook(['sweep', '--resume'], options);
   assertFailed(none, 2, 'RunError', 'RUN_NOT_FOUND', 'runs/');
   const listed = await tunebook(['runs'], options);
-  assert.equal(listed.stdout.match(/learning-rate-/g)!.length, 4, 'its runs are runs');
+  assert.equal(listed.stdout.match(/learning-rate-/g)!.length, 4, 'the runs of the sweep are listed');
 });
 
-test('a run that fails fails alone', async () => {
+test('a failing run does not affect the others', async () => {
   const { status, stdout } = await tunebook(
     sweep('--freeze', '1,9', '--max-steps', '2', '--run-folder', 'fails', '--json'),
     options,
@@ -88,20 +88,20 @@ test('a run that fails fails alone', async () => {
   assert.deepEqual(best!.values, { freeze: '1' });
 });
 
-test('what cannot be is refused before any run', async () => {
-  const refused = async (name: string, code: string, value: string, ...argv: string[]) =>
+test('invalid settings are rejected before any run', async () => {
+  const rejects = async (name: string, code: string, value: string, ...argv: string[]) =>
     assertFailed(await tunebook(argv, options), 2, name, code, value);
-  await refused('SettingsError', 'SETTING_MISSING', '--lr 1e-5,3e-5,5e-5', ...sweep());
-  await refused('SettingsError', 'SETTING_INVALID', "--learning-rate is '7'", ...sweep('--lr', '1e-5,7'));
-  await refused('SettingsError', 'SETTING_REPEATED', '--seed', ...sweep('--seed', '1,1'));
-  await refused('SettingsError', 'SETTING_INVALID', '--save-steps', ...sweep('--save-steps', '1,2'));
-  await refused('RunError', 'RUN_EXISTS', 'fails', ...sweep('--seed', '1,2', '--run-folder', 'fails'));
-  await refused('RunError', 'RUN_SETTINGS_CHANGED', '--freeze 1,9', ...sweep('--seed', '1,2', '--resume', 'fails'));
-  await refused('RunError', 'RUN_NOT_A_RUN', 'sweep.json', 'sweep', '--resume', 'model');
-  await refused('FileError', 'FILE_NOT_FOUND', 'none.csv', 'sweep', '--dataset', 'none.csv', '--seed', '1,2');
+  await rejects('SettingsError', 'SETTING_MISSING', '--lr 1e-5,3e-5,5e-5', ...sweep());
+  await rejects('SettingsError', 'SETTING_INVALID', "--learning-rate is '7'", ...sweep('--lr', '1e-5,7'));
+  await rejects('SettingsError', 'SETTING_REPEATED', '--seed', ...sweep('--seed', '1,1'));
+  await rejects('SettingsError', 'SETTING_INVALID', '--save-steps', ...sweep('--save-steps', '1,2'));
+  await rejects('RunError', 'RUN_EXISTS', 'fails', ...sweep('--seed', '1,2', '--run-folder', 'fails'));
+  await rejects('RunError', 'RUN_SETTINGS_CHANGED', '--freeze 1,9', ...sweep('--seed', '1,2', '--resume', 'fails'));
+  await rejects('RunError', 'RUN_NOT_A_RUN', 'sweep.json', 'sweep', '--resume', 'model');
+  await rejects('FileError', 'FILE_NOT_FOUND', 'none.csv', 'sweep', '--dataset', 'none.csv', '--seed', '1,2');
   assert.deepEqual(
     fs.readdirSync(path.join(folder, 'runs')).filter((name) => name.startsWith('sweep-')).length,
     1,
-    'a sweep of which no run has trained leaves nothing',
+    'a sweep without a trained run leaves no files',
   );
 });

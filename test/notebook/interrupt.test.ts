@@ -44,8 +44,7 @@ async function interrupted(
 }
 
 const training = `
-const config = tunebook.parseConfig({ vocab_size: 50, dim: 16, hidden_dim: 32, n_layers: 1, n_heads: 2 });
-const model = tunebook.TextClassifier.create(config);
+const model = await tunebook.TextClassifier.load('embedded');
 const train = { ids: Array.from({ length: 64 }, (_, i) => Int32Array.of(1, i % 50, 2)), labels: new Int32Array(64) };
 const result = await tunebook.interruptible((signal) =>
   new tunebook.Trainer(model, { maxSteps: 1e6 }).train(train, { signal, onRecord: () => ${ready(1)} }));
@@ -85,5 +84,5 @@ test('a second interrupt ends everything at once, though the loop does not liste
      });`,
   );
   assert.equal(status, 1);
-  assert.match(words, /Ended at once/);
+  assert.match(words, /Stopped at once after SIGINT/);
 });

@@ -153,7 +153,7 @@ test(
         content.activeCell.editor.setCursorPosition({ line: 0, column: 'tunebook.load'.length });
       })()`);
       const offered = await complete(page);
-      for (const name of ['loadClassifier', 'loadMaskedModel', 'loadTokenizer'])
+      for (const name of ['loadReviews'])
         assert.ok(
           offered.some((text) => text.includes(name)),
           `${name} is not among ${offered.join(', ')}`,

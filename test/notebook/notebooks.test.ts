@@ -27,7 +27,7 @@ test('a notebook that is as committed is good, its file untouched, and JUnit XML
   const before = fs.readFileSync(explore);
   const { stdout, stderr, status } = tunebook('explore', '--junit', 'junit.xml', '--out', 'out');
   assert.equal(status, 0, stdout + stderr);
-  assert.match(stdout, /^good {4}explore, (\d+ min )?\d+ s$/m);
+  assert.match(stdout, /^passed {2}explore, (\d+ min )?\d+ s$/m);
   assert.match(stdout, /explore\s+(\d+ min )?\d+ s\s+\d+\s+yes\s+5 of 5/);
   assert.ok(fs.readFileSync(explore).equals(before));
   assert.ok(fs.existsSync(path.join(folder, 'out/explore/explore.html')));
@@ -59,9 +59,9 @@ test('key numbers are the same within what the notebook states, and what differs
   assert.deepEqual(results(at(0.75, 40), true), ['same', 'not compared']);
   assert.deepEqual(results([committed[0]!], false), ['same', 'missing']);
   const [accuracy] = compareKeyNumbers(committed, at(0.8, 100), false);
-  assert.equal(describeDifference(accuracy!), 'accuracy: committed as 0.9, now 0.8; it may differ by 0.02.');
+  assert.equal(describeDifference(accuracy!), 'accuracy: committed as 0.9, now 0.8; the tolerance is 0.02.');
   const [, gone] = compareKeyNumbers(committed, [committed[0]!], false);
-  assert.match(describeDifference(gone!)!, /rows: committed as 100, and not among the key numbers of this run/);
+  assert.match(describeDifference(gone!)!, /rows: committed as 100, but missing in this run/);
 });
 
 test('jupyter execute and papermill run a notebook as it is, with parameters from the environment', () => {

@@ -1,4 +1,4 @@
-// Data as it comes: each kind of badness either becomes good data, counted, or an error in words before any work.
+// Malformed data: each problem is either corrected and counted, or an error before any work.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -52,7 +52,7 @@ test('nulls, empty texts, only whitespace and missing labels are left out and co
   assert.equal(describeDropped(source.dropped), '5 without text, 1 without a label');
 });
 
-test('texts of a megabyte are cut into tokens in no time, and into the same ones', () => {
+test('texts of 1 MB are tokenized quickly, with the same tokens', () => {
   const tokenizer = loadTokenizer(embeddedModel);
   const words = 'great product but the battery died '.repeat(30_000);
   const started = performance.now();
@@ -71,7 +71,7 @@ test('texts of a megabyte are cut into tokens in no time, and into the same ones
   assert.ok(performance.now() - started < 20_000);
 });
 
-test('rows of a megabyte are read a few at a time', async () => {
+test('rows of 1 MB are read in chunks of a few rows', async () => {
   const rows = Array.from({ length: 60 }, (_, i) => ({ text: `${i} ${'word '.repeat(200_000)}`, label: i % 2 }));
   const { reviews, source } = await read(lines(...rows));
   assert.equal(source.splits.train![0]!.chunks.length, 4);
@@ -81,7 +81,7 @@ test('rows of a megabyte are read a few at a time', async () => {
   );
 });
 
-test('emoji, every script and lone surrogates come through reading and tokenizing', async () => {
+test('emoji, all scripts and lone surrogates can be read and tokenized', async () => {
   const texts = [
     '😀👩‍👩‍👧',
     'Ωραίο',
@@ -102,7 +102,7 @@ test('emoji, every script and lone surrogates come through reading and tokenizin
   assert.ok(ids.every((text) => text.length >= 2 && text.every((id) => id >= 0 && id < 30522)));
 });
 
-test('CSV: quotes, newlines inside them, a byte order mark, Windows line ends; in pieces too', async () => {
+test('CSV: quotes, quoted newlines, a byte order mark and CRLF, also across chunks', async () => {
   const rows = Array.from({ length: 2500 }, (_, i) => `"say ""${i}""\nsecond, line é",${i % 2}`);
   const file = write('csv', `\ufefftext,label\r\n${rows.join('\r\n')}\r\n`);
   const { reviews, source } = await read(file);
@@ -118,7 +118,7 @@ test('CSV: quotes, newlines inside them, a byte order mark, Windows line ends; i
   );
 });
 
-test('JSON lines in pieces, with a byte order mark, blank lines, and none at the end', async () => {
+test('JSON lines in chunks, with a byte order mark, blank lines, and no final newline', async () => {
   const rows = Array.from(
     { length: 2100 },
     (_, i) => `${JSON.stringify({ text: `é ${i}`, label: i % 2 })}\n${i % 500 ? '' : '\n'}`,
@@ -141,7 +141,7 @@ const parquet = () =>
     }),
   );
 
-test('a truncated Parquet file is refused; so is one with broken pages', async () => {
+test('a truncated Parquet file and one with damaged pages are errors', async () => {
   const whole = parquet();
   assert.equal((await read(write('parquet', whole))).reviews.length, 500);
   for (const length of [0, 3, 100, whole.length - 1, whole.length - 300])
@@ -151,7 +151,7 @@ test('a truncated Parquet file is refused; so is one with broken pages', async (
   await assert.rejects(read(write('parquet', broken)), failure(ReviewsError, 'REVIEWS_MALFORMED'));
 });
 
-test('a third label that is a slip is named; a mapping leaves it out; stars become classes', async () => {
+test('a mistyped label is reported; a mapping leaves it out and turns stars into classes', async () => {
   const rows = Array.from({ length: 40 }, (_, i) => ({ text: `text ${i}`, label: i % 2 }));
   const file = lines(...rows, { text: 'slip', label: 7 });
   const source = await openReviews(file);
@@ -185,7 +185,7 @@ test('a third label that is a slip is named; a mapping leaves it out; stars beco
   );
 });
 
-test('-1 is a label like another, but where a data set names its classes and keeps some secret', async () => {
+test('-1 is an ordinary label, except in a data set with class names, where it marks hidden labels', async () => {
   const rows = [-1, 0, 1].map((label) => ({ text: `felt ${label}`, label }));
   const inferred = await read(lines(...rows));
   assert.deepEqual(inferred.source.labelNames, ['-1', '0', '1']);
@@ -208,7 +208,7 @@ test('-1 is a label like another, but where a data set names its classes and kee
   assert.equal(named.source.dropped.missingLabel, 1);
 });
 
-test('a CSV that cannot be read, and a folder that is named like one', async () => {
+test('an unreadable CSV, and a folder with the name of a CSV', async () => {
   const spark = path.join(folder, 'spark');
   fs.mkdirSync(path.join(spark, 'out.csv'), { recursive: true });
   fs.writeFileSync(path.join(spark, 'out.csv/part-0000.csv'), 'text,label\na,1\nb,0\n');
@@ -219,7 +219,7 @@ test('a CSV that cannot be read, and a folder that is named like one', async () 
   );
 });
 
-test('one class only, all rows equal, and no rows at all are refused in words', async () => {
+test('a single class, identical rows, and no rows are errors', async () => {
   const table = async (file: string) => sampleReviews(await openReviews(file));
   assert.throws(
     () =>
@@ -242,7 +242,7 @@ test('one class only, all rows equal, and no rows at all are refused in words', 
   );
 });
 
-test('a column that is not there is answered with those that are; the usual names are found', async () => {
+test('the error for a missing column lists the existing ones; common names are recognized', async () => {
   const file = lines({ headline: 'a', body: 'b', verdict: 1 });
   await assert.rejects(
     read(file),

@@ -27,7 +27,7 @@ const write = (name: string, content: string) => {
   return path.join(folder, name);
 };
 const columns = { textColumns: ['title', 'content'], labelColumn: 'label' };
-/** All of a file. */
+/** Reads all reviews of a file. */
 async function readReviews(file: string, options: ReviewsOptions = columns) {
   const source = await openReviews(file, options);
   const reviews = await sampleReviews(source);
@@ -39,7 +39,7 @@ async function readReviews(file: string, options: ReviewsOptions = columns) {
 }
 const embedded = await sampleReviews(embeddedReviews());
 
-test("danfo's statistics and its reading of files work, and what they need is loaded for the first of them", async () => {
+test("danfo's statistics and file readers work, and their dependencies are loaded on first use", async () => {
   const { cache } = createRequire(import.meta.url);
   const isLoaded = (inside: RegExp) => Object.keys(cache).some((file) => inside.test(file));
   const [mathjs, request] = [/mathjs.lib.cjs.entry/, /request.lib/];
@@ -61,7 +61,7 @@ test("danfo's statistics and its reading of files work, and what they need is lo
   assert.deepEqual(((await danfo().readExcel(excel)) as typeof read).values, [['Good', 1]]);
 });
 
-test('the embedded reviews: 2,985 of 3,708, the rest counted', () => {
+test('the embedded reviews: 2,985 of 3,708 are used, the others counted', () => {
   assert.equal(embedded.length, 2985);
   assert.deepEqual(embeddedReviews().dropped, dropped({ belowThreshold: 723 }));
 });
@@ -80,7 +80,7 @@ test('CSV with quotes and newlines, two text columns, empty texts and missing la
   assert.deepEqual(set.dropped, dropped({ emptyText: 1, missingLabel: 1 }));
 });
 
-test('JSON lines with named labels; a broken line is named by its number', async () => {
+test('JSON lines with named labels; the error for a malformed line contains its number', async () => {
   const rows = [
     { title: 'x', content: null, label: 'spam' },
     { content: 'y', label: 'ham' },
@@ -99,7 +99,7 @@ test('JSON lines with named labels; a broken line is named by its number', async
   );
 });
 
-test('what cannot be read is refused in words', async () => {
+test('files that cannot be read are errors', async () => {
   await assert.rejects(
     readReviews(write('d.csv', 'text,stars\na,1\n'), columns),
     failure(ReviewsError, 'REVIEWS_NO_COLUMN', { column: 'title', columns: ['text', 'stars'] }),
@@ -128,7 +128,7 @@ test('what cannot be read is refused in words', async () => {
   await assert.rejects(readReviews('nowhere.csv'), failure(FileError, 'FILE_NOT_FOUND', { path: 'nowhere.csv' }));
 });
 
-test('a label that pandas wrote with decimals is the whole number, in files and in mappings', async () => {
+test('a label such as 1.0, as pandas writes it, equals the integer, in files and in mappings', async () => {
   const labelMapping = '1,2.0 -> negative; 4,5 -> positive';
   const set = await readReviews(write('floats.csv', 'text,stars\nbad,1.0\npoor,2\ngood,5.0\nnone,\nmiddle,3.0\n'), {
     labelColumn: 'stars',
@@ -159,7 +159,7 @@ test('a mapping that names no label of the column is rejected with the labels of
   );
 });
 
-test('the split is stratified, seeded, and keeps copies of a text on one side', () => {
+test('the split is stratified and seeded, and keeps duplicates of a text in one part', () => {
   const reviews = embedded;
   const copies = [
     ...reviews,
@@ -174,13 +174,13 @@ test('the split is stratified, seeded, and keeps copies of a text on one side', 
   );
   const sides = parts.map((part) => new Set(part.map(({ text }) => text.toLowerCase().replace(/\s+/g, ' ').trim())));
   for (const text of sides[2]!) assert.ok(!sides[0]!.has(text) && !sides[1]!.has(text), text);
-  const share = (part: typeof reviews) => part.filter(({ label }) => label === 1).length / part.length;
-  for (const part of parts) assert.ok(Math.abs(share(part) - share(copies)) < 0.02);
+  const fraction = (part: typeof reviews) => part.filter(({ label }) => label === 1).length / part.length;
+  for (const part of parts) assert.ok(Math.abs(fraction(part) - fraction(copies)) < 0.02);
   assert.deepEqual(partsOf(), parts);
   assert.notDeepEqual(partsOf({ seed: 1 })[2], parts[2]);
 });
 
-test('one class only, and too few rows, are refused', () => {
+test('a single class and too few rows are errors', () => {
   const twoRows = (...labels: number[]) => labels.map((label, i) => ({ text: `text ${i}`, label }));
   assert.throws(
     () => splitReviews(twoRows(1, 1), { labelNames: ['negative', 'positive'] }),
@@ -189,19 +189,19 @@ test('one class only, and too few rows, are refused', () => {
   assert.throws(() => splitReviews(twoRows(0, 1)), failure(ReviewsError, 'REVIEWS_SMALL_CLASS', { rows: 2, texts: 1 }));
 });
 
-test('a sample has the number asked for and each class in its share', async () => {
+test('a sample has the requested size and the class distribution of the data', async () => {
   const sampled = async (seed: number) => await sampleReviews(embeddedReviews(), { rows: 301, seed });
-  const share = (rows: { label: number }[]) => rows.filter(({ label }) => label === 1).length / rows.length;
+  const fraction = (rows: { label: number }[]) => rows.filter(({ label }) => label === 1).length / rows.length;
   const sample = await sampled(7);
   assert.equal(sample.length, 301);
-  assert.ok(Math.abs(share(sample) - share(embedded)) < 1 / 301);
+  assert.ok(Math.abs(fraction(sample) - fraction(embedded)) < 1 / 301);
   const texts = new Set(embedded.map(({ text }) => text));
   assert.ok(sample.every(({ text }) => texts.has(text)));
   assert.deepEqual(await sampled(7), sample);
   assert.notDeepEqual(await sampled(8), sample);
 });
 
-test('a danfo DataFrame, on the one TensorFlow of the process', () => {
+test('a danfo DataFrame uses the only TensorFlow of the process', () => {
   const reviews = [
     { text: 'two words', label: 1 },
     { text: 'one', label: 0 },
@@ -217,7 +217,7 @@ test('a danfo DataFrame, on the one TensorFlow of the process', () => {
       [1, 0],
     ],
   );
-  // danfo computes with tfjs: had it brought its own, two native libraries would be mapped.
+  // danfo uses tfjs. With its own copy, a second native library would be mapped.
   assert.deepEqual(table.loc({ columns: ['words'] }).mean().values.length, 2);
   const mapped = fs
     .readFileSync('/proc/self/maps', 'utf8')
@@ -236,7 +236,7 @@ test('Parquet as pyarrow writes it, compressed', async () => {
   assert.deepEqual(set.dropped, dropped({ emptyText: 1, missingLabel: 1 }));
 });
 
-test('numbers, booleans and stars are classes in their order', async () => {
+test('numbers, booleans and stars are classes in their natural order', async () => {
   const set = async (...labels: unknown[]) =>
     readReviews(
       write('h.jsonl', labels.map((label, i) => JSON.stringify({ title: `t${i}`, content: 'c', label })).join('\n')),
@@ -250,20 +250,20 @@ test('numbers, booleans and stars are classes in their order', async () => {
   assert.deepEqual((await set(true, false)).labelNames, ['false', 'true']);
 });
 
-test("baselines: the majority, and scikit-learn's bag of words to a row or two", () => {
+test("baselines: the majority class, and a bag of words within three rows of scikit-learn's accuracy", () => {
   const { train, test } = splitReviews(embedded);
   assert.ok(Math.abs(majorityBaseline(train, test).accuracy - 0.586) < 0.001);
   // scikit-learn 1.9 on the same rows, the pipeline named in baseline.ts: 477 of 597.
   assert.ok(Math.abs(bagOfWordsBaseline(train, test).accuracy - 477 / 597) < 3 / 597);
 });
 
-test('a bag of words tells more than two classes apart', () => {
+test('a bag of words distinguishes more than two classes', () => {
   const words = ['sun', 'rain', 'snow'];
   const reviews = Array.from({ length: 60 }, (_, i) => ({ text: `${words[i % 3]} on day number ${i}`, label: i % 3 }));
   assert.equal(bagOfWordsBaseline(reviews.slice(0, 45), reviews.slice(45)).accuracy, 1);
 });
 
-test('logistic regression stands at the minimum: its gradient is 0', () => {
+test('logistic regression converges to the minimum: its gradient is 0', () => {
   const rows = Array.from({ length: 40 }, (_, i) => ({
     columns: [i % 3, 3 + (i % 4)],
     values: [0.6 + (i % 5) / 10, 0.5],

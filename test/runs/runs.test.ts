@@ -1,4 +1,4 @@
-// Runs listed, compared, and reported anew.
+// Listing runs, comparing them, and creating reports again.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -22,7 +22,7 @@ const finetune = (...more: string[]) =>
     options,
   );
 
-test('runs are listed and compared, a report is made anew, and what is not there is said', async () => {
+test('runs are listed and compared, a report is created again, and missing runs are reported', async () => {
   const none = await tunebook(['runs'], options);
   assertFailed(none, 2, 'RunError', 'RUN_NOT_FOUND', 'runs/');
   for (const more of [
@@ -35,7 +35,7 @@ test('runs are listed and compared, a report is made anew, and what is not there
 
   const { stdout } = await tunebook(['runs'], options);
   const lines = stdout.trim().split('\n');
-  assert.match(lines[0]!, /^run +command +state +model +reviews +settings of its own +result$/);
+  assert.match(lines[0]!, /^run +command +state +model +reviews +changed settings +result$/);
   assert.match(lines[1]!, /finetune +completed +model +stars\.csv +.*maxSteps 2, learningRate 0\.001 +\d+\.\d % \(/);
   assert.match(lines[3]!, /finetune +failed/);
   const json = JSON.parse((await tunebook(['runs', '--json'], options)).stdout) as RunSummary[];
@@ -52,7 +52,7 @@ test('runs are listed and compared, a report is made anew, and what is not there
   assert.doesNotMatch(
     compared.stdout,
     /epochs|evalBatchSize/,
-    'what is the same, or changes nothing, is no difference',
+    'equal settings and settings without effect on the result are omitted',
   );
 
   const report = path.join(folder, first, 'report.html');

@@ -1,5 +1,5 @@
-// The web page in a real Chromium: judged by either engine with the same verdict, explained, a CSV scored, errors shown.
-// TUNEBOOK_SCREENSHOTS names a folder for pictures.
+// The web page in Chromium: the same prediction by both engines, word attributions, scoring of a CSV file, and errors.
+// TUNEBOOK_SCREENSHOTS names a folder for screenshots.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -19,39 +19,40 @@ import { says, start, writeTinyModel } from '../cli/command.js';
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-app-'));
 after(() => fs.rmSync(folder, { recursive: true }));
 
-/** Waits for something in the page, whose policy allows no waitForFunction: it evaluates text there. */
+/** Waits until an expression is true in the page; waitForFunction evaluates text, which the page's policy forbids. */
 async function until(page: Page, expression: string): Promise<void> {
   for (const end = Date.now() + 300_000; !(await page.evaluate(expression));) {
-    if (Date.now() > end) throw new Error(`Never came: ${expression}. ${(await page.textContent('#trouble')) ?? ''}`);
+    if (Date.now() > end)
+      throw new Error(`Timed out waiting for: ${expression}. ${(await page.textContent('#trouble')) ?? ''}`);
     await pause(100);
   }
 }
-/** Waits until the page has nothing to say any more. */
+/** Waits until the page shows no status. */
 const settled = (page: Page) => until(page, "document.getElementById('status').textContent === ''");
 
-test('the page: judge, explain, switch engines, score a file, and see what went wrong', async () => {
+test('the page: predictions, word attributions, both engines, scoring of a file, and errors', async () => {
   const model = path.join(folder, 'model');
   writeTinyModel(model);
   await exportModel(model, await sampleReviews(embeddedReviews(), { rows: 50 }), { version: '0' });
   const { child, ended } = start(['app', model, '--port', '0']);
-  let said = '';
-  child.stdout!.on('data', (text: string) => (said += text));
-  await says(child, /is to be seen at http\S+/);
-  const address = /http:\/\/127\.0\.0\.1:\d+/.exec(said)![0];
+  let output = '';
+  child.stdout!.on('data', (text: string) => (output += text));
+  await says(child, /Serving the web page of .* at http\S+/);
+  const address = /http:\/\/127\.0\.0\.1:\d+/.exec(output)![0];
   const browser = await openBrowser();
-  const troubles: string[] = [];
+  const pageErrors: string[] = [];
   const hosts = new Set<string>();
   try {
     const page = await browser.newPage({ viewport: { width: 900, height: 1200 } });
     page.setDefaultTimeout(300_000);
-    page.on('pageerror', (error) => troubles.push(error.message));
+    page.on('pageerror', (error) => pageErrors.push(error.message));
     page.on('console', (message) => {
-      if (message.type() === 'error') troubles.push(message.text());
+      if (message.type() === 'error') pageErrors.push(message.text());
     });
     page.on('request', (request) => hosts.add(new URL(request.url()).origin));
-    const picture = async (name: string) => {
-      const pictures = process.env['TUNEBOOK_SCREENSHOTS'];
-      if (pictures) await page.screenshot({ path: path.join(pictures, `${name}.png`), fullPage: true });
+    const screenshot = async (name: string) => {
+      const screenshots = process.env['TUNEBOOK_SCREENSHOTS'];
+      if (screenshots) await page.screenshot({ path: path.join(screenshots, `${name}.png`), fullPage: true });
     };
     const text = async (selector: string) => (await page.textContent(selector)) ?? '';
     const response = await page.goto(address);
@@ -60,11 +61,11 @@ test('the page: judge, explain, switch engines, score a file, and see what went 
       /default-src 'none'; script-src 'self' 'wasm-unsafe-eval'/,
     );
 
-    // Nothing written is said, not sent.
+    // An empty review shows an error and sends no request.
     await page.click('button[type=submit]');
-    assert.equal(await text('#trouble'), 'Write or paste a review first.');
+    assert.equal(await text('#trouble'), 'The review is empty. Enter or paste a review.');
 
-    // By keyboard alone; what looks like markup stays text.
+    // With the keyboard only; markup in a review stays text.
     await page.focus('#review');
     await page.keyboard.type('It <img src=x onerror=alert(1)> stopped <b>working</b> after two days.');
     await page.keyboard.press('Control+Enter');
@@ -77,12 +78,12 @@ test('the page: judge, explain, switch engines, score a file, and see what went 
     assert.match(byServer, /^(negative|positive), \d+\.\d %$/);
     assert.match((await page.getAttribute('#chart', 'aria-label'))!, /negative: .* %, positive: .* %/);
     assert.ok(await page.$('#chart .main-svg'), 'a chart');
-    const pulls = await page.$$eval('#words span[title]', (spans) =>
+    const attributions = await page.$$eval('#words span[title]', (spans) =>
       spans.map((span) => span.getAttribute('title') ?? ''),
     );
-    assert.equal(pulls.length, 9, 'each word has its pull');
-    assert.ok(pulls.every((pull) => /^[+−]\d+\.\d points$/.test(pull)));
-    await picture('app-server');
+    assert.equal(attributions.length, 9, 'each word has an attribution');
+    assert.ok(attributions.every((attribution) => /^[+−]\d+\.\d points$/.test(attribution)));
+    await screenshot('app-server');
 
     await page.selectOption('#engine', 'browser');
     await page.click('button[type=submit]');
@@ -90,25 +91,26 @@ test('the page: judge, explain, switch engines, score a file, and see what went 
     await settled(page);
     assert.equal(await text('#trouble'), '');
     assert.equal(await text('#verdict'), byServer, 'the same label and probability');
-    await picture('app-browser');
-    // To the last digits, not only as the page rounds them. (A text that is too long transformers.js cuts without its closing token.)
-    const asked = ['Great.', 'The item came damanged, 1 star.', 'bad '.repeat(50)];
+    await screenshot('app-browser');
+    // Probabilities without the page's rounding. The texts need no truncation, since transformers.js truncates without
+    // the closing token.
+    const texts = ['Great.', 'The item came damanged, 1 star.', 'bad '.repeat(50)];
     const inBrowser = await page.evaluate<Record<string, number>[]>(
-      `import('/app/engines.js').then(({ browserEngine }) => browserEngine(() => {})(${JSON.stringify(asked)}))`,
+      `import('/app/engines.js').then(({ browserEngine }) => browserEngine(() => {})(${JSON.stringify(texts)}))`,
     );
     const classifier = TextClassifier.fromFolder(model, { precision: 'float32' });
     const { logits } = await evaluate(
       classifier,
       classifier.encode(
-        asked.map((text) => ({ text, label: 0 })),
+        texts.map((text) => ({ text, label: 0 })),
         64,
       ),
     );
     classifier.dispose();
     inBrowser.forEach(({ negative, positive }, row) => {
-      const apart = Math.log(positive! / negative!);
+      const logit = Math.log(positive! / negative!);
       const expected = logits[2 * row + 1]! - logits[2 * row]!;
-      assert.ok(Math.abs(apart - expected) < 1e-4, `${asked[row]!.slice(0, 20)}: ${apart}, not ${expected}`);
+      assert.ok(Math.abs(logit - expected) < 1e-4, `${texts[row]!.slice(0, 20)}: ${logit}, not ${expected}`);
     });
 
     await page.click('#examples button:nth-child(2)');
@@ -116,7 +118,7 @@ test('the page: judge, explain, switch engines, score a file, and see what went 
     await settled(page);
     assert.equal(await page.inputValue('#review'), 'Works as described and was easy to set up.');
 
-    // A file, by the server.
+    // A file, scored on the server.
     await page.selectOption('#engine', 'server');
     const rows = Array.from({ length: 150 }, (_, i) => ({
       id: String(i),
@@ -139,30 +141,30 @@ test('the page: judge, explain, switch engines, score a file, and see what went 
       scored.every(({ predicted_label: label }, i) => (i === 7 ? label === '' : /negative|positive/.test(label!))),
     );
     assert.match(await text('#counts'), /(negative|positive): \d+/);
-    await picture('app-file');
+    await screenshot('app-file');
     await page.setInputFiles('#file', { name: 'broken.csv', mimeType: 'text/csv', buffer: Buffer.from('a,b\n"1') });
     await until(page, "document.getElementById('trouble').textContent !== ''");
-    assert.match(await text('#trouble'), /This is no CSV that can be read: /);
+    assert.match(await text('#trouble'), /Cannot read the CSV file: /);
 
-    // In the dark, on a phone.
+    // Dark mode on a phone.
     await page.emulateMedia({ colorScheme: 'dark' });
     await page.setViewportSize({ width: 390, height: 800 });
     await until(page, 'document.documentElement.scrollWidth <= 390');
     assert.notEqual(await page.evaluate('getComputedStyle(document.body).backgroundColor'), 'rgb(255, 255, 255)');
-    await picture('app-phone');
-    assert.deepEqual(troubles, []);
+    await screenshot('app-phone');
+    assert.deepEqual(pageErrors, []);
     assert.deepEqual(
       [...hosts].filter((host) => host.startsWith('http')),
       [address],
-      'nothing comes from elsewhere',
+      'all requests go to this server',
     );
 
-    // The server gone: said in words.
+    // The page shows an error when the server has stopped.
     child.kill('SIGTERM');
     await ended;
     await page.click('button[type=submit]');
-    await until(page, "document.getElementById('trouble').textContent.includes('does not answer')");
-    assert.equal(await text('#trouble'), 'The server does not answer. Is it still running?');
+    await until(page, "document.getElementById('trouble').textContent.includes('does not respond')");
+    assert.equal(await text('#trouble'), 'The server does not respond. Check that it is running.');
   } finally {
     await browser.close();
     child.kill('SIGTERM');

@@ -1,4 +1,4 @@
-// Verdicts without TensorFlow: on sentences, and on files of any size.
+// Scoring without TensorFlow: sentences, and files of any size.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -24,28 +24,28 @@ before(async () => {
   await exportModel(of('model'), await sampleReviews(embeddedReviews(), { rows: 50 }), { version: '0' });
 });
 
-test('one sentence or many: labels and scores are those of TensorFlow', async () => {
+test('one sentence or several: labels and scores equal those of TensorFlow', async () => {
   const classifier = TextClassifier.fromFolder(of('model'), { precision: 'float32' });
   const expected = classifier.predict(sentences);
   classifier.dispose();
   const model = await openSentimentModel(of('model'));
-  const found = await model.predictSentiment(sentences);
-  found.forEach(({ label, score }, i) => {
+  const predictions = await model.predictSentiment(sentences);
+  predictions.forEach(({ label, score }, i) => {
     assert.equal(label, expected[i]!.label);
     assert.ok(Math.abs(score - expected[i]!.score) < 1e-4);
   });
   const one = await model.predictSentiment(sentences[0]!);
   assert.deepEqual(Object.keys(one), ['label', 'score']);
-  assert.ok(Math.abs(one.score - found[0]!.score) < 1e-5);
+  assert.ok(Math.abs(one.score - predictions[0]!.score) < 1e-5);
   assert.deepEqual(await model.predictSentiment([]), []);
-  for (const [i, shares] of (await model.predictProbabilities(sentences)).entries()) {
-    assert.ok(Math.abs(shares.reduce((a, b) => a + b) - 1) < 1e-6);
-    assert.ok(Math.abs(Math.max(...shares) - found[i]!.score) < 1e-6);
+  for (const [i, probabilities] of (await model.predictProbabilities(sentences)).entries()) {
+    assert.ok(Math.abs(probabilities.reduce((a, b) => a + b) - 1) < 1e-6);
+    assert.ok(Math.abs(Math.max(...probabilities) - predictions[i]!.score) < 1e-6);
   }
   await model.dispose();
 });
 
-test('TensorFlow is not loaded to serve', () => {
+test('TensorFlow is not loaded for serving', () => {
   const program = `
     await import('./lib/dist/serving/score-file.js');
     const { openSentimentModel } = await import('./lib/dist/serving/sentiment.js');
@@ -64,11 +64,11 @@ test('sentences on the command line', async () => {
   assert.equal(plain.status, 0, plain.stderr);
   assert.match(plain.stdout, /^(negative|positive) +0\.\d{3} {2}The item came damanged, 1 star\.$/m);
   const json = await tunebook(['score', '--model', of('model'), '--json', '--precision', 'int8', 'Great.']);
-  const [verdict] = JSON.parse(json.stdout) as { label: string; score: number }[];
-  assert.ok(verdict!.score > 0.5 && ['negative', 'positive'].includes(verdict!.label));
+  const [prediction] = JSON.parse(json.stdout) as { label: string; score: number }[];
+  assert.ok(prediction!.score > 0.5 && ['negative', 'positive'].includes(prediction!.label));
 });
 
-test('a file in pieces: each row with all it had and its verdict, in its order; markup and quotes stay what they are', async () => {
+test('a file in chunks: rows keep their order, columns, markup and quotes, and get a prediction', async () => {
   const rows = Array.from({ length: 2500 }, (_, i) => ({
     id: String(i),
     title: i % 2 ? 'Fine, "really"' : '<b>no</b>',
@@ -82,7 +82,7 @@ test('a file in pieces: each row with all it had and its verdict, in its order; 
   const argv = ['score', '--model', of('model'), '--file', of('reviews.csv'), '--out', of('scored.csv')];
   const { status, stdout, stderr } = await tunebook([...argv, '--text-columns', 'text']);
   assert.equal(status, 0, stderr);
-  assert.match(stdout, /2,500 rows scored, 25 of them without text and so without a verdict: .*scored\.csv/);
+  assert.match(stdout, /2,500 rows scored, 25 of them without text and therefore without a prediction: .*scored\.csv/);
   const scored = parse<Record<string, string>>(fs.readFileSync(of('scored.csv'), 'utf8'), { columns: true });
   assert.deepEqual(
     scored.map(({ id, title, text }) => ({ id, title, text })),
@@ -133,18 +133,18 @@ test('a file in pieces: each row with all it had and its verdict, in its order; 
   assertFailed(again, 3, 'ReviewsError', 'REVIEWS_COLUMN_EXISTS', "'predicted_label'");
 });
 
-test('what cannot be scored is said, with what to do', async () => {
-  const refused = async (exitCode: number, name: string, code: string, value: string, ...argv: string[]) =>
+test('errors for invalid input say how to fix it', async () => {
+  const fails = async (exitCode: number, name: string, code: string, value: string, ...argv: string[]) =>
     assertFailed(await tunebook(['score', ...argv], { cwd: folder }), exitCode, name, code, value);
   const file = ['--model', 'model', '--file'];
-  await refused(2, 'SettingsError', 'SETTING_MISSING', '--file');
-  await refused(2, 'SettingsError', 'SETTING_MISSING', '--out', '--file', 'reviews.csv');
-  await refused(2, 'SettingsError', 'SETTING_CONFLICT', '--file', '--file', 'a.csv', '--out', 'b.csv', 'Great.');
-  await refused(2, 'SettingsError', 'SETTING_INVALID', "--precision is 'int4'", '--precision', 'int4', 'Great.');
-  await refused(2, 'RunError', 'RUN_NOT_FOUND', 'runs/', 'Great.');
-  await refused(2, 'FileError', 'FILE_NOT_FOUND', 'none.csv', ...file, 'none.csv', '--out', 'b.csv');
-  await refused(2, 'SettingsError', 'SETTING_INVALID', "--out is 'b.txt'", ...file, 'reviews.csv', '--out', 'b.txt');
+  await fails(2, 'SettingsError', 'SETTING_MISSING', '--file');
+  await fails(2, 'SettingsError', 'SETTING_MISSING', '--out', '--file', 'reviews.csv');
+  await fails(2, 'SettingsError', 'SETTING_CONFLICT', '--file', '--file', 'a.csv', '--out', 'b.csv', 'Great.');
+  await fails(2, 'SettingsError', 'SETTING_INVALID', "--precision is 'int4'", '--precision', 'int4', 'Great.');
+  await fails(2, 'RunError', 'RUN_NOT_FOUND', 'runs/', 'Great.');
+  await fails(2, 'FileError', 'FILE_NOT_FOUND', 'none.csv', ...file, 'none.csv', '--out', 'b.csv');
+  await fails(2, 'SettingsError', 'SETTING_INVALID', "--out is 'b.txt'", ...file, 'reviews.csv', '--out', 'b.txt');
   fs.cpSync(of('model'), of('plain'), { recursive: true });
   fs.rmSync(of('plain/onnx'), { recursive: true });
-  await refused(3, 'ModelFormatError', 'MODEL_NOT_EXPORTED', 'tunebook export plain', '--model', 'plain', 'Great.');
+  await fails(3, 'ModelFormatError', 'MODEL_NOT_EXPORTED', 'tunebook export plain', '--model', 'plain', 'Great.');
 });

@@ -1,4 +1,5 @@
-// The scoring API over a real exported model: every protocol, broken requests by the thousand, overload, tokens, and a drain that loses nothing.
+// The scoring API with an exported model: all protocols, 1,000 malformed requests, overload, tokens, and shutdown
+// without lost requests.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import fs from 'node:fs';
@@ -12,7 +13,7 @@ import { exportModel } from '#lib/export/export.js';
 import { embeddedReviews } from '#lib/reviews/embedded.js';
 import { sampleReviews } from '#lib/reviews/sample.js';
 import { createServer, type ServerOptions } from '#lib/serving/server.js';
-import { openSentimentModel, type SentimentModel, type Verdict } from '#lib/serving/sentiment.js';
+import { openSentimentModel, type Prediction, type SentimentModel } from '#lib/serving/sentiment.js';
 import { seededRandom } from '#lib/reviews/random.js';
 import { assertFailed } from '../failure.js';
 import { says, start, tunebook, writeTinyModel } from '../cli/command.js';
@@ -20,14 +21,14 @@ import { says, start, tunebook, writeTinyModel } from '../cli/command.js';
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-serve-'));
 const place = path.join(folder, 'model');
 let model: SentimentModel;
-let verdicts: Verdict[];
+let predictions: Prediction[];
 const sentences = ['The item came damanged, 1 star.', 'Great.'];
 const servers: FastifyInstance[] = [];
 before(async () => {
   writeTinyModel(place);
   await exportModel(place, await sampleReviews(embeddedReviews(), { rows: 50 }), { version: '0' });
   model = await openSentimentModel(place);
-  verdicts = (await model.predictSentiment(sentences)).map(({ label, score }) => ({
+  predictions = (await model.predictSentiment(sentences)).map(({ label, score }) => ({
     label,
     score: Number(score.toFixed(6)),
   }));
@@ -51,17 +52,17 @@ const post = async (server: FastifyInstance, url: string, payload: unknown, head
   });
   return { status: response.statusCode, headers: response.headers, body: response.json<Record<string, unknown>>() };
 };
-/** Scores are equal to the last digit that is given: batches of other company round otherwise. */
-function near(found: unknown, expected: unknown): void {
+/** Asserts that scores are equal up to the last digit given: rounding depends on the other texts of a batch. */
+function near(actual: unknown, expected: unknown): void {
   if (typeof expected === 'number')
-    assert.ok(Math.abs((found as number) - expected) < 2e-6, `${String(found)}, not ${expected}`);
+    assert.ok(Math.abs((actual as number) - expected) < 2e-6, `${String(actual)}, not ${expected}`);
   else if (typeof expected === 'object' && expected !== null) {
-    assert.deepEqual(Object.keys(found as object).sort(), Object.keys(expected).sort());
-    for (const [key, value] of Object.entries(expected)) near((found as Record<string, unknown>)[key], value);
-  } else assert.equal(found, expected);
+    assert.deepEqual(Object.keys(actual as object).sort(), Object.keys(expected).sort());
+    for (const [key, value] of Object.entries(expected)) near((actual as Record<string, unknown>)[key], value);
+  } else assert.equal(actual, expected);
 }
 
-test('a port in use is refused with what to do', async () => {
+test('a port in use: the error says how to fix it', async () => {
   const server = http.createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
@@ -71,13 +72,13 @@ test('a port in use is refused with what to do', async () => {
   assert.equal(stderr.trim().split('\n').length, 1);
 });
 
-test('each protocol: its requests and its answers', async () => {
+test('requests and responses of each protocol', async () => {
   const server = await serve();
-  const [first, second] = verdicts as [Verdict, Verdict];
+  const [first, second] = predictions as [Prediction, Prediction];
   for (const url of ['/model', '/models/123/latest/model'])
     for (const [body, expected] of [
       [{ data: { sentence: sentences[0] } }, first],
-      [{ data: { sentence: sentences } }, verdicts],
+      [{ data: { sentence: sentences } }, predictions],
       [{ data: { sentences: [sentences[1]] } }, [second]],
       [{ parameters: [sentences[1]] }, second],
     ] as const) {
@@ -88,13 +89,13 @@ test('each protocol: its requests and its answers', async () => {
       const { registered_model_version: version } = answer['release'] as Record<string, string>;
       assert.equal(version, 'run');
     }
-  const both = ({ label, score }: Verdict) => [
+  const both = ({ label, score }: Prediction) => [
     { label, score },
     { label: label === 'positive' ? 'negative' : 'positive', score: 1 - score },
   ];
   for (const url of ['/', '/predict']) {
     near((await post(server, url, { inputs: sentences[0] })).body, both(first));
-    near((await post(server, url, { inputs: sentences })).body, verdicts.map(both));
+    near((await post(server, url, { inputs: sentences })).body, predictions.map(both));
     near((await post(server, url, { inputs: sentences[0], parameters: { top_k: 1 } })).body, [first]);
   }
   for (const body of [
@@ -105,7 +106,7 @@ test('each protocol: its requests and its answers', async () => {
     { dataframe_split: { columns: ['id', 'sentence'], data: sentences.map((text, id) => [id, text]) } },
     { dataframe_records: sentences.map((review, id) => ({ id, review })) },
   ])
-    near((await post(server, '/invocations', body)).body, { predictions: verdicts });
+    near((await post(server, '/invocations', body)).body, { predictions });
   const input = { name: 'text', shape: [2], datatype: 'BYTES', data: sentences };
   const output = (name: string, datatype: string, shape: number[], data: unknown[]) => ({
     name,
@@ -121,13 +122,13 @@ test('each protocol: its requests and its answers', async () => {
         'label',
         'BYTES',
         [2],
-        verdicts.map(({ label }) => label),
+        predictions.map(({ label }) => label),
       ),
       output(
         'score',
         'FP32',
         [2],
-        verdicts.map(({ score }) => score),
+        predictions.map(({ score }) => score),
       ),
     ],
   });
@@ -139,7 +140,7 @@ test('each protocol: its requests and its answers', async () => {
   assert.deepEqual([shape, data.length], [[2, 2], 4]);
 });
 
-test('what is there: health, metadata, metrics and an OpenAPI document of every route', async () => {
+test('health, metadata, metrics and an OpenAPI document of every route', async () => {
   const server = await serve();
   const get = async (url: string) => (await server.inject({ url })).json<Record<string, unknown>>();
   for (const url of ['/health/live', '/v2/health/live']) assert.deepEqual(await get(url), { live: true });
@@ -161,49 +162,49 @@ test('what is there: health, metadata, metrics and an OpenAPI document of every 
     assert.ok(paths[url]?.post?.requestBody, url);
 });
 
-test('a wrong request is told what is wrong with it, with a status that fits', async () => {
-  const server = await serve({ bodyLimit: 2000, mostTexts: 3 });
-  for (const [url, payload, status, words] of [
+test('invalid requests: a suitable status and a message with the cause', async () => {
+  const server = await serve({ bodyLimit: 2000, maxTexts: 3 });
+  for (const [url, payload, status, message] of [
     ['/model', '{bad', 400, /JSON/],
-    ['/model', {}, 400, /Give data\.sentence, a string or a list of them/],
+    ['/model', {}, 400, /has no data\.sentence\. Send a string or a list of strings/],
     ['/model', { data: { sentence: 3 } }, 400, /body\.data\.sentence must be string\. See \/openapi\.json/],
     ['/model', { data: { text: 'a' } }, 400, /additional properties/],
     ['/', { inputs: 'a', parameters: { top_k: 0 } }, 400, /body\.parameters\.top_k must be >= 1/],
-    ['/', { inputs: ['a', 'b', 'c', 'd'] }, 400, /4 texts are more than the 3 that a request may have/],
-    ['/invocations', {}, 400, /Give one of inputs, instances, dataframe_split and dataframe_records/],
+    ['/', { inputs: ['a', 'b', 'c', 'd'] }, 400, /has 4 texts; the maximum is 3/],
+    ['/invocations', {}, 400, /exactly one of inputs, instances, dataframe_split and dataframe_records/],
     [
       '/invocations',
       { dataframe_split: { columns: ['a', 'b'], data: [] } },
       400,
-      /None of the columns a, b is the text's/,
+      /No text column among a, b\. Name the text column one of sentence, text, review/,
     ],
     ['/invocations', { instances: [{ text: 1 }] }, 400, /The column text of instances must be/],
-    ['/v2/models/sentiment/infer', { inputs: [] }, 400, /Give one input, the texts/],
+    ['/v2/models/sentiment/infer', { inputs: [] }, 400, /exactly one input, the texts; it contains 0/],
     [
       '/v2/models/sentiment/infer',
       { inputs: [{ name: 'x', shape: [1], datatype: 'FP32', data: [1] }] },
       400,
-      /x is FP32; texts are BYTES/,
+      /The input x has datatype FP32\. Send texts with datatype BYTES/,
     ],
     [
       '/v2/models/sentiment/infer',
       { inputs: [{ name: 'x', shape: [3], datatype: 'BYTES', data: ['a'] }] },
       400,
-      /shape \[3\], which is 3 texts, and 1 of them/,
+      /The input x has shape \[3\], so 3 texts, but its data has 1\./,
     ],
-    ['/v2/models/other/infer', { inputs: [] }, 404, /There is no model other here, but sentiment/],
-    ['/nothing', {}, 404, /There is no POST \/nothing/],
+    ['/v2/models/other/infer', { inputs: [] }, 404, /Unknown model other\. Available: sentiment, version run/],
+    ['/nothing', {}, 404, /No route for POST \/nothing/],
     ['/model', { data: { sentence: 'a'.repeat(3000) } }, 413, /The body is too large/],
   ] as const) {
     const answer = await post(server, url, payload);
     assert.deepEqual([answer.status, Object.keys(answer.body)], [status, ['error']], url);
-    assert.match(answer.body['error'] as string, words);
+    assert.match(answer.body['error'] as string, message);
   }
   const form = await post(server, '/model', 'sentence=a', { 'content-type': 'application/x-www-form-urlencoded' });
-  assert.deepEqual([form.status, form.body['error']], [415, 'Send JSON: content-type: application/json.']);
+  assert.deepEqual([form.status, form.body['error']], [415, 'Unsupported content type. Send JSON (application/json).']);
 });
 
-test('1,000 malformed bodies: never a 5xx, never a stack, and the server answers as before', async () => {
+test('1,000 malformed bodies: no 5xx, no stack trace, and the server still responds correctly', async () => {
   const server = await serve();
   const random = seededRandom(7);
   const pick = <Item>(items: readonly Item[]): Item => items[Math.floor(random() * items.length)]!;
@@ -248,7 +249,7 @@ test('1,000 malformed bodies: never a 5xx, never a stack, and the server answers
   const statuses = new Map<number, number>();
   for (let i = 0; i < 1000; i++) {
     let payload = JSON.stringify(value(5)) ?? '';
-    // Some are cut off or have a byte changed.
+    // Some are truncated or have one character changed.
     if (random() < 0.3) payload = payload.slice(0, Math.floor(random() * payload.length));
     if (random() < 0.2) payload = payload.replace(/./, pick(['{', '"', '\\', '[', ',']));
     const response = await server.inject({
@@ -264,13 +265,13 @@ test('1,000 malformed bodies: never a 5xx, never a stack, and the server answers
   }
   assert.ok(statuses.get(400)! > 500, JSON.stringify([...statuses]));
   const { body } = await post(server, '/model', { data: { sentence: sentences[0] } });
-  near(body['result'], verdicts[0]);
+  near(body['result'], predictions[0]);
 });
 
-test('a token, as Bearer or as a password, is asked for by all but the health', async () => {
+test('a token, as Bearer or as a password, is required for all routes except health checks', async () => {
   const server = await serve({ token: 'secret' });
   const body = { data: { sentence: 'a' } };
-  const basic = (word: string) => `Basic ${Buffer.from(word).toString('base64')}`;
+  const basic = (credentials: string) => `Basic ${Buffer.from(credentials).toString('base64')}`;
   for (const [authorization, status] of [
     ['', 401],
     ['Bearer', 401],
@@ -282,43 +283,44 @@ test('a token, as Bearer or as a password, is asked for by all but the health', 
   ] as const) {
     const answer = await post(server, '/model', body, authorization ? { authorization } : {});
     assert.equal(answer.status, status, authorization);
-    if (status === 401) assert.match(answer.body['error'] as string, /A token is needed: authorization: Bearer/);
+    if (status === 401) assert.match(answer.body['error'] as string, /token is required\. .*authorization: Bearer/);
   }
   assert.equal((await server.inject({ url: '/metrics' })).statusCode, 401);
   assert.equal((await server.inject({ url: '/health/ready' })).statusCode, 200);
 });
 
-test('when too much waits 429 says when to come again, nothing that was accepted is lost, and what takes too long is given up', async () => {
-  const server = await serve({ mostWaiting: 64, mostAtOnce: 16 });
+test('a full queue: 429 with a time to retry, no accepted request is lost, and slow requests time out', async () => {
+  const server = await serve({ maxQueuedTexts: 64, maxBatchSize: 16 });
   const text = 'a rather long review of a thing that was bought '.repeat(4);
   const answers = await Promise.all(
     Array.from({ length: 60 }, (_, i) =>
       post(server, '/', { inputs: Array.from({ length: 8 }, (_, j) => `${text} ${i} ${j}`) }),
     ),
   );
-  const refused = answers.filter(({ status }) => status === 429);
-  assert.ok(refused.length > 0 && refused.length < 60, String(refused.length));
-  for (const { headers, body } of refused) {
+  const rejected = answers.filter(({ status }) => status === 429);
+  assert.ok(rejected.length > 0 && rejected.length < 60, String(rejected.length));
+  for (const { headers, body } of rejected) {
     assert.ok(Number(headers['retry-after']) >= 1);
-    assert.match(body['error'] as string, /Too many texts are waiting\. Try again in \d+ s\./);
+    assert.match(body['error'] as string, /The queue is full\. Retry in \d+ s\./);
   }
   const accepted = answers.filter(({ status }) => status === 200);
-  assert.equal(accepted.length + refused.length, 60);
+  assert.equal(accepted.length + rejected.length, 60);
   assert.ok(accepted.every(({ body }) => (body as unknown as unknown[]).length === 8));
-  const hasty = await serve({ timeout: 0.001 });
-  const late = await post(hasty, '/', { inputs: Array.from({ length: 200 }, () => text) });
-  assert.deepEqual([late.status, late.body['error']], [504, 'No answer within 0.001 s.']);
+  const shortTimeout = await serve({ timeout: 0.001 });
+  const late = await post(shortTimeout, '/', { inputs: Array.from({ length: 200 }, () => text) });
+  assert.equal(late.status, 504);
+  assert.match(late.body['error'] as string, /^The request timed out after 0\.001 s\./);
 });
 
 for (const npx of [false, true])
-  test(`${npx ? 'npx ' : ''}tunebook serve: listens here alone, and SIGTERM in the middle answers all that was accepted`, async () => {
+  test(`${npx ? 'npx ' : ''}tunebook serve: localhost only; after SIGTERM accepted requests are answered`, async () => {
     const { child, ended } = start(['serve', place, '--port', '0'], { npx });
-    let said = '';
-    child.stdout!.on('data', (text: string) => (said += text));
+    let output = '';
+    child.stdout!.on('data', (text: string) => (output += text));
     await says(child, 'openapi.json');
-    const address = /(http:\/\/127\.0\.0\.1:\d+);/.exec(said)![1]!;
+    const address = /(http:\/\/127\.0\.0\.1:\d+);/.exec(output)![1]!;
     const agent = new http.Agent({ keepAlive: true, maxSockets: 16 });
-    const ask = (i: number) =>
+    const send = (i: number) =>
       new Promise<number | 'refused'>((resolve) => {
         const request = http.request(
           `${address}/model`,
@@ -334,18 +336,18 @@ for (const npx of [false, true])
           JSON.stringify({ data: { sentence: Array.from({ length: 20 }, (_, j) => `review ${i} ${j} `.repeat(20)) } }),
         );
       });
-    const first = Array.from({ length: 16 }, (_, i) => ask(i));
+    const first = Array.from({ length: 16 }, (_, i) => send(i));
     await Promise.race(first);
     child.kill('SIGTERM');
     assert.deepEqual([...new Set(await Promise.all(first))], [200]);
     const { status, stdout, stderr } = await ended;
     if (!npx) assert.equal(status, 0, stderr);
-    assert.match(stdout, /SIGTERM: what was accepted is answered, nothing new is taken\./);
-    assert.equal(await ask(99), 'refused', 'the port is free');
+    assert.match(stdout, /SIGTERM: answering pending requests, then stopping\./);
+    assert.equal(await send(99), 'refused', 'the port is free');
     agent.destroy();
   });
 
-test('flags that cannot be, and an address for all without a token, are said', async () => {
+test('errors for invalid flags, and a warning for a public address without a token', async () => {
   for (const [argv, value] of [
     [['--port', '70000'], "--port is '70000'"],
     [['--timeout', 'soon'], "--timeout is 'soon'"],
@@ -356,5 +358,5 @@ test('flags that cannot be, and an address for all without a token, are said', a
   const open = start(['serve', place, '--host', '0.0.0.0', '--port', '0']);
   await says(open.child, 'openapi.json');
   open.child.kill('SIGINT');
-  assert.match((await open.ended).stderr, /Whoever reaches 0\.0\.0\.0:0 may ask: set TUNEBOOK_SERVE_TOKEN/);
+  assert.match((await open.ended).stderr, /0\.0\.0\.0:0 accepts requests without a token\. Set TUNEBOOK_SERVE_TOKEN/);
 });

@@ -1,5 +1,5 @@
-// The doctor in a copy of the checkout in which one thing after another is broken: that it finds each, says so once, and names
-// the remedy that repairs it. And set-up there, where no other test sets up.
+// Runs the doctor in a copy of the checkout in which one thing after another is broken. The doctor must report each
+// problem once, with a remedy that fixes it. Set-up is also tested in this copy, because no other test uses it.
 import assert from 'node:assert/strict';
 import { execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -25,7 +25,7 @@ const checkout = path.join(scratch, 'checkout');
 const at = (...parts: string[]) => path.join(checkout, ...parts);
 after(() => fs.rmSync(scratch, { recursive: true, force: true }));
 
-/** This machine's own variables of the things that are checked do not count. */
+/** Environment without this machine's variables that the checks read. */
 const environment = Object.fromEntries(
   Object.entries(process.env).filter(
     ([name]) => !/^(HF_|MLFLOW_|TUNEBOOK_|DISABLE_MLFLOW|CUDA_VISIBLE|NODE_TEST)|proxy$/i.test(name),
@@ -50,7 +50,7 @@ async function doctor(names: string[], variables?: Variables): Promise<{ status:
   return { status, checks };
 }
 
-/** Exactly one check has something to say; those behind it are skipped and name it. */
+/** Asserts that exactly one check reports a problem and that the checks that depend on it are skipped. */
 async function finds(
   names: string[],
   [name, status, found, remedy]: [string, Shown['status'], RegExp, string | RegExp],
@@ -68,7 +68,7 @@ async function finds(
   assert.equal(result.status, status === 'failed' ? 1 : 0);
 }
 
-/** Follows a remedy as a person would, and looks again. */
+/** Runs a remedy and asserts that the checks then pass. */
 async function isRepairedBy(remedy: string, ...names: string[]): Promise<void> {
   const { status, stderr } = await run('sh', ['-c', remedy]);
   assert.equal(status, 0, stderr);
@@ -76,7 +76,10 @@ async function isRepairedBy(remedy: string, ...names: string[]): Promise<void> {
   for (const check of checks) assert.equal(check.status, 'ok', JSON.stringify(check));
 }
 
-/** Puts another file in a file's place while something is done. In place it would change the file that it is a link to. */
+/**
+ * Replaces a file during an action. The file is moved, because writing to it would change the file that it is
+ * hard-linked to.
+ */
 async function replaced(file: string, make: ((file: string) => void) | undefined, during: () => Promise<void>) {
   const aside = path.join(fs.mkdtempSync(path.join(scratch, 'aside-')), path.basename(file));
   fs.renameSync(file, aside);
@@ -90,7 +93,7 @@ async function replaced(file: string, make: ((file: string) => void) | undefined
 const without = (file: string, during: () => Promise<void>) => replaced(file, undefined, during);
 const text = (content: string) => (file: string) => fs.writeFileSync(file, content);
 
-/** A folder of programs. */
+/** Creates a folder with scripts and links to programs. */
 function programs(name: string, content: Record<string, string>): string {
   const folder = path.join(scratch, name);
   fs.mkdirSync(folder, { recursive: true });
@@ -117,21 +120,24 @@ const pathNoCompiler = programs('no-compiler', noCompiler);
 const pathNoPython = programs('no-python', noPython);
 const pathNoVenv = programs('no-venv', { ...tools, python3: 'case "$*" in *venv*) exit 1;; esac; echo 3.11' });
 
-/** A server that answers everything alike. */
-async function serve(status: number, body: string): Promise<{ address: string; close: () => void; asked: string[] }> {
-  const asked: string[] = [];
+/** Starts a server that sends the same response to every request. */
+async function serve(
+  status: number,
+  body: string,
+): Promise<{ address: string; close: () => void; requests: string[] }> {
+  const requests: string[] = [];
   const server = http.createServer((request, response) => {
-    asked.push(`${request.url} ${request.headers.authorization}`);
+    requests.push(`${request.url} ${request.headers.authorization}`);
     response.writeHead(status).end(body);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return { address, close: () => server.close(), asked };
+  return { address, close: () => server.close(), requests };
 }
 
-/** An address at which nobody listens any more. */
-async function nobody(): Promise<string> {
+/** Returns an address without a server. */
+async function closedAddress(): Promise<string> {
   const { address, close } = await serve(200, '');
   close();
   return address;
@@ -140,13 +146,13 @@ async function nobody(): Promise<string> {
 const setUp = 'npm run setup';
 const addon = at('node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/tfjs_binding.node');
 const addonAgain = `rm -r ${path.relative(checkout, addon)} && ${setUp}`;
-/** On a machine with a GPU its build is set up; elsewhere the test makes what looks like it. */
+/** Whether the GPU build is installed; if not, the test imitates it. */
 const gpuBuild = fs.existsSync(path.join(root, '.tunebook/tensorflow/gpu'));
 
-test('a checkout that is set up is in order, and looking at it changes nothing', async () => {
+test('a complete checkout passes all checks, and the doctor changes no file', async () => {
   for (const folder of ['data', '.tunebook']) fs.mkdirSync(at(folder), { recursive: true });
   const linked = ['.venv', 'data/embedded', '.tunebook/tensorflow'];
-  // A link would change the time of the file that it is a link to, which the tslab kernels of other tests watch.
+  // Not hard links: they would change the time of the original files, which the tslab kernels of other tests watch.
   const copied = [
     'node_modules',
     'lib',
@@ -161,7 +167,7 @@ test('a checkout that is set up is in order, and looking at it changes nothing',
     ['-a', [...copied, '.tunebook/done']],
   ] as const)
     for (const name of names) assert.equal(spawnSync('cp', [flag, path.join(root, name), at(name)]).status, 0, name);
-  // The kernel's specification names the checkout's place.
+  // The kernel specification contains the path of the checkout.
   assert.equal((await node(['lib/setup/main.mjs', '--quiet'])).status, 0);
 
   const mark = path.join(scratch, 'mark');
@@ -173,63 +179,66 @@ test('a checkout that is set up is in order, and looking at it changes nothing',
   );
   assert.equal(status, 0);
   assert.equal(checks.length, 20);
-  assert.match(checks.find(({ name }) => name === 'product')?.found ?? '', /right, \d+ GFLOP\/s in float32/);
-  // By the time of content, not of status: that changes when anyone links the same files elsewhere.
+  assert.match(checks.find(({ name }) => name === 'product')?.found ?? '', /correct, \d+ GFLOP\/s in float32/);
+  // By modification time; the change time also changes when the same files are linked elsewhere.
   const { stdout: changed } = spawnSync('find', [checkout, '-newer', mark], { encoding: 'utf8' });
   assert.equal(changed, '');
 });
 
-test('for people: a line a check, the remedy below it, and what to do at the end', async () => {
+test('text output: one line per check, its remedy below, and a summary at the end', async () => {
   const healthy = await node(['lib/cli/tunebook.mjs', 'doctor', 'system', 'node']);
-  assert.match(healthy.stdout, /^✓ system +Linux (x64|arm64), glibc .*\n✓ node +\d+.*\n\nEverything is in order\.\n$/);
+  assert.match(healthy.stdout, /^✓ system +Linux (x64|arm64), glibc .*\n✓ node +\d+.*\n\nAll checks passed\.\n$/);
   const { stdout, status } = await node(['lib/setup/doctor.mjs', 'settings'], { TUNEBOOK_EPOCHS: 'many' });
-  assert.match(stdout, /^✗ settings +TUNEBOOK_EPOCHS is 'many'.*\n +→ unset TUNEBOOK_EPOCHS.*\n\n1 thing to do: unset/);
+  assert.match(
+    stdout,
+    /^✗ settings +TUNEBOOK_EPOCHS is 'many'.*\n +→ unset TUNEBOOK_EPOCHS.*\n\n1 remedy to apply: unset/,
+  );
   assert.equal(status, 1);
 });
 
-test('several faults make one list, in which set-up comes once', async () => {
+test('several problems give one list of remedies in which set-up occurs once', async () => {
   const variables = { PATH: pathNoCompiler, CXX: undefined, TUNEBOOK_EPOCHS: 'many' };
   await without(addon, () =>
     without(at('data/embedded/model/config.json'), async () => {
       const { stdout } = await node(['lib/setup/doctor.mjs', 'compiler', 'addon', 'embedded', 'settings'], variables);
       assert.match(
         stdout,
-        /3 things to do, in this order:\n {2}1\. compiler: Install one .*\n {2}2\. embedded: rm -r .* && npm run setup\n {2}3\. settings: unset/,
+        /3 remedies to apply, in this order:\n {2}1\. compiler: Install one .*\n {2}2\. embedded: rm -r .* && npm run setup\n {2}3\. settings: unset/,
       );
     }),
   );
   await without(at('.tunebook/tensorflow'), () =>
     without(at('data/embedded/model/config.json'), async () => {
       const { stdout } = await node(['lib/setup/doctor.mjs', 'tensorflow', 'embedded']);
-      assert.match(stdout, /\n1 thing to do: rm -rf data\/embedded\/model && npm run setup\n$/);
+      assert.match(stdout, /\n1 remedy to apply: rm -rf data\/embedded\/model && npm run setup\n$/);
     }),
   );
 });
 
-test('flags and checks that do not exist are refused with the help', async () => {
-  for (const [word, complaint] of [
-    ['--jsno', 'There is no flag --jsno.'],
-    ['hubb', 'There is no check hubb.'],
+test('unknown flags and checks are errors that print the help', async () => {
+  for (const [argument, message] of [
+    ['--jsno', 'Unknown flag --jsno.'],
+    ['hubb', 'Unknown check hubb.'],
   ] as const) {
-    const { status, stdout, stderr } = await node(['lib/setup/doctor.mjs', word]);
+    const { status, stdout, stderr } = await node(['lib/setup/doctor.mjs', argument]);
     assert.deepEqual([status, stdout], [2, '']);
-    assert.match(stderr, new RegExp(`^${complaint}\n\nUsage: tunebook doctor`));
+    assert.match(stderr, new RegExp(`^${message}\n\nUsage: tunebook doctor`));
   }
   const help = await node(['lib/setup/doctor.mjs', '--help']);
   assert.equal(help.status, 0);
   assert.match(help.stdout, /^ {2}mlflow +the MLflow server/m);
 });
 
-test('a set-up that is under way is waited for, and what it has not made is no fault', async () => {
+test('while a set-up is running, files that it has not created yet are not a problem', async () => {
   const lock = at('.tunebook/set-up.pid');
   fs.writeFileSync(lock, String(process.pid));
   await without(at('data/embedded/model/model.safetensors'), () =>
-    finds(['packages', 'embedded'], ['set-up', 'warning', /under way \(process \d+\)/, 'Wait until it has ended.']),
+    finds(['packages', 'embedded'], ['set-up', 'warning', /running \(process \d+\)/, 'Wait until it has finished.']),
   );
   fs.rmSync(lock);
 });
 
-test('no npm: a fault where packages are to be fetched, else a word', async () => {
+test('missing npm: an error if packages must be installed, otherwise a warning', async () => {
   const remedy = /Install npm/;
   await finds(['packages'], ['npm', 'warning', /npm cannot be started/, remedy], { PATH: pathNoNpm });
   await without(at('node_modules'), () =>
@@ -237,7 +246,7 @@ test('no npm: a fault where packages are to be fetched, else a word', async () =
   );
 });
 
-test('no C++ compiler: a fault where the addon is to be compiled, else a word', async () => {
+test('missing C++ compiler: an error if the addon must be compiled, otherwise a warning', async () => {
   const remedy = /apt-get install g\+\+/;
   const variables = { PATH: pathNoCompiler, CXX: undefined };
   await finds(['compiler'], ['compiler', 'warning', /No C\+\+ compiler was found/, remedy], variables);
@@ -246,18 +255,18 @@ test('no C++ compiler: a fault where the addon is to be compiled, else a word', 
   );
 });
 
-test('no Python, or one without venv: a fault where .venv is to be made, else a word', async () => {
+test('missing Python, or one without venv: an error if .venv must be created, otherwise a warning', async () => {
   const remedy = /apt-get install .*python3-venv/;
   for (const [PATH, found] of [
     [pathNoPython, /No Python 3\.10/],
-    [pathNoVenv, /python3 has no venv or no pip/],
+    [pathNoVenv, /python3 lacks venv or pip/],
   ] as const) {
     await finds(['python'], ['python', 'warning', found, remedy], { PATH });
     await without(at('.venv/bin/python'), () => finds(['venv'], ['python', 'failed', found, remedy], { PATH }));
   }
 });
 
-test('a .venv whose Python has gone', async () => {
+test('a .venv whose base Python was removed', async () => {
   const gone = (file: string) => fs.symlinkSync('/gone/python3', file);
   await replaced(at('.venv/bin/python3'), gone, () =>
     finds(['venv', 'kernel'], ['venv', 'failed', /\.venv\/bin\/python cannot be started \(ENOENT\)/, setUp]),
@@ -271,13 +280,13 @@ test('a .venv that lacks a package', async () => {
   );
 });
 
-test('a kernel whose Node has gone; following the remedy repairs it', async () => {
+test('a kernel specification with a missing Node; the remedy fixes it', async () => {
   const file = at('.venv/share/jupyter/kernels/tslab/kernel.json');
   const content = fs.readFileSync(file, 'utf8').replace(process.execPath, '/gone/node');
   fs.rmSync(file);
   fs.writeFileSync(file, content);
   const remedy = `rm -r ${path.relative(checkout, file)} && ${setUp}`;
-  await finds(['kernel'], ['kernel', 'failed', /kernel\.json names \/gone\/node/, remedy]);
+  await finds(['kernel'], ['kernel', 'failed', /kernel\.json refers to \/gone\/node/, remedy]);
   await isRepairedBy(remedy, 'kernel');
 });
 
@@ -301,11 +310,11 @@ test('npm packages: all missing, one missing, one of another version', async () 
   );
 });
 
-test('a library that is older than its sources, or not whole; following the remedy repairs it', async () => {
+test('a compiled library that is out of date or incomplete; the remedy fixes it', async () => {
   const source = at('lib/version.ts');
   const before = fs.readFileSync(source);
   fs.appendFileSync(source, '\n// Changed.\n');
-  await finds(['library'], ['library', 'failed', /compiled from other sources/, setUp]);
+  await finds(['library'], ['library', 'failed', /lib\/dist is out of date/, setUp]);
   fs.writeFileSync(source, before);
   fs.rmSync(at('lib/dist/version.js'));
   const remedy = `rm -r lib/dist lib/tsconfig.tsbuildinfo && ${setUp}`;
@@ -313,17 +322,17 @@ test('a library that is older than its sources, or not whole; following the reme
   await isRepairedBy(remedy, 'library');
 });
 
-test('an addon that is missing, or was compiled from something else, which set-up sees too', async () => {
+test('an addon that is missing or out of date, which set-up detects too', async () => {
   await without(addon, () => finds(['product'], ['addon', 'failed', /tfjs_binding\.node is missing/, setUp]));
   const stamp = at('.tunebook/done/addon');
   const made = fs.readFileSync(stamp, 'utf8');
-  const otherwise = (parts: Record<string, string>) =>
+  const changeStamp = (parts: Record<string, string>) =>
     fs.writeFileSync(stamp, JSON.stringify({ ...(JSON.parse(made) as object), ...parts }));
-  otherwise({ sources: '0' });
-  await finds(['addon'], ['addon', 'failed', /compiled from other sources than the present ones\.$/, setUp]);
-  otherwise({ runtime: '0' });
-  await finds(['product'], ['addon', 'failed', /compiled against other libraries of TensorFlow\.$/, setUp]);
-  // Compiling it again takes half a minute; that set-up would is enough.
+  changeStamp({ sources: '0' });
+  await finds(['addon'], ['addon', 'failed', /out of date: its sources have changed\.$/, setUp]);
+  changeStamp({ runtime: '0' });
+  await finds(['product'], ['addon', 'failed', /out of date: TensorFlow's libraries have changed\.$/, setUp]);
+  // Compiling takes 30 s, so only check that set-up would do it.
   const { stdout } = await node([
     '--input-type=module',
     '-e',
@@ -335,8 +344,8 @@ test('an addon that is missing, or was compiled from something else, which set-u
   fs.writeFileSync(stamp, made);
 });
 
-test("fused kernels that do not compile: three lines, the compiler's output in a file, and another try with another compiler", async () => {
-  // A compiler that fails at TensorFlow's headers, as g++ 12 did for processors with AVX512-FP16.
+test('fused kernels that do not compile: three lines, a log file, and a retry with another compiler', async () => {
+  // A compiler that fails on TensorFlow's headers, as g++ 12 did for CPUs with AVX512-FP16.
   const failing = path.join(
     programs('failing', {
       'c++': `case "$*" in *--version*) echo failing 1.0;; *ops.cc*) echo 'header.h:1: error: expected initializer' >&2; exit 1;; *) exec ${tools['g++']} "$@";; esac`,
@@ -349,8 +358,8 @@ test("fused kernels that do not compile: three lines, the compiler's output in a
       [
         '--input-type=module',
         '-e',
-        `import { compileKernels, deservesAnotherTry } from './lib/setup/kernels.mjs';
-         const again = deservesAnotherTry();
+        `import { compileKernels, compilerHasChanged } from './lib/setup/kernels.mjs';
+         const again = compilerHasChanged();
          console.log(JSON.stringify([again, (await compileKernels(${JSON.stringify(folder)}, [])).length]))`,
       ],
       { CXX },
@@ -361,8 +370,8 @@ test("fused kernels that do not compile: three lines, the compiler's output in a
   assert.equal(
     first.stderr,
     `      The fused kernels do not compile with ${failing}: failing 1.0: header.h:1: error: expected initializer
-      Training works without them, on TensorFlow's own kernels, and is slower.
-      The compiler's output: .tunebook/kernels.log. Another compiler: CXX=clang++ npm run setup\n`,
+      Training uses TensorFlow's own kernels instead and is slower.
+      Compiler output: .tunebook/kernels.log. To use another compiler: CXX=clang++ npm run setup\n`,
   );
   assert.equal(fs.readFileSync(log, 'utf8'), `${failing}: failing 1.0\nheader.h:1: error: expected initializer\n`);
   await finds(
@@ -370,17 +379,17 @@ test("fused kernels that do not compile: three lines, the compiler's output in a
     [
       'addon',
       'warning',
-      /kernels do not compile with .*failing 1\.0: training is slower\. \.tunebook\/kernels\.log/,
+      /kernels do not compile with .*failing 1\.0, so training is slower\. Compiler output: \.tunebook\/kernels\.log/,
       /CXX=/,
     ],
     { CXX: failing },
   );
-  assert.equal((await compile(failing)).stdout, '[false,0]\n', 'the same compiler is not tried at every start');
+  assert.equal((await compile(failing)).stdout, '[false,0]\n', 'the same compiler is not tried again');
   assert.match((await compile(tools['g++'])).stdout, /^\[true,/);
   fs.rmSync(log, { force: true });
 });
 
-test('an addon that is no library, lacks one, or ends its process', async () => {
+test('an addon that is not a library, lacks a dependency, or crashes', async () => {
   const compile = (...argv: string[]) => assert.equal(spawnSync('g++', argv, { cwd: scratch }).status, 0);
   await replaced(addon, text('no library'), () =>
     finds(['product'], ['product', 'failed', /addon does not load: /, addonAgain]),
@@ -392,7 +401,7 @@ test('an addon that is no library, lacks one, or ends its process', async () => 
   compile('-shared', '-fPIC', '-o', 'trap.node', 'trap.cc');
   for (const [name, found] of [
     ['lacking.node', /does not load: it needs libgone\.so, which is not found/],
-    ['trap.node', /TensorFlow's process was ended by SIGILL/],
+    ['trap.node', /TensorFlow's process was terminated by SIGILL/],
   ] as const)
     await replaced(
       addon,
@@ -401,17 +410,17 @@ test('an addon that is no library, lacks one, or ends its process', async () => 
     );
 });
 
-test("one of TensorFlow's libraries is missing, or TUNEBOOK_TENSORFLOW cannot be", async () => {
+test('a missing library of TensorFlow, and an invalid TUNEBOOK_TENSORFLOW', async () => {
   const kind = gpuBuild ? 'gpu' : 'cpu';
   await without(at('.tunebook/tensorflow', kind, 'tensorflow/libtensorflow_cc.so.2'), () =>
     finds(['product'], ['tensorflow', 'failed', /libtensorflow_cc\.so\.2 is missing/, setUp]),
   );
-  await finds(['disk', 'gpu'], ['tensorflow', 'failed', /'tpu'; it takes cpu or gpu/, /unset TUNEBOOK_TENSORFLOW/], {
+  await finds(['disk', 'gpu'], ['tensorflow', 'failed', /'tpu'; it must be cpu or gpu/, /unset TUNEBOOK_TENSORFLOW/], {
     TUNEBOOK_TENSORFLOW: 'tpu',
   });
 });
 
-test('a GPU: with the wrong build, a driver that is too old, or one that does not answer', async () => {
+test('a GPU with the wrong build, with an old driver, and with a driver that fails', async () => {
   const smi = (name: string, script: string) => ({
     PATH: `${programs(name, { 'nvidia-smi': script })}:${process.env['PATH']}`,
   });
@@ -428,7 +437,7 @@ esac`;
     "echo 'NVIDIA-SMI has failed because it could not communicate with the driver.'; exit 9",
   );
   const update = 'Update the NVIDIA driver.';
-  const mend = /Mend the NVIDIA driver/;
+  const repair = /Repair the NVIDIA driver/;
   const hidden = { ...good, CUDA_VISIBLE_DEVICES: '' };
   const withBuild = async (cudnn: string, during: () => Promise<void>) => {
     await finds(['gpu'], ['gpu', 'failed', /470\.57\.02: CUDA 12 needs driver 525\.60\.13/, update], old);
@@ -438,18 +447,18 @@ esac`;
     );
     await during();
     await finds(['gpu'], ['gpu', 'failed', /CUDA_VISIBLE_DEVICES is ''/, 'unset CUDA_VISIBLE_DEVICES'], hidden);
-    await finds(['gpu'], ['gpu', 'failed', /nvidia-smi: NVIDIA-SMI has failed/, mend], silent);
+    await finds(['gpu'], ['gpu', 'failed', /nvidia-smi: NVIDIA-SMI has failed/, repair], silent);
   };
   if (gpuBuild)
     return withBuild(at('.tunebook/tensorflow/gpu/nvidia/cudnn/lib/libcudnn.so.9'), async () => {
       const { checks } = await doctor(['gpu'], good);
       assert.match(checks.find(({ name }) => name === 'gpu')?.found ?? '', /NVIDIA H100, driver 550.*, in use/);
     });
-  await finds(['gpu'], ['gpu', 'failed', /NVIDIA H100, driver 550.*9\.0: the build for the processor/, setUp], good);
+  await finds(['gpu'], ['gpu', 'failed', /NVIDIA H100, driver 550.*9\.0: not used, since the CPU build/, setUp], good);
   await finds(['gpu'], ['gpu', 'failed', /470\.57\.02: CUDA 12 needs driver 525\.60\.13/, update], old);
-  await finds(['gpu'], ['gpu', 'warning', /nvidia-smi: NVIDIA-SMI has failed/, mend], silent);
+  await finds(['gpu'], ['gpu', 'warning', /nvidia-smi: NVIDIA-SMI has failed/, repair], silent);
 
-  // The build for the GPU as set-up leaves it, with libraries that are none.
+  // Imitates the GPU build with empty libraries.
   const folder = at('.tunebook/tensorflow');
   assert.equal(spawnSync('cp', ['-al', path.join(folder, 'cpu'), path.join(folder, 'gpu')]).status, 0);
   const fingerprints = await node(
@@ -473,18 +482,16 @@ esac`;
     fs.writeFileSync(path.join(libraries, `lib${name}`), '');
   const cudnn = path.join(libraries, 'libcudnn.so.9');
   fs.writeFileSync(cudnn, '');
-  const why = /multiply\.mjs, in which TensorFlow says why/;
-  await withBuild(cudnn, () =>
-    finds(['gpu'], ['gpu', 'failed', /TensorFlow uses the processor all the same/, why], good),
-  );
+  const remedy = /^Read why in the output of: .* node lib\/setup\/doctor\/multiply\.mjs$/;
+  await withBuild(cudnn, () => finds(['gpu'], ['gpu', 'failed', /TensorFlow uses the CPU instead/, remedy], good));
   fs.rmSync(path.join(folder, 'gpu'), { recursive: true });
   for (const [name, stamp] of before) fs.writeFileSync(at('.tunebook/done', name), stamp);
 });
 
-test('an embedded model or reviews that were cut off', async () => {
+test('a truncated embedded model, and truncated embedded reviews', async () => {
   for (const [file, found] of [
-    ['model/model.safetensors', /model\.safetensors is not whole/],
-    ['reviews/amazonReviewSnippets_GroundTruth.txt', /holds \d+ reviews, not 3708/],
+    ['model/model.safetensors', /model\.safetensors is incomplete or damaged/],
+    ['reviews/amazonReviewSnippets_GroundTruth.txt', /contains \d+ reviews instead of 3708/],
   ] as const) {
     const start = fs.readFileSync(at('data/embedded', file)).subarray(0, 300_000);
     const remedy = `rm -r data/embedded/${path.dirname(file)} && ${setUp}`;
@@ -496,55 +503,55 @@ test('an embedded model or reviews that were cut off', async () => {
   }
 });
 
-test('a hub that cannot be reached is a word, a token that is refused a fault; the token is shown to nobody else', async () => {
+test('an unreachable hub is a warning, an invalid token an error; the token is not printed', async () => {
   const online = { HF_HUB_OFFLINE: undefined };
-  const nowhere = { ...online, HF_ENDPOINT: await nobody() };
+  const nowhere = { ...online, HF_ENDPOINT: await closedAddress() };
   await finds(
     ['hub'],
     ['hub', 'warning', /127\.0\.0\.1:\d+ cannot be reached \(ECONNREFUSED\)/, /HF_ENDPOINT.*proxy/],
     nowhere,
   );
-  const refusing = await serve(401, '{"error":"Invalid credentials"}');
-  const withToken = { ...online, HF_ENDPOINT: refusing.address, HF_TOKEN: 'hf_secret' };
-  await finds(['hub'], ['hub', 'failed', /the token of HF_TOKEN is refused/, /Make a new token/], withToken);
-  assert.deepEqual(refusing.asked, ['/api/whoami-v2 Bearer hf_secret']);
+  const rejecting = await serve(401, '{"error":"Invalid credentials"}');
+  const withToken = { ...online, HF_ENDPOINT: rejecting.address, HF_TOKEN: 'hf_secret' };
+  await finds(['hub'], ['hub', 'failed', /rejects the token from HF_TOKEN/, /Create a new token/], withToken);
+  assert.deepEqual(rejecting.requests, ['/api/whoami-v2 Bearer hf_secret']);
   assert.doesNotMatch(JSON.stringify(await doctor(['hub'], withToken)), /hf_secret/);
-  assert.equal((await doctor(['hub'], { ...online, HF_ENDPOINT: refusing.address })).status, 0);
-  refusing.close();
+  assert.equal((await doctor(['hub'], { ...online, HF_ENDPOINT: rejecting.address })).status, 0);
+  rejecting.close();
   const accepting = await serve(200, '{"name":"ada"}');
   const { checks } = await doctor(['hub'], { ...withToken, HF_ENDPOINT: accepting.address });
-  assert.match(checks[0]?.found ?? '', /the token of ada is accepted/);
+  assert.match(checks[0]?.found ?? '', /accepts the token of ada/);
   accepting.close();
 });
 
-test("a hub's cache that cannot be written", async () => {
-  await finds(['cache'], ['cache', 'failed', /package\.json\/hub cannot be written/, /HF_HUB_CACHE or HF_HOME/], {
+test('a cache of the hub that is not writable', async () => {
+  await finds(['cache'], ['cache', 'failed', /package\.json\/hub is not writable/, /HF_HUB_CACHE or HF_HOME/], {
     HF_HUB_CACHE: at('package.json/hub'),
   });
 });
 
-test('an MLflow server that is not there, does not let this in, or is none', async () => {
+test('an MLflow server that is unreachable, rejects the credentials, or is not a server', async () => {
   const named = (address: string) => ({ MLFLOW_TRACKING_URI: address, MLFLOW_TRACKING_TOKEN: 'secret' });
-  const nowhere = named(await nobody());
+  const nowhere = named(await closedAddress());
   await finds(['mlflow'], ['mlflow', 'failed', /127\.0\.0\.1:\d+ cannot be reached/, /tunebook track RUN/], nowhere);
-  const refusing = await serve(401, '');
+  const rejecting = await serve(401, '');
   const token = /MLFLOW_TRACKING_TOKEN/;
-  await finds(['mlflow'], ['mlflow', 'failed', /does not let this in \(401\)/, token], named(refusing.address));
-  assert.match(refusing.asked[0] ?? '', /experiments\/search.* Bearer secret$/);
-  refusing.close();
+  await finds(['mlflow'], ['mlflow', 'failed', /rejects the credentials \(401\)/, token], named(rejecting.address));
+  assert.match(rejecting.requests[0] ?? '', /experiments\/search.* Bearer secret$/);
+  rejecting.close();
   const database = named('sqlite:///mlflow.db');
-  await finds(['mlflow'], ['mlflow', 'failed', /it must be the address of a tracking server/, /unset it/], database);
+  await finds(['mlflow'], ['mlflow', 'failed', /must be the .* address of a tracking server/, /unset it/], database);
   const answering = await serve(200, '3.17.0');
   assert.match(
     (await doctor(['mlflow'], named(answering.address))).checks[0]?.found ?? '',
-    /reached, MLflow 3\.17\.0$/,
+    /responds, MLflow 3\.17\.0$/,
   );
   answering.close();
   const off = { ...nowhere, DISABLE_MLFLOW_INTEGRATION: 'TRUE' };
   assert.match((await doctor(['mlflow'], off)).checks[0]?.found ?? '', /^off/);
 });
 
-test('a TUNEBOOK_ variable that does not exist', async () => {
+test('an unknown TUNEBOOK_ variable', async () => {
   await finds(
     ['settings'],
     ['settings', 'failed', /TUNEBOOK_EPOCH\. Did you mean TUNEBOOK_EPOCHS\?$/, /^unset TUNEBOOK_EPOCH,/],
@@ -552,47 +559,47 @@ test('a TUNEBOOK_ variable that does not exist', async () => {
   );
 });
 
-test('a step that was interrupted, and so left no stamp, is done again and alone', async () => {
+test('only a step that was interrupted, and so has no stamp, runs again', async () => {
   fs.rmSync(at('.tunebook/done/kernel'));
   const { stderr, status } = await node(['lib/setup/main.mjs']);
   assert.equal(status, 0);
   assert.deepEqual(stderr.match(/^\[.*…$/gm), ['[3/8] tslab kernel …']);
 });
 
-test('of set-ups at once one waits for the other, and a lock whose process is no more is not a set-up', async () => {
+test('concurrent set-ups wait for each other, and the lock of a process that has ended is ignored', async () => {
   const lock = at('.tunebook/set-up.pid');
   fs.rmSync(at('.tunebook/done/kernel'));
-  const begun = () => {
+  const startSetUp = () => {
     const child = spawn(process.execPath, ['lib/setup/main.mjs'], {
       cwd: checkout,
       env: environment,
       stdio: ['ignore', 'ignore', 'pipe'],
     });
-    let words = '';
-    const firstWords = new Promise<void>((resolve) =>
+    let output = '';
+    const firstOutput = new Promise<void>((resolve) =>
       child.stderr.setEncoding('utf8').on('data', (text: string) => {
-        words += text;
+        output += text;
         resolve();
       }),
     );
-    const ended = new Promise<{ status: number | null; words: string }>((resolve) =>
-      child.on('close', (status) => resolve({ status, words })),
+    const ended = new Promise<{ status: number | null; output: string }>((resolve) =>
+      child.on('close', (status) => resolve({ status, output })),
     );
-    return { firstWords: Promise.race([firstWords, ended]), ended };
+    return { firstOutput: Promise.race([firstOutput, ended]), ended };
   };
   fs.writeFileSync(lock, String(process.pid));
-  const waiting = [begun(), begun(), begun()];
-  await Promise.all(waiting.map(({ firstWords }) => firstWords));
+  const waiting = [startSetUp(), startSetUp(), startSetUp()];
+  await Promise.all(waiting.map(({ firstOutput }) => firstOutput));
   fs.rmSync(lock);
   const ended = await Promise.all(waiting.map(({ ended }) => ended));
-  for (const { status, words } of ended) {
-    assert.equal(status, 0, words);
+  for (const { status, output } of ended) {
+    assert.equal(status, 0, output);
     assert.match(
-      words,
-      new RegExp(`Another set-up is under way in this checkout \\(process ${process.pid}\\): waiting`),
+      output,
+      new RegExp(`Another set-up is running in this checkout \\(process ${process.pid}\\); waiting`),
     );
   }
-  const made = ended.filter(({ words }) => words.includes('tslab kernel …'));
+  const made = ended.filter(({ output }) => output.includes('tslab kernel …'));
   assert.equal(made.length, 1, 'once');
   fs.rmSync(at('.tunebook/done/kernel'));
   fs.writeFileSync(lock, '4194305');
@@ -604,5 +611,5 @@ test('of set-ups at once one waits for the other, and a lock whose process is no
      await setUp({ quiet: true, tests: false });
      console.log('locked:', fs.existsSync('.tunebook/set-up.pid'));`,
   ]);
-  assert.match(stdout, /locked: false/, 'what comes after set-up may take hours');
+  assert.match(stdout, /locked: false/, 'the lock is released before the command runs');
 });

@@ -1,4 +1,4 @@
-// Set-up: what is refused and what is repaired. The whole of it has run by the time a test can.
+// Errors of set-up and the platforms that it supports. Complete set-up runs before any test.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -14,20 +14,20 @@ const setup = (environment: Record<string, string> = {}, code = "await import('.
     env: { ...process.env, ...environment },
   });
 
-test('a second run finds nothing to do', () => {
+test('a second run does nothing', () => {
   const { stderr, status } = setup();
   assert.equal(status, 0);
   assert.match(stderr, /Everything is set up/);
 });
 
-test('an unknown TensorFlow is refused with what it may be', () => {
+test('an invalid TUNEBOOK_TENSORFLOW is an error that lists the valid values', () => {
   const { stderr, status } = setup({ TUNEBOOK_TENSORFLOW: 'tpu' });
   assert.equal(status, 1);
-  assert.match(stderr, /TUNEBOOK_TENSORFLOW is 'tpu'; it takes cpu or gpu/);
+  assert.match(stderr, /TUNEBOOK_TENSORFLOW is 'tpu'; it must be cpu or gpu/);
 });
 
-/** Runs code of set-up as if on another platform. @param platform as in data/sources.json */
-function on(platform: string, code: string, environment: Record<string, string> = {}): unknown {
+/** Evaluates code of set-up as if on another platform. @param platform a key of data/sources.json */
+function evaluateOn(platform: string, code: string, environment: Record<string, string> = {}): unknown {
   const [system, arch] = platform.split('-');
   const { stdout, stderr } = setup(
     environment,
@@ -44,7 +44,7 @@ function on(platform: string, code: string, environment: Record<string, string> 
   return JSON.parse(stdout);
 }
 
-test('each supported platform has its own build of the same TensorFlow, by the names that its loader takes', () => {
+test('each supported platform has its own build of the same TensorFlow, with the library names of its loader', () => {
   const sources = JSON.parse(fs.readFileSync(path.join(root, 'data/sources.json'), 'utf8')) as {
     'tensorflow-cpu': Record<string, { version: string; file: string; sha256: string }[]>;
   };
@@ -58,9 +58,9 @@ test('each supported platform has its own build of the same TensorFlow, by the n
     ],
   );
   for (const [platform, files] of builds) {
-    const found = on(
+    const found = evaluateOn(
       platform,
-      `[checkSystem() ?? 'supported', sourcesOf('tensorflow-cpu'), sourcesOf('embedded-model').length, tensorflowRuntime.makes]`,
+      `[checkSystem() ?? 'supported', sourcesOf('tensorflow-cpu'), sourcesOf('embedded-model').length, tensorflowRuntime.outputs]`,
     ) as [string, unknown, number, string[]];
     const extension = platform.startsWith('darwin') ? 'dylib' : 'so';
     assert.deepEqual(found.slice(0, 3), ['supported', files, 1]);
@@ -71,22 +71,25 @@ test('each supported platform has its own build of the same TensorFlow, by the n
   }
 });
 
-test('another platform, and a GPU build where there is none, are rejected', () => {
+test('an unsupported platform and an unavailable GPU build are rejected', () => {
   assert.match(
-    String(on('win32-x64', 'message(checkSystem)')),
-    /runs on Linux x64, Linux arm64, macOS arm64; this is win32 x64\. Use one of them/,
+    String(evaluateOn('win32-x64', 'message(checkSystem)')),
+    /supports Linux x64, Linux arm64, macOS arm64, but this is win32 x64\. Use a supported platform/,
   );
   for (const platform of ['linux-arm64', 'darwin-arm64'])
     assert.match(
-      String(on(platform, 'message(tensorflowKind)', { TUNEBOOK_TENSORFLOW: 'gpu' })),
-      /TUNEBOOK_TENSORFLOW is 'gpu', and TensorFlow has no GPU build for (Linux|macOS) arm64\. Unset it/,
+      String(evaluateOn(platform, 'message(tensorflowKind)', { TUNEBOOK_TENSORFLOW: 'gpu' })),
+      /TUNEBOOK_TENSORFLOW is 'gpu', but TensorFlow has no GPU build for (Linux|macOS) arm64\. Unset it/,
     );
 });
 
-test('a missing compiler and a missing Python are named with the command that installs them', () => {
+test('errors about a missing compiler or Python contain the command that installs it', () => {
   const empty = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-path-'));
   const messages = (platform: string) =>
-    on(platform, '[message(compilerCommand), message(findPython)]', { PATH: empty, CXX: '' }) as [string, string];
+    evaluateOn(platform, '[message(compilerCommand), message(findPython)]', { PATH: empty, CXX: '' }) as [
+      string,
+      string,
+    ];
   const [compiler, python] = messages('linux-x64');
   assert.match(compiler, /No C\+\+ compiler was found.*apt-get install g\+\+/);
   assert.match(python, /No Python 3\.10.*apt-get install python3/);
@@ -97,7 +100,7 @@ test('a missing compiler and a missing Python are named with the command that in
   fs.rmdirSync(empty);
 });
 
-test('a download that is not what was pinned is deleted and refused', () => {
+test('a download that does not match the pinned hash is deleted and rejected', () => {
   const source = {
     project: 'six',
     version: '1.17.0',
@@ -109,11 +112,11 @@ test('a download that is not what was pinned is deleted and refused', () => {
     {},
     `import { download } from './lib/setup/downloads.mjs'; try { await download(${JSON.stringify(source)}) } catch (error) { console.log(error.message) }`,
   );
-  assert.match(stdout, /arrived with sha256 [0-9a-f]{64}, but 0{64} is pinned/);
+  assert.match(stdout, /has sha256 [0-9a-f]{64}, but data\/sources\.json pins 0{64}/);
   assert.ok(!fs.existsSync(path.join(root, '.tunebook/downloads', source.file)));
 });
 
-test('a patch that does not fit the installed sources is refused, and the addon that is there stays', () => {
+test('a patch that does not apply to the installed sources is an error, and the existing addon is kept', () => {
   const addon = path.join(root, 'node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/tfjs_binding.node');
   const { stdout } = setup(
     {},
@@ -121,6 +124,6 @@ test('a patch that does not fit the installed sources is refused, and the addon 
      await patchSources('--- a/binding/tfjs_backend.h\\n+++ b/binding/tfjs_backend.h\\n@@ -1,1 +1,1 @@\\n-not there\\n+new\\n', 'node_modules/@tensorflow/tfjs-node-gpu')
        .catch((error) => console.log(error.message));`,
   );
-  assert.match(stdout, /addon\.patch does not fit tfjs_backend\.h of the installed tfjs-node-gpu/);
+  assert.match(stdout, /addon\.patch cannot be applied to tfjs_backend\.h of the installed tfjs-node-gpu/);
   assert.ok(fs.existsSync(addon));
 });

@@ -1,4 +1,4 @@
-// A real MLflow server from PyPI, in an environment of its own with pinned, hashed packages, on this machine alone.
+// Starts a real MLflow server from PyPI on loopback, in its own environment with pinned, hashed packages.
 import { spawn, type ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
@@ -16,11 +16,11 @@ export const freePort = (): Promise<number> =>
 
 export interface MlflowServer {
   uri: string;
-  /** Asks its REST API. */
+  /** Sends a request to its REST API. */
   ask: <Answer>(endpoint: string, body?: object) => Promise<Answer>;
-  /** kill -9, workers and all. */
+  /** Kills the server and its workers with SIGKILL. */
   kill: () => Promise<void>;
-  /** The same server again, with all it knew. */
+  /** Starts the server again with the same database. */
   restart: () => Promise<void>;
 }
 
@@ -38,7 +38,7 @@ export async function startMlflow(folder: string): Promise<MlflowServer> {
     await exit;
   };
   const restart = async () => {
-    let words = '';
+    let output = '';
     child = spawn(
       python,
       [
@@ -49,17 +49,17 @@ export async function startMlflow(folder: string): Promise<MlflowServer> {
         cwd: folder,
         detached: true,
         stdio: ['ignore', 'pipe', 'pipe'],
-        // Its jobs, for other things than tracking, take eight more processes.
+        // Job execution, which tracking does not need, would start eight more processes.
         env: { ...process.env, MLFLOW_TRACKING_URI: '', MLFLOW_SERVER_ENABLE_JOB_EXECUTION: 'false' },
       },
     );
-    for (const stream of [child.stdout!, child.stderr!]) stream.on('data', (data) => (words += String(data)));
+    for (const stream of [child.stdout!, child.stderr!]) stream.on('data', (data) => (output += String(data)));
     for (const end = Date.now() + 300_000; ;) {
-      if (child.exitCode !== null || Date.now() > end) throw new Error(`The MLflow server did not start:\n${words}`);
+      if (child.exitCode !== null || Date.now() > end) throw new Error(`The MLflow server did not start:\n${output}`);
       try {
         if ((await fetch(`${uri}/health`)).ok) return;
       } catch {
-        // Not yet.
+        // Not started yet.
       }
       await pause(200);
     }

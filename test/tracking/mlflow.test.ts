@@ -1,4 +1,4 @@
-// Tracking against a real MLflow server: all of a run is there, and nothing that happens to the server harms it.
+// Tracking with a real MLflow server: the server receives the complete run, and its failures do not affect training.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import http from 'node:http';
@@ -70,7 +70,7 @@ const files = async (run: Run, under = ''): Promise<string[]> => {
 const losses = (run: string) => recordsOf(readJournal(of(run))).map(({ step, loss }) => ({ step, value: loss }));
 const plain = (metrics: { value: number; step: number }[]) => metrics.map(({ step, value }) => ({ step, value }));
 
-test('a run is there with its parameters, its curve, its final metrics, figures and model', async () => {
+test('a run is tracked with its parameters, curves, final metrics, figures and model', async () => {
   const { status, stdout, stderr } = await tunebook(
     finetune('whole', '--epochs', '2'),
     environment({ MLFLOW_EXPERIMENT_NAME: 'whole' }),
@@ -111,29 +111,29 @@ test('a run is there with its parameters, its curve, its final metrics, figures 
   assert.equal((await runsOf('whole')).length, 1);
 });
 
-test('with the server killed halfway training goes on; what it missed arrives when it is back, or later by tunebook track', async () => {
+test('training continues without the server; missed data is sent when it is back, or by tunebook track', async () => {
   const env = environment({ MLFLOW_EXPERIMENT_NAME: 'killed' });
   const { child, ended } = start([...finetune('killed', '--epochs', '24'), '--json'], env);
-  let words = '';
-  child.stderr!.on('data', (text: string) => (words += text));
-  const told = (pattern: RegExp) =>
+  let output = '';
+  child.stderr!.on('data', (text: string) => (output += text));
+  const printed = (pattern: RegExp) =>
     new Promise<void>((resolve, reject) => {
-      const look = () => pattern.test(words) && resolve();
-      child.stderr!.on('data', look);
-      child.on('close', () => reject(new Error(`It ended without a word of ${pattern}:\n${words}`)));
-      look();
+      const check = () => pattern.test(output) && resolve();
+      child.stderr!.on('data', check);
+      child.on('close', () => reject(new Error(`The run ended without printing ${pattern}:\n${output}`)));
+      check();
     });
-  await told(/Tracked by MLflow/);
+  await printed(/Tracked by MLflow/);
   await server.kill();
   const at = recordsOf(readJournal(of('killed'))).length;
   const { status, stderr } = await ended;
   assert.equal(status, 0, stderr);
-  assert.ok(recordsOf(readJournal(of('killed'))).length > at + 100, 'training went on');
+  assert.ok(recordsOf(readJournal(of('killed'))).length > at + 100, 'training continued');
   assert.match(
     stderr,
-    /MLflow: http.* cannot be reached \((ECONNREFUSED|the connection broke)\)\. Training goes on; what is missed is sent when it answers\./,
+    /MLflow: http.* is unreachable \((ECONNREFUSED|the connection was closed)\)\. Training continues; the rest is sent when the server responds\./,
   );
-  assert.match(stderr, /MLflow does not have all of this run\. When it answers: tunebook track /);
+  assert.match(stderr, /The MLflow server has not received the whole run\. When it is available, run: tunebook track /);
   const down = await tunebook(['track', of('killed')], env);
   assertFailed(down, 1, 'MlflowError', 'MLFLOW_UNREACHABLE', 'ECONNREFUSED');
 
@@ -147,21 +147,21 @@ test('with the server killed halfway training goes on; what it missed arrives wh
   assert.deepEqual(plain(await history(run!, 'loss')), losses('killed'));
   assert.ok((await files(run!)).includes('model/model.safetensors'));
 
-  // And a server that comes back while the run goes on.
+  // A server that comes back during the run.
   const second = start(
     [...finetune('back', '--epochs', '400'), '--json'],
     environment({ MLFLOW_EXPERIMENT_NAME: 'back' }),
   );
-  words = '';
-  second.child.stderr!.on('data', (text: string) => (words += text));
+  output = '';
+  second.child.stderr!.on('data', (text: string) => (output += text));
   await says(second.child, '"kind":"step"');
   await server.kill();
-  while (!words.includes('cannot be reached'))
-    await new Promise((resolve) => second.child.stderr!.once('data', resolve));
+  while (!output.includes('is unreachable')) await new Promise((resolve) => second.child.stderr!.once('data', resolve));
   await server.restart();
-  while (!words.includes('MLflow is back')) await new Promise((resolve) => second.child.stderr!.once('data', resolve));
+  while (!output.includes('MLflow is reachable again'))
+    await new Promise((resolve) => second.child.stderr!.once('data', resolve));
   second.child.kill('SIGTERM');
-  assert.equal((await second.ended).status, 143, words);
+  assert.equal((await second.ended).status, 143, output);
   const [interrupted] = await runsOf('back');
   assert.equal(interrupted!.info.status, 'KILLED');
   const sofar = losses('back').length;
@@ -172,16 +172,16 @@ test('with the server killed halfway training goes on; what it missed arrives wh
   assert.equal(resumed.status, 0, resumed.stderr);
   assert.match(
     resumed.stdout,
-    /MLflow keeps the parameters that this run was first tracked with: they cannot be changed there\./,
+    /MLflow keeps the parameters with which this run was first tracked, since it does not allow changes\./,
   );
   const [whole, ...more] = await runsOf('back');
-  assert.deepEqual([whole!.info.status, more], ['FINISHED', []], 'the same run, gone on with');
+  assert.deepEqual([whole!.info.status, more], ['FINISHED', []], 'the same run, resumed');
   const steps = (await history(whole!, 'loss')).map(({ step }) => step);
-  assert.deepEqual(steps, [...new Set(steps)], 'no update twice');
+  assert.deepEqual(steps, [...new Set(steps)], 'no step is sent twice');
   assert.equal(Math.max(...steps), sofar + 20);
 });
 
-test('a run that is there already is used, and a store that only Python writes to gets all but the files', async () => {
+test('an existing run is used; an artifact store that only Python can write to gets no files', async () => {
   const { experiment_id } = await server.ask<{ experiment_id: string }>('mlflow/experiments/create', {
     name: 'elsewhere',
     artifact_location: `file://${of('store')}`,
@@ -194,21 +194,21 @@ test('a run that is there already is used, and a store that only Python writes t
   assert.equal(status, 0);
   assert.match(
     stdout,
-    /MLflow gets no files: files of this run belong to file:.*Start the server with --serve-artifacts/,
+    /No files are sent to MLflow: the artifact location of this run is file:.*Start the server with --serve-artifacts/,
   );
   const [found, ...others] = await runsOf('elsewhere');
   assert.deepEqual([found!.info.run_name, found!.info.status, others], ['mine', 'FINISHED', []]);
   assert.equal((await history(found!, 'loss')).length, 3);
 });
 
-test('a deleted experiment is named, and a run that is under way sends by itself', async () => {
+test('a deleted experiment is reported, and tunebook track rejects a run that is still training', async () => {
   const { experiment_id } = await server.ask<{ experiment_id: string }>('mlflow/experiments/create', { name: 'gone' });
   await server.ask('mlflow/experiments/delete', { experiment_id });
   const gone = await tunebook(finetune('gone', '--max-steps', '2'), environment({ MLFLOW_EXPERIMENT_NAME: 'gone' }));
   assert.equal(gone.status, 0, gone.stderr);
   assert.match(
     gone.stdout,
-    /The experiment gone was deleted\. Restore it in MLflow, or name another \(MLFLOW_EXPERIMENT_NAME\)/,
+    /The experiment gone was deleted\. Restore it in MLflow, or set another one \(MLFLOW_EXPERIMENT_NAME\)/,
   );
   const { child, ended } = start(finetune('busy', '--epochs', '400', '--json'));
   await says(child, '"kind":"step"');
@@ -218,7 +218,7 @@ test('a deleted experiment is named, and a run that is under way sends by itself
   assertFailed(busy, 2, 'RunError', 'RUN_IN_USE', 'busy');
 });
 
-test('a server that never answers, or lets nobody in, does not stop a run', async () => {
+test('a server that does not respond or rejects the credentials does not stop a run', async () => {
   const sockets: net.Socket[] = [];
   const silent = net.createServer((socket) => sockets.push(socket));
   const port = await freePort();
@@ -240,20 +240,20 @@ test('a server that never answers, or lets nobody in, does not stop a run', asyn
   closed.close();
   sockets.forEach((socket) => socket.destroy());
   assert.equal(slow.status, 0, slow.stderr);
-  assert.match(slow.stdout, /no answer within 10 s/);
+  assert.match(slow.stdout, /no response within 10 s/);
   assert.equal(shut.status, 0, shut.stderr);
   assert.match(
     shut.stdout,
-    /does not let this in \(401\)\. Look at MLFLOW_TRACKING_TOKEN, or .*'tunebook track .*' sends it when that is mended/,
+    /rejected the credentials \(401\)\. Check MLFLOW_TRACKING_TOKEN, or .*when this is fixed, run 'tunebook track .*' to send the rest/,
   );
   assert.equal(headers[0], `Basic ${Buffer.from('ann:se@cret').toString('base64')}`);
-  // No secret in what is kept or said.
+  // No secret in files or output.
   const kept = fs.readdirSync(of('shut')).filter((name) => fs.statSync(of('shut', name)).isFile());
   for (const text of [shut.stdout, shut.stderr, ...kept.map((name) => fs.readFileSync(of('shut', name), 'utf8'))])
     assert.ok(!/cret/.test(text));
 });
 
-test('what the environment says of MLflow', async () => {
+test('environment variables of MLflow', async () => {
   const uri = { MLFLOW_TRACKING_URI: 'https://mlflow.example/' };
   assert.equal(mlflowOfEnvironment({}), undefined);
   for (const off of ['TRUE', '1', 'on', 'yes'])

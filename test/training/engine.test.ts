@@ -145,13 +145,13 @@ test('a gradient beyond float16 is taken again at half the scale, and nothing of
 
   const scale = new LossScale('float16');
   const first = scale.value;
-  assert.equal(scale.see(false), true);
+  assert.equal(scale.update(false), true);
   assert.equal(scale.value, first / 2);
-  for (let i = 0; i < 2000; i++) assert.equal(scale.see(true), false);
+  for (let i = 0; i < 2000; i++) assert.equal(scale.update(true), false);
   assert.equal(scale.value, first);
-  while (scale.value > 1) assert.equal(scale.see(false), true);
-  assert.equal(scale.see(false), false, 'below 1 it is the model that diverges');
-  assert.equal(new LossScale('bfloat16').see(false), false);
+  while (scale.value > 1) assert.equal(scale.update(false), true);
+  assert.equal(scale.update(false), false, 'below 1 it is the model that diverges');
+  assert.equal(new LossScale('bfloat16').update(false), false);
 });
 
 test('frozen parts stay as they are, all others learn, and too many layers are refused', async () => {

@@ -11,9 +11,9 @@ import {
   fastestPrecision,
   measureProductRates,
 } from '#lib/tensorflow/precision.js';
-import { alone } from '#lib/distributed/ranks.js';
+import { singleProcess } from '#lib/distributed/ranks.js';
 import { paddedLengths } from '#lib/model/batch.js';
-import { chooseJitCompile, worthCompiling, type LayerSeconds } from '#lib/training/jit-compile.js';
+import { chooseJitCompile, shouldCompile, type LayerSeconds } from '#lib/training/jit-compile.js';
 import { Trainer } from '#lib/training/trainer.js';
 import { root } from '../checkout.js';
 
@@ -72,21 +72,21 @@ test('a named precision is taken without measuring; auto is measured once and ke
 
 test('XLA compiles if it is a tenth faster and saves more time than compiling takes', () => {
   const measured = { graph: 0.012, xla: 0.01, compiling: 2 };
-  const of = (batches: number, seconds: Parameters<typeof worthCompiling>[0] = measured, batchSize = 32) =>
-    worthCompiling(seconds, { batches, batchSize, shapes: 10, layers: 6 });
+  const of = (batches: number, seconds: Parameters<typeof shouldCompile>[0] = measured, batchSize = 32) =>
+    shouldCompile(seconds, { batches, batchSize, shapes: 10, layers: 6 });
   // 10 shapes of 6 layers take 120 s; a batch of 6 layers saves 12 ms.
   assert.deepEqual(of(9_900), {
     jitCompile: false,
-    reason: 'XLA measured 1.20 times as fast, would save 119 s and compile for 120 s',
+    reason: 'XLA is 1.20 times as fast (measured), saves 119 s, and takes 120 s to compile',
   });
   assert.equal(of(10_100).jitCompile, true);
   assert.equal(of(10_100, measured, 16).jitCompile, false, 'batches of half the size save half');
   assert.equal(of(1e9, { ...measured, xla: 0.0111 }).jitCompile, false);
   assert.deepEqual(of(1e9, { ...measured, xla: 0.024 }), {
     jitCompile: false,
-    reason: 'XLA measured 0.50 times as fast',
+    reason: 'XLA is 0.50 times as fast (measured)',
   });
-  assert.deepEqual(of(1e9, { graph: 0.012 }), { jitCompile: false, reason: 'XLA cannot compile here' });
+  assert.deepEqual(of(1e9, { graph: 0.012 }), { jitCompile: false, reason: 'XLA cannot compile on this machine' });
 });
 
 test('the number of shapes follows from the longest text', () => {
@@ -100,20 +100,20 @@ test('auto is decided when training begins, by what was measured once; on a CPU 
   const work = { batches: 10, batchSize: 8 };
   const plain = TextClassifier.create(config);
   assert.equal(plain.engine.jitCompile, false);
-  assert.deepEqual(chooseJitCompile(plain, 8, work, alone), { jitCompile: false });
+  assert.deepEqual(chooseJitCompile(plain, 8, work, singleProcess), { jitCompile: false });
   assert.ok(!fs.existsSync(cache));
   plain.dispose();
 
   // As on a GPU: layers that XLA knows, and no decision yet.
   const model = TextClassifier.create(config, { precision: 'float32', jitCompile: true });
-  assert.equal(chooseJitCompile(model, 8, work, alone).jitCompile, true);
+  assert.equal(chooseJitCompile(model, 8, work, singleProcess).jitCompile, true);
   model.engine.jitCompile = 'auto';
-  assert.deepEqual(chooseJitCompile(model, 8, work, { ...alone, size: 2 }), { jitCompile: false });
+  assert.deepEqual(chooseJitCompile(model, 8, work, { ...singleProcess, size: 2 }), { jitCompile: false });
   // As if nothing were kept.
   fs.writeFileSync(cache, 'null');
-  const { reason } = chooseJitCompile(model, 8, work, alone);
-  assert.match(reason!, /^XLA measured \d\.\d\d times as fast/);
-  assert.deepEqual(chooseJitCompile(model, 8, work, alone).reason, reason, 'what was measured is kept');
+  const { reason } = chooseJitCompile(model, 8, work, singleProcess);
+  assert.match(reason!, /^XLA is \d\.\d\d times as fast \(measured\)/);
+  assert.deepEqual(chooseJitCompile(model, 8, work, singleProcess).reason, reason, 'what was measured is kept');
   const [[key, { graph, xla, compiling }]] = Object.entries(
     JSON.parse(fs.readFileSync(cache, 'utf8')) as Record<string, LayerSeconds>,
   ) as [[string, LayerSeconds]];
@@ -126,11 +126,11 @@ test('auto is decided when training begins, by what was measured once; on a CPU 
   };
   assert.equal(
     await run({ graph: 100, xla: 50, compiling: 1 }),
-    'graph compiled by XLA, float32; XLA measured 2.00 times as fast, would save 50 s and compile for 4 s',
+    'graph compiled by XLA, float32; XLA is 2.00 times as fast (measured), saves 50 s, and takes 4 s to compile',
   );
   assert.equal(
     await run({ graph: 1, xla: 0.5, compiling: 1 }),
-    'graph, float32; XLA measured 2.00 times as fast, would save 1 s and compile for 4 s',
+    'graph, float32; XLA is 2.00 times as fast (measured), saves 1 s, and takes 4 s to compile',
   );
   model.dispose();
 });

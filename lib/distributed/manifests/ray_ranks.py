@@ -1,4 +1,4 @@
-"""Tunebook on a Ray cluster, one rank a GPU; the checkout, from which this is started, has the same path on every node.
+"""Tunebook on a Ray cluster, one rank per GPU. Run it from the checkout, which must have the same path on every node.
 
     python3 lib/distributed/manifests/ray_ranks.py 4 --dataset amazon_polarity --streaming --batch-size 256
 """

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Tunebook on Slurm: two nodes with four GPUs each, one rank a GPU.
+# Tunebook on Slurm: two nodes with four GPUs each, one rank per GPU.
 #   sbatch lib/distributed/manifests/slurm.sh --dataset amazon_polarity --streaming --batch-size 256
 #SBATCH --job-name=tunebook
 #SBATCH --nodes=2
@@ -8,7 +8,7 @@
 #SBATCH --cpus-per-task=8
 #SBATCH --distribution=block
 #SBATCH --time=08:00:00
-# Two minutes before the time is over: all ranks write a checkpoint and end.
+# SIGTERM two minutes before the time limit: training stops with a checkpoint.
 #SBATCH --signal=TERM@120
 #SBATCH --requeue
 #SBATCH --open-mode=append
@@ -16,7 +16,8 @@
 srun --kill-on-bad-exit=1 node_modules/.bin/tunebook launch --from slurm finetune \
   --run-folder "runs/slurm-$SLURM_JOB_ID" --resume "$@"
 code=$?
-# 137, 138: a rank was killed, or lost another; 143: the time was over. The same job goes on from its checkpoint.
+# 137, 138: a rank was killed, or lost another one; 143: the time limit was reached. The requeued job resumes from its
+# checkpoint.
 if [[ $code == 137 || $code == 138 || $code == 143 ]]; then
   scontrol requeue "$SLURM_JOB_ID"
 fi

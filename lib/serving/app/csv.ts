@@ -1,12 +1,12 @@
-/** A CSV in the browser: read, scored row by row in pieces, and written with the verdicts. */
-import type { Engine, Shares } from './engines.js';
+/** CSV files in the browser: reads them, scores their rows in batches, and writes them with the predictions. */
+import type { Engine, Probabilities } from './engines.js';
 
 export interface Table {
   columns: string[];
   rows: Record<string, string>[];
 }
 
-// csv-parse and csv-stringify in their browsers' making, served beside the page.
+// The browser builds of csv-parse and csv-stringify, served next to the page.
 const { parse } = (await import(new URL('csv-parse.js', import.meta.url).href)) as {
   parse: (text: string, options: object) => Record<string, string>[];
 };
@@ -14,53 +14,59 @@ const { stringify } = (await import(new URL('csv-stringify.js', import.meta.url)
   stringify: (rows: object[], options: object) => string;
 };
 
-/** @throws Error in words for a file that is no CSV with a header and rows */
+/**
+ * Parses a CSV file.
+ * @throws Error with a message for the user if the file is not a CSV file with a header and rows
+ */
 export function readCsv(text: string): Table {
   let rows: Record<string, string>[];
   try {
     rows = parse(text, { columns: true, bom: true, skip_empty_lines: true });
   } catch (error) {
-    throw new Error(`This is no CSV that can be read: ${(error as Error).message}`, { cause: error });
+    throw new Error(`Cannot read the CSV file: ${(error as Error).message}`, { cause: error });
   }
-  if (rows.length === 0) throw new Error('The file has no rows below its header.');
+  if (rows.length === 0) throw new Error('The CSV file has no rows below its header.');
   return { columns: Object.keys(rows[0]!), rows };
 }
 
-/** Rows of one request. */
-const atOnce = 64;
+/** Rows per request. */
+const batchSize = 64;
 
 /**
- * @param onProgress told of the share of the rows that is through
- * @returns rows with the verdict, and how many of each label
+ * Scores the rows of a table.
+ * @param onProgress called with the fraction of rows done
+ * @returns rows with predictions, and the number of rows per label
  */
 export async function scoreRows(
   { rows }: Table,
   column: string,
   engine: Engine,
-  onProgress: (share: number) => void,
+  onProgress: (fraction: number) => void,
 ): Promise<{ rows: Record<string, string>[]; counts: Record<string, number> }> {
   const scored: Record<string, string>[] = [];
   const counts: Record<string, number> = {};
-  for (let i = 0; i < rows.length; i += atOnce) {
-    const some = rows.slice(i, i + atOnce);
-    const asked = some.filter((row) => (row[column] ?? '').trim() !== '');
-    const shares = asked.length > 0 ? await engine(asked.map((row) => row[column]!)) : [];
-    const found = new Map(asked.map((row, j) => [row, shares[j]!]));
-    for (const row of some) {
-      const [label, score] = verdict(found.get(row));
+  for (let i = 0; i < rows.length; i += batchSize) {
+    const batch = rows.slice(i, i + batchSize);
+    const withText = batch.filter((row) => (row[column] ?? '').trim() !== '');
+    const probabilities = withText.length > 0 ? await engine(withText.map((row) => row[column]!)) : [];
+    const probabilitiesOf = new Map(withText.map((row, j) => [row, probabilities[j]!]));
+    for (const row of batch) {
+      const [label, score] = prediction(probabilitiesOf.get(row));
       if (label) counts[label] = (counts[label] ?? 0) + 1;
       scored.push({ ...row, predicted_label: label, predicted_score: score });
     }
-    onProgress(Math.min(1, (i + atOnce) / rows.length));
+    onProgress(Math.min(1, (i + batchSize) / rows.length));
   }
   return { rows: scored, counts };
 }
 
-function verdict(shares: Shares | undefined): [string, string] {
-  if (!shares) return ['', ''];
-  const [label, score] = Object.entries(shares).reduce((best, each) => (each[1] > best[1] ? each : best));
+/** The label and score of a row, both empty without text. */
+function prediction(probabilities: Probabilities | undefined): [string, string] {
+  if (!probabilities) return ['', ''];
+  const [label, score] = Object.entries(probabilities).reduce((best, entry) => (entry[1] > best[1] ? entry : best));
   return [label, score.toFixed(6)];
 }
 
+/** Formats a table with its predictions as CSV. */
 export const writeCsv = ({ columns }: Table, rows: Record<string, string>[]): string =>
   stringify(rows, { header: true, columns: [...columns, 'predicted_label', 'predicted_score'] });

@@ -1,41 +1,48 @@
-/** The two ways to score: by the server, and wholly in this browser with transformers.js and the exported model. */
+/** The two scoring engines: the server, and the browser, which runs the exported model with transformers.js. */
 
 /** Probabilities by class name. */
-export type Shares = Record<string, number>;
-export type Engine = (texts: string[]) => Promise<Shares[]>;
+export type Probabilities = Record<string, number>;
+
+/** Computes the probabilities of texts. */
+export type Engine = (texts: string[]) => Promise<Probabilities[]>;
 
 interface LabelScore {
   label: string;
   score: number;
 }
 
-const sharesOf = (row: LabelScore[]): Shares => Object.fromEntries(row.map(({ label, score }) => [label, score]));
+const probabilitiesOf = (row: LabelScore[]): Probabilities =>
+  Object.fromEntries(row.map(({ label, score }) => [label, score]));
 
-/** Texts of a request at most; the server's own limit is above it. */
-const mostAtOnce = 256;
+/** Maximum number of texts per request, below the limit of the server. */
+const maxTexts = 256;
 
+/**
+ * Scores texts on the server.
+ * @throws Error with a message for the user
+ */
 export const serverEngine: Engine = async (texts) => {
-  const shares: Shares[] = [];
-  for (let i = 0; i < texts.length; i += mostAtOnce) {
-    const body = JSON.stringify({ inputs: texts.slice(i, i + mostAtOnce) });
+  const probabilities: Probabilities[] = [];
+  for (let i = 0; i < texts.length; i += maxTexts) {
+    const body = JSON.stringify({ inputs: texts.slice(i, i + maxTexts) });
     let response: Response;
     try {
       response = await fetch('predict', { method: 'POST', headers: { 'content-type': 'application/json' }, body });
     } catch {
-      throw new Error('The server does not answer. Is it still running?');
+      throw new Error('The server does not respond. Check that it is running.');
     }
     if (response.status === 429) {
-      // It says when it will have room.
+      // The queue is full: retry after the time that the server gives.
       await new Promise((resolve) => setTimeout(resolve, 1000 * Number(response.headers.get('retry-after') ?? 1)));
-      i -= mostAtOnce;
+      i -= maxTexts;
       continue;
     }
-    const answer = (await response.json()) as LabelScore[][] | { error: string };
-    if (!response.ok || !Array.isArray(answer))
-      throw new Error((answer as { error?: string }).error ?? `The server answers ${response.status}.`);
-    shares.push(...answer.map(sharesOf));
+    const result = (await response.json()) as LabelScore[][] | { error: string };
+    if (!response.ok || !Array.isArray(result))
+      throw new Error((result as { error?: string }).error ?? `The server responded with status ${response.status}.`);
+    probabilities.push(...result.map(probabilitiesOf));
   }
-  return shares;
+  return probabilities;
 };
 
 type Pipeline = (texts: string[], options: { top_k: null }) => Promise<LabelScore[][]>;
@@ -53,33 +60,36 @@ interface TransformersModule {
 let loading: Promise<Pipeline> | undefined;
 
 async function load(): Promise<Pipeline> {
-  const place = new URL('app/', document.baseURI).href;
+  const baseUrl = new URL('app/', document.baseURI).href;
   const module = (await import(
-    /* its place is known to the page alone */ `${place}transformers.js`
+    /* its URL is known only at run time */ `${baseUrl}transformers.js`
   )) as TransformersModule;
   Object.assign(module.env, {
     allowRemoteModels: false,
     allowLocalModels: true,
-    // A path, not an address: what has one counts as remote.
-    localModelPath: new URL(place).pathname,
+    // A path instead of a URL, since transformers.js treats URLs as remote.
+    localModelPath: new URL(baseUrl).pathname,
     useBrowserCache: false,
   });
-  Object.assign(module.env.backends.onnx.wasm, { wasmPaths: `${place}ort/`, numThreads: 1 });
+  Object.assign(module.env.backends.onnx.wasm, { wasmPaths: `${baseUrl}ort/`, numThreads: 1 });
   return module.pipeline('text-classification', 'model', { dtype: 'fp32', device: 'wasm' });
 }
 
-/** @param say told when the model is on its way */
+/**
+ * Creates the engine that scores texts in the browser; it loads the model at its first use.
+ * @param onStatus called with a message when the model starts to load
+ */
 export const browserEngine =
-  (say: (words: string) => void): Engine =>
+  (onStatus: (message: string) => void): Engine =>
   async (texts) => {
-    if (!loading) say('The model is loaded into this browser …');
+    if (!loading) onStatus('Loading the model into the browser …');
     loading ??= load();
     const classify = await loading.catch((error: unknown) => {
       loading = undefined;
-      throw new Error(`The model could not be loaded into this browser: ${String(error)}`);
+      throw new Error(`Cannot load the model into the browser: ${String(error)}`);
     });
-    const shares: Shares[] = [];
+    const probabilities: Probabilities[] = [];
     for (let i = 0; i < texts.length; i += 16)
-      shares.push(...(await classify(texts.slice(i, i + 16), { top_k: null })).map(sharesOf));
-    return shares;
+      probabilities.push(...(await classify(texts.slice(i, i + 16), { top_k: null })).map(probabilitiesOf));
+    return probabilities;
   };

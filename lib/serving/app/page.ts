@@ -1,5 +1,8 @@
-/** The page: a review and its verdict, what pulled it, a file of reviews, and what was asked so far. Text is set as text, never as markup. */
-import { browserEngine, serverEngine, type Engine, type Shares } from './engines.js';
+/**
+ * The web page: prediction and word attributions of a review, scoring of a CSV file, and a history. Text is always
+ * inserted as text, never as markup.
+ */
+import { browserEngine, serverEngine, type Engine, type Probabilities } from './engines.js';
 import { readCsv, scoreRows, writeCsv, type Table } from './csv.js';
 
 declare const Plotly: {
@@ -9,8 +12,8 @@ declare const Plotly: {
 const element = <Kind extends HTMLElement>(id: string) => document.getElementById(id) as Kind;
 const review = element<HTMLTextAreaElement>('review');
 const status = element('status');
-const trouble = element('trouble');
-const choice = element<HTMLSelectElement>('engine');
+const errorMessage = element('trouble');
+const engineSelect = element<HTMLSelectElement>('engine');
 
 const examples = [
   'The item came damanged, 1 star.',
@@ -19,46 +22,47 @@ const examples = [
   'It stopped working after two days, and the seller did not answer.',
 ];
 
-const say = (words: string) => (status.textContent = words);
-const engines: Record<string, Engine> = { server: serverEngine, browser: browserEngine(say) };
-const engine = () => engines[choice.value]!;
-const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
-const likeliest = (shares: Shares): [string, number] =>
-  Object.entries(shares).reduce((best, each) => (each[1] > best[1] ? each : best));
+const showStatus = (message: string) => (status.textContent = message);
+const engines: Record<string, Engine> = { server: serverEngine, browser: browserEngine(showStatus) };
+const engine = () => engines[engineSelect.value]!;
+const percent = (fraction: number) => `${(100 * fraction).toFixed(1)} %`;
+const mostLikely = (probabilities: Probabilities): [string, number] =>
+  Object.entries(probabilities).reduce((best, entry) => (entry[1] > best[1] ? entry : best));
 
-/** Runs something that may fail, and says so when it does. */
-async function attempt(work: () => Promise<void>): Promise<void> {
-  trouble.textContent = '';
+/** Runs an action and shows its error, if any. */
+async function runAction(action: () => Promise<void>): Promise<void> {
+  errorMessage.textContent = '';
   try {
-    await work();
+    await action();
   } catch (error) {
-    trouble.textContent = (error as Error).message;
+    errorMessage.textContent = (error as Error).message;
   } finally {
-    say('');
+    showStatus('');
   }
 }
 
-/** What the chart shows, to be drawn anew in other colours and widths. */
-let shown: Shares | undefined;
+/** Values of the chart, for redrawing it when the color scheme or the width changes. */
+let chartProbabilities: Probabilities | undefined;
 
-async function drawShares(shares: Shares): Promise<void> {
-  shown = shares;
+async function drawChart(probabilities: Probabilities): Promise<void> {
+  chartProbabilities = probabilities;
   const style = getComputedStyle(document.documentElement);
-  const colour = (name: string) => style.getPropertyValue(name).trim();
-  const names = Object.keys(shares).sort();
+  const color = (name: string) => style.getPropertyValue(name).trim();
+  const names = Object.keys(probabilities).sort();
+  const [predicted] = mostLikely(probabilities);
   const chart = element('chart');
-  chart.setAttribute('aria-label', names.map((name) => `${name}: ${percent(shares[name]!)}`).join(', '));
+  chart.setAttribute('aria-label', names.map((name) => `${name}: ${percent(probabilities[name]!)}`).join(', '));
   await Plotly.react(
     chart,
     [
       {
         type: 'bar',
         orientation: 'h',
-        x: names.map((name) => shares[name]),
+        x: names.map((name) => probabilities[name]),
         y: names,
-        text: names.map((name) => percent(shares[name]!)),
+        text: names.map((name) => percent(probabilities[name]!)),
         textposition: 'auto',
-        marker: { color: names.map((name) => (name === likeliest(shares)[0] ? colour('--blue') : colour('--line'))) },
+        marker: { color: names.map((name) => (name === predicted ? color('--blue') : color('--line'))) },
         hoverinfo: 'skip',
       },
     ],
@@ -68,12 +72,12 @@ async function drawShares(shares: Shares): Promise<void> {
       margin: { l: 90, r: 28, t: 8, b: 36 },
       paper_bgcolor: 'rgba(0,0,0,0)',
       plot_bgcolor: 'rgba(0,0,0,0)',
-      font: { family: 'DejaVu Sans, sans-serif', size: 13, color: colour('--text') },
+      font: { family: 'DejaVu Sans, sans-serif', size: 13, color: color('--text') },
       xaxis: {
         range: [0, 1],
         tickformat: '.0%',
         tickvals: [0, 0.25, 0.5, 0.75, 1],
-        gridcolor: colour('--line'),
+        gridcolor: color('--line'),
         fixedrange: true,
       },
       yaxis: { fixedrange: true },
@@ -83,80 +87,86 @@ async function drawShares(shares: Shares): Promise<void> {
 }
 
 const redraw = () => {
-  if (shown) void drawShares(shown);
+  if (chartProbabilities) void drawChart(chartProbabilities);
 };
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
 addEventListener('resize', redraw);
 
-/** Words that are looked at one by one; of a longer text the others stay uncoloured. */
-const mostWords = 120;
-
-/** Each word left out once (occlusion; Zeiler and Fergus, 2014): how much less likely the verdict is without it. */
-async function pulls(text: string, shares: Shares): Promise<{ piece: string; pull: number }[]> {
-  const pieces = text.match(/\s+|\S+/g) ?? [];
-  const words = pieces.flatMap((piece, i) => (piece.trim() === '' ? [] : [i])).slice(0, mostWords);
-  const [label, score] = likeliest(shares);
-  const without = words.map((at) => pieces.filter((_, i) => i !== at).join(''));
-  const found = words.length > 1 ? await engine()(without) : [];
-  const pull = new Map(words.map((at, i) => [at, score - (found[i]?.[label] ?? score)]));
-  return pieces.map((piece, i) => ({ piece, pull: pull.get(i) ?? 0 }));
+/** A word or whitespace of a text, and the decrease of the predicted class's probability without it. */
+interface Attribution {
+  piece: string;
+  value: number;
 }
 
-function showPulls(parts: { piece: string; pull: number }[]): void {
-  const largest = Math.max(0.02, ...parts.map(({ pull }) => Math.abs(pull)));
+/** Maximum number of words with an attribution; in a longer text, further words are not colored. */
+const maxWords = 120;
+
+/** Computes word attributions by occlusion (Zeiler and Fergus, 2014): removes each word once. */
+async function wordAttributions(text: string, probabilities: Probabilities): Promise<Attribution[]> {
+  const pieces = text.match(/\s+|\S+/g) ?? [];
+  const words = pieces.flatMap((piece, i) => (piece.trim() === '' ? [] : [i])).slice(0, maxWords);
+  const [label, score] = mostLikely(probabilities);
+  const occludedTexts = words.map((word) => pieces.filter((_, i) => i !== word).join(''));
+  const occluded = words.length > 1 ? await engine()(occludedTexts) : [];
+  const values = new Map(words.map((word, i) => [word, score - (occluded[i]?.[label] ?? score)]));
+  return pieces.map((piece, i) => ({ piece, value: values.get(i) ?? 0 }));
+}
+
+function showAttributions(attributions: Attribution[]): void {
+  const largest = Math.max(0.02, ...attributions.map(({ value }) => Math.abs(value)));
   element('words').replaceChildren(
-    ...parts.map(({ piece, pull }) => {
+    ...attributions.map(({ piece, value }) => {
       const span = document.createElement('span');
       span.textContent = piece;
       if (piece.trim() !== '') {
-        const strength = Math.round((70 * Math.abs(pull)) / largest);
-        span.style.background = `color-mix(in srgb, var(${pull >= 0 ? '--blue' : '--orange'}) ${strength}%, transparent)`;
-        span.title = `${pull >= 0 ? '+' : '−'}${(100 * Math.abs(pull)).toFixed(1)} points`;
+        const strength = Math.round((70 * Math.abs(value)) / largest);
+        span.style.background = `color-mix(in srgb, var(${value >= 0 ? '--blue' : '--orange'}) ${strength}%, transparent)`;
+        span.title = `${value >= 0 ? '+' : '−'}${(100 * Math.abs(value)).toFixed(1)} points`;
       }
       return span;
     }),
   );
 }
 
-function remember(text: string, label: string, score: number): void {
+function addToHistory(text: string, label: string, score: number): void {
   element('nothing').hidden = true;
   const item = document.createElement('li');
-  const again = document.createElement('button');
-  again.type = 'button';
-  again.textContent = text.length > 120 ? `${text.slice(0, 120)} …` : text;
-  again.addEventListener('click', () => {
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.textContent = text.length > 120 ? `${text.slice(0, 120)} …` : text;
+  button.addEventListener('click', () => {
     review.value = text;
-    void attempt(judge);
+    void runAction(predict);
   });
-  item.append(`${label}, ${percent(score)}: `, again);
+  item.append(`${label}, ${percent(score)}: `, button);
   element('history').prepend(item);
 }
 
-async function judge(): Promise<void> {
+async function predict(): Promise<void> {
   const text = review.value.trim();
   if (text === '') {
     review.focus();
-    throw new Error('Write or paste a review first.');
+    throw new Error('The review is empty. Enter or paste a review.');
   }
-  say('Judging …');
-  const [shares] = (await engine()([text])) as [Shares];
-  const [label, score] = likeliest(shares);
+  showStatus('Predicting …');
+  const [probabilities] = (await engine()([text])) as [Probabilities];
+  const [label, score] = mostLikely(probabilities);
   element('verdict').textContent = `${label}, ${percent(score)}`;
   element('result').hidden = false;
-  await drawShares(shares);
-  remember(text, label, score);
-  say('Looking at each word …');
-  showPulls(await pulls(text, shares));
+  await drawChart(probabilities);
+  addToHistory(text, label, score);
+  showStatus('Computing word attributions …');
+  showAttributions(await wordAttributions(text, probabilities));
 }
 
 element('ask').addEventListener('submit', (event) => {
   event.preventDefault();
-  void attempt(judge);
+  void runAction(predict);
 });
 review.addEventListener('keydown', (event) => {
   if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();
-    void attempt(judge);
+    void runAction(predict);
   }
 });
 element('examples').replaceChildren(
@@ -166,7 +176,7 @@ element('examples').replaceChildren(
     button.textContent = text;
     button.addEventListener('click', () => {
       review.value = text;
-      void attempt(judge);
+      void runAction(predict);
     });
     return button;
   }),
@@ -180,7 +190,7 @@ const download = element<HTMLAnchorElement>('download');
 element<HTMLInputElement>('file').addEventListener('change', (event) => {
   const [file] = (event.target as HTMLInputElement).files ?? [];
   if (!file) return;
-  void attempt(async () => {
+  void runAction(async () => {
     download.hidden = element('progress').hidden = true;
     element('counts').textContent = '';
     scoreButton.disabled = column.disabled = true;
@@ -199,12 +209,12 @@ element<HTMLInputElement>('file').addEventListener('change', (event) => {
 });
 
 scoreButton.addEventListener('click', () => {
-  void attempt(async () => {
+  void runAction(async () => {
     const bar = element<HTMLProgressElement>('progress');
     bar.hidden = false;
     scoreButton.disabled = true;
     try {
-      const { rows, counts } = await scoreRows(table!, column.value, engine(), (share) => (bar.value = share));
+      const { rows, counts } = await scoreRows(table!, column.value, engine(), (fraction) => (bar.value = fraction));
       download.href = URL.createObjectURL(new Blob([writeCsv(table!, rows)], { type: 'text/csv' }));
       download.download = 'scored.csv';
       download.hidden = false;

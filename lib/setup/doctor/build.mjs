@@ -1,26 +1,29 @@
-// Which build of TensorFlow this machine is to have, and which one was set up.
+// The TensorFlow build that this machine needs, and the one that is installed.
 // @ts-check
 import { SetupError } from '../run.mjs';
-import { madeFrom } from '../steps.mjs';
+import { storedFingerprint } from '../steps.mjs';
 import { runtimeFingerprint, tensorflowKind, tensorflowRuntime } from '../tensorflow.mjs';
 
 /** @typedef {import('../tensorflow.mjs').Kind} Kind */
 
 /** @type {Record<Kind, string>} */
-export const buildNames = { cpu: 'the build for the processor', gpu: 'the build for the GPU' };
+export const buildNames = { cpu: 'the CPU build', gpu: 'the GPU build' };
 
-/** What set-up would take now, or why it would refuse. @returns {{ kind: Kind, refusal?: undefined } | { kind?: undefined, refusal: string }} */
+/**
+ * Returns the build that set-up would install, or its error message.
+ * @returns {{ kind: Kind, error?: undefined } | { kind?: undefined, error: string }}
+ */
 export function wantedBuild() {
   try {
     return { kind: tensorflowKind() };
   } catch (error) {
-    if (error instanceof SetupError) return { refusal: error.message };
+    if (error instanceof SetupError) return { error: error.message };
     throw error;
   }
 }
 
-/** The build that set-up has put in place at the pinned version; nothing where there is none. @returns {Kind | undefined} */
+/** Returns the installed build if it has the pinned version; otherwise undefined. @returns {Kind | undefined} */
 export function presentBuild() {
-  const stamp = madeFrom(tensorflowRuntime);
+  const stamp = storedFingerprint(tensorflowRuntime);
   return /** @type {Kind[]} */ (['cpu', 'gpu']).find((kind) => runtimeFingerprint(kind) === stamp);
 }

@@ -1,4 +1,4 @@
-// All checks, in the order in which they are shown: what others need stands before them.
+// All checks in display order. Each check comes after those that it needs.
 // @ts-check
 import { disk } from './disk.mjs';
 import { embedded } from './embedded.mjs';

@@ -1,4 +1,5 @@
-// The embedded model and reviews: there and whole. A file that was cut off would be met in the middle of a run.
+// Whether the embedded model and reviews exist and are complete. A truncated file would otherwise fail in the middle of
+// a run.
 // @ts-check
 import fs from 'node:fs';
 import path from 'node:path';
@@ -6,15 +7,18 @@ import { embeddedModel, embeddedReviews } from '../embedded.mjs';
 import { embeddedFolder, root } from '../paths.mjs';
 import { isDone } from '../steps.mjs';
 import { failed, ok } from './finding.mjs';
-import { makeAgain, setUp } from './remedies.mjs';
+import { repeatStep, setUp } from './remedies.mjs';
 
 const modelFolder = path.join(embeddedFolder, 'model');
 const reviewsFolder = path.join(embeddedFolder, 'reviews');
 const weights = path.join(modelFolder, 'model.safetensors');
 const reviews = path.join(reviewsFolder, 'amazonReviewSnippets_GroundTruth.txt');
 
-/** Whether a .safetensors file is as long as its header says: an 8-byte length, JSON, then the tensors' bytes. @param {string} file */
-function isWhole(file) {
+/**
+ * Whether a .safetensors file has the length that its header specifies: an 8-byte length, JSON, then tensor data.
+ * @param {string} file
+ */
+function hasFullLength(file) {
   const descriptor = fs.openSync(file, 'r');
   try {
     const start = Buffer.alloc(8);
@@ -45,11 +49,11 @@ function isJson(file) {
   }
 }
 
-/** Sentences as published; the file ends without a line's end, so how many there are is all that tells whether it is whole. */
-const published = 3708;
+/** Number of published reviews. The last line has no line end, so only the count shows whether the file is complete. */
+const expectedReviews = 3708;
 
-/** Lines of an id, a rating and a text. @param {string} file */
-const reviewsIn = (file) =>
+/** Counts the lines with an id, a rating and a text. @param {string} file */
+const countReviews = (file) =>
   fs
     .readFileSync(file, 'latin1')
     .split('\n')
@@ -58,24 +62,25 @@ const reviewsIn = (file) =>
 /** @type {import('./finding.mjs').Check} */
 export const embedded = {
   name: 'embedded',
-  about: 'the embedded model and reviews: there and whole',
+  about: 'the embedded model and reviews: present and complete',
   needs: ['node', 'set-up'],
   examine() {
     for (const file of [weights, reviews])
       if (!fs.existsSync(file)) return failed(`${path.relative(root, file)} is missing.`, setUp);
-    const jsons = ['config.json', 'tokenizer.json', 'tokenizer_config.json'].map((name) =>
+    const jsonFiles = ['config.json', 'tokenizer.json', 'tokenizer_config.json'].map((name) =>
       path.join(modelFolder, name),
     );
-    const broken = isWhole(weights) ? jsons.find((file) => !isJson(file)) : weights;
-    if (broken) return failed(`${path.relative(root, broken)} is not whole.`, makeAgain(embeddedModel, modelFolder));
-    const count = reviewsIn(reviews);
-    if (count !== published)
+    const broken = hasFullLength(weights) ? jsonFiles.find((file) => !isJson(file)) : weights;
+    if (broken)
+      return failed(`${path.relative(root, broken)} is incomplete or damaged.`, repeatStep(embeddedModel, modelFolder));
+    const count = countReviews(reviews);
+    if (count !== expectedReviews)
       return failed(
-        `${path.relative(root, reviews)} holds ${count} reviews, not ${published}.`,
-        makeAgain(embeddedReviews, reviewsFolder),
+        `${path.relative(root, reviews)} contains ${count} reviews instead of ${expectedReviews}.`,
+        repeatStep(embeddedReviews, reviewsFolder),
       );
     return isDone(embeddedModel) && isDone(embeddedReviews)
       ? ok(`model (${Math.round(fs.statSync(weights).size / 1e6)} MB) and ${count} reviews`)
-      : failed('The embedded model and reviews are not those that data/sources.json pins.', setUp);
+      : failed('The embedded model or reviews are not the versions that data/sources.json pins.', setUp);
   },
 };

@@ -1,24 +1,23 @@
-// The GPU, its driver, and whether TensorFlow uses it: without one of its CUDA libraries it says nothing and takes the
-// processor.
+// The GPU, its driver, and whether TensorFlow uses it. If a CUDA library is missing, TensorFlow silently uses the CPU.
 // @ts-check
 import fs from 'node:fs';
 import path from 'node:path';
 import { root, tensorflowFolder } from '../paths.mjs';
 import { tensorflowRuntime } from '../tensorflow.mjs';
-import { ask, wordsOf } from './ask.mjs';
+import { describeFailure, runProgram } from './ask.mjs';
 import { buildNames, presentBuild } from './build.mjs';
 import { failed, ok, warning } from './finding.mjs';
-import { makeAgain, setUp } from './remedies.mjs';
+import { repeatStep, setUp } from './remedies.mjs';
 
 /** @typedef {import('./finding.mjs').Finding} Finding */
 /** @typedef {{ name: string, driver: string, capability: number | undefined }} Card */
 
-/** What CUDA 12 runs on at least (NVIDIA, "CUDA Compatibility"). */
-const leastDriver = '525.60.13';
-/** The oldest generation, Pascal, that TensorFlow's wheels hold kernels for, since 2.18. */
-const leastCapability = 6;
+/** Minimum driver version for CUDA 12 (NVIDIA, "CUDA Compatibility"). */
+const minDriver = '525.60.13';
+/** Minimum compute capability (Pascal) of the kernels in TensorFlow's wheels since 2.18. */
+const minCapability = 6;
 
-/** What TensorFlow opens by name when it starts. */
+/** Libraries that TensorFlow loads by name when it starts. */
 const cudaLibraries = [
   'libcudart.so.12',
   'libcublas.so.12',
@@ -34,28 +33,31 @@ const cudaLibraries = [
   'libnvJitLink.so.12',
 ];
 
-/** @param {string} version @param {string} least */
-function isOlder(version, least) {
-  const [own, other] = [version, least].map((each) => each.split('.').map(Number));
-  const at = other?.findIndex((part, i) => (own?.[i] ?? 0) !== part) ?? -1;
-  return at >= 0 && (own?.[at] ?? 0) < (other?.[at] ?? 0);
+/** @param {string} version @param {string} min */
+function isOlder(version, min) {
+  const [own, other] = [version, min].map((each) => each.split('.').map(Number));
+  const index = other?.findIndex((part, i) => (own?.[i] ?? 0) !== part) ?? -1;
+  return index >= 0 && (own?.[index] ?? 0) < (other?.[index] ?? 0);
 }
 
 /** @param {string} field */
-const query = (field) => ask('nvidia-smi', [`--query-gpu=${field}`, '--format=csv,noheader']);
+const query = (field) => runProgram('nvidia-smi', [`--query-gpu=${field}`, '--format=csv,noheader']);
 
-/** The first GPU as the driver tells of it. @returns {Promise<Card | { fault: string } | undefined>} nothing where there is none */
-async function seenCard() {
-  // Drivers that are too old know no compute_cap, and refuse a query that has it.
+/**
+ * Queries the driver for the first GPU.
+ * @returns {Promise<Card | { fault: string } | undefined>} undefined if there is none
+ */
+async function queryCard() {
+  // Queried separately, because old drivers reject a query that contains compute_cap.
   const [card, capability] = await Promise.all([query('name,driver_version'), query('compute_cap')]);
   if (card.missing === 'ENOENT' || /No devices were found/i.test(card.stdout)) return undefined;
   const [name = '', driver = ''] = (card.stdout.split('\n')[0] ?? '').split(',').map((part) => part.trim());
-  // What goes wrong nvidia-smi says on standard output.
-  if (card.status !== 0) return { fault: card.stdout.trim().split('\n')[0] || wordsOf(card) };
+  // nvidia-smi prints its errors on standard output.
+  if (card.status !== 0) return { fault: card.stdout.trim().split('\n')[0] || describeFailure(card) };
   return { name, driver, capability: capability.status === 0 ? Number(capability.stdout.split('\n')[0]) : undefined };
 }
 
-/** The CUDA libraries that set-up's folder lacks. */
+/** Lists the CUDA libraries that are missing in the installed runtime. */
 function missingLibraries() {
   const folder = path.join(tensorflowFolder, 'gpu/nvidia');
   const present = new Set(
@@ -67,56 +69,60 @@ function missingLibraries() {
 }
 
 /** @param {'CPU' | 'GPU' | undefined} device that TensorFlow uses @returns {Finding} */
-function withoutCard(device) {
-  if (device === 'GPU') return ok('in use; nvidia-smi does not tell of it');
+function findingWithoutCard(device) {
+  if (device === 'GPU') return ok('in use, although nvidia-smi does not list it');
   if (presentBuild() === 'gpu')
     return warning(
-      `nvidia-smi tells of no GPU, and ${buildNames.gpu} is set up; the processor is used.`,
+      `nvidia-smi lists no GPU, but ${buildNames.gpu} is installed; the CPU is used.`,
       process.env['TUNEBOOK_TENSORFLOW'] ? `unset TUNEBOOK_TENSORFLOW && ${setUp}` : setUp,
     );
   if (fs.existsSync('/dev/nvidia0'))
     return warning(
-      'a GPU is there (/dev/nvidia0), and nvidia-smi, by which set-up knows of it, is not.',
-      "Install the driver's nvidia-smi; start a container with NVIDIA_DRIVER_CAPABILITIES=compute,utility",
+      '/dev/nvidia0 exists, but nvidia-smi, with which set-up detects GPUs, is missing.',
+      "Install the driver's nvidia-smi; in a container, set NVIDIA_DRIVER_CAPABILITIES=compute,utility",
     );
-  return ok('none; the processor is used');
+  return ok('none; the CPU is used');
 }
 
 /** @param {string} fault @returns {Finding} */
-function withoutAnswer(fault) {
-  const wanted = presentBuild() === 'gpu' || process.env['TUNEBOOK_TENSORFLOW'] === 'gpu';
-  return (wanted ? failed : warning)(
+function findingOfDriverError(fault) {
+  const required = presentBuild() === 'gpu' || process.env['TUNEBOOK_TENSORFLOW'] === 'gpu';
+  return (required ? failed : warning)(
     `nvidia-smi: ${fault}`,
-    'Mend the NVIDIA driver until nvidia-smi lists the GPU; after an update of it, restart the machine.',
+    'Repair the NVIDIA driver so that nvidia-smi lists the GPU. Restart the machine after a driver update.',
   );
 }
 
-/** @param {Card} card @param {'CPU' | 'GPU' | undefined} device that TensorFlow uses, where that is known @returns {Finding} */
-function withCard({ name, driver, capability }, device) {
-  const words = `${name}, driver ${driver}${capability ? `, compute capability ${capability.toFixed(1)}` : ''}`;
-  if (process.env['TUNEBOOK_TENSORFLOW'] === 'cpu') return ok(`${words}; not used, since TUNEBOOK_TENSORFLOW is cpu`);
-  if (isOlder(driver, leastDriver))
-    return failed(`${words}: CUDA 12 needs driver ${leastDriver} or newer.`, 'Update the NVIDIA driver.');
-  if (capability && capability < leastCapability)
+/** @param {Card} card @param {'CPU' | 'GPU' | undefined} device that TensorFlow uses, if known @returns {Finding} */
+function findingWithCard({ name, driver, capability }, device) {
+  const description = `${name}, driver ${driver}${capability ? `, compute capability ${capability.toFixed(1)}` : ''}`;
+  if (process.env['TUNEBOOK_TENSORFLOW'] === 'cpu')
+    return ok(`${description}; not used, since TUNEBOOK_TENSORFLOW is cpu`);
+  if (isOlder(driver, minDriver))
+    return failed(`${description}: CUDA 12 needs driver ${minDriver} or newer.`, 'Update the NVIDIA driver.');
+  if (capability && capability < minCapability)
     return warning(
-      `${words}: TensorFlow has kernels for ${leastCapability}.0 and newer; the processor is used.`,
+      `${description}: TensorFlow has kernels for ${minCapability}.0 and newer; the CPU is used.`,
       `export TUNEBOOK_TENSORFLOW=cpu && ${setUp}`,
     );
-  if (presentBuild() === 'cpu') return failed(`${words}: ${buildNames.cpu} is set up, so it is not used.`, setUp);
+  if (presentBuild() === 'cpu') return failed(`${description}: not used, since ${buildNames.cpu} is installed.`, setUp);
   const missing = missingLibraries();
   if (missing.length > 0)
     return failed(
-      `${words}: not used, since ${missing.join(', ')} ${missing.length > 1 ? 'are' : 'is'} missing in ` +
+      `${description}: not used, since ${missing.join(', ')} ${missing.length > 1 ? 'are' : 'is'} missing in ` +
         `${path.relative(root, tensorflowFolder)}/gpu/nvidia.`,
-      makeAgain(tensorflowRuntime, tensorflowFolder),
+      repeatStep(tensorflowRuntime, tensorflowFolder),
     );
-  if (device !== 'CPU') return ok(device ? `${words}, in use` : words);
-  const hidden = process.env['CUDA_VISIBLE_DEVICES'];
-  if (hidden !== undefined && !/^\s*\d|^GPU-|^MIG-/.test(hidden))
-    return failed(`${words}: not used, since CUDA_VISIBLE_DEVICES is '${hidden}'.`, 'unset CUDA_VISIBLE_DEVICES');
+  if (device !== 'CPU') return ok(device ? `${description}, in use` : description);
+  const visible = process.env['CUDA_VISIBLE_DEVICES'];
+  if (visible !== undefined && !/^\s*\d|^GPU-|^MIG-/.test(visible))
+    return failed(
+      `${description}: not used, since CUDA_VISIBLE_DEVICES is '${visible}'.`,
+      'unset CUDA_VISIBLE_DEVICES',
+    );
   return failed(
-    `${words}: TensorFlow uses the processor all the same.`,
-    'TF_CPP_MIN_LOG_LEVEL=0 TF_CPP_MAX_VLOG_LEVEL=1 node lib/setup/doctor/multiply.mjs, in which TensorFlow says why',
+    `${description}: TensorFlow uses the CPU instead.`,
+    'Read why in the output of: TF_CPP_MIN_LOG_LEVEL=0 TF_CPP_MAX_VLOG_LEVEL=1 node lib/setup/doctor/multiply.mjs',
   );
 }
 
@@ -127,9 +133,9 @@ export const gpu = {
   needs: ['tensorflow'],
   after: ['product'],
   async examine(outcome) {
-    const [card, computed] = await Promise.all([seenCard(), outcome('product')]);
-    const device = computed?.device;
-    if (!card) return withoutCard(device);
-    return 'fault' in card ? withoutAnswer(card.fault) : withCard(card, device);
+    const [card, product] = await Promise.all([queryCard(), outcome('product')]);
+    const device = product?.device;
+    if (!card) return findingWithoutCard(device);
+    return 'fault' in card ? findingOfDriverError(card.fault) : findingWithCard(card, device);
   },
 };

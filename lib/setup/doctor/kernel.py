@@ -1,5 +1,5 @@
-"""Starts the tslab kernel as Jupyter would and has it add two numbers. Prints JSON, one object a line: what Jupyter
-found, then what the kernel has answered.
+"""Starts the tslab kernel through Jupyter and evaluates 1 + 1. Prints JSON, one object per line: the kernel
+specification, then the response of the kernel.
 
     python kernel.py SECONDS
 """

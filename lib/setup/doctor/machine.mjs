@@ -1,4 +1,4 @@
-// What the machine itself must have before anything can be set up: a supported system, Node, npm, Python and a C++ compiler.
+// Checks the prerequisites of set-up: a supported system, Node, npm, Python and a C++ compiler.
 // @ts-check
 import os from 'node:os';
 import { isNewEnough } from '../npm.mjs';
@@ -9,45 +9,45 @@ import { pythonEnvironment } from '../python.mjs';
 import { SetupError } from '../run.mjs';
 import { isDone } from '../steps.mjs';
 import { addon } from '../tensorflow.mjs';
-import { ask, wordsOf } from './ask.mjs';
+import { describeFailure, runProgram } from './ask.mjs';
 import { wantedBuild } from './build.mjs';
 import { failed, ok, warning } from './finding.mjs';
 
 /** @typedef {import('./finding.mjs').Check} Check */
 
 /**
- * What a function of set-up says when it refuses.
+ * Calls a function of set-up and returns its result or its error.
  * @template T
- * @param {() => T} look
- * @returns {{ value: T } | { refusal: SetupError }}
+ * @param {() => T} check
+ * @returns {{ value: T } | { error: SetupError }}
  */
-function heeding(look) {
+function tryCheck(check) {
   try {
-    return { value: look() };
+    return { value: check() };
   } catch (error) {
-    if (error instanceof SetupError) return { refusal: error };
+    if (error instanceof SetupError) return { error };
     throw error;
   }
 }
 
 /**
- * What set-up needs and a checkout that is set up does not: missing, it is a fault only where set-up has to be done.
- * @param {SetupError} refusal
+ * Returns the finding for a missing tool that only set-up uses: failed if set-up still needs it, otherwise a warning.
+ * @param {SetupError} error
  * @param {boolean} needed
- * @param {string} without what works all the same
+ * @param {string} unaffected what works without the tool
  */
-const missing = ({ what, remedy }, needed, without) =>
-  needed ? failed(what, remedy) : warning(`${what} Until it is needed again, ${without}.`, remedy);
+const missingTool = ({ what, remedy }, needed, unaffected) =>
+  needed ? failed(what, remedy) : warning(`${what} Only the next set-up needs it; ${unaffected}.`, remedy);
 
-/** The GNU C library, which the pinned wheels are made for; another one is not told of. */
+/** Returns the version of the GNU C library, which the pinned wheels need; undefined with another C library. */
 function glibc() {
-  // The report would ask for the names of all network connections.
+  // Otherwise the report would resolve the names of all network connections.
   Object.assign(process.report ?? {}, { excludeNetwork: true });
   const report = /** @type {{ header: { glibcVersionRuntime?: string } }} */ (process.report?.getReport());
   return report.header.glibcVersionRuntime;
 }
 
-/** macOS 12 has Darwin's version 21. @param {string} name */
+/** Checks the version of macOS; macOS 12 is Darwin 21. @param {string} name */
 const macos = (name) =>
   Number.parseInt(os.release()) >= 21
     ? ok(`${name}, Darwin ${os.release()}`)
@@ -58,15 +58,15 @@ const system = {
   name: 'system',
   about: 'Linux on x64 or arm64, with the GNU C library, or macOS on arm64',
   examine() {
-    const looked = heeding(checkSystem);
-    if ('refusal' in looked) return failed(looked.refusal.what, looked.refusal.remedy);
+    const result = tryCheck(checkSystem);
+    if ('error' in result) return failed(result.error.what, result.error.remedy);
     const name = platforms[/** @type {keyof typeof platforms} */ (platform)];
     if (process.platform === 'darwin') return macos(name);
     const version = glibc();
     if (version) return ok(`${name}, glibc ${version}`);
     return failed(
       `${name} without the GNU C library, which TensorFlow's wheels need.`,
-      'Use a system with glibc 2.27 or newer, such as Debian or Ubuntu, in place of Alpine.',
+      'Use a system with glibc 2.27 or newer, such as Debian or Ubuntu, instead of Alpine.',
     );
   },
 };
@@ -74,11 +74,11 @@ const system = {
 /** @type {Check} */
 const node = {
   name: 'node',
-  about: 'Node 20.19 or newer, or 22, 24',
+  about: 'Node 20 from 20.19 on, or 22 or newer',
   examine() {
-    const looked = heeding(checkNode);
-    return 'refusal' in looked
-      ? failed(looked.refusal.what, looked.refusal.remedy)
+    const result = tryCheck(checkNode);
+    return 'error' in result
+      ? failed(result.error.what, result.error.remedy)
       : ok(`${process.versions.node} (${process.execPath})`);
   },
 };
@@ -86,18 +86,18 @@ const node = {
 /** @type {Check} */
 const npm = {
   name: 'npm',
-  about: 'npm 10 or newer, which fetches packages',
+  about: 'npm 10 or newer, which installs packages',
   async examine() {
-    const answer = await ask('npm', ['--version']);
-    const version = answer.stdout.trim();
-    if (answer.status === 0 && isNewEnough(version)) return ok(version);
-    if (answer.status === 0)
+    const result = await runProgram('npm', ['--version']);
+    const version = result.stdout.trim();
+    if (result.status === 0 && isNewEnough(version)) return ok(version);
+    if (result.status === 0)
       return warning(
-        `npm ${version} is too old: set-up fetches a newer one for itself, but 'npx tunebook' fails.`,
+        `npm ${version} is too old. Set-up downloads a newer one for its own use, but 'npx tunebook' fails.`,
         'Install a newer one: npm install --global npm@10',
       );
-    const refusal = new SetupError(`npm ${wordsOf(answer)}.`, 'Install npm 10 or newer; it comes with Node.');
-    return missing(refusal, !isDone(packages), 'the packages that are there work on');
+    const error = new SetupError(`npm ${describeFailure(result)}.`, 'Install npm 10 or newer; it comes with Node.');
+    return missingTool(error, !isDone(packages), 'the installed packages keep working');
   },
 };
 
@@ -106,13 +106,14 @@ const python = {
   name: 'python',
   about: 'Python 3.10 or newer with venv and pip',
   async examine() {
-    const looked = heeding(findPython);
-    if ('refusal' in looked) return missing(looked.refusal, !isDone(pythonEnvironment), 'the one in .venv works on');
-    const answer = await ask(looked.value, [
+    const result = tryCheck(findPython);
+    if ('error' in result)
+      return missingTool(result.error, !isDone(pythonEnvironment), 'the Python in .venv keeps working');
+    const { stdout } = await runProgram(result.value, [
       '-c',
       'import platform, sys; print(platform.python_version(), "with venv and pip", f"({sys.executable})")',
     ]);
-    return ok(answer.stdout.trim());
+    return ok(stdout.trim());
   },
 };
 
@@ -121,10 +122,10 @@ const compiler = {
   name: 'compiler',
   about: "a C++ compiler, which compiles TensorFlow's addon",
   async examine() {
-    const looked = heeding(compilerCommand);
-    if ('refusal' in looked)
-      return missing(looked.refusal, !wantedBuild().kind || !isDone(addon), 'the addon that is compiled works on');
-    return ok(`${looked.value.join(' ')}: ${compilerVersion()}`);
+    const result = tryCheck(compilerCommand);
+    if ('error' in result)
+      return missingTool(result.error, !wantedBuild().kind || !isDone(addon), 'the compiled addon keeps working');
+    return ok(`${result.value.join(' ')}: ${compilerVersion()}`);
   },
 };
 

@@ -1,5 +1,5 @@
-// Loads TensorFlow and multiplies two matrices, in a process of its own, since a broken addon may end its process
-// instead of throwing. Prints one line of JSON; what TensorFlow itself says is on standard error.
+// Loads TensorFlow and multiplies two matrices. It runs as a separate process, because a broken addon can crash its
+// process instead of throwing. Prints one line of JSON; TensorFlow's own output goes to standard error.
 //   node lib/setup/doctor/multiply.mjs
 // @ts-check
 import path from 'node:path';
@@ -7,12 +7,15 @@ import { root } from '../paths.mjs';
 
 const size = 2048;
 const corner = 4;
-/** Milliseconds that the products of one precision may take, the first of them aside. */
-const patience = 700;
-/** Of the largest number in the corner: TensorFloat-32, which GPUs take for float32, keeps 10 bits, bfloat16 keeps 7. */
+/** Time limit for the products of one precision, without the first, in milliseconds. */
+const maxMilliseconds = 700;
+/**
+ * Maximum error relative to the largest value in the corner. TensorFloat-32, which GPUs use for float32, has 10 bits,
+ * bfloat16 has 7.
+ */
 const tolerances = { float32: 3e-3, float16: 1e-2, bfloat16: 5e-2 };
 
-/** Numbers in [-0.5, 0.5) without a pattern, the same ones each time. @param {number} seed */
+/** Fills a matrix with pseudorandom numbers in [-0.5, 0.5), the same for each seed. @param {number} seed */
 function matrix(seed) {
   const numbers = new Float32Array(size * size);
   for (let i = 0, state = seed; i < numbers.length; i++) {
@@ -22,10 +25,10 @@ function matrix(seed) {
   return numbers;
 }
 
-/** The upper left corner of the product. @param {Float32Array} a @param {Float32Array} b */
+/** Computes the upper left corner of the product. @param {Float32Array} a @param {Float32Array} b */
 const cornerOfProduct = (a, b) =>
-  Array.from({ length: corner * corner }, (_, at) => {
-    const [row, column] = [Math.floor(at / corner), at % corner];
+  Array.from({ length: corner * corner }, (_, index) => {
+    const [row, column] = [Math.floor(index / corner), index % corner];
     let sum = 0;
     for (let k = 0; k < size; k++) sum += (a[row * size + k] ?? 0) * (b[k * size + column] ?? 0);
     return sum;
@@ -51,12 +54,12 @@ async function measure() {
   for (const precision of candidates) {
     const left = castTo(tf.tensor2d(a, [size, size]), precision);
     const right = castTo(tf.tensor2d(b, [size, size]), precision);
-    // Reading the corner back waits for the product.
+    // Reading the corner waits until the product is computed.
     const multiply = () =>
       tf.tidy(() => tf.slice(castTo(matMul(left, right), 'float32'), 0, [corner, corner]).dataSync());
-    const found = multiply();
+    const actual = multiply();
     const wrongBy = Math.max(
-      ...expected.map((value, i) => (Number.isFinite(found[i]) ? Math.abs(found[i] - value) : Infinity)),
+      ...expected.map((value, i) => (Number.isFinite(actual[i]) ? Math.abs(actual[i] - value) : Infinity)),
     );
     const times = [];
     const from = performance.now();
@@ -64,7 +67,7 @@ async function measure() {
       const started = performance.now();
       multiply();
       times.push(performance.now() - started);
-    } while (times.length < 5 && performance.now() - from < patience);
+    } while (times.length < 5 && performance.now() - from < maxMilliseconds);
     products.push({
       precision,
       gigaflops: (2 * size ** 3) / median(times) / 1e6,

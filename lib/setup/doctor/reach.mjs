@@ -1,11 +1,13 @@
-// Whether a server can be reached, within a few seconds, and what it answers.
+// Sends a request to a server with a short timeout.
 // @ts-check
 
 /**
+ * Fetches a URL; a failed connection is a result, not an error.
  * @param {string} url
  * @param {Record<string, string>} headers
  * @param {number} [seconds]
- * @returns {Promise<{ status: number, text: string } | { unreachable: string }>} the latter with a word such as ENOTFOUND
+ * @returns {Promise<{ status: number, text: string } | { unreachable: string }>} unreachable: the reason, such as
+ *   ENOTFOUND
  */
 export async function reach(url, headers = {}, seconds = 5) {
   try {
@@ -15,7 +17,7 @@ export async function reach(url, headers = {}, seconds = 5) {
     const { name, message, cause } = /** @type {Error & { cause?: { code?: string, message?: string } }} */ (error);
     return {
       unreachable:
-        name === 'TimeoutError' ? `no answer within ${seconds} s` : (cause?.code ?? cause?.message ?? message),
+        name === 'TimeoutError' ? `no response within ${seconds} s` : (cause?.code ?? cause?.message ?? message),
     };
   }
 }

@@ -1,5 +1,5 @@
-// Remedies that really repair. Set-up passes over a step whose stamp is there and whose chief files exist, so of a step that
-// counts as done the broken thing must be deleted first.
+// Remedies that run set-up again. Set-up skips a step whose stamp and main files exist, so the broken output of such a
+// step must be deleted first.
 // @ts-check
 import path from 'node:path';
 import { root } from '../paths.mjs';
@@ -8,8 +8,9 @@ import { isDone } from '../steps.mjs';
 export const setUp = 'npm run setup';
 
 /**
- * @param {import('../steps.mjs').Step} step that made what is broken
+ * Returns the command that repeats a step.
+ * @param {import('../steps.mjs').Step} step that creates the broken files
  * @param {...string} broken paths
  */
-export const makeAgain = (step, ...broken) =>
+export const repeatStep = (step, ...broken) =>
   isDone(step) ? `rm -r ${broken.map((file) => path.relative(root, file)).join(' ')} && ${setUp}` : setUp;

@@ -1,4 +1,4 @@
-// The TUNEBOOK_ variables of the environment: a name that is none, or a value that cannot be, stops every run.
+// TUNEBOOK_ environment variables. An unknown name or an invalid value is an error in every run.
 // @ts-check
 import { compiled } from './compiled.mjs';
 import { failed, firstLineOf, ok } from './finding.mjs';
@@ -6,7 +6,7 @@ import { failed, firstLineOf, ok } from './finding.mjs';
 /** @type {import('./finding.mjs').Check} */
 export const settings = {
   name: 'settings',
-  about: 'TUNEBOOK_ variables of the environment: known ones, with values that may be',
+  about: 'TUNEBOOK_ environment variables: known names, valid values',
   needs: ['library'],
   async examine() {
     const { environmentLayer, resolveSettings } = await compiled('settings/settings.js');
@@ -16,10 +16,10 @@ export const settings = {
       resolveSettings([environmentLayer()]);
     } catch (error) {
       if (!(error instanceof SettingsError)) throw error;
-      const words = firstLineOf(error);
-      const [variable] = /TUNEBOOK_\w+/.exec(words) ?? [];
-      // What to do is the remedy's to say.
-      return failed(words.replace(/ Unset or rename it;.*$/, ''), `unset ${variable}, or correct it`);
+      const message = firstLineOf(error);
+      const [variable] = /TUNEBOOK_\w+/.exec(message) ?? [];
+      // Without the instruction, which the remedy repeats.
+      return failed(message.replace(/ Unset or rename it;.*$/, ''), `unset ${variable}, or correct it`);
     }
     return ok(set.length === 0 ? 'no TUNEBOOK_ variable is set' : set.sort().join(', '));
   },

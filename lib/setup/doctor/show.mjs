@@ -1,53 +1,57 @@
-// What was found, for people: a line a check, the remedy below it, and at the end what to do, in its order.
+// Formats findings for a terminal: one line per check, its remedy below, and a list of all remedies at the end.
 // @ts-check
 import { setUp } from './remedies.mjs';
 
 /** @typedef {import('./finding.mjs').Finding} Finding */
 
-const signs = { ok: '✓', warning: '!', failed: '✗', skipped: '–' };
-const colours = { ok: 32, warning: 33, failed: 31, skipped: 2 };
+const symbols = { ok: '✓', warning: '!', failed: '✗', skipped: '–' };
+const colors = { ok: 32, warning: 33, failed: 31, skipped: 2 };
 
-const coloured = () => Boolean(process.stdout.isTTY) && !process.env['NO_COLOR'];
+const useColors = () => Boolean(process.stdout.isTTY) && !process.env['NO_COLOR'];
 
 /** @param {string} text @param {number} code */
-const paint = (text, code) => (coloured() ? `\x1b[${code}m${text}\x1b[0m` : text);
+const paint = (text, code) => (useColors() ? `\x1b[${code}m${text}\x1b[0m` : text);
 
 /**
+ * Formats a finding and its remedy.
  * @param {string} name
  * @param {Finding} finding
  * @param {number} width of the longest name
  */
 export function lineOf(name, { status, found, remedy }, width) {
   const text = `${name.padEnd(width)}  ${found}`;
-  const line = `${paint(signs[status], colours[status])} ${status === 'skipped' ? paint(text, colours.skipped) : text}`;
+  const line = `${paint(symbols[status], colors[status])} ${status === 'skipped' ? paint(text, colors.skipped) : text}`;
   return remedy ? `${line}\n${' '.repeat(width + 4)}→ ${remedy}` : line;
 }
 
-/** @typedef {{ name: string, remedy: string }} Todo */
+/** @typedef {{ name: string, remedy: string }} NamedRemedy */
 
-/** @param {({ name: string } & Finding)[]} findings */
-export function closing(findings) {
-  const todo = withSetUpOnce(
+/** Formats the summary: all remedies, or the number of warnings. @param {({ name: string } & Finding)[]} findings */
+export function summarize(findings) {
+  const remedies = mergeSetUp(
     findings.flatMap(({ name, status, remedy }) => (status === 'failed' && remedy ? [{ name, remedy }] : [])),
   );
-  if (todo.length === 1) return `1 thing to do: ${todo[0]?.remedy}`;
-  if (todo.length > 1)
+  if (remedies.length === 1) return `1 remedy to apply: ${remedies[0]?.remedy}`;
+  if (remedies.length > 1)
     return [
-      `${todo.length} things to do, in this order:`,
-      ...todo.map(({ name, remedy }, i) => `  ${i + 1}. ${name}: ${remedy}`),
+      `${remedies.length} remedies to apply, in this order:`,
+      ...remedies.map(({ name, remedy }, i) => `  ${i + 1}. ${name}: ${remedy}`),
     ].join('\n');
-  const advice = findings.filter(({ status }) => status === 'warning').length;
-  if (advice === 0) return 'Everything is in order.';
-  return `It works, with ${advice === 1 ? 'one thing' : `${advice} things`} to look at, marked by !`;
+  const warnings = findings.filter(({ status }) => status === 'warning').length;
+  if (warnings === 0) return 'All checks passed.';
+  return `No check failed; ${warnings === 1 ? '1 warning' : `${warnings} warnings`}, marked by !`;
 }
 
-/** Set-up is run once for all that it repairs, after all that is to be deleted before it. @param {Todo[]} todo */
-function withSetUpOnce(todo) {
-  const repaired = todo.filter(({ remedy }) => remedy.endsWith(setUp));
+/**
+ * Combines remedies that run set-up into one: delete all broken files, then run set-up once.
+ * @param {NamedRemedy[]} remedies
+ */
+function mergeSetUp(remedies) {
+  const repaired = remedies.filter(({ remedy }) => remedy.endsWith(setUp));
   const [first] = repaired;
-  if (!first || repaired.length === 1) return todo;
+  if (!first || repaired.length === 1) return remedies;
   const deleted = repaired.flatMap(({ remedy }) => /^rm -r (.*) && /.exec(remedy)?.[1] ?? []);
   const remedy = deleted.length > 0 ? `rm -rf ${deleted.join(' ')} && ${setUp}` : setUp;
-  const all = { name: repaired.map(({ name }) => name).join(', '), remedy };
-  return todo.flatMap((each) => (each === first ? [all] : repaired.includes(each) ? [] : [each]));
+  const merged = { name: repaired.map(({ name }) => name).join(', '), remedy };
+  return remedies.flatMap((each) => (each === first ? [merged] : repaired.includes(each) ? [] : [each]));
 }

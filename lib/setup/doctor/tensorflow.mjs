@@ -1,4 +1,5 @@
-// TensorFlow's libraries and the addon, by what lies on the disk; whether they work is the product check's to say.
+// Whether the files of TensorFlow's libraries and of the addon are complete and current. The check `product` tests
+// whether they work.
 // @ts-check
 import fs from 'node:fs';
 import path from 'node:path';
@@ -6,37 +7,37 @@ import { sourcesOf } from '../downloads.mjs';
 import { failedCompiler, kernelLog } from '../kernels.mjs';
 import { root, tensorflowFolder } from '../paths.mjs';
 import { linking } from '../platform.mjs';
-import { madeFrom } from '../steps.mjs';
+import { storedFingerprint } from '../steps.mjs';
 import { addonFile, addonParts, addon as addonStep, tensorflowRuntime } from '../tensorflow.mjs';
 import { buildNames, presentBuild, wantedBuild } from './build.mjs';
 import { failed, ok, warning } from './finding.mjs';
-import { makeAgain, setUp } from './remedies.mjs';
+import { repeatStep, setUp } from './remedies.mjs';
 
 const files = [...Object.values(linking.libraries), ...Object.keys(linking.libraries)];
 
-/** The version that data/sources.json pins of a build. @param {import('../tensorflow.mjs').Kind} kind */
+/** Returns the version of a build that data/sources.json pins. @param {import('../tensorflow.mjs').Kind} kind */
 export const pinnedVersion = (kind) => sourcesOf(`tensorflow-${kind}`)[0]?.version;
 
 /** @type {import('./finding.mjs').Check} */
 export const tensorflow = {
   name: 'tensorflow',
-  about: "TensorFlow's libraries: which build, of the pinned version, all there",
+  about: "TensorFlow's libraries: CPU or GPU build, pinned version, complete",
   needs: ['node', 'set-up'],
   examine() {
     const wanted = wantedBuild();
-    if (!wanted.kind) return failed(wanted.refusal, 'unset TUNEBOOK_TENSORFLOW, or set it to cpu or gpu');
+    if (!wanted.kind) return failed(wanted.error, 'unset TUNEBOOK_TENSORFLOW, or set it to cpu or gpu');
     const present = presentBuild();
     if (!present)
       return failed(
         fs.existsSync(tensorflowFolder)
-          ? "TensorFlow's libraries are not whole, or not of the pinned version."
+          ? "TensorFlow's libraries are incomplete, or not the pinned version."
           : "TensorFlow's libraries are missing.",
         setUp,
       );
-    // Where nobody has asked, and a GPU has come or gone, the gpu check says so.
+    // If TUNEBOOK_TENSORFLOW is not set and a GPU was added or removed, the check `gpu` reports it.
     if (present !== wanted.kind && process.env['TUNEBOOK_TENSORFLOW'])
       return failed(
-        `TUNEBOOK_TENSORFLOW asks for ${buildNames[wanted.kind]}; ${buildNames[present]} is set up.`,
+        `TUNEBOOK_TENSORFLOW selects ${buildNames[wanted.kind]}, but ${buildNames[present]} is installed.`,
         setUp,
       );
     const folder = path.join(tensorflowFolder, present, 'tensorflow');
@@ -44,18 +45,21 @@ export const tensorflow = {
     if (missing)
       return failed(
         `${missing} is missing in ${path.relative(root, folder)}.`,
-        makeAgain(tensorflowRuntime, tensorflowFolder),
+        repeatStep(tensorflowRuntime, tensorflowFolder),
       );
     return ok(`${pinnedVersion(present)}, ${buildNames[present]}`);
   },
 };
 
 const changes = {
-  runtime: 'against other libraries of TensorFlow',
-  sources: 'from other sources than the present ones',
+  runtime: "TensorFlow's libraries have changed",
+  sources: 'its sources have changed',
 };
 
-/** @param {string | undefined} stamp @returns {Partial<Record<keyof typeof changes, string>>} nothing of a stamp of an older kind */
+/**
+ * @param {string | undefined} stamp
+ * @returns {Partial<Record<keyof typeof changes, string>>} empty for a stamp of an older format
+ */
 function partsOf(stamp) {
   try {
     return JSON.parse(stamp ?? '');
@@ -67,25 +71,26 @@ function partsOf(stamp) {
 /** @type {import('./finding.mjs').Check} */
 export const addon = {
   name: 'addon',
-  about: "TensorFlow's addon: compiled from the present sources, with the fused kernels",
+  about: "TensorFlow's addon: compiled from the current sources, with the fused kernels",
   needs: ['packages', 'compiler', 'tensorflow'],
   examine() {
     if (!fs.existsSync(addonFile)) return failed(`${path.basename(addonFile)} is missing.`, setUp);
-    const stamp = madeFrom(addonStep);
-    if (stamp === undefined) return failed("TensorFlow's addon was not compiled to its end.", setUp);
-    const wanted = addonParts(presentBuild() ?? 'cpu');
-    const made = partsOf(stamp);
+    const stamp = storedFingerprint(addonStep);
+    if (stamp === undefined) return failed("The compilation of TensorFlow's addon did not finish.", setUp);
+    const current = addonParts(presentBuild() ?? 'cpu');
+    const compiled = partsOf(stamp);
     const changed = /** @type {(keyof typeof changes)[]} */ (Object.keys(changes)).filter(
-      (part) => made[part] !== wanted[part],
+      (part) => compiled[part] !== current[part],
     );
     if (changed.length > 0)
-      return failed(`TensorFlow's addon was compiled ${changed.map((part) => changes[part]).join(', ')}.`, setUp);
+      return failed(`TensorFlow's addon is out of date: ${changed.map((part) => changes[part]).join(' and ')}.`, setUp);
     const compiler = failedCompiler();
     return compiler === undefined
-      ? ok('compiled from the present sources')
+      ? ok('compiled from the current sources')
       : warning(
-          `The fused kernels do not compile with ${compiler}: training is slower. ${path.relative(root, kernelLog)} says why.`,
-          `Install another compiler, then: CXX=clang++ ${setUp}`,
+          `The fused kernels do not compile with ${compiler}, so training is slower. ` +
+            `Compiler output: ${path.relative(root, kernelLog)}.`,
+          `Install another compiler, then run: CXX=clang++ ${setUp}`,
         );
   },
 };

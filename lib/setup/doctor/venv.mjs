@@ -1,40 +1,43 @@
-// .venv: its Python starts although the one that it was made from may have gone, and what is in it is what was locked.
+// Whether the Python in .venv starts, which fails if its base Python was removed, and whether its packages have the
+// locked versions.
 // @ts-check
 import fs from 'node:fs';
 import path from 'node:path';
 import { python, setupFolder, venv as folder } from '../paths.mjs';
 import { pythonEnvironment } from '../python.mjs';
-import { ask, wordsOf } from './ask.mjs';
+import { describeFailure, runProgram } from './ask.mjs';
 import { failed, ok, warning } from './finding.mjs';
-import { makeAgain, setUp } from './remedies.mjs';
+import { repeatStep, setUp } from './remedies.mjs';
 import { isDone } from '../steps.mjs';
 
-/** Those that set-up's commands begin with. */
+/** Modules that Tunebook's commands use. */
 const modules = ['jupyterlab', 'jupyter_client', 'nbclient', 'nbconvert'];
 
-/** Python writes no bytecode beside what it imports. */
-export const leaveNothing = { PYTHONDONTWRITEBYTECODE: '1' };
+/** Prevents Python from writing bytecode files. */
+export const noBytecode = { PYTHONDONTWRITEBYTECODE: '1' };
 
 /** @type {import('./finding.mjs').Check} */
 export const venv = {
   name: 'venv',
-  about: '.venv: its Python starts, JupyterLab is there at the locked versions',
+  about: '.venv: its Python starts, JupyterLab has the locked versions',
   needs: ['python', 'set-up'],
   async examine() {
     if (!fs.existsSync(folder)) return failed('.venv is missing.', setUp);
-    const answer = await ask(
+    const result = await runProgram(
       python,
       [path.join(setupFolder, 'doctor/venv.py'), path.join(setupFolder, 'requirements.txt'), ...modules],
-      // JupyterLab's import takes long on a slow disk, and the remedy takes longer.
-      { seconds: 60, env: leaveNothing },
+      // Importing JupyterLab takes long on a slow disk, but creating .venv again takes longer.
+      { seconds: 60, env: noBytecode },
     );
-    const remedy = makeAgain(pythonEnvironment, folder);
-    if (answer.status !== 0) return failed(`.venv/bin/python ${wordsOf(answer)}.`, remedy);
+    const remedy = repeatStep(pythonEnvironment, folder);
+    if (result.status !== 0) return failed(`.venv/bin/python ${describeFailure(result)}.`, remedy);
     /** @type {{ python: string, packages: number, faults: string[] }} */
-    const { python: version, packages, faults } = JSON.parse(answer.stdout.trim().split('\n').pop() ?? '');
+    const { python: version, packages, faults } = JSON.parse(result.stdout.trim().split('\n').pop() ?? '');
     const more = faults.length > 3 ? `, and ${faults.length - 3} more` : '';
     if (faults.length > 0) return failed(`${faults.slice(0, 3).join(', ')}${more}.`, remedy);
-    const words = `Python ${version}, ${packages} packages as locked`;
-    return isDone(pythonEnvironment) ? ok(words) : warning(`${words}; set-up has not finished with it.`, remedy);
+    const description = `Python ${version}, ${packages} packages at the locked versions`;
+    return isDone(pythonEnvironment)
+      ? ok(description)
+      : warning(`${description}, but their installation did not finish.`, remedy);
   },
 };

@@ -1,4 +1,4 @@
-"""What is wrong in .venv, as JSON: modules that cannot be imported, packages that are not of the locked version.
+"""Prints the problems of .venv as JSON: modules that cannot be imported, packages without the locked version.
 
     python venv.py REQUIREMENTS MODULE...
 """

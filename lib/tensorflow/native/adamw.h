@@ -1,4 +1,4 @@
-// AdamW's step for one parameter in one pass: weight decay, both moments and the update, in place.
+// The AdamW step of one parameter in one pass: weight decay, both moments and the update, in place.
 #pragma once
 
 #include "kernels.h"

@@ -1,4 +1,4 @@
-// softmax(scale * scores) without padding, with dropout, and its gradient, one row at a time in the first-level cache.
+// softmax(scale * scores) without padding, with dropout, and its gradient, row by row in the first-level cache.
 #pragma once
 
 #include "dropout.h"
@@ -14,7 +14,8 @@ void AttentionWeights(const Number* scores, const int32_t* lengths, tunebook::Dr
   for (int64_t row = rows.first; row < rows.last; row++) {
     const int64_t from = row * tokens, length = lengths[row / shape.rows_per_text];
     const Number* in = scores + from;
-    // Loops run over whole vectors: what fills up the last one adds less to the sum, at least 1, than float32 can hold.
+    // Loops run over whole vectors. The padding of the last vector adds less to the sum, which is at least 1, than the
+    // resolution of float32.
     const int64_t filled = (length + kLanes - 1) / kLanes * kLanes;
     for (int64_t i = 0; i < length; i++) scratch[i] = Load(in + i);
     for (int64_t i = length; i < filled; i++) scratch[i] = -1e30f;
@@ -43,7 +44,7 @@ void AttentionWeightsGradient(const Number* dused, const Number* weights, tunebo
       for (int64_t i = 0; i < tokens; i++) scratch[i] = Load(gradient + i) * DropoutFactor(dropout, from + i);
     else
       for (int64_t i = 0; i < tokens; i++) scratch[i] = Load(gradient + i);
-    float mean = 0;  // Of the gradient, weighted by the attention weights.
+    float mean = 0;  // Mean of the gradient, weighted by the attention weights.
 #pragma omp simd reduction(+ : mean)
     for (int64_t i = 0; i < tokens; i++) mean += scratch[i] * Load(weight + i);
     Fill(dscores + from, tokens, [=](int64_t i) { return (scratch[i] - mean) * Load(weight + i) * scale; });

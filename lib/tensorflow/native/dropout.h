@@ -1,6 +1,6 @@
-// Dropout without a stored mask: whether an element is kept is a hash of seed and position, so that the backward pass computes the
-// same decision, and results do not depend on the number of threads. The hash is Wellons' lowbias32 (public domain), a bijection of
-// 32-bit integers with near-ideal avalanche that compilers vectorize.
+// Dropout without a stored mask: a hash of seed and position decides whether an element is kept. The backward pass
+// therefore repeats the decision, and results do not depend on the number of threads. The hash is Wellons' lowbias32
+// (public domain), a bijection of 32-bit integers with near-ideal avalanche, which compilers can vectorize.
 #pragma once
 
 #include "kernels.h"

@@ -1,4 +1,5 @@
-// The exact GELU of x + bias, x Φ(x) (Hendrycks and Gimpel, 2016, arXiv:1606.08415), and its gradient, in one pass over memory each.
+// The exact GELU, x Φ(x) (Hendrycks and Gimpel, 2016, arXiv:1606.08415), of x + bias, and its gradient. Each takes one
+// pass over memory.
 #pragma once
 
 #include "kernels.h"

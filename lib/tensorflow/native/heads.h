@@ -1,5 +1,5 @@
-// Splitting rows into attention heads with a bias added on the way, and joining heads into rows with the sum over rows, which is
-// the gradient of the bias.
+// Adds a bias to rows and splits them into attention heads. Joins heads into rows and computes the sum over rows, which
+// is the gradient of the bias.
 #pragma once
 
 #include "kernels.h"
@@ -7,7 +7,7 @@
 
 namespace {
 
-// Where a row's part of a head begins in [texts, heads, tokens, width].
+// Offset of a row's part of a head in [texts, heads, tokens, width].
 inline int64_t HeadOffset(tunebook::HeadsShape shape, int64_t row, int64_t head) {
   return ((row / shape.tokens * shape.heads + head) * shape.tokens + row % shape.tokens) * shape.width;
 }

@@ -1,9 +1,10 @@
-// The interface between the inner loops (compiled once per instruction-set level, see level.cc) and the TensorFlow operations
-// that call them (ops.cc). Raw pointers and sizes only: the loops depend on no header of TensorFlow, Eigen or absl, so that any
-// C++17 compiler can build them for any instruction set.
+// The interface between the inner loops (compiled once per instruction-set level, see level.cc) and the TensorFlow
+// operations that call them (ops.cc). It consists of raw pointers and sizes: the loops do not include headers of
+// TensorFlow, Eigen or absl, so that any C++17 compiler can build them for any instruction set.
 //
-// Numbers between two matrix products are float32 (`float`) or bfloat16 (`uint16_t`, the upper half of a float32). The arithmetic
-// is float32 throughout. Every function works on a range, so that the caller can divide the work among threads.
+// Values between two matrix products are float32 (`float`) or bfloat16 (`uint16_t`, the upper half of a float32). The
+// arithmetic is float32 throughout. Every function processes a range, so that the caller can divide the work among
+// threads.
 #pragma once
 
 #include <cstdint>
@@ -49,8 +50,8 @@ struct TypedKernels {
                         Range rows);
 
   // weights = softmax(scale * scores) over the first lengths[text] tokens of each row, used = dropout(weights).
-  // scores, weights, used [texts, heads, query tokens, tokens]; lengths [texts]; `used` may be null, then dropout is off;
-  // scratch [tokens, filled up to a multiple of 16].
+  // scores, weights, used [texts, heads, query tokens, tokens]; lengths [texts]. A null `used` disables dropout.
+  // scratch [tokens, rounded up to a multiple of 16].
   void (*attention_weights)(const Number* scores, const int32_t* lengths, Dropout dropout, float scale, Number* weights,
                             Number* used, AttentionShape shape, float* scratch, Range rows);
 
@@ -95,11 +96,11 @@ struct Kernels {
   void (*wide_sum)(const uint16_t* const* parts, int64_t count, float* sum, Range elements);
 };
 
-// The levels that this addon holds and this processor supports, best first, ended by null.
+// The levels that this addon contains and this processor supports, best first, terminated by null.
 const Kernels* const* SupportedKernels();
 
-// The level named by the environment variable TUNEBOOK_KERNEL_LEVEL, else the best one. Null: there is none, or the variable
-// says `none`. Chosen once per process.
+// The level named by the environment variable TUNEBOOK_KERNEL_LEVEL, else the best one. Null if the processor supports
+// none, or if the variable is `none` or names an unsupported level. Selected once per process.
 const Kernels* SelectedKernels();
 
 }  // namespace tunebook

@@ -1,6 +1,7 @@
-// The inner loops at one instruction-set level. Set-up compiles this file once per level, with the level's compiler flags and
+// The inner loops at one instruction-set level. Setup compiles this file once per level, with the compiler flags of the
+// level and, for example,
 //   -DTUNEBOOK_LEVEL="x86-64-v3" -DTUNEBOOK_KERNELS=kernels_x86_64_v3
-// The table is all that the object file exports: see numbers.h.
+// The object file exports only the table, see numbers.h.
 #include "adamw.h"
 #include "attention-weights.h"
 #include "dropout.h"

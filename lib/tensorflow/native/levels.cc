@@ -1,5 +1,5 @@
-// Chooses the instruction-set level of the kernels by what the processor supports, once per process. The tables are those that
-// set-up compiled level.cc to (lib/setup/kernels.mjs lists them).
+// Selects the best instruction-set level of the kernels that the processor supports, once per process. Setup compiles
+// level.cc to one table per level (listed in lib/setup/kernels.mjs).
 #include <cstdlib>
 #include <cstring>
 
@@ -15,7 +15,7 @@ const Kernels* const* SupportedKernels() {
   static const Kernels* supported[4] = {};
   static const bool filled = [] {
     __builtin_cpu_init();
-    // The features that compilers use of a level; those that every processor with these has too are not asked for.
+    // The features of a level that compilers use. Features that every processor with these has are not checked.
     const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
     const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                     __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&

@@ -1,5 +1,6 @@
-// Preloaded into ranks that are all on one machine. TensorFlow's server listens on every interface, whatever address it is
-// told, and asks nobody for a password; here whoever asks to listen on all gets loopback.
+// Preloaded into the ranks of a run on one machine. TensorFlow's server listens on all interfaces, whatever address is
+// configured, and has no authentication. This replacement of `bind` restricts servers that listen on all interfaces to
+// loopback.
 #include <dlfcn.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -11,7 +12,7 @@ namespace {
 using Bind = int (*)(int, const sockaddr*, socklen_t);
 
 int BindToLoopback(Bind next, int socket, const sockaddr* address, socklen_t length) {
-  // A port of 0 is a client's, which must reach other machines.
+  // Port 0 is bound by clients, which must reach other machines.
   if (address->sa_family == AF_INET && length >= sizeof(sockaddr_in)) {
     sockaddr_in own;
     std::memcpy(&own, address, sizeof own);
@@ -24,7 +25,7 @@ int BindToLoopback(Bind next, int socket, const sockaddr* address, socklen_t len
     sockaddr_in6 own;
     std::memcpy(&own, address, sizeof own);
     if (IN6_IS_ADDR_UNSPECIFIED(&own.sin6_addr) && own.sin6_port != 0) {
-      // 127.0.0.1 as IPv6 writes it: the socket serves both.
+      // 127.0.0.1 as an IPv4-mapped IPv6 address: the socket accepts both protocols.
       const unsigned char loopback[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1};
       std::memcpy(&own.sin6_addr, loopback, sizeof loopback);
       return next(socket, reinterpret_cast<const sockaddr*>(&own), sizeof own);
@@ -37,8 +38,8 @@ int BindToLoopback(Bind next, int socket, const sockaddr* address, socklen_t len
 
 #if defined(__APPLE__)
 
-// macOS binds each library's references to the library that was linked, so a function of the same name replaces nothing: the loader
-// replaces those that this section lists. References of this file itself stay.
+// macOS binds each reference to the library that was linked, so that a function of the same name replaces nothing. The
+// loader replaces the functions listed in this section, except for references in this file.
 extern "C" int tunebook_bind(int socket, const sockaddr* address, socklen_t length) {
   return BindToLoopback(bind, socket, address, length);
 }

@@ -1,7 +1,8 @@
-// Reading and writing float32 and bfloat16. bfloat16 is handled as integers, which compilers vectorize on every instruction set.
+// Reads and writes float32 and bfloat16. bfloat16 is handled as integers, which compilers vectorize for every
+// instruction set.
 //
-// Everything that is compiled per level has internal linkage: of two equal inline functions the linker keeps one, and a
-// processor without AVX-512 must not run the one that was compiled for it.
+// Everything that is compiled per level has internal linkage. Otherwise the linker would merge equal inline functions,
+// and a processor without AVX-512 could run the one compiled for AVX-512.
 #pragma once
 
 #include <cstdint>
@@ -49,7 +50,7 @@ inline void Fill(float* __restrict to, int64_t count, Value value) {
   for (int64_t i = 0; i < count; i++) to[i] = value(i);
 }
 
-// bfloat16 goes through a block in the first-level cache: computed in one vector loop, rounded in another.
+// For bfloat16, blocks in the first-level cache are computed in one vector loop and rounded in another.
 template <typename Value>
 inline void Fill(uint16_t* __restrict to, int64_t count, Value value) {
   constexpr int64_t kBlock = 128;

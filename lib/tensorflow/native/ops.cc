@@ -1,5 +1,5 @@
-// The project's TensorFlow operations: names, types, shapes and memory. Their inner loops are in the header files beside this
-// one, compiled once per instruction-set level; the only file here that includes TensorFlow's headers is this one.
+// The project's TensorFlow operations: names, types, shapes and memory. Their inner loops are in the header files of
+// this directory, compiled once per instruction-set level. Only this file and parallel.h include TensorFlow's headers.
 #include <cmath>
 #include <type_traits>
 #include <vector>
@@ -25,7 +25,7 @@ using tensorflow::shape_inference::InferenceContext;
 
 namespace {
 
-// How the kernels hold the numbers of a tensor of T.
+// The kernels' type for values of T.
 template <typename T>
 using NumberOf = std::conditional_t<std::is_same_v<T, float>, float, uint16_t>;
 
@@ -46,14 +46,14 @@ const TypedKernels<NumberOf<T>>& KernelsOf() {
     return SelectedKernels()->bfloat16;
 }
 
-// seed [2].
+// Derives the parameters of dropout from seed [2] and rate.
 Dropout DropoutOf(const Tensor& seed, float rate) {
   const int32_t* numbers = seed.flat<int32_t>().data();
   return {Hash(static_cast<uint32_t>(numbers[0]) ^ Hash(static_cast<uint32_t>(numbers[1]) + 0x9e3779b9u)),
           static_cast<uint32_t>(std::llround(static_cast<double>(rate) * 4294967296.0)), 1.0f / (1.0f - rate)};
 }
 
-// An operation whose kernel is a function of an instruction-set level. TensorFlow constructs it once per use in a graph.
+// Base class of operations that use the kernels of the selected level. TensorFlow constructs one per use in a graph.
 class LevelOpKernel : public OpKernel {
  public:
   explicit LevelOpKernel(OpKernelConstruction* context) : OpKernel(context) {
@@ -62,16 +62,16 @@ class LevelOpKernel : public OpKernel {
   }
 };
 
-// Registers KERNEL<T> under NAME for both types.
+// Registers KERNEL<T> as NAME for float32 and bfloat16.
 #define TUNEBOOK_KERNEL(NAME, KERNEL)                                                                          \
   REGISTER_KERNEL_BUILDER(Name(NAME).Device(tensorflow::DEVICE_CPU).TypeConstraint<float>("T"), KERNEL<float>); \
   REGISTER_KERNEL_BUILDER(Name(NAME).Device(tensorflow::DEVICE_CPU).TypeConstraint<tensorflow::bfloat16>("T"),  \
                           KERNEL<tensorflow::bfloat16>)
 
-// --- Levels --------------------------------------------------------------------------------------------------------------
+// --- Levels ----------------------------------------------------------------------------------------------------------
 
 REGISTER_OP("TunebookKernelLevels")
-    .Output("selected: string")   // Empty if none is.
+    .Output("selected: string")   // Empty if no level is selected.
     .Output("supported: string")  // [n], best first.
     .SetIsStateful()
     .SetShapeFn([](InferenceContext* c) {
@@ -95,7 +95,7 @@ class KernelLevels : public OpKernel {
 };
 REGISTER_KERNEL_BUILDER(Name("TunebookKernelLevels").Device(tensorflow::DEVICE_CPU), KernelLevels);
 
-// --- GELU ----------------------------------------------------------------------------------------------------------------
+// --- GELU ------------------------------------------------------------------------------------------------------------
 
 REGISTER_OP("TunebookGelu")
     .Attr("T: {float, bfloat16}")
@@ -159,7 +159,7 @@ class GeluGradOp : public LevelOpKernel {
 };
 TUNEBOOK_KERNEL("TunebookGeluGrad", GeluGradOp);
 
-// --- Attention -----------------------------------------------------------------------------------------------------------
+// --- Attention -------------------------------------------------------------------------------------------------------
 
 REGISTER_OP("TunebookAttentionWeights")
     .Attr("rate: float")
@@ -248,7 +248,7 @@ class AttentionWeightsGradOp : public LevelOpKernel {
 };
 TUNEBOOK_KERNEL("TunebookAttentionWeightsGrad", AttentionWeightsGradOp);
 
-// --- Residual connection with layer norm -----------------------------------------------------------------------------------
+// --- Residual connection with layer norm -----------------------------------------------------------------------------
 
 REGISTER_OP("TunebookResidualLayerNorm")
     .Attr("rate: float")
@@ -334,7 +334,7 @@ class ResidualLayerNormGradOp : public LevelOpKernel {
     const int64_t rows = shape.dim_size(0), width = shape.dim_size(1);
     Tensor *da_output, *db_output = nullptr, *totals[3];
     OP_REQUIRES_OK(context, context->allocate_output(0, shape, &da_output));
-    // Without dropout both gradients are equal, and share their memory if they have one type.
+    // Without dropout both gradients are equal. They share their memory if they have the same type.
     if (rate_ == 0 && std::is_same_v<T, float>)
       context->set_output(1, *da_output);
     else
@@ -364,7 +364,7 @@ class ResidualLayerNormGradOp : public LevelOpKernel {
 };
 TUNEBOOK_KERNEL("TunebookResidualLayerNormGrad", ResidualLayerNormGradOp);
 
-// --- Heads -----------------------------------------------------------------------------------------------------------------
+// --- Heads -----------------------------------------------------------------------------------------------------------
 
 REGISTER_OP("TunebookSplitHeads")
     .Attr("batch: int")
@@ -430,7 +430,7 @@ class JoinHeadsOp : public LevelOpKernel {
 };
 TUNEBOOK_KERNEL("TunebookJoinHeads", JoinHeadsOp);
 
-// --- Dropout ---------------------------------------------------------------------------------------------------------------
+// --- Dropout ---------------------------------------------------------------------------------------------------------
 
 REGISTER_OP("TunebookDropout")
     .Attr("rate: float")
@@ -461,7 +461,7 @@ class DropoutOp : public LevelOpKernel {
 };
 REGISTER_KERNEL_BUILDER(Name("TunebookDropout").Device(tensorflow::DEVICE_CPU), DropoutOp);
 
-// --- Sums ------------------------------------------------------------------------------------------------------------------
+// --- Sums ------------------------------------------------------------------------------------------------------------
 
 REGISTER_OP("TunebookWideSum")
     .Attr("N: int >= 1")
@@ -515,7 +515,7 @@ class SquareSumOp : public LevelOpKernel {
 };
 TUNEBOOK_KERNEL("TunebookSquareSum", SquareSumOp);
 
-// --- AdamW -----------------------------------------------------------------------------------------------------------------
+// --- AdamW -----------------------------------------------------------------------------------------------------------
 
 REGISTER_OP("TunebookAdamW")
     .Attr("decayed: bool")
@@ -524,7 +524,7 @@ REGISTER_OP("TunebookAdamW")
     .Input("second: resource")
     .Attr("T: {float, bfloat16}")
     .Input("gradient: T")
-    // [8]: 0 to skip the step, then AdamWScalars with the learning rate, epsilon and keep first.
+    // [8]: 0 to skip the step, then AdamWScalars in the order of their declaration.
     .Input("scalars: float")
     .SetIsStateful()
     .SetShapeFn(tensorflow::shape_inference::NoOutputs);

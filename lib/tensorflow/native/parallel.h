@@ -1,4 +1,4 @@
-// Dividing work among TensorFlow's own threads, and sums over rows without a race.
+// Divides work among TensorFlow's threads, and computes sums over rows without data races.
 #pragma once
 
 #include <algorithm>
@@ -12,9 +12,9 @@
 
 namespace tunebook {
 
-// How many parts `count` rows or elements are divided into; `numbers` is the size of the whole work in numbers.
+// The number of parts into which `count` rows or elements are divided; `numbers` is the total number of values.
 inline int PartsOf(tensorflow::OpKernelContext* context, int64_t count, int64_t numbers) {
-  // Starting a thread costs about as much as ten thousand additions.
+  // Starting a thread costs about as much as 10,000 additions.
   const int64_t useful = std::max<int64_t>(1, numbers / 16384);
   const int threads = context->device()->tensorflow_cpu_worker_threads()->num_threads;
   return static_cast<int>(std::max<int64_t>(1, std::min<int64_t>({threads, count, useful})));
@@ -36,7 +36,7 @@ inline void InParts(tensorflow::OpKernelContext* context, int parts, int64_t cou
   waiting.Wait();
 }
 
-// A sum of `width` numbers per part, so that no two threads write the same one.
+// One sum of `width` values per part, so that each is written by one thread only.
 class PartialSums {
  public:
   PartialSums(int parts, int64_t width) : width_(width), sums_(parts * width, 0.0f) {}

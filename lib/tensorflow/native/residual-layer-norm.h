@@ -1,5 +1,5 @@
-// Layer norm of a + dropout(b + bias), which follows every attention and every feed-forward block, and its gradient: one pass
-// forward and one backward instead of some thirty stock kernels.
+// Layer norm of a + dropout(b + bias), which follows every attention and feed-forward block, and its gradient. One pass
+// forward and one backward replace about thirty of TensorFlow's kernels.
 #pragma once
 
 #include "dropout.h"

@@ -1,5 +1,6 @@
-// Captures what is written to standard error while TensorFlow's library loads: it prints notices there that no setting turns off.
-// Does not link TensorFlow, since it must be there first. An addon of two functions: capture(), and release(), which returns the text.
+// Captures standard error while TensorFlow's library loads, since it prints notices that no setting disables. An addon
+// with two functions: capture(), and release(), which returns the text. It does not link TensorFlow, since it must be
+// loaded first.
 #include <node_api.h>
 #include <unistd.h>
 
@@ -11,7 +12,7 @@ namespace {
 FILE* file = nullptr;
 int saved = -1;
 
-// Without a temporary file nothing is captured, and the text is shown.
+// If no temporary file can be created, nothing is captured and the text is shown.
 napi_value Capture(napi_env, napi_callback_info) {
   if (file != nullptr || (file = std::tmpfile()) == nullptr) return nullptr;
   std::fflush(stderr);

@@ -1,4 +1,4 @@
-// Sums that bfloat16 arithmetic would lose most of: bfloat16 arrays added up in float32, and sums of squares.
+// Sums that would lose precision in bfloat16: sums of bfloat16 arrays in float32, and sums of squares.
 #pragma once
 
 #include "kernels.h"
@@ -17,7 +17,7 @@ void WideSum(const uint16_t* const* parts, int64_t count, float* __restrict sum,
 
 template <typename Number>
 float ShortSquareSum(const Number* x, int64_t count) {
-  // Several sums side by side: the additions of a single one would wait for each other.
+  // Several independent sums, since each addition to a single sum would wait for the previous one.
   constexpr int64_t kLanes = 64;
   float sums[kLanes] = {};
   int64_t i = 0;
@@ -31,7 +31,7 @@ float ShortSquareSum(const Number* x, int64_t count) {
 
 template <typename Number>
 double SquareSum(const Number* x, tunebook::Range elements) {
-  // float32 is precise enough for short stretches, whose sums are added up in float64.
+  // float32 is precise enough for short stretches. Their sums are added up in float64.
   constexpr int64_t kStretch = 4096;
   double sum = 0;
   for (int64_t from = elements.first; from < elements.last; from += kStretch) {

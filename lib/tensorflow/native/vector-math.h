@@ -1,4 +1,4 @@
-// exp and the normal distribution as plain arithmetic, which compilers vectorize; calls of the C library they do not.
+// exp and the normal distribution as plain arithmetic, which compilers vectorize, unlike calls of the C library.
 #pragma once
 
 #include <cstdint>
@@ -26,10 +26,10 @@ inline float Exp(float x) {
   return p;
 }
 
-// Arrays are filled up to a multiple of it, so that loops run over whole vectors.
+// Arrays are padded to a multiple of this number, so that loops run over whole vectors.
 constexpr int64_t kLanes = 16;
 
-// The largest of `count` numbers, a multiple of kLanes.
+// The maximum of `count` values; `count` is a multiple of kLanes.
 inline float Maximum(const float* x, int64_t count) {
 #if defined(__clang__)
   // clang does not vectorize a maximum by itself, since the order of comparisons decides between 0 and -0.
@@ -54,8 +54,8 @@ struct Normal {
   float cumulative;
 };
 
-// The standard normal distribution at x. The tail is density times a polynomial in t = 1 / (1 + p |x|) (Abramowitz and Stegun,
-// 26.2.17) with an error of 7.5e-8, about float32's rounding error near 1.
+// The standard normal distribution at x. The tail is density times a polynomial in t = 1 / (1 + p |x|) (Abramowitz and
+// Stegun, 26.2.17) with an error of 7.5e-8, about float32's rounding error near 1.
 inline Normal NormalAt(float x) {
   const float density = 0.3989422804014327f * Exp(-0.5f * x * x);
   const float t = 1.0f / (1.0f + 0.2316419f * (x < 0 ? -x : x));
