@@ -1,27 +1,20 @@
 /**
- * The scoring API: the protocols of the original project, Hugging Face, MLflow and Open Inference for one model. Bodies
- * are validated against schemas, from which the OpenAPI document is generated. Errors are JSON with a message.
+ * The scoring API of one model, with a file per protocol. Bodies are validated against schemas, from which the OpenAPI document is
+ * generated. Errors are JSON with a message and a code.
  */
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import swagger from '@fastify/swagger';
-import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { OverloadedError, RequestError, TimeoutError } from '../errors.js';
+import { OverloadedError, RequestError, TimeoutError, UnknownModelError } from '../errors.js';
 import { Batcher, type BatcherOptions } from './batcher.js';
 import { addPage } from './page.js';
-import {
-  inferOutputs,
-  parseDominoRequest,
-  parseHuggingFaceRequest,
-  parseInferRequest,
-  parseMlflowRequest,
-  type DominoBody,
-  type HuggingFaceBody,
-  type InferBody,
-  type MlflowBody,
-  type ParsedRequest,
-} from './protocols.js';
+import { domino } from './protocols/domino.js';
+import { huggingFace } from './protocols/hugging-face.js';
+import { mlflow } from './protocols/mlflow.js';
+import { openInference } from './protocols/open-inference.js';
+import type { ParsedRequest, ServedModel } from './protocols/protocol.js';
 import type { SentimentModel } from './sentiment.js';
 
 /** Options of a scoring server. */
@@ -42,14 +35,8 @@ export interface ServerOptions extends BatcherOptions {
   maxTexts?: number;
 }
 
-const text = { type: 'string' } as const;
-const texts = { oneOf: [text, { type: 'array', items: text }] } as const;
-const predictionSchema = {
-  type: 'object',
-  properties: { label: text, score: { type: 'number', minimum: 0, maximum: 1 } },
-} as const;
-const failure = { type: 'object', properties: { error: text } } as const;
-const failures = Object.fromEntries([400, 401, 413, 415, 429, 503, 504].map((status) => [status, failure]));
+/** The protocols. To add one, write its file and list it here. */
+const protocols = [domino, huggingFace, mlflow, openInference];
 
 /** Whether a request contains the token: as Bearer, or as the password of Basic, as Domino's clients send it. */
 function isAllowed(header: string | undefined, token: string): boolean {
@@ -67,21 +54,33 @@ function isAllowed(header: string | undefined, token: string): boolean {
   return timingSafeEqual(digest(given), digest(token));
 }
 
-/** Status and message of the response to a failed request. */
-function describeError(error: FastifyError): { status: number; message: string } {
-  if (error instanceof RequestError) return { status: 400, message: error.message };
-  if (error instanceof TimeoutError) return { status: 504, message: error.message };
+/** Codes of errors that fastify reports. */
+const codes: Record<number, string> = { 413: 'REQUEST_BODY_TOO_LARGE', 415: 'REQUEST_CONTENT_TYPE' };
+
+/** Status, message and code of the response to a failed request. */
+function describeError(error: FastifyError): { status: number; message: string; code: string } {
+  const { message, code } = error;
+  if (error instanceof RequestError) return { status: 400, message, code };
+  if (error instanceof UnknownModelError) return { status: 404, message, code };
+  if (error instanceof OverloadedError) return { status: 429, message, code };
+  if (error instanceof TimeoutError) return { status: 504, message, code };
   if (error.validation) {
     const [first] = error.validation;
     const field = `body${(first?.instancePath ?? '').replaceAll('/', '.')}`;
-    return { status: 400, message: `${field} ${first?.message ?? 'is invalid'}. See /openapi.json.` };
+    return {
+      status: 400,
+      message: `${field} ${first?.message ?? 'is invalid'}. See /openapi.json.`,
+      code: 'REQUEST_INVALID',
+    };
   }
   const status = error.statusCode ?? 500;
-  if (status === 413) return { status, message: 'The body is too large. Send fewer texts per request.' };
-  if (status === 415) return { status, message: 'Unsupported content type. Send JSON (application/json).' };
-  if (status >= 400 && status < 500) return { status, message: error.message };
   // Details of unexpected errors are only logged.
-  return { status: 500, message: 'Internal error (logged).' };
+  if (status < 400 || status >= 500) return { status: 500, message: 'Internal error (logged).', code: 'UNEXPECTED' };
+  const messages: Record<number, string> = {
+    413: 'The body is too large. Send fewer texts per request.',
+    415: 'Unsupported content type. Send JSON (application/json).',
+  };
+  return { status, message: messages[status] ?? message, code: codes[status] ?? 'REQUEST_INVALID' };
 }
 
 function createMetrics(batcher: Batcher) {
@@ -157,10 +156,10 @@ export async function createServer(model: SentimentModel, options: ServerOptions
   const isHealth = (url: string) => /^\/(health|v2\/health|ping)(\/|\?|$)/.test(url);
   app.addHook('onRequest', async (request, reply) => {
     if (token !== undefined && !isHealth(request.url) && !isAllowed(request.headers.authorization, token))
-      await reply
-        .code(401)
-        .header('www-authenticate', 'Bearer, Basic realm="tunebook"')
-        .send({ error: 'A valid token is required. Send the header authorization: Bearer …' });
+      await reply.code(401).header('www-authenticate', 'Bearer, Basic realm="tunebook"').send({
+        error: 'A valid token is required. Send the header authorization: Bearer …',
+        code: 'REQUEST_UNAUTHORIZED',
+      });
   });
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none';
@@ -171,14 +170,16 @@ export async function createServer(model: SentimentModel, options: ServerOptions
     done();
   });
   app.setErrorHandler((error: FastifyError, request, reply) => {
-    if (error instanceof OverloadedError)
-      return reply.code(429).header('retry-after', error.retryAfter).send({ error: error.message });
-    const { status, message } = describeError(error);
+    const { status, message, code } = describeError(error);
+    if (error instanceof OverloadedError) reply.header('retry-after', error.retryAfter);
     if (status >= 500 && status !== 504) request.log.error(error);
-    return reply.code(status).send({ error: message });
+    return reply.code(status).send({ error: message, code });
   });
   app.setNotFoundHandler((request, reply) =>
-    reply.code(404).send({ error: `No route for ${request.method} ${request.url.split('?')[0]}. See /openapi.json.` }),
+    reply.code(404).send({
+      error: `No route for ${request.method} ${request.url.split('?')[0]}. See /openapi.json.`,
+      code: 'REQUEST_NO_ROUTE',
+    }),
   );
   await app.register(swagger, {
     openapi: {
@@ -193,199 +194,25 @@ export async function createServer(model: SentimentModel, options: ServerOptions
 
   const score = async ({ texts, formatResponse }: ParsedRequest): Promise<unknown> => {
     if (texts.length > maxTexts)
-      throw Object.assign(
-        new RequestError(
-          'REQUEST_TOO_LARGE',
-          `The request has ${texts.length} texts; the maximum is ${maxTexts}. Split it into several requests.`,
-          { texts: texts.length, limit: maxTexts },
-        ),
+      throw new RequestError(
+        'REQUEST_TOO_LARGE',
+        `The request has ${texts.length} texts; the maximum is ${maxTexts}. Split it into several requests.`,
+        { texts: texts.length, limit: maxTexts },
       );
     const probabilities = await batcher.score(texts);
     metrics.scored.inc(texts.length);
     return formatResponse(probabilities, model.labels);
   };
-  type Body<Content> = FastifyRequest<{ Body: Content }>;
-  const schema = (tag: string, summary: string, body: object, response: object) => ({
-    schema: { tags: [tag], summary, body, response: { 200: response, ...failures } },
-  });
+  const isReady = () => !draining;
+  const served: ServedModel = { name, version, tunebook, score, isReady };
 
   // @fastify/swagger documents only routes that are added after it has loaded.
   app.after(() => {
-    const domino = async (request: Body<DominoBody>) => {
-      const started = performance.now();
-      const result = await score(parseDominoRequest(request.body));
-      const milliseconds = Math.round(performance.now() - started);
-      return {
-        result,
-        model_time_in_ms: milliseconds,
-        timing: milliseconds,
-        request_id: request.id,
-        release: {
-          harness_version: tunebook,
-          registered_model_name: name,
-          registered_model_version: version,
-          model_version_number: version,
-        },
-      };
-    };
-    const dominoSchema = schema(
-      'Domino',
-      'One sentence or several, in the format of the original project',
-      {
-        type: 'object',
-        properties: {
-          data: { type: 'object', properties: { sentence: texts, sentences: texts }, additionalProperties: false },
-          parameters: { type: 'array', items: texts, minItems: 1, maxItems: 1 },
-        },
-        additionalProperties: false,
-      },
-      { type: 'object', additionalProperties: true },
-    );
-    app.post('/model', dominoSchema, domino);
-    app.post('/models/:id/latest/model', dominoSchema, domino);
-
-    const huggingFace = (request: Body<HuggingFaceBody>) => score(parseHuggingFaceRequest(request.body));
-    const huggingFaceSchema = schema(
-      'Hugging Face',
-      'Text classification: all classes with their probabilities, in descending order',
-      {
-        type: 'object',
-        required: ['inputs'],
-        properties: {
-          inputs: texts,
-          parameters: {
-            type: 'object',
-            properties: {
-              top_k: { type: ['integer', 'null'], minimum: 1 },
-              function_to_apply: { enum: ['softmax', null] },
-            },
-            additionalProperties: false,
-          },
-          options: { type: 'object' },
-        },
-        additionalProperties: false,
-      },
-      { type: 'array' },
-    );
-    app.post('/', huggingFaceSchema, huggingFace);
-    app.post('/predict', huggingFaceSchema, huggingFace);
-
-    app.post(
-      '/invocations',
-      schema(
-        'MLflow',
-        'inputs, instances, dataframe_split or dataframe_records',
-        {
-          type: 'object',
-          properties: {
-            inputs: {},
-            instances: {},
-            dataframe_split: {
-              type: 'object',
-              required: ['columns', 'data'],
-              properties: {
-                columns: { type: 'array', items: text },
-                data: { type: 'array', items: { type: 'array' } },
-                index: { type: 'array' },
-              },
-              additionalProperties: false,
-            },
-            dataframe_records: { type: 'array', items: { type: 'object' } },
-            params: { type: 'object' },
-          },
-          additionalProperties: false,
-        },
-        { type: 'object', properties: { predictions: { type: 'array', items: predictionSchema } } },
-      ),
-      (request: Body<MlflowBody>) => score(parseMlflowRequest(request.body)),
-    );
-
-    const live = () => ({ live: true });
-    const ready = (_: FastifyRequest, reply: FastifyReply) =>
-      reply.code(draining ? 503 : 200).send({ ready: !draining });
+    for (const protocol of protocols) protocol(app, served);
     const health = { schema: { tags: ['Health'] } };
-    app.get('/health/live', health, live);
-    app.get('/health/ready', health, ready);
-    for (const url of ['/health', '/ping']) app.get(url, health, ready);
-    app.get('/version', { schema: { tags: ['MLflow'] } }, (_, reply) => reply.type('text/plain').send(tunebook));
-
-    const inference = { schema: { tags: ['Open Inference Protocol'] } };
-    app.get('/v2', inference, () => ({ name: 'tunebook', version: tunebook, extensions: [] }));
-    app.get('/v2/health/live', inference, live);
-    app.get('/v2/health/ready', inference, ready);
-    type ModelRoute = { Params: { model: string; version?: string } };
-    const checkModel = ({ params }: { params: ModelRoute['Params'] }) => {
-      if (params.model !== name || (params.version !== undefined && params.version !== version))
-        throw Object.assign(
-          new Error(
-            `Unknown model ${params.model}${params.version ? `, version ${params.version}` : ''}. Available: ${name}, version ${version}.`,
-          ),
-          {
-            statusCode: 404,
-          },
-        );
-    };
-    for (const url of ['/v2/models/:model', '/v2/models/:model/versions/:version']) {
-      app.get<ModelRoute>(url, inference, (request) => {
-        checkModel(request);
-        return {
-          name,
-          versions: [version],
-          platform: 'onnxruntime_onnxv1',
-          inputs: [{ name: 'text', datatype: 'BYTES', shape: [-1] }],
-          outputs: inferOutputs,
-        };
-      });
-      app.get<ModelRoute>(`${url}/ready`, inference, (request, reply) => {
-        checkModel(request);
-        return ready(request, reply);
-      });
-      app.post<ModelRoute & { Body: InferBody }>(
-        `${url}/infer`,
-        schema(
-          'Open Inference Protocol',
-          'One input of texts as BYTES; outputs label, score and probabilities',
-          {
-            type: 'object',
-            required: ['inputs'],
-            properties: {
-              id: text,
-              parameters: { type: 'object' },
-              inputs: {
-                type: 'array',
-                items: {
-                  type: 'object',
-                  required: ['name', 'shape', 'datatype', 'data'],
-                  properties: {
-                    name: text,
-                    shape: { type: 'array', items: { type: 'integer', minimum: 0 } },
-                    datatype: text,
-                    data: { type: 'array' },
-                    parameters: { type: 'object' },
-                  },
-                  additionalProperties: false,
-                },
-              },
-              outputs: {
-                type: 'array',
-                items: {
-                  type: 'object',
-                  required: ['name'],
-                  properties: { name: text, parameters: { type: 'object' } },
-                },
-              },
-            },
-            additionalProperties: false,
-          },
-          { type: 'object', additionalProperties: true },
-        ),
-        (request) => {
-          checkModel(request);
-          return score(parseInferRequest(request.body, { name, version }));
-        },
-      );
-    }
-
+    app.get('/health/live', health, () => ({ live: true }));
+    for (const url of ['/health', '/health/ready', '/ping'])
+      app.get(url, health, (_, reply) => reply.code(isReady() ? 200 : 503).send({ ready: isReady() }));
     app.get('/metrics', { schema: { hide: true } }, async (_, reply) =>
       reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
     );

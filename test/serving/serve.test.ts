@@ -197,8 +197,9 @@ test('invalid requests: a suitable status and a message with the cause', async (
     ['/model', { data: { sentence: 'a'.repeat(3000) } }, 413, /The body is too large/],
   ] as const) {
     const answer = await post(server, url, payload);
-    assert.deepEqual([answer.status, Object.keys(answer.body)], [status, ['error']], url);
+    assert.deepEqual([answer.status, Object.keys(answer.body)], [status, ['error', 'code']], url);
     assert.match(answer.body['error'] as string, message);
+    assert.match(answer.body['code'] as string, /^REQUEST_/);
   }
   const form = await post(server, '/model', 'sentence=a', { 'content-type': 'application/x-www-form-urlencoded' });
   assert.deepEqual([form.status, form.body['error']], [415, 'Unsupported content type. Send JSON (application/json).']);

@@ -1,0 +1,54 @@
+/** The protocol of Hugging Face's text classification: {"inputs": …, "parameters": {"top_k"}}. */
+import type { FastifyRequest } from 'fastify';
+import { rounded, scoringSchema, texts, type ParsedRequest, type Protocol } from './protocol.js';
+
+/** Body of Hugging Face's text classification: {"inputs": …, "parameters": {"top_k"}}. */
+interface HuggingFaceBody {
+  inputs: string | string[];
+  parameters?: { top_k?: number | null; function_to_apply?: 'softmax' | null };
+}
+
+/** Parses a body of Hugging Face's text classification. */
+function parseHuggingFaceRequest({ inputs, parameters }: HuggingFaceBody): ParsedRequest {
+  return {
+    texts: [inputs].flat(),
+    formatResponse: (probabilities, labels) => {
+      const rows = probabilities.map((row) =>
+        row
+          .map((probability, i) => ({ label: labels[i]!, score: rounded(probability) }))
+          .sort((a, b) => b.score - a.score)
+          .slice(0, parameters?.top_k ?? labels.length),
+      );
+      return Array.isArray(inputs) ? rows : rows[0];
+    },
+  };
+}
+
+const schema = scoringSchema(
+  'Hugging Face',
+  'Text classification: all classes with their probabilities, in descending order',
+  {
+    type: 'object',
+    required: ['inputs'],
+    properties: {
+      inputs: texts,
+      parameters: {
+        type: 'object',
+        properties: {
+          top_k: { type: ['integer', 'null'], minimum: 1 },
+          function_to_apply: { enum: ['softmax', null] },
+        },
+        additionalProperties: false,
+      },
+      options: { type: 'object' },
+    },
+    additionalProperties: false,
+  },
+  { type: 'array' },
+);
+
+export const huggingFace: Protocol = (app, { score }) => {
+  const answer = (request: FastifyRequest<{ Body: HuggingFaceBody }>) => score(parseHuggingFaceRequest(request.body));
+  app.post('/', schema, answer);
+  app.post('/predict', schema, answer);
+};

@@ -1,0 +1,164 @@
+/** The Open Inference Protocol, version 2. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { RequestError, UnknownModelError } from '../../errors.js';
+import {
+  predictionOf,
+  requireStrings,
+  rounded,
+  scoringSchema,
+  text,
+  type ParsedRequest,
+  type Protocol,
+} from './protocol.js';
+
+/** Body of the Open Inference Protocol, version 2: one input of texts as BYTES. */
+interface InferBody {
+  id?: string;
+  inputs: { name: string; shape: number[]; datatype: string; data: unknown[] }[];
+  outputs?: { name: string }[];
+}
+
+/** The outputs of the Open Inference Protocol, as in its model metadata. */
+const inferOutputs = [
+  { name: 'label', datatype: 'BYTES', shape: [-1] },
+  { name: 'score', datatype: 'FP32', shape: [-1] },
+  { name: 'probabilities', datatype: 'FP32', shape: [-1, -1] },
+] as const;
+
+/**
+ * Parses a body of the Open Inference Protocol.
+ * @throws RequestError for an unsupported input or an unknown output
+ */
+function parseInferRequest(
+  { id, inputs, outputs }: InferBody,
+  model: { name: string; version: string },
+): ParsedRequest {
+  const [input, ...others] = inputs;
+  if (!input || others.length > 0)
+    throw new RequestError(
+      'REQUEST_INVALID',
+      `inputs must contain exactly one input, the texts; it contains ${inputs.length}.`,
+      { name: 'inputs' },
+    );
+  if (input.datatype !== 'BYTES')
+    throw new RequestError(
+      'REQUEST_INVALID',
+      `The input ${input.name} has datatype ${input.datatype}. Send texts with datatype BYTES.`,
+      { name: input.name, datatype: input.datatype },
+    );
+  const texts = requireStrings(input.data.flat(), `The data of ${input.name}`);
+  const size = input.shape.reduce((product, length) => product * length, 1);
+  if (size !== texts.length)
+    throw new RequestError(
+      'REQUEST_INVALID',
+      `The input ${input.name} has shape [${input.shape.join(', ')}], so ${size} texts, but its data has ${texts.length}.`,
+      { name: input.name, shape: input.shape, texts: texts.length },
+    );
+  const names = outputs?.map(({ name }) => name) ?? ['label', 'score'];
+  const unknown = names.find((name) => !inferOutputs.some((output) => output.name === name));
+  if (unknown)
+    throw new RequestError(
+      'REQUEST_INVALID',
+      `Unknown output ${unknown}. Available outputs: ${inferOutputs.map(({ name }) => name).join(', ')}.`,
+      { name: 'outputs', value: unknown },
+    );
+  return {
+    texts,
+    formatResponse: (probabilities, labels) => {
+      const predictions = probabilities.map((row) => predictionOf(row, labels));
+      const available = {
+        label: { datatype: 'BYTES', shape: [texts.length], data: predictions.map(({ label }) => label) },
+        score: { datatype: 'FP32', shape: [texts.length], data: predictions.map(({ score }) => score) },
+        probabilities: {
+          datatype: 'FP32',
+          shape: [texts.length, labels.length],
+          data: probabilities.flat().map(rounded),
+        },
+      };
+      return {
+        model_name: model.name,
+        model_version: model.version,
+        ...(id !== undefined && { id }),
+        outputs: names.map((name) => ({ name, ...available[name as keyof typeof available] })),
+      };
+    },
+  };
+}
+
+const schema = scoringSchema(
+  'Open Inference Protocol',
+  'One input of texts as BYTES; outputs label, score and probabilities',
+  {
+    type: 'object',
+    required: ['inputs'],
+    properties: {
+      id: text,
+      parameters: { type: 'object' },
+      inputs: {
+        type: 'array',
+        items: {
+          type: 'object',
+          required: ['name', 'shape', 'datatype', 'data'],
+          properties: {
+            name: text,
+            shape: { type: 'array', items: { type: 'integer', minimum: 0 } },
+            datatype: text,
+            data: { type: 'array' },
+            parameters: { type: 'object' },
+          },
+          additionalProperties: false,
+        },
+      },
+      outputs: {
+        type: 'array',
+        items: {
+          type: 'object',
+          required: ['name'],
+          properties: { name: text, parameters: { type: 'object' } },
+        },
+      },
+    },
+    additionalProperties: false,
+  },
+  { type: 'object', additionalProperties: true },
+);
+
+const metadata = { schema: { tags: ['Open Inference Protocol'] } };
+
+type ModelRoute = { Params: { model: string; version?: string } };
+
+export const openInference: Protocol = (app, { name, version, tunebook, score, isReady }) => {
+  const ready = (_: FastifyRequest, reply: FastifyReply) =>
+    reply.code(isReady() ? 200 : 503).send({ ready: isReady() });
+  const checkModel = ({ params }: { params: ModelRoute['Params'] }) => {
+    if (params.model !== name || (params.version !== undefined && params.version !== version))
+      throw new UnknownModelError(
+        'REQUEST_UNKNOWN_MODEL',
+        `Unknown model ${params.model}${params.version ? `, version ${params.version}` : ''}. Available: ${name}, version ${version}.`,
+        { model: params.model, version: params.version },
+      );
+  };
+  app.get('/v2', metadata, () => ({ name: 'tunebook', version: tunebook, extensions: [] }));
+  app.get('/v2/health/live', metadata, () => ({ live: true }));
+  app.get('/v2/health/ready', metadata, ready);
+  for (const url of ['/v2/models/:model', '/v2/models/:model/versions/:version']) {
+    app.get<ModelRoute>(url, metadata, (request) => {
+      checkModel(request);
+      return {
+        name,
+        versions: [version],
+        platform: 'onnxruntime_onnxv1',
+        inputs: [{ name: 'text', datatype: 'BYTES', shape: [-1] }],
+        outputs: inferOutputs,
+      };
+    });
+    app.get<ModelRoute>(`${url}/ready`, metadata, (request, reply) => {
+      checkModel(request);
+      return ready(request, reply);
+    });
+    app.post<ModelRoute & { Body: InferBody }>(`${url}/infer`, schema, (request) => {
+      checkModel(request);
+      return score(parseInferRequest(request.body, { name, version }));
+    });
+  }
+};

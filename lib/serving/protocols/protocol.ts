@@ -1,0 +1,61 @@
+/** What the protocols of the scoring API have in common: each is a fastify plugin that parses bodies and formats responses. */
+import type { FastifyInstance } from 'fastify';
+import { RequestError } from '../../errors.js';
+import type { Prediction } from '../sentiment.js';
+
+/** A parsed request: its texts, and the format of its response. */
+export interface ParsedRequest {
+  texts: string[];
+  /** Formats the response from the probabilities of each text. */
+  formatResponse: (probabilities: number[][], labels: string[]) => unknown;
+}
+
+/** What a protocol needs of the server. */
+export interface ServedModel {
+  /** The model's name in paths and responses. */
+  name: string;
+  version: string;
+  /** Tunebook's version. */
+  tunebook: string;
+  /** Scores the texts of a request. @returns its response */
+  score: (request: ParsedRequest) => Promise<unknown>;
+  /** False while the server shuts down. */
+  isReady: () => boolean;
+}
+
+/** Adds the routes of a protocol to a server. */
+export type Protocol = (app: FastifyInstance, model: ServedModel) => void;
+
+/** Schemas of a text, and of a text or a list of texts. */
+export const text = { type: 'string' } as const;
+export const texts = { oneOf: [text, { type: 'array', items: text }] } as const;
+
+/** Schema of a prediction. */
+export const predictionSchema = {
+  type: 'object',
+  properties: { label: text, score: { type: 'number', minimum: 0, maximum: 1 } },
+} as const;
+
+const failure = { type: 'object', properties: { error: text, code: text } } as const;
+const failures = Object.fromEntries([400, 401, 413, 415, 429, 503, 504].map((status) => [status, failure]));
+
+/** The schema of a route that scores texts, for validation and for the OpenAPI document. */
+export const scoringSchema = (tag: string, summary: string, body: object, response: object) => ({
+  schema: { tags: [tag], summary, body, response: { 200: response, ...failures } },
+});
+
+/** Rounds a probability for a response. */
+export const rounded = (probability: number): number => Number(probability.toFixed(6));
+
+/** The class with the highest probability. */
+export function predictionOf(probabilities: number[], labels: string[]): Prediction {
+  const score = Math.max(...probabilities);
+  return { label: labels[probabilities.indexOf(score)]!, score: rounded(score) };
+}
+
+/** @throws RequestError unless a value is a list of strings */
+export function requireStrings(value: unknown, name: string): string[] {
+  if (!Array.isArray(value) || !value.every((item) => typeof item === 'string'))
+    throw new RequestError('REQUEST_INVALID', `${name} must be a string or a list of strings.`, { name });
+  return value;
+}
