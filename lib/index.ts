@@ -101,7 +101,8 @@ export type { Chunk, FilePlace, ReadRows, Row, RowFile, RowIndex, RowLocation } 
 export type { ReviewSplit } from './reviews/split.js';
 export type { ReviewTable } from './reviews/table.js';
 export type { WordAssociation } from './reviews/word-associations.js';
-export type { Journal, JournalEntry } from './runs/journal.js';
+export type { Journal, JournalContent, JournalEntry, JournalKind, NotebookResult } from './runs/journal.js';
+export type { AdaptMetrics, FinetuneMetrics, RunMetrics } from './runs/metrics.js';
 export type { LabelMapping } from './settings/label-mapping.js';
 export type { Settings, TrainingSettings } from './settings/settings.js';
 export type { Device } from './tensorflow/device.js';

@@ -3,7 +3,6 @@
  * journal as JSON lines on standard output, and all messages on standard error.
  */
 import { SingleBar } from 'cli-progress';
-import type { DownloadProgress } from '../hub/download.js';
 import { describeDownload } from '../notebook/downloads.js';
 import { describeRecord } from '../notebook/progress.js';
 import type { RunMetrics } from '../runs/metrics.js';
@@ -100,27 +99,21 @@ export function openOutput(json: boolean): Output {
       switch (entry.kind) {
         case 'note':
         case 'banner':
-          print(entry['message'] as string);
+          print(entry.message);
           break;
         case 'download': {
-          const download = entry as unknown as DownloadProgress;
-          const isComplete = download.received === download.size;
-          progress(describeDownload(download), download.received, download.size, isComplete);
+          const isComplete = entry.received === entry.size;
+          progress(describeDownload(entry), entry.received, entry.size, isComplete);
           break;
         }
         case 'step': {
-          const record = entry as unknown as TrainingRecord;
-          const important = record.evalLoss !== undefined || record.step === 1 || record.step === record.totalSteps;
-          progress(
-            describeStep(record),
-            record.step,
-            record.totalSteps,
-            important && (!interactive || record.step > 1),
-          );
+          const { step, totalSteps, evalLoss } = entry;
+          const important = evalLoss !== undefined || step === 1 || step === totalSteps;
+          progress(describeStep(entry), step, totalSteps, important && (!interactive || step > 1));
           break;
         }
         case 'summary':
-          print(`\n${describeMetrics(entry as unknown as RunMetrics)}`);
+          print(`\n${describeMetrics(entry)}`);
           break;
       }
     },

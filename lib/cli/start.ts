@@ -7,7 +7,6 @@ import path from 'node:path';
 import { SingleBar } from 'cli-progress';
 import { Command } from 'commander';
 import { CellError, InterruptedError } from '../errors.js';
-import type { DownloadProgress } from '../hub/download.js';
 import { fetchModel } from '../hub/model.js';
 import { isRepositoryName } from '../hub/repository.js';
 import { readModelConfig } from '../model/config.js';
@@ -15,6 +14,7 @@ import { executeNotebook, root } from '../notebook/execute.js';
 import { describeDownload } from '../notebook/downloads.js';
 import { describeRecord } from '../notebook/progress.js';
 import { isFileName, openReviews } from '../reviews/open-reviews.js';
+import { parseEntry, type NotebookResult } from '../runs/journal.js';
 import { newRunFolder } from '../runs/run-folder.js';
 import { percent, duration } from '../figures/format.js';
 import { fastDevRun } from '../settings/schema.js';
@@ -26,25 +26,9 @@ import {
   type SettingName,
   type Settings,
 } from '../settings/settings.js';
-import type { Interval } from '../evaluation/metrics.js';
-import type { EndOfTraining, TrainingRecord } from '../training/training-record.js';
 import { describeConfig } from './print-config.js';
 import { reportError } from './report-error.js';
 import { addSettings, flagOf, flagsLayer, normalizeFlags } from './settings-flags.js';
-
-/** The journal entry of kind `summary`, which the last cell of the notebook writes. */
-interface Summary {
-  baseline: { accuracy: number };
-  accuracy: number;
-  interval: Interval;
-  count: number;
-  samplesPerSecond: number;
-  dataWaitFraction: number;
-  engine: string;
-  modelFolder: string;
-  end: EndOfTraining;
-  sources: string;
-}
 
 /** Creates a function that reads the complete lines added to a file since its last call. */
 function tailLines(file: string): () => string[] {
@@ -131,7 +115,7 @@ const report = path.join(runFolder, 'report.html');
 const readNewLines = tailLines(path.join(runFolder, 'journal.jsonl'));
 const interactive = process.stdout.isTTY;
 let bar: SingleBar | undefined;
-let summary: Summary | undefined;
+let result: NotebookResult | undefined;
 let lastLine = 0;
 
 /** Shows progress: a bar on a terminal, else a line every 5 s and for each important step. */
@@ -152,19 +136,16 @@ function showProgress(text: string, done: number, total: number, important: bool
 /** Shows the journal entries written since the last call. */
 function readJournal(): void {
   for (const line of readNewLines()) {
-    const entry = JSON.parse(line) as { kind: string };
-    if (entry.kind === 'summary') summary = entry as unknown as Summary;
-    if (entry.kind === 'banner') console.log(`  ${(entry as unknown as { message: string }).message}`);
-    if (entry.kind === 'download') {
-      const progress = entry as unknown as DownloadProgress;
-      showProgress(describeDownload(progress), progress.received, progress.size, progress.received === progress.size);
+    const entry = parseEntry(line);
+    if (entry?.kind === 'result') result = entry;
+    else if (entry?.kind === 'banner') console.log(`  ${entry.message}`);
+    else if (entry?.kind === 'download')
+      showProgress(describeDownload(entry), entry.received, entry.size, entry.received === entry.size);
+    else if (entry?.kind === 'step') {
+      const { step, totalSteps, evalAccuracy } = entry;
+      const accuracy = evalAccuracy === undefined ? '' : `, validation accuracy ${percent(evalAccuracy)}`;
+      showProgress(describeRecord(entry) + accuracy, step, totalSteps, evalAccuracy !== undefined);
     }
-    if (entry.kind !== 'step') continue;
-    const record = entry as unknown as TrainingRecord;
-    const text =
-      describeRecord(record) +
-      (record.evalAccuracy === undefined ? '' : `, validation accuracy ${percent(record.evalAccuracy)}`);
-    showProgress(text, record.step, record.totalSteps, record.evalAccuracy !== undefined);
   }
 }
 
@@ -190,16 +171,16 @@ try {
   });
   readJournal();
   bar?.stop();
-  if (!summary) throw new Error('The notebook ended without a summary in its journal.');
+  if (!result) throw new Error('The notebook ended without a result in its journal.');
   console.log(`
-Model and reviews  ${summary.sources}
-Held-out accuracy  ${percent(summary.accuracy)} (95 % interval ${percent(summary.interval.low)} to ${percent(summary.interval.high)}, ${summary.count} reviews)
-Bag of words       ${percent(summary.baseline.accuracy)}
-Time               ${duration((performance.now() - started) / 1000)}, training ${summary.samplesPerSecond.toFixed(1)} samples/s (${summary.engine}), ${(100 * summary.dataWaitFraction).toFixed(2)} % of it waiting for data
-Model              ${path.relative(process.cwd(), path.resolve(notebooks, summary.modelFolder))}
+Model and reviews  ${result.sources}
+Held-out accuracy  ${percent(result.accuracy)} (95 % interval ${percent(result.interval.low)} to ${percent(result.interval.high)}, ${result.count} reviews)
+Bag of words       ${percent(result.baseline.accuracy)}
+Time               ${duration((performance.now() - started) / 1000)}, training ${result.samplesPerSecond.toFixed(1)} samples/s (${result.engine}), ${(100 * result.dataWaitFraction).toFixed(2)} % of it waiting for data
+Model              ${path.relative(process.cwd(), path.resolve(notebooks, result.modelFolder))}
 Notebook           ${path.relative(process.cwd(), executed)}
 Report             ${path.relative(process.cwd(), report)}`);
-  if (summary.end === 'interrupted') {
+  if (result.end === 'interrupted') {
     console.log('\nTraining was interrupted: these are the results of the model at that point.');
     process.exitCode = 130;
   }

@@ -54,6 +54,7 @@ export interface FineTuned {
  * Fine-tunes a model, with live curves below the cell. The stop button stops training after the current step.
  * @param prepared reviews and the base model
  * @param settings of training, head and engine
+ * @param options what differs
  * @param options.train training rows. @default the whole training set
  * @param options.modelFolder model to fine-tune. @default the base model
  * @param options.quiet shows no curves, for many models in one cell. @default false

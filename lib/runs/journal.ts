@@ -4,19 +4,58 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import type { TrainingRecord } from '../training/training-record.js';
+import type { Interval } from '../evaluation/metrics.js';
+import type { DownloadProgress } from '../hub/download.js';
+import type { EndOfTraining, TrainingRecord } from '../training/training-record.js';
+import type { RunMetrics } from './metrics.js';
 
 /** The journal's file name in a run folder. */
 export const journalFile = 'journal.jsonl';
 
+/** The result of finetune.ipynb, for the summary of `npm start`. */
+export interface NotebookResult {
+  sources: string;
+  accuracy: number;
+  interval: Interval;
+  /** Test reviews. */
+  count: number;
+  baseline: { accuracy: number };
+  end: EndOfTraining;
+  samplesPerSecond: number;
+  dataWaitFraction: number;
+  engine: string;
+  modelFolder: string;
+}
+
+/** The fields of each kind of entry. */
+export interface JournalContent {
+  start: { command: string; starts: number; step: number };
+  banner: { message: string };
+  note: { message: string };
+  data: { name: string; rows: Record<'train' | 'validation' | 'test', number>; labelNames?: string[] };
+  download: DownloadProgress;
+  step: TrainingRecord & { memoryBytes?: number };
+  checkpoint: { step: number; folder: string };
+  /** The result of a job. */
+  summary: RunMetrics;
+  /** The result of a notebook. */
+  result: NotebookResult;
+  end: { state: string; exitCode?: number; message?: string; code?: string | undefined };
+}
+
+/** A kind of entry. */
+export type JournalKind = keyof JournalContent;
+
+/** One line of a journal: the kind of event, its time, and the kind's own fields. */
+export type JournalEntry = {
+  [Kind in JournalKind]: { kind: Kind; time: string } & JournalContent[Kind];
+}[JournalKind];
+
 /** An open journal; see `openJournal`. */
 export interface Journal {
   /** Appends an entry with the current time. */
-  write(kind: string, entry: object): void;
+  write<Kind extends JournalKind>(kind: Kind, content: JournalContent[Kind]): void;
 }
-
-/** One line of a journal: the kind of event, its time, and the kind's own fields. */
-export type JournalEntry = { kind: string; time: string } & Record<string, unknown>;
 
 /** Whether a file's last line is incomplete. */
 function endsInPartialLine(file: string): boolean {
@@ -44,7 +83,7 @@ export function openJournal(runFolder: string, onEntry: (entry: JournalEntry) =>
   if (endsInPartialLine(file)) fs.appendFileSync(file, '\n');
   return {
     write(kind, content) {
-      const entry: JournalEntry = { kind, time: new Date().toISOString(), ...content };
+      const entry = { kind, time: new Date().toISOString(), ...content } as JournalEntry;
       fs.appendFileSync(file, `${JSON.stringify(entry)}\n`);
       onEntry(entry);
     },
@@ -78,9 +117,8 @@ export function recordsOf(entries: JournalEntry[]): TrainingRecord[] {
   const records: TrainingRecord[] = [];
   for (const entry of entries) {
     if (entry.kind !== 'step') continue;
-    const record = entry as unknown as TrainingRecord;
-    while (records.length > 0 && records.at(-1)!.step >= record.step) records.pop();
-    records.push(record);
+    while (records.length > 0 && records.at(-1)!.step >= entry.step) records.pop();
+    records.push(entry);
   }
   return records;
 }

@@ -241,18 +241,16 @@ export class Tracker {
       const time = Date.parse(entry.time);
       if (entry.kind === 'start') ending = undefined;
       else if (entry.kind === 'step') {
-        const record = entry as unknown as TrainingRecord;
-        const every = Math.ceil(record.totalSteps / maxPoints);
-        const isKept = record.step % every === 0 || record.step === record.totalSteps || record.evalLoss !== undefined;
+        const every = Math.ceil(entry.totalSteps / maxPoints);
+        const isKept = entry.step % every === 0 || entry.step === entry.totalSteps || entry.evalLoss !== undefined;
         // A run that resumes from a checkpoint writes the records after it again.
-        if (record.step > step && isKept) metrics.push(...metricsOfRecord(record, time));
-        step = Math.max(step, record.step);
+        if (entry.step > step && isKept) metrics.push(...metricsOfRecord(entry, time));
+        step = Math.max(step, entry.step);
       } else if (entry.kind === 'summary') {
-        const summary = entry as unknown as RunMetrics;
-        metrics.push(...metricsOfSummary(summary, time));
-        tags.push({ key: 'mlflow.note.content', value: noteOf(summary) });
+        metrics.push(...metricsOfSummary(entry, time));
+        tags.push({ key: 'mlflow.note.content', value: noteOf(entry) });
       } else if (entry.kind === 'end') {
-        const state = entry['state'] as string;
+        const { state } = entry;
         ending = { status: state === 'failed' ? 'FAILED' : state === 'interrupted' ? 'KILLED' : 'FINISHED', time };
       }
     }
