@@ -39,10 +39,14 @@ export function tensorflowKind() {
   if (requested === 'gpu' && !hasGpuBuild)
     throw new SetupError(
       `TUNEBOOK_TENSORFLOW is 'gpu', but TensorFlow has no GPU build for ${platforms[/** @type {keyof typeof platforms} */ (platform)]}.`,
-      'Unset it or set it to cpu.',
+      'Set it to cpu, or run: unset TUNEBOOK_TENSORFLOW',
     );
   if (requested === 'cpu' || requested === 'gpu') return requested;
-  if (requested) throw new SetupError(`TUNEBOOK_TENSORFLOW is '${requested}'; it must be cpu or gpu.`);
+  if (requested)
+    throw new SetupError(
+      `TUNEBOOK_TENSORFLOW is '${requested}'; it must be cpu or gpu.`,
+      'Correct it, or run: unset TUNEBOOK_TENSORFLOW',
+    );
   return hasGpuBuild && listsGpu() ? 'gpu' : 'cpu';
 }
 
@@ -161,24 +165,45 @@ export const addon = {
         compileKernels(temporary, includes),
         ...bindings.map((name) =>
           compile('the TensorFlow addon', [
-            ...[...common, ...node, ...includes, `-I${temporary}`, `-I${addonPackage}`],
-            ...['-c', `binding/${name}.cc`, '-o', `${name}.o`],
+            ...common,
+            ...node,
+            ...includes,
+            `-I${temporary}`,
+            `-I${addonPackage}`,
+            '-c',
+            `binding/${name}.cc`,
+            '-o',
+            `${name}.o`,
           ]),
         ),
         compile('the library that restricts ranks to loopback', [
-          ...[...common, '-shared', path.join(root, kernelFolder, 'loopback.cc')],
-          ...['-o', path.basename(loopbackFile), ...(process.platform === 'linux' ? ['-ldl'] : [])],
+          ...common,
+          '-shared',
+          path.join(root, kernelFolder, 'loopback.cc'),
+          '-o',
+          path.basename(loopbackFile),
+          ...(process.platform === 'linux' ? ['-ldl'] : []),
         ]),
         compile('the addon that captures standard error', [
-          ...[...common, ...node, '-shared', ...linking.addonFlags, path.join(root, kernelFolder, 'stderr.cc')],
-          ...['-o', path.basename(stderrFile)],
+          ...common,
+          ...node,
+          '-shared',
+          ...linking.addonFlags,
+          path.join(root, kernelFolder, 'stderr.cc'),
+          '-o',
+          path.basename(stderrFile),
         ]),
       ]);
       await compile('the TensorFlow addon', [
         '-shared',
         ...linking.addonFlags,
-        ...[...bindings.map((name) => `${name}.o`), ...kernels],
-        ...['-o', 'tfjs_binding.node', `-L${libraries}`, '-ltensorflow', '-ltensorflow_framework'],
+        ...bindings.map((name) => `${name}.o`),
+        ...kernels,
+        '-o',
+        'tfjs_binding.node',
+        `-L${libraries}`,
+        '-ltensorflow',
+        '-ltensorflow_framework',
         // Relative to the addon, so that the checkout can be moved.
         `-Wl,-rpath,${linking.origin}/${path.join('..', fromAddon)}`,
       ]);

@@ -10,7 +10,7 @@ import path from 'node:path';
 import { after, test } from 'node:test';
 import { root } from '../checkout.js';
 
-interface Shown {
+interface ShownCheck {
   name: string;
   status: 'ok' | 'warning' | 'failed' | 'skipped';
   found: string;
@@ -22,7 +22,7 @@ type Variables = Record<string, string | undefined>;
 // On the checkout's own disk, since large files are linked, not copied; git ignores the folder.
 const scratch = fs.mkdtempSync(path.join(root, '.tunebook/doctor-'));
 const checkout = path.join(scratch, 'checkout');
-const at = (...parts: string[]) => path.join(checkout, ...parts);
+const inCheckout = (...parts: string[]) => path.join(checkout, ...parts);
 after(() => fs.rmSync(scratch, { recursive: true, force: true }));
 
 /** Environment without this machine's variables that the checks read. */
@@ -42,18 +42,18 @@ const run = (command: string, argv: string[], variables: Variables = {}) =>
 
 const node = (argv: string[], variables?: Variables) => run(process.execPath, argv, variables);
 
-async function doctor(names: string[], variables?: Variables): Promise<{ status: number; checks: Shown[] }> {
+async function doctor(names: string[], variables?: Variables): Promise<{ status: number; checks: ShownCheck[] }> {
   const { status, stdout, stderr } = await node(['lib/setup/doctor.mjs', '--json', ...names], variables);
   assert.equal(stderr, '');
-  const { ok, checks } = JSON.parse(stdout) as { ok: boolean; checks: Shown[] };
+  const { ok, checks } = JSON.parse(stdout) as { ok: boolean; checks: ShownCheck[] };
   assert.equal(ok, status === 0);
   return { status, checks };
 }
 
 /** Asserts that exactly one check reports a problem and that the checks that depend on it are skipped. */
-async function finds(
+async function assertFinding(
   names: string[],
-  [name, status, found, remedy]: [string, Shown['status'], RegExp, string | RegExp],
+  [name, status, found, remedy]: [string, ShownCheck['status'], RegExp, string | RegExp],
   variables?: Variables,
 ): Promise<void> {
   const result = await doctor(names, variables);
@@ -69,7 +69,7 @@ async function finds(
 }
 
 /** Runs a remedy and asserts that the checks then pass. */
-async function isRepairedBy(remedy: string, ...names: string[]): Promise<void> {
+async function assertRemedy(remedy: string, ...names: string[]): Promise<void> {
   const { status, stderr } = await run('sh', ['-c', remedy]);
   assert.equal(status, 0, stderr);
   const { checks } = await doctor(names);
@@ -80,18 +80,18 @@ async function isRepairedBy(remedy: string, ...names: string[]): Promise<void> {
  * Replaces a file during an action. The file is moved, because writing to it would change the file that it is
  * hard-linked to.
  */
-async function replaced(file: string, make: ((file: string) => void) | undefined, during: () => Promise<void>) {
-  const aside = path.join(fs.mkdtempSync(path.join(scratch, 'aside-')), path.basename(file));
-  fs.renameSync(file, aside);
-  make?.(file);
-  await during().finally(() => {
+async function withReplaced(file: string, create: ((file: string) => void) | undefined, action: () => Promise<void>) {
+  const original = path.join(fs.mkdtempSync(path.join(scratch, 'aside-')), path.basename(file));
+  fs.renameSync(file, original);
+  create?.(file);
+  await action().finally(() => {
     fs.rmSync(file, { recursive: true, force: true });
-    fs.renameSync(aside, file);
+    fs.renameSync(original, file);
   });
 }
 
-const without = (file: string, during: () => Promise<void>) => replaced(file, undefined, during);
-const text = (content: string) => (file: string) => fs.writeFileSync(file, content);
+const withoutFile = (file: string, action: () => Promise<void>) => withReplaced(file, undefined, action);
+const writeContent = (content: string) => (file: string) => fs.writeFileSync(file, content);
 
 /** Creates a folder with scripts and links to programs. */
 function programs(name: string, content: Record<string, string>): string {
@@ -105,11 +105,11 @@ function programs(name: string, content: Record<string, string>): string {
   return folder;
 }
 
-const whereIs = (program: string) => spawnSync('which', [program], { encoding: 'utf8' }).stdout.trim();
+const which = (program: string) => spawnSync('which', [program], { encoding: 'utf8' }).stdout.trim();
 const tools = {
   node: process.execPath,
-  npm: fs.realpathSync(whereIs('npm')),
-  'g++': whereIs('g++'),
+  npm: fs.realpathSync(which('npm')),
+  'g++': which('g++'),
   python3: fs.realpathSync(path.join(root, '.venv/bin/python')),
 };
 const { npm: _npm, ...noNpm } = tools;
@@ -143,14 +143,14 @@ async function closedAddress(): Promise<string> {
   return address;
 }
 
-const setUp = 'npm run setup';
-const addon = at('node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/tfjs_binding.node');
-const addonAgain = `rm -r ${path.relative(checkout, addon)} && ${setUp}`;
+const setupCommand = 'npm run setup';
+const addon = inCheckout('node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/tfjs_binding.node');
+const addonRemedy = `rm -r ${path.relative(checkout, addon)} && ${setupCommand}`;
 /** Whether the GPU build is installed; if not, the test imitates it. */
 const gpuBuild = fs.existsSync(path.join(root, '.tunebook/tensorflow/gpu'));
 
 test('a complete checkout passes all checks, and the doctor changes no file', async () => {
-  for (const folder of ['data', '.tunebook']) fs.mkdirSync(at(folder), { recursive: true });
+  for (const folder of ['data', '.tunebook']) fs.mkdirSync(inCheckout(folder), { recursive: true });
   const linked = ['.venv', 'data/embedded', '.tunebook/tensorflow'];
   // Not hard links: they would change the time of the original files, which the tslab kernels of other tests watch.
   const copied = [
@@ -166,7 +166,8 @@ test('a complete checkout passes all checks, and the doctor changes no file', as
     ['-al', linked],
     ['-a', [...copied, '.tunebook/done']],
   ] as const)
-    for (const name of names) assert.equal(spawnSync('cp', [flag, path.join(root, name), at(name)]).status, 0, name);
+    for (const name of names)
+      assert.equal(spawnSync('cp', [flag, path.join(root, name), inCheckout(name)]).status, 0, name);
   // The kernel specification contains the path of the checkout.
   assert.equal((await node(['lib/setup/main.mjs', '--quiet'])).status, 0);
 
@@ -198,8 +199,8 @@ test('text output: one line per check, its remedy below, and a summary at the en
 
 test('several problems give one list of remedies in which set-up occurs once', async () => {
   const variables = { PATH: pathNoCompiler, CXX: undefined, TUNEBOOK_EPOCHS: 'many' };
-  await without(addon, () =>
-    without(at('data/embedded/model/config.json'), async () => {
+  await withoutFile(addon, () =>
+    withoutFile(inCheckout('data/embedded/model/config.json'), async () => {
       const { stdout } = await node(['lib/setup/doctor.mjs', 'compiler', 'addon', 'embedded', 'settings'], variables);
       assert.match(
         stdout,
@@ -207,8 +208,8 @@ test('several problems give one list of remedies in which set-up occurs once', a
       );
     }),
   );
-  await without(at('.tunebook/tensorflow'), () =>
-    without(at('data/embedded/model/config.json'), async () => {
+  await withoutFile(inCheckout('.tunebook/tensorflow'), () =>
+    withoutFile(inCheckout('data/embedded/model/config.json'), async () => {
       const { stdout } = await node(['lib/setup/doctor.mjs', 'tensorflow', 'embedded']);
       assert.match(stdout, /\n1 remedy to apply: rm -rf data\/embedded\/model && npm run setup\n$/);
     }),
@@ -230,28 +231,31 @@ test('unknown flags and checks are errors that print the help', async () => {
 });
 
 test('while a set-up is running, files that it has not created yet are not a problem', async () => {
-  const lock = at('.tunebook/set-up.pid');
+  const lock = inCheckout('.tunebook/set-up.pid');
   fs.writeFileSync(lock, String(process.pid));
-  await without(at('data/embedded/model/model.safetensors'), () =>
-    finds(['packages', 'embedded'], ['set-up', 'warning', /running \(process \d+\)/, 'Wait until it has finished.']),
+  await withoutFile(inCheckout('data/embedded/model/model.safetensors'), () =>
+    assertFinding(
+      ['packages', 'embedded'],
+      ['set-up', 'warning', /running \(process \d+\)/, 'Wait until it has finished.'],
+    ),
   );
   fs.rmSync(lock);
 });
 
 test('missing npm: an error if packages must be installed, otherwise a warning', async () => {
   const remedy = /Install npm/;
-  await finds(['packages'], ['npm', 'warning', /npm cannot be started/, remedy], { PATH: pathNoNpm });
-  await without(at('node_modules'), () =>
-    finds(['packages'], ['npm', 'failed', /npm cannot be started/, remedy], { PATH: pathNoNpm }),
+  await assertFinding(['packages'], ['npm', 'warning', /npm cannot be started/, remedy], { PATH: pathNoNpm });
+  await withoutFile(inCheckout('node_modules'), () =>
+    assertFinding(['packages'], ['npm', 'failed', /npm cannot be started/, remedy], { PATH: pathNoNpm }),
   );
 });
 
 test('missing C++ compiler: an error if the addon must be compiled, otherwise a warning', async () => {
   const remedy = /apt-get install g\+\+/;
   const variables = { PATH: pathNoCompiler, CXX: undefined };
-  await finds(['compiler'], ['compiler', 'warning', /No C\+\+ compiler was found/, remedy], variables);
-  await without(addon, () =>
-    finds(['addon'], ['compiler', 'failed', /No C\+\+ compiler was found/, remedy], variables),
+  await assertFinding(['compiler'], ['compiler', 'warning', /No C\+\+ compiler was found/, remedy], variables);
+  await withoutFile(addon, () =>
+    assertFinding(['addon'], ['compiler', 'failed', /No C\+\+ compiler was found/, remedy], variables),
   );
 });
 
@@ -261,77 +265,87 @@ test('missing Python, or one without venv: an error if .venv must be created, ot
     [pathNoPython, /No Python 3\.10/],
     [pathNoVenv, /python3 lacks venv or pip/],
   ] as const) {
-    await finds(['python'], ['python', 'warning', found, remedy], { PATH });
-    await without(at('.venv/bin/python'), () => finds(['venv'], ['python', 'failed', found, remedy], { PATH }));
+    await assertFinding(['python'], ['python', 'warning', found, remedy], { PATH });
+    await withoutFile(inCheckout('.venv/bin/python'), () =>
+      assertFinding(['venv'], ['python', 'failed', found, remedy], { PATH }),
+    );
   }
 });
 
 test('a .venv whose base Python was removed', async () => {
-  const gone = (file: string) => fs.symlinkSync('/gone/python3', file);
-  await replaced(at('.venv/bin/python3'), gone, () =>
-    finds(['venv', 'kernel'], ['venv', 'failed', /\.venv\/bin\/python cannot be started \(ENOENT\)/, setUp]),
+  const createDanglingLink = (file: string) => fs.symlinkSync('/gone/python3', file);
+  await withReplaced(inCheckout('.venv/bin/python3'), createDanglingLink, () =>
+    assertFinding(
+      ['venv', 'kernel'],
+      ['venv', 'failed', /\.venv\/bin\/python cannot be started \(ENOENT\)/, setupCommand],
+    ),
   );
 });
 
 test('a .venv that lacks a package', async () => {
-  const python = fs.readdirSync(at('.venv/lib'))[0]!;
-  await without(at('.venv/lib', python, 'site-packages/nbclient'), () =>
-    finds(['venv'], ['venv', 'failed', /nbclient cannot be imported/, `rm -r .venv && ${setUp}`]),
+  const python = fs.readdirSync(inCheckout('.venv/lib'))[0]!;
+  await withoutFile(inCheckout('.venv/lib', python, 'site-packages/nbclient'), () =>
+    assertFinding(['venv'], ['venv', 'failed', /nbclient cannot be imported/, `rm -r .venv && ${setupCommand}`]),
   );
 });
 
 test('a kernel specification with a missing Node; the remedy fixes it', async () => {
-  const file = at('.venv/share/jupyter/kernels/tslab/kernel.json');
+  const file = inCheckout('.venv/share/jupyter/kernels/tslab/kernel.json');
   const content = fs.readFileSync(file, 'utf8').replace(process.execPath, '/gone/node');
   fs.rmSync(file);
   fs.writeFileSync(file, content);
-  const remedy = `rm -r ${path.relative(checkout, file)} && ${setUp}`;
-  await finds(['kernel'], ['kernel', 'failed', /kernel\.json refers to \/gone\/node/, remedy]);
-  await isRepairedBy(remedy, 'kernel');
+  const remedy = `rm -r ${path.relative(checkout, file)} && ${setupCommand}`;
+  await assertFinding(['kernel'], ['kernel', 'failed', /kernel\.json refers to \/gone\/node/, remedy]);
+  await assertRemedy(remedy, 'kernel');
 });
 
 test('npm packages: all missing, one missing, one of another version', async () => {
-  await without(at('node_modules'), async () => {
-    await finds([], ['packages', 'failed', /node_modules is missing/, setUp]);
+  await withoutFile(inCheckout('node_modules'), async () => {
+    await assertFinding([], ['packages', 'failed', /node_modules is missing/, setupCommand]);
     const { status, stdout } = await run('npm', ['run', '--silent', 'doctor', '--', 'packages', 'library']);
     assert.equal(status, 1);
     assert.match(stdout, /✗ packages +node_modules is missing\.\n +→ npm run setup\n– library +needs packages\n/);
     await node(['lib/cli/tunebook.mjs', 'doctor', 'packages']);
-    assert.ok(!fs.existsSync(at('node_modules')), 'nothing was set up');
+    assert.ok(!fs.existsSync(inCheckout('node_modules')), 'the doctor installed packages');
   });
-  const remedy = `rm -r node_modules && ${setUp}`;
-  await without(at('node_modules/picomatch'), () =>
-    finds(['packages', 'settings'], ['packages', 'failed', /picomatch is missing/, remedy]),
+  const remedy = `rm -r node_modules && ${setupCommand}`;
+  await withoutFile(inCheckout('node_modules/picomatch'), () =>
+    assertFinding(['packages', 'settings'], ['packages', 'failed', /picomatch is missing/, remedy]),
   );
-  const file = at('node_modules/picomatch/package.json');
+  const file = inCheckout('node_modules/picomatch/package.json');
   const other = fs.readFileSync(file, 'utf8').replace(/"version": "[^"]*"/, '"version": "0.0.1"');
-  await replaced(file, text(other), () =>
-    finds(['packages'], ['packages', 'failed', /picomatch is 0\.0\.1, not \d/, remedy]),
+  await withReplaced(file, writeContent(other), () =>
+    assertFinding(['packages'], ['packages', 'failed', /picomatch is 0\.0\.1, not \d/, remedy]),
   );
 });
 
 test('a compiled library that is out of date or incomplete; the remedy fixes it', async () => {
-  const source = at('lib/version.ts');
+  const source = inCheckout('lib/version.ts');
   const before = fs.readFileSync(source);
   fs.appendFileSync(source, '\n// Changed.\n');
-  await finds(['library'], ['library', 'failed', /lib\/dist is out of date/, setUp]);
+  await assertFinding(['library'], ['library', 'failed', /lib\/dist is out of date/, setupCommand]);
   fs.writeFileSync(source, before);
-  fs.rmSync(at('lib/dist/version.js'));
-  const remedy = `rm -r lib/dist lib/tsconfig.tsbuildinfo && ${setUp}`;
-  await finds(['library'], ['library', 'failed', /lib\/dist\/version\.js is missing/, remedy]);
-  await isRepairedBy(remedy, 'library');
+  fs.rmSync(inCheckout('lib/dist/version.js'));
+  const remedy = `rm -r lib/dist lib/tsconfig.tsbuildinfo && ${setupCommand}`;
+  await assertFinding(['library'], ['library', 'failed', /lib\/dist\/version\.js is missing/, remedy]);
+  await assertRemedy(remedy, 'library');
 });
 
 test('an addon that is missing or out of date, which set-up detects too', async () => {
-  await without(addon, () => finds(['product'], ['addon', 'failed', /tfjs_binding\.node is missing/, setUp]));
-  const stamp = at('.tunebook/done/addon');
-  const made = fs.readFileSync(stamp, 'utf8');
+  await withoutFile(addon, () =>
+    assertFinding(['product'], ['addon', 'failed', /tfjs_binding\.node is missing/, setupCommand]),
+  );
+  const stamp = inCheckout('.tunebook/done/addon');
+  const originalStamp = fs.readFileSync(stamp, 'utf8');
   const changeStamp = (parts: Record<string, string>) =>
-    fs.writeFileSync(stamp, JSON.stringify({ ...(JSON.parse(made) as object), ...parts }));
+    fs.writeFileSync(stamp, JSON.stringify({ ...(JSON.parse(originalStamp) as object), ...parts }));
   changeStamp({ sources: '0' });
-  await finds(['addon'], ['addon', 'failed', /out of date: its sources have changed\.$/, setUp]);
+  await assertFinding(['addon'], ['addon', 'failed', /out of date: its sources have changed\.$/, setupCommand]);
   changeStamp({ runtime: '0' });
-  await finds(['product'], ['addon', 'failed', /out of date: TensorFlow's libraries have changed\.$/, setUp]);
+  await assertFinding(
+    ['product'],
+    ['addon', 'failed', /out of date: TensorFlow's libraries have changed\.$/, setupCommand],
+  );
   // Compiling takes 30 s, so only check that set-up would do it.
   const { stdout } = await node([
     '--input-type=module',
@@ -341,7 +355,7 @@ test('an addon that is missing or out of date, which set-up detects too', async 
      console.log(isDone(addon))`,
   ]);
   assert.equal(stdout, 'false\n');
-  fs.writeFileSync(stamp, made);
+  fs.writeFileSync(stamp, originalStamp);
 });
 
 test('fused kernels that do not compile: three lines, a log file, and a retry with another compiler', async () => {
@@ -364,7 +378,7 @@ test('fused kernels that do not compile: three lines, a log file, and a retry wi
       ],
       { CXX },
     );
-  const log = at('.tunebook/kernels.log');
+  const log = inCheckout('.tunebook/kernels.log');
   const first = await compile(failing);
   assert.equal(first.stdout, '[false,0]\n', first.stderr);
   assert.equal(
@@ -374,7 +388,7 @@ test('fused kernels that do not compile: three lines, a log file, and a retry wi
       Compiler output: .tunebook/kernels.log. To use another compiler: CXX=clang++ npm run setup\n`,
   );
   assert.equal(fs.readFileSync(log, 'utf8'), `${failing}: failing 1.0\nheader.h:1: error: expected initializer\n`);
-  await finds(
+  await assertFinding(
     ['addon'],
     [
       'addon',
@@ -391,8 +405,8 @@ test('fused kernels that do not compile: three lines, a log file, and a retry wi
 
 test('an addon that is not a library, lacks a dependency, or crashes', async () => {
   const compile = (...argv: string[]) => assert.equal(spawnSync('g++', argv, { cwd: scratch }).status, 0);
-  await replaced(addon, text('no library'), () =>
-    finds(['product'], ['product', 'failed', /addon does not load: /, addonAgain]),
+  await withReplaced(addon, writeContent('no library'), () =>
+    assertFinding(['product'], ['product', 'failed', /addon does not load: /, addonRemedy]),
   );
   fs.writeFileSync(path.join(scratch, 'empty.cc'), '');
   fs.writeFileSync(path.join(scratch, 'trap.cc'), '__attribute__((constructor)) static void f() { __builtin_trap(); }');
@@ -403,21 +417,25 @@ test('an addon that is not a library, lacks a dependency, or crashes', async () 
     ['lacking.node', /does not load: it needs libgone\.so, which is not found/],
     ['trap.node', /TensorFlow's process was terminated by SIGILL/],
   ] as const)
-    await replaced(
+    await withReplaced(
       addon,
       (file) => fs.copyFileSync(path.join(scratch, name), file),
-      () => finds(['product'], ['product', 'failed', found, addonAgain]),
+      () => assertFinding(['product'], ['product', 'failed', found, addonRemedy]),
     );
 });
 
 test('a missing library of TensorFlow, and an invalid TUNEBOOK_TENSORFLOW', async () => {
   const kind = gpuBuild ? 'gpu' : 'cpu';
-  await without(at('.tunebook/tensorflow', kind, 'tensorflow/libtensorflow_cc.so.2'), () =>
-    finds(['product'], ['tensorflow', 'failed', /libtensorflow_cc\.so\.2 is missing/, setUp]),
+  await withoutFile(inCheckout('.tunebook/tensorflow', kind, 'tensorflow/libtensorflow_cc.so.2'), () =>
+    assertFinding(['product'], ['tensorflow', 'failed', /libtensorflow_cc\.so\.2 is missing/, setupCommand]),
   );
-  await finds(['disk', 'gpu'], ['tensorflow', 'failed', /'tpu'; it must be cpu or gpu/, /unset TUNEBOOK_TENSORFLOW/], {
-    TUNEBOOK_TENSORFLOW: 'tpu',
-  });
+  await assertFinding(
+    ['disk', 'gpu'],
+    ['tensorflow', 'failed', /'tpu'; it must be cpu or gpu/, /unset TUNEBOOK_TENSORFLOW/],
+    {
+      TUNEBOOK_TENSORFLOW: 'tpu',
+    },
+  );
 });
 
 test('a GPU with the wrong build, with an old driver, and with a driver that fails', async () => {
@@ -439,27 +457,31 @@ esac`;
   const update = 'Update the NVIDIA driver.';
   const repair = /Repair the NVIDIA driver/;
   const hidden = { ...good, CUDA_VISIBLE_DEVICES: '' };
-  const withBuild = async (cudnn: string, during: () => Promise<void>) => {
-    await finds(['gpu'], ['gpu', 'failed', /470\.57\.02: CUDA 12 needs driver 525\.60\.13/, update], old);
+  const withBuild = async (cudnn: string, action: () => Promise<void>) => {
+    await assertFinding(['gpu'], ['gpu', 'failed', /470\.57\.02: CUDA 12 needs driver 525\.60\.13/, update], old);
     const lacking = /not used, since libcudnn\.so\.9 is missing/;
-    await without(cudnn, () =>
-      finds(['gpu'], ['gpu', 'failed', lacking, `rm -r .tunebook/tensorflow && ${setUp}`], good),
+    await withoutFile(cudnn, () =>
+      assertFinding(['gpu'], ['gpu', 'failed', lacking, `rm -r .tunebook/tensorflow && ${setupCommand}`], good),
     );
-    await during();
-    await finds(['gpu'], ['gpu', 'failed', /CUDA_VISIBLE_DEVICES is ''/, 'unset CUDA_VISIBLE_DEVICES'], hidden);
-    await finds(['gpu'], ['gpu', 'failed', /nvidia-smi: NVIDIA-SMI has failed/, repair], silent);
+    await action();
+    await assertFinding(['gpu'], ['gpu', 'failed', /CUDA_VISIBLE_DEVICES is ''/, 'unset CUDA_VISIBLE_DEVICES'], hidden);
+    await assertFinding(['gpu'], ['gpu', 'failed', /nvidia-smi: NVIDIA-SMI has failed/, repair], silent);
   };
   if (gpuBuild)
-    return withBuild(at('.tunebook/tensorflow/gpu/nvidia/cudnn/lib/libcudnn.so.9'), async () => {
+    return withBuild(inCheckout('.tunebook/tensorflow/gpu/nvidia/cudnn/lib/libcudnn.so.9'), async () => {
       const { checks } = await doctor(['gpu'], good);
       assert.match(checks.find(({ name }) => name === 'gpu')?.found ?? '', /NVIDIA H100, driver 550.*, in use/);
     });
-  await finds(['gpu'], ['gpu', 'failed', /NVIDIA H100, driver 550.*9\.0: not used, since the CPU build/, setUp], good);
-  await finds(['gpu'], ['gpu', 'failed', /470\.57\.02: CUDA 12 needs driver 525\.60\.13/, update], old);
-  await finds(['gpu'], ['gpu', 'warning', /nvidia-smi: NVIDIA-SMI has failed/, repair], silent);
+  await assertFinding(
+    ['gpu'],
+    ['gpu', 'failed', /NVIDIA H100, driver 550.*9\.0: not used, since the CPU build/, setupCommand],
+    good,
+  );
+  await assertFinding(['gpu'], ['gpu', 'failed', /470\.57\.02: CUDA 12 needs driver 525\.60\.13/, update], old);
+  await assertFinding(['gpu'], ['gpu', 'warning', /nvidia-smi: NVIDIA-SMI has failed/, repair], silent);
 
   // Imitates the GPU build with empty libraries.
-  const folder = at('.tunebook/tensorflow');
+  const folder = inCheckout('.tunebook/tensorflow');
   assert.equal(spawnSync('cp', ['-al', path.join(folder, 'cpu'), path.join(folder, 'gpu')]).status, 0);
   const fingerprints = await node(
     [
@@ -471,8 +493,10 @@ esac`;
     { TUNEBOOK_TENSORFLOW: 'gpu' },
   );
   const stamps = JSON.parse(fingerprints.stdout) as Record<string, string>;
-  const before = Object.keys(stamps).map((name) => [name, fs.readFileSync(at('.tunebook/done', name))] as const);
-  for (const [name, stamp] of Object.entries(stamps)) fs.writeFileSync(at('.tunebook/done', name), stamp);
+  const before = Object.keys(stamps).map(
+    (name) => [name, fs.readFileSync(inCheckout('.tunebook/done', name))] as const,
+  );
+  for (const [name, stamp] of Object.entries(stamps)) fs.writeFileSync(inCheckout('.tunebook/done', name), stamp);
   const libraries = path.join(folder, 'gpu/nvidia/all/lib');
   fs.mkdirSync(libraries, { recursive: true });
   for (const name of (
@@ -483,9 +507,11 @@ esac`;
   const cudnn = path.join(libraries, 'libcudnn.so.9');
   fs.writeFileSync(cudnn, '');
   const remedy = /^Read why in the output of: .* node lib\/setup\/doctor\/multiply\.mjs$/;
-  await withBuild(cudnn, () => finds(['gpu'], ['gpu', 'failed', /TensorFlow uses the CPU instead/, remedy], good));
+  await withBuild(cudnn, () =>
+    assertFinding(['gpu'], ['gpu', 'failed', /TensorFlow uses the CPU instead/, remedy], good),
+  );
   fs.rmSync(path.join(folder, 'gpu'), { recursive: true });
-  for (const [name, stamp] of before) fs.writeFileSync(at('.tunebook/done', name), stamp);
+  for (const [name, stamp] of before) fs.writeFileSync(inCheckout('.tunebook/done', name), stamp);
 });
 
 test('a truncated embedded model, and truncated embedded reviews', async () => {
@@ -493,12 +519,12 @@ test('a truncated embedded model, and truncated embedded reviews', async () => {
     ['model/model.safetensors', /model\.safetensors is incomplete or damaged/],
     ['reviews/amazonReviewSnippets_GroundTruth.txt', /contains \d+ reviews instead of 3708/],
   ] as const) {
-    const start = fs.readFileSync(at('data/embedded', file)).subarray(0, 300_000);
-    const remedy = `rm -r data/embedded/${path.dirname(file)} && ${setUp}`;
-    await replaced(
-      at('data/embedded', file),
+    const start = fs.readFileSync(inCheckout('data/embedded', file)).subarray(0, 300_000);
+    const remedy = `rm -r data/embedded/${path.dirname(file)} && ${setupCommand}`;
+    await withReplaced(
+      inCheckout('data/embedded', file),
       (place) => fs.writeFileSync(place, start),
-      () => finds(['embedded'], ['embedded', 'failed', found, remedy]),
+      () => assertFinding(['embedded'], ['embedded', 'failed', found, remedy]),
     );
   }
 });
@@ -506,14 +532,14 @@ test('a truncated embedded model, and truncated embedded reviews', async () => {
 test('an unreachable hub is a warning, an invalid token an error; the token is not printed', async () => {
   const online = { HF_HUB_OFFLINE: undefined };
   const nowhere = { ...online, HF_ENDPOINT: await closedAddress() };
-  await finds(
+  await assertFinding(
     ['hub'],
     ['hub', 'warning', /127\.0\.0\.1:\d+ cannot be reached \(ECONNREFUSED\)/, /HF_ENDPOINT.*proxy/],
     nowhere,
   );
   const rejecting = await serve(401, '{"error":"Invalid credentials"}');
   const withToken = { ...online, HF_ENDPOINT: rejecting.address, HF_TOKEN: 'hf_secret' };
-  await finds(['hub'], ['hub', 'failed', /rejects the token from HF_TOKEN/, /Create a new token/], withToken);
+  await assertFinding(['hub'], ['hub', 'failed', /rejects the token from HF_TOKEN/, /Create a new token/], withToken);
   assert.deepEqual(rejecting.requests, ['/api/whoami-v2 Bearer hf_secret']);
   assert.doesNotMatch(JSON.stringify(await doctor(['hub'], withToken)), /hf_secret/);
   assert.equal((await doctor(['hub'], { ...online, HF_ENDPOINT: rejecting.address })).status, 0);
@@ -525,22 +551,34 @@ test('an unreachable hub is a warning, an invalid token an error; the token is n
 });
 
 test('a cache of the hub that is not writable', async () => {
-  await finds(['cache'], ['cache', 'failed', /package\.json\/hub is not writable/, /HF_HUB_CACHE or HF_HOME/], {
-    HF_HUB_CACHE: at('package.json/hub'),
+  await assertFinding(['cache'], ['cache', 'failed', /package\.json\/hub is not writable/, /HF_HUB_CACHE or HF_HOME/], {
+    HF_HUB_CACHE: inCheckout('package.json/hub'),
   });
 });
 
 test('an MLflow server that is unreachable, rejects the credentials, or is not a server', async () => {
   const named = (address: string) => ({ MLFLOW_TRACKING_URI: address, MLFLOW_TRACKING_TOKEN: 'secret' });
   const nowhere = named(await closedAddress());
-  await finds(['mlflow'], ['mlflow', 'failed', /127\.0\.0\.1:\d+ cannot be reached/, /tunebook track RUN/], nowhere);
+  await assertFinding(
+    ['mlflow'],
+    ['mlflow', 'failed', /127\.0\.0\.1:\d+ cannot be reached/, /tunebook track RUN/],
+    nowhere,
+  );
   const rejecting = await serve(401, '');
   const token = /MLFLOW_TRACKING_TOKEN/;
-  await finds(['mlflow'], ['mlflow', 'failed', /rejects the credentials \(401\)/, token], named(rejecting.address));
+  await assertFinding(
+    ['mlflow'],
+    ['mlflow', 'failed', /rejects the credentials \(401\)/, token],
+    named(rejecting.address),
+  );
   assert.match(rejecting.requests[0] ?? '', /experiments\/search.* Bearer secret$/);
   rejecting.close();
   const database = named('sqlite:///mlflow.db');
-  await finds(['mlflow'], ['mlflow', 'failed', /must be the .* address of a tracking server/, /unset it/], database);
+  await assertFinding(
+    ['mlflow'],
+    ['mlflow', 'failed', /must be the .* address of a tracking server/, /unset it/],
+    database,
+  );
   const answering = await serve(200, '3.17.0');
   assert.match(
     (await doctor(['mlflow'], named(answering.address))).checks[0]?.found ?? '',
@@ -552,7 +590,7 @@ test('an MLflow server that is unreachable, rejects the credentials, or is not a
 });
 
 test('an unknown TUNEBOOK_ variable', async () => {
-  await finds(
+  await assertFinding(
     ['settings'],
     ['settings', 'failed', /TUNEBOOK_EPOCH\. Did you mean TUNEBOOK_EPOCHS\?$/, /^unset TUNEBOOK_EPOCH,/],
     { TUNEBOOK_EPOCH: '1' },
@@ -560,15 +598,15 @@ test('an unknown TUNEBOOK_ variable', async () => {
 });
 
 test('only a step that was interrupted, and so has no stamp, runs again', async () => {
-  fs.rmSync(at('.tunebook/done/kernel'));
+  fs.rmSync(inCheckout('.tunebook/done/kernel'));
   const { stderr, status } = await node(['lib/setup/main.mjs']);
   assert.equal(status, 0);
   assert.deepEqual(stderr.match(/^\[.*…$/gm), ['[3/8] tslab kernel …']);
 });
 
 test('concurrent set-ups wait for each other, and the lock of a process that has ended is ignored', async () => {
-  const lock = at('.tunebook/set-up.pid');
-  fs.rmSync(at('.tunebook/done/kernel'));
+  const lock = inCheckout('.tunebook/set-up.pid');
+  fs.rmSync(inCheckout('.tunebook/done/kernel'));
   const startSetUp = () => {
     const child = spawn(process.execPath, ['lib/setup/main.mjs'], {
       cwd: checkout,
@@ -599,9 +637,9 @@ test('concurrent set-ups wait for each other, and the lock of a process that has
       new RegExp(`Another set-up is running in this checkout \\(process ${process.pid}\\); waiting`),
     );
   }
-  const made = ended.filter(({ output }) => output.includes('tslab kernel …'));
-  assert.equal(made.length, 1, 'once');
-  fs.rmSync(at('.tunebook/done/kernel'));
+  const withKernelStep = ended.filter(({ output }) => output.includes('tslab kernel …'));
+  assert.equal(withKernelStep.length, 1, 'more or less than one set-up ran the step');
+  fs.rmSync(inCheckout('.tunebook/done/kernel'));
   fs.writeFileSync(lock, '4194305');
   const { stdout } = await node([
     '--input-type=module',

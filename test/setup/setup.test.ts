@@ -7,7 +7,8 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { root } from '../checkout.js';
 
-const setup = (environment: Record<string, string> = {}, code = "await import('./lib/setup/main.mjs')") =>
+/** Runs code in the checkout, by default set-up. */
+const runSetup = (environment: Record<string, string> = {}, code = "await import('./lib/setup/main.mjs')") =>
   spawnSync(process.execPath, ['--input-type=module', '-e', code], {
     cwd: root,
     encoding: 'utf8',
@@ -15,13 +16,13 @@ const setup = (environment: Record<string, string> = {}, code = "await import('.
   });
 
 test('a second run does nothing', () => {
-  const { stderr, status } = setup();
+  const { stderr, status } = runSetup();
   assert.equal(status, 0);
   assert.match(stderr, /Everything is set up/);
 });
 
 test('an invalid TUNEBOOK_TENSORFLOW is an error that lists the valid values', () => {
-  const { stderr, status } = setup({ TUNEBOOK_TENSORFLOW: 'tpu' });
+  const { stderr, status } = runSetup({ TUNEBOOK_TENSORFLOW: 'tpu' });
   assert.equal(status, 1);
   assert.match(stderr, /TUNEBOOK_TENSORFLOW is 'tpu'; it must be cpu or gpu/);
 });
@@ -29,7 +30,7 @@ test('an invalid TUNEBOOK_TENSORFLOW is an error that lists the valid values', (
 /** Evaluates code of set-up as if on another platform. @param platform a key of data/sources.json */
 function evaluateOn(platform: string, code: string, environment: Record<string, string> = {}): unknown {
   const [system, arch] = platform.split('-');
-  const { stdout, stderr } = setup(
+  const { stdout, stderr } = runSetup(
     environment,
     `Object.defineProperty(process, 'platform', { value: '${system}' });
      Object.defineProperty(process, 'arch', { value: '${arch}' });
@@ -58,14 +59,14 @@ test('each supported platform has its own build of the same TensorFlow, with the
     ],
   );
   for (const [platform, files] of builds) {
-    const found = evaluateOn(
+    const actual = evaluateOn(
       platform,
       `[checkSystem() ?? 'supported', sourcesOf('tensorflow-cpu'), sourcesOf('embedded-model').length, tensorflowRuntime.outputs]`,
     ) as [string, unknown, number, string[]];
     const extension = platform.startsWith('darwin') ? 'dylib' : 'so';
-    assert.deepEqual(found.slice(0, 3), ['supported', files, 1]);
+    assert.deepEqual(actual.slice(0, 3), ['supported', files, 1]);
     assert.deepEqual(
-      found[3].map((file) => path.basename(file)),
+      actual[3].map((file) => path.basename(file)),
       [`libtensorflow.${extension}`, `libtensorflow_framework.${extension}`],
     );
   }
@@ -79,14 +80,14 @@ test('an unsupported platform and an unavailable GPU build are rejected', () => 
   for (const platform of ['linux-arm64', 'darwin-arm64'])
     assert.match(
       String(evaluateOn(platform, 'message(tensorflowKind)', { TUNEBOOK_TENSORFLOW: 'gpu' })),
-      /TUNEBOOK_TENSORFLOW is 'gpu', but TensorFlow has no GPU build for (Linux|macOS) arm64\. Unset it/,
+      /TUNEBOOK_TENSORFLOW is 'gpu', but TensorFlow has no GPU build for (Linux|macOS) arm64\. Set it to cpu/,
     );
 });
 
 test('errors about a missing compiler or Python contain the command that installs it', () => {
-  const empty = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-path-'));
+  const emptyFolder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-path-'));
   const messages = (platform: string) =>
-    evaluateOn(platform, '[message(compilerCommand), message(findPython)]', { PATH: empty, CXX: '' }) as [
+    evaluateOn(platform, '[message(compilerCommand), message(findPython)]', { PATH: emptyFolder, CXX: '' }) as [
       string,
       string,
     ];
@@ -94,10 +95,10 @@ test('errors about a missing compiler or Python contain the command that install
   assert.match(compiler, /No C\+\+ compiler was found.*apt-get install g\+\+/);
   assert.match(python, /No Python 3\.10.*apt-get install python3/);
   // TensorFlow's build for macOS uses clang's C++ library.
-  const [clang, brewed] = messages('darwin-arm64');
+  const [clang, homebrew] = messages('darwin-arm64');
   assert.match(clang, /looked for clang\+\+, c\+\+\).*xcode-select --install/);
-  assert.match(brewed, /No Python 3\.10.*brew install python/);
-  fs.rmdirSync(empty);
+  assert.match(homebrew, /No Python 3\.10.*brew install python/);
+  fs.rmdirSync(emptyFolder);
 });
 
 test('a download that does not match the pinned hash is deleted and rejected', () => {
@@ -108,7 +109,7 @@ test('a download that does not match the pinned hash is deleted and rejected', (
     sha256: '0'.repeat(64),
     licence: 'MIT',
   };
-  const { stdout } = setup(
+  const { stdout } = runSetup(
     {},
     `import { download } from './lib/setup/downloads.mjs'; try { await download(${JSON.stringify(source)}) } catch (error) { console.log(error.message) }`,
   );
@@ -118,7 +119,7 @@ test('a download that does not match the pinned hash is deleted and rejected', (
 
 test('a patch that does not apply to the installed sources is an error, and the existing addon is kept', () => {
   const addon = path.join(root, 'node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/tfjs_binding.node');
-  const { stdout } = setup(
+  const { stdout } = runSetup(
     {},
     `import { patchSources } from './lib/setup/tensorflow.mjs';
      await patchSources('--- a/binding/tfjs_backend.h\\n+++ b/binding/tfjs_backend.h\\n@@ -1,1 +1,1 @@\\n-not there\\n+new\\n', 'node_modules/@tensorflow/tfjs-node-gpu')

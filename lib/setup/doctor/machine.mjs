@@ -1,43 +1,23 @@
-// Checks the prerequisites of set-up: a supported system, Node, npm, Python and a C++ compiler.
+// Checks of the prerequisites of set-up: a supported system, Node, npm, Python, a C++ compiler, disk space.
 // @ts-check
 import os from 'node:os';
 import { isNewEnough } from '../npm.mjs';
 import { packages } from '../packages.mjs';
+import { freeMegabytes, root } from '../paths.mjs';
 import { platform, platforms } from '../platform.mjs';
-import { checkNode, checkSystem, compilerCommand, compilerVersion, findPython } from '../tools.mjs';
 import { pythonEnvironment } from '../python.mjs';
 import { SetupError } from '../run.mjs';
-import { isDone } from '../steps.mjs';
+import { commonSteps, megabytesNeeded, runningSetUp } from '../set-up.mjs';
 import { addon } from '../tensorflow.mjs';
-import { describeFailure, runProgram } from './ask.mjs';
-import { wantedBuild } from './build.mjs';
-import { failed, ok, warning } from './finding.mjs';
+import { checkNode, checkSystem, compilerCommand, compilerVersion, findPython } from '../tools.mjs';
+import { failed, ok, warning } from './check.mjs';
+import { runProgram } from './probe.mjs';
 
-/** @typedef {import('./finding.mjs').Check} Check */
+/** Size of the checkpoints, the model and the report of a run, in MB. */
+const megabytesOfRun = 1000;
 
-/**
- * Calls a function of set-up and returns its result or its error.
- * @template T
- * @param {() => T} check
- * @returns {{ value: T } | { error: SetupError }}
- */
-function tryCheck(check) {
-  try {
-    return { value: check() };
-  } catch (error) {
-    if (error instanceof SetupError) return { error };
-    throw error;
-  }
-}
-
-/**
- * Returns the finding for a missing tool that only set-up uses: failed if set-up still needs it, otherwise a warning.
- * @param {SetupError} error
- * @param {boolean} needed
- * @param {string} unaffected what works without the tool
- */
-const missingTool = ({ what, remedy }, needed, unaffected) =>
-  needed ? failed(what, remedy) : warning(`${what} Only the next set-up needs it; ${unaffected}.`, remedy);
+/** @param {number} megabytes */
+export const gigabytes = (megabytes) => `${(megabytes / 1000).toFixed(1)} GB`;
 
 /** Returns the version of the GNU C library, which the pinned wheels need; undefined with another C library. */
 function glibc() {
@@ -47,86 +27,99 @@ function glibc() {
   return report.header.glibcVersionRuntime;
 }
 
-/** Checks the version of macOS; macOS 12 is Darwin 21. @param {string} name */
-const macos = (name) =>
-  Number.parseInt(os.release()) >= 21
-    ? ok(`${name}, Darwin ${os.release()}`)
-    : failed(`${name}, Darwin ${os.release()}: TensorFlow's wheels need macOS 12 or newer.`, 'Update macOS.');
+/** Disk space that the remaining steps need, in MB. If TUNEBOOK_TENSORFLOW is invalid, it is unknown and counts as 0. */
+function megabytesForSetUp() {
+  try {
+    return megabytesNeeded(commonSteps);
+  } catch (error) {
+    if (error instanceof SetupError) return 0;
+    throw error;
+  }
+}
 
-/** @type {Check} */
-const system = {
-  name: 'system',
-  about: 'Linux on x64 or arm64, with the GNU C library, or macOS on arm64',
-  examine() {
-    const result = tryCheck(checkSystem);
-    if ('error' in result) return failed(result.error.what, result.error.remedy);
-    const name = platforms[/** @type {keyof typeof platforms} */ (platform)];
-    if (process.platform === 'darwin') return macos(name);
-    const version = glibc();
-    if (version) return ok(`${name}, glibc ${version}`);
-    return failed(
-      `${name} without the GNU C library, which TensorFlow's wheels need.`,
-      'Use a system with glibc 2.27 or newer, such as Debian or Ubuntu, instead of Alpine.',
-    );
+/** @type {import('./check.mjs').Check[]} */
+export const machineChecks = [
+  {
+    name: 'system',
+    about: 'Linux on x64 or arm64, with the GNU C library, or macOS on arm64',
+    run() {
+      checkSystem();
+      const name = platforms[/** @type {keyof typeof platforms} */ (platform)];
+      if (process.platform === 'darwin') {
+        const release = `${name}, Darwin ${os.release()}`;
+        // macOS 12 is Darwin 21.
+        return Number.parseInt(os.release()) >= 21
+          ? ok(release)
+          : failed(`${release}: TensorFlow's wheels need macOS 12 or newer.`, 'Update macOS.');
+      }
+      const version = glibc();
+      if (version) return ok(`${name}, glibc ${version}`);
+      return failed(
+        `${name} without the GNU C library, which TensorFlow's wheels need.`,
+        'Use a system with glibc 2.27 or newer, such as Debian or Ubuntu, instead of Alpine.',
+      );
+    },
   },
-};
-
-/** @type {Check} */
-const node = {
-  name: 'node',
-  about: 'Node 20 from 20.19 on, or 22 or newer',
-  examine() {
-    const result = tryCheck(checkNode);
-    return 'error' in result
-      ? failed(result.error.what, result.error.remedy)
-      : ok(`${process.versions.node} (${process.execPath})`);
+  {
+    name: 'node',
+    about: 'Node 20 from 20.19 on, or 22 or newer',
+    run() {
+      checkNode();
+      return ok(`${process.versions.node} (${process.execPath})`);
+    },
   },
-};
-
-/** @type {Check} */
-const npm = {
-  name: 'npm',
-  about: 'npm 10 or newer, which installs packages',
-  async examine() {
-    const result = await runProgram('npm', ['--version']);
-    const version = result.stdout.trim();
-    if (result.status === 0 && isNewEnough(version)) return ok(version);
-    if (result.status === 0)
+  {
+    name: 'npm',
+    about: 'npm 10 or newer, which installs packages',
+    onlyFor: packages,
+    async run() {
+      const { failure, stdout } = await runProgram('npm', ['--version']);
+      if (failure) throw new SetupError(`npm ${failure}.`, 'Install npm 10 or newer; it comes with Node.');
+      if (isNewEnough(stdout)) return ok(stdout.trim());
       return warning(
-        `npm ${version} is too old. Set-up downloads a newer one for its own use, but 'npx tunebook' fails.`,
+        `npm ${stdout.trim()} is too old. Set-up downloads a newer one for its own use, but 'npx tunebook' fails.`,
         'Install a newer one: npm install --global npm@10',
       );
-    const error = new SetupError(`npm ${describeFailure(result)}.`, 'Install npm 10 or newer; it comes with Node.');
-    return missingTool(error, !isDone(packages), 'the installed packages keep working');
+    },
   },
-};
-
-/** @type {Check} */
-const python = {
-  name: 'python',
-  about: 'Python 3.10 or newer with venv and pip',
-  async examine() {
-    const result = tryCheck(findPython);
-    if ('error' in result)
-      return missingTool(result.error, !isDone(pythonEnvironment), 'the Python in .venv keeps working');
-    const { stdout } = await runProgram(result.value, [
-      '-c',
-      'import platform, sys; print(platform.python_version(), "with venv and pip", f"({sys.executable})")',
-    ]);
-    return ok(stdout.trim());
+  {
+    name: 'python',
+    about: 'Python 3.10 or newer with venv and pip',
+    onlyFor: pythonEnvironment,
+    async run() {
+      const script =
+        'import platform, sys; print(platform.python_version(), "with venv and pip", f"({sys.executable})")';
+      const { stdout } = await runProgram(findPython(), ['-c', script]);
+      return ok(stdout.trim());
+    },
   },
-};
-
-/** @type {Check} */
-const compiler = {
-  name: 'compiler',
-  about: "a C++ compiler, which compiles TensorFlow's addon",
-  async examine() {
-    const result = tryCheck(compilerCommand);
-    if ('error' in result)
-      return missingTool(result.error, !wantedBuild().kind || !isDone(addon), 'the compiled addon keeps working');
-    return ok(`${result.value.join(' ')}: ${compilerVersion()}`);
+  {
+    name: 'compiler',
+    about: "a C++ compiler, which compiles TensorFlow's addon",
+    onlyFor: addon,
+    run: () => ok(`${compilerCommand().join(' ')}: ${compilerVersion()}`),
   },
-};
-
-export const machineChecks = [system, node, npm, python, compiler];
+  {
+    name: 'disk',
+    about: 'free disk space for set-up and for a run',
+    needs: ['node'],
+    run() {
+      const forSetUp = megabytesForSetUp();
+      const needed = forSetUp + megabytesOfRun;
+      const found =
+        `${gigabytes(freeMegabytes())} free, ${gigabytes(needed)} needed` +
+        (forSetUp > 0 ? `, of which ${gigabytes(forSetUp)} for set-up` : ' for a run');
+      return freeMegabytes() < needed ? failed(found, `Free space on the disk of ${root}: df -h, du -sh *`) : ok(found);
+    },
+  },
+  {
+    name: 'set-up',
+    about: 'whether a set-up is running in this checkout',
+    run() {
+      const other = runningSetUp();
+      if (!other) return ok('not running');
+      // Missing files are not a problem then, and no remedy may delete files.
+      return { ...warning(`running (process ${other})`, 'Wait until it has finished.'), blocker: 'set-up' };
+    },
+  },
+];

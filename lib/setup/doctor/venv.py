@@ -1,6 +1,6 @@
 """Prints the problems of .venv as JSON: modules that cannot be imported, packages without the locked version.
 
-    python venv.py REQUIREMENTS MODULE...
+    python venv.py REQUIREMENTS
 """
 
 import importlib
@@ -9,10 +9,11 @@ import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
-requirements, *modules = sys.argv[1:]
+requirements = sys.argv[1]
 faults = []
 
-for module in modules:
+# Modules that Tunebook's commands use.
+for module in ("jupyterlab", "jupyter_client", "nbclient", "nbconvert"):
     try:
         importlib.import_module(module)
     except Exception as error:
