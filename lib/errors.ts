@@ -28,7 +28,16 @@ export const exitCodes = {
 /** Signals that stop a command. */
 export type EndingSignal = 'SIGHUP' | 'SIGINT' | 'SIGTERM';
 
-/** The base class of all errors of Tunebook. The message says what failed, on what value, why, and how to fix it. */
+/**
+ * The base class of all errors of Tunebook. The message says what failed, on what value, why, and how to fix it.
+ * @example
+ * try {
+ *   await loadReviews('reviews.csv');
+ * } catch (error) {
+ *   if (error instanceof TunebookError && error.code === 'REVIEWS_NO_COLUMN') console.log(error.values);
+ *   else throw error;
+ * }
+ */
 export class TunebookError<Code extends string = string> extends Error {
   /** Exit code of a command that fails with this error. */
   readonly exitCode: number = exitCodes.unexpected;
@@ -56,6 +65,8 @@ export class TunebookError<Code extends string = string> extends Error {
 /** A function was called with an argument that it does not accept. */
 export class ArgumentError extends TunebookError<
   | 'ARGUMENT_TOO_MANY_LAYERS'
+  | 'ARGUMENT_LABEL_INVALID'
+  | 'ARGUMENT_NO_CHECKPOINTS'
   | 'ARGUMENT_NO_ROWS'
   | 'ARGUMENT_NO_BATCH'
   | 'ARGUMENT_NO_ACCUMULATION'
@@ -198,8 +209,11 @@ export class RunError extends TunebookError<
 
 /** A checkpoint could not be written or cannot be resumed from. */
 export class CheckpointError<
-  Code extends string = 'CHECKPOINT_NOT_WRITTEN' | 'CHECKPOINT_PARAMETERS_DIFFER',
-> extends TunebookError<Code> {}
+  Code extends string = 'CHECKPOINT_NOT_WRITTEN' | 'CHECKPOINT_PARAMETERS_DIFFER' | 'CHECKPOINT_VERSION_UNSUPPORTED',
+> extends TunebookError<Code> {
+  override readonly exitCode: number =
+    (this.code as string) === 'CHECKPOINT_VERSION_UNSUPPORTED' ? exitCodes.invalid : exitCodes.unexpected;
+}
 
 /** The training data differ from the checkpoint's. */
 export class OtherRowsError extends CheckpointError<'CHECKPOINT_DATA_CHANGED'> {
@@ -291,6 +305,9 @@ export class MlflowError extends TunebookError<
     return this.values['transient'] === true;
   }
 }
+
+/** A notebook could not be executed, or ended without a result. */
+export class NotebookError extends TunebookError<'NOTEBOOK_NOT_EXECUTED' | 'NOTEBOOK_NO_RESULT'> {}
 
 /** A notebook cell failed. */
 export class CellError extends TunebookError<'NOTEBOOK_CELL_FAILED'> {

@@ -76,7 +76,7 @@ export type { DownloadOptions, DownloadProgress, FetchedFile } from './hub/downl
 export type { Hub } from './hub/environment.js';
 export type { FetchedModel } from './hub/model.js';
 export type { Sources } from './hub/sources.js';
-export type { EncodedBatch, EncodedReviews, IndexedBatch, LabelledBatch } from './model/batch.js';
+export type { EncodedBatch, EncodedReviews, IndexedBatch, LabeledBatch } from './model/batch.js';
 export type { EncoderConfig, ModelType } from './model/config.js';
 export type { DropoutSource } from './model/dropout.js';
 export type { Weights } from './model/encoder.js';

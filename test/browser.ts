@@ -1,6 +1,6 @@
-// The Chromium in which tests look at pages: the one that set-up unpacks into .tunebook/chromium, or the one that TUNEBOOK_CHROMIUM names.
+// Starts Chromium for tests of web pages: the one that setup unpacks into .tunebook/chromium, or the one in TUNEBOOK_CHROMIUM.
 /// <reference lib="dom" />
-// Functions that tests give to Playwright's `$eval` run in the page: these are its types.
+// The types of the page, for functions that tests pass to Playwright's `$eval`.
 import fs from 'node:fs';
 import path from 'node:path';
 import { chromium, type Browser } from 'playwright-core';
@@ -10,20 +10,20 @@ const folder = path.join(root, '.tunebook/chromium');
 
 /** Starts a headless Chromium. */
 export async function openBrowser(): Promise<Browser> {
-  const named = process.env['TUNEBOOK_CHROMIUM'];
-  const executablePath = named || path.join(folder, 'chromium');
+  const configured = process.env['TUNEBOOK_CHROMIUM'];
+  const executablePath = configured || path.join(folder, 'chromium');
   if (!fs.existsSync(executablePath))
     throw new Error(
       `There is no Chromium at ${executablePath}. ` +
-        (named
-          ? 'Correct TUNEBOOK_CHROMIUM, or unset it to use the pinned one.'
-          : 'npm run setup -- --for test unpacks one for Linux x64; elsewhere install one and name it in TUNEBOOK_CHROMIUM.'),
+        (configured
+          ? 'Correct TUNEBOOK_CHROMIUM, or unset it to use the pinned version.'
+          : 'On Linux x64, run: npm run setup -- --for test. On other systems, install Chromium and set TUNEBOOK_CHROMIUM to its path.'),
     );
   return chromium.launch({
     executablePath,
     args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
     timeout: 120_000,
-    ...(!named && {
+    ...(!configured && {
       env: {
         ...process.env,
         LD_LIBRARY_PATH: path.join(folder, 'lib'),

@@ -1,4 +1,4 @@
-// Where the tests find the checkout's files, and the reference's fixtures.
+// Paths of the checkout, and access to the fixtures that transformers computed.
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +7,10 @@ export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '
 export const fixtures = path.join(root, 'test/fixtures');
 export const embeddedModel = path.join(root, 'data/embedded/model');
 
-/** The embedded model cut to its first two layers: half of a notebook's time, and enough to learn eight reviews by heart. */
+/**
+ * Writes the embedded model with only its first two layers. It halves the time of a notebook and can still overfit eight
+ * reviews.
+ */
 export function writeTwoLayers(folder: string): void {
   fs.cpSync(embeddedModel, folder, { recursive: true });
   const file = path.join(folder, 'config.json');
@@ -15,7 +18,7 @@ export function writeTwoLayers(folder: string): void {
   fs.writeFileSync(file, JSON.stringify({ ...config, n_layers: 2 }));
 }
 
-/** A tensor as make.py packs it. */
+/** A tensor as `packed` in fixtures/reference.py encodes it. */
 export interface Packed {
   shape: number[];
   data: string;
@@ -54,36 +57,40 @@ export interface Reference {
 export const reference = (): Reference =>
   JSON.parse(fs.readFileSync(path.join(fixtures, 'reference.json'), 'utf8')) as Reference;
 
-/** The largest difference, measured by the reference's largest number. */
-export function relativeDifference(found: ArrayLike<number>, expected: ArrayLike<number>): number {
-  if (found.length !== expected.length) return Infinity;
+/** Returns the maximum absolute difference, relative to the maximum absolute value expected. */
+export function relativeDifference(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  if (actual.length !== expected.length) return Infinity;
   let difference = 0;
   let size = 0;
   for (let i = 0; i < expected.length; i++) {
-    difference = Math.max(difference, Math.abs(found[i]! - expected[i]!));
+    difference = Math.max(difference, Math.abs(actual[i]! - expected[i]!));
     size = Math.max(size, Math.abs(expected[i]!));
   }
   return difference / Math.max(size, 1e-12);
 }
 
-/** The largest difference of any gradient, measured by the largest of all gradients' numbers; all of the reference's must be there. */
+/**
+ * Returns the maximum absolute difference of all gradients, relative to the maximum absolute value of all expected
+ * gradients, and its parameter. The difference is infinite if the names of the parameters differ.
+ */
 export function gradientsDiffer(
   gradients: Map<string, { dataSync: <Type extends 'float32'>() => Record<Type, Float32Array>[Type] }>,
   expected: Record<string, Packed>,
 ): { parameter: string; difference: number } {
-  const [found, wanted] = [[...gradients.keys()].sort(), Object.keys(expected).sort()];
-  if (found.join() !== wanted.join())
-    return { parameter: `${found.join()} against ${wanted.join()}`, difference: Infinity };
+  const [actualNames, expectedNames] = [[...gradients.keys()].sort(), Object.keys(expected).sort()];
+  if (actualNames.join() !== expectedNames.join())
+    return { parameter: `${actualNames.join()} instead of ${expectedNames.join()}`, difference: Infinity };
   const references = Object.entries(expected).map(([name, packed]) => [name, unpack(packed)] as const);
   const size = Math.max(...references.flatMap(([, reference]) => Array.from(reference, Math.abs)));
   return references
-    .map(([parameter, reference]) => ({
-      parameter,
-      difference:
-        gradients
-          .get(parameter)!
-          .dataSync<'float32'>()
-          .reduce((most, value, i) => Math.max(most, Math.abs(value - reference[i]!)), 0) / size,
-    }))
+    .map(([parameter, reference]) => {
+      const actual = gradients.get(parameter)!.dataSync<'float32'>();
+      // NaN and a different length count as infinite differences.
+      const difference = actual.reduce((max, value, i) => Math.max(max, Math.abs(value - reference[i]!)), 0) / size;
+      return {
+        parameter,
+        difference: actual.length === reference.length && !Number.isNaN(difference) ? difference : Infinity,
+      };
+    })
     .reduce((worst, each) => (each.difference > worst.difference ? each : worst));
 }

@@ -1,14 +1,14 @@
-// What tests expect of an error: its class, its code and the offending values. Its message may be reworded.
+// Assertions about errors: their class, their code and the offending values. Messages may be reworded.
 import assert from 'node:assert/strict';
 import type { TunebookError } from '#lib/errors.js';
 
 /**
- * For assert.throws and assert.rejects: an error of this class with this code.
- * @param values those of the error's values that matter, by name
+ * Returns a check for assert.throws and assert.rejects: the error has this class and this code.
+ * @param values expected values of the error, by name; others are ignored
  */
 export const failure =
   <Kind extends TunebookError>(
-    kind: abstract new (...given: never[]) => Kind,
+    kind: abstract new (...args: never[]) => Kind,
     code: string,
     values: Record<string, unknown> = {},
   ) =>
@@ -20,7 +20,7 @@ export const failure =
     return true;
   };
 
-/** The class and the code of the error that a command printed. */
+/** Returns the class and the code of the error that a command printed. */
 export function printedError(stderr: string): [name: string | undefined, code: string | undefined] {
   const [, name, code] = /^(\w+) \[([A-Z_]+)\]: /m.exec(stderr) ?? [];
   return [name, code];

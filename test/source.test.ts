@@ -1,4 +1,4 @@
-// The checks that are no behaviour: formatting, the linter, types of set-up's scripts, and the cells of notebooks against lib.
+// Static checks: formatting, the linter, types of the setup scripts and of the notebooks' cells, and the direction of imports.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -12,15 +12,15 @@ const node = (...argv: string[]) => {
   assert.equal(status, 0, stdout + stderr);
 };
 
-// A cell's types and promises are checked as those of a file beside the tests.
+// The cells of each notebook are written to a file here, so that the compiler and the linter check them.
 const cells = path.join(root, 'test/cells');
 after(() => fs.rmSync(cells, { recursive: true, force: true }));
 
-test('formatting', () => node(path.join(modules, 'prettier/bin/prettier.cjs'), '--check', '.'));
+test('all files are formatted', () => node(path.join(modules, 'prettier/bin/prettier.cjs'), '--check', '.'));
 
-test("types of set-up's scripts", () => node(path.join(modules, 'typescript/bin/tsc'), '-p', 'lib/setup'));
+test('the setup scripts have no type errors', () => node(path.join(modules, 'typescript/bin/tsc'), '-p', 'lib/setup'));
 
-test("types of the notebooks' cells, and the linter, which looks at their promises too", () => {
+test('the cells of the notebooks have no type errors, and the linter finds nothing in lib, test and the cells', () => {
   fs.mkdirSync(cells, { recursive: true });
   const files: string[] = [];
   for (const name of fs.readdirSync(path.join(root, 'notebooks')).filter((file) => file.endsWith('.ipynb'))) {
@@ -34,18 +34,18 @@ test("types of the notebooks' cells, and the linter, which looks at their promis
     fs.writeFileSync(file, `${code.join('\n\n')}\n`);
     files.push(file);
   }
-  // tslab is not strict about what an index may miss.
+  // tslab does not check indexed access strictly either.
   const options = { noEmit: true, composite: false, rootDir: '.', noUncheckedIndexedAccess: false };
   fs.writeFileSync(
     path.join(cells, 'tsconfig.json'),
     JSON.stringify({ extends: '../../tsconfig.json', compilerOptions: options, include: ['*.ts'], exclude: [] }),
   );
   node(path.join(modules, 'typescript/bin/tsc'), '-p', cells);
-  // By their names: what git ignores it looks at only where that is asked for.
+  // The cells are passed by name, since oxlint skips folders that git ignores.
   node(path.join(modules, 'oxlint/bin/oxlint'), '--type-aware', '--config', '.oxlintrc.json', 'lib', 'test', ...files);
 });
 
-test('imports go down only, types too', () =>
+test('imports, including type imports, only go to lower layers', () =>
   node(
     path.join(modules, 'dependency-cruiser/bin/dependency-cruise.mjs'),
     '--config',

@@ -80,9 +80,11 @@ export function everyNthMasked(batch: MaskedBatch, first: number, n: number): Ma
  * Masks tokens of a batch: of the chosen tokens 80 % become [MASK], 10 % a random token, and 10 % stay unchanged. Every
  * batch has at least one chosen token.
  * @param batch is not changed
- * @param vocabulary the result of maskingVocabulary
+ * @param vocabulary `vocabulary` of a MaskedLM
  * @param options which tokens are chosen
  * @param seeds the same seeds give the same masks
+ * @example
+ * const masked = maskBatch(batch, maskedModel.vocabulary, { probability: 0.15 }, settings.seed);
  */
 export function maskBatch(
   batch: EncodedBatch,

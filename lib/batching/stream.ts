@@ -107,7 +107,13 @@ export interface BatchOptions {
   maxTokens?: number;
 }
 
-/** A stream of training rows that are read during training, epoch after epoch, in constant memory. */
+/**
+ * A stream of training rows that are read during training, epoch after epoch, in constant memory.
+ * @example
+ * const stream = new ReviewStream(reviews.source, { model, without: [reviews.validation, reviews.test] });
+ * await trainer.train(stream, { validation: reviews.validation });
+ * await stream.dispose();
+ */
 export class ReviewStream {
   /** Number of rows per epoch, including those that will be dropped. */
   readonly rows: number;
@@ -165,7 +171,10 @@ export class ReviewStream {
     this.fingerprint = hash(
       'sha256',
       JSON.stringify([
-        ...[reading, maxLength, blockRows, settings.without],
+        reading,
+        maxLength,
+        blockRows,
+        settings.without,
         this.#files.map(({ name, chunks }) => [name, chunks]),
       ]),
     ).slice(0, 16);

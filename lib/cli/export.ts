@@ -1,7 +1,8 @@
 /** `tunebook export RUN`: writes a run's model as ONNX and checks it on the run's test reviews. */
+import path from 'node:path';
 import { exportModel, type ExportReport } from '../export/export.js';
 import { loadReviews } from '../reviews/load-reviews.js';
-import { isModelFolder, modelFolderOf, openRun } from '../runs/run-folder.js';
+import { isModelFolder, modelFolderOf, openRun, RunFolder } from '../runs/run-folder.js';
 import { percent, size } from '../figures/format.js';
 import { embeddedReviews } from '../reviews/embedded.js';
 import { sampleReviews } from '../reviews/sample.js';
@@ -10,12 +11,23 @@ import { version } from '../version.js';
 /** Maximum number of reviews on which the exported model is checked. */
 const maxReviews = 1000;
 
-function describeExport(folder: string, { opset, reviews, accuracy: reference, files }: ExportReport): string {
+/** The run that a folder is, or whose model it is; undefined for any other model folder. */
+function runOf(name: string): RunFolder | undefined {
+  if (!isModelFolder(name)) return openRun(name);
+  const parent = new RunFolder(path.dirname(path.resolve(name)));
+  return parent.isRun && path.basename(name) === 'model' ? parent : undefined;
+}
+
+function describeExport(
+  folder: string,
+  { opset, reviews, accuracy: reference, files }: ExportReport,
+  isRun: boolean,
+): string {
   const line = (precision: string, { file, bytes, difference, accuracy, agreement }: ExportReport['files']['int8']) =>
     `${precision.padEnd(9)}${folder}/${file} (${size(bytes)}): accuracy ${percent(accuracy)}, ` +
-    `same prediction for ${percent(agreement)}, maximum logit difference ${difference.toPrecision(2)}`;
+    `same prediction as TensorFlow for ${percent(agreement)}, maximum logit difference ${difference.toPrecision(2)}`;
   return [
-    `Checked with onnxruntime on ${reviews} reviews (opset ${opset}); TensorFlow's accuracy is ${percent(reference)}.`,
+    `Checked with onnxruntime on ${reviews} ${isRun ? "of the run's test reviews" : "embedded reviews, which may include the model's training reviews"} (opset ${opset}); TensorFlow's accuracy is ${percent(reference)}.`,
     line('float32', files.float32),
     line('int8', files.int8),
   ].join('\n');
@@ -23,11 +35,11 @@ function describeExport(folder: string, { opset, reviews, accuracy: reference, f
 
 /**
  * Exports a model and prints the result of the check.
- * @param name a run, or a model folder, which is checked on the embedded reviews
+ * @param name a run or its model folder, or another model folder, which is checked on the embedded reviews
  * @throws RunError if the run has no model, ModelFormatError, ExportError
  */
 export async function exportRun(name: string, { json }: { json?: boolean }): Promise<void> {
-  const run = isModelFolder(name) ? undefined : openRun(name);
+  const run = runOf(name);
   const folder = run ? modelFolderOf(run) : name;
   const reviews = run
     ? (await loadReviews(run.settings!.sources.dataset, run.settings!.settings)).test
@@ -36,5 +48,7 @@ export async function exportRun(name: string, { json }: { json?: boolean }): Pro
     version,
     ...(run && { maxLength: run.settings!.settings.maxLength }),
   });
-  console.log(json ? JSON.stringify({ folder, ...report }, null, 2) : describeExport(folder, report));
+  console.log(
+    json ? JSON.stringify({ folder, ...report }, null, 2) : describeExport(folder, report, run !== undefined),
+  );
 }

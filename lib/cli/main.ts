@@ -8,6 +8,7 @@ import type { ServeOptions } from './serve.js';
 import { normalizeFlags } from './settings-flags.js';
 import { addSweepFlags, sweep as runSweep } from './sweep.js';
 import { addTrainingFlags, runTrainingCommand } from './training-command.js';
+import { version } from '../version.js';
 
 const afterHelp = `
 Every setting can also be an environment variable: TUNEBOOK_LEARNING_RATE is --learning-rate. --learning_rate works too.
@@ -24,6 +25,7 @@ Exit codes:
 
 const program = new Command('tunebook')
   .description('Fine-tune language models on reviews, in TypeScript.')
+  .version(version, '--version', 'print the version and exit')
   .showHelpAfterError("Run 'tunebook help COMMAND' to list the flags of a command.")
   .exitOverride()
   .enablePositionalOptions()
@@ -111,7 +113,7 @@ program
   .option('--model <run>', 'run or model folder (default: the newest run with a model)')
   .option('--file <file>', '.csv, .jsonl, .ndjson or .parquet file to score, read in chunks')
   .option('--out <file>', '.csv, .jsonl or .ndjson file to write: all rows, with predicted_label and predicted_score')
-  .option('--text-columns <names>', 'columns with the text, joined in this order: title,content')
+  .option('--text-columns <names>', 'columns with the text, joined in this order: title,content (also --text-col)')
   .option('--precision <value>', 'number type of the exported model: float32 or int8', 'float32')
   .option('--json', 'print the result as JSON')
   .action(async (sentences: string[], options: ScoreOptions) => (await import('./score.js')).score(sentences, options));

@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import type { Builder } from 'junit-report-builder';
-import { CellError, InterruptedError, SettingsError } from '../errors.js';
+import { InterruptedError, SettingsError } from '../errors.js';
 import { executeNotebook, root } from '../notebook/execute.js';
 import { tableBundle } from '../figures/html-table.js';
 import { duration } from '../figures/format.js';
@@ -115,7 +115,6 @@ async function checkNotebook(name: string, { fastDevRun = false, out }: Notebook
   } catch (error) {
     if (error instanceof InterruptedError) throw error;
     result.failure = (error as Error).message;
-    if (!(error instanceof CellError)) result.failure += '\nRun `npx tunebook doctor` to check this machine.';
   }
   if (interactive) process.stderr.write('\r\x1b[K');
   if (fs.existsSync(executed)) result.bytes = fs.statSync(executed).size;

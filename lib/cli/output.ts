@@ -1,5 +1,5 @@
 /**
- * Output of a training command: a progress bar on a terminal, or a line every few seconds in a file. With `--json`, the
+ * Output of a training command and of `npm start`: a progress bar on a terminal, or a line every few seconds in a file. With `--json`, the
  * journal as JSON lines on standard output, and all messages on standard error.
  */
 import { SingleBar } from 'cli-progress';
@@ -7,7 +7,8 @@ import { describeDownload } from '../notebook/downloads.js';
 import { describeRecord } from '../notebook/progress.js';
 import type { RunMetrics } from '../runs/metrics.js';
 import { percent, percentInterval, duration, size } from '../figures/format.js';
-import type { JournalEntry } from '../runs/journal.js';
+import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
+import type { JournalEntry, NotebookResult } from '../runs/journal.js';
 import type { TrainingRecord } from '../training/training-record.js';
 
 /** Receives the journal and the messages of a job. */
@@ -32,33 +33,37 @@ function describeStep(record: TrainingRecord & { memoryBytes?: number }): string
   return describeRecord(record) + (record.memoryBytes ? `, ${size(record.memoryBytes)}` : '') + evaluation;
 }
 
-/** Describes the result of a run in a few lines. */
-export function describeMetrics(metrics: RunMetrics): string {
-  const { training, rows } = metrics;
-  const lines =
-    metrics.command === 'finetune'
+/** Formats rows of a title and a value. */
+export const titledRows = (rows: [title: string, value: string][]): string =>
+  rows.map(([title, value]) => `${title.padEnd(13)}${value}`).join('\n');
+
+const describeMasked = ({ perplexity, loss, accuracy }: MaskedMetrics) =>
+  `perplexity ${perplexity.toFixed(2)}, loss ${loss.toFixed(4)}, ${percent(accuracy)} of masked tokens predicted`;
+
+/** Describes the result of a run or of finetune.ipynb in a few lines. */
+export function describeMetrics(metrics: RunMetrics | NotebookResult): string {
+  const { training, end } = metrics;
+  const results: [string, string][] =
+    'test' in metrics
       ? [
           [
             'Accuracy',
-            `${percent(metrics.test.accuracy)} of ${rows.test} test reviews (95 % interval ${percentInterval(metrics.test.interval)})`,
+            `${percent(metrics.test.accuracy)} of ${metrics.test.count} test reviews (95 % interval ${percentInterval(metrics.test.interval)})`,
           ],
-          ...metrics.baselines.map(({ name, accuracy }) => [name[0]!.toUpperCase() + name.slice(1), percent(accuracy)]),
+          ...metrics.baselines.map(({ name, accuracy }): [string, string] => [
+            name[0]!.toUpperCase() + name.slice(1),
+            percent(accuracy),
+          ]),
         ]
       : [
-          [
-            'Before',
-            `perplexity ${metrics.before.perplexity.toFixed(2)}, loss ${metrics.before.loss.toFixed(4)}, ${percent(metrics.before.accuracy)} of masked tokens predicted`,
-          ],
-          [
-            'After',
-            `perplexity ${metrics.after.perplexity.toFixed(2)}, loss ${metrics.after.loss.toFixed(4)}, ${percent(metrics.after.accuracy)}`,
-          ],
+          ['Before', describeMasked(metrics.before)],
+          ['After', describeMasked(metrics.after)],
         ];
-  lines.push([
-    'Training',
-    `${duration(training.seconds)}, ${training.step} steps, ${training.samplesPerSecond.toFixed(1)} samples/s (${training.engine}); ${metrics.end}`,
+  const speed = `${training.samplesPerSecond.toFixed(1)} samples/s (${training.engine})`;
+  return titledRows([
+    ...results,
+    ['Training', `${duration(training.seconds)}, ${training.step} steps, ${speed}; ${end}`],
   ]);
-  return lines.map(([title, value]) => `${title!.padEnd(13)}${value}`).join('\n');
 }
 
 /**

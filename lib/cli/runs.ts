@@ -1,4 +1,5 @@
 /** `tunebook runs`: lists all runs, or compares some of them. */
+import { formatSetting, type SettingName } from '../settings/settings.js';
 import { RunError } from '../errors.js';
 import { tableBundle } from '../figures/html-table.js';
 import { compareRuns, describeResult, summarizeRun } from '../runs/compare.js';
@@ -29,8 +30,8 @@ export function listRuns(names: string[], { folder, json }: { folder: string; js
         state,
         model,
         reviews: dataset,
-        'changed settings': Object.entries(settings)
-          .map(([name, value]) => `${name} ${String(value)}`)
+        'changed settings': (Object.entries(settings) as [SettingName, unknown][])
+          .map(([name, value]) => `${name} ${formatSetting(name, value)}`)
           .join(', '),
         result: describeResult(metrics),
       })),

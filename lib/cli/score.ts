@@ -1,4 +1,5 @@
 /** `tunebook score`: scores texts, or a file of reviews of any size, with an exported model. */
+import path from 'node:path';
 import fs from 'node:fs';
 import { SingleBar } from 'cli-progress';
 import { RunError, SettingsError } from '../errors.js';
@@ -27,7 +28,7 @@ export function modelFolder(name?: string): string {
   if (name !== undefined && isModelFolder(name)) return name;
   const run =
     name === undefined
-      ? findRuns().findLast((run) => run.settings!.command === 'finetune' && fs.existsSync(run.of('model')))
+      ? findRuns().findLast((run) => run.settings!.command === 'finetune' && fs.existsSync(run.path('model')))
       : openRun(name);
   if (!run)
     throw new RunError(
@@ -74,7 +75,15 @@ export async function score(sentences: string[], options: ScoreOptions): Promise
       { names: ['sentences', '--file'] },
     );
   if ((file === undefined) !== (out === undefined))
-    throw new SettingsError('SETTING_MISSING', '--file (to read) and --out (to write) need each other. Give both.', {
+    throw new SettingsError(
+      'SETTING_MISSING',
+      '--file, the file to read, and --out, the file to write, must be given together.',
+      {
+        names: ['--file', '--out'],
+      },
+    );
+  if (file !== undefined && out !== undefined && path.resolve(file) === path.resolve(out))
+    throw new SettingsError('SETTING_CONFLICT', `--file and --out are the same file, ${file}. Write to another file.`, {
       names: ['--file', '--out'],
     });
   if (file !== undefined && sentences.length > 0)

@@ -85,7 +85,11 @@ export async function serve(name: string | undefined, options: ServeOptions, pag
   // Warm-up: the first forward pass of each length is slower than the following ones.
   await model.predictSentiment(['warm', 'warm '.repeat(60), 'warm '.repeat(200)]);
   const server = await createServer(model, {
-    ...{ tunebook: version, timeout, bodyLimit, maxQueuedTexts, token },
+    tunebook: version,
+    timeout,
+    bodyLimit,
+    maxQueuedTexts,
+    token,
     ...(options.name !== undefined && { name: options.name }),
     ...(page && { page: folder }),
     version: path.basename(path.dirname(path.resolve(folder))),

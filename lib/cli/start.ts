@@ -4,19 +4,16 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { SingleBar } from 'cli-progress';
 import { Command } from 'commander';
-import { CellError, InterruptedError } from '../errors.js';
+import { CellError, InterruptedError, NotebookError } from '../errors.js';
 import { fetchModel } from '../hub/model.js';
 import { isRepositoryName } from '../hub/repository.js';
 import { readModelConfig } from '../model/config.js';
 import { executeNotebook, root } from '../notebook/execute.js';
-import { describeDownload } from '../notebook/downloads.js';
-import { describeRecord } from '../notebook/progress.js';
 import { isFileName, openReviews } from '../reviews/open-reviews.js';
 import { parseEntry, type NotebookResult } from '../runs/journal.js';
 import { newRunFolder } from '../runs/run-folder.js';
-import { percent, duration } from '../figures/format.js';
+import { duration } from '../figures/format.js';
 import { fastDevRun } from '../settings/schema.js';
 import {
   describeSetting,
@@ -24,8 +21,10 @@ import {
   resolveSettings,
   settingsList,
   type SettingName,
+  type SettingsLayer,
   type Settings,
 } from '../settings/settings.js';
+import { describeMetrics, openOutput, titledRows } from './output.js';
 import { describeConfig } from './print-config.js';
 import { reportError } from './report-error.js';
 import { addSettings, flagOf, flagsLayer, normalizeFlags } from './settings-flags.js';
@@ -47,6 +46,10 @@ function toAbsolute(value: string): string {
   const file = path.resolve(process.env['INIT_CWD'] ?? process.cwd(), value);
   return fs.existsSync(file) ? file : value;
 }
+
+/** The values of some settings, without those that are not set. */
+const pick = (values: SettingsLayer['values'], names: SettingName[]) =>
+  Object.fromEntries(names.filter((name) => values[name] !== undefined).map((name) => [name, values[name]]));
 
 /** Opens the model and the reviews, so that a wrong name, path or column is an error before the notebook starts. */
 async function checkInputs(settings: Settings): Promise<void> {
@@ -88,6 +91,8 @@ async function environmentOfFlags(): Promise<Record<string, string>> {
   await checkInputs(resolved.settings);
   const values: Partial<Record<SettingName, unknown>> = {
     ...(environment.values.source === undefined && defaults),
+    // Also from the environment, since their paths are relative to this folder.
+    ...pick(environment.values, ['model', 'dataset']),
     ...flags.values,
   };
   return Object.fromEntries(
@@ -113,39 +118,15 @@ const notebooks = path.join(root, 'notebooks');
 const executed = path.join(runFolder, 'finetune.ipynb');
 const report = path.join(runFolder, 'report.html');
 const readNewLines = tailLines(path.join(runFolder, 'journal.jsonl'));
-const interactive = process.stdout.isTTY;
-let bar: SingleBar | undefined;
+const output = openOutput(false);
 let result: NotebookResult | undefined;
-let lastLine = 0;
-
-/** Shows progress: a bar on a terminal, else a line every 5 s and for each important step. */
-function showProgress(text: string, done: number, total: number, important: boolean): void {
-  if (interactive) {
-    if (!bar) {
-      bar = new SingleBar({ format: '  {bar} {text}', barsize: 24, hideCursor: true });
-      bar.start(total, 0, { text: '' });
-    }
-    bar.setTotal(total);
-    bar.update(done, { text });
-  } else if (important || performance.now() - lastLine > 5000) {
-    console.log(`  ${text}`);
-    lastLine = performance.now();
-  }
-}
 
 /** Shows the journal entries written since the last call. */
 function readJournal(): void {
   for (const line of readNewLines()) {
     const entry = parseEntry(line);
     if (entry?.kind === 'result') result = entry;
-    else if (entry?.kind === 'banner') console.log(`  ${entry.message}`);
-    else if (entry?.kind === 'download')
-      showProgress(describeDownload(entry), entry.received, entry.size, entry.received === entry.size);
-    else if (entry?.kind === 'step') {
-      const { step, totalSteps, evalAccuracy } = entry;
-      const accuracy = evalAccuracy === undefined ? '' : `, validation accuracy ${percent(evalAccuracy)}`;
-      showProgress(describeRecord(entry) + accuracy, step, totalSteps, evalAccuracy !== undefined);
-    }
+    else if (entry) output.entry(entry);
   }
 }
 
@@ -157,35 +138,34 @@ try {
     // Relative to the folder of the notebook, where the kernel runs; the same on every machine.
     environment: { ...flags, TUNEBOOK_RUN_FOLDER: path.relative(notebooks, runFolder) },
     onInterrupt() {
-      bar?.stop();
-      bar = undefined;
-      console.log('\nTraining stops after this step; the remaining cells still run. Ctrl-C again stops at once.');
+      output.print('\nTraining stops after this step; the remaining cells still run. Ctrl-C again stops at once.');
     },
     onEvent(event) {
       if (event.event !== 'cell') return;
       readJournal();
-      bar?.stop();
-      bar = undefined;
-      console.log(`[cell ${event.cell}/${event.cells}] ${event.first.slice(0, 90)}`);
+      output.print(`[cell ${event.cell}/${event.cells}] ${event.first.slice(0, 90)}`);
     },
   });
   readJournal();
-  bar?.stop();
-  if (!result) throw new Error('The notebook ended without a result in its journal.');
-  console.log(`
-Model and reviews  ${result.sources}
-Held-out accuracy  ${percent(result.accuracy)} (95 % interval ${percent(result.interval.low)} to ${percent(result.interval.high)}, ${result.count} reviews)
-Bag of words       ${percent(result.baseline.accuracy)}
-Time               ${duration((performance.now() - started) / 1000)}, training ${result.samplesPerSecond.toFixed(1)} samples/s (${result.engine}), ${(100 * result.dataWaitFraction).toFixed(2)} % of it waiting for data
-Model              ${path.relative(process.cwd(), path.resolve(notebooks, result.modelFolder))}
-Notebook           ${path.relative(process.cwd(), executed)}
-Report             ${path.relative(process.cwd(), report)}`);
+  if (!result)
+    throw new NotebookError('NOTEBOOK_NO_RESULT', 'finetune.ipynb ended without writing a result to its journal.', {
+      notebook: executed,
+    });
+  output.print(`\n${result.sources}\n\n${describeMetrics(result)}`);
+  output.print(
+    titledRows([
+      ['Time', `${duration((performance.now() - started) / 1000)} in total`],
+      ['Model', path.relative(process.cwd(), path.resolve(notebooks, result.modelFolder))],
+      ['Notebook', path.relative(process.cwd(), executed)],
+      ['Report', path.relative(process.cwd(), report)],
+    ]),
+  );
   if (result.end === 'interrupted') {
-    console.log('\nTraining was interrupted: these are the results of the model at that point.');
+    output.print('\nTraining was interrupted: these are the results of the model at that point.');
     process.exitCode = 130;
   }
 } catch (error) {
-  bar?.stop();
+  output.stop();
   console.error();
   reportError(error);
   if ((error instanceof CellError || error instanceof InterruptedError) && fs.existsSync(executed))

@@ -109,7 +109,7 @@ const readSweep = (folder: RunFolder) => folder.read<Sweep>(sweepFile);
 
 /** Whether any run of a sweep has trained. Until then, another sweep, such as a corrected one, may replace it. */
 const hasTrained = (folder: RunFolder, { grid }: Sweep): boolean =>
-  combinationsOf(grid).some(({ name }) => new RunFolder(folder.of(name)).hasTrained);
+  combinationsOf(grid).some(({ name }) => new RunFolder(folder.path(name)).hasTrained);
 
 /** The newest unfinished sweep of which at least one run has trained. */
 const newestUnfinished = () =>
@@ -231,7 +231,7 @@ export async function sweep(command: Command): Promise<void> {
   const combinations = combinationsOf(sweep.grid);
   print(`Sweep ${folder.folder}: ${combinations.length} runs`);
   for (const [i, combination] of combinations.entries()) {
-    const run = new RunFolder(folder.of(combination.name));
+    const run = new RunFolder(folder.path(combination.name));
     if (run.state === 'completed' || run.state === 'early stopping') continue;
     print(`\n[${i + 1}/${combinations.length}] ${describeValues(combination.values)}`);
     const exitCode = await runOne(run.folder, combination, sweep, json);
@@ -245,7 +245,7 @@ export async function sweep(command: Command): Promise<void> {
       if (hasTrained(folder, sweep))
         print(`\nAll runs would fail with this error. Fix it, then run: tunebook sweep --resume ${folder.folder}`);
       else {
-        fs.rmSync(folder.of(sweepFile));
+        fs.rmSync(folder.path(sweepFile));
         if (!existed) fs.rmdirSync(folder.folder);
       }
       return;

@@ -17,7 +17,7 @@ import { clusterOfEnvironment } from '../distributed/cluster-definition.js';
 import type { Cluster } from '../distributed/cluster.js';
 import { mlflowOfEnvironment } from '../tracking/mlflow-client.js';
 import { configLayer } from '../settings/config-file.js';
-import { openOutput } from './output.js';
+import { openOutput, titledRows } from './output.js';
 import { describeConfig } from './print-config.js';
 import { reportError } from './report-error.js';
 import { addSettings, flagsLayer } from './settings-flags.js';
@@ -135,7 +135,7 @@ export async function runTrainingCommand(
       (run.state === 'completed' || run.state === 'early stopping')
     ) {
       output.print(
-        `${run.folder} is finished (${run.state}); there is nothing to resume. Report: ${run.of('report.html')}`,
+        `${run.folder} is finished (${run.state}); there is nothing to resume. Report: ${run.path('report.html')}`,
       );
       cluster?.ranks.fromChief(undefined);
       await cluster?.leave();
@@ -149,7 +149,13 @@ export async function runTrainingCommand(
     const { end, exitCode } = await lead({ resolved, run, mlflow, cluster, onEntry: (entry) => output.entry(entry) });
     output.stop();
     if (end === 'interrupted') output.print(`\nInterrupted. Resume with: tunebook ${name} --resume ${run.folder}`);
-    else output.print(`${'Model'.padEnd(13)}${run.of('model')}\n${'Report'.padEnd(13)}${run.of('report.html')}`);
+    else
+      output.print(
+        titledRows([
+          ['Model', run.path('model')],
+          ['Report', run.path('report.html')],
+        ]),
+      );
     process.exitCode = exitCode;
   } catch (thrown) {
     const error = cluster ? await endTogether(cluster, thrown) : thrown;

@@ -11,6 +11,9 @@ const programs = new Map([
   ['lab', '../dist/cli/lab.js'],
 ]);
 
+// A reader that ends early, as in `tunebook runs | head`, is not an error.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+
 // Before set-up, since npm may be killed during it.
 const npm = findNpm();
 const name = process.argv[2] ?? '';

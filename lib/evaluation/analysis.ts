@@ -2,7 +2,12 @@
 import type { Review } from '../reviews/review.js';
 import { predictions, wilsonInterval, type NamedAccuracy } from './metrics.js';
 
-/** Accuracy in four groups of texts of about equal size, from short to long. */
+/**
+ * Accuracy in four groups of texts of about equal size, from short to long.
+ * @example
+ * const lengths = testSet.ids.map((ids) => ids.length);
+ * await showFigure(figures.accuracies('By length', accuracyByLength(lengths, testSet.labels, logits, labels.length)));
+ */
 export function accuracyByLength(
   lengths: number[],
   labels: ArrayLike<number>,
@@ -24,7 +29,11 @@ export function accuracyByLength(
   });
 }
 
-/** The most confident errors: wrong predictions with the highest probability. */
+/**
+ * The most confident errors: wrong predictions with the highest probability.
+ * @example
+ * showTable(confidentErrors(reviews.test, logits, labels, 8));
+ */
 export function confidentErrors(
   reviews: Review[],
   logits: Float32Array,

@@ -27,6 +27,8 @@ export interface Attribution {
  * Computes the contribution of each word to the prediction of a binary classifier. It takes one prediction per word.
  * @param text a text with at least one word
  * @throws ArgumentError for a text without words, or a classifier that does not have two classes
+ * @example
+ * const { label, score, words } = wordAttribution(model, 'It stopped working.');
  */
 export function wordAttribution(model: TextClassifier, text: string): Attribution {
   const names = model.labels;

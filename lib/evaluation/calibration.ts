@@ -41,6 +41,8 @@ const rowOf = (logits: Float32Array, classes: number, row: number) =>
  * @param logits [n * classes], row by row
  * @param labels [n]
  * @param bins number of bins, of equal width between 1 / classes and 1. @default 10
+ * @example
+ * const { error, loss } = calibration(logits, testSet.labels, labels.length);
  */
 export function calibration(logits: Float32Array, labels: ArrayLike<number>, classes: number, bins = 10): Calibration {
   const minConfidence = 1 / classes;
@@ -77,7 +79,11 @@ export function calibration(logits: Float32Array, labels: ArrayLike<number>, cla
   return { bins: nonempty, error: error / labels.length, loss: loss / labels.length };
 }
 
-/** Divides logits by a temperature. Above 1, probabilities become less extreme; predicted classes do not change. */
+/**
+ * Divides logits by a temperature. Above 1, probabilities become less extreme; predicted classes do not change.
+ * @example
+ * const { error } = calibration(withTemperature(logits, 1.5), testSet.labels, labels.length);
+ */
 export const withTemperature = (logits: Float32Array, temperature: number): Float32Array =>
   logits.map((logit) => logit / temperature);
 
@@ -85,6 +91,10 @@ export const withTemperature = (logits: Float32Array, temperature: number): Floa
  * Fits the temperature that minimizes the loss (temperature scaling, Guo et al., 2017). The rows must not be used for
  * testing or for any other choice.
  * @returns between 0.05 and 20
+ * @example
+ * const validation = await evaluate(model, validationSet);
+ * const temperature = fitTemperature(validation.logits, validationSet.labels, labels.length);
+ * const calibrated = withTemperature(logits, temperature);
  */
 export function fitTemperature(logits: Float32Array, labels: ArrayLike<number>, classes: number): number {
   const lossAt = (logTemperature: number) =>

@@ -21,6 +21,9 @@ export interface Evaluation {
  * @param options.tick awaited between batches; may throw to interrupt
  * @param options.ranks processes that evaluate together: each evaluates part of the batches, and all get all logits.
  * @default this process only
+ * @example
+ * const { metrics, logits } = await evaluate(model, model.encode(reviews.test));
+ * console.log(metrics.accuracy, metrics.f1);
  */
 export async function evaluate(
   model: TextClassifier,

@@ -32,6 +32,9 @@ export interface LabelNoise {
  * @param options cross-validation
  * @param options.folds number of folds; each is predicted by a bag of words fitted on the others. @default 5
  * @param options.seed seed of the folds. @default 42
+ * @example
+ * const { doubtful } = findLabelNoise(reviews.train);
+ * showTable(doubtful.slice(0, 10).map(({ review, label, suggested }) => ({ review, label, suggested })));
  */
 export function findLabelNoise(
   reviews: Review[],

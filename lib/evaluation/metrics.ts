@@ -128,7 +128,11 @@ export function classificationMetrics(
   };
 }
 
-/** The class with the highest logit of each row, and its probability. */
+/**
+ * The class with the highest logit of each row, and its probability.
+ * @example
+ * const [{ label, score } = { label: 0, score: 0 }] = predictions(logits, labels.length);
+ */
 export function predictions(logits: Float32Array, classes: number): { label: number; score: number }[] {
   return Array.from({ length: logits.length / classes }, (_, i) => {
     const probabilities = softmax(logits.subarray(i * classes, (i + 1) * classes));

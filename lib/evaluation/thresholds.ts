@@ -20,6 +20,9 @@ export interface Coverage {
  * @param labels [n]
  * @param classes number of classes
  * @param thresholds probabilities. @default 0.50 to 0.99 in steps of 0.01
+ * @example
+ * const [row] = coverageByThreshold(logits, testSet.labels, labels.length, [0.9]);
+ * console.log(row!.coverage, row!.accuracy);
  */
 export function coverageByThreshold(
   logits: Float32Array,

@@ -47,6 +47,8 @@ const tolerance = 1e-4;
  * @param options.version of Tunebook, stored in the ONNX files
  * @param options.maxLength maximum sequence length in tokens. @default the maximum of the model
  * @throws ModelFormatError if the model is not a classifier, ExportError if the logits differ; no files remain then
+ * @example
+ * const { files } = await exportModel('runs/mine/model', reviews.test, { version: '1' });
  */
 export async function exportModel(
   folder: string,
@@ -75,7 +77,8 @@ export async function exportModel(
     for (const precision of Object.keys(onnxFiles) as OnnxPrecision[]) {
       const file = onnxFiles[precision];
       classifierGraph(config, parameters, precision).save(path.join(partialFolder, file), {
-        ...{ name: 'sequence_classification', version },
+        name: 'sequence_classification',
+        version,
         description: `Text classifier: ${classNames.join(', ')}. Precision ${precision}, opset ${opsetVersion}.`,
       });
       const engine = await openOnnxEngine(partialFolder, { precision });

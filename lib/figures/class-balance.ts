@@ -6,6 +6,8 @@ import { axis, layoutOf, escapeMarkup, type Figure } from './figure.js';
  * Draws the number of reviews of each class side by side, for each part of the split.
  * @param parts reviews by the part's name
  * @param labelNames class names by class number
+ * @example
+ * figures.classBalance({ train: reviews.train, test: reviews.test }, labels);
  */
 export function classBalanceFigure(parts: Record<string, Review[]>, labelNames: string[]): Figure {
   const counts = labelNames.map((_, label) =>

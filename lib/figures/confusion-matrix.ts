@@ -12,6 +12,8 @@ const margin = { l: 110, r: 24, t: 56, b: 64 };
  * of a row.
  * @param confusion counts by true class, then by predicted class, as in ClassificationMetrics
  * @param labelNames class names by class number
+ * @example
+ * figures.confusionMatrix(metrics.confusion, labels);
  */
 export function confusionMatrixFigure(confusion: number[][], labelNames: string[]): Figure {
   // The axes use class numbers: on an axis of names, Plotly uses names that look like numbers (stars) as coordinates.

@@ -5,6 +5,8 @@ import { axis, colors, layoutOf, type Figure } from './figure.js';
 /**
  * Draws coverage and the accuracy of the accepted predictions over the threshold.
  * @param rows in ascending order of the threshold
+ * @example
+ * figures.coverage(coverageByThreshold(logits, testSet.labels, labels.length));
  */
 export function coverageFigure(rows: Coverage[]): Figure {
   const line = (name: string, values: number[], color: string) => ({

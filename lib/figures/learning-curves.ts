@@ -17,6 +17,9 @@ export const accuracyFloor = (accuracies: number[]): number => (accuracies.some(
 /**
  * Draws two panels by step: training loss, its running mean and the validation loss; and the validation accuracy.
  * @param title title of the figure
+ * @example
+ * const { records } = await trainer.train(reviews.train);
+ * await showFigure(figures.learningCurves(records));
  */
 export function learningCurvesFigure(records: TrainingRecord[], title = 'Fine-tuning'): Figure {
   const evaluations = records.filter((record) => record.evalAccuracy !== undefined);

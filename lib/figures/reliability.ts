@@ -10,6 +10,8 @@ const marks = [colors.blue, colors.orange, colors.green];
 /**
  * Draws the diagram with a 95 % confidence interval at each point.
  * @param calibrations by name, such as before and after temperature scaling
+ * @example
+ * figures.reliability({ 'before scaling': calibration(logits, testSet.labels, labels.length) });
  */
 export function reliabilityFigure(calibrations: Record<string, Calibration>): Figure {
   const named = Object.entries(calibrations);

@@ -17,7 +17,11 @@ const stages = [
   },
 ];
 
-/** Draws pre-training, domain adaptation and fine-tuning as boxes from left to right. */
+/**
+ * Draws pre-training, domain adaptation and fine-tuning as boxes from left to right.
+ * @example
+ * await showFigure(figures.stages());
+ */
 export function stagesFigure(): Figure {
   const left = (i: number) => 0.02 + i * 0.34;
   const text = (x: number, y: number, value: string, font: object) => ({

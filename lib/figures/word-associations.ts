@@ -7,6 +7,8 @@ import { axis, colors, layoutOf, escapeMarkup, type Figure } from './figure.js';
  * @param words the result of wordAssociations
  * @param labelNames names of classes 0 and 1
  * @param maxWords maximum number of words per class. @default 12
+ * @example
+ * figures.wordAssociations(wordAssociations(reviews.train), labels, 10);
  */
 export function wordAssociationsFigure(words: WordAssociation[], labelNames: string[], maxWords = 12): Figure {
   const ordered = [...words].sort((a, b) => a.score - b.score);

@@ -98,6 +98,9 @@ async function fetchFromHub(hub: Hub, name: string, options: DownloadOptions): P
  * @param options progress and cancellation of downloads
  * @param hub which hub. @default the one that HF_ENDPOINT and related variables describe
  * @throws FileError, HubError with the subclass of the problem
+ * @example
+ * const { folder } = await fetchModel('distilbert-base-uncased');
+ * const model = await TextClassifier.load(folder, { labels: ['negative', 'positive'] });
  */
 export async function fetchModel(
   name: string,

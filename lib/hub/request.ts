@@ -110,7 +110,7 @@ export async function withRetries<T>(
       if (unreachable.includes(code) || /CERT|SELF_SIGNED|SSL/.test(code))
         throw new OfflineError(
           'HUB_UNREACHABLE',
-          `${hub.endpoint} is unreachable (${code}); requested was ${what}. ` +
+          `${hub.endpoint} is unreachable (${code}), while requesting ${what}. ` +
             (unreachable.includes(code)
               ? ''
               : 'If a proxy intercepts TLS connections, set NODE_EXTRA_CA_CERTS to its certificate. ') +

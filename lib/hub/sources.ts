@@ -45,6 +45,9 @@ function isCached(hub: Hub, type: keyof typeof hubDefaults): boolean {
  * @param settings.model takes precedence over the source
  * @param settings.dataset takes precedence over the source
  * @param hub which hub. @default the one that HF_ENDPOINT and related variables describe
+ * @example
+ * const sources = await chooseSources(readSettings());
+ * showBanner(sources.banner, sources.fallback);
  */
 export async function chooseSources(
   { source, model, dataset }: Pick<Settings, 'source' | 'model' | 'dataset'>,

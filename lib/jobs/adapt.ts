@@ -1,10 +1,10 @@
-/** Domain adaptation as a job: a base model is trained on unlabelled texts, and evaluated before and after. */
+/** Domain adaptation as a job: a base model is trained on unlabeled texts, and evaluated before and after. */
 import { ReviewStream } from '../batching/stream.js';
 import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
 import { MaskedLM } from '../model/masked-lm.js';
 import { loadReviews } from '../reviews/load-reviews.js';
 import { describeDropped } from '../reviews/review.js';
-import { trainingFigures, type AdaptMetrics } from '../runs/metrics.js';
+import { commonMetrics, type AdaptMetrics } from '../runs/metrics.js';
 import { writeResult } from '../runs/result.js';
 import { Trainer } from '../training/trainer.js';
 import type { EndOfTraining } from '../training/training-record.js';
@@ -22,7 +22,7 @@ async function adaptRank(job: Job): Promise<EndOfTraining> {
   const { run, settings, sources, journal, checkpoint, download, note, ranks } = job;
   const reviews = await loadReviews(sources.dataset, { ...settings, ...download, labelsOptional: true });
   const { source } = reviews;
-  const labelled = source.reading.labelColumn !== undefined;
+  const labeled = source.reading.labelColumn !== undefined;
   const { folder, precision } = await modelOfJob(job);
   const model = MaskedLM.fromFolder(folder, { ...settings, precision });
   let data: Rows | undefined;
@@ -32,7 +32,7 @@ async function adaptRank(job: Job): Promise<EndOfTraining> {
     journal.write('data', { name: source.name, rows });
     const dropped = describeDropped(source.dropped);
     note(
-      `${source.name}: ${rows.train} training, ${rows.validation} validation and ${rows.test} test ${labelled ? 'reviews, whose labels are ignored' : 'texts'}` +
+      `${source.name}: ${rows.train} training, ${rows.validation} validation and ${rows.test} test ${labeled ? 'reviews, whose labels are ignored' : 'texts'}` +
         (dropped ? `; left out: ${dropped}.` : '.'),
     );
     if (!checkpoint) model.notes.forEach(note);
@@ -48,12 +48,7 @@ async function adaptRank(job: Job): Promise<EndOfTraining> {
     if (!ranks.isChief) return result.end;
     const summary: AdaptMetrics = {
       command: 'adapt',
-      end: result.end,
-      sources: sources.banner,
-      model: sources.model,
-      dataset: sources.dataset,
-      rows,
-      training: trainingFigures(result),
+      ...commonMetrics(sources, rows, result),
       before,
       after,
     };

@@ -10,7 +10,7 @@ import { evaluate } from '../evaluation/evaluate.js';
 import type { EndOfTraining } from '../training/training-record.js';
 import { Trainer } from '../training/trainer.js';
 import { trainingJob, type Job } from './job.js';
-import { trainingFigures, type FinetuneMetrics } from '../runs/metrics.js';
+import { commonMetrics, type FinetuneMetrics } from '../runs/metrics.js';
 import { writeResult } from '../runs/result.js';
 import { assertSameData, countRows, encodeRows, modelOfJob, type Rows } from './rows.js';
 
@@ -62,12 +62,7 @@ async function finetuneRank(job: Job): Promise<EndOfTraining> {
     const lengths = test.ids.map((ids) => ids.length);
     const summary: FinetuneMetrics = {
       command: 'finetune',
-      end: result.end,
-      sources: sources.banner,
-      model: sources.model,
-      dataset: sources.dataset,
-      rows,
-      training: trainingFigures(result),
+      ...commonMetrics(sources, rows, result),
       labelNames: labels,
       validation: result.best ?? null,
       test: metrics,

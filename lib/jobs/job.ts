@@ -126,7 +126,7 @@ function snapshotOf(run: RunFolder): () => void {
   const { settings, status } = run;
   return () => {
     for (const name of fs.readdirSync(run.folder))
-      if (!before.has(name)) fs.rmSync(run.of(name), { recursive: true, force: true });
+      if (!before.has(name)) fs.rmSync(run.path(name), { recursive: true, force: true });
     if (settings) run.write('settings.json', settings);
     if (status) run.write('status.json', status);
     if (!existed) fs.rmdirSync(run.folder);
@@ -159,7 +159,12 @@ async function followJob(
   try {
     const sources = cluster.ranks.fromChief<Sources | undefined>(undefined)!;
     const end = await work({
-      ...{ run, settings, sources, journal: { write() {} }, checkpoint: undefined, ...rankProperties(cluster) },
+      run,
+      settings,
+      sources,
+      journal: { write() {} },
+      checkpoint: undefined,
+      ...rankProperties(cluster),
       download: { onProgress() {} },
       note() {},
       train: (work) => signals.during((signal) => work({ signal, ranks: cluster.ranks })),
@@ -230,7 +235,11 @@ async function leadJob(
     if (checkpoint) journal.write('note', { message: `Resuming from ${checkpoint.folder}.` });
     const openedJournal = journal;
     const end = await work({
-      ...{ run, settings, sources, journal, checkpoint },
+      run,
+      settings,
+      sources,
+      journal,
+      checkpoint,
       download: reportDownloads(journal),
       note: (message) => openedJournal.write('note', { message }),
       ...shared,

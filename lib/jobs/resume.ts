@@ -61,12 +61,14 @@ export const isChanged = (run: RunFolder, now: Settings): boolean =>
  * The settings of a resumed run: those of the run, overridden by the new layers.
  * @param layers the new settings; the others keep the run's values
  * @param allowChanges whether settings that affect the result may change
+ * @throws CheckpointError if the run's checkpoints have the format of another version of Tunebook
  * @throws RunError with each changed setting that affects the result, SettingsError for an invalid setting
  */
 export function resumedSettings(run: RunFolder, layers: SettingsLayer[], allowChanges: boolean): ResolvedSettings {
+  run.checkpoints.assertSupported();
   const before = run.settings!;
   const { settings, origins } = resolveSettings([
-    { origin: 'run', values: before.settings, nameOf: (setting) => `${setting} in ${run.of('settings.json')}` },
+    { origin: 'run', values: before.settings, nameOf: (setting) => `${setting} in ${run.path('settings.json')}` },
     ...layers,
   ]);
   const changed = changedSettings(before.settings, settings);
@@ -78,7 +80,7 @@ export function resumedSettings(run: RunFolder, layers: SettingsLayer[], allowCh
     });
     throw new RunError(
       'RUN_SETTINGS_CHANGED',
-      `The settings differ from those of ${run.folder}: ${changes.join('; ')}. Omit them to resume the run unchanged, pass --allow-changed-settings, or start a new run.`,
+      `The settings differ from those of ${run.folder}: ${changes.join('; ')}. Resume without these settings, pass --allow-changed-settings, or start a new run.`,
       { folder: run.folder, changed },
     );
   }

@@ -88,7 +88,7 @@ export function spreadOf(values: number[]): Spread | null {
 export function sweepResult(folder: string, { grid }: Sweep): SweepResult {
   const runs = combinationsOf(grid).map((combination) => {
     const run = new RunFolder(`${folder}/${combination.name}`);
-    const hasStarted = fs.existsSync(run.of('status.json'));
+    const hasStarted = fs.existsSync(run.path('status.json'));
     return {
       ...combination,
       state: hasStarted ? run.state : ('not begun' as const),

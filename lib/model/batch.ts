@@ -13,7 +13,7 @@ export interface EncodedBatch {
 }
 
 /** Padded texts with their classes, the input of training. */
-export interface LabelledBatch extends EncodedBatch {
+export interface LabeledBatch extends EncodedBatch {
   /** Class numbers, [batch]. */
   labels: Int32Array;
 }
@@ -27,7 +27,7 @@ export interface EncodedReviews {
 }
 
 /** A batch with the row numbers of its texts. */
-export interface IndexedBatch extends LabelledBatch {
+export interface IndexedBatch extends LabeledBatch {
   /** Row numbers in the reviews from which the batch was created; [batch]. */
   indices: number[];
 }

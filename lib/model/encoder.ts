@@ -119,7 +119,11 @@ export function encode(
       value: dense(part(family.value)),
     };
     const attended = layers.attention(x, queryInput, projections, weightOf(part(family.attentionOut)), {
-      ...{ batch, heads, lengths, source, precision },
+      batch,
+      heads,
+      lengths,
+      source,
+      precision,
       rate: config.attention_dropout,
     });
     // DistilBERT has no dropout here.

@@ -75,9 +75,12 @@ export const fusedLayers: Layers = {
           const dInput = [matMul(dKey, keyWeight!), matMul(dValue, valueWeight!)];
           return [
             ...(sameRows ? [sumOf([dQueryInput, ...dInput])] : [sumOf(dInput), sumOf([dQueryInput])]),
-            ...[matMul(dQuery, queryRows!, true, false), dQueryBias],
-            ...[matMul(dKey, inputRows!, true, false), dKeyBias],
-            ...[matMul(dValue, inputRows!, true, false), dValueBias],
+            matMul(dQuery, queryRows!, true, false),
+            dQueryBias,
+            matMul(dKey, inputRows!, true, false),
+            dKeyBias,
+            matMul(dValue, inputRows!, true, false),
+            dValueBias,
             matMul(dy, context!, true, false),
           ];
         },

@@ -27,7 +27,10 @@ export interface TokenPrediction {
 /**
  * A masked-language model on TensorFlow, with its tokenizer; for domain adaptation.
  * @example
- * const model = await MaskedLM.load('embedded');
+ * const base = await MaskedLM.load('embedded');
+ * await new Trainer(base, { epochs: 1 }).train(reviews.train, { validation: reviews.validation });
+ * base.save('runs/adapted'); // then TextClassifier.load('runs/adapted', { labels })
+ * console.log(base.fillMask('The battery is [MASK].'));
  */
 export class MaskedLM extends PretrainedModel {
   #vocabulary: MaskingVocabulary | undefined;
@@ -47,7 +50,8 @@ export class MaskedLM extends PretrainedModel {
   }
 
   /** Loads a model from a folder, see `load`. */
-  static fromFolder(folder: string, { seed = 42, layers, maxLength, ...engine }: LoadOptions = {}): MaskedLM {
+  static fromFolder(folder: string, options: LoadOptions = {}): MaskedLM {
+    const { seed = 42, layers, maxLength, ...engine } = options;
     const { config, stored } = readModelFolder(folder);
     const { transform, vocabularyBias } = families[config.model_type];
     // The word embedding and the bias may be stored a second time under the head's names.

@@ -182,7 +182,9 @@ export function engineOf(
   const fused = hasFusedKernels && jitCompile === false;
   return {
     ...choice,
-    ...{ eager, jitCompile, fused },
+    eager,
+    jitCompile,
+    fused,
     layers: layers ?? (fused ? layersFor(choice.precision) : composedLayers),
   };
 }

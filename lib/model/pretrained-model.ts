@@ -4,7 +4,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { ModelFormatError } from '../errors.js';
+import { ArgumentError, ModelFormatError } from '../errors.js';
 import type { DownloadOptions } from '../hub/download.js';
 import type { Review } from '../reviews/review.js';
 import type { ResourceVariable } from '../tensorflow/variables.js';
@@ -112,11 +112,20 @@ export abstract class PretrainedModel implements Model {
    * Tokenizes reviews.
    * @param reviews texts with class numbers
    * @param maxLength maximum sequence length in tokens. @default 512
+   * @throws ArgumentError for a label that is not an integer
    */
   encode(reviews: Review[], maxLength = 512): EncodedReviews {
     return {
       ids: reviews.map(({ text }) => this.tokenizer.encode(text, maxLength)),
-      labels: Int32Array.from(reviews, ({ label }) => label),
+      labels: Int32Array.from(reviews, ({ label }) => {
+        if (!Number.isInteger(label))
+          throw new ArgumentError(
+            'ARGUMENT_LABEL_INVALID',
+            `A review has label ${JSON.stringify(label)}, which is not a class number. Use integers from 0.`,
+            { label },
+          );
+        return label;
+      }),
     };
   }
 

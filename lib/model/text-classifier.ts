@@ -111,10 +111,8 @@ export class TextClassifier extends PretrainedModel {
   }
 
   /** Loads a model from a folder, see `load`. */
-  static fromFolder(
-    folder: string,
-    { labels, seed = 42, layers, maxLength, ...engine }: ClassifierOptions = {},
-  ): TextClassifier {
+  static fromFolder(folder: string, options: ClassifierOptions = {}): TextClassifier {
+    const { labels, seed = 42, layers, maxLength, ...engine } = options;
     const model = readModelFolder(folder);
     const { config, stored } = model;
     const { classifier } = families[config.model_type];
@@ -139,13 +137,11 @@ export class TextClassifier extends PretrainedModel {
   /**
    * Creates a model with random parameters, for tests and benchmarks.
    * @param config its shape and labels
+   * @param options seed and engine
    * @param tokenizerFiles of readTokenizer; without them the model can neither tokenize nor be saved
    */
-  static create(
-    config: EncoderConfig,
-    { seed = 42, layers, ...engine }: LoadOptions = {},
-    tokenizerFiles?: TokenizerFiles,
-  ): TextClassifier {
+  static create(config: EncoderConfig, options: LoadOptions = {}, tokenizerFiles?: TokenizerFiles): TextClassifier {
+    const { seed = 42, layers, ...engine } = options;
     const shapes = classifierShapes(config, labelNames(config).length);
     const { parameters } = buildParameters(config, shapes, new Map(), seed);
     return new TextClassifier({
@@ -170,7 +166,7 @@ export class TextClassifier extends PretrainedModel {
 
   /**
    * Computes the logits of a batch, without dropout.
-   * @param prepared of `prepareWeights`, for several batches between two updates
+   * @param prepared weights cast for several batches; only for the implementation
    * @returns [batch * labels], row by row
    */
   logits(batch: EncodedBatch, prepared: Weights = {}): Float32Array {

@@ -16,6 +16,11 @@ export const describeDownload = ({ file, received, size: all, rate, secondsLeft 
  * Creates a progress bar below the cell that is updated in place.
  * @param journal also receives the progress, so that a program that executes the notebook can show it
  * @returns the callback for the download, and a function that ends the display
+ * @example
+ * const download = downloadProgress();
+ * const files = await fetchModel('distilbert-base-uncased', download);
+ * const source = await openReviews('amazon_polarity', download);
+ * download.finish(files, source);
  */
 export function downloadProgress(journal?: Journal): {
   /** Draws the progress. */

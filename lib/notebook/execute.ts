@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import path from 'node:path';
 import readline from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { CellError, InterruptedError, type EndingSignal } from '../errors.js';
+import { CellError, InterruptedError, NotebookError, type EndingSignal } from '../errors.js';
 import { onEndingSignal } from '../signals.js';
 
 /** Root folder of the checkout. */
@@ -22,7 +22,7 @@ export type NotebookEvent =
  * @param options.report file for the HTML report
  * @param options.environment environment variables for the kernel, in addition to those of this process
  * @throws CellError if a cell fails or a promise rejection is unhandled, InterruptedError if a signal ended the
- * execution
+ * execution, NotebookError if Jupyter failed
  */
 export async function executeNotebook(
   notebook: string,
@@ -78,5 +78,9 @@ export async function executeNotebook(
   if (received && failure) throw new InterruptedError(`Interrupted in cell ${failure.cell}.`, received);
   if (failure) throw failure;
   if (status !== 0)
-    throw new Error(`The notebook could not be executed:\n${errorOutput.trim().split('\n').slice(-8).join('\n')}`);
+    throw new NotebookError(
+      'NOTEBOOK_NOT_EXECUTED',
+      `${notebook} could not be executed. Check this machine with: npx tunebook doctor. Jupyter printed:\n${errorOutput.trim().split('\n').slice(-8).join('\n')}`,
+      { notebook },
+    );
 }

@@ -9,6 +9,8 @@ import { inKernel, show } from './kernel.js';
 /**
  * Shows a figure.
  * @param displayId the output to replace. @default a new output
+ * @example
+ * await showFigure(figures.confusionMatrix(metrics.confusion, labels));
  */
 export async function showFigure(figure: Figure, displayId?: string): Promise<void> {
   if (!inKernel()) return show({ 'text/plain': figure.description });

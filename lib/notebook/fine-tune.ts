@@ -30,6 +30,8 @@ export interface PreparedReviews {
 /**
  * Loads, splits and tokenizes the reviews that the settings select.
  * @throws ReviewsError, ModelFormatError, HubError
+ * @example
+ * const prepared = await prepareReviews(readSettings({ rows: 500 }));
  */
 export async function prepareReviews(settings: Settings): Promise<PreparedReviews> {
   const sources = await chooseSources(settings);
@@ -54,11 +56,14 @@ export interface FineTuned {
  * Fine-tunes a model, with live curves below the cell. The stop button stops training after the current step.
  * @param prepared reviews and the base model
  * @param settings of training, head and engine
- * @param options what differs
+ * @param options training rows, base model and display
  * @param options.train training rows. @default the whole training set
  * @param options.modelFolder model to fine-tune. @default the base model
  * @param options.quiet shows no curves, for many models in one cell. @default false
  * @returns the model, which the caller must dispose, and the result of training
+ * @example
+ * const { model, training } = await fineTune(await prepareReviews(settings), settings);
+ * model.dispose();
  */
 export async function fineTune(
   prepared: PreparedReviews,

@@ -5,10 +5,19 @@ import type { Attribution } from '../evaluation/attribution.js';
 import { escapeHtml, tableBundle, type TableRow } from '../figures/html-table.js';
 import { show } from './kernel.js';
 
-/** Shows rows, or a danfo DataFrame, as a table. */
+/**
+ * Shows rows, or a danfo DataFrame, as a table.
+ * @example
+ * showTable([{ model: 'bag of words', accuracy: 0.8 }]);
+ */
 export const showTable = (table: TableRow[] | DataFrame): void => show(tableBundle(table));
 
-/** Shows the tokens of a text with their ids. Tokens of the same word have the same color. */
+/**
+ * Shows the tokens of a text with their ids. Tokens of the same word have the same color.
+ * @example
+ * const text = 'The item came damanged.';
+ * showTokens(model.tokenizer.tokens(text), model.tokenizer.encode(text));
+ */
 export function showTokens(tokens: string[], ids: ArrayLike<number>): void {
   let word = 0;
   const pieces = tokens.map((token, i) => {
@@ -28,6 +37,8 @@ export function showTokens(tokens: string[], ids: ArrayLike<number>): void {
 /**
  * Shows a text in a box.
  * @param warning makes the box orange instead of blue
+ * @example
+ * showBanner('The hub does not respond; the embedded reviews are used.', true);
  */
 export function showBanner(text: string, warning = false): void {
   const [border, background] = warning ? [colors.orange, '#fdf0e6'] : [colors.blue, '#e8f2f8'];
@@ -40,7 +51,11 @@ export function showBanner(text: string, warning = false): void {
 /** Maximum opacity of a word's background. */
 const maxOpacity = 0.75;
 
-/** Shows texts with word attributions as background colors: blue for the last class, orange for the first. */
+/**
+ * Shows texts with word attributions as background colors: blue for the last class, orange for the first.
+ * @example
+ * showAttributions([wordAttribution(model, 'It stopped working.')]);
+ */
 export function showAttributions(attributions: Attribution[]): void {
   const strongest = Math.max(
     ...attributions.flatMap(({ words }) => words.map(({ contribution }) => Math.abs(contribution))),

@@ -6,6 +6,8 @@
 /**
  * Runs an asynchronous function that can be interrupted. The first SIGINT aborts its signal; a second one is passed to
  * the previous listeners. These are restored when the function has ended.
+ * @example
+ * const result = await interruptible((signal) => trainer.train(reviews.train, { signal }));
  */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   // With a listener that is added in the synchronous part of a cell, the next interrupt would kill the kernel.

@@ -53,6 +53,8 @@ export const inKernel = (): boolean => liveKernel() !== undefined;
  * Shows an output below the cell.
  * @param displayId id of the output
  * @param update whether to replace the output with this id. @default false
+ * @example
+ * show({ 'text/html': '<b>done</b>', 'text/plain': 'done' });
  */
 export function show(data: MimeBundle, displayId?: string, update = false): void {
   const kernel = liveKernel();

@@ -33,6 +33,8 @@ const formatNumber = (value: number) =>
  * Shows key numbers with their tolerances. Undefined numbers are shown but not stored; if the committed notebook
  * contains them, the comparison reports them as missing.
  * @throws ArgumentError for an infinite number, or a name that occurs twice
+ * @example
+ * showKeyNumbers([{ name: 'held-out accuracy', value: metrics.accuracy, tolerance: 0.02 }]);
  */
 export function showKeyNumbers(numbers: KeyNumber[]): void {
   for (const { name, value } of numbers)

@@ -79,6 +79,10 @@ export const pauseMilliseconds = 500;
 /**
  * Creates a display of training progress below the cell.
  * @param title title of the final figure. @default 'Fine-tuning'
+ * @example
+ * const progress = trainingProgress();
+ * await trainer.train(reviews.train, { onRecord: (record) => progress.update(record) });
+ * await progress.finish();
  */
 export function trainingProgress(title?: string): {
   /** Adds a record. Redraws at most twice a second, and always for a record with an evaluation. */

@@ -20,6 +20,9 @@ export interface TrainingSubset {
  * Samples training reviews at random.
  * @param rows number of reviews; if there are fewer, all are returned in random order
  * @param seed random seed of the sample
+ * @example
+ * const { encoded: train } = trainingSubset(prepared, 100, settings.seed);
+ * const { model } = await fineTune(prepared, settings, { train });
  */
 export function trainingSubset(prepared: PreparedReviews, rows: number, seed: number): TrainingSubset {
   const { ids, labels } = prepared.train;
@@ -52,7 +55,12 @@ export interface RepeatedRun {
   samplesPerSecond: number;
 }
 
-/** The test accuracies of a variant, in the order of the seeds. */
+/**
+ * The test accuracies of a variant, in the order of the seeds.
+ * @example
+ * const runs = await repeatFineTuning(prepared, settings, [{ name: '100 labels', rows: 100 }], [1, 2, 3]);
+ * console.log(accuraciesOf(runs, '100 labels'));
+ */
 export const accuraciesOf = (runs: RepeatedRun[], variant: string): number[] =>
   runs.filter((run) => run.variant === variant).map(({ accuracy }) => accuracy);
 
@@ -60,6 +68,13 @@ export const accuraciesOf = (runs: RepeatedRun[], variant: string): number[] =>
  * Fine-tunes each variant with each seed and shows the progress below the cell. The stop button stops after the current
  * step and returns the finished runs.
  * @param seeds random seeds of the head's initialization, the order of the rows, dropout, and the sample of rows
+ * @example
+ * const runs = await repeatFineTuning(
+ *   prepared,
+ *   settings,
+ *   [{ name: 'all layers' }, { name: 'head only', settings: { freeze: 'encoder' } }],
+ *   [1, 2, 3],
+ * );
  */
 export async function repeatFineTuning(
   prepared: PreparedReviews,

@@ -92,8 +92,14 @@ export class AdamW {
     const keep = tf.sub(1, tf.mul(learningRate, weightDecay));
     if (fused) {
       const scalars = tf.stack([
-        ...[tf.cast(finite, 'float32'), rate, scaledEpsilon, keep],
-        ...[tf.scalar(beta1), tf.mul(factor, 1 - beta1), tf.scalar(beta2), tf.mul(tf.square(factor), 1 - beta2)],
+        tf.cast(finite, 'float32'),
+        rate,
+        scaledEpsilon,
+        keep,
+        tf.scalar(beta1),
+        tf.mul(factor, 1 - beta1),
+        tf.scalar(beta2),
+        tf.mul(tf.square(factor), 1 - beta2),
       ]); // [8]
       for (const [name, gradient] of gradients) {
         const { first, second } = this.#moments.get(name)!;

@@ -14,7 +14,7 @@ export interface Classes {
   /** Whether to leave out rows whose value is not in `numberOf`, such as three stars; otherwise they are an error. */
   partial: boolean;
   /** The value of a hidden label: -1 in data sets that name their classes. */
-  secret?: string;
+  hiddenLabel?: string;
 }
 
 /** The single class of unlabeled texts. */
@@ -37,7 +37,7 @@ export function namedClasses(names: string[]): Classes {
     names,
     numberOf: Object.fromEntries([...byName, ...byNumber]) as Record<string, number>,
     partial: false,
-    secret: '-1',
+    hiddenLabel: '-1',
   };
 }
 

@@ -10,7 +10,7 @@ import { splitReviews, type ReviewSplit } from './split.js';
 export interface LoadReviewsOptions extends ReviewsOptions, DownloadOptions {
   /** Number of reviews to sample at random; -1 for all. @default all; of a data set on the hub 20,000 with a GPU, 2,000 without */
   rows?: number | undefined;
-  /** Of the sample and of the split. @default 42 */
+  /** Random seed of the sample and of the split. @default 42 */
   seed?: number;
   /** Maximum number of training reviews; -1 for all. @default -1 */
   maxTrainSamples?: number;
@@ -38,6 +38,6 @@ export async function loadReviews(name: string, options: LoadReviewsOptions = {}
   const { labelNames: labels } = source;
   const size = sampleSize({ rows, streaming }, source, describeDevice());
   const sample = await sampleReviews(source, { rows: size, seed });
-  const labelled = source.reading.labelColumn !== undefined;
-  return { ...splitReviews(sample, { seed, maxTrainSamples, labelNames: labels, labelled }), labels, source };
+  const labeled = source.reading.labelColumn !== undefined;
+  return { ...splitReviews(sample, { seed, maxTrainSamples, labelNames: labels, labeled }), labels, source };
 }

@@ -228,6 +228,8 @@ export const isFileName = (name: string): boolean =>
  * @param options columns, labels and downloads
  * @param hub which hub. @default the one that HF_ENDPOINT and related variables describe
  * @throws FileError, HubError, or ReviewsError for a missing column, a malformed line or a source without rows
+ * @example
+ * const source = await openReviews('reviews.csv', { textColumns: ['title', 'content'], labelColumn: 'stars' });
  */
 export async function openReviews(
   name: string,

@@ -29,6 +29,8 @@ export const nothingDropped = (): Dropped => ({ emptyText: 0, missingLabel: 0, b
 /**
  * Describes what was left out; empty if nothing was.
  * @param dropped counts of rows by reason
+ * @example
+ * console.log(describeDropped(source.dropped)); // 723 rated too close to neutral
  */
 export function describeDropped({ emptyText, missingLabel, belowThreshold, unmappedLabel }: Dropped): string {
   return [
@@ -78,7 +80,7 @@ export const textOf = (row: Record<string, unknown>, textColumns: string[]): str
  */
 export function reviewsOfRows(
   rows: Record<string, unknown>[],
-  { textColumns, labelColumn, classes: { names, numberOf, partial, secret } }: Reading,
+  { textColumns, labelColumn, classes: { names, numberOf, partial, hiddenLabel } }: Reading,
   dropped: Dropped,
   where: string,
 ): Review[] {
@@ -93,7 +95,7 @@ export function reviewsOfRows(
     const label = labelText(row[labelColumn]);
     const number = Object.hasOwn(numberOf, label) ? numberOf[label] : undefined;
     if (text === '') dropped.emptyText++;
-    else if (label === '' || (label === secret && number === undefined)) dropped.missingLabel++;
+    else if (label === '' || (label === hiddenLabel && number === undefined)) dropped.missingLabel++;
     else if (number !== undefined) reviews.push({ text, label: number });
     else if (partial) dropped.unmappedLabel++;
     else

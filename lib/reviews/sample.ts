@@ -90,6 +90,8 @@ async function sampleSplit(
  * @param options.seed random seed. @default 42
  * @param options.stratify samples each class in proportion to its size. @default true
  * @throws ReviewsError if no row is usable or more than a million are requested, HubError
+ * @example
+ * const sample = await sampleReviews(source, { rows: 2000, seed: 42 });
  */
 export async function sampleReviews(
   source: ReviewSource,
@@ -158,6 +160,9 @@ async function noRowsError(source: ReviewSource): Promise<ReviewsError> {
  * @param source of openReviews
  * @param device of describeDevice
  * @returns `rows` for sampleReviews; -1 for all
+ * @example
+ * const rows = sampleSize(settings, source, describeDevice());
+ * const sample = await sampleReviews(source, { rows });
  */
 export function sampleSize(
   { rows, streaming }: { rows?: number | undefined; streaming: boolean },

@@ -30,9 +30,11 @@ const remedy = "Or define the classes: TUNEBOOK_LABEL_MAPPING='1,2 -> negative; 
  * @param options.validation fraction of the rows. @default 0.1
  * @param options.test fraction of the rows. @default 0.2
  * @param options.labelNames class names, for errors. @default the class numbers
- * @param options.labelled false for texts without labels. @default true
+ * @param options.labeled false for texts without labels. @default true
  * @param options.maxTrainSamples maximum number of training rows; -1 for all. @default -1
  * @throws ReviewsError if there is only one class, a class with too few texts, or too few rows
+ * @example
+ * const { train, validation, test } = splitReviews(sample, { seed: 42, labelNames: labels });
  */
 export function splitReviews(
   reviews: Review[],
@@ -41,14 +43,14 @@ export function splitReviews(
     validation = 0.1,
     test = 0.2,
     labelNames = [],
-    labelled = true,
+    labeled = true,
     maxTrainSamples = -1,
   }: {
     seed?: number;
     validation?: number;
     test?: number;
     labelNames?: string[];
-    labelled?: boolean;
+    labeled?: boolean;
     maxTrainSamples?: number;
   } = {},
 ): ReviewSplit {
@@ -67,7 +69,7 @@ export function splitReviews(
       .flatMap(({ split }, row) => (split === part ? [row] : []))
       .filter((row) => !taken.has(keys[row]!));
     for (const row of members) taken.add(keys[row]!);
-    rows[part].push(...members);
+    for (const member of members) rows[part].push(member);
   }
 
   const rest = reviews.flatMap(({ split = 'train' }, row) =>
@@ -80,7 +82,7 @@ export function splitReviews(
     const { label } = reviews[group![0]!]!;
     return labelNames[label] ?? String(label);
   };
-  if (labelled && byLabel.size < 2) {
+  if (labeled && byLabel.size < 2) {
     const [groups] = byLabel.values();
     throw new ReviewsError(
       'REVIEWS_ONE_CLASS',
@@ -112,7 +114,7 @@ export function splitReviews(
           : fraction < sizes.test + sizes.validation || (sizes.validation > 0 && i === 1 && sizes.test > 0)
             ? 'validation'
             : 'train';
-      rows[part].push(...group);
+      for (const member of group) rows[part].push(member);
       seen += group.length;
     });
   }

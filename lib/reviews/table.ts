@@ -11,6 +11,9 @@ export interface ReviewTable extends DataFrame {}
  * `split` (the split of the data set that a row is from).
  * @param reviews of sampleReviews, or of a part of splitReviews
  * @param labelNames class names by class number
+ * @example
+ * const table = reviewTable(reviews.train, labels);
+ * showTable(table.groupby(['class']).col(['words']).mean());
  */
 export const reviewTable = (reviews: Review[], labelNames: string[]): ReviewTable =>
   new (danfo().DataFrame)({

@@ -27,6 +27,8 @@ const priorWords = 500;
  * @param options.minCount minimum number of occurrences. @default 5
  * @returns words by ascending score: from those most typical of class 0 to those most typical of class 1
  * @throws ArgumentError for a label other than 0 and 1
+ * @example
+ * await showFigure(figures.wordAssociations(wordAssociations(reviews.train), labels));
  */
 export function wordAssociations(reviews: Review[], { minCount = 5 }: { minCount?: number } = {}): WordAssociation[] {
   const counts = new Map<string, [number, number]>();

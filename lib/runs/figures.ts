@@ -21,7 +21,7 @@ export function figuresOf(run: RunFolder): Record<string, Figure> {
   if (records.length > 0)
     figures['learning-curves'] = learningCurvesFigure(
       records,
-      run.settings?.command === 'adapt' ? 'Masked-language modelling' : 'Fine-tuning',
+      run.settings?.command === 'adapt' ? 'Masked-language modeling' : 'Fine-tuning',
     );
   if (metrics?.command === 'finetune') {
     figures['accuracies'] = accuraciesFigure('Accuracy of baselines and fine-tuned model', [
@@ -61,7 +61,7 @@ export async function writeFigures(run: RunFolder): Promise<Map<string, { png: B
     run.write(`figures/${name}.png`, png);
     written.set(name, { png, description: figure.description });
   }
-  const plotly = run.of('figures/plotly.js');
+  const plotly = run.path('figures/plotly.js');
   if (written.size > 0 && !fs.existsSync(plotly)) fs.copyFileSync(require.resolve('plotly.js-dist'), plotly);
   return written;
 }

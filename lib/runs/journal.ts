@@ -4,26 +4,15 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import type { Interval } from '../evaluation/metrics.js';
 import type { DownloadProgress } from '../hub/download.js';
-import type { EndOfTraining, TrainingRecord } from '../training/training-record.js';
-import type { RunMetrics } from './metrics.js';
+import type { TrainingRecord } from '../training/training-record.js';
+import type { FinetuneMetrics, RunMetrics } from './metrics.js';
 
 /** The journal's file name in a run folder. */
 export const journalFile = 'journal.jsonl';
 
 /** The result of finetune.ipynb, for the summary of `npm start`. */
-export interface NotebookResult {
-  sources: string;
-  accuracy: number;
-  interval: Interval;
-  /** Test reviews. */
-  count: number;
-  baseline: { accuracy: number };
-  end: EndOfTraining;
-  samplesPerSecond: number;
-  dataWaitFraction: number;
-  engine: string;
+export interface NotebookResult extends Pick<FinetuneMetrics, 'sources' | 'test' | 'baselines' | 'training' | 'end'> {
   modelFolder: string;
 }
 
@@ -75,6 +64,9 @@ function endsInPartialLine(file: string): boolean {
 /**
  * Opens `journal.jsonl` in the run's folder for appending; creates the folder if necessary.
  * @param onEntry called after each entry has been written
+ * @example
+ * const journal = openJournal('runs/mine');
+ * await trainer.train(reviews.train, { onRecord: (record) => journal.write('step', record) });
  */
 export function openJournal(runFolder: string, onEntry: (entry: JournalEntry) => void = () => {}): Journal {
   fs.mkdirSync(runFolder, { recursive: true });

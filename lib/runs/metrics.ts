@@ -1,4 +1,5 @@
 /** metrics.json: the result of a run. Report, model card and comparisons use it and the journal. */
+import type { Sources } from '../hub/sources.js';
 import type { TrainingResult } from '../training/trainer.js';
 import type { ClassificationMetrics, NamedAccuracy } from '../evaluation/metrics.js';
 import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
@@ -11,14 +12,10 @@ interface AnyMetrics {
   model: string;
   dataset: string;
   rows: { train: number; validation: number; test: number };
-  training: {
-    step: number;
-    samples: number;
-    seconds: number;
-    samplesPerSecond: number;
-    dataWaitFraction: number;
-    engine: string;
-  };
+  training: Pick<
+    TrainingResult<unknown>,
+    'step' | 'samples' | 'seconds' | 'samplesPerSecond' | 'dataWaitFraction' | 'engine'
+  >;
 }
 
 /** The result of fine-tuning. */
@@ -43,14 +40,19 @@ export interface AdaptMetrics extends AnyMetrics {
   after: MaskedMetrics;
 }
 
+/** The content of metrics.json: the result of fine-tuning or of domain adaptation. */
 export type RunMetrics = FinetuneMetrics | AdaptMetrics;
 
-/** The figures of a training run that metrics.json contains. */
-export const trainingFigures = (result: TrainingResult<unknown>): AnyMetrics['training'] => ({
-  step: result.step,
-  samples: result.samples,
-  seconds: result.seconds,
-  samplesPerSecond: result.samplesPerSecond,
-  dataWaitFraction: result.dataWaitFraction,
-  engine: result.engine,
+/** The part of metrics.json that does not depend on the task. */
+export const commonMetrics = (
+  { banner, model, dataset }: Sources,
+  rows: AnyMetrics['rows'],
+  { end, step, samples, seconds, samplesPerSecond, dataWaitFraction, engine }: TrainingResult<unknown>,
+): AnyMetrics => ({
+  end,
+  sources: banner,
+  model,
+  dataset,
+  rows,
+  training: { step, samples, seconds, samplesPerSecond, dataWaitFraction, engine },
 });

@@ -103,5 +103,5 @@ export async function writeReport(run: RunFolder): Promise<string> {
     'report.html',
     `<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width">\n<title>${escapeHtml(title)}</title>\n<style>${style}</style>\n<body>\n${parts.join('\n')}\n</body>\n</html>\n`,
   );
-  return run.of('report.html');
+  return run.path('report.html');
 }

@@ -15,7 +15,7 @@ export async function writeResult(
   metrics: RunMetrics,
   model: PretrainedModel,
 ): Promise<void> {
-  const partialFolder = run.of('.model.partial');
+  const partialFolder = run.path('.model.partial');
   fs.rmSync(partialFolder, { recursive: true, force: true });
   model.save(partialFolder);
   const environment = run.read<RunEnvironment>('environment.json')!;
@@ -26,8 +26,8 @@ export async function writeResult(
     path.join(partialFolder, 'README.md'),
     modelCard({ ...run.settings!, settings: usedSettings }, metrics, environment),
   );
-  fs.rmSync(run.of('model'), { recursive: true, force: true });
-  fs.renameSync(partialFolder, run.of('model'));
+  fs.rmSync(run.path('model'), { recursive: true, force: true });
+  fs.renameSync(partialFolder, run.path('model'));
   run.write('metrics.json', metrics);
   journal.write('summary', metrics);
   await writeReport(run);

@@ -52,34 +52,34 @@ export class RunFolder {
   constructor(readonly folder: string) {}
 
   /** The path of a file or folder inside. */
-  of(...names: string[]): string {
+  path(...names: string[]): string {
     return path.join(this.folder, ...names);
   }
 
   get isRun(): boolean {
-    return fs.existsSync(this.of('settings.json'));
+    return fs.existsSync(this.path('settings.json'));
   }
 
   /** Whether this run has trained. A folder without such a run can be used for a new one. */
   get hasTrained(): boolean {
     if (!this.isRun) return false;
-    if (this.checkpoints.steps().length > 0 || fs.existsSync(this.of('model'))) return true;
+    if (this.checkpoints.steps().length > 0 || fs.existsSync(this.path('model'))) return true;
     return readJournal(this.folder).some(({ kind }) => kind === 'step');
   }
 
   get checkpoints(): CheckpointFolder {
-    return new CheckpointFolder(this.of('checkpoints'));
+    return new CheckpointFolder(this.path('checkpoints'));
   }
 
   /** Reads a JSON file; undefined if it does not exist. */
   read<Content>(name: string): Content | undefined {
-    const file = this.of(name);
+    const file = this.path(name);
     return fs.existsSync(file) ? (JSON.parse(fs.readFileSync(file, 'utf8')) as Content) : undefined;
   }
 
   /** Writes a file atomically. */
   write(name: string, content: string | Buffer | object): void {
-    const file = this.of(name);
+    const file = this.path(name);
     fs.mkdirSync(path.dirname(file), { recursive: true });
     const text =
       typeof content === 'string' || Buffer.isBuffer(content) ? content : `${JSON.stringify(content, null, 2)}\n`;
@@ -103,7 +103,7 @@ export class RunFolder {
   }
 
   get #lock(): string {
-    return this.of('.lock');
+    return this.path('.lock');
   }
 
   /** Whether the process that last used the folder is running: its lock is fresh and, on this machine, it exists. */
@@ -171,7 +171,7 @@ function isProcess(id: number): boolean {
  * @throws RunError if the run has no model yet
  */
 export function modelFolderOf(run: RunFolder): string {
-  const folder = run.of('model');
+  const folder = run.path('model');
   if (!fs.existsSync(folder))
     throw new RunError(
       'RUN_NO_MODEL',
@@ -226,7 +226,7 @@ const foldersBelow = (folder: string): string[] =>
 export const findSweeps = (parent = runsFolder): RunFolder[] =>
   foldersBelow(parent)
     .map((folder) => new RunFolder(folder))
-    .filter((folder) => fs.existsSync(folder.of('sweep.json')));
+    .filter((folder) => fs.existsSync(folder.path('sweep.json')));
 
 /** The runs in a folder and in its sweeps, the newest last. */
 export function findRuns(parent = runsFolder): RunFolder[] {

@@ -67,9 +67,10 @@ function describeError(error: FastifyError): { status: number; message: string; 
   if (error.validation) {
     const [first] = error.validation;
     const field = `body${(first?.instancePath ?? '').replaceAll('/', '.')}`;
+    const property = first?.params['additionalProperty'] as string | undefined;
     return {
       status: 400,
-      message: `${field} ${first?.message ?? 'is invalid'}. See /openapi.json.`,
+      message: `${field} ${first?.message ?? 'is invalid'}${property ? `: '${property}'` : ''}. See /openapi.json.`,
       code: 'REQUEST_INVALID',
     };
   }

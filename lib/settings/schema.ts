@@ -163,22 +163,24 @@ export const schema = {
   }),
   earlyStoppingPatience: setting(integer({ min: 0 }), {
     group: 'Evaluation and checkpoints',
-    description: 'evaluations without improvement before training stops; 0 disables it',
+    description:
+      'evaluations without improvement of the validation accuracy (adapt: loss) before training stops; 0 disables it',
     default: 3,
   }),
   earlyStoppingThreshold: setting(number({ min: 0 }), {
     group: 'Evaluation and checkpoints',
-    description: 'minimum improvement',
+    description: 'smallest change of the validation accuracy (adapt: loss) that counts as improvement',
     default: 0.001,
   }),
   loadBestModelAtEnd: setting(boolean, {
     group: 'Evaluation and checkpoints',
-    description: 'keep the parameters of the best evaluation instead of the last',
+    description:
+      'keep the parameters of the evaluation with the best validation accuracy (adapt: loss) instead of the last',
     default: true,
   }),
   saveSteps: setting(integer({ min: 0 }), {
     group: 'Evaluation and checkpoints',
-    description: 'steps between checkpoints, which are also written at evaluations; 0 for these only',
+    description: 'steps between checkpoints; 0 writes them only at evaluations, where they are written in any case',
     default: 500,
     neutral: true,
   }),

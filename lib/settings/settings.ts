@@ -210,7 +210,11 @@ export function trainingSettings(given: Partial<TrainingSettings> = {}): Trainin
 /** Groups that are rarely changed. */
 const rarelyChanged: SettingGroup[] = ['Evaluation and checkpoints', 'Masking', 'Distributed training', 'Quick checks'];
 
-/** Rows of a table of settings with their environment variables. Settings that are rarely changed are included if they differ from the default. */
+/**
+ * Rows of a table of settings with their environment variables. Settings that are rarely changed are included if they differ from the default.
+ * @example
+ * showTable(describeSettings(readSettings()));
+ */
 export const describeSettings = (settings: Settings): { setting: string; variable: string; value: string }[] =>
   settingsList
     .filter(({ name, group, default: standard }) => !rarelyChanged.includes(group) || settings[name] !== standard)

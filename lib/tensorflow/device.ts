@@ -36,7 +36,11 @@ function cpuName(): string {
   return name === 'unknown' ? `${os.arch()} CPU` : name;
 }
 
-/** Describes the device in use: the GPU if TensorFlow detects one, else the CPU. */
+/**
+ * Describes the device in use: the GPU if TensorFlow detects one, else the CPU.
+ * @example
+ * const { kind, name, threads } = describeDevice();
+ */
 export function describeDevice(): Device {
   const gpu = backend.isUsingGpuDevice ? binding.listDevices().find(({ type }) => type === 'GPU') : undefined;
   return {

@@ -87,7 +87,9 @@ export function applyAdam(
     'ResourceApplyAdam',
     [float, boolAttribute('use_locking', false), boolAttribute('use_nesterov', false)],
     [
-      ...[parameter.handle, first.handle, second.handle],
+      parameter.handle,
+      first.handle,
+      second.handle,
       ...backend.getInputTensorIds([zero, zero, learningRate, beta1, beta2, epsilon, gradient]),
     ],
     0,

@@ -134,6 +134,10 @@ export function choosePrecision(setting: PrecisionSetting, shape: ProductShape =
   return fastestPrecision(rates);
 }
 
-/** The precision of a setting without the reason, see choosePrecision. */
+/**
+ * The precision of a setting without the reason, see choosePrecision.
+ * @example
+ * const precision = precisionOf('auto'); // 'bfloat16' where it is measured to be faster
+ */
 export const precisionOf = (setting: PrecisionSetting, shape?: ProductShape): Precision =>
   choosePrecision(setting, shape).precision;

@@ -25,8 +25,13 @@ export function wordPieceTokenizer(vocabulary: string, config: object) {
     truncation: null,
     padding: null,
     added_tokens: special.map((content) => ({
-      ...{ id: vocab[content]!, content, special: true },
-      ...{ single_word: false, lstrip: false, rstrip: false, normalized: false },
+      id: vocab[content]!,
+      content,
+      special: true,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
     })),
     normalizer: {
       type: 'BertNormalizer',

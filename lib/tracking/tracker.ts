@@ -98,7 +98,11 @@ export class Tracker {
     readonly note: (message: string) => void = () => {},
   ) {
     this.#state = this.#read()[client.settings.trackingUri] ?? {
-      ...{ id: randomUUID(), offset: 0, step: 0, described: false, files: {} },
+      id: randomUUID(),
+      offset: 0,
+      step: 0,
+      described: false,
+      files: {},
     };
   }
 
@@ -120,7 +124,7 @@ export class Tracker {
   /** The journal entries since the last call of `send`; only complete lines. */
   #newEntries(): { entries: JournalEntry[]; offset: number } {
     const { offset } = this.#state;
-    const file = this.run.of(journalFile);
+    const file = this.run.path(journalFile);
     if (!fs.existsSync(file)) return { entries: [], offset };
     const descriptor = fs.openSync(file, 'r');
     try {
@@ -197,13 +201,13 @@ export class Tracker {
     if (this.#state.withoutFiles) return;
     const names = ['settings.json', 'environment.json', 'metrics.json', 'report.html', 'figures', 'model']
       .flatMap((name) => {
-        const file = this.run.of(name);
+        const file = this.run.path(name);
         if (!fs.existsSync(file)) return [];
         return fs.statSync(file).isDirectory() ? fs.readdirSync(file).map((inner) => `${name}/${inner}`) : [name];
       })
       .concat(journalFile);
     for (const name of names) {
-      const file = this.run.of(name);
+      const file = this.run.path(name);
       const { size, mtimeMs } = fs.statSync(file);
       const stamp = `${size} ${mtimeMs}`;
       if (this.#state.files[name] === stamp) continue;
@@ -270,7 +274,7 @@ export class Tracker {
     const { run } = this.#state;
     if (!run) return;
     await this.#sendFiles(run);
-    await this.client.updateRun(run.id, 'KILLED', fs.statSync(this.run.of(journalFile)).mtimeMs);
+    await this.client.updateRun(run.id, 'KILLED', fs.statSync(this.run.path(journalFile)).mtimeMs);
   }
 }
 

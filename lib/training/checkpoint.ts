@@ -99,7 +99,11 @@ function sync(file: string): void {
 
 const stepOf = (name: string) => Number(/^checkpoint-(\d+)$/.exec(name)?.[1] ?? NaN);
 
-/** The folder of a run's checkpoints. */
+/**
+ * The folder of a run's checkpoints.
+ * @example
+ * await trainer.train(reviews.train, { checkpoints: new CheckpointFolder('runs/mine/checkpoints') });
+ */
 export class CheckpointFolder {
   /** Incomplete or damaged checkpoints, each with the reason; set by `newest`. */
   readonly broken: string[] = [];
@@ -107,7 +111,7 @@ export class CheckpointFolder {
   constructor(readonly folder: string) {}
 
   /** The folder of a step's checkpoint. */
-  of(step: number): string {
+  path(step: number): string {
     return path.join(this.folder, `checkpoint-${step}`);
   }
 
@@ -127,7 +131,7 @@ export class CheckpointFolder {
    * @throws DiskFullError if the disk is full, CheckpointError if writing fails; existing checkpoints are kept
    */
   save(state: TrainerState, optimizer: Map<string, StoredTensor>, writeModel: (folder: string) => void): Checkpoint {
-    const folder = this.of(state.step);
+    const folder = this.path(state.step);
     const partialFolder = path.join(this.folder, `.checkpoint-${state.step}${partialSuffix}`);
     try {
       fs.mkdirSync(this.folder, { recursive: true });
@@ -169,7 +173,7 @@ export class CheckpointFolder {
     const fallback =
       newest === undefined
         ? 'There is no earlier checkpoint.'
-        : `${this.of(newest)} is complete: resume from it with --resume.`;
+        : `${this.path(newest)} is complete: resume from it with --resume.`;
     if (code === 'ENOSPC' || code === 'EDQUOT')
       return new DiskFullError(
         'CHECKPOINT_DISK_FULL',
@@ -188,25 +192,40 @@ export class CheckpointFolder {
       if (name.endsWith(partialSuffix)) fs.rmSync(path.join(this.folder, name), { recursive: true, force: true });
   }
 
-  /** Removes all checkpoints except the newest `keep` and the one of step `best`. */
-  prune(keep: number, best: number | undefined): void {
+  /** Removes all checkpoints except the newest `keep` and those of the steps `current` and `best`. */
+  prune(keep: number, current: number, best: number | undefined): void {
     for (const step of this.steps().slice(keep))
-      if (step !== best) fs.rmSync(this.of(step), { recursive: true, force: true });
+      if (step !== current && step !== best) fs.rmSync(this.path(step), { recursive: true, force: true });
+  }
+
+  /** @throws CheckpointError if the newest checkpoint has the format of another version of Tunebook */
+  assertSupported(): void {
+    const [newest] = this.steps();
+    if (newest === undefined) return;
+    let version: unknown;
+    try {
+      const state = fs.readFileSync(path.join(this.path(newest), stateFile), 'utf8');
+      version = (fromJson(state) as { formatVersion?: number }).formatVersion;
+    } catch {
+      // Damaged: `newest` skips it.
+      return;
+    }
+    if (version === formatVersion) return;
+    throw new CheckpointError(
+      'CHECKPOINT_VERSION_UNSUPPORTED',
+      `${this.path(newest)} was written by another version of Tunebook (format ${String(version)}, this version reads ${formatVersion}). ` +
+        `Start a new run; --model ${this.path(newest)} starts from its model.`,
+      { folder: this.path(newest), version, supported: formatVersion },
+    );
   }
 
   /** Reads the state of a checkpoint and verifies its files; `problem` is the reason why it cannot be used. */
   #read(step: number): { state: TrainerState } | { problem: string } {
-    const folder = this.of(step);
+    const folder = this.path(step);
     try {
-      const {
-        files,
-        formatVersion: version,
-        ...state
-      } = fromJson(fs.readFileSync(path.join(folder, stateFile), 'utf8')) as TrainerState & {
+      const { files, ...state } = fromJson(fs.readFileSync(path.join(folder, stateFile), 'utf8')) as TrainerState & {
         files: Record<string, { size: number; sha256: string }>;
-        formatVersion?: number;
       };
-      if (version !== formatVersion) return { problem: 'it was written by an incompatible version of Tunebook' };
       for (const [name, { size, sha256: expected }] of Object.entries(files)) {
         const file = path.join(folder, name);
         if (fs.statSync(file).size !== size || sha256(file) !== expected)
@@ -218,13 +237,17 @@ export class CheckpointFolder {
     }
   }
 
-  /** The newest complete checkpoint. Newer ones that cannot be used are listed in `broken`. */
+  /**
+   * The newest complete checkpoint. Newer ones that cannot be used are listed in `broken`.
+   * @throws CheckpointError if the newest has the format of another version of Tunebook
+   */
   newest(): Checkpoint | undefined {
+    this.assertSupported();
     this.broken.length = 0;
     for (const step of this.steps()) {
       const result = this.#read(step);
-      if ('state' in result) return { folder: this.of(step), state: result.state };
-      this.broken.push(`${this.of(step)}: ${result.problem}`);
+      if ('state' in result) return { folder: this.path(step), state: result.state };
+      this.broken.push(`${this.path(step)}: ${result.problem}`);
     }
     return undefined;
   }

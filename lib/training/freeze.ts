@@ -19,10 +19,11 @@ export type Freeze = Settings['freeze'];
  */
 export function trainedParameters(names: Iterable<string>, layers: number, freeze: Freeze): string[] {
   if (typeof freeze === 'number' && freeze > layers)
-    throw new ArgumentError('ARGUMENT_TOO_MANY_LAYERS', `freeze is ${freeze}, but the model has ${layers} layers.`, {
-      freeze,
-      layers,
-    });
+    throw new ArgumentError(
+      'ARGUMENT_TOO_MANY_LAYERS',
+      `freeze is ${freeze}, but the model has ${layers} layers. Use a smaller number, or encoder for the whole encoder.`,
+      { freeze, layers },
+    );
   const frozenLayers = freeze === 'encoder' ? layers : typeof freeze === 'number' ? freeze : 0;
   const isFrozen = (name: string) => {
     const layer = layerOf(name);

@@ -13,7 +13,7 @@ import type { Precision } from '../tensorflow/kernels.js';
 import type { Ranks } from '../distributed/ranks.js';
 import { TrainingStep } from './step.js';
 import { classification } from './tasks/classification.js';
-import { type LabelledBatch, paddedLengths } from '../model/batch.js';
+import { type LabeledBatch, paddedLengths } from '../model/batch.js';
 
 /** Seconds per encoder layer, of a training step on a batch of `measuredShape` and of compiling the step's graph. */
 export interface LayerSeconds {
@@ -58,7 +58,7 @@ const rounds = 5;
 export function measureLayer(config: EncoderConfig, precision: Precision): LayerSeconds {
   const { batch, tokens } = measuredShape;
   const inputIds = Int32Array.from({ length: batch * tokens }, (_, i) => 5 + (i % 90));
-  const rows: LabelledBatch = {
+  const rows: LabeledBatch = {
     ...measuredShape,
     inputIds,
     lengths: new Int32Array(batch).fill(tokens),

@@ -60,7 +60,7 @@ async function* stepsOf<Batch>(
 export async function runLoop<Batch extends EncodedBatch>(loop: Loop<Batch>): Promise<void> {
   const { state, schedule, step, ranks, signal } = loop;
   const { totalSteps, stepsPerEpoch } = schedule;
-  // All ranks stop after the same step: each tells the others in the step that it was asked to.
+  // All ranks stop after the same step: a stop request is part of what they exchange in a step.
   let stopRequested = false;
   const isStopped = () => (ranks.size > 1 ? stopRequested : (signal?.aborted ?? false));
   const tick = async () => {

@@ -20,6 +20,8 @@ export interface OverSeeds {
 /**
  * The mean, standard deviation and confidence interval of one value per seed.
  * @throws ArgumentError for an empty list
+ * @example
+ * const { mean, interval } = overSeeds([0.801, 0.785, 0.812]);
  */
 export function overSeeds(values: number[]): OverSeeds {
   const count = values.length;

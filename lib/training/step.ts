@@ -137,7 +137,7 @@ export class TrainingStep<Batch extends EncodedBatch> {
       ...adam
     }: StepOptions = {},
   ) {
-    this.#vocabulary = texts && UsedVocabulary.of(fullModel, texts, trained);
+    this.#vocabulary = texts && UsedVocabulary.create(fullModel, texts, trained);
     const model = this.#vocabulary?.model ?? fullModel;
     this.#weightDecay = adam.weightDecay ?? 0;
     this.#task = task;

@@ -8,11 +8,11 @@ import { singleProcess, type Ranks } from '../distributed/ranks.js';
 import { ArgumentError, OtherRowsError } from '../errors.js';
 import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
 import type { ClassificationMetrics } from '../evaluation/metrics.js';
-import type { EncodedBatch, EncodedReviews, LabelledBatch } from '../model/batch.js';
+import type { EncodedBatch, EncodedReviews, LabeledBatch } from '../model/batch.js';
 import { MaskedLM } from '../model/masked-lm.js';
 import { describeEngine, parameterValues, restoreParameters } from '../model/model.js';
 import { readSafetensors, type StoredTensor } from '../model/safetensors.js';
-import type { TextClassifier } from '../model/text-classifier.js';
+import { TextClassifier } from '../model/text-classifier.js';
 import type { Review } from '../reviews/review.js';
 import { trainingSettings, type TrainingSettings } from '../settings/settings.js';
 import { initialState, optimizerOf, type Checkpoint, type CheckpointFolder, type TrainerState } from './checkpoint.js';
@@ -92,7 +92,7 @@ async function* batchesOfStream(
   stream: ReviewStream,
   options: { batchSize: number; seed: number; groupByLength: boolean; maxTokens: number },
   from: StreamPosition,
-): AsyncGenerator<NextBatch<LabelledBatch>> {
+): AsyncGenerator<NextBatch<LabeledBatch>> {
   for await (const { next, ...batch } of stream.batches(options, from))
     yield { batch, endsEpoch: next.block === 0 && next.batch === 0, next };
 }
@@ -110,7 +110,7 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
   readonly #task: TrainingTask<EncodedBatch, MetricsOf<Model> & TaskMetrics>;
 
   /**
-   * @param model is trained in place
+   * @param model its parameters are changed by training
    * @param settings see lib/settings/README.md; those of a whole run may be passed
    * @throws SettingsError for an unknown or invalid setting
    */
@@ -124,13 +124,26 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
     this.#task = task as unknown as TrainingTask<EncodedBatch, MetricsOf<Model> & TaskMetrics>;
   }
 
+  /** @throws ArgumentError for a label that the classifier does not have */
   #encode(data: Review[] | EncodedReviews): EncodedReviews {
-    return isEncoded(data) ? data : this.model.encode(data, this.settings.maxLength);
+    const rows = isEncoded(data) ? data : this.model.encode(data, this.settings.maxLength);
+    if (this.model instanceof TextClassifier) {
+      const { labels } = this.model;
+      const invalid = rows.labels.find((label) => !(label in labels));
+      if (invalid !== undefined)
+        throw new ArgumentError(
+          'ARGUMENT_LABEL_INVALID',
+          `A review has label ${invalid}, but the model has ${labels.length} labels, from 0 (${labels.join(', ')}). ` +
+            'Load the model with the labels of the reviews: TextClassifier.load(name, { labels }).',
+          { label: invalid, labels },
+        );
+    }
+    return rows;
   }
 
   /**
    * Evaluates the model.
-   * @param data labelled reviews; for a MaskedLM texts, whose labels are ignored
+   * @param data labeled reviews; for a MaskedLM texts, whose labels are ignored
    * @param options see TrainOptions
    * @param options.ranks that evaluate together
    */
@@ -145,13 +158,19 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
    * Trains the model in place.
    * @param data for a MaskedLM texts, whose labels are ignored
    * @param options see TrainOptions
-   * @throws ArgumentError for empty data
+   * @throws ArgumentError for empty data or a label that the model does not have
    * @throws DivergedError if the loss is NaN or infinite; the parameters are those of the step before
    * @throws CheckpointError if a checkpoint cannot be written, OtherRowsError if it is of other data
    */
   async train(data: TrainingData, options: TrainOptions = {}): Promise<TrainingResult<MetricsOf<Model>>> {
     const { model, settings } = this;
     const { checkpoints, signal, ranks = singleProcess } = options;
+    if (options.resumeFrom && !checkpoints)
+      throw new ArgumentError(
+        'ARGUMENT_NO_CHECKPOINTS',
+        'resumeFrom is given without checkpoints, the folder of the checkpoint. Give both.',
+        { folder: options.resumeFrom.folder },
+      );
     const task = this.#task;
     const rows = data instanceof ReviewStream ? data : this.#encode(data);
     const validation = options.validation && this.#encode(options.validation);
@@ -185,7 +204,7 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
     }
 
     const schedule = scheduleOf(settings, count, isStream);
-    const longest = isStream ? rows.maxLength : Math.max(...rows.ids.map(({ length }) => length));
+    const longest = isStream ? rows.maxLength : rows.ids.reduce((max, { length }) => Math.max(max, length), 0);
     const work = {
       batches: schedule.totalSteps * settings.gradientAccumulationSteps,
       batchSize: settings.batchSize,
@@ -233,7 +252,11 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
       updateSeconds();
       const stored = { ...state, end: isInterrupted ? null : state.end };
       const saved = checkpoints.save(stored, tensors, (folder) => model.save(folder));
-      checkpoints.prune(settings.saveTotalLimit, settings.loadBestModelAtEnd ? state.best?.step : undefined);
+      checkpoints.prune(
+        settings.saveTotalLimit,
+        state.step,
+        settings.loadBestModelAtEnd ? state.best?.step : undefined,
+      );
       options.onCheckpoint?.(saved);
     };
 
@@ -260,7 +283,7 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
     // An interrupted run keeps the parameters of its last step, unless a best checkpoint exists.
     const best = (state.best ?? undefined) as { step: number; metrics: MetricsOf<Model> } | undefined;
     if (settings.loadBestModelAtEnd && best && best.step !== state.step) {
-      const file = () => path.join(checkpoints!.of(best.step), 'model.safetensors');
+      const file = () => path.join(checkpoints!.path(best.step), 'model.safetensors');
       if (ranks.isChief) restoreParameters(model, bestParameters ?? readSafetensors(file()));
       ranks.copyFromChief([...model.parameters.values()]);
     }
@@ -284,7 +307,12 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
   }
 }
 
-/** The result of training as rows of a table. */
+/**
+ * The result of training as rows of a table.
+ * @example
+ * const result = await trainer.train(reviews.train, { validation: reviews.validation });
+ * showTable(describeTraining(result));
+ */
 export const describeTraining = (result: TrainingResult<unknown>): { what: string; value: string }[] => [
   { what: 'end', value: result.end },
   { what: 'samples', value: String(result.samples) },

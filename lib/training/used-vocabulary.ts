@@ -53,7 +53,7 @@ export class UsedVocabulary {
    * @param trained names of the trained parameters
    * @returns undefined if the word embedding is frozen, or most of its rows are used
    */
-  static of(model: Model, texts: Iterable<Int32Array>, trained: string[]): UsedVocabulary | undefined {
+  static create(model: Model, texts: Iterable<Int32Array>, trained: string[]): UsedVocabulary | undefined {
     const name = wordEmbeddings(model.config.model_type);
     if (!trained.includes(name)) return undefined;
     // Batches are padded with token 0, which therefore needs row 0.

@@ -1,3 +1,4 @@
+/** Tokenization, and the batches of training and evaluation. */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -12,7 +13,7 @@ import { failure } from '../failure.js';
 import { embeddedModel, fixtures } from '../checkout.js';
 import { evaluationBatches, padBatch, type EncodedReviews } from '#lib/model/batch.js';
 
-test("tokens are those of transformers' tokenizer", () => {
+test('token ids match those of transformers', () => {
   const tokenizer = loadTokenizer(embeddedModel);
   const cases = JSON.parse(fs.readFileSync(path.join(fixtures, 'tokens.json'), 'utf8')) as {
     text: string;
@@ -23,14 +24,14 @@ test("tokens are those of transformers' tokenizer", () => {
   assert.doesNotThrow(() => tokenizer.encode('a lone \ud83d surrogate'));
 });
 
-test("words remembered change nothing: the same tokens as transformers.js's tokenizer, on reviews and on every kind of character", async () => {
+test('with the word cache, token ids match transformers.js on reviews and random strings', async () => {
   const { AutoTokenizer, env } = await import('@huggingface/transformers');
   env.allowRemoteModels = false;
-  const whole = await AutoTokenizer.from_pretrained(embeddedModel, { local_files_only: true });
+  const referenceTokenizer = await AutoTokenizer.from_pretrained(embeddedModel, { local_files_only: true });
   const tokenizer = loadTokenizer(embeddedModel);
   const random = seededRandom(1);
   const alphabet = [
-    // By code points, so that parts of characters are among them.
+    // Split into code points, so that the strings contain parts of composed characters.
     // oxlint-disable-next-line typescript/no-misused-spread
     ..."aZ0 \t\n\r\v\u00a0\u3000\u2028\ufeff\u200b\u0000\u0007.,'-#[]()éÉßΣσς\u0301很好ก็ไทยअ😀👩‍👩‍👧\ufffd",
     ' ',
@@ -44,16 +45,16 @@ test("words remembered change nothing: the same tokens as transformers.js's toke
     Array.from({ length: Math.floor(random() * 30) }, () => alphabet[Math.floor(random() * alphabet.length)]).join(''),
   );
   for (const text of [...(await sampleReviews(embeddedReviews())).map(({ text }) => text), ...strings])
-    assert.deepEqual([...tokenizer.encode(text, 512)], whole.encode(text), JSON.stringify(text));
+    assert.deepEqual([...tokenizer.encode(text, 512)], referenceTokenizer.encode(text), JSON.stringify(text));
 });
 
-test('texts are cut to what the model takes, whatever is asked for', () => {
+test("texts are truncated to the model's maximum length even if a greater length is requested", () => {
   const tokenizer = loadTokenizer(embeddedModel);
   assert.equal(tokenizer.maxTokens, 512);
   assert.equal(tokenizer.encode('great '.repeat(1200), 1024).length, 512);
 });
 
-test('a folder without a tokenizer is refused in words', () => {
+test('a folder without a tokenizer is an error', () => {
   assert.throws(() => loadTokenizer(fixtures), failure(ModelFormatError, 'MODEL_NO_TOKENIZER', { folder: fixtures }));
 });
 
@@ -64,7 +65,7 @@ const reviews: EncodedReviews = {
 const order = (epoch: number, seed = 1) =>
   trainingBatches(reviews, { batchSize: 8, seed, epoch }).map(({ indices }) => indices);
 
-test('an epoch holds each row once, padded to the longest and to a multiple of 8, in an order of its own', () => {
+test('an epoch contains each row once, in its own order, padded to the rounded length of the longest text', () => {
   const batches = trainingBatches(reviews, { batchSize: 8, seed: 1, epoch: 0 });
   assert.deepEqual(
     batches.flatMap(({ indices }) => indices).sort((a, b) => a - b),
@@ -75,7 +76,7 @@ test('an epoch holds each row once, padded to the longest and to a multiple of 8
     assert.equal(tokens, 8 * Math.ceil(Math.max(...indices.map((index) => reviews.ids[index]!.length)) / 8));
   const padded = (length: number) => padBatch({ ids: [new Int32Array(length)], labels: new Int32Array(1) }, [0]).tokens;
   assert.deepEqual([1, 8, 9, 128, 129, 256, 257].map(padded), [8, 8, 16, 128, 144, 256, 288]);
-  assert.equal(padBatch(reviews, batches[0]!.indices, 52).tokens, 52, 'a model that takes no more gets no more');
+  assert.equal(padBatch(reviews, batches[0]!.indices, 52).tokens, 52, 'padding stops at the maximum length');
   for (const { indices, inputIds, lengths, tokens, labels } of batches)
     indices.forEach((index, row) => {
       const ids = reviews.ids[index]!;
@@ -88,7 +89,7 @@ test('an epoch holds each row once, padded to the longest and to a multiple of 8
   assert.notDeepEqual(order(0), order(0, 2));
 });
 
-test('grouping by length pads much less', () => {
+test('grouping by length reduces padding to less than a third', () => {
   const padding = (groupByLength: boolean) =>
     trainingBatches(reviews, { batchSize: 8, seed: 1, epoch: 0, groupByLength }).reduce(
       (sum, { inputIds, lengths }) => sum + inputIds.length - lengths.reduce((a, b) => a + b),
@@ -97,7 +98,7 @@ test('grouping by length pads much less', () => {
   assert.ok(padding(true) < padding(false) / 3, `${padding(true)} against ${padding(false)}`);
 });
 
-test('evaluation holds each row once, longest first', () => {
+test('evaluation batches contain each row once, longest first', () => {
   const batches = evaluationBatches(reviews, 10);
   assert.equal(new Set(batches.flatMap(({ indices }) => indices)).size, 103);
   assert.deepEqual(

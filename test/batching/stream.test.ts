@@ -1,4 +1,7 @@
-// Streams of rows: each row once an epoch, in another order each time, from any position on exactly, out of every kind of file.
+/**
+ * Streams of rows from every file format: each epoch contains each row once, in another order, and can be resumed at
+ * any position.
+ */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -30,7 +33,7 @@ const rows = Array.from({ length: 3500 }, (_, i) => ({
   label: i % 2,
 }));
 const texts = rows.map(({ title, content }) => `${title}. ${content}`);
-/** The number that a row's text begins with, out of its tokens. */
+/** Row numbers by the tokens of their texts. */
 const numberOf = new Map(texts.map((text, i) => [tokenizer.encode(text, 64).join(), i]));
 
 const write = (name: string, content: string | Buffer) => {
@@ -49,19 +52,19 @@ const files = {
 };
 
 const options = { batchSize: 16, seed: 1 };
-function streamOf(source: ReviewSource, more: Partial<StreamOptions> = {}) {
+function streamOf(source: ReviewSource, overrides: Partial<StreamOptions> = {}) {
   const stream = new ReviewStream(source, {
     model: embedded,
     maxLength: 64,
     blockRows: 1000,
     workers: 2,
-    ...more,
+    ...overrides,
   });
   after(() => stream.dispose());
   return stream;
 }
 
-/** Batches from a position until the epoch's number changes to `end`. */
+/** Batches from a position until epoch `end` begins. */
 async function collect(stream: ReviewStream, end: number, from?: StreamPosition, seed = 1): Promise<StreamedBatch[]> {
   const batches: StreamedBatch[] = [];
   for await (const batch of stream.batches({ ...options, seed }, from)) {
@@ -82,13 +85,13 @@ const sorted = (numbers: number[]) => [...numbers].sort((a, b) => a - b);
 const all = texts.map((_, i) => i);
 
 for (const [kind, file] of Object.entries(files))
-  test(`${kind}: an epoch holds each row once, and each epoch and seed has an order of its own`, async () => {
+  test(`${kind}: an epoch contains each row once, in an order that depends on epoch and seed`, async () => {
     const source = await openReviews(file);
     const stream = streamOf(source);
     assert.equal(stream.rows, rows.length);
-    const both = await collect(stream, 2);
-    const split = both.findIndex(({ next }) => next.epoch === 1) + 1;
-    const [first, second] = [numbersOf(both.slice(0, split)), numbersOf(both.slice(split))];
+    const batches = await collect(stream, 2);
+    const split = batches.findIndex(({ next }) => next.epoch === 1) + 1;
+    const [first, second] = [numbersOf(batches.slice(0, split)), numbersOf(batches.slice(split))];
     assert.deepEqual(sorted(first), all);
     assert.deepEqual(sorted(second), all);
     assert.notDeepEqual(first, second);
@@ -97,18 +100,18 @@ for (const [kind, file] of Object.entries(files))
     await stream.dispose();
   });
 
-test('from any position on it goes on exactly, without what was before', async () => {
+test('a stream resumed at any position continues with the same batches', async () => {
   const stream = streamOf(await openReviews(parquet));
-  const whole = await collect(stream, 2);
-  for (const at of [0, 1, 62, 63, 64, 150, whole.length - 2]) {
-    const rest = await collect(stream, 2, whole[at]!.next);
-    assert.deepEqual(rest, whole.slice(at + 1), `from batch ${at}`);
+  const batches = await collect(stream, 2);
+  for (const index of [0, 1, 62, 63, 64, 150, batches.length - 2]) {
+    const resumed = await collect(stream, 2, batches[index]!.next);
+    assert.deepEqual(resumed, batches.slice(index + 1), `after batch ${index}`);
   }
 });
 
-test('texts to choose and test by are kept out, their copies too', async () => {
-  const held = [0, 5, 900].map((i) => ({ text: `  ${texts[i]!.toUpperCase()}`, label: 0 }));
-  const stream = streamOf(await openReviews(parquet), { without: [held] });
+test('held-out reviews are excluded, even if their copies differ in case and spaces', async () => {
+  const heldOut = [0, 5, 900].map((i) => ({ text: `  ${texts[i]!.toUpperCase()}`, label: 0 }));
+  const stream = streamOf(await openReviews(parquet), { without: [heldOut] });
   assert.deepEqual(
     sorted(numbersOf(await collect(stream, 1))),
     all.filter((i) => ![0, 5, 900].includes(i)),
@@ -116,21 +119,19 @@ test('texts to choose and test by are kept out, their copies too', async () => {
   assert.equal(stream.heldOut, 3);
 });
 
-test('lengths are grouped: little is padding', async () => {
+test('batches are grouped by length: less than 15 % of the tokens are padding', async () => {
   const stream = streamOf(await openReviews(parquet));
   const batches = await collect(stream, 1);
-  const [padded, real] = [
-    batches.reduce((sum, { inputIds }) => sum + inputIds.length, 0),
-    batches.reduce((sum, { lengths }) => sum + lengths.reduce((a, b) => a + b), 0),
-  ];
+  const padded = batches.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
+  const real = batches.reduce((sum, { lengths }) => sum + lengths.reduce((a, b) => a + b), 0);
   assert.ok(real / padded > 0.85, String(real / padded));
 });
 
-test('rows are streamed from the hub by ranges, and a connection that is cut is no matter', async () => {
+test('rows are streamed from the hub by range requests, and interrupted downloads are retried', async () => {
   const hub = await startStandInHub([
     { type: 'dataset', id: 'a/b', files: { 'train.parquet': polarityParquet(rows, 400) } },
   ]);
-  const kept = { ...process.env };
+  const environment = { ...process.env };
   Object.assign(process.env, {
     HF_ENDPOINT: hub.endpoint,
     HF_HUB_CACHE: path.join(folder, 'cache'),
@@ -144,10 +145,10 @@ test('rows are streamed from the hub by ranges, and a connection that is cut is 
   await stream.dispose();
   await hub.close();
   for (const name of ['HF_ENDPOINT', 'HF_HUB_CACHE', 'HF_HUB_OFFLINE']) delete process.env[name];
-  Object.assign(process.env, kept);
+  Object.assign(process.env, environment);
 });
 
-test('a file that is broken in the middle, and a label that comes late, stop the stream in words', async () => {
+test('a damaged file, an unknown label in a late row and a source that cannot be streamed are errors', async () => {
   const bytes = polarityParquet(rows, 400);
   const source = await openReviews(write('broken.parquet', bytes));
   fs.writeFileSync(
@@ -155,11 +156,11 @@ test('a file that is broken in the middle, and a label that comes late, stop the
     Buffer.concat([bytes.subarray(0, 20_000), Buffer.alloc(1000, 255), bytes.subarray(21_000)]),
   );
   await assert.rejects(collect(streamOf(source), 1), failure(ReviewsError, 'REVIEWS_MALFORMED'));
-  const late = await openReviews(
+  const lateLabel = await openReviews(
     write('late.parquet', polarityParquet(rows.map((row, i) => ({ ...row, label: i === 3000 ? 7 : row.label })))),
   );
   await assert.rejects(
-    collect(streamOf(late), 1),
+    collect(streamOf(lateLabel), 1),
     failure(ReviewsError, 'REVIEWS_UNKNOWN_LABEL', { label: '7', column: 'label', labels: ['negative', 'positive'] }),
   );
   const reviews = await openReviews('embedded');
@@ -167,7 +168,7 @@ test('a file that is broken in the middle, and a label that comes late, stop the
   await assert.rejects(openReviews('embedded', { streaming: true }), failure(ReviewsError, 'REVIEWS_NOT_STREAMABLE'));
 });
 
-test('training on a stream learns, counts its epochs by rows, and says how long it waited', async () => {
+test('training on a stream lowers the loss and reports epochs and the data wait', async () => {
   const stream = streamOf(await openReviews(parquet));
   const config = parseConfig({
     vocab_size: 30522,
@@ -178,7 +179,7 @@ test('training on a stream learns, counts its epochs by rows, and says how long 
     dropout: 0,
     max_position_embeddings: 64,
   });
-  const model = TextClassifier.create(config);
+  const model = TextClassifier.create(config, { precision: 'float32' });
   const result = await new Trainer(model, { epochs: 2, learningRate: 5e-3, seed: 1 }).train(stream);
   assert.equal(result.records.length, 2 * Math.ceil(rows.length / 16));
   const mean = (list: { loss: number }[]) => list.reduce((sum, { loss }) => sum + loss, 0) / list.length;
@@ -188,7 +189,7 @@ test('training on a stream learns, counts its epochs by rows, and says how long 
   model.dispose();
 });
 
-test('a long run is remembered by evenly chosen updates, every evaluation among them', () => {
+test('the records of a long run are downsampled, and all evaluations are kept', () => {
   const records: TrainingRecord[] = [];
   for (let step = 1; step <= 50_000; step++)
     appendDownsampled(records, { step, ...(step % 5000 === 1 && { evalAccuracy: 0.5 }) } as TrainingRecord);

@@ -1,7 +1,8 @@
-// `npm run bench:accuracy -- FILE`: what fine-tuning reaches in float32 and in the precision that is best here, on the
-// embedded reviews (3 epochs, as the notebook) and on a file of reviews (label, title, content; 2 epochs), by the library's
-// own interface, against a bag of words; and whether Python's transformers gets the same logits from the saved model.
-// Of the file the last 1,000 rows are the test, by position, since neighbours review the same product.
+// `npm run bench:accuracy -- FILE`: test accuracy after fine-tuning, in float32 and in the default precision of this
+// machine, compared with a bag-of-words baseline. The data sets are the embedded reviews (3 epochs, as in the notebook)
+// and a file of reviews (label, title, content; 2 epochs). It also compares the logits of the saved model with those of
+// Python's transformers. The last 1,000 rows of the file are the test set: neighboring rows review the same product, so a
+// random split would put reviews of one product into both sets.
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -14,14 +15,14 @@ import { findPyTorch } from './pytorch-environment.js';
 import { accuracyFile, type AccuracyResult, type AccuracyResults } from './results.js';
 
 const [file] = process.argv.slice(2);
-if (!file) throw new Error('Which file of reviews? npm run bench:accuracy -- reviews.jsonl');
+if (!file) throw new Error('Missing file of reviews. Run: npm run bench:accuracy -- reviews.jsonl');
 const percent = ({ accuracy, interval: { low, high } }: tunebook.BaselineResult) =>
   `${(100 * accuracy).toFixed(1)} % (95 % interval ${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)})`;
 
 const embedded = embeddedReviews();
 const source = await tunebook.openReviews(file, { textColumns: ['title', 'content'], labelColumn: 'label' });
 const rows = await tunebook.sampleReviews(source);
-const sets = [
+const datasets = [
   {
     reviews: 'embedded',
     labels: embedded.labelNames,
@@ -38,25 +39,30 @@ const sets = [
   },
 ];
 const results: AccuracyResults = { runs: [], savedModel: { logits: 0, largestDifference: 0, words: '' } };
-for (const { reviews, labels, epochs, train, validation, test } of sets) {
+for (const { reviews, labels, epochs, train, validation, test } of datasets) {
   const bagOfWords = tunebook.bagOfWordsBaseline(train, test);
   console.log(`${reviews}: bag of words ${percent(bagOfWords)}`);
   for (const precision of new Set(['float32', tunebook.precisionOf('auto')] as const)) {
     const model = tunebook.TextClassifier.fromFolder(embeddedModel, { labels, precision });
     const trainer = new tunebook.Trainer(model, { epochs });
-    // With a validation set the best model is kept, as in the notebook; otherwise the last one.
-    const trained = await trainer.train(train, { validation });
+    // With a validation set the best model is kept, as in the notebook; without one, the last model.
+    const training = await trainer.train(train, { validation });
     const metrics = await trainer.evaluate(test);
-    const losses = smoothed(trained.records.map(({ loss }) => loss));
-    const every = Math.ceil(losses.length / 150);
+    const losses = smoothed(training.records.map(({ loss }) => loss));
+    const stride = Math.ceil(losses.length / 150);
     const result: AccuracyResult = {
-      ...{ reviews, precision, epochs, bagOfWords: bagOfWords.accuracy, count: metrics.count },
-      ...{ accuracy: metrics.accuracy, interval: metrics.interval },
-      losses: losses.flatMap((loss, i) => (i % every ? [] : [{ step: i + 1, loss: Number(loss.toFixed(4)) }])),
+      reviews,
+      precision,
+      epochs,
+      bagOfWords: bagOfWords.accuracy,
+      count: metrics.count,
+      accuracy: metrics.accuracy,
+      interval: metrics.interval,
+      losses: losses.flatMap((loss, i) => (i % stride ? [] : [{ step: i + 1, loss: Number(loss.toFixed(4)) }])),
     };
     results.runs.push(result);
     console.log(
-      `${reviews}: fine-tuned ${percent(metrics)}, ${trained.samplesPerSecond.toFixed(1)} samples/s (${trained.engine})`,
+      `${reviews}: fine-tuned ${percent(metrics)}, ${training.samplesPerSecond.toFixed(1)} samples/s (${training.engine})`,
     );
     if (precision === 'float32' && reviews !== 'embedded')
       results.savedModel = savedModel(model, model.encode(test, 128));
@@ -64,25 +70,31 @@ for (const { reviews, labels, epochs, train, validation, test } of sets) {
   }
 }
 
-/** The largest difference between our logits and those of Python's transformers, from the saved model. */
-function savedModel(model: tunebook.TextClassifier, testSet: tunebook.EncodedReviews): AccuracyResults['savedModel'] {
+/** Saves the model and compares its logits with those that Python's transformers computes from the saved folder. */
+function savedModel(
+  model: tunebook.TextClassifier,
+  testReviews: tunebook.EncodedReviews,
+): AccuracyResults['savedModel'] {
   const folder = path.join(root, '.tunebook/bench/model');
   model.save(folder);
-  fs.writeFileSync(path.join(folder, 'rows.json'), JSON.stringify(testSet.ids.map((ids) => [...ids])));
+  fs.writeFileSync(path.join(folder, 'rows.json'), JSON.stringify(testReviews.ids.map((ids) => [...ids])));
   const logits = Float32Array.from(
-    testSet.ids.flatMap((ids) => [...model.logits(padBatch({ ids: [ids], labels: new Int32Array(1) }, [0]))]),
+    testReviews.ids.flatMap((ids) => [...model.logits(padBatch({ ids: [ids], labels: new Int32Array(1) }, [0]))]),
   );
   const python = spawnSync(findPyTorch(), [path.join(root, 'test/bench/saved-model.py'), folder], {
     encoding: 'utf8',
     maxBuffer: 1 << 26,
   });
   if (python.status !== 0) throw new Error(python.stderr);
-  const { logits: theirs, words } = JSON.parse(python.stdout) as { logits: number[]; words: string };
-  const largestDifference = theirs.reduce((most, logit, i) => Math.max(most, Math.abs(logit - logits[i]!)), 0);
-  console.log(
-    `in transformers: largest difference of ${theirs.length} logits ${largestDifference.toExponential(1)}${words ? `; it says: ${words}` : ', loaded without a word'}`,
+  const { logits: transformersLogits, warnings } = JSON.parse(python.stdout) as { logits: number[]; warnings: string };
+  const largestDifference = transformersLogits.reduce(
+    (max, logit, i) => Math.max(max, Math.abs(logit - logits[i]!)),
+    0,
   );
-  return { logits: theirs.length, largestDifference, words };
+  console.log(
+    `transformers: maximum difference of ${transformersLogits.length} logits ${largestDifference.toExponential(1)}, ${warnings ? `warnings: ${warnings}` : 'no warnings'}`,
+  );
+  return { logits: transformersLogits.length, largestDifference, words: warnings };
 }
 
 fs.writeFileSync(accuracyFile, `${JSON.stringify(results, null, 2)}\n`);

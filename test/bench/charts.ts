@@ -1,9 +1,9 @@
-// The benchmark's figures.
+// The figures of the benchmark page.
 import { axis, colors, layoutOf, type Figure } from '#lib/figures/figure.js';
-import { fastest, precisionsOf, works } from './readme.js';
+import { fastest, precisionsOf, workloads } from './readme.js';
 import type { AccuracyResults, Results } from './results.js';
 
-/** Samples per second of both sides, training on the left, inference on the right. */
+/** Bar chart of the samples per second of Tunebook and PyTorch: training on the left, inference on the right. */
 export function speedFigure(results: Results): Figure {
   const precisions = precisionsOf(results);
   const shades: Record<string, string[]> = {
@@ -11,25 +11,29 @@ export function speedFigure(results: Results): Figure {
     PyTorch: ['#f0b58a', colors.orange],
   };
   const series = precisions.flatMap((precision, shade) =>
-    (['Tunebook', 'PyTorch'] as const).map((side) => ({ side, precision, colour: shades[side]![shade % 2]! })),
+    (['Tunebook', 'PyTorch'] as const).map((side) => ({ side, precision, color: shades[side]![shade % 2]! })),
   );
-  const panels = (['train', 'infer'] as const).map((mode) => works.filter(([, each]) => each === mode));
+  const panels = (['train', 'infer'] as const).map((mode) =>
+    workloads.filter(([, workloadMode]) => workloadMode === mode),
+  );
   return {
-    data: panels.flatMap((shown, panel) =>
-      series.map(({ side, precision, colour }) => {
-        const rates = shown.map((work) => fastest(results, side, work, precision)?.samplesPerSecond ?? null);
+    data: panels.flatMap((panelWorkloads, panel) =>
+      series.map(({ side, precision, color }) => {
+        const rates = panelWorkloads.map(
+          (workload) => fastest(results, side, workload, precision)?.samplesPerSecond ?? null,
+        );
         return {
           type: 'bar',
           name: `${side}, ${precision}`,
           legendgroup: `${side} ${precision}`,
           showlegend: panel === 0,
-          x: shown.map(([title]) => title.replace(/^\w+, /, '')),
+          x: panelWorkloads.map(([title]) => title.replace(/^\w+, /, '')),
           y: rates,
           text: rates.map((rate) => (rate === null ? '' : rate.toFixed(1))),
           textposition: 'outside',
           textfont: { size: 10 },
           cliponaxis: false,
-          marker: { color: colour },
+          marker: { color },
           xaxis: panel ? 'x2' : 'x',
           yaxis: panel ? 'y2' : 'y',
         };
@@ -52,11 +56,11 @@ export function speedFigure(results: Results): Figure {
     description: panels
       .flat()
       .map(
-        (work) =>
-          `${work[0]}: ${series
+        (workload) =>
+          `${workload[0]}: ${series
             .map(
               ({ side, precision }) =>
-                `${side} ${precision} ${fastest(results, side, work, precision)?.samplesPerSecond.toFixed(1) ?? 'none'}`,
+                `${side} ${precision} ${fastest(results, side, workload, precision)?.samplesPerSecond.toFixed(1) ?? 'none'}`,
             )
             .join(', ')}`,
       )
@@ -64,7 +68,7 @@ export function speedFigure(results: Results): Figure {
   };
 }
 
-/** The loss curves of the precisions over each other, a panel for each set of reviews. */
+/** Loss curves of all precisions, with one panel for each data set. */
 export function lossFigure({ runs }: AccuracyResults): Figure {
   const sets = [...new Set(runs.map(({ reviews }) => reviews))];
   const lines: Record<string, object> = {

@@ -1,7 +1,7 @@
 /**
- * A data set of amazon_polarity's size and shape: its columns, its lengths (a title of a few words; of content 78 words on
- * average, 70 at the median), its row groups of 1,000 rows. Words follow each other as in the embedded reviews; one in
- * twenty-five is misspelt, so that there is no end of new ones, as there is none in real reviews.
+ * Generates a data set of the size and shape of amazon_polarity: the same columns, text lengths (a title of a few words,
+ * content with a mean of 78 and a median of 70 words) and row groups of 1,000 rows. The texts are Markov chains over the
+ * words of the embedded reviews. One word in 25 is misspelled, so that new words keep appearing, as in real reviews.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -10,39 +10,39 @@ import { embeddedReviews } from '#lib/reviews/embedded.js';
 import { sampleReviews } from '#lib/reviews/sample.js';
 import { seededRandom } from '#lib/reviews/random.js';
 
-const rowsInFile = 900_000;
-const rowsInSlab = 20_000;
+const rowsPerFile = 900_000;
+const rowsPerWrite = 20_000;
 
-/** Writes train-….parquet files and one test file of a tenth of the rows, unless they are there. */
+/** Writes train-….parquet files, and a test file with a tenth of the rows, unless they exist. */
 export async function writeLargeSet(folder: string, rows: number): Promise<void> {
   if (fs.existsSync(path.join(folder, 'test.parquet'))) return;
   fs.mkdirSync(folder, { recursive: true });
   const random = seededRandom(1);
-  const followers = new Map<string, string[]>();
+  const successors = new Map<string, string[]>();
   const words: string[] = [];
   for (const { text } of await sampleReviews(embeddedReviews())) {
     const sentence = text.split(/\s+/);
     words.push(...sentence);
     sentence.slice(1).forEach((word, i) => {
-      const list = followers.get(sentence[i]!);
+      const list = successors.get(sentence[i]!);
       if (list) list.push(word);
-      else followers.set(sentence[i]!, [word]);
+      else successors.set(sentence[i]!, [word]);
     });
   }
-  const any = (list: string[]) => list[Math.floor(random() * list.length)]!;
+  const pick = (list: string[]) => list[Math.floor(random() * list.length)]!;
   const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
-  const misspelt = (word: string) => {
-    const at = Math.floor(random() * word.length);
-    return word.slice(0, at) + String.fromCharCode(97 + Math.floor(random() * 26)) + word.slice(at + 1);
+  const misspell = (word: string) => {
+    const index = Math.floor(random() * word.length);
+    return word.slice(0, index) + String.fromCharCode(97 + Math.floor(random() * 26)) + word.slice(index + 1);
   };
   const text = (count: number) => {
-    const chosen = [any(words)];
-    while (chosen.length < count) {
-      const list = followers.get(chosen.at(-1)!);
-      const word = list && random() < 0.8 ? any(list) : any(words);
-      chosen.push(random() < 0.04 ? misspelt(word) : word);
+    const generated = [pick(words)];
+    while (generated.length < count) {
+      const list = successors.get(generated.at(-1)!);
+      const word = list && random() < 0.8 ? pick(list) : pick(words);
+      generated.push(random() < 0.04 ? misspell(word) : word);
     }
-    return chosen.join(' ');
+    return generated.join(' ');
   };
 
   const write = async (file: string, count: number) => {
@@ -55,8 +55,8 @@ export async function writeLargeSet(folder: string, rows: number): Promise<void>
         { name: 'content', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'OPTIONAL' },
       ],
     });
-    for (let written = 0; written < count; written += rowsInSlab) {
-      const length = Math.min(rowsInSlab, count - written);
+    for (let written = 0; written < count; written += rowsPerWrite) {
+      const length = Math.min(rowsPerWrite, count - written);
       const column = <T>(make: () => T) => Array.from({ length }, make);
       await writer.write({
         rowGroupSize: 1000,
@@ -73,8 +73,8 @@ export async function writeLargeSet(folder: string, rows: number): Promise<void>
     await writer.finish();
     fs.renameSync(`${file}.new`, file);
   };
-  const files = Math.ceil(rows / rowsInFile);
+  const files = Math.ceil(rows / rowsPerFile);
   for (let i = 0; i < files; i++)
-    await write(path.join(folder, `train-${i}.parquet`), Math.min(rowsInFile, rows - i * rowsInFile));
+    await write(path.join(folder, `train-${i}.parquet`), Math.min(rowsPerFile, rows - i * rowsPerFile));
   await write(path.join(folder, 'test.parquet'), Math.ceil(rows / 10));
 }

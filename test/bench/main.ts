@@ -1,10 +1,11 @@
-// `npm run bench`: Tunebook and PyTorch on the same work in one run, taking turns; medians and their ratios.
-//   --reviews FILE   reviews (label, title, content) for the part where each side makes its own batches; default: the
-//                    embedded ones
-//   --only TEXT      only works whose title holds this text: "train", "infer", "8 x 128", "own"; what the file of results
-//                    has of the others stays
-//   --compiled       with torch.compile, too, which takes minutes to compile
-//   --out FILE       where the results go; default: the file that the README is made from
+// `npm run bench`: measures Tunebook and PyTorch on the same workloads, in alternating turns of one run. Prints medians and
+// their ratios.
+//   --reviews FILE   reviews (label, title, content) for the workloads in which each side forms its own batches; default:
+//                    the embedded reviews
+//   --only TEXT      only workloads whose title contains this text: "train", "infer", "8 x 128", "own"; the other results
+//                    in the result file are kept
+//   --compiled       also measure torch.compile, which takes minutes to compile
+//   --out FILE       result file; default: the file from which the README is generated
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -18,7 +19,7 @@ import { tf } from '#lib/tensorflow/runtime.js';
 import { root } from '../checkout.js';
 import { findPyTorch } from './pytorch-environment.js';
 import { resultsFile, type Measurement, type Results } from './results.js';
-import { startSide, titleOf, type SideName, type Work } from './sides.js';
+import { startSide, titleOf, type SideName, type Workload } from './sides.js';
 import { fixedTokens, writeRows, type Turn } from './work.js';
 
 const { values: options } = parseArgs({
@@ -31,39 +32,39 @@ const { values: options } = parseArgs({
 });
 const device = describeDevice();
 const onGpu = device.kind === 'GPU';
-const best = precisionOf('auto');
+const bestPrecision = precisionOf('auto');
 
-const works: Work[] = (['train', 'infer'] as const).flatMap((mode) => [
+const workloads: Workload[] = (['train', 'infer'] as const).flatMap((mode) => [
   { mode, rows: 'fixed', batch: 8, steps: mode === 'train' ? 4 : 12, rounds: 5 },
   { mode, rows: 'fixed', batch: 16, steps: mode === 'train' ? 2 : 6, rounds: 5 },
-  // All reviews once, an eighth a turn.
+  // Each review once, an eighth of them per turn.
   { mode, rows: 'own', batch: 8, steps: 10, rounds: 8 },
 ]);
-const workTitle = ({ mode, rows, batch }: Work) =>
+const workloadTitle = ({ mode, rows, batch }: Workload) =>
   `${mode} ${rows === 'fixed' ? `${batch} x ${fixedTokens}` : 'own batching'}`;
 
-const sidesFor = ({ mode, rows }: Work): SideName[] => {
+const sidesFor = ({ mode, rows }: Workload): SideName[] => {
   const precisions: Precision[] = onGpu
     ? ['float32', 'bfloat16', 'float16']
-    : best === 'float32'
-      ? [best]
-      : ['float32', best];
+    : bestPrecision === 'float32'
+      ? [bestPrecision]
+      : ['float32', bestPrecision];
   return precisions.flatMap((precision): SideName[] => [
     { side: 'Tunebook', precision, engine: 'graph' },
     ...(onGpu ? [{ side: 'Tunebook' as const, precision, engine: 'xla' }] : []),
     { side: 'PyTorch', precision, engine: 'eager' },
-    // Whole-model bfloat16 is the fastest that PyTorch has for inference.
+    // Converting the whole model to bfloat16 is PyTorch's fastest inference.
     ...(precision === 'bfloat16' && mode === 'infer'
       ? [{ side: 'PyTorch' as const, precision: 'bfloat16-weights' as const, engine: 'eager' }]
       : []),
-    // Every new shape is compiled anew, so there is no point in it where shapes vary.
+    // torch.compile compiles again for every new shape, so it is only measured with fixed shapes.
     ...(options.compiled && rows === 'fixed' ? [{ side: 'PyTorch' as const, precision, engine: 'compiled' }] : []),
   ]);
 };
 
 const median = (values: number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 
-/** Operations per second of products as large as the model's. */
+/** Measures the operations per second of a matrix product of the model's size. */
 function productRate(precision: Precision): number {
   const [n, k, m] = [1024, 768, 3072];
   const [a, b] = [castTo(tf.randomNormal([n, k]), precision), castTo(tf.randomNormal([m, k]), precision)];
@@ -78,20 +79,23 @@ function productRate(precision: Precision): number {
   return (2 * n * k * m) / median(times);
 }
 
-const chosen = works.filter((work) => workTitle(work).includes(options.only));
+const selected = workloads.filter((workload) => workloadTitle(workload).includes(options.only));
 
-/** What an earlier run measured of works that are not done now. */
-function kept(): Measurement[] {
-  if (chosen.length === works.length || !fs.existsSync(options.out)) return [];
+/** Returns the earlier measurements of the workloads that are not selected. */
+function measurementsToKeep(): Measurement[] {
+  if (selected.length === workloads.length || !fs.existsSync(options.out)) return [];
   const { measurements } = JSON.parse(fs.readFileSync(options.out, 'utf8')) as Results;
-  const isDone = ({ mode, rows, batch }: Measurement) =>
-    chosen.some((work) => work.mode === mode && work.rows === rows && work.batch === batch);
-  return measurements.filter((each) => !isDone(each));
+  const isRepeated = ({ mode, rows, batch }: Measurement) =>
+    selected.some((workload) => workload.mode === mode && workload.rows === rows && workload.batch === batch);
+  return measurements.filter((each) => !isRepeated(each));
 }
 
 const reviews = await writeRows(options.reviews);
 const productRates = Object.fromEntries(
-  (best === 'float32' ? ['float32' as const] : ['float32' as const, best]).map((each) => [each, productRate(each)]),
+  (bestPrecision === 'float32' ? ['float32' as const] : ['float32' as const, bestPrecision]).map((each) => [
+    each,
+    productRate(each),
+  ]),
 );
 const versions = spawnSync(
   findPyTorch(),
@@ -110,36 +114,38 @@ const results: Results = {
   versions: { node: process.versions.node, tensorflow: device.tensorflow, pytorch, transformers },
   reviews,
   productRates,
-  measurements: kept(),
+  measurements: measurementsToKeep(),
 };
 console.log(
-  `${results.machine.gpu ?? results.machine.processor}, ${results.machine.cores} cores; products at ` +
+  `${results.machine.gpu ?? results.machine.processor}, ${results.machine.cores} cores; matrix products at ` +
     Object.entries(productRates)
       .map(([precision, rate]) => `${(rate / 1e9).toFixed(0)} GFLOP/s in ${precision}`)
       .join(', '),
 );
 
-for (const work of chosen) {
-  console.log(`\n${workTitle(work)}${work.rows === 'own' ? `: ${reviews}` : ''}`);
+for (const workload of selected) {
+  console.log(`\n${workloadTitle(workload)}${workload.rows === 'own' ? `: ${reviews}` : ''}`);
   const sides = [];
-  for (const name of sidesFor(work))
+  for (const name of sidesFor(workload))
     try {
-      sides.push({ name, turns: [] as Turn[], process: await startSide(name, work, onGpu ? 'cuda' : 'cpu') });
+      sides.push({ name, turns: [] as Turn[], process: await startSide(name, workload, onGpu ? 'cuda' : 'cpu') });
     } catch (error) {
-      console.log(`  ${titleOf(name)} does not run: ${(error as Error).message.trim().split('\n').at(-1)}`);
+      console.log(`  ${titleOf(name)} failed: ${(error as Error).message.trim().split('\n').at(-1)}`);
     }
-  for (let round = 0; round < work.rounds; round++)
+  for (let round = 0; round < workload.rounds; round++)
     for (const { turns, process } of round % 2 ? [...sides].reverse() : sides)
-      turns.push(await process.turn(work.steps));
+      turns.push(await process.turn(workload.steps));
   for (const { process } of sides) await process.end();
   const measured = sides.map(({ name, turns }): Measurement => {
-    const { mode, rows, batch } = work;
+    const { mode, rows, batch } = workload;
     const sum = (key: keyof Turn) => turns.reduce((total, turn) => total + turn[key], 0);
-    // Turns on fixed batches are alike; the others differ in what they hold, and count together.
+    // Turns with fixed batches do equal work, so the median counts; the others differ in their batches, so the total counts.
     const rate = (key: keyof Turn) =>
       rows === 'fixed' ? median(turns.map((turn) => turn[key] / turn.seconds)) : sum(key) / sum('seconds');
     return {
-      ...{ mode, rows, batch },
+      mode,
+      rows,
+      batch,
       ...name,
       samplesPerSecond: rate('samples'),
       tokensPerSecond: rate('tokens'),
@@ -150,17 +156,17 @@ for (const work of chosen) {
   });
   results.measurements.push(...measured);
   for (const each of measured) {
-    const own = measured.filter(({ side }) => side === 'Tunebook');
-    const peer = own.find(({ precision }) => each.precision.startsWith(precision)) ?? own[0]!;
+    const tunebook = measured.filter(({ side }) => side === 'Tunebook');
+    const reference = tunebook.find(({ precision }) => each.precision.startsWith(precision)) ?? tunebook[0]!;
     console.log(
       `  ${titleOf(each).padEnd(36)} ${each.samplesPerSecond.toFixed(2).padStart(7)} samples/s ${each.tokensPerSecond.toFixed(0).padStart(6)} tokens/s` +
-        `  ${(100 * each.shareOfProductRate).toFixed(0).padStart(3)} % of the product rate  peak ${(each.peakBytes / 1e9).toFixed(2)} GB` +
+        `  ${(100 * each.shareOfProductRate).toFixed(0).padStart(3)} % of the matrix-product rate  peak ${(each.peakBytes / 1e9).toFixed(2)} GB` +
         (each.side === 'PyTorch'
-          ? `  Tunebook is ${(peer.samplesPerSecond / each.samplesPerSecond).toFixed(2)} times as fast`
+          ? `  Tunebook is ${(reference.samplesPerSecond / each.samplesPerSecond).toFixed(2)} times as fast`
           : ''),
     );
   }
-  // After each work, so that an early end leaves what was measured.
+  // After each workload, so that the results are kept if the run ends early.
   fs.mkdirSync(path.dirname(options.out), { recursive: true });
   fs.writeFileSync(options.out, `${JSON.stringify(results, null, 2)}\n`);
 }

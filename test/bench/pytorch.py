@@ -1,11 +1,11 @@
-"""PyTorch's side of the benchmark. For each line on standard input, a number of steps, it does as many and answers with a
-turn as JSON (see work.ts).
+"""PyTorch's side of the benchmark. Each line on standard input is a number of steps; the process runs them and prints a
+Turn (work.ts) as JSON.
 
     pytorch.py train|infer ROWS BATCH float32|bfloat16|bfloat16-weights|float16 eager|compiled cpu|cuda
 
-ROWS is a JSON file, { "ids": [[...], ...], "labels": [...] }; batches are taken in the order of arrival and padded to their
-longest, as Hugging Face's Trainer does with DataCollatorWithPadding. AdamW is the fused one that Trainer takes since
-PyTorch 2.8 (TrainingArguments.optim); bfloat16 and float16 are autocast, as Trainer's bf16=True and fp16=True;
+ROWS is a JSON file, { "ids": [[...], ...], "labels": [...] }. Batches keep the order of the rows and are padded to their
+longest row, as Hugging Face's Trainer does with DataCollatorWithPadding. The optimizer is the fused AdamW, Trainer's default
+since PyTorch 2.8 (TrainingArguments.optim). bfloat16 and float16 use autocast, as Trainer's bf16=True and fp16=True;
 bfloat16-weights converts the whole model, for inference.
 """
 
@@ -20,7 +20,7 @@ from transformers import DistilBertConfig, DistilBertForSequenceClassification
 mode, rows_file, size, precision, engine, device = sys.argv[1:]
 training, size = mode == "train", int(size)
 work = json.load(open(rows_file))
-torch.set_float32_matmul_precision("high")  # TF32 on GPUs that have it, as TensorFlow does; nothing on CPUs
+torch.set_float32_matmul_precision("high")  # enables TF32 on GPUs, as TensorFlow does; no effect on CPUs
 config = DistilBertConfig()
 model = DistilBertForSequenceClassification(config).to(device).train(training)
 if precision == "bfloat16-weights":
@@ -32,10 +32,10 @@ autocast = torch.autocast(
     enabled=precision in ("bfloat16", "float16"),
 )
 scaler = torch.amp.GradScaler(device, enabled=precision == "float16")
-# Trainer's two groups.
+# The two parameter groups of Trainer.
 decayed = [p for n, p in model.named_parameters() if not (n.endswith("bias") or "norm" in n.lower())]
-kept = [p for n, p in model.named_parameters() if n.endswith("bias") or "norm" in n.lower()]
-groups = [{"params": decayed, "weight_decay": 0.01}, {"params": kept, "weight_decay": 0.0}]
+not_decayed = [p for n, p in model.named_parameters() if n.endswith("bias") or "norm" in n.lower()]
+groups = [{"params": decayed, "weight_decay": 0.01}, {"params": not_decayed, "weight_decay": 0.0}]
 optimizer = torch.optim.AdamW(groups, lr=5e-5, fused=True) if training else None
 
 
@@ -72,16 +72,16 @@ def operations(ids):
     return (3 if training else 1) * config.n_layers * layer
 
 
-for _ in range(3):  # not measured, as on the other side
+for _ in range(3):  # warm-up, as on Tunebook's side
     step(*batches[0])
 print("ready", flush=True)
-following = 0
+next_batch = 0
 for line in sys.stdin:
     turn = {"samples": 0, "tokens": 0, "operations": 0}
     start = time.perf_counter()
     for _ in range(int(line)):
-        batch = batches[following % len(batches)]
-        following += 1
+        batch = batches[next_batch % len(batches)]
+        next_batch += 1
         step(*batch)
         turn["samples"] += len(batch[0])
         turn["tokens"] += int(batch[1].sum())

@@ -1,4 +1,4 @@
-// The tables of measurements in README.md and test/bench/README.md, from the files of results.
+// Generates the measurements in README.md and test/bench/README.md from the result files.
 import fs from 'node:fs';
 import path from 'node:path';
 import prettier from 'prettier';
@@ -13,7 +13,7 @@ import {
   type ServingResults,
 } from './results.js';
 
-/** The README, with a summary, and the page with all measurements. */
+/** The README, which has a summary, and the page with all measurements. */
 export const pages = { summary: path.join(root, 'README.md'), full: path.join(root, 'test/bench/README.md') };
 
 const read = <T>(file: string): T => JSON.parse(fs.readFileSync(file, 'utf8')) as T;
@@ -24,8 +24,8 @@ export const readServing = (): ServingResults => read(servingFile);
 const table = (head: string[], rows: string[][]) =>
   [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 
-/** Title, and which measurements it names. */
-export const works = [
+/** Title, mode, kind of rows and batch size of each workload. */
+export const workloads = [
   ['training, 8 x 128 tokens', 'train', 'fixed', 8],
   ['training, 16 x 128 tokens', 'train', 'fixed', 16],
   ['training, own batches', 'train', 'own', 8],
@@ -38,11 +38,11 @@ export const precisionsOf = ({ measurements }: Results): string[] => [
   ...new Set(measurements.filter(({ side }) => side === 'Tunebook').map(({ precision }) => precision)),
 ];
 
-/** A side's measurements of a work in a precision, by whatever engine. */
-const measured = (
+/** Returns the measurements of a side for a workload and a precision, with all engines. */
+const measurementsOf = (
   { measurements }: Results,
   side: string,
-  [, mode, rows, batch]: (typeof works)[number],
+  [, mode, rows, batch]: (typeof workloads)[number],
   precision: string,
 ): Measurement[] =>
   measurements.filter(
@@ -54,16 +54,16 @@ const measured = (
       each.precision.startsWith(precision),
   );
 
-/** The fastest of them. */
-export const fastest = (...which: Parameters<typeof measured>): Measurement | undefined =>
-  measured(...which).sort((a, b) => b.samplesPerSecond - a.samplesPerSecond)[0];
+/** Returns the measurement of the fastest engine. */
+export const fastest = (...args: Parameters<typeof measurementsOf>): Measurement | undefined =>
+  measurementsOf(...args).sort((a, b) => b.samplesPerSecond - a.samplesPerSecond)[0];
 
 function speedTable(results: Results): string {
-  const rows = works.flatMap((work) =>
+  const rows = workloads.flatMap((workload) =>
     precisionsOf(results).flatMap((precision) => {
-      const own = fastest(results, 'Tunebook', work, precision);
-      if (!own) return [];
-      return measured(results, 'PyTorch', work, precision).map((peer, i) => {
+      const tunebook = fastest(results, 'Tunebook', workload, precision);
+      if (!tunebook) return [];
+      return measurementsOf(results, 'PyTorch', workload, precision).map((peer, i) => {
         const name = `${peer.engine}${peer.precision.endsWith('-weights') ? ', whole model in bfloat16' : ''}`;
         const cells = (each: Measurement) => [
           `${each.samplesPerSecond.toFixed(2)}`,
@@ -71,13 +71,13 @@ function speedTable(results: Results): string {
           `${(100 * each.shareOfProductRate).toFixed(0)} %`,
           `${(each.peakBytes / 1e9).toFixed(2)} GB`,
         ];
-        const [mine, theirs] = [cells(own), cells(peer)];
+        const [tunebookCells, peerCells] = [cells(tunebook), cells(peer)];
         return [
-          i === 0 ? work[0] : '',
+          i === 0 ? workload[0] : '',
           i === 0 ? precision : '',
-          ...mine.map((cell, k) => (i === 0 ? `${cell} / ${theirs[k]}` : `/ ${theirs[k]}`)),
+          ...tunebookCells.map((cell, k) => (i === 0 ? `${cell} / ${peerCells[k]}` : `/ ${peerCells[k]}`)),
           name,
-          `**${(own.samplesPerSecond / peer.samplesPerSecond).toFixed(2)}**`,
+          `**${(tunebook.samplesPerSecond / peer.samplesPerSecond).toFixed(2)}**`,
         ];
       });
     }),
@@ -89,7 +89,7 @@ function speedTable(results: Results): string {
 }
 
 function accuracyTable({ runs }: AccuracyResults): string {
-  const percent = (share: number) => (100 * share).toFixed(1);
+  const percent = (fraction: number) => (100 * fraction).toFixed(1);
   return table(
     ['reviews', 'precision', 'held-out accuracy', '95 % interval', 'bag of words'],
     runs.map(({ reviews, epochs, precision, accuracy, interval, count, bagOfWords }) => [
@@ -102,7 +102,7 @@ function accuracyTable({ runs }: AccuracyResults): string {
   );
 }
 
-/** Servers under the same load; the last is the peer that the others are measured by. */
+/** Servers under the same load; the last one is the baseline of the ratios. */
 function servingTable({ sides }: ServingResults): string {
   const peer = sides.at(-1)!;
   return table(
@@ -117,26 +117,25 @@ function servingTable({ sides }: ServingResults): string {
   );
 }
 
-/** The table of the README: some of the work, each with its peer. */
+/** The table of the README: some workloads, each with its baseline. */
 function summary(speed: Results, accuracy: AccuracyResults, serving: ServingResults): string {
-  const samples = (value: number) => `${value.toFixed(1)} samples/s`;
-  const rowsOf = (work: (typeof works)[number], precision: string) => {
-    const [own, peer] = ['Tunebook', 'PyTorch'].map((side) =>
-      fastest(speed, side as Measurement['side'], work, precision),
-    );
-    return own && peer
+  const formatRate = (value: number) => `${value.toFixed(1)} samples/s`;
+  const rowsOf = (workload: (typeof workloads)[number], precision: string) => {
+    const tunebook = fastest(speed, 'Tunebook', workload, precision);
+    const pytorch = fastest(speed, 'PyTorch', workload, precision);
+    return tunebook && pytorch
       ? [
           [
-            `${work[0]}, ${precision}`,
-            samples(own.samplesPerSecond),
-            `PyTorch, ${peer.engine}: ${samples(peer.samplesPerSecond)}`,
-            `**${(own.samplesPerSecond / peer.samplesPerSecond).toFixed(2)}**`,
+            `${workload[0]}, ${precision}`,
+            formatRate(tunebook.samplesPerSecond),
+            `PyTorch, ${pytorch.engine}: ${formatRate(pytorch.samplesPerSecond)}`,
+            `**${(tunebook.samplesPerSecond / pytorch.samplesPerSecond).toFixed(2)}**`,
           ],
         ]
       : [];
   };
-  const speeds = [works[1], works[2], works[4]].flatMap((work) =>
-    precisionsOf(speed).flatMap((precision) => rowsOf(work, precision)),
+  const speeds = [workloads[1], workloads[2], workloads[4]].flatMap((workload) =>
+    precisionsOf(speed).flatMap((precision) => rowsOf(workload, precision)),
   );
   const peer = serving.sides.at(-1)!;
   const requests = serving.sides
@@ -149,9 +148,9 @@ function summary(speed: Results, accuracy: AccuracyResults, serving: ServingResu
     ]);
   const accuracies = accuracy.runs
     .filter(({ precision }) => precision === 'float32')
-    .map(({ reviews, accuracy: own, bagOfWords }) => [
+    .map(({ reviews, accuracy: fineTuned, bagOfWords }) => [
       `held-out accuracy, ${reviews}`,
-      `${(100 * own).toFixed(1)} %`,
+      `${(100 * fineTuned).toFixed(1)} %`,
       `bag of words: ${(100 * bagOfWords).toFixed(1)} %`,
       '',
     ]);
@@ -162,14 +161,14 @@ ${table(['work', 'Tunebook', 'peer', 'ratio'], [...speeds, ...requests, ...accur
 `;
 }
 
-/** All measurements. */
+/** The page with all measurements. */
 function measurements(speed: Results, accuracy: AccuracyResults, serving: ServingResults): string {
   const { machine, versions, productRates, reviews, date } = speed;
-  const [slow, ...others] = precisionsOf(speed);
-  const best = others[0] ?? slow!;
-  const own = works[2];
-  const mixed = fastest(speed, 'Tunebook', own, best)!.samplesPerSecond;
-  const plain = fastest(speed, 'PyTorch', own, 'float32')!.samplesPerSecond;
+  const [full, ...others] = precisionsOf(speed);
+  const mixed = others[0] ?? full!;
+  const ownBatches = workloads[2];
+  const tunebookRate = fastest(speed, 'Tunebook', ownBatches, mixed)!.samplesPerSecond;
+  const pytorchRate = fastest(speed, 'PyTorch', ownBatches, 'float32')!.samplesPerSecond;
   return `Measured on ${date}: ${machine.gpu ?? machine.processor}, ${machine.cores} cores, matrix products at ${Object.entries(
     productRates,
   )
@@ -178,7 +177,7 @@ function measurements(speed: Results, accuracy: AccuracyResults, serving: Servin
       ' and ',
     )}; TensorFlow ${versions['tensorflow']}, PyTorch ${versions['pytorch']?.replace(/\+.*/, '')}, transformers ${versions['transformers']}. Each cell
 says Tunebook / PyTorch. Own batches: ${reviews}; 8 a batch, Tunebook's of like length, PyTorch's in
-the order of arrival and padded to their longest, as Trainer has it. There Tunebook in ${best} trains **${(mixed / plain).toFixed(2)}
+the order of arrival and padded to their longest, as Trainer has it. There Tunebook in ${mixed} trains **${(tunebookRate / pytorchRate).toFixed(2)}
 times** as fast as PyTorch in float32, Trainer's default.
 
 ${speedTable(speed)}
@@ -187,7 +186,7 @@ ${speedTable(speed)}
 
 ${accuracyTable(accuracy)}
 
-![Loss while training, in float32 and in ${best}](results/losses.png)
+![Loss while training, in float32 and in ${mixed}](results/losses.png)
 
 The saved model in Python's \`transformers\`: ${accuracy.savedModel.logits} logits differ by ${accuracy.savedModel.largestDifference.toExponential(1)} at most.
 
@@ -200,14 +199,14 @@ ${servingTable(serving)}
 
 const [start, end] = ['<!-- measurements: made by npm run bench:readme -->', '<!-- end of measurements -->'];
 
-/** A page with its measurements replaced. */
+/** Replaces the measurements of a page. */
 function withMeasurements(readme: string, content: string): string {
   const [from, to] = [readme.indexOf(start), readme.indexOf(end)];
-  if (from < 0 || to < from) throw new Error('The page has no markers for measurements.');
+  if (from < 0 || to < from) throw new Error(`The page has no line ${start} or no line ${end} after it.`);
   return `${readme.slice(0, from + start.length)}\n\n${content}\n${readme.slice(to)}`;
 }
 
-/** Both pages with the present measurements, by file. */
+/** Returns both pages with the current measurements, by file. */
 export async function currentPages(): Promise<Map<string, string>> {
   const results = [readSpeed(), readAccuracy(), readServing()] as const;
   const contents = { summary: summary(...results), full: measurements(...results) };

@@ -1,28 +1,28 @@
-// What runs of the benchmarks leave: files that the README's tables and charts are made from.
+// The result files of the benchmarks, from which the tables and charts of the README are generated.
 import path from 'node:path';
 import { root } from '../checkout.js';
-import type { SideName, Work } from './sides.js';
+import type { SideName, Workload } from './sides.js';
 
-export interface Measurement extends Omit<Work, 'steps' | 'rounds'>, SideName {
+export interface Measurement extends Omit<Workload, 'steps' | 'rounds'>, SideName {
   samplesPerSecond: number;
-  /** Padding left out. */
+  /** Without padding. */
   tokensPerSecond: number;
-  /** Of the machine's own rate of matrix products in this precision. */
+  /** Operations per second as a fraction of the machine's matrix-product rate in this precision. */
   shareOfProductRate: number;
-  /** Largest resident memory of the process, in bytes. */
+  /** Peak resident memory of the process, in bytes. */
   peakBytes: number;
-  /** Each turn's samples/s. */
+  /** Samples per second of each turn. */
   turns: number[];
 }
 
-/** Of `npm run bench`. */
+/** Result of `npm run bench`. */
 export interface Results {
   date: string;
   machine: { processor: string; cores: number; memoryBytes: number; gpu: string | null };
   versions: Record<string, string>;
-  /** What the reviews are that each side batches in its own way. */
+  /** Description of the reviews that each side batches in its own way. */
   reviews: string;
-  /** Operations per second of 1024 x 768 x 3072 products by TensorFlow. */
+  /** Operations per second of TensorFlow's 1024 x 768 x 3072 matrix products, by precision. */
   productRates: Record<string, number>;
   measurements: Measurement[];
 }
@@ -34,33 +34,34 @@ export interface AccuracyResult {
   bagOfWords: number;
   accuracy: number;
   interval: { low: number; high: number };
-  /** Held-out reviews. */
+  /** Number of held-out reviews. */
   count: number;
-  /** Of training, a running mean. */
+  /** Smoothed training losses. */
   losses: { step: number; loss: number }[];
 }
 
-/** Of `npm run bench:accuracy`. */
+/** Result of `npm run bench:accuracy`. */
 export interface AccuracyResults {
   runs: AccuracyResult[];
+  /** Comparison with transformers; `words` contains the warnings that it logged. */
   savedModel: { logits: number; largestDifference: number; words: string };
 }
 
-/** Of `npm run bench:serving`. */
+/** Result of `npm run bench:serving`. */
 export interface ServingResults {
   date: string;
   machine: { processor: string; cores: number };
-  /** What was sent, a review a request. */
+  /** Name of the reviews that were sent, one per request. */
   reviews: string;
-  /** At once. */
+  /** Number of concurrent clients. */
   clients: number;
   sides: {
     name: string;
     requestsPerSecond: number;
-    /** Milliseconds. */
+    /** Latency percentiles in milliseconds. */
     p50: number;
     p99: number;
-    /** Each turn's requests a second. */
+    /** Requests per second of each turn. */
     turns: number[];
   }[];
 }

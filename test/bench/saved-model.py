@@ -1,4 +1,4 @@
-"""Loads a saved folder with transformers and prints the logits of FOLDER/rows.json, and all that loading says.
+"""Loads a saved model with transformers; prints the logits of FOLDER/rows.json and the warnings of loading as JSON.
 
     saved-model.py FOLDER
 """
@@ -15,10 +15,10 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging
 
 folder = pathlib.Path(sys.argv[1])
-words = io.StringIO()
+warnings = io.StringIO()
 logging.set_verbosity_info()
 logging.disable_progress_bar()
-handler = python_logging.StreamHandler(words)
+handler = python_logging.StreamHandler(warnings)
 handler.setLevel("WARNING")
 logging.add_handler(handler)
 with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
@@ -28,4 +28,4 @@ logits = []
 with torch.no_grad():
     for ids in json.loads((folder / "rows.json").read_text()):
         logits += model(input_ids=torch.tensor([ids])).logits[0].tolist()
-print(json.dumps({"logits": logits, "words": words.getvalue().strip()}))
+print(json.dumps({"logits": logits, "warnings": warnings.getvalue().strip()}))

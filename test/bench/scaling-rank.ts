@@ -1,6 +1,6 @@
-// One rank of the scaling benchmark: DistilBERT-base's size with random weights, dropout on, rows of 128 tokens without
-// padding. For each line on standard input, `summed 4` or `alone 4`, it does as many updates, gradients summed over the
-// ranks or not, and answers with the seconds.
+// One rank of the scaling benchmark: a model of DistilBERT-base's size with random weights and dropout, on rows of 128 tokens
+// without padding. Each line on standard input, such as `summed 4` or `local 4`, is a mode and a number of steps. The rank
+// runs these steps, with or without summing the gradients over all ranks, and prints the seconds that they took.
 //   scaling-rank.js ROWS float32|bfloat16
 import readline from 'node:readline';
 import { TextClassifier } from '#lib/model/text-classifier.js';
@@ -29,8 +29,8 @@ const reviews = {
 const batch = padBatch(reviews, [...reviews.ids.keys()]);
 const steps = {
   summed: new TrainingStep(model, classification, { ranks }),
-  // The same share of the same batch, kept to itself.
-  alone: new TrainingStep(model, classification, {
+  // The same part of the same batch, without communication.
+  local: new TrainingStep(model, classification, {
     ranks: { ...singleProcess, rank: ranks.rank, size: ranks.size, isChief: true, sum: (tensors) => tensors },
   }),
 };
@@ -41,12 +41,12 @@ const bytes = tf.tidy(() => {
     0,
   );
 });
-// The first update captures, and prepares what there is to prepare.
+// The first step captures the graph.
 for (const step of Object.values(steps)) for (let i = 0; i < 2; i++) step.run([batch], 1e-5);
 console.log(JSON.stringify({ ready: bytes }));
 for await (const line of readline.createInterface({ input: process.stdin })) {
   const [mode, count] = line.split(' ') as [keyof typeof steps, string];
-  // All begin at once.
+  // Synchronizes the ranks, so that all start at the same time.
   ranks.sumNumbers(new Float32Array(1));
   const from = performance.now();
   for (let i = 0; i < Number(count); i++) steps[mode].run([batch], 1e-5);

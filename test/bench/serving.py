@@ -1,4 +1,4 @@
-"""A scoring API as people write it in Python: FastAPI around a pipeline of transformers, a request at a time."""
+"""A typical scoring API in Python: FastAPI with a transformers pipeline, which processes each request separately."""
 
 import sys
 

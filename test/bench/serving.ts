@@ -1,5 +1,5 @@
-// `npm run bench:serving -- --model RUN/model [--reviews FILE]`: `tunebook serve` and a FastAPI server around a pipeline of
-// transformers, on the same model, under the same 32 clients, in alternating turns of one run.
+// `npm run bench:serving -- --model RUN/model [--reviews FILE]`: measures `tunebook serve` and a FastAPI server with a
+// transformers pipeline, with the same model and 32 concurrent clients, in alternating turns of one run.
 import { spawn, type ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
@@ -23,7 +23,7 @@ const { values } = parseArgs({
     turns: { type: 'string', default: '3' },
   },
 });
-if (!values.model) throw new Error('Which model? --model runs/NAME/model, exported (tunebook export).');
+if (!values.model) throw new Error('Missing model. Pass an exported one (tunebook export): --model runs/NAME/model');
 const [model, clients, seconds, turns] = [
   path.resolve(values.model),
   Number(values.clients),
@@ -44,51 +44,55 @@ interface Side {
   child: ChildProcess;
   url: string;
   body: (sentence: string) => object;
-  measured: autocannon.Result[];
+  runs: autocannon.Result[];
 }
 
 async function startSide(
   name: string,
   command: (port: number) => string[],
-  { health, ask, body }: { health: string; ask: string; body: Side['body'] },
+  { health, route, body }: { health: string; route: string; body: Side['body'] },
 ): Promise<Side> {
   const port = await freePort();
   const [program, ...argv] = command(port) as [string, ...string[]];
   const child = spawn(program, argv, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
   const address = `http://127.0.0.1:${port}`;
   for (;;) {
-    if (child.exitCode !== null) throw new Error(`${name} did not start; see above.`);
+    if (child.exitCode !== null) throw new Error(`${name} did not start; see its output above.`);
     try {
       if ((await fetch(address + health)).ok) break;
     } catch {
-      // Not yet.
+      // Not started yet.
     }
     await pause(200);
   }
-  return { name, child, url: address + ask, body, measured: [] };
+  return { name, child, url: address + route, body, runs: [] };
 }
 
 const sentences = (await sampleReviews(await openReviews(values.reviews), { rows: 1000 })).map(({ text }) => text);
-const main = path.join(root, 'lib/dist/cli/main.js');
-const ours = (precision: string) =>
+const program = path.join(root, 'lib/dist/cli/main.js');
+const startTunebook = (precision: string) =>
   startSide(
     `tunebook serve, ${precision}`,
-    (port) => [process.execPath, main, 'serve', model, '--port', String(port), '--precision', precision],
-    { health: '/health/ready', ask: '/model', body: (sentence) => ({ data: { sentence } }) },
+    (port) => [process.execPath, program, 'serve', model, '--port', String(port), '--precision', precision],
+    { health: '/health/ready', route: '/model', body: (sentence) => ({ data: { sentence } }) },
   );
 const sides = [
-  await ours('float32'),
-  await ours('int8'),
+  await startTunebook('float32'),
+  await startTunebook('int8'),
   await startSide(
     'FastAPI and transformers, float32',
     (port) => [findPyTorch(), path.join(root, 'test/bench/serving.py'), model, String(port)],
-    { health: '/health', ask: '/predict', body: (sentence) => ({ sentence }) },
+    { health: '/health', route: '/predict', body: (sentence) => ({ sentence }) },
   ),
 ];
 try {
   const load = ({ url, body }: Side, duration: number) =>
     autocannon({
-      ...{ url, duration, connections: clients, method: 'POST', timeout: 60 },
+      url,
+      duration,
+      connections: clients,
+      method: 'POST',
+      timeout: 60,
       headers: { 'content-type': 'application/json' },
       requests: sentences.map((sentence) => ({ body: JSON.stringify(body(sentence)) })),
     });
@@ -98,9 +102,9 @@ try {
       const result = await load(side, seconds);
       if (result.non2xx + result.errors + result.timeouts > 0)
         throw new Error(
-          `${side.name}: ${result.non2xx} refused, ${result.errors} broken, ${result.timeouts} too late.`,
+          `${side.name}: ${result.non2xx} responses without status 2xx, ${result.errors} errors, ${result.timeouts} timeouts.`,
         );
-      side.measured.push(result);
+      side.runs.push(result);
       console.log(
         `${side.name}: ${result.requests.average.toFixed(1)} requests/s, p50 ${result.latency.p50} ms, p99 ${result.latency.p99} ms`,
       );
@@ -114,12 +118,12 @@ const results: ServingResults = {
   machine: { processor: os.cpus()[0]!.model, cores: os.availableParallelism() },
   reviews: values.reviews === 'embedded' ? 'the embedded reviews' : path.basename(values.reviews),
   clients,
-  sides: sides.map(({ name, measured }) => ({
+  sides: sides.map(({ name, runs }) => ({
     name,
-    requestsPerSecond: median(measured.map(({ requests }) => requests.average)),
-    p50: median(measured.map(({ latency }) => latency.p50)),
-    p99: median(measured.map(({ latency }) => latency.p99)),
-    turns: measured.map(({ requests }) => requests.average),
+    requestsPerSecond: median(runs.map(({ requests }) => requests.average)),
+    p50: median(runs.map(({ latency }) => latency.p50)),
+    p99: median(runs.map(({ latency }) => latency.p99)),
+    turns: runs.map(({ requests }) => requests.average),
   })),
 };
 fs.writeFileSync(servingFile, `${JSON.stringify(results, null, 2)}\n`);

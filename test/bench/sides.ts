@@ -1,4 +1,4 @@
-// The processes that are measured: started, asked for a turn at a time, ended.
+// Starts the measured processes, runs one turn at a time in them, and ends them.
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import readline from 'node:readline';
@@ -6,13 +6,13 @@ import { root } from '../checkout.js';
 import { findPyTorch } from './pytorch-environment.js';
 import { rowsFile, type Rows, type Turn } from './work.js';
 
-export interface Work {
+export interface Workload {
   mode: 'train' | 'infer';
   rows: Rows;
   batch: number;
-  /** Steps a turn. */
+  /** Steps per turn. */
   steps: number;
-  /** Turns of each side, alternating. */
+  /** Number of turns of each side; the sides alternate. */
   rounds: number;
 }
 
@@ -25,8 +25,8 @@ export interface SideName {
 
 export const titleOf = ({ side, precision, engine }: SideName): string => `${side} ${precision}, ${engine}`;
 
-/** Starts a side and resolves when it is warm, so that no side's start is in another's time. */
-export async function startSide(name: SideName, { mode, rows, batch }: Work, device: 'cpu' | 'cuda') {
+/** Starts a side and resolves when it has warmed up, so that its start does not slow down the turns of another side. */
+export async function startSide(name: SideName, { mode, rows, batch }: Workload, device: 'cpu' | 'cuda') {
   const [command, argv] =
     name.side === 'Tunebook'
       ? [
@@ -36,17 +36,22 @@ export async function startSide(name: SideName, { mode, rows, batch }: Work, dev
       : [
           findPyTorch(),
           [
-            ...[path.join(root, 'test/bench/pytorch.py'), mode, rowsFile(rows), String(batch), name.precision],
-            ...[name.engine, device],
+            path.join(root, 'test/bench/pytorch.py'),
+            mode,
+            rowsFile(rows),
+            String(batch),
+            name.precision,
+            name.engine,
+            device,
           ],
         ];
   const child = spawn(command, argv, { stdio: ['pipe', 'pipe', 'pipe'] });
-  let words = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (words += text));
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
   const lines = readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const next = async (): Promise<string> => {
     const line = await lines.next();
-    if (line.done) throw new Error(`${titleOf(name)} ended before its turn was over:\n${words}`);
+    if (line.done) throw new Error(`${titleOf(name)} ended during a turn:\n${stderr}`);
     return line.value;
   };
   await next();

@@ -1,5 +1,6 @@
-// `npm run bench:soak -- --model RUN/model [--minutes 10]`: valid, broken and oversized requests in a jumble against `tunebook
-// serve`, its memory watched, and SIGTERM in the middle of them at the end.
+// `npm run bench:soak -- --model RUN/model [--minutes 10]`: sends a random mix of valid, malformed and oversized requests to
+// `tunebook serve`, samples its memory, and sends SIGTERM at the end while requests are pending. Fails if a valid request or
+// the shutdown fails.
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -17,21 +18,26 @@ const { values } = parseArgs({
     clients: { type: 'string', default: '16' },
   },
 });
-if (!values.model) throw new Error('Which model? --model runs/NAME/model, exported (tunebook export).');
+if (!values.model) throw new Error('Missing model. Pass an exported one (tunebook export): --model runs/NAME/model');
 const bodyLimit = 100_000;
 const child = spawn(
   process.execPath,
   [
     path.join(root, 'lib/dist/cli/main.js'),
-    ...['serve', path.resolve(values.model), '--port', '0', '--body-limit', String(bodyLimit)],
+    'serve',
+    path.resolve(values.model),
+    '--port',
+    '0',
+    '--body-limit',
+    String(bodyLimit),
   ],
   { stdio: ['ignore', 'pipe', 'inherit'] },
 );
-let said = '';
-child.stdout.on('data', (text) => (said += String(text)));
+let output = '';
+child.stdout.on('data', (text) => (output += String(text)));
 const exit = new Promise<number | null>((resolve) => child.on('close', resolve));
-while (!/http\S+;/.test(said)) await pause(50);
-const address = /(http\S+);/.exec(said)![1]!;
+while (!/http\S+;/.test(output)) await pause(50);
+const address = /(http\S+);/.exec(output)![1]!;
 
 const sentences = (await sampleReviews(embeddedReviews())).map(({ text }) => text);
 const random = seededRandom(11);
@@ -45,7 +51,7 @@ const valid = (): [string, string] => {
     () => ['/v2/models/sentiment/infer', { inputs: [{ name: 't', shape: [1], datatype: 'BYTES', data: [text] }] }],
   ])().map((part) => (typeof part === 'string' ? part : JSON.stringify(part))) as [string, string];
 };
-const broken = (): [string, string] => {
+const malformed = (): [string, string] => {
   const [url, body] = valid();
   const at = Math.floor(random() * body.length);
   return [
@@ -59,14 +65,14 @@ const counts: Record<string, number> = {};
 const memory: { minute: number; megabytes: number }[] = [];
 const started = performance.now();
 const minutes = () => (performance.now() - started) / 60_000;
-let ending = false;
-let lost = 0;
+let stopping = false;
+let failed = 0;
 
 async function client(): Promise<void> {
-  while (!ending) {
-    const dice = random();
-    const kind = dice < 0.6 ? 'valid' : dice < 0.9 ? 'broken' : 'oversized';
-    const [url, body] = { valid, broken, oversized }[kind]();
+  while (!stopping) {
+    const draw = random();
+    const kind = draw < 0.6 ? 'valid' : draw < 0.9 ? 'malformed' : 'oversized';
+    const [url, body] = { valid, malformed, oversized }[kind]();
     try {
       const response = await fetch(address + url, {
         method: 'POST',
@@ -76,11 +82,11 @@ async function client(): Promise<void> {
       await response.json();
       const name = `${kind} ${response.status}`;
       counts[name] = (counts[name] ?? 0) + 1;
-      if (response.status >= 500 || (kind === 'valid' && response.status !== 200)) lost++;
+      if (response.status >= 500 || (kind === 'valid' && response.status !== 200)) failed++;
     } catch (error) {
-      // An oversized body may be cut off while it is still on its way.
+      // The server may close the connection while an oversized body is being sent.
       if (kind !== 'oversized') {
-        lost++;
+        failed++;
         console.error(kind, error);
       }
     }
@@ -92,29 +98,29 @@ while (minutes() < Number(values.minutes)) {
   const resident = /VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${child.pid}/status`, 'utf8'))![1];
   memory.push({ minute: minutes(), megabytes: Number(resident) / 1024 });
 }
-// What is under way now must be answered; nothing new is asked.
-ending = true;
+// The pending requests must be answered; no new ones are sent.
+stopping = true;
 child.kill('SIGTERM');
 await Promise.all(clients);
-const status = await exit;
-const late = memory.slice(Math.floor(memory.length / 2));
+const exitCode = await exit;
+const secondHalf = memory.slice(Math.floor(memory.length / 2));
 const mean = (list: number[]) => list.reduce((a, b) => a + b, 0) / list.length;
-const [x, y] = [mean(late.map(({ minute }) => minute)), mean(late.map(({ megabytes }) => megabytes))];
+const [x, y] = [mean(secondHalf.map(({ minute }) => minute)), mean(secondHalf.map(({ megabytes }) => megabytes))];
 const slope =
-  late.reduce((sum, { minute, megabytes }) => sum + (minute - x) * (megabytes - y), 0) /
-  late.reduce((sum, { minute }) => sum + (minute - x) ** 2, 0);
+  secondHalf.reduce((sum, { minute, megabytes }) => sum + (minute - x) * (megabytes - y), 0) /
+  secondHalf.reduce((sum, { minute }) => sum + (minute - x) ** 2, 0);
 console.log(
   JSON.stringify(
     {
       minutes: Number(values.minutes),
       counts,
-      lost,
-      exitCode: status,
-      megabytes: [memory[0], ...late.slice(-1)],
+      lost: failed,
+      exitCode,
+      megabytes: [memory[0], ...secondHalf.slice(-1)],
       slopeMegabytesPerMinute: slope,
     },
     null,
     2,
   ),
 );
-if (lost > 0 || status !== 0) process.exitCode = 1;
+if (failed > 0 || exitCode !== 0) process.exitCode = 1;

@@ -1,6 +1,6 @@
 /**
- * `npm run bench:stream -- [--rows 3600000] [--folder FOLDER]`: how fast a set of amazon_polarity's size streams through
- * reading, tokenizing and batching, how much memory that takes from beginning to end, and how long a sample of it takes.
+ * `npm run bench:stream -- [--rows 3600000] [--folder FOLDER]`: streams a data set of the size of amazon_polarity through
+ * reading, tokenizing and batching. Prints the throughput, the memory over time, and the time to draw a sample.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -21,14 +21,14 @@ const rows = Number(values.rows);
 const folder = path.resolve(values.folder ?? path.join(root, `.tunebook/bench/large-${rows}`));
 await writeLargeSet(folder, rows);
 const bytes = fs.readdirSync(folder).reduce((sum, file) => sum + fs.statSync(path.join(folder, file)).size, 0);
-console.log(`${rows} rows and a tenth to test by, ${(bytes / 1e9).toFixed(2)} GB`);
+console.log(`${rows} training rows and a tenth of that as test rows, ${(bytes / 1e9).toFixed(2)} GB`);
 
 const megabytes = () => process.memoryUsage.rss() / 1e6;
 let started = performance.now();
 const source = await openReviews(folder);
 const table = await sampleReviews(source, { rows: 20_000 });
 console.log(
-  `a sample of ${table.length} rows in ${((performance.now() - started) / 1000).toFixed(1)} s, opening included`,
+  `opened the reviews and sampled ${table.length} rows in ${((performance.now() - started) / 1000).toFixed(1)} s`,
 );
 const split = splitReviews(table);
 
@@ -38,24 +38,26 @@ const stream = new ReviewStream(source, {
   ...(values.workers && { workers: Number(values.workers) }),
 });
 started = performance.now();
-let seen = 0;
+let rowsRead = 0;
 let tokens = 0;
-let padded = 0;
-let spoken = 0;
+let paddedTokens = 0;
+let nextReport = 0;
 for await (const { batch, lengths, inputIds, next } of stream.batches({ batchSize: 16, seed: 42 })) {
-  seen += batch;
+  rowsRead += batch;
   for (const length of lengths) tokens += length;
-  padded += inputIds.length;
-  if (seen >= spoken || next.epoch > 0) {
+  paddedTokens += inputIds.length;
+  if (rowsRead >= nextReport || next.epoch > 0) {
     const seconds = (performance.now() - started) / 1000;
-    console.log(`${seen} rows, ${(seen / seconds).toFixed(0)} reviews/s, ${megabytes().toFixed(0)} MB resident`);
-    spoken += rows / 12;
+    console.log(
+      `${rowsRead} rows, ${(rowsRead / seconds).toFixed(0)} reviews/s, ${megabytes().toFixed(0)} MB resident`,
+    );
+    nextReport += rows / 12;
   }
   if (next.epoch > 0) break;
 }
 const { heldOut, dropped } = stream;
 console.log(
-  `${(tokens / seen).toFixed(0)} tokens on average, ${((100 * (padded - tokens)) / padded).toFixed(1)} % padding, ` +
+  `${(tokens / rowsRead).toFixed(0)} tokens on average, ${((100 * (paddedTokens - tokens)) / paddedTokens).toFixed(1)} % padding, ` +
     `${heldOut} rows held out, ${describeDropped(dropped) || 'none'} left out`,
 );
 await stream.dispose();

@@ -1,4 +1,4 @@
-// Tunebook's side of the benchmark. For each line on standard input, a number of steps, it does as many and answers with a
+// Tunebook's side of the benchmark. Each line on standard input is a number of steps; the process runs them and prints a
 // Turn as JSON.
 //   tunebook.js train|infer fixed|own BATCH float32|bfloat16|float16 graph|eager|xla
 import readline from 'node:readline';
@@ -12,7 +12,7 @@ import { classification } from '#lib/training/tasks/classification.js';
 import { operationsOf, readRows, type Rows, type Turn } from './work.js';
 import {
   type EncodedBatch,
-  type LabelledBatch,
+  type LabeledBatch,
   evaluationBatches,
   padBatch,
   type EncodedReviews,
@@ -40,7 +40,7 @@ const batchesOf = (reviews: EncodedReviews) => {
 };
 
 const prepared = training ? {} : prepareWeights(classifier);
-let step: (batch: LabelledBatch) => void = (batch: EncodedBatch) => classifier.logits(batch, prepared);
+let step: (batch: LabeledBatch) => void = (batch: EncodedBatch) => classifier.logits(batch, prepared);
 const reviews = readRows(rows);
 if (training) {
   const trainingStep = new TrainingStep(classifier, classification, { weightDecay: 0.01, texts: reviews.ids });
@@ -48,7 +48,7 @@ if (training) {
 }
 const batches = batchesOf(reviews);
 
-// Not measured: memory is claimed and kernels are chosen.
+// Warm-up: memory is allocated and kernels are selected.
 for (let i = 0; i < 3; i++) step(batches[0]!);
 console.log('ready');
 let next = 0;

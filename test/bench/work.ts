@@ -1,6 +1,6 @@
-// The work that both sides do: DistilBERT-base's size with random weights, dropout on while training, on rows of token ids
-// in a file that both read. `fixed` rows are real text cut into stretches of 128 tokens, no padding, so that both sides do
-// the very same batches; `own` rows are reviews as long as they are, which each side batches in its own way.
+// The workload of both sides: a model of DistilBERT-base's size with random weights, with dropout in training, on token ids
+// from a file that both sides read. `fixed` rows are text cut into chunks of 128 tokens, without padding, so that both sides
+// process the same batches. `own` rows are reviews of their original lengths, which each side batches in its own way.
 import fs from 'node:fs';
 import path from 'node:path';
 import { sampleReviews } from '#lib/reviews/sample.js';
@@ -11,17 +11,17 @@ import { embeddedModel, root } from '../checkout.js';
 
 export type Rows = 'fixed' | 'own';
 
-/** Tokens of a fixed row. */
+/** Number of tokens of a `fixed` row. */
 export const fixedTokens = 128;
-/** Reviews that each side batches in its own way. */
+/** Number of `own` rows. */
 const ownRows = 640;
 
 export const rowsFile = (rows: Rows): string => path.join(root, `.tunebook/bench/${rows}.json`);
 
 /**
- * Writes both files.
- * @param file reviews (label, title, content); default: the embedded ones, which are sentences
- * @returns what the reviews are, in words
+ * Writes the files of both kinds of rows.
+ * @param file reviews (label, title, content); default: the embedded reviews, which are single sentences
+ * @returns a description of the reviews
  */
 export async function writeRows(file: string | undefined): Promise<string> {
   const tokenizer = loadTokenizer(embeddedModel);
@@ -31,18 +31,18 @@ export async function writeRows(file: string | undefined): Promise<string> {
     label,
   }));
   const stream = reviews.flatMap(({ ids }) => ids);
-  const stretches = Array.from({ length: Math.min(640, Math.floor(stream.length / fixedTokens)) }, (_, i) =>
+  const chunks = Array.from({ length: Math.min(640, Math.floor(stream.length / fixedTokens)) }, (_, i) =>
     stream.slice(i * fixedTokens, (i + 1) * fixedTokens),
   );
-  const own = reviews.slice(0, ownRows);
+  const ownReviews = reviews.slice(0, ownRows);
   fs.mkdirSync(path.dirname(rowsFile('own')), { recursive: true });
   for (const [rows, content] of [
-    ['fixed', { ids: stretches, labels: stretches.map((_, i) => i % 2) }],
-    ['own', { ids: own.map(({ ids }) => ids), labels: own.map(({ label }) => label) }],
+    ['fixed', { ids: chunks, labels: chunks.map((_, i) => i % 2) }],
+    ['own', { ids: ownReviews.map(({ ids }) => ids), labels: ownReviews.map(({ label }) => label) }],
   ] as const)
     fs.writeFileSync(rowsFile(rows), JSON.stringify(content));
-  const mean = own.reduce((sum, { ids }) => sum + ids.length, 0) / own.length;
-  return `${own.length} ${file ? `reviews of ${path.basename(file)}` : 'embedded reviews'}, ${mean.toFixed(0)} tokens on average`;
+  const mean = ownReviews.reduce((sum, { ids }) => sum + ids.length, 0) / ownReviews.length;
+  return `${ownReviews.length} ${file ? `reviews of ${path.basename(file)}` : 'embedded reviews'}, ${mean.toFixed(0)} tokens on average`;
 }
 
 export function readRows(rows: Rows): EncodedReviews {
@@ -50,26 +50,28 @@ export function readRows(rows: Rows): EncodedReviews {
   return { ids: ids.map((row) => Int32Array.from(row)), labels: Int32Array.from(labels) };
 }
 
-/** What a side tells after each turn. */
+/** The report of a side after each turn. */
 export interface Turn {
   seconds: number;
   samples: number;
-  /** Padding left out. */
+  /** Without padding. */
   tokens: number;
-  /** Operations of the matrix products that this side does. */
+  /** Operations of this side's matrix products. */
   operations: number;
-  /** The process's largest resident memory so far, in bytes. */
+  /** Peak resident memory of the process so far, in bytes. */
   peakBytes: number;
 }
 
 /**
- * Operations (multiplications and additions) of DistilBERT-base's matrix products for one batch, padding included.
- * @param asking tokens of a text that the last layer asks for: all of them, or the one that the head reads
+ * Counts the multiplications and additions of DistilBERT-base's matrix products for one batch, including padding.
+ * @param outputTokens number of tokens per text that the last layer computes: all of them, or only the one that the head reads
  */
-export function operationsOf(batch: number, tokens: number, asking: number, training: boolean): number {
+export function operationsOf(batch: number, tokens: number, outputTokens: number, training: boolean): number {
   const [dim, hidden, layers] = [768, 3072, 6];
-  const layer = (asking: number) =>
-    // Keys and values; queries, output and feed-forward; scores and their use.
-    2 * batch * (tokens * 2 * dim ** 2 + asking * (2 * dim ** 2 + 2 * dim * hidden) + 2 * asking * tokens * dim);
-  return (training ? 3 : 1) * ((layers - 1) * layer(tokens) + layer(asking));
+  const layer = (outputTokens: number) =>
+    // Keys and values; queries, output projection and feed-forward; attention scores and their weighted sum.
+    2 *
+    batch *
+    (tokens * 2 * dim ** 2 + outputTokens * (2 * dim ** 2 + 2 * dim * hidden) + 2 * outputTokens * tokens * dim);
+  return (training ? 3 : 1) * ((layers - 1) * layer(tokens) + layer(outputTokens));
 }

@@ -1,4 +1,4 @@
-// `npm run bench:readme`: writes the measurements into the pages, and draws their figures.
+// `npm run bench:readme`: updates the measurements on the pages and draws their figures.
 import fs from 'node:fs';
 import path from 'node:path';
 import { renderPng } from '#lib/figures/render.js';

@@ -1,4 +1,4 @@
-// Runs the command line as a separate process, with a model and reviews that are small enough for tests.
+// Runs the command line as a separate process, and creates a model and reviews that are small enough for tests.
 import { spawn, type ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -9,20 +9,21 @@ import { embeddedModel, root } from '../checkout.js';
 
 const main = path.join(root, 'lib/dist/cli/main.js');
 
-export interface Ended {
+/** Result of a process that has ended. */
+export interface ProcessResult {
   status: number | null;
   signal: NodeJS.Signals | null;
   stdout: string;
   stderr: string;
 }
 
-/** Environment without hub and tracking. */
-const bare = { HF_HUB_OFFLINE: '1', MLFLOW_TRACKING_URI: '', DISABLE_MLFLOW_INTEGRATION: '' };
+/** Environment variables that disable the hub and tracking. */
+const isolated = { HF_HUB_OFFLINE: '1', MLFLOW_TRACKING_URI: '', DISABLE_MLFLOW_INTEGRATION: '' };
 
 /**
  * Starts `tunebook …`.
- * @param options.npx runs `npx tunebook …` in the checkout; the child is npx then
- * @param options.inside command that runs it, such as nsenter
+ * @param options.npx runs `npx tunebook …` in the checkout; then the child process is npx
+ * @param options.inside prefix of the command, such as nsenter
  */
 export function start(
   argv: string[],
@@ -32,11 +33,11 @@ export function start(
     npx = false,
     inside = [],
   }: { cwd?: string; env?: Record<string, string>; npx?: boolean; inside?: string[] } = {},
-): { child: ChildProcess; ended: Promise<Ended> } {
-  const [command, ...words] = npx ? ['npx', 'tunebook'] : [...inside, process.execPath, main];
-  const child = spawn(command, [...words, ...argv], {
+): { child: ChildProcess; ended: Promise<ProcessResult> } {
+  const [command, ...prefix] = npx ? ['npx', 'tunebook'] : [...inside, process.execPath, main];
+  const child = spawn(command, [...prefix, ...argv], {
     cwd: npx ? root : cwd,
-    env: { ...process.env, ...bare, ...env },
+    env: { ...process.env, ...isolated, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';
@@ -44,31 +45,31 @@ export function start(
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
   // Resolves when the last process that writes to the pipes has ended, which can be after npx.
-  const ended = new Promise<Ended>((resolve) =>
+  const ended = new Promise<ProcessResult>((resolve) =>
     child.on('close', (status, signal) => resolve({ status, signal, stdout, stderr })),
   );
   return { child, ended };
 }
 
 /** Runs `tunebook …` and waits for its end. */
-export const tunebook = (argv: string[], options?: Parameters<typeof start>[1]): Promise<Ended> =>
+export const tunebook = (argv: string[], options?: Parameters<typeof start>[1]): Promise<ProcessResult> =>
   start(argv, options).ended;
 
-/** Waits until the standard output of a process, which must be a pipe, matches. */
-export function says(child: ChildProcess, pattern: string | RegExp): Promise<void> {
+/** Waits until the standard output of a process, which must be a pipe, contains or matches a pattern. */
+export function waitForOutput(child: ChildProcess, pattern: string | RegExp): Promise<void> {
   return new Promise((resolve, reject) => {
-    let seen = '';
+    let output = '';
     child.stdout!.on('data', (text: string) => {
-      seen += text;
-      if (typeof pattern === 'string' ? seen.includes(pattern) : pattern.test(seen)) resolve();
+      output += text;
+      if (typeof pattern === 'string' ? output.includes(pattern) : pattern.test(output)) resolve();
     });
-    child.on('close', () => reject(new Error(`ended without printing ${String(pattern)}:\n${seen}`)));
+    child.on('close', () => reject(new Error(`ended without printing ${String(pattern)}:\n${output}`)));
   });
 }
 
 /**
  * Writes a DistilBERT with two narrow layers and the vocabulary of the embedded model.
- * @param dropout default: DistilBERT's
+ * @param dropout default: DistilBERT's values
  */
 export function writeTinyModel(folder: string, dropout?: number): void {
   const model = TextClassifier.create(
@@ -90,17 +91,22 @@ export function writeTinyModel(folder: string, dropout?: number): void {
 }
 
 const openings = ['I bought this', 'My sister got one', 'We ordered two', 'Arrived on Monday', 'A present'];
-const things = ['kettle', 'lamp', 'radio', 'jacket', 'novel', 'camera', 'chair'];
-const praise = ['wonderful', 'excellent', 'perfect', 'lovely'];
-const blame = ['terrible', 'broken', 'useless', 'awful'];
+const products = ['kettle', 'lamp', 'radio', 'jacket', 'novel', 'camera', 'chair'];
+const positiveWords = ['wonderful', 'excellent', 'perfect', 'lovely'];
+const negativeWords = ['terrible', 'broken', 'useless', 'awful'];
 
-/** Writes a CSV of reviews with 1 to 5 stars and two text columns; three stars are neutral. */
+/** Writes a CSV of reviews with 1 to 5 stars and two text columns. Reviews with three stars are neutral. */
 export function writeStarsCsv(file: string, rows = 240): void {
   const lines = Array.from({ length: rows }, (_, i) => {
     const stars = 1 + (i % 5);
-    const words = stars > 3 ? praise : stars < 3 ? blame : [...praise.slice(0, 1), ...blame.slice(0, 1)];
-    const thing = things[i % 7];
-    return `${stars},"${words[i % words.length]} ${thing}","${openings[i % 5]}, a ${thing} number ${i}, and it was ${words[(i + 1) % words.length]}."`;
+    const words =
+      stars > 3
+        ? positiveWords
+        : stars < 3
+          ? negativeWords
+          : [...positiveWords.slice(0, 1), ...negativeWords.slice(0, 1)];
+    const product = products[i % 7];
+    return `${stars},"${words[i % words.length]} ${product}","${openings[i % 5]}, a ${product} number ${i}, and it was ${words[(i + 1) % words.length]}."`;
   });
   fs.writeFileSync(file, `stars,title,content\n${lines.join('\n')}\n`);
 }

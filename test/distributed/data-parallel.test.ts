@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { embeddedModel, fixtures } from '../checkout.js';
-import { here, startRanks } from './ranks.js';
+import { distFolder, startRanks } from './ranks.js';
 import type { RankReport, RankTask } from './train-rank.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-ranks-'));
@@ -22,10 +22,10 @@ const rowsOf = (count: number, from: number) => ({
 });
 
 let tasks = 0;
-async function trained(size: number, task: RankTask): Promise<RankReport[]> {
+async function trainRanks(size: number, task: RankTask): Promise<RankReport[]> {
   const file = path.join(folder, `task-${tasks++}.json`);
   fs.writeFileSync(file, JSON.stringify(task));
-  const argv = [path.join(here, 'train-rank.js'), file];
+  const argv = [path.join(distFolder, 'train-rank.js'), file];
   const results = await startRanks(Array.from({ length: size }, () => ({ argv })));
   return results.map((result) => {
     assert.equal(result!.code, 0, result!.output);
@@ -49,9 +49,9 @@ const inMemory: RankTask = {
 };
 
 test('two and three ranks have the losses of one rank, equal weights, and use each row once per epoch', async () => {
-  const [one] = await trained(1, inMemory);
+  const [one] = await trainRanks(1, inMemory);
   for (const size of [2, 3]) {
-    const reports = await trained(size, inMemory);
+    const reports = await trainRanks(size, inMemory);
     for (const { losses, gradNorms, evalLoss, weights } of reports) {
       const difference = maxDifference(losses, one!.losses);
       assert.ok(difference < 1e-5, `losses of ${size} ranks differ by ${difference}`);
@@ -62,23 +62,24 @@ test('two and three ranks have the losses of one rank, equal weights, and use ea
     // TensorFlow keeps two threads for each all-reduce with a timeout until the timeout has passed.
     const { threads } = reports[0]!;
     assert.ok(threads.at(-1)! - threads[2]! < 15, `${threads[2]} threads became ${threads.at(-1)}`);
-    const seen = reports.flatMap((report) => report.seen).sort();
-    assert.equal(seen.length, 3 * 41);
-    assert.equal(new Set(seen).size, 41);
-    for (let i = 0; i < seen.length; i += 3) assert.equal(seen[i], seen[i + 2], 'each row once per epoch');
+    const trainedRows = reports.flatMap((report) => report.trainedRows).sort();
+    assert.equal(trainedRows.length, 3 * 41);
+    assert.equal(new Set(trainedRows).size, 41);
+    for (let i = 0; i < trainedRows.length; i += 3)
+      assert.equal(trainedRows[i], trainedRows[i + 2], 'each row once per epoch');
   }
 });
 
-test('two ranks with accumulated gradients, and with bfloat16', async () => {
+test('two ranks agree with one rank, with accumulated gradients and with bfloat16', async () => {
   const accumulating = { ...inMemory, arguments: { ...inMemory.arguments, gradientAccumulationSteps: 3 } };
-  const [one] = await trained(1, accumulating);
-  const two = await trained(2, accumulating);
+  const [one] = await trainRanks(1, accumulating);
+  const two = await trainRanks(2, accumulating);
   assert.ok(maxDifference(two[1]!.losses, one!.losses) < 1e-5);
   assert.equal(two[0]!.weights, two[1]!.weights);
   const half = { ...inMemory, precision: 'bfloat16' as const };
-  const [oneHalf] = await trained(1, half);
-  const twoHalf = await trained(2, half);
-  // With 8 bits of precision, the curves diverge from the first step on.
+  const [oneHalf] = await trainRanks(1, half);
+  const twoHalf = await trainRanks(2, half);
+  // bfloat16 has 8 bits of precision, so the curves differ from the first step on.
   assert.ok(maxDifference(twoHalf[1]!.losses.slice(0, 3), oneHalf!.losses.slice(0, 3)) < 2e-2);
   assert.equal(twoHalf[0]!.weights, twoHalf[1]!.weights);
 });
@@ -97,8 +98,15 @@ test('ranks read parts of a stream and form the same batches as one rank', async
   const { parseConfig } = await import('#lib/model/config.js');
   const model = TextClassifier.create(
     parseConfig({
-      ...{ vocab_size: 30522, dim: 16, hidden_dim: 32, n_layers: 1, n_heads: 2, max_position_embeddings: 32 },
-      ...{ dropout: 0, attention_dropout: 0, seq_classif_dropout: 0 },
+      vocab_size: 30522,
+      dim: 16,
+      hidden_dim: 32,
+      n_layers: 1,
+      n_heads: 2,
+      max_position_embeddings: 32,
+      dropout: 0,
+      attention_dropout: 0,
+      seq_classif_dropout: 0,
     }),
     {},
     readTokenizer(embeddedModel),
@@ -111,13 +119,13 @@ test('ranks read parts of a stream and form the same batches as one rank', async
     stream: { file, blockRows: 20 },
     arguments: { batchSize: 8, epochs: 2, maxSteps: 30, learningRate: 1e-3 },
   };
-  const [one] = await trained(1, task);
+  const [one] = await trainRanks(1, task);
   for (const size of [2, 3]) {
-    const reports = await trained(size, task);
+    const reports = await trainRanks(size, task);
     assert.ok(maxDifference(reports[1]!.losses, one!.losses) < 1e-5);
     assert.equal(reports[0]!.weights, reports[1]!.weights);
     // Each block ends with a partial batch, so an epoch has more steps than its rows fill.
-    const once = reports.flatMap(({ seen }) => [...new Set(seen)]);
+    const once = reports.flatMap(({ trainedRows }) => [...new Set(trainedRows)]);
     assert.equal(new Set(once).size, 103, 'no row is lost');
   }
 });

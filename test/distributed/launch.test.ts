@@ -22,14 +22,31 @@ import { inNamespace, main } from './ranks.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-launch-'));
 after(() => fs.rmSync(folder, { recursive: true }));
-const of = (...names: string[]) => path.join(folder, ...names);
+const inFolder = (...names: string[]) => path.join(folder, ...names);
 const manifests = path.join(root, 'lib/distributed/manifests');
-writeTinyModel(of('model'));
-writeStarsCsv(of('stars.csv'));
-const finetune = (run: string, ...more: string[]) => [
-  ...['finetune', '--dataset', of('stars.csv'), '--text-columns', 'title,content', '--label-column', 'stars'],
-  ...['--label-mapping', '1,2 -> negative; 4,5 -> positive', '--model', of('model'), '--max-length', '32'],
-  ...['--batch-size', '8', '--lr', '3e-3', '--run-folder', of(run), ...more],
+writeTinyModel(inFolder('model'));
+writeStarsCsv(inFolder('stars.csv'));
+const finetune = (startCommand: string, ...more: string[]) => [
+  'finetune',
+  '--dataset',
+  inFolder('stars.csv'),
+  '--text-columns',
+  'title,content',
+  '--label-column',
+  'stars',
+  '--label-mapping',
+  '1,2 -> negative; 4,5 -> positive',
+  '--model',
+  inFolder('model'),
+  '--max-length',
+  '32',
+  '--batch-size',
+  '8',
+  '--lr',
+  '3e-3',
+  '--run-folder',
+  inFolder(startCommand),
+  ...more,
 ];
 
 /** Starts a command in a network namespace. */
@@ -51,9 +68,9 @@ function run(command: string[], env: NodeJS.ProcessEnv = {}) {
 
 const launch = (...argv: string[]) => [process.execPath, main, 'launch', ...argv];
 
-async function until(holds: () => boolean, what: string): Promise<void> {
-  for (const end = Date.now() + 300_000; !holds();) {
-    assert.ok(Date.now() < end, what);
+async function until(condition: () => boolean, message: string): Promise<void> {
+  for (const end = Date.now() + 300_000; !condition();) {
+    assert.ok(Date.now() < end, message);
     await pause(100);
   }
 }
@@ -134,16 +151,26 @@ test('public addresses of ranks and of this machine are rejected', async () => {
     rejectPublicAddresses(cluster('10.0.0.1:1', '8.8.8.8:2'), {}),
     failure(ClusterDefinitionError, 'CLUSTER_ADDRESS_PUBLIC', { rank: 1, address: '8.8.8.8' }),
   );
-  const open = { eth0: [{ family: 'IPv4', address: '9.9.9.9' }] } as unknown as NodeJS.Dict<os.NetworkInterfaceInfo[]>;
+  const publicInterface = { eth0: [{ family: 'IPv4', address: '9.9.9.9' }] } as unknown as NodeJS.Dict<
+    os.NetworkInterfaceInfo[]
+  >;
   await assert.rejects(
-    rejectPublicAddresses(cluster('10.0.0.1:1', '10.0.0.2:1'), open),
+    rejectPublicAddresses(cluster('10.0.0.1:1', '10.0.0.2:1'), publicInterface),
     failure(ClusterDefinitionError, 'CLUSTER_ADDRESS_PUBLIC', { address: '9.9.9.9', interface: 'eth0' }),
   );
 });
 
-test('ranks and hosts from the variables of Slurm and MPI', () => {
+test('ranks and hosts are read from the variables of Slurm and MPI', () => {
   assert.deepEqual(hostsOfNodeList('login,node[08-10,12]x[1-2]'), [
-    ...['login', 'node08x1', 'node08x2', 'node09x1', 'node09x2', 'node10x1', 'node10x2', 'node12x1', 'node12x2'],
+    'login',
+    'node08x1',
+    'node08x2',
+    'node09x1',
+    'node09x2',
+    'node10x1',
+    'node10x2',
+    'node12x1',
+    'node12x2',
   ]);
   assert.deepEqual(tasksOfNodes('2(x3),1'), [2, 2, 2, 1]);
   assert.throws(() => hostsOfNodeList('node[a-b]'), failure(SettingsError, 'LAUNCH_HOSTS_INVALID', { value: 'a-b' }));
@@ -152,8 +179,8 @@ test('ranks and hosts from the variables of Slurm and MPI', () => {
     { name: 'b', slots: 3 },
     { name: 'c', slots: 1 },
   ]);
-  fs.writeFileSync(of('hosts'), '# two machines\na slots=2\n\nb slots=2\n');
-  assert.deepEqual(hostsOfMpi(of('hosts')).length, 2);
+  fs.writeFileSync(inFolder('hosts'), '# two machines\na slots=2\n\nb slots=2\n');
+  assert.deepEqual(hostsOfMpi(inFolder('hosts')).length, 2);
   assert.throws(() => hostsOfMpi('a b'), failure(SettingsError, 'LAUNCH_HOSTS_INVALID', { value: 'a b' }));
 
   const slurm = {
@@ -201,7 +228,15 @@ test('the exit code is that of the rank that failed first, and decides whether t
   assert.equal(exitCodeOfRanks([end(null), end(138)]), 138);
   assert.equal(exitCodeOfRanks([end(138), end(3)]), 3);
   assert.deepEqual([0, 2, 3, 4, 5, 130, 143, 138, 1].map(isRestartable), [
-    ...[false, false, false, false, false, false, false, true, true],
+    false,
+    false,
+    false,
+    false,
+    false,
+    false,
+    false,
+    true,
+    true,
   ]);
 });
 
@@ -219,10 +254,13 @@ test('invalid and conflicting arguments are rejected', async () => {
   assertFailed(sweep, 2, 'SettingsError', 'SETTING_CONFLICT', 'TF_CONFIG');
 });
 
-test('launch: all ranks restart from the last checkpoint after one is killed; they listen on loopback', async () => {
+test('launch restarts all ranks from the last checkpoint after one is killed; ranks listen on loopback only', async () => {
   const { child, ended, printed } = run(
     launch(
-      ...['--workers', '2', '--max-restarts', '1'],
+      '--workers',
+      '2',
+      '--max-restarts',
+      '1',
       ...finetune('again', '--epochs', '15', '--early-stopping-patience', '0', '--save-steps', '10'),
     ),
   );
@@ -237,15 +275,15 @@ test('launch: all ranks restart from the last checkpoint after one is killed; th
   assert.equal(listening.length, 2);
   // ::ffff:127.0.0.1 in groups of four bytes.
   for (const [, local] of listening) assert.match(local!, /^0000000000000000FFFF00000100007F:/);
-  const before = recordsOf(readJournal(of('again'))).length;
+  const before = recordsOf(readJournal(inFolder('again'))).length;
   process.kill(ranks[1]!, 'SIGKILL');
   const { code, output } = await ended;
   assert.equal(code, 0, output);
   assert.match(output, /Rank 1 was killed by SIGKILL\./);
   assert.match(output, /Restarting all workers from the last checkpoint \(restart 1 of 1\)/);
-  const { status } = new RunFolder(of('again'));
+  const { status } = new RunFolder(inFolder('again'));
   assert.deepEqual([status?.state, status?.starts], ['completed', 2]);
-  const records = recordsOf(readJournal(of('again')));
+  const records = recordsOf(readJournal(inFolder('again')));
   assert.ok(before > 0 && records.length > before);
   records.forEach(({ step }, i) => assert.equal(step, i + 1));
 });
@@ -255,19 +293,24 @@ const python = pythonWith('launch');
 test('mpirun starts ranks', async () => {
   const mpirun = path.join(path.dirname(python), 'mpirun');
   const { code, output } = await run([
-    ...[mpirun, '--allow-run-as-root', '--oversubscribe', '-np', '2', ...launch('--from', 'mpi')],
+    mpirun,
+    '--allow-run-as-root',
+    '--oversubscribe',
+    '-np',
+    '2',
+    ...launch('--from', 'mpi'),
     ...finetune('mpi', '--epochs', '1'),
   ]).ended;
   assert.equal(code, 0, output);
   assert.match(output, /rank 1 \(worker 1, 127\.0\.0\.1:\d+\) of 2/);
-  assert.equal(new RunFolder(of('mpi')).state, 'completed');
+  assert.equal(new RunFolder(inFolder('mpi')).state, 'completed');
 });
 
 test("Slurm's batch script starts ranks, and requeues the job if one was lost", async () => {
   const script = path.join(manifests, 'slurm.sh');
-  fs.mkdirSync(of('bin'));
+  fs.mkdirSync(inFolder('bin'));
   const stub = (name: string, text: string) =>
-    fs.writeFileSync(of('bin', name), `#!/bin/bash\n${text}\n`, { mode: 0o755 });
+    fs.writeFileSync(inFolder('bin', name), `#!/bin/bash\n${text}\n`, { mode: 0o755 });
   // Imitates srun: starts two tasks on this node and exits with the highest exit code.
   stub(
     'srun',
@@ -280,12 +323,12 @@ for id in "\${ids[@]}"; do wait "$id"; code=$?; (( code > worst )) && worst=$cod
 exit $worst`,
   );
   stub('scontrol', 'echo "scontrol $*"');
-  const env = { PATH: `${of('bin')}:${process.env['PATH']}`, SLURM_JOB_ID: '4711' };
+  const env = { PATH: `${inFolder('bin')}:${process.env['PATH']}`, SLURM_JOB_ID: '4711' };
   const argv = finetune('unused', '--epochs', '1').slice(1, -4);
-  const { code, output } = await run(['bash', script, ...argv, '--run-folder', of('slurm')], env).ended;
+  const { code, output } = await run(['bash', script, ...argv, '--run-folder', inFolder('slurm')], env).ended;
   assert.equal(code, 0, output);
   assert.match(output, /rank 1 \(worker 1, 127\.0\.0\.1:\d+\) of 2/);
-  assert.equal(new RunFolder(of('slurm')).state, 'completed');
+  assert.equal(new RunFolder(inFolder('slurm')).state, 'completed');
   stub('srun', 'exit 138');
   const lost = await run(['bash', script], env).ended;
   assert.equal(lost.code, 138);
@@ -294,7 +337,7 @@ exit $worst`,
   assert.doesNotMatch((await run(['bash', script], env).ended).output, /scontrol/);
 });
 
-test("Kubeflow's manifest is valid by its schema", () => {
+test("Kubeflow's manifest matches its schema", () => {
   const text = fs.readFileSync(path.join(manifests, 'tfjob.yaml'), 'utf8');
   const check = (input: string) =>
     spawnSync(python, [path.join(root, 'test/distributed/check_manifest.py')], { input, encoding: 'utf8' });
@@ -308,7 +351,7 @@ test("Kubeflow's manifest is valid by its schema", () => {
 test("Ray's script is valid Python", () => {
   const { status, stderr } = spawnSync(python, ['-m', 'py_compile', path.join(manifests, 'ray_ranks.py')], {
     encoding: 'utf8',
-    env: { ...process.env, PYTHONPYCACHEPREFIX: of('cache') },
+    env: { ...process.env, PYTHONPYCACHEPREFIX: inFolder('cache') },
   });
   assert.equal(status, 0, stderr);
 });

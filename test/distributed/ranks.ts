@@ -11,12 +11,15 @@ const asRoot = process.getuid?.() === 0 ? [] : ['--map-root-user'];
 /** Wraps a command to run in a network namespace that has only loopback. */
 export const inNamespace = (command: string[]): [string, ...string[]] => [
   'unshare',
-  ...['--net', ...asRoot, python, path.join(root, 'test/distributed/namespace.py')],
+  '--net',
+  ...asRoot,
+  python,
+  path.join(root, 'test/distributed/namespace.py'),
   ...command,
 ];
 
 /** A signal that is sent to a rank. */
-export interface Blow {
+export interface PlannedSignal {
   rank: number;
   signal: NodeJS.Signals;
   /** Output of any rank that triggers the signal. */
@@ -34,7 +37,7 @@ export interface RankCommand {
 /** Input of start-ranks.js. */
 export interface Plan {
   ranks: (RankCommand | null)[];
-  blows: Blow[];
+  signals: PlannedSignal[];
   /** Seconds after which all remaining ranks are killed. */
   timeout: number;
 }
@@ -45,12 +48,12 @@ export interface RankResult {
   signal: string | null;
   /** Seconds from its start, and from each signal that was sent before its end. */
   seconds: number;
-  sinceBlows: number[];
+  secondsSinceSignals: number[];
   output: string;
 }
 
 export const main = path.join(root, 'lib/dist/cli/main.js');
-export const here = path.dirname(fileURLToPath(import.meta.url));
+export const distFolder = path.dirname(fileURLToPath(import.meta.url));
 
 /**
  * Runs ranks with a TF_CONFIG and waits for their end.
@@ -58,10 +61,14 @@ export const here = path.dirname(fileURLToPath(import.meta.url));
  */
 export function startRanks(
   ranks: Plan['ranks'],
-  { blows = [], timeout = 300 }: Partial<Pick<Plan, 'blows' | 'timeout'>> = {},
+  { signals = [], timeout = 300 }: Partial<Pick<Plan, 'signals' | 'timeout'>> = {},
 ): Promise<(RankResult | null)[]> {
-  const plan: Plan = { ranks, blows, timeout };
-  const [program, ...argv] = inNamespace([process.execPath, path.join(here, 'start-ranks.js'), JSON.stringify(plan)]);
+  const plan: Plan = { ranks, signals, timeout };
+  const [program, ...argv] = inNamespace([
+    process.execPath,
+    path.join(distFolder, 'start-ranks.js'),
+    JSON.stringify(plan),
+  ]);
   return new Promise((resolve, reject) => {
     let [stdout, stderr] = ['', ''];
     const child = spawn(program, argv, { stdio: ['ignore', 'pipe', 'pipe'] });

@@ -1,8 +1,8 @@
-// Starts the ranks of a plan (ranks.ts), which is its argument, and prints their results as JSON.
+// Runs the ranks of the plan (ranks.ts) that its argument contains as JSON, and prints their results as JSON.
 import { spawn } from 'node:child_process';
 import type { Plan, RankResult } from './ranks.js';
 
-const { ranks, blows, timeout } = JSON.parse(process.argv[2]!) as Plan;
+const { ranks, signals, timeout } = JSON.parse(process.argv[2]!) as Plan;
 const worker = ranks.map((_, rank) => `127.0.0.1:${21000 + rank}`);
 const listeners: (() => void)[] = [];
 const started = performance.now();
@@ -32,16 +32,18 @@ const children = ranks.map((command, index) => {
   const ended = new Promise<RankResult>((resolve) =>
     child.on('close', (code, signal) =>
       resolve({
-        ...{ code, signal, output },
+        code,
+        signal,
+        output,
         seconds: (performance.now() - started) / 1000,
-        sinceBlows: signalTimes.map((time) => (performance.now() - time) / 1000),
+        secondsSinceSignals: signalTimes.map((time) => (performance.now() - time) / 1000),
       }),
     ),
   );
   return { child, ended, printed: () => output };
 });
 
-for (const { rank, signal, after, delay = 0 } of blows) {
+for (const { rank, signal, after, delay = 0 } of signals) {
   let pending = true;
   listeners.push(() => {
     if (!pending || !children.some((each) => each?.printed().includes(after))) return;

@@ -31,13 +31,13 @@ export interface RankReport {
   evalLoss: number[];
   weights: string;
   /** Ids and label of each row that this rank trained on, as text. */
-  seen: string[];
+  trainedRows: string[];
   /** Number of threads of the process after each step. */
   threads: number[];
 }
 
 const task = JSON.parse(fs.readFileSync(process.argv[2]!, 'utf8')) as RankTask;
-const encoded = ({ ids, labels }: { ids: number[][]; labels: number[] }): EncodedReviews => ({
+const toEncodedReviews = ({ ids, labels }: { ids: number[][]; labels: number[] }): EncodedReviews => ({
   ids: ids.map((row) => Int32Array.from(row)),
   labels: Int32Array.from(labels),
 });
@@ -45,14 +45,14 @@ const encoded = ({ ids, labels }: { ids: number[][]; labels: number[] }): Encode
 const definition = clusterOfEnvironment();
 const cluster = definition && joinCluster(definition, { timeout: 60 });
 const ranks = cluster?.ranks ?? singleProcess;
-const seen: string[] = [];
-const share = classification.share.bind(classification);
+const trainedRows: string[] = [];
+const originalShare = classification.share.bind(classification);
 // Records the rows of this rank where they are assigned.
 classification.share = (batch, rank, n) => {
-  const part = share(batch, rank, n);
+  const part = originalShare(batch, rank, n);
   if (part)
     for (let row = 0; row < part.batch; row++)
-      seen.push(
+      trainedRows.push(
         `${part.inputIds.subarray(row * part.tokens, row * part.tokens + part.lengths[row]!).join(' ')}: ${part.labels[row]}`,
       );
   return part;
@@ -63,9 +63,9 @@ if (!ranks.isChief) for (const parameter of classifier.parameters.values()) para
 const source = task.stream && (await openReviews(task.stream.file, { streaming: true }));
 const stream =
   source && new ReviewStream(source, { ...task.stream!, model: classifier, workers: 1, maxLength: 16, ranks });
-const report: RankReport = { losses: [], gradNorms: [], evalLoss: [], weights: '', seen, threads: [] };
-await new Trainer(classifier, task.arguments).train(stream ?? encoded(task.rows!), {
-  ...(task.validation && { validation: encoded(task.validation) }),
+const report: RankReport = { losses: [], gradNorms: [], evalLoss: [], weights: '', trainedRows, threads: [] };
+await new Trainer(classifier, task.arguments).train(stream ?? toEncodedReviews(task.rows!), {
+  ...(task.validation && { validation: toEncodedReviews(task.validation) }),
   ranks,
   onRecord: ({ loss, gradNorm, evalLoss }) => {
     report.losses.push(loss);

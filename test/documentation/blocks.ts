@@ -1,4 +1,4 @@
-// The fenced blocks of the documentation, each with its place, so that what is wrong in one is said by file and line.
+// Finds the fenced blocks of the documentation, with file and line for the messages about problems.
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -6,15 +6,15 @@ import { fromMarkdown } from 'mdast-util-from-markdown';
 import { root } from '../checkout.js';
 
 export interface Block {
-  /** Relative to the checkout. */
+  /** Path relative to the checkout. */
   file: string;
-  /** The line of the fence; the first line of the code is the next. */
+  /** The line of the fence; the code begins on the next line. */
   line: number;
   language: string;
   code: string;
 }
 
-/** What is wrong in a block. */
+/** A problem in a block. */
 export interface Problem {
   file: string;
   line: number;
@@ -23,7 +23,7 @@ export interface Problem {
 
 export const describeProblem = ({ file, line, message }: Problem): string => `${file}:${line}: ${message}`;
 
-/** A problem in a line of a block's code, counted from 1. */
+/** Creates a problem in a line of a block's code, from 1. */
 export const problemAt = ({ file, line }: Block, lineOfCode: number, message: string): Problem => ({
   file,
   line: line + lineOfCode,
@@ -32,7 +32,7 @@ export const problemAt = ({ file, line }: Block, lineOfCode: number, message: st
 
 type Node = ReturnType<typeof fromMarkdown>['children'][number] | ReturnType<typeof fromMarkdown>;
 
-/** The fenced blocks of a page, those in lists and quotations too. */
+/** Returns the fenced blocks of a page, including those in lists and quotations. */
 export function blocksOf(file: string, markdown: string): Block[] {
   const visit = (node: Node): Block[] => {
     if (node.type === 'code')
@@ -42,11 +42,11 @@ export function blocksOf(file: string, markdown: string): Block[] {
   return visit(fromMarkdown(markdown));
 }
 
-/** Every page that git tracks or would track. */
+/** Returns every Markdown file that git tracks or would track. */
 export function pages(): string[] {
   const argv = ['ls-files', '--cached', '--others', '--exclude-standard', '*.md'];
   const { status, stdout, stderr } = spawnSync('git', argv, { cwd: root, encoding: 'utf8' });
-  if (status !== 0) throw new Error(`git does not say which pages there are: ${stderr}`);
+  if (status !== 0) throw new Error(`git ls-files failed: ${stderr}`);
   return stdout.split('\n').filter((file) => file !== '' && fs.existsSync(path.join(root, file)));
 }
 

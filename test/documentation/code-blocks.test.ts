@@ -1,4 +1,4 @@
-// What the documentation tells readers to type works: TypeScript against the package's types, commands in a folder made for them.
+// The code in the documentation works: TypeScript compiles against the package's types, and shell commands run in a sandbox.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -13,7 +13,7 @@ const sandbox = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-documentation-')
 after(() => fs.rmSync(sandbox, { recursive: true }));
 before(() => writeSandbox(sandbox));
 
-/** What can be parsed and no more. */
+/** Checks for languages that can only be parsed. */
 const parsers: Record<string, (block: Block) => Problem[]> = {
   json(block) {
     try {
@@ -32,45 +32,46 @@ const parsers: Record<string, (block: Block) => Problem[]> = {
       return [problemAt(block, error.linePos?.[0].line ?? 1, error.message)];
     }
   },
-  // What a command printed, and what a container is built from: nothing that a reader types.
+  // Output of commands.
   text: () => [],
   // The module graph, which is generated.
   mermaid: () => [],
+  // Parts of Dockerfiles.
   dockerfile: () => [],
 };
 
 const unknownLanguages = (blocks: Block[]): Problem[] =>
   blocks
     .filter(({ language }) => !['ts', 'sh'].includes(language) && !Object.hasOwn(parsers, language))
-    .map((block) => problemAt(block, 0, `nothing is known of blocks of ${block.language || 'no language'}`));
+    .map((block) => problemAt(block, 0, `no check for blocks of language ${block.language || '(none)'}`));
 
-const of = (blocks: Block[], language: string) => blocks.filter((block) => block.language === language);
-const nothing = (problems: Problem[]) => assert.equal(problems.map(describeProblem).join('\n'), '');
+const blocksIn = (blocks: Block[], language: string) => blocks.filter((block) => block.language === language);
+const assertNone = (problems: Problem[]) => assert.equal(problems.map(describeProblem).join('\n'), '');
 const blocks = blocksOfPages();
 
-test('every page is read, and every block is of a kind that is checked', () => {
+test('all pages are read, and there is a check for the language of every block', () => {
   assert.ok(pages().includes('README.md') && pages().includes('data/README.md'));
-  assert.ok(of(blocks, 'ts').length >= 2 && of(blocks, 'sh').length >= 8);
-  nothing(unknownLanguages(blocks));
+  assert.ok(blocksIn(blocks, 'ts').length >= 2 && blocksIn(blocks, 'sh').length >= 8);
+  assertNone(unknownLanguages(blocks));
 });
 
-test('TypeScript: what a reader writes after it compiles', () => nothing(checkTypes(of(blocks, 'ts'))));
+test('TypeScript blocks compile', () => assertNone(checkTypes(blocksIn(blocks, 'ts'))));
 
-test('commands run, or are accepted by what would run them', async (t) => {
+test('shell commands run, or their arguments are accepted', async (t) => {
   const problems: Problem[] = [];
-  for (const block of of(blocks, 'sh')) {
-    const found = await checkShell(block, sandbox);
-    problems.push(...found.problems);
-    assert.ok(found.classes.length > 0, `${block.file}:${block.line}: a block without a command`);
-    for (const { command, is } of found.classes) t.diagnostic(`${is.padEnd(8)} ${command}`);
+  for (const block of blocksIn(blocks, 'sh')) {
+    const result = await checkShell(block, sandbox);
+    problems.push(...result.problems);
+    assert.ok(result.classes.length > 0, `${block.file}:${block.line}: the block contains no command`);
+    for (const { command, commandClass } of result.classes) t.diagnostic(`${commandClass.padEnd(8)} ${command}`);
   }
-  nothing(problems);
+  assertNone(problems);
 });
 
-test('what only has a form has a right one', () =>
-  nothing(blocks.flatMap((block) => parsers[block.language]?.(block) ?? [])));
+test('JSON and YAML blocks can be parsed', () =>
+  assertNone(blocks.flatMap((block) => parsers[block.language]?.(block) ?? [])));
 
-/** A page with one block, whose code begins in line 4, in a list as well. */
+/** Creates a page with one block, inside a list; its code begins on line 4. */
 const page = (language: string, ...code: string[]) =>
   blocksOf('page.md', ['- A page', '', `  \`\`\`${language}`, ...code.map((line) => `  ${line}`), '  ```'].join('\n'));
 
@@ -78,15 +79,15 @@ test('a type error is reported with file and line', () => {
   const code = [
     "import { openSentimentModel } from '#lib/serving/sentiment.js';",
     "const model = await openSentimentModel('folder');",
-    'const verdict: number = await model.predictSentiment(7);',
+    'const prediction: number = await model.predictSentiment(7);',
   ];
-  const found = checkTypes(page('ts', ...code)).map(describeProblem);
-  assert.ok(found.length > 0);
-  for (const words of found) assert.match(words, /^page\.md:6: /);
+  const problems = checkTypes(page('ts', ...code)).map(describeProblem);
+  assert.ok(problems.length > 0);
+  for (const problem of problems) assert.match(problem, /^page\.md:6: /);
   assert.match(checkTypes(page('ts', "import * as all from '#lib/nowhere.js';"))[0]!.message, /Cannot find module/);
 });
 
-test('commands that do not work are reported with file and line', async () => {
+test('invalid commands are reported with file and line', async () => {
   const expected: [code: string, line: number, message: RegExp][] = [
     ['npm test\nnpm run nowhere', 5, /no script nowhere/],
     ['npm start -- --epoch 3', 4, /unknown option '--epoch'/],
@@ -98,8 +99,8 @@ test('commands that do not work are reported with file and line', async () => {
     ['npx tunebook sweep --lr 1,2 --nowhere 3', 4, /unknown option '--nowhere'/],
     ['npx tunebook score --fast Fine.', 4, /unknown option '--fast'/],
     ['npx tunebook export runs/nowhere', 4, /nowhere/],
-    ['npx tunebook train', 4, /of no class/],
-    ['npx tunebook runs | jq .', 4, /jq \.: is of no class/],
+    ['npx tunebook train', 4, /unknown command/],
+    ['npx tunebook runs | jq .', 4, /jq \.: unknown command/],
     ['curl localhost:8000/model', 4, /no server/],
     ["npx tunebook serve --port 8000\ncurl localhost:8000/model -d '{}'", 5, /error/],
     ['docker build -f nowhere.Dockerfile .', 4, /no nowhere\.Dockerfile/],
@@ -117,7 +118,7 @@ test('commands that do not work are reported with file and line', async () => {
   assert.ok(!fs.existsSync(path.join(sandbox, 'runs/nowhere')));
 });
 
-test('broken data and unknown languages are reported with file and line', () => {
+test('invalid data and unknown languages are reported with file and line', () => {
   const [yaml, json, other] = [page('yaml', 'epochs: 3', 'lr: ['), page('json', '{'), page('sparql', 'x')];
   assert.equal(parsers['json']!(json[0]!)[0]!.line, 4);
   assert.ok([5, 6].includes(parsers['yaml']!(yaml[0]!)[0]!.line));

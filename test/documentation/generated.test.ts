@@ -1,3 +1,4 @@
+// The generated parts of the documentation are up to date.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { test } from 'node:test';

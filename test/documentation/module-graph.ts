@@ -1,27 +1,27 @@
-// The graph of imports between the directories of lib/, in CONTRIBUTING.md.
+// Generates the graph of imports between the directories of lib/, which CONTRIBUTING.md contains.
 import path from 'node:path';
 import { cruise, type ICruiseResult, type IConfiguration } from 'dependency-cruiser';
 import { root } from '../checkout.js';
 
 export const graphPage = path.join(root, 'CONTRIBUTING.md');
 
-/** Directories by directory that they import. */
+/** Returns the directories that each directory imports. */
 async function importedDirectories(): Promise<Map<string, Set<string>>> {
   const { default: configuration } = (await import(path.join(root, '.dependency-cruiser.mjs'))) as {
     default: IConfiguration;
   };
   const { output } = await cruise(['lib'], { ...configuration.options, baseDir: root });
-  const found = new Map<string, Set<string>>();
+  const imports = new Map<string, Set<string>>();
   const directoryOf = (file: string) => /^lib\/([^/]+)\//.exec(file)?.[1];
   for (const { source, dependencies } of (output as ICruiseResult).modules)
     for (const { resolved } of dependencies) {
       const [from, to] = [directoryOf(source), directoryOf(resolved)];
-      if (from && to && from !== to) found.set(from, (found.get(from) ?? new Set()).add(to));
+      if (from && to && from !== to) imports.set(from, (imports.get(from) ?? new Set()).add(to));
     }
-  return found;
+  return imports;
 }
 
-/** The graph in Mermaid, without the arrows that follow from others: a to c, where a imports b and b imports c. */
+/** Returns the graph in Mermaid without transitive arrows: none from a to c if a imports b and b imports c. */
 export async function moduleGraph(): Promise<string> {
   const imported = await importedDirectories();
   const reaches = (from: string, to: string): boolean =>
@@ -36,5 +36,5 @@ export async function moduleGraph(): Promise<string> {
 
 const fence = /```mermaid\n[^]*?```/;
 
-/** The page with the present graph. */
+/** Replaces the graph of the page with the current one. */
 export const withModuleGraph = async (page: string): Promise<string> => page.replace(fence, await moduleGraph());

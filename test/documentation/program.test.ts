@@ -1,4 +1,4 @@
-// The program in the README runs, with fewer steps.
+// The program in the README runs; here with fewer steps.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -7,7 +7,7 @@ import { after, test } from 'node:test';
 import { root } from '../checkout.js';
 import { blocksOf } from './blocks.js';
 
-// In the checkout, where the package is found.
+// Inside the checkout, so that the package can be imported.
 const folder = fs.mkdtempSync(path.join(root, '.tunebook/program-'));
 after(() => fs.rmSync(folder, { recursive: true }));
 
@@ -27,6 +27,9 @@ test('the seven-line program of the README trains, evaluates and saves', () => {
   const { count, accuracy } = JSON.parse(stdout) as { count: number; accuracy: number };
   assert.deepEqual([count, accuracy > 0.6], [597, true], stdout);
   assert.deepEqual(fs.readdirSync(path.join(folder, 'runs/mine/model')).sort(), [
-    ...['config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json'],
+    'config.json',
+    'model.safetensors',
+    'tokenizer.json',
+    'tokenizer_config.json',
   ]);
 });

@@ -1,4 +1,4 @@
-// The table of settings in lib/settings/README.md, from their declarations.
+// Generates the table of settings in lib/settings/README.md from their declarations.
 import path from 'node:path';
 import { flagOf } from '#lib/cli/settings-flags.js';
 import { formatSetting, settingsList } from '#lib/settings/settings.js';
@@ -8,7 +8,7 @@ export const settingsPage = path.join(root, 'lib/settings/README.md');
 
 const code = (text: string) => `\`${text}\``;
 
-/** The table in Markdown. */
+/** Returns the table in Markdown. */
 export function settingsTable(): string {
   const rows = settingsList.map(
     ({ name, variable, aliases = [], description, allowed, defaultText, only, ...setting }) => [
@@ -25,5 +25,5 @@ export function settingsTable(): string {
 
 const fence = /(<!-- prettier-ignore-start -->\n)[^]*?(<!-- prettier-ignore-end -->)/;
 
-/** The page with the present table. */
+/** Replaces the table of the page with the current one. */
 export const withSettingsTable = (page: string): string => page.replace(fence, `$1\n${settingsTable()}\n\n$2`);

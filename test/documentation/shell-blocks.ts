@@ -1,6 +1,7 @@
-// The commands of the documentation, each in one of three classes. What takes seconds is run, in a folder that holds what the
-// pages speak of under the very names that they use; what trains or sets up is parsed by the program that would do it, which then
-// does nothing; of other programs' commands what can be known without them is looked at. A command of no class is a problem.
+// Checks the shell commands of the documentation. Each command belongs to one of three classes. Commands that take seconds are
+// run, in a folder that contains the files that the pages mention. Commands that train or install are only parsed, by the
+// program itself (--print-config or --list). Commands of external programs are checked as far as possible without them. A
+// command of no class is a problem.
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -11,22 +12,22 @@ import { commandsOf, type Command } from './shell-commands.js';
 
 export type CommandClass = 'run' | 'parsed' | 'external';
 
-/** What came of a command: its class, and what is wrong with it, if anything is. */
-interface Verdict {
-  is: CommandClass;
-  wrong?: string | undefined;
+/** The class of a command, and what is wrong with it. */
+interface CheckResult {
+  commandClass: CommandClass;
+  problem?: string | undefined;
 }
 
 const stars = ['--label-column', 'stars', '--label-mapping', '1,2 -> negative; 4,5 -> positive'];
 
 /**
- * Fills a folder with what the pages speak of.
- * @throws Error when a run cannot be made or exported
+ * Creates the files that the pages mention.
+ * @throws Error if a run cannot be created or exported
  */
 export async function writeSandbox(folder: string): Promise<void> {
-  const of = (...names: string[]) => path.join(folder, ...names);
-  writeTinyModel(of('models/distilbert'));
-  writeStarsCsv(of('reviews.csv'));
+  const inFolder = (...names: string[]) => path.join(folder, ...names);
+  writeTinyModel(inFolder('models/distilbert'));
+  writeStarsCsv(inFolder('reviews.csv'));
   const run = 'runs/2026-11-24T09-30-00';
   for (const argv of [
     [
@@ -51,18 +52,18 @@ const { scripts } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 
   scripts: Record<string, string>;
 };
 
-/** The end of a process that failed, in a line. */
+/** Returns the error of a failed process as one line. */
 const failure = (status: number | null, stderr: string) =>
   status === 0 ? undefined : stderr.replace(/\s+/g, ' ').trim().slice(-300) || `ended with ${status}`;
 
-/** `npm …`: the script is there, and takes what is given. */
-function npm([word = '', ...others]: string[], sandbox: string, environment: Record<string, string>): Verdict {
+/** Checks that the script of `npm …` exists and accepts the arguments. */
+function npm([word = '', ...others]: string[], sandbox: string, environment: Record<string, string>): CheckResult {
   const [script, ...rest] = ['start', 'test'].includes(word) ? [word, ...others] : others;
   if (!['run', 'start', 'test'].includes(word) || script === undefined)
-    return { is: 'parsed', wrong: `nothing is known of npm ${word}` };
-  if (!(script in scripts)) return { is: 'parsed', wrong: `package.json has no script ${script}` };
+    return { commandClass: 'parsed', problem: `npm ${word} is not known to shell-blocks.ts` };
+  if (!(script in scripts)) return { commandClass: 'parsed', problem: `package.json has no script ${script}` };
   if (rest.length > 0 && rest[0] !== '--')
-    return { is: 'parsed', wrong: `npm takes ${rest[0]} for its own: -- is missing` };
+    return { commandClass: 'parsed', problem: `npm would take ${rest[0]} as its own argument: -- is missing` };
   const argv = rest.slice(1);
   if (script === 'start') {
     const program = path.join(root, 'lib/dist/cli/start.js');
@@ -71,128 +72,134 @@ function npm([word = '', ...others]: string[], sandbox: string, environment: Rec
       encoding: 'utf8',
       env: { ...process.env, ...environment },
     });
-    return { is: 'parsed', wrong: failure(status, stderr) };
+    return { commandClass: 'parsed', problem: failure(status, stderr) };
   }
   if (script === 'test') {
     const files = fs.readdirSync(path.join(root, 'test'), { recursive: true, encoding: 'utf8' });
-    const none = argv
+    const unmatched = argv
       .filter((part) => part !== '--quick')
       .find((part) => !files.some((file) => file.replace(/\.ts$/, '.js').includes(part)));
-    return { is: 'parsed', wrong: none && `no test's name has ${none} in it` };
+    return { commandClass: 'parsed', problem: unmatched && `no test file has ${unmatched} in its name` };
   }
-  return { is: 'parsed' };
+  return { commandClass: 'parsed' };
 }
 
-/** A server that a block has started, and what is asked of it afterwards. */
+/** A server that a block has started; later commands of the block send requests to it. */
 interface Server {
   child: ChildProcess;
   ended: ReturnType<typeof start>['ended'];
-  /** As the page has it, `localhost:8000`, and where it really is. */
-  named: string;
+  /** The address in the documentation, such as `localhost:8000`, and the real one. */
+  documentedAddress: string;
   address: string;
 }
 
-/** Starts `tunebook serve` or `app` on a port that is free, and waits until it answers. */
+/**
+ * Starts `tunebook serve` or `app` on a free port and waits until it is ready.
+ * @returns the server, or what went wrong
+ */
 async function serve(argv: string[], sandbox: string, env: Record<string, string>): Promise<Server | string> {
   const { child, ended } = start([...argv, '--port', '0'], { cwd: sandbox, env });
   const address = await new Promise<string | undefined>((resolve) => {
-    let said = '';
+    let output = '';
     child.stdout!.on('data', (text: string) => {
-      const found = /at http:\/\/([\w.]+:\d+)/.exec((said += text))?.[1];
-      if (found) resolve(found);
+      const host = /at http:\/\/([\w.]+:\d+)/.exec((output += text))?.[1];
+      if (host) resolve(host);
     });
     child.on('close', () => resolve(undefined));
   });
-  if (!address) return failure((await ended).status, (await ended).stderr) ?? 'ended without a word';
+  if (!address) return failure((await ended).status, (await ended).stderr) ?? 'ended without printing its address';
   const { status } = await fetch(`http://${address}/health/ready`);
   if (status !== 200) return `answers /health/ready with ${status}`;
   const port = argv.includes('--port') ? argv[argv.indexOf('--port') + 1] : '8000';
-  return { child, ended, named: `localhost:${port}`, address };
+  return { child, ended, documentedAddress: `localhost:${port}`, address };
 }
 
-/** Asks the server of the block. */
-async function curl(words: string[], server: Server | undefined): Promise<Verdict> {
-  if (!server) return { is: 'run', wrong: 'no server was started in this block that curl could ask' };
-  const argv = words.map((word) => word.replace(server.named, server.address));
+/** Runs curl against the server of the block. */
+async function curl(args: string[], server: Server | undefined): Promise<CheckResult> {
+  if (!server) return { commandClass: 'run', problem: 'no server was started earlier in this block' };
+  const argv = args.map((word) => word.replace(server.documentedAddress, server.address));
   const child = spawn('curl', ['--fail-with-body', '--silent', '--show-error', '--max-time', '20', ...argv]);
-  let said = '';
-  child.stdout.on('data', (text: Buffer) => (said += text.toString()));
-  child.stderr.on('data', (text: Buffer) => (said += text.toString()));
+  let output = '';
+  child.stdout.on('data', (text: Buffer) => (output += text.toString()));
+  child.stderr.on('data', (text: Buffer) => (output += text.toString()));
   const status = await new Promise<number | null>((resolve) => {
     child.on('error', (error: NodeJS.ErrnoException) => {
-      said = error.message;
+      output = error.message;
       resolve(1);
     });
     child.on('close', resolve);
   });
-  return { is: 'run', wrong: failure(status, said) };
+  return { commandClass: 'run', problem: failure(status, output) };
 }
 
-/** `docker build` and its like: the file is there and knows the arguments. Others cannot be looked at without docker. */
-function container([word, ...rest]: string[]): Verdict {
-  if (word !== 'build') return { is: 'external' };
+/** Checks that the file of `docker build` exists and declares the build arguments; other commands need docker. */
+function container([word, ...rest]: string[]): CheckResult {
+  if (word !== 'build') return { commandClass: 'external' };
   const valuesOf = (...flags: string[]) =>
     rest.flatMap((each, i) => {
       const flag = flags.find((name) => each === name || each.startsWith(`${name}=`));
       return flag === undefined ? [] : [each === flag ? (rest[i + 1] ?? '') : each.slice(flag.length + 1)];
     });
   const file = valuesOf('--file', '-f')[0] ?? 'Dockerfile';
-  if (!fs.existsSync(path.join(root, file))) return { is: 'external', wrong: `there is no ${file}` };
+  if (!fs.existsSync(path.join(root, file))) return { commandClass: 'external', problem: `there is no ${file}` };
   const content = fs.readFileSync(path.join(root, file), 'utf8');
   const unknown = valuesOf('--build-arg')
     .map((value) => value.split('=')[0]!)
     .find((name) => !new RegExp(`^\\s*ARG\\s+${name}\\b`, 'm').test(content));
-  return { is: 'external', wrong: unknown && `${file} has no argument ${unknown}` };
+  return { commandClass: 'external', problem: unknown && `${file} has no argument ${unknown}` };
 }
 
-/** What makes each only say what it would do. */
-const dry: Record<string, string> = {
+/** The flag with which each command only prints what it would do. */
+const dryRunFlags: Record<string, string> = {
   finetune: '--print-config',
   adapt: '--print-config',
   launch: '--print-config',
   sweep: '--print-config',
   notebooks: '--list',
 };
-/** Programs that start ranks on clusters: run in test/distributed; here only that their files are there, and what they start. */
+/** Programs that start ranks. test/distributed runs them; here only their files and the command that they start are checked. */
 const launchers = ['kubectl', 'sbatch', 'mpirun', 'python3'];
-const quick = ['export', 'score', 'runs', 'report', 'help'];
-const servers = ['serve', 'app'];
+const runCommands = ['export', 'score', 'runs', 'report', 'help'];
+const serverCommands = ['serve', 'app'];
 
-/** One command; a server goes on until the block is through. */
+/** Checks one command. A server that it starts runs until the end of the block. */
 async function check(
-  { words: [program, ...argv], environment }: Command,
+  { argv: [program, ...argv], environment }: Command,
   sandbox: string,
   server: Server | undefined,
-): Promise<Verdict & { server?: Server }> {
+): Promise<CheckResult & { server?: Server }> {
   const [name, ...rest] = argv;
   if (program === 'npm') return npm(argv, sandbox, environment);
   if (program === 'curl') return curl(argv, server);
   if (program === 'docker' || program === 'podman') return container(argv);
   if (program === 'jupyter') {
-    // Run in test/notebook; here only that it is of a notebook that there is.
+    // test/notebook runs the notebooks; here only their existence is checked.
     const missing = argv.find((word) => word.endsWith('.ipynb') && !fs.existsSync(path.join(root, word)));
-    return { is: 'external', wrong: missing && `there is no ${missing}` };
+    return { commandClass: 'external', problem: missing && `there is no ${missing}` };
   }
-  if (program === 'git' || program === 'cd') return { is: 'external' };
+  if (program === 'git' || program === 'cd') return { commandClass: 'external' };
   if (launchers.includes(program!)) {
     const missing = argv.find((word) => /^lib\/.*\.\w+$/.test(word) && !fs.existsSync(path.join(root, word)));
-    const at = argv.findIndex((word) => /^(finetune|adapt)$/.test(word));
-    // What a manifest gets is finetune's.
-    const own =
-      at >= 0
-        ? argv.slice(at)
+    const index = argv.findIndex((word) => /^(finetune|adapt)$/.test(word));
+    // Manifests pass their arguments to finetune.
+    const ranksCommand =
+      index >= 0
+        ? argv.slice(index)
         : ['finetune', ...argv.filter((_, i) => i > argv.findIndex((word) => /^(\d+|.*\.sh)$/.test(word)))];
-    if (program === 'kubectl' || missing) return { is: 'external', wrong: missing && `there is no ${missing}` };
-    const { status, stderr } = await tunebook([...own, '--print-config'], { cwd: sandbox, env: environment });
-    return { is: 'parsed', wrong: failure(status, stderr) };
+    if (program === 'kubectl' || missing)
+      return { commandClass: 'external', problem: missing && `there is no ${missing}` };
+    const { status, stderr } = await tunebook([...ranksCommand, '--print-config'], { cwd: sandbox, env: environment });
+    return { commandClass: 'parsed', problem: failure(status, stderr) };
   }
   if (program === 'npx' && name === 'tunebook' && rest.length > 0) {
-    if (servers.includes(rest[0]!)) {
+    if (serverCommands.includes(rest[0]!)) {
       const started = await serve(rest, sandbox, environment);
-      return typeof started === 'string' ? { is: 'run', wrong: started } : { is: 'run', server: started };
+      return typeof started === 'string'
+        ? { commandClass: 'run', problem: started }
+        : { commandClass: 'run', server: started };
     }
     if (rest[0] === 'doctor') {
-      // What it finds is the machine's; that it knows the arguments is the page's.
+      // Only unknown arguments are a problem of the page; other failures depend on the machine.
       const { status, stderr } = spawnSync(
         process.execPath,
         [path.join(root, 'lib/setup/doctor.mjs'), ...rest.slice(1)],
@@ -200,42 +207,42 @@ async function check(
           encoding: 'utf8',
         },
       );
-      return { is: 'run', wrong: status === 2 ? failure(status, stderr) : undefined };
+      return { commandClass: 'run', problem: status === 2 ? failure(status, stderr) : undefined };
     }
-    const dryFlag = dry[rest[0]!];
-    if (dryFlag !== undefined || quick.includes(rest[0]!)) {
+    const dryFlag = dryRunFlags[rest[0]!];
+    if (dryFlag !== undefined || runCommands.includes(rest[0]!)) {
       const { status, stderr } = await tunebook([...rest, ...(dryFlag === undefined ? [] : [dryFlag])], {
         cwd: sandbox,
         env: environment,
       });
-      return { is: dryFlag === undefined ? 'run' : 'parsed', wrong: failure(status, stderr) };
+      return { commandClass: dryFlag === undefined ? 'run' : 'parsed', problem: failure(status, stderr) };
     }
   }
-  return { is: 'external', wrong: 'is of no class that shell-blocks.ts knows' };
+  return { commandClass: 'external', problem: 'unknown command; add it to a class in shell-blocks.ts' };
 }
 
-/** The commands of a block with their classes, and what is wrong with them. */
+/** Checks the commands of a block and returns their classes and problems. */
 export async function checkShell(
   block: Block,
   sandbox: string,
-): Promise<{ problems: Problem[]; classes: { command: string; is: CommandClass }[] }> {
+): Promise<{ problems: Problem[]; classes: { command: string; commandClass: CommandClass }[] }> {
   const { commands, problems } = commandsOf(block);
-  const classes: { command: string; is: CommandClass }[] = [];
+  const classes: { command: string; commandClass: CommandClass }[] = [];
   let server: Server | undefined;
   try {
     for (const command of commands) {
-      const verdict = await check(command, sandbox, server);
-      server = verdict.server ?? server;
-      const words = command.words.join(' ');
-      classes.push({ command: words, is: verdict.is });
-      if (verdict.wrong) problems.push(problemAt(block, command.line, `${words}: ${verdict.wrong}`));
+      const result = await check(command, sandbox, server);
+      server = result.server ?? server;
+      const line = command.argv.join(' ');
+      classes.push({ command: line, commandClass: result.commandClass });
+      if (result.problem) problems.push(problemAt(block, command.line, `${line}: ${result.problem}`));
     }
   } finally {
     if (server) {
       server.child.kill('SIGTERM');
       const { status, stderr } = await server.ended;
-      const wrong = failure(status, stderr);
-      if (wrong) problems.push(problemAt(block, 1, `the server: ${wrong}`));
+      const problem = failure(status, stderr);
+      if (problem) problems.push(problemAt(block, 1, `the server: ${problem}`));
     }
   }
   return { problems, classes };

@@ -1,5 +1,5 @@
-// The commands of a block of shell, as bash itself understands it: quotes, variables, loops and pipes need no parser of ours.
-// Bash runs the block where no command is to be found, and each that it does not find is written down, not run.
+// Extracts the commands of a shell block with bash itself, which handles quotes, variables, loops and pipes. Bash runs the
+// block with an empty PATH, so that every command is recorded instead of executed.
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -7,15 +7,16 @@ import path from 'node:path';
 import { problemAt, type Block, type Problem } from './blocks.js';
 
 export interface Command {
-  words: string[];
-  /** Variables that stand before it, or were exported. */
+  argv: string[];
+  /** Variables that are set before the command, or were exported. */
   environment: Record<string, string>;
-  /** In the block's code, counted from 1; of a command that goes on over lines one of them. */
+  /** Line in the block's code, from 1; for a command of several lines, one of them. */
   line: number;
 }
 
-// A record is written at once: the commands of a pipe run at the same time. npm and npx are functions: bash shows the variables
-// before a command to these, not to its handler. A command with a slash in its name has no handler. What stands behind `||` is not reached, since all succeeds.
+// Each record is written at once, because the commands of a pipe run concurrently. npm and npx are functions, because bash
+// passes the variables before a command to functions but not to command_not_found_handle, which also does not handle
+// commands with a slash. A command after `||` is never recorded, because all commands succeed.
 const preamble = `
 PATH=/dev/null
 record() {
@@ -30,26 +31,26 @@ node_modules/.bin/tunebook() { record npx tunebook "$@"; }
 cd() { record cd "$@"; }
 `;
 
-/** Records as the preamble writes them: line, number of words, words, names and values of variables, and an empty name. */
+/** Parses the records of the preamble: line, number of arguments, arguments, names and values of variables, an empty name. */
 function parseRecords(text: string): Command[] {
   const fields = text.split('\0').slice(0, -1);
   const commands: Command[] = [];
-  for (let at = 0; at < fields.length; at++) {
-    const [line, count] = [Number(fields[at]), Number(fields[at + 1])];
-    const words = fields.slice(at + 2, (at += 2 + count));
+  for (let index = 0; index < fields.length; index++) {
+    const [line, count] = [Number(fields[index]), Number(fields[index + 1])];
+    const argv = fields.slice(index + 2, (index += 2 + count));
     const environment: Record<string, string> = {};
-    for (; at < fields.length && fields[at] !== ''; at += 2) environment[fields[at]!] = fields[at + 1]!;
-    commands.push({ words, environment, line });
+    for (; index < fields.length && fields[index] !== ''; index += 2) environment[fields[index]!] = fields[index + 1]!;
+    commands.push({ argv, environment, line });
   }
   return commands;
 }
 
-/** The commands in the order in which bash comes to them, or what it cannot make sense of. */
+/** Returns the commands in the order in which bash reaches them, and its syntax errors. */
 export function commandsOf(block: Block): { commands: Command[]; problems: Problem[] } {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-shell-'));
   try {
-    const of = (name: string) => path.join(folder, name);
-    const [script, start, record] = [of('block.sh'), of('preamble.sh'), of('record')];
+    const inFolder = (name: string) => path.join(folder, name);
+    const [script, start, record] = [inFolder('block.sh'), inFolder('preamble.sh'), inFolder('record')];
     fs.writeFileSync(script, block.code);
     fs.writeFileSync(start, preamble);
     fs.writeFileSync(record, '');
@@ -66,9 +67,9 @@ export function commandsOf(block: Block): { commands: Command[]; problems: Probl
     const problems = stderr
       .split('\n')
       .filter(Boolean)
-      .map((words) => {
-        const [, line, message] = /block\.sh: line (\d+): (.*)/.exec(words) ?? [words, '1', words];
-        return problemAt(block, Number(line), message);
+      .map((message) => {
+        const [, line, text] = /block\.sh: line (\d+): (.*)/.exec(message) ?? [message, '1', message];
+        return problemAt(block, Number(line), text);
       });
     return { commands: parseRecords(fs.readFileSync(record, 'utf8')), problems };
   } finally {

@@ -1,4 +1,5 @@
-// The TypeScript of the documentation, type-checked as a reader's own file that imports the package: one program for all blocks.
+// Type-checks the TypeScript blocks of the documentation like files of a project that imports the package. All blocks are
+// checked in one compiler program.
 import path from 'node:path';
 import ts from 'typescript';
 import { root } from '../checkout.js';
@@ -7,7 +8,7 @@ import { problemAt, type Block, type Problem } from './blocks.js';
 const options: ts.CompilerOptions = {
   target: ts.ScriptTarget.ES2022,
   module: ts.ModuleKind.NodeNext,
-  // A block without an import is a module too: what it declares is its own, and it may await.
+  // Blocks without imports are modules too, so that their declarations are separate and they can use await.
   moduleDetection: ts.ModuleDetectionKind.Force,
   strict: true,
   noEmit: true,
@@ -15,9 +16,9 @@ const options: ts.CompilerOptions = {
   types: ['node'],
 };
 
-/** What the compiler has to say of blocks. */
+/** Returns the compiler's errors in the blocks. */
 export function checkTypes(blocks: Block[]): Problem[] {
-  // They are seen as files at the top of the checkout, from where the package is found as from any project that has it.
+  // The blocks are files at the root of the checkout, where the package is resolved as in any project that installs it.
   const files = new Map(blocks.map((block, i) => [path.join(root, `block-${i}.ts`), block]));
   const disk = ts.createCompilerHost(options);
   const host: ts.CompilerHost = {
@@ -34,7 +35,7 @@ export function checkTypes(blocks: Block[]): Problem[] {
   return ts.getPreEmitDiagnostics(program).map(({ file, start = 0, messageText }) => {
     const message = ts.flattenDiagnosticMessageText(messageText, ' ');
     const block = file && files.get(file.fileName);
-    if (!block) throw new Error(`The compiler does not get as far as the blocks: ${file?.fileName ?? ''} ${message}`);
+    if (!block) throw new Error(`Compiler error outside the blocks: ${file?.fileName ?? ''} ${message}`);
     return problemAt(block, file.getLineAndCharacterOfPosition(start).line + 1, message);
   });
 }

@@ -1,4 +1,4 @@
-// `npm run docs:write`: writes the generated parts of the documentation.
+// `npm run docs:write`: updates the generated parts of the documentation.
 import fs from 'node:fs';
 import { graphPage, withModuleGraph } from './module-graph.js';
 import { settingsPage, withSettingsTable } from './settings-table.js';

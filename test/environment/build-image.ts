@@ -1,8 +1,8 @@
-// `npm run test:image [-- gpu]`: builds environment.Dockerfile for real and runs the quick part of the tests inside. Takes some minutes.
+// `npm run test:image [-- gpu]`: builds environment.Dockerfile and runs the quick tests inside the image. Takes some minutes.
 import { buildImage, ownArchitecture } from './image.js';
 
 const kind = process.argv[2] ?? 'cpu';
-if (kind !== 'cpu' && kind !== 'gpu') throw new Error(`The image is for cpu or gpu, not for '${kind}'.`);
+if (kind !== 'cpu' && kind !== 'gpu') throw new Error(`Unknown kind of image '${kind}'. Choose cpu or gpu.`);
 
 const image = buildImage(kind, ownArchitecture);
 console.error(`Built in ${image.seconds} s.`);

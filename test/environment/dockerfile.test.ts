@@ -1,5 +1,5 @@
-// environment.Dockerfile as hadolint reads it, and the GitHub workflows as their schema has it. Building the image takes minutes and root:
-// `npm run test:image` does it.
+// Lints environment.Dockerfile with hadolint and validates the GitHub workflows. Building the image takes minutes and needs
+// root; `npm run test:image` does it.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -14,22 +14,25 @@ const run = (tool: string, ...argv: string[]) =>
   spawnSync(path.join(linters, tool), argv, { cwd: root, encoding: 'utf8' });
 const dockerfile = fs.readFileSync(path.join(root, 'environment.Dockerfile'), 'utf8');
 
-test('hadolint finds nothing in environment.Dockerfile, and something in a careless one', () => {
+test('hadolint finds no problems in environment.Dockerfile, but finds them in a faulty Dockerfile', () => {
   const { stdout, status } = run('hadolint', 'environment.Dockerfile');
   assert.equal(stdout, '');
   assert.equal(status, 0);
-  const careless = path.join(root, '.tunebook/careless.Dockerfile');
-  fs.writeFileSync(careless, 'FROM debian\nRUN cd /tmp && apt-get install nodejs\n');
+  const faulty = path.join(root, '.tunebook/faulty.Dockerfile');
+  fs.writeFileSync(faulty, 'FROM debian\nRUN cd /tmp && apt-get install nodejs\n');
   try {
-    assert.match(run('hadolint', careless).stdout, /DL3006[\s\S]*DL3008/);
+    assert.match(run('hadolint', faulty).stdout, /DL3006[\s\S]*DL3008/);
   } finally {
-    fs.rmSync(careless);
+    fs.rmSync(faulty);
   }
 });
 
-test('what the image copies is there, and its steps are those of set-up', () => {
-  for (const [, sources] of dockerfile.matchAll(/^COPY --chown=\S+ (.+) \S+$/gm))
-    for (const source of sources!.split(' ')) assert.ok(fs.existsSync(path.join(root, source)), source);
+test('the files that the image copies exist, and its steps are steps of the setup', () => {
+  const copied = [...dockerfile.matchAll(/^COPY --chown=\S+ (.+) \S+$/gm)].flatMap(([, sources]) =>
+    sources!.split(' '),
+  );
+  assert.ok(copied.length > 5);
+  for (const source of copied) assert.ok(fs.existsSync(path.join(root, source)), source);
   const steps = [...dockerfile.matchAll(/--through (\w+)/g)].map(([, step]) => step!);
   assert.deepEqual(steps, ['packages', 'kernel', 'tensorflow', 'addon']);
   for (const step of steps) {
@@ -41,11 +44,11 @@ test('what the image copies is there, and its steps are those of set-up', () => 
   }
   assert.ok(
     !/==|@\d|npm install|pip install/.test(dockerfile.replace(/^#.*$/gm, '')),
-    'versions stand in the lock files',
+    'versions belong in the lock files',
   );
 });
 
-test('an image of a step that does not exist is refused with those that do', () => {
+test('an unknown setup step is an error that lists the steps', () => {
   const { stderr, status } = spawnSync(process.execPath, ['lib/setup/main.mjs', '--through', 'tensorflw'], {
     cwd: root,
     encoding: 'utf8',
@@ -54,7 +57,7 @@ test('an image of a step that does not exist is refused with those that do', () 
   assert.match(stderr, /Unknown step 'tensorflw'\. --through accepts packages, python, kernel, tensorflow/);
 });
 
-test('the GitHub workflows are valid by their schema, and their commands exist', () => {
+test('the GitHub workflows match their schema, and their commands exist', () => {
   const folder = '.github/workflows';
   const files = fs.readdirSync(path.join(root, folder)).map((name) => path.join(folder, name));
   const { stdout, stderr, status } = run('check-jsonschema', '--builtin-schema', 'vendor.github-workflows', ...files);

@@ -1,30 +1,30 @@
-// Builds environment.Dockerfile with buildah, with no daemon and no registry: the base is a Debian that debootstrap makes of its own
-// mirror (DEBIAN_MIRROR names another). Needs root, buildah and debootstrap. A processor's architecture other than this machine's is
-// emulated by qemu.
+// Builds environment.Dockerfile with buildah, without a daemon or a registry. debootstrap creates the base image from a Debian
+// mirror (DEBIAN_MIRROR selects another one). Needs root, buildah and debootstrap. qemu emulates architectures other than this
+// machine's.
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { root } from '../checkout.js';
 
-/** The architectures as Debian names them. */
+/** Architectures, with Debian's names. */
 export type Architecture = 'amd64' | 'arm64';
 
 /** The architecture of this machine. */
 export const ownArchitecture: Architecture = process.arch === 'arm64' ? 'arm64' : 'amd64';
 
-/** An image that was built. */
+/** A built image with a running container. */
 export interface Image {
-  /** Seconds that building took. */
+  /** Duration of the build in seconds. */
   seconds: number;
-  /** Its name and size. */
+  /** Name and size. */
   description: string;
-  /** Runs a command in a container of the image, with its output shown. @throws Error if it fails */
+  /** Runs a command in the container and shows its output. @throws Error if it fails */
   inside: (command: string) => void;
-  /** Removes the container. The image and its layers stay, for the next time. */
+  /** Removes the container. The image and its layers remain cached. */
   close: () => void;
 }
 
-/** Runs a program. @returns its standard output if `capture`, else it is shown */
+/** Runs a program. @returns its standard output if `capture` is true; otherwise the output is shown */
 function run(command: string, argv: string[], capture = false): string {
   if (!capture) console.error(`\n$ ${command} ${argv.join(' ')}`);
   const { status, stdout, error } = spawnSync(command, argv, {
@@ -37,21 +37,21 @@ function run(command: string, argv: string[], capture = false): string {
   return stdout?.trim() ?? '';
 }
 
-/** @throws Error if a program is missing, or emulation */
+/** @throws Error if a program or the emulator is missing */
 function checkTools(architecture: Architecture): void {
-  if (process.getuid?.() !== 0) throw new Error('Building without a daemon needs root: run it with sudo.');
+  if (process.getuid?.() !== 0) throw new Error('Building without a daemon needs root. Run the command with sudo.');
   for (const tool of ['buildah', 'debootstrap'])
     if (spawnSync('which', [tool]).status !== 0)
       throw new Error(`${tool} is missing. Install it (Debian, Ubuntu: sudo apt-get install buildah debootstrap).`);
   if (architecture !== ownArchitecture && !fs.existsSync('/proc/sys/fs/binfmt_misc/qemu-aarch64'))
     throw new Error(
-      'Programs for arm64 cannot run here. Install an emulator (Debian, Ubuntu: sudo apt-get install qemu-user-static binfmt-support).',
+      'This machine cannot run programs for arm64. Install an emulator (Debian, Ubuntu: sudo apt-get install qemu-user-static binfmt-support).',
     );
 }
 
 /**
  * Builds the image and starts a container of it.
- * @param kind the build of TensorFlow
+ * @param kind build of TensorFlow
  * @throws Error if a tool is missing or the image cannot be built
  */
 export function buildImage(kind: 'cpu' | 'gpu', architecture: Architecture): Image {
@@ -79,7 +79,8 @@ export function buildImage(kind: 'cpu' | 'gpu', architecture: Architecture): Ima
     buildah(['commit', '--quiet', '--rm', container, base]);
     fs.rmSync(rootfs, { recursive: true });
   }
-  /** Certificates and mirrors that this machine needs to reach the registries: mounted while building, never part of a layer. */
+  // Certificates and mirrors that this machine needs to reach the registries. They are mounted during the build and never
+  // become part of a layer.
   const mounts = ['/usr/local/share/ca-certificates', '/etc/pip.conf', '/etc/npmrc']
     .filter((file) => fs.existsSync(file))
     .flatMap((file) => ['--volume', `${file}:${file}:ro`]);
@@ -109,7 +110,7 @@ export function buildImage(kind: 'cpu' | 'gpu', architecture: Architecture): Ima
         ...mounts,
         container,
         '--',
-        // The emulator does not know the system call of tini -s.
+        // qemu does not support the system call that tini -s uses.
         ...(architecture === ownArchitecture ? ['tini', '-s', '--'] : []),
         'sh',
         '-c',

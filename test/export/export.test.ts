@@ -19,7 +19,7 @@ import { tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-export-'));
 after(() => fs.rmSync(folder, { recursive: true }));
-const of = (...names: string[]) => path.join(folder, ...names);
+const inFolder = (...names: string[]) => path.join(folder, ...names);
 
 const sentences = [
   'The item came damanged, 1 star.',
@@ -31,35 +31,35 @@ const sentences = [
 ];
 const reviews = (classes: number) => sentences.map((text, i) => ({ text, label: i % classes }));
 
-writeTinyModel(of('distilbert'));
-const models: Record<string, string> = { distilbert: of('distilbert') };
+writeTinyModel(inFolder('distilbert'));
+const models: Record<string, string> = { distilbert: inFolder('distilbert') };
 for (const name of ['bert', 'roberta', 'finbert']) {
-  models[name] = of(name);
-  fs.cpSync(path.join(fixtures, name), of(name), { recursive: true });
+  models[name] = inFolder(name);
+  fs.cpSync(path.join(fixtures, name), inFolder(name), { recursive: true });
 }
 
 test('each family: logits of onnxruntime, in Node and in Python, equal those of TensorFlow', async () => {
   const python = pythonWith('onnxruntime');
-  for (const [name, place] of Object.entries(models)) {
-    const classifier = TextClassifier.fromFolder(place, { precision: 'float32' });
+  for (const [name, modelFolder] of Object.entries(models)) {
+    const classifier = TextClassifier.fromFolder(modelFolder, { precision: 'float32' });
     const classes = Object.keys(classifier.config.id2label).length;
     const maxLength = name === 'distilbert' ? 64 : 24;
     const texts = classifier.encode(reviews(classes), maxLength);
     const { logits } = await evaluate(classifier, texts);
     classifier.dispose();
-    const report = await exportModel(place, reviews(classes), { version: '0', maxLength });
+    const report = await exportModel(modelFolder, reviews(classes), { version: '0', maxLength });
     assert.equal(report.reviews, sentences.length);
     assert.ok(report.files.float32.difference < 1e-4, `${name} differs by ${report.files.float32.difference}`);
-    assert.deepEqual(fs.readdirSync(path.join(place, 'onnx')).sort(), [
+    assert.deepEqual(fs.readdirSync(path.join(modelFolder, 'onnx')).sort(), [
       'export.json',
       'model.onnx',
       'model_quantized.onnx',
     ]);
-    const engine = await openOnnxEngine(place, { batchSize: 2 });
+    const engine = await openOnnxEngine(modelFolder, { batchSize: 2 });
     const onnxLogits = await engine.logits(texts.ids);
     await engine.dispose();
     const maxDifference = (others: ArrayLike<number>) =>
-      Array.from(others).reduce((max, logit, i) => Math.max(max, Math.abs(logit - logits[i]!)), 0);
+      logits.reduce((max, logit, i) => Math.max(max, Math.abs(logit - others[i]!)), 0);
     assert.ok(maxDifference(onnxLogits) < 1e-4);
 
     // One text at a time without padding, and all texts in a padded batch.
@@ -75,7 +75,7 @@ alone = [run([ids], [[1] * len(ids)])[0].tolist() for ids in texts]
 longest = max(map(len, texts))
 padded = run([ids + [0] * (longest - len(ids)) for ids in texts], [[1] * len(ids) + [0] * (longest - len(ids)) for ids in texts])
 print(json.dumps([alone, padded.tolist()]))`;
-    const { stdout, stderr } = spawnSync(python, ['-c', program, path.join(place, onnxFiles.float32)], {
+    const { stdout, stderr } = spawnSync(python, ['-c', program, path.join(modelFolder, onnxFiles.float32)], {
       input: JSON.stringify(texts.ids.map((ids) => [...ids])),
       encoding: 'utf8',
     });
@@ -92,8 +92,7 @@ test('transformers.js loads the folder: equal labels and scores, similar ones in
   const { logits } = await evaluate(classifier, classifier.encode(reviews, 64));
   classifier.dispose();
   const expected = texts.map((_, row) => {
-    const [negative, positive] = logits.subarray(2 * row, 2 * row + 2) as unknown as [number, number];
-    const probability = 1 / (1 + Math.exp(negative - positive));
+    const probability = 1 / (1 + Math.exp(logits[2 * row]! - logits[2 * row + 1]!));
     return probability > 0.5
       ? { label: 'positive', score: probability }
       : { label: 'negative', score: 1 - probability };
@@ -124,8 +123,8 @@ test('quantization errors are at most half the scale of a row, and a matrix is t
 });
 
 test('tunebook export: a run is compared on its test reviews; errors for models that cannot be exported', async () => {
-  writeTinyModel(of('tiny'));
-  writeStarsCsv(of('stars.csv'), 120);
+  writeTinyModel(inFolder('tiny'));
+  writeStarsCsv(inFolder('stars.csv'), 120);
   const options = { cwd: folder };
   const flags = ['--dataset', 'stars.csv', '--text-columns', 'title,content', '--label-column', 'stars'];
   const common = [
@@ -142,21 +141,21 @@ test('tunebook export: a run is compared on its test reviews; errors for models 
   const { status, stdout, stderr } = await tunebook(['export', 'run', '--json'], options);
   assert.equal(status, 0, stderr);
   const report = JSON.parse(stdout) as ExportReport;
-  const { test: tested } = JSON.parse(fs.readFileSync(of('run/metrics.json'), 'utf8')) as {
+  const { test: testMetrics } = JSON.parse(fs.readFileSync(inFolder('run/metrics.json'), 'utf8')) as {
     test: { accuracy: number; count: number };
   };
-  assert.equal(report.reviews, tested.count);
+  assert.equal(report.reviews, testMetrics.count);
   assert.equal(report.opset, 17);
-  const plain = await tunebook(['export', 'run'], options);
+  const summary = await tunebook(['export', 'run/model'], options);
   assert.match(
-    plain.stdout,
-    /Checked with onnxruntime on \d+ reviews[\s\S]*int8 .*model_quantized\.onnx .*accuracy .*, same prediction for/,
+    summary.stdout,
+    /Checked with onnxruntime on \d+ of the run's test reviews[\s\S]*int8 .*model_quantized\.onnx .*accuracy .*, same prediction as TensorFlow for/,
   );
 
   const base = await tunebook(['export', 'tiny'], options);
-  assert.equal(base.status, 0, 'it has a head, although randomly initialized');
-  const none = await tunebook(['export', embeddedModel], options);
-  assertFailed(none, 3, 'ModelFormatError', 'MODEL_NOT_CLASSIFIER', embeddedModel);
+  assert.equal(base.status, 0, 'a model with a randomly initialized head can be exported');
+  const noClassifier = await tunebook(['export', embeddedModel], options);
+  assertFailed(noClassifier, 3, 'ModelFormatError', 'MODEL_NOT_CLASSIFIER', embeddedModel);
   const missing = await tunebook(['export', 'nothing'], options);
   assert.equal(missing.status, 2);
   await assert.rejects(

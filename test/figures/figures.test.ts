@@ -1,3 +1,5 @@
+// Figures are rendered as PNG and SVG without a browser: with text, with any class names, and with a compile cache that
+// may be damaged.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -15,7 +17,7 @@ import { root } from '../checkout.js';
 const interval = { low: 0.4, high: 0.6 };
 const bars = accuraciesFigure('A title', [{ name: 'one', accuracy: 0.5, interval }]);
 
-test('a PNG has the size of its layout, a palette, and few bytes', async () => {
+test('a PNG has the size of its layout, a palette, and less than 40 kB', async () => {
   const png = await renderPng(bars);
   const { width, height, format, isPalette } = await sharp(png).metadata();
   assert.deepEqual([width, height, format], [bars.layout.width, bars.layout.height, 'png']);
@@ -23,17 +25,17 @@ test('a PNG has the size of its layout, a palette, and few bytes', async () => {
   assert.ok(png.length < 40_000);
 });
 
-test('text is drawn with the shipped font, not as boxes', async () => {
-  // Two words of the same letters in another order: boxes would look alike.
+test('text is drawn with the installed font, not as boxes', async () => {
+  // Two names with the same letters in a different order. As boxes they would look the same.
   const draw = async (name: string) =>
     sharp(await renderPng(accuraciesFigure(name, [{ name: 'x', accuracy: 0.5, interval }])))
       .raw()
       .toBuffer();
-  const [one, other] = [await draw('abcd'), await draw('dcba')];
-  assert.ok(one.some((value, i) => value !== other[i]));
+  const [forward, reversed] = [await draw('abcd'), await draw('dcba')];
+  assert.ok(forward.some((value, i) => value !== reversed[i]));
 });
 
-test('what an earlier process compiled is used only if it is whole, and made again otherwise', async () => {
+test('a truncated or corrupt compile cache is not used and is written again', async () => {
   const expected = (await renderPng(bars)).toString('base64');
   const tag = String(cachedDataVersionTag());
   const folder = path.join(root, '.tunebook/compile-cache');
@@ -42,8 +44,8 @@ test('what an earlier process compiled is used only if it is whole, and made aga
     .filter((name) => /^plotly-[\d.]+-\d+$/.test(name) && name.endsWith(tag));
   assert.ok(name && others.length === 0);
   const file = path.join(folder, name);
-  const whole = fs.readFileSync(file);
-  for (const content of [whole.subarray(0, 1000), Buffer.from(whole).fill(255, 1e6, 1e6 + 99)]) {
+  const valid = fs.readFileSync(file);
+  for (const content of [valid.subarray(0, 1000), Buffer.from(valid).fill(255, 1e6, 1e6 + 99)]) {
     fs.writeFileSync(`${file}.test`, content);
     fs.renameSync(`${file}.test`, file);
     const { status, stdout, stderr } = spawnSync(
@@ -61,7 +63,7 @@ test('what an earlier process compiled is used only if it is whole, and made aga
   }
 });
 
-test('the confusion matrix names its counts and shares, and has its heat drawn', async () => {
+test('the confusion matrix contains counts, percentages and the heatmap', async () => {
   const svg = await renderSvg(
     confusionMatrixFigure(
       [
@@ -75,25 +77,25 @@ test('the confusion matrix names its counts and shares, and has its heat drawn',
   assert.match(svg, /data:image\/png;base64,/);
 });
 
-test("classes' names are names: numbers, markup, control characters, and as many as there are", async () => {
+test('class names may be numbers or contain markup and control characters; twelve classes fit', async () => {
   const names = ['1', '2', '5', '<b>a</b> & b', 'a\u0001b', ...Array.from({ length: 7 }, (_, i) => `class ${i}`)];
   const confusion = names.map((_, i) => names.map((_, j) => (i === j ? 7 : 0)));
   const figure = confusionMatrixFigure(confusion, names);
   const svg = await renderSvg(figure);
   const ticks = [...svg.matchAll(/class="[xy]tick"><text[^>]*>(.*?)<\/text>/g)].map(([, text]) => text);
-  const drawn = names.map((name) =>
+  const escaped = names.map((name) =>
     name.replace('&', '&amp;').replaceAll('<', '&#60;').replaceAll('>', '&#62;').replace('\u0001', '\uFFFD'),
   );
-  assert.deepEqual(ticks, [...drawn, ...drawn], 'each class once on each axis');
-  assert.ok(figure.layout.width >= 12 * 110, 'a count and its share find room in a cell');
+  assert.deepEqual(ticks, [...escaped, ...escaped], 'each class once on each axis');
+  assert.ok(figure.layout.width >= 12 * 110, 'a count and its percentage fit in a cell');
   assert.equal((await sharp(await renderPng(figure)).metadata()).width, figure.layout.width);
 });
 
-test('the stages are drawn', async () => {
+test('the figure of the stages is rendered', async () => {
   assert.match(await renderSvg(stagesFigure()), /Fine-tuning/);
 });
 
-test('review text can never become markup', () => {
+test('markup in review text is escaped', () => {
   assert.equal(
     escapeHtml(`<img src=x onerror="alert('&')">`),
     '&lt;img src=x onerror=&quot;alert(&#39;&amp;&#39;)&quot;&gt;',

@@ -26,18 +26,18 @@ let server: StandInHub;
 let hub: Hub;
 let fileBytes = 0;
 before(async () => {
-  const set = await polarity(60_000, 6_000);
-  fileBytes = Object.values(set.files).reduce((sum, file) => sum + file.length, 0);
-  const some = await polarityRows(300);
+  const largeDataset = await polarity(60_000, 6_000);
+  fileBytes = Object.values(largeDataset.files).reduce((sum, file) => sum + file.length, 0);
+  const rows = await polarityRows(300);
   server = await startStandInHub([
     distilbert,
-    set,
+    largeDataset,
     {
       type: 'dataset',
       id: 'someone/plain',
       files: {
-        'data/validation.parquet': polarityParquet(some.slice(0, 100)),
-        'data/training-0.parquet': polarityParquet(some.slice(100)),
+        'data/validation.parquet': polarityParquet(rows.slice(0, 100)),
+        'data/training-0.parquet': polarityParquet(rows.slice(100)),
       },
     },
     {
@@ -46,16 +46,16 @@ before(async () => {
       files: {
         'README.md': Buffer.from('no head'),
         'train.csv': Buffer.from('text,label\n'),
-        'refs/convert/parquet:en/train/0000.parquet': polarityParquet(some),
-        'refs/convert/parquet:de/train/0000.parquet': polarityParquet(some),
+        'refs/convert/parquet:en/train/0000.parquet': polarityParquet(rows),
+        'refs/convert/parquet:de/train/0000.parquet': polarityParquet(rows),
       },
     },
     {
       type: 'dataset',
-      id: 'someone/unlabelled',
+      id: 'someone/unlabeled',
       files: {
-        'test_suite/train-00000-of-00001.parquet': polarityParquet(some.slice(0, 100)),
-        'test_suite/unsupervised-00000-of-00001.parquet': polarityParquet(some.map((row) => ({ ...row, label: -1 }))),
+        'test_suite/train-00000-of-00001.parquet': polarityParquet(rows.slice(0, 100)),
+        'test_suite/unsupervised-00000-of-00001.parquet': polarityParquet(rows.map((row) => ({ ...row, label: -1 }))),
       },
     },
     {
@@ -65,13 +65,13 @@ before(async () => {
         'README.md': Buffer.from(
           '---\nconfigs:\n- config_name: en\n  data_dir: en\n- config_name: fr\n  data_dir: ./fr/\n- config_name: de\n  data_files: de.csv\n---\n',
         ),
-        'en/train.parquet': polarityParquet(some.slice(0, 100)),
-        'fr/train.parquet': polarityParquet(some.slice(100, 250)),
+        'en/train.parquet': polarityParquet(rows.slice(0, 100)),
+        'fr/train.parquet': polarityParquet(rows.slice(100, 250)),
         'de.csv': Buffer.from('text,label\n'),
       },
     },
     { type: 'dataset', id: 'someone/images', files: { 'a.png': Buffer.from('x') } },
-    { type: 'dataset', id: 'someone/broken', files: { 'train.parquet': polarityParquet(some).subarray(0, 5000) } },
+    { type: 'dataset', id: 'someone/broken', files: { 'train.parquet': polarityParquet(rows).subarray(0, 5000) } },
   ]);
 });
 let count = 0;
@@ -85,27 +85,27 @@ after(async () => {
   fs.rmSync(temporary, { recursive: true });
 });
 
-test('a sample of a large data set: class names, rows of its test split, and only part of its bytes', async () => {
+test('a sample of a large data set includes rows of its test split and downloads only part of its bytes', async () => {
   const source = await openReviews('amazon_polarity', {}, hub);
   assert.deepEqual(source.labelNames, ['negative', 'positive']);
   assert.deepEqual(source.reading.textColumns, ['title', 'content']);
   assert.ok(source.files.every(({ from }) => from === 'hub, by ranges'));
-  const table = await sampleReviews(source, { rows: 2000, seed: 1 });
-  assert.equal(table.length, 2000);
-  const splits = table.map(({ split }) => split);
+  const reviews = await sampleReviews(source, { rows: 2000, seed: 1 });
+  assert.equal(reviews.length, 2000);
+  const splits = reviews.map(({ split }) => split);
   assert.deepEqual(
     [splits.filter((name) => name === 'train').length, splits.filter((name) => name === 'test').length],
     [1600, 400],
   );
   const received = server.requests.reduce((sum, { bytes }) => sum + bytes, 0);
   assert.ok(received < fileBytes * 0.75, `${received} of ${fileBytes}`);
-  // From the whole data set, not only from its beginning.
-  const numbers = table.map(({ text }) => Number(/^Review (\d+)/.exec(text)![1]));
-  const places = new Set(numbers.map((number) => Math.floor(number / 6000)));
-  assert.ok(places.size >= 7, String([...places]));
-  assert.deepEqual(await sampleReviews(source, { rows: 2000, seed: 1 }), table);
-  assert.notDeepEqual(await sampleReviews(source, { rows: 2000, seed: 2 }), table);
-  const { train, validation, test } = splitReviews(table);
+  // The rows come from the whole data set, not only from its beginning.
+  const numbers = reviews.map(({ text }) => Number(/^Review (\d+)/.exec(text)![1]));
+  const regions = new Set(numbers.map((number) => Math.floor(number / 6000)));
+  assert.ok(regions.size >= 7, String([...regions]));
+  assert.deepEqual(await sampleReviews(source, { rows: 2000, seed: 1 }), reviews);
+  assert.notDeepEqual(await sampleReviews(source, { rows: 2000, seed: 2 }), reviews);
+  const { train, validation, test } = splitReviews(reviews);
   assert.ok(test.every(({ split }) => split === 'test'));
   assert.ok(validation.every(({ split }) => split === 'train'));
   assert.equal(train.length + validation.length + test.length, 2000);
@@ -154,7 +154,7 @@ test('a data set without Parquet files uses their conversion; several configurat
 });
 
 test('rows of other splits are ignored; the name of a file takes precedence over that of its folder', async () => {
-  const source = await openReviews('someone/unlabelled', {}, hub);
+  const source = await openReviews('someone/unlabeled', {}, hub);
   assert.deepEqual(
     Object.entries(source.splits).map(([split, files]) => [split, files.map(({ rows }) => rows)]),
     [['train', [100]]],
@@ -202,24 +202,27 @@ test('a completely downloaded data set is read from the cache, also offline', as
 
 test('auto selects the hub if it responds or its files are cached, else the embedded pair', async () => {
   const offline = { ...hub, offline: true };
-  const found = await chooseSources({ source: 'auto' }, hub);
-  assert.deepEqual([found.model, found.dataset, found.fallback], ['distilbert-base-uncased', 'amazon_polarity', false]);
-  assert.match(found.banner, /^This runs on distilbert-base-uncased and amazon_polarity from http:\/\/127/);
+  const online = await chooseSources({ source: 'auto' }, hub);
+  assert.deepEqual(
+    [online.model, online.dataset, online.fallback],
+    ['distilbert-base-uncased', 'amazon_polarity', false],
+  );
+  assert.match(online.banner, /^This runs on distilbert-base-uncased and amazon_polarity from http:\/\/127/);
   const embedded = await chooseSources({ source: 'auto' }, offline);
   assert.deepEqual([embedded.model, embedded.dataset, embedded.fallback], ['embedded', 'embedded', true]);
   assert.match(
     embedded.banner,
     /HF_HUB_OFFLINE is set, and distilbert-base-uncased and amazon_polarity are not in the cache\. This runs on the embedded model and reviews instead\./,
   );
-  const stalled = await startStandInHub([]);
-  stalled.faults.push({ path: /./, status: 503 });
-  assert.equal((await chooseSources({ source: 'auto' }, { ...hub, endpoint: stalled.endpoint })).fallback, true);
-  await stalled.close();
+  const unavailable = await startStandInHub([]);
+  unavailable.faults.push({ path: /./, status: 503 });
+  assert.equal((await chooseSources({ source: 'auto' }, { ...hub, endpoint: unavailable.endpoint })).fallback, true);
+  await unavailable.close();
   await fetchModel('distilbert-base-uncased', {}, hub);
   await openReviews('amazon_polarity', { streaming: true }, hub);
   assert.equal((await chooseSources({ source: 'auto' }, offline)).model, 'distilbert-base-uncased');
-  const named = await chooseSources({ source: 'auto', model: 'a/b', dataset: 'c.csv' }, offline);
-  assert.deepEqual([named.model, named.dataset], ['a/b', 'c.csv']);
-  const half = await chooseSources({ source: 'embedded', model: 'a/b' }, offline);
-  assert.deepEqual([half.model, half.dataset], ['a/b', 'embedded']);
+  const specified = await chooseSources({ source: 'auto', model: 'a/b', dataset: 'c.csv' }, offline);
+  assert.deepEqual([specified.model, specified.dataset], ['a/b', 'c.csv']);
+  const modelOnly = await chooseSources({ source: 'embedded', model: 'a/b' }, offline);
+  assert.deepEqual([modelOnly.model, modelOnly.dataset], ['a/b', 'embedded']);
 });

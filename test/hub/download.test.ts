@@ -31,11 +31,11 @@ import { hubOf, standInToken, startStandInHub, type StandInHub } from './stand-i
 
 const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-test-'));
 const weights = randomBytes(3_000_000);
-const small = (name: string) => path.join(embeddedModel, name);
+const embeddedFile = (name: string) => path.join(embeddedModel, name);
 const model = {
-  'config.json': small('config.json'),
-  'tokenizer.json': small('tokenizer.json'),
-  'tokenizer_config.json': small('tokenizer_config.json'),
+  'config.json': embeddedFile('config.json'),
+  'tokenizer.json': embeddedFile('tokenizer.json'),
+  'tokenizer_config.json': embeddedFile('tokenizer_config.json'),
   'model.safetensors': weights,
   'pytorch_model.bin': randomBytes(1000),
   'onnx/model.onnx': randomBytes(1000),
@@ -46,9 +46,9 @@ let closedEndpoint: string;
 let hub: Hub;
 
 before(async () => {
-  const gone = await startStandInHub([]);
-  closedEndpoint = gone.endpoint;
-  await gone.close();
+  const closed = await startStandInHub([]);
+  closedEndpoint = closed.endpoint;
+  await closed.close();
   server = await startStandInHub([
     { type: 'model', id: 'distilbert/distilbert-base-uncased', aliases: ['distilbert-base-uncased'], files: model },
     { type: 'model', id: 'someone/gated', files: model, access: 'gated' },
@@ -57,10 +57,10 @@ before(async () => {
       type: 'model',
       id: 'someone/old',
       files: {
-        'config.json': small('config.json'),
+        'config.json': embeddedFile('config.json'),
         'vocab.txt': Buffer.from('[PAD]\n'),
         'pytorch_model.bin': randomBytes(10),
-        'refs/pr/7:config.json': small('config.json'),
+        'refs/pr/7:config.json': embeddedFile('config.json'),
         'refs/pr/7:model.safetensors': weights,
       },
       discussions: [{ num: 7, title: 'Adding `safetensors` variant of this model', author: 'SFconvertbot' }],
@@ -99,12 +99,12 @@ after(async () => {
 });
 
 const name = 'distilbert-base-uncased';
-const stored = (folder: string) =>
+const storedHash = (folder: string) =>
   createHash('sha256')
     .update(fs.readFileSync(path.join(folder, 'model.safetensors')))
     .digest('hex');
-const right = createHash('sha256').update(weights).digest('hex');
-/** Asserts that blobs contains only complete files, named by their hash. */
+const weightsHash = createHash('sha256').update(weights).digest('hex');
+/** Asserts that the folder `blobs` contains only complete files, named by their hash. */
 function checkCache(): void {
   for (const repository of fs.existsSync(hub.cacheFolder) ? fs.readdirSync(hub.cacheFolder) : []) {
     const blobs = path.join(hub.cacheFolder, repository, 'blobs');
@@ -117,11 +117,11 @@ function checkCache(): void {
   }
 }
 
-test('a model is downloaded to the shared cache, only the needed files, and nothing is downloaded again', async () => {
-  const seen: number[] = [];
+test('only the needed files of a model are downloaded to the shared cache, and only once', async () => {
+  const progress: number[] = [];
   const fetched = await fetchModel(
     name,
-    { onProgress: ({ file, received }) => file === 'model.safetensors' && seen.push(received) },
+    { onProgress: ({ file, received }) => file === 'model.safetensors' && progress.push(received) },
     hub,
   );
   assert.deepEqual(
@@ -129,16 +129,18 @@ test('a model is downloaded to the shared cache, only the needed files, and noth
     ['config.json hub', 'tokenizer.json hub', 'tokenizer_config.json hub', 'model.safetensors hub'],
   );
   assert.match(fetched.name, /^distilbert\/distilbert-base-uncased on the hub, commit [0-9a-f]{7}$/);
-  assert.equal(stored(fetched.folder), right);
+  assert.equal(storedHash(fetched.folder), weightsHash);
   assert.ok(
-    seen.length > 10 && seen.every((value, i) => i === 0 || value >= seen[i - 1]!) && seen.at(-1) === weights.length,
+    progress.length > 10 &&
+      progress.every((value, i) => i === 0 || value >= progress[i - 1]!) &&
+      progress.at(-1) === weights.length,
   );
   const repository = path.join(hub.cacheFolder, 'models--distilbert-base-uncased');
   assert.equal(
     fetched.folder,
     path.join(repository, 'snapshots', fs.readFileSync(path.join(repository, 'refs/main'), 'utf8')),
   );
-  assert.equal(fs.readlinkSync(path.join(fetched.folder, 'model.safetensors')), `../../blobs/${right}`);
+  assert.equal(fs.readlinkSync(path.join(fetched.folder, 'model.safetensors')), `../../blobs/${weightsHash}`);
   checkCache();
   const before = server.requests.length;
   const again = await fetchModel(name, {}, hub);
@@ -189,7 +191,7 @@ test('gated and private models need a token', async () => {
     failure(TokenError, 'HUB_TOKEN_INVALID'),
   );
   for (const id of ['someone/gated', 'someone/private'])
-    assert.equal(stored((await fetchModel(id, {}, { ...hub, token: standInToken })).folder), right);
+    assert.equal(storedHash((await fetchModel(id, {}, { ...hub, token: standInToken })).folder), weightsHash);
 });
 
 test('weights: shards by their index; without safetensors, an error names the converted branch', async () => {
@@ -202,7 +204,7 @@ test('weights: shards by their index; without safetensors, an error names the co
     fetchModel('someone/old', {}, hub),
     failure(NoWeightsError, 'HUB_NO_WEIGHTS', { name: 'someone/old', branch: 'refs/pr/7' }),
   );
-  assert.equal(stored((await fetchModel('someone/old@refs/pr/7', {}, hub)).folder), right);
+  assert.equal(storedHash((await fetchModel('someone/old@refs/pr/7', {}, hub)).folder), weightsHash);
   await assert.rejects(
     fetchModel('someone/nothing', {}, hub),
     failure(EntryNotFoundError, 'HUB_NO_MODEL', { name: 'someone/nothing' }),
@@ -216,7 +218,7 @@ const transientFaults: [string, () => void][] = [
       server.faults.push({ path: /resolve.*safetensors/, times: 1, status: 429, headers: { 'retry-after': '0.2' } }),
   ],
   [
-    '500 twice, then fine',
+    '500 twice, then success',
     () =>
       server.faults.push(
         { path: /resolve.*safetensors/, times: 2, status: 500 },
@@ -234,7 +236,7 @@ for (const [description, cause] of transientFaults)
   test(`${description}: the download succeeds after retries`, async () => {
     cause();
     const { folder } = await fetchModel(name, {}, hub);
-    assert.equal(stored(folder), right);
+    assert.equal(storedHash(folder), weightsHash);
     checkCache();
     assert.deepEqual(
       fs.readdirSync(path.join(folder, '../../blobs')).filter((blob) => blob.includes('tunebook')),
@@ -245,12 +247,12 @@ for (const [description, cause] of transientFaults)
 test('an interrupted download continues where it stopped', async () => {
   server.faults.push({ path: /resolve.*safetensors/, cutAfter: 1_000_000, times: 1 });
   await fetchModel(name, {}, hub);
-  const sent = server.requests.filter(({ path }) => path.endsWith('model.safetensors'));
+  const requests = server.requests.filter(({ path }) => path.endsWith('model.safetensors'));
   assert.deepEqual(
-    sent.map(({ range }) => range?.replace(/\d+/, 'n')),
+    requests.map(({ range }) => range?.replace(/\d+/, 'n')),
     [undefined, 'bytes=n-'],
   );
-  assert.ok(sent.reduce((sum, { bytes }) => sum + bytes, 0) < weights.length + 600_000);
+  assert.ok(requests.reduce((sum, { bytes }) => sum + bytes, 0) < weights.length + 600_000);
 });
 
 const permanentFaults: [string, () => void, (error: unknown) => true][] = [
@@ -298,10 +300,10 @@ for (const [description, cause, expected] of permanentFaults)
     checkCache();
     await assert.rejects(fetchModel(name, {}, { ...hub, offline: true }), failure(OfflineError, 'HUB_OFFLINE'));
     server.faults.length = 0;
-    assert.equal(stored((await fetchModel(name, {}, hub)).folder), right);
+    assert.equal(storedHash((await fetchModel(name, {}, hub)).folder), weightsHash);
   });
 
-test('a full disk and a cache that is not writable are reported', async () => {
+test('a full disk and a cache that is not writable are errors', async () => {
   // A file in place of a folder, which even root cannot write to.
   fs.mkdirSync(hub.cacheFolder, { recursive: true });
   fs.writeFileSync(path.join(hub.cacheFolder, 'models--distilbert-base-uncased'), '');
@@ -310,7 +312,7 @@ test('a full disk and a cache that is not writable are reported', async () => {
   assert.throws(() => fs.writeFileSync(full, 'x'), /ENOSPC/);
   const repository = path.join(temporary, `full-${count}`, 'models--distilbert-base-uncased');
   fs.mkdirSync(path.join(repository, 'blobs'), { recursive: true });
-  fs.symlinkSync(full, path.join(repository, 'blobs', `${right}.tunebook.incomplete`));
+  fs.symlinkSync(full, path.join(repository, 'blobs', `${weightsHash}.tunebook.incomplete`));
   await assert.rejects(
     fetchModel(name, {}, { ...hub, cacheFolder: path.dirname(repository) }),
     failure(CacheError, 'HUB_CACHE_FULL'),
@@ -318,42 +320,42 @@ test('a full disk and a cache that is not writable are reported', async () => {
 });
 
 test('the environment variables are those of Hugging Face', () => {
-  const kept = { ...process.env };
+  const originalEnvironment = { ...process.env };
   const home = path.join(temporary, 'home');
   fs.mkdirSync(home);
   fs.writeFileSync(path.join(home, 'token'), 'hf_stored\n');
   Object.assign(process.env, { HF_ENDPOINT: 'https://mirror.example/', HF_HOME: home, HF_HUB_OFFLINE: '1' });
   for (const name of ['HF_TOKEN', 'HF_HUB_CACHE', 'HF_TOKEN_PATH']) delete process.env[name];
-  const found = hubOfEnvironment();
+  const actual = hubOfEnvironment();
   assert.deepEqual(
-    [found.endpoint, found.token, found.cacheFolder, found.offline],
+    [actual.endpoint, actual.token, actual.cacheFolder, actual.offline],
     ['https://mirror.example', 'hf_stored', path.join(home, 'hub'), true],
   );
   process.env['HF_TOKEN'] = 'hf_given';
   assert.equal(hubOfEnvironment().token, 'hf_given');
-  for (const name of Object.keys(process.env)) if (!(name in kept)) delete process.env[name];
-  Object.assign(process.env, kept);
+  for (const name of Object.keys(process.env)) if (!(name in originalEnvironment)) delete process.env[name];
+  Object.assign(process.env, originalEnvironment);
 });
 
 test('the token is sent to the hub, but not to hosts that it redirects to', async () => {
-  const seen: (string | undefined)[] = [];
+  const receivedTokens: (string | undefined)[] = [];
   const listen = async (answer: http.RequestListener) => {
     const listening = http.createServer(answer);
     await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
     return { listening, url: `http://127.0.0.1:${(listening.address() as AddressInfo).port}` };
   };
   const other = await listen((request, response) => {
-    seen.push(request.headers.authorization);
+    receivedTokens.push(request.headers.authorization);
     response.end('bytes');
   });
   const first = await listen((request, response) => {
-    seen.push(request.headers.authorization);
+    receivedTokens.push(request.headers.authorization);
     response.writeHead(302, { location: other.url }).end();
   });
   const { response, done } = await requestOnce({ ...hub, endpoint: first.url, token: 'hf_secret' }, `${first.url}/x`);
   assert.equal(await response.text(), 'bytes');
   done();
-  assert.deepEqual(seen, ['Bearer hf_secret', undefined]);
+  assert.deepEqual(receivedTokens, ['Bearer hf_secret', undefined]);
   for (const { listening } of [first, other]) {
     listening.close();
     listening.closeAllConnections();
@@ -387,15 +389,15 @@ test('a server without range support that always cuts the connection at the same
   server.faults.push({ path: /resolve.*safetensors/, cutAfter: 900_000, ignoreRange: true });
   await assert.rejects(fetchModel(name, {}, hub), failure(HubUnavailableError, 'HUB_UNAVAILABLE'));
   server.faults.length = 0;
-  assert.equal(stored((await fetchModel(name, {}, hub)).folder), right);
+  assert.equal(storedHash((await fetchModel(name, {}, hub)).folder), weightsHash);
 });
 
 test('a partial download that is too long starts again', async () => {
   const blobs = path.join(hub.cacheFolder, 'models--distilbert-base-uncased/blobs');
   fs.mkdirSync(blobs, { recursive: true });
-  fs.writeFileSync(path.join(blobs, `${right}.tunebook.incomplete`), weights.subarray(0, 2_000_000));
+  fs.writeFileSync(path.join(blobs, `${weightsHash}.tunebook.incomplete`), weights.subarray(0, 2_000_000));
   server.faults.push({ path: /resolve.*safetensors/, times: 1, status: 416 });
-  assert.equal(stored((await fetchModel(name, {}, hub)).folder), right);
+  assert.equal(storedHash((await fetchModel(name, {}, hub)).folder), weightsHash);
 });
 
 test('problems with the lock are errors, and waiting for it can be aborted', async () => {
@@ -441,10 +443,10 @@ test('two processes that request the same model share one download', async () =>
   server.rate = 3_000_000;
   assert.deepEqual(await Promise.all([exitOf(spawnFetch()), exitOf(spawnFetch())]), [0, 0]);
   checkCache();
-  const sent = server.requests
+  const sentBytes = server.requests
     .filter(({ path }) => path.endsWith('model.safetensors'))
     .reduce((sum, { bytes }) => sum + bytes, 0);
-  assert.equal(sent, weights.length);
+  assert.equal(sentBytes, weights.length);
 });
 
 test('a download that is killed at 20 random moments continues each time', async () => {
@@ -466,5 +468,5 @@ test('a download that is killed at 20 random moments continues each time', async
   const process = spawnFetch();
   assert.equal(await exitOf(process), 0);
   checkCache();
-  assert.equal(stored((await fetchModel(name, {}, { ...hub, offline: true })).folder), right);
+  assert.equal(storedHash((await fetchModel(name, {}, { ...hub, offline: true })).folder), weightsHash);
 });

@@ -62,8 +62,8 @@ const hashes = new Map<string, { oid: string; sha256: string; size: number }>();
 /** Returns the git hash and the sha256 of a file, which are cached. */
 function describe(content: Buffer | string) {
   const key = typeof content === 'string' ? content : createHash('md5').update(content).digest('hex');
-  const known = hashes.get(key);
-  if (known) return known;
+  const cached = hashes.get(key);
+  if (cached) return cached;
   const size = typeof content === 'string' ? fs.statSync(content).size : content.length;
   const git = createHash('sha1').update(`blob ${size}\0`);
   const sha256 = createHash('sha256');
@@ -115,34 +115,34 @@ export async function startStandInHub(repositories: StoredRepository[]): Promise
       ...(range && { 'content-range': `bytes ${start}-${end - 1}/${size}` }),
       ...headers,
     });
-    const part = state.rate ? Math.max(1024, Math.floor(state.rate / 50)) : 1 << 16;
+    const chunkSize = state.rate ? Math.max(1024, Math.floor(state.rate / 50)) : 1 << 16;
     const descriptor = typeof content === 'string' ? fs.openSync(content, 'r') : undefined;
     try {
-      for (let at = start; at < end;) {
+      for (let offset = start; offset < end;) {
         const limit = fault?.cutAfter ?? fault?.stallAfter ?? Infinity;
-        let count = Math.min(part, end - at, limit - (at - start));
+        let count = Math.min(chunkSize, end - offset, limit - (offset - start));
         if (count <= 0) {
           if (fault?.cutAfter !== undefined) response.destroy();
           return;
         }
         let bytes: Buffer;
-        if (descriptor === undefined) bytes = Buffer.from((content as Buffer).subarray(at, at + count));
+        if (descriptor === undefined) bytes = Buffer.from((content as Buffer).subarray(offset, offset + count));
         else {
           bytes = Buffer.alloc(count);
-          count = fs.readSync(descriptor, bytes, 0, count, at);
+          count = fs.readSync(descriptor, bytes, 0, count, offset);
         }
-        if (fault?.corrupt && at === start) bytes[0] = bytes[0]! ^ 1;
+        if (fault?.corrupt && offset === start) bytes[0] = bytes[0]! ^ 1;
         entry.bytes += bytes.length;
         if (!response.write(bytes))
           await new Promise<void>((resolve) => {
-            const go = () => {
-              response.off('drain', go).off('close', go);
+            const proceed = () => {
+              response.off('drain', proceed).off('close', proceed);
               resolve();
             };
-            response.on('drain', go).on('close', go);
+            response.on('drain', proceed).on('close', proceed);
           });
         if (response.destroyed) return;
-        at += count;
+        offset += count;
         if (state.rate) await new Promise((resolve) => setTimeout(resolve, 20));
       }
       response.end();
@@ -315,6 +315,11 @@ export async function startStandInHub(repositories: StoredRepository[]): Promise
 
 /** Returns the settings of the mock hub, with short delays between attempts. */
 export const hubOf = ({ endpoint }: StandInHub, cacheFolder: string): Hub => ({
-  ...{ endpoint, cacheFolder, token: undefined, offline: false },
-  ...{ timeout: 0.5, attempts: 4, firstDelay: 0.02 },
+  endpoint,
+  cacheFolder,
+  token: undefined,
+  offline: false,
+  timeout: 0.5,
+  attempts: 4,
+  firstDelay: 0.02,
 });

@@ -1,4 +1,4 @@
-// `tunebook adapt` as a job: texts without labels, its output, and fine-tuning of the result.
+// `tunebook adapt` as a job: training on texts without labels, its output files, and fine-tuning of the result.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -9,92 +9,126 @@ import type { AdaptMetrics, FinetuneMetrics } from '#lib/runs/metrics.js';
 import { RunFolder } from '#lib/runs/run-folder.js';
 import { readJournal, recordsOf } from '#lib/runs/journal.js';
 import { assertFailed } from '../failure.js';
-import { says, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
+import { waitForOutput, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-runs-'));
 after(() => fs.rmSync(folder, { recursive: true }));
-const of = (...names: string[]) => path.join(folder, ...names);
-writeTinyModel(of('model'));
-writeStarsCsv(of('stars.csv'));
+const inFolder = (...names: string[]) => path.join(folder, ...names);
+writeTinyModel(inFolder('model'));
+writeStarsCsv(inFolder('stars.csv'));
 const texts = fs
-  .readFileSync(of('stars.csv'), 'utf8')
+  .readFileSync(inFolder('stars.csv'), 'utf8')
   .trim()
   .split('\n')
   .slice(1)
   .map((line) => JSON.stringify({ text: line.split(',').slice(1).join(',').replaceAll('"', '') }));
-fs.writeFileSync(of('texts.jsonl'), texts.join('\n'));
+fs.writeFileSync(inFolder('texts.jsonl'), texts.join('\n'));
 
 const adapt = (run: string, ...more: string[]) => [
-  ...['adapt', '--model', of('model'), '--dataset', of('texts.jsonl'), '--batch-size', '16', '--lr', '1e-2'],
-  ...['--max-length', '32', '--run-folder', of(run), ...more],
+  'adapt',
+  '--model',
+  inFolder('model'),
+  '--dataset',
+  inFolder('texts.jsonl'),
+  '--batch-size',
+  '16',
+  '--lr',
+  '1e-2',
+  '--max-length',
+  '32',
+  '--run-folder',
+  inFolder(run),
+  ...more,
 ];
 /** One thread, so that the order of sums is deterministic. */
 const oneThread = { env: { TF_NUM_INTRAOP_THREADS: '1', TF_NUM_INTEROP_THREADS: '1' } };
 
 test('training on texts without labels lowers the perplexity, and the model can be fine-tuned', async () => {
-  const { status, stdout, stderr } = await tunebook(adapt('read', '--epochs', '8', '--whole-word-mask'));
+  const { status, stdout, stderr } = await tunebook(adapt('adapted', '--epochs', '8', '--whole-word-mask'));
   assert.equal(status, 0, stderr);
   assert.match(stdout, /texts\.jsonl: \d+ training, \d+ validation and \d+ test texts\./);
   assert.match(stdout, /The model has no masked-LM head: .* are randomly initialized/);
-  const metrics = new RunFolder(of('read')).read<AdaptMetrics>('metrics.json')!;
+  const metrics = new RunFolder(inFolder('adapted')).read<AdaptMetrics>('metrics.json')!;
   assert.ok(metrics.after.loss < 0.6 * metrics.before.loss, `${metrics.before.loss} -> ${metrics.after.loss}`);
   assert.equal(metrics.before.count, metrics.after.count);
   assert.ok(stdout.includes(`After        perplexity ${metrics.after.perplexity.toFixed(2)}`));
-  const model = MaskedLM.fromFolder(of('read/model'));
+  const model = MaskedLM.fromFolder(inFolder('adapted/model'));
   assert.equal(model.freshHead, false);
   model.dispose();
-  assert.match(fs.readFileSync(of('read/model/README.md'), 'utf8'), /pipeline_tag: fill-mask[\s\S]*\| perplexity \|/);
-  assert.match(fs.readFileSync(of('read/report.html'), 'utf8'), /Perplexity .* before, .* after/);
-  assert.ok(fs.existsSync(of('read/figures/learning-curves.png')));
+  assert.match(
+    fs.readFileSync(inFolder('adapted/model/README.md'), 'utf8'),
+    /pipeline_tag: fill-mask[\s\S]*\| perplexity \|/,
+  );
+  assert.match(fs.readFileSync(inFolder('adapted/report.html'), 'utf8'), /Perplexity .* before, .* after/);
+  assert.ok(fs.existsSync(inFolder('adapted/figures/learning-curves.png')));
 
   const tuned = await tunebook([
-    ...['finetune', '--model', of('read/model'), '--dataset', of('stars.csv'), '--text-columns', 'title,content'],
-    ...['--label-column', 'stars', '--label-mapping', '1,2 -> negative; 4,5 -> positive'],
-    ...['--max-length', '32', '--max-steps', '3', '--run-folder', of('tuned')],
+    'finetune',
+    '--model',
+    inFolder('adapted/model'),
+    '--dataset',
+    inFolder('stars.csv'),
+    '--text-columns',
+    'title,content',
+    '--label-column',
+    'stars',
+    '--label-mapping',
+    '1,2 -> negative; 4,5 -> positive',
+    '--max-length',
+    '32',
+    '--max-steps',
+    '3',
+    '--run-folder',
+    inFolder('tuned'),
   ]);
   assert.equal(tuned.status, 0, tuned.stderr);
   assert.match(tuned.stdout, /Ignored, since they belong to another task: vocab_/);
-  assert.equal(new RunFolder(of('tuned')).read<FinetuneMetrics>('metrics.json')!.model, of('read/model'));
+  assert.equal(
+    new RunFolder(inFolder('tuned')).read<FinetuneMetrics>('metrics.json')!.model,
+    inFolder('adapted/model'),
+  );
 });
 
-test('labelled reviews are split as for fine-tuning, so that the test reviews are held out', async () => {
-  const labelled = ['--dataset', of('stars.csv'), '--text-columns', 'title,content', '--label-column', 'stars'];
-  const both = [...labelled, '--label-mapping', '1,2 -> negative; 4,5 -> positive', '--fast-dev-run'];
-  const read = await tunebook(['adapt', '--model', of('model'), ...both, '--run-folder', of('a')]);
+test('labeled reviews are split as for fine-tuning, so that the test reviews are held out', async () => {
+  const labeled = ['--dataset', inFolder('stars.csv'), '--text-columns', 'title,content', '--label-column', 'stars'];
+  const both = [...labeled, '--label-mapping', '1,2 -> negative; 4,5 -> positive', '--fast-dev-run'];
+  const read = await tunebook(['adapt', '--model', inFolder('model'), ...both, '--run-folder', inFolder('a')]);
   assert.equal(read.status, 0, read.stderr);
   assert.match(read.stdout, /\d+ training, \d+ validation and \d+ test reviews, whose labels are ignored/);
-  const tuned = await tunebook(['finetune', '--model', of('model'), ...both, '--run-folder', of('b')]);
+  const tuned = await tunebook(['finetune', '--model', inFolder('model'), ...both, '--run-folder', inFolder('b')]);
   assert.equal(tuned.status, 0, tuned.stderr);
-  const rowsOf = (run: string) => new RunFolder(of(run)).read<AdaptMetrics>('metrics.json')!.rows;
+  const rowsOf = (run: string) => new RunFolder(inFolder(run)).read<AdaptMetrics>('metrics.json')!.rows;
   assert.deepEqual(rowsOf('a'), rowsOf('b'));
 });
 
 test('a streamed run that is killed with SIGKILL and resumed ends with the same weights', async () => {
   const argv = (run: string) =>
     adapt(run, '--streaming', '--rows', '60', '--max-steps', '120', '--save-steps', '5', '--eval-steps', '40');
-  const alone = await tunebook(argv('alone'), oneThread);
-  assert.equal(alone.status, 0, alone.stderr);
+  const uninterrupted = await tunebook(argv('uninterrupted'), oneThread);
+  assert.equal(uninterrupted.status, 0, uninterrupted.stderr);
   const { child, ended } = start([...argv('killed'), '--json'], oneThread);
-  await says(child, '"kind":"checkpoint"');
+  await waitForOutput(child, '"kind":"checkpoint"');
   child.kill('SIGKILL');
   await ended;
-  assert.ok(recordsOf(readJournal(of('killed'))).length < 120);
+  assert.ok(recordsOf(readJournal(inFolder('killed'))).length < 120);
   const resumed = await tunebook([...argv('killed'), '--resume'], oneThread);
   assert.equal(resumed.status, 0, resumed.stderr);
-  const weights = (run: string) => fs.readFileSync(of(run, 'model/model.safetensors'));
-  assert.ok(weights('killed').equals(weights('alone')), 'bit for bit');
-  const [killed, whole] = ['killed', 'alone'].map((run) => new RunFolder(of(run)).read<AdaptMetrics>('metrics.json')!);
+  const weights = (run: string) => fs.readFileSync(inFolder(run, 'model/model.safetensors'));
+  assert.ok(weights('killed').equals(weights('uninterrupted')), 'bit for bit');
+  const [killed, whole] = ['killed', 'uninterrupted'].map((run) =>
+    new RunFolder(inFolder(run)).read<AdaptMetrics>('metrics.json')!,
+  );
   assert.deepEqual([killed!.before, killed!.after], [whole!.before, whole!.after]);
 
-  const other = await tunebook(['finetune', '--resume', of('alone')]);
+  const other = await tunebook(['finetune', '--resume', inFolder('uninterrupted')]);
   assertFailed(other, 2, 'RunError', 'RUN_OF_OTHER_COMMAND', 'tunebook adapt');
 });
 
 test('invalid settings are rejected', async () => {
-  const few = await tunebook(adapt('few', '--streaming', '--max-train-samples', '5'));
-  assertFailed(few, 2, 'SettingsError', 'SETTING_CONFLICT', 'streaming', 'maxTrainSamples');
-  const share = await tunebook(adapt('share', '--mlm-probability', '15'));
-  assertFailed(share, 2, 'SettingsError', 'SETTING_INVALID', "--mlm-probability is '15'");
+  const conflict = await tunebook(adapt('conflict', '--streaming', '--max-train-samples', '5'));
+  assertFailed(conflict, 2, 'SettingsError', 'SETTING_CONFLICT', 'streaming', 'maxTrainSamples');
+  const probability = await tunebook(adapt('probability', '--mlm-probability', '15'));
+  assertFailed(probability, 2, 'SettingsError', 'SETTING_INVALID', "--mlm-probability is '15'");
   const column = await tunebook(adapt('column', '--text-columns', 'words'));
   assertFailed(column, 3, 'ReviewsError', 'REVIEWS_NO_COLUMN', "'words'");
   const unknown = await tunebook(['finetune', '--mlm-probability', '0.2']);

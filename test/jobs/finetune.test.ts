@@ -14,32 +14,39 @@ import { CheckpointFolder } from '#lib/training/checkpoint.js';
 import { parse } from 'yaml';
 import { assertFailed } from '../failure.js';
 import { root } from '../checkout.js';
-import { says, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
+import { waitForOutput, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
 import { smallDisk } from './small-disk.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-runs-'));
 after(() => fs.rmSync(folder, { recursive: true }));
-const of = (...names: string[]) => path.join(folder, ...names);
-writeTinyModel(of('model'));
-writeStarsCsv(of('stars.csv'));
+const inFolder = (...names: string[]) => path.join(folder, ...names);
+writeTinyModel(inFolder('model'));
+writeStarsCsv(inFolder('stars.csv'));
 
 const mapping = '1,2 -> negative; 4,5 -> positive';
 /** With the flag names of the original project. */
 const reviews = [
-  ...['--dataset_name', of('stars.csv'), '--text_col', 'title,content', '--label_col', 'stars'],
-  ...['--label-mapping', mapping, '--distilbert_model', of('model')],
+  '--dataset_name',
+  inFolder('stars.csv'),
+  '--text_col',
+  'title,content',
+  '--label_col',
+  'stars',
+  '--label-mapping',
+  mapping,
+  '--distilbert_model',
+  inFolder('model'),
 ];
 /** About 20 steps, the same on every machine. */
 const short = ['--train_batch_size', '8', '--epochs', '2', '--max-length', '32', '--lr', '3e-3'];
 /** One thread, so that the order of sums is deterministic. */
 const oneThread = { TF_NUM_INTRAOP_THREADS: '1', TF_NUM_INTEROP_THREADS: '1' };
 
-const journal = (run: string) => readJournal(run);
 const metricsOf = (run: string) => new RunFolder(run).read<FinetuneMetrics>('metrics.json')!;
 const weights = (run: string) => fs.readFileSync(path.join(run, 'model/model.safetensors'));
 
 test('a CSV with stars and two text columns: all output files of a run exist and agree with its metrics', async () => {
-  const run = of('whole');
+  const run = inFolder('complete');
   const { status, stdout, stderr } = await tunebook(['finetune', ...reviews, ...short, '--run-folder', run]);
   assert.equal(status, 0, stderr);
   const metrics = metricsOf(run);
@@ -77,12 +84,12 @@ test('a CSV with stars and two text columns: all output files of a run exist and
     assert.equal(classifier.freshHead, false);
     classifier.dispose();
   }
-  const records = recordsOf(journal(run));
+  const records = recordsOf(readJournal(run));
   assert.deepEqual(
     records.map(({ step }) => step),
     Array.from({ length: metrics.training.step }, (_, i) => i + 1),
   );
-  assert.equal(journal(run).at(-1)!.kind, 'end');
+  assert.equal(readJournal(run).at(-1)!.kind, 'end');
 
   const again = await tunebook(['finetune', '--run-folder', run, '--resume']);
   assert.deepEqual([again.status, again.stdout.includes('nothing to resume')], [0, true]);
@@ -117,17 +124,17 @@ test('a run that is killed at 10 random moments and resumed has the weights of a
     '--early-stopping-patience',
     '0',
   ];
-  const alone = of('alone');
+  const uninterrupted = inFolder('uninterrupted');
   const options = { env: oneThread };
-  assert.equal((await tunebook(['finetune', ...argv, '--run-folder', alone], options)).status, 0);
+  assert.equal((await tunebook(['finetune', ...argv, '--run-folder', uninterrupted], options)).status, 0);
 
-  const run = of('killed');
+  const run = inFolder('killed');
   const resume = ['finetune', ...argv, '--run-folder', run, '--resume', '--json'];
   const reached: number[] = [];
   for (let kills = 0; kills < 10; kills++) {
     const { child, ended } = start(resume, options);
     // Kill it either while it loads or while it trains and writes checkpoints.
-    await says(child, kills % 4 === 0 ? '"kind":"start"' : '"kind":"checkpoint"');
+    await waitForOutput(child, kills % 4 === 0 ? '"kind":"start"' : '"kind":"checkpoint"');
     await new Promise((resolve) => setTimeout(resolve, 500 * Math.random()));
     child.kill('SIGKILL');
     const { signal, status, stderr } = await ended;
@@ -140,14 +147,14 @@ test('a run that is killed at 10 random moments and resumed has the weights of a
   assert.ok(reached[0]! < reached.at(-1)!);
   const { status, stderr } = await tunebook(resume, options);
   assert.equal(status, 0, stderr);
-  assert.ok(weights(run).equals(weights(alone)), 'bit for bit');
-  const losses = (folder: string) => recordsOf(journal(folder)).map(({ loss }) => loss);
-  assert.deepEqual(losses(run), losses(alone));
-  assert.equal(metricsOf(run).test.loss, metricsOf(alone).test.loss);
+  assert.ok(weights(run).equals(weights(uninterrupted)), 'bit for bit');
+  const losses = (folder: string) => recordsOf(readJournal(folder)).map(({ loss }) => loss);
+  assert.deepEqual(losses(run), losses(uninterrupted));
+  assert.equal(metricsOf(run).test.loss, metricsOf(uninterrupted).test.loss);
 });
 
 test('SIGTERM and SIGINT write a checkpoint and set the exit code; a second signal ends at once', async () => {
-  const run = of('ended');
+  const run = inFolder('stopped');
   const long = [...reviews, ...short, '--epochs', '400', '--early-stopping-patience', '0', '--save-steps', '0'];
   for (const [signal, code, npx] of [
     ['SIGTERM', 143, false],
@@ -156,7 +163,7 @@ test('SIGTERM and SIGINT write a checkpoint and set the exit code; a second sign
     ['SIGINT', 130, false],
   ] as const) {
     const { child, ended } = start(['finetune', ...long, '--run-folder', run, '--resume', '--json'], { npx });
-    await says(child, '"kind":"step"');
+    await waitForOutput(child, '"kind":"step"');
     child.kill(signal);
     const { status, stderr } = await ended;
     if (!npx) assert.equal(status, code, stderr);
@@ -164,22 +171,22 @@ test('SIGTERM and SIGINT write a checkpoint and set the exit code; a second sign
     assert.match(stderr, /training stops after this step, with a checkpoint\. A second signal stops it at once\./);
     assert.match(stderr, /Interrupted\. Resume with: tunebook finetune --resume /);
     const { state } = new CheckpointFolder(path.join(run, 'checkpoints')).newest()!;
-    assert.equal(state.step, recordsOf(journal(run)).at(-1)!.step, 'the last step is in the checkpoint');
+    assert.equal(state.step, recordsOf(readJournal(run)).at(-1)!.step, 'the last step is in the checkpoint');
     assert.equal(new RunFolder(run).state, 'interrupted');
   }
   // A second signal does not wait for the checkpoint that the first one requests.
   const { child, ended } = start(['finetune', ...long, '--run-folder', run, '--resume', '--json']);
-  await says(child, '"kind":"start"');
+  await waitForOutput(child, '"kind":"start"');
   child.kill('SIGINT');
   const { status } = await ended;
-  const last = journal(run).at(-1)!;
+  const last = readJournal(run).at(-1)!;
   assert.deepEqual([status, last.kind === 'end' && last.message], [130, 'stopped at once by SIGINT']);
   assert.equal(new RunFolder(run).state, 'interrupted', 'the state is unchanged');
 });
 
 test('a full disk is reported, the last complete checkpoint is kept, and the run can be resumed', async () => {
   // Space for two checkpoints of this model, not for three.
-  const disk = of('disk');
+  const disk = inFolder('disk');
   const { fromOutside, inside, enlarge, release } = await smallDisk(disk, '32m');
   try {
     const run = path.join(disk, 'run');
@@ -191,13 +198,10 @@ test('a full disk is reported, the last complete checkpoint is kept, and the run
       stderr,
       /The disk is full: the checkpoint of step \d+ could not be written.*Free disk space, or keep fewer checkpoints \(--save-total-limit\)\. .*checkpoint-\d+ is complete: resume from it with --resume\./,
     );
-    const { steps, newest, broken } = ((checkpoints) => ({
-      steps: checkpoints.steps(),
-      newest: checkpoints.newest(),
-      broken: checkpoints.broken,
-    }))(new CheckpointFolder(fromOutside(path.join(run, 'checkpoints'))));
+    const checkpoints = new CheckpointFolder(fromOutside(path.join(run, 'checkpoints')));
+    const [steps, newest] = [checkpoints.steps(), checkpoints.newest()];
     assert.ok(steps.length > 0 && newest!.state.step === steps[0]);
-    assert.deepEqual(broken, []);
+    assert.deepEqual(checkpoints.broken, []);
     await enlarge('128m');
     const more = await tunebook([...argv, '--resume', '--save-total-limit', '1'], { inside });
     assert.equal(more.status, 0, more.stderr);
@@ -207,13 +211,13 @@ test('a full disk is reported, the last complete checkpoint is kept, and the run
 });
 
 test('a NaN loss ends the run with its own exit code and a suggestion', async () => {
-  const broken = of('broken-model');
-  fs.cpSync(of('model'), broken, { recursive: true });
+  const broken = inFolder('broken-model');
+  fs.cpSync(inFolder('model'), broken, { recursive: true });
   const file = path.join(broken, 'model.safetensors');
   const stored = readSafetensors(file);
   stored.get('pre_classifier.bias')!.data.fill(NaN);
   writeSafetensors(file, stored);
-  const run = of('diverged');
+  const run = inFolder('diverged');
   const { status, stderr } = await tunebook(['finetune', ...reviews, ...short, '--model', broken, '--run-folder', run]);
   assertFailed({ status, stderr }, 4, 'DivergedError', 'TRAINING_DIVERGED', 'NaN at step 1');
   const { state, exitCode, code, message } = new RunFolder(run).status!;
@@ -222,10 +226,10 @@ test('a NaN loss ends the run with its own exit code and a suggestion', async ()
 });
 
 test('a folder is used by one run at a time; a killed run does not block it', async () => {
-  const run = of('shared');
+  const run = inFolder('shared');
   const argv = ['finetune', ...reviews, ...short, '--epochs', '400', '--run-folder', run, '--resume'];
   const first = start([...argv, '--json', '--early-stopping-patience', '0']);
-  await says(first.child, '"kind":"step"');
+  await waitForOutput(first.child, '"kind":"step"');
   const second = await tunebook([...argv, '--early-stopping-patience', '0']);
   assertFailed(second, 2, 'RunError', 'RUN_IN_USE', run, `process ${first.child.pid}`);
   assert.equal(new RunFolder(run).state, 'running');
@@ -233,14 +237,19 @@ test('a folder is used by one run at a time; a killed run does not block it', as
   await first.ended;
   assert.equal(new RunFolder(run).state, 'died');
   const third = start([...argv, '--early-stopping-patience', '0', '--json']);
-  await says(third.child, '"kind":"step"');
+  await waitForOutput(third.child, '"kind":"step"');
   third.child.kill('SIGTERM');
   assert.equal((await third.ended).status, 143);
 });
 
 test('--json: every line of standard output is JSON, messages go to standard error', async () => {
   const { status, stdout, stderr } = await tunebook([
-    ...['finetune', ...reviews, '--fast-dev-run', '--json', '--run-folder', of('json')],
+    'finetune',
+    ...reviews,
+    '--fast-dev-run',
+    '--json',
+    '--run-folder',
+    inFolder('json'),
   ]);
   assert.equal(status, 0, stderr);
   const entries = stdout
@@ -255,11 +264,13 @@ test('--json: every line of standard output is JSON, messages go to standard err
 });
 
 test('on a terminal a progress bar is shown', () => {
-  const words = ['finetune', ...reviews, ...short, '--run-folder', of('terminal')].map((word) => `'${word}'`).join(' ');
+  const args = ['finetune', ...reviews, ...short, '--run-folder', inFolder('terminal')]
+    .map((arg) => `'${arg}'`)
+    .join(' ');
   const program = `import os, pty, sys
 status = pty.spawn(['sh', '-c', sys.argv[1]])
 sys.exit(os.waitstatus_to_exitcode(status))`;
-  const command = `${process.execPath} lib/dist/cli/main.js ${words}`;
+  const command = `${process.execPath} lib/dist/cli/main.js ${args}`;
   const { status, stdout } = spawnSync('python3', ['-c', program, command], {
     cwd: root,
     encoding: 'utf8',
@@ -269,8 +280,8 @@ sys.exit(os.waitstatus_to_exitcode(status))`;
   assert.match(stdout, /[█=]+.* step \d+\/\d+, epoch .* loss .* samples\/s, .* left, .*[MG]B/);
 });
 
-test('quick checks: few rows, few steps, and overfitting on a few batches', async () => {
-  const few = of('few');
+test('quick checks: limits for rows and steps, and overfitting on a few batches', async () => {
+  const limited = inFolder('limited');
   const some = await tunebook([
     'finetune',
     ...reviews,
@@ -280,23 +291,31 @@ test('quick checks: few rows, few steps, and overfitting on a few batches', asyn
     '--max-steps',
     '3',
     '--run-folder',
-    few,
+    limited,
   ]);
   assert.equal(some.status, 0, some.stderr);
-  assert.deepEqual([metricsOf(few).rows.train, metricsOf(few).training.step], [20, 3]);
-  const heart = of('heart');
+  assert.deepEqual([metricsOf(limited).rows.train, metricsOf(limited).training.step], [20, 3]);
+  const overfitted = inFolder('overfitted');
   const { status, stdout } = await tunebook([
-    ...['finetune', ...reviews, ...short, '--epochs', '40', '--overfit-batches', '2', '--run-folder', heart],
+    'finetune',
+    ...reviews,
+    ...short,
+    '--epochs',
+    '40',
+    '--overfit-batches',
+    '2',
+    '--run-folder',
+    overfitted,
   ]);
   assert.equal(status, 0);
   assert.match(stdout, /Overfitting: .* the same 16 reviews/);
-  assert.ok(recordsOf(journal(heart)).at(-1)!.evalLoss! < 0.1, 'the validation loss approaches 0');
+  assert.ok(recordsOf(readJournal(overfitted)).at(-1)!.evalLoss! < 0.1, 'the validation loss approaches 0');
   const both = await tunebook(['finetune', '--streaming', '--overfit-batches', '2']);
   assertFailed(both, 2, 'SettingsError', 'SETTING_CONFLICT', 'streaming', 'overfitBatches');
 });
 
-test('settings from a file, the environment and flags, their origins, and errors that name the place', async () => {
-  const yaml = of('run.yaml');
+test('settings come from a file, the environment and flags; their origins are stored, and errors name the source', async () => {
+  const yaml = inFolder('run.yaml');
   fs.writeFileSync(
     yaml,
     'lr: 1e-4\ntrain_batch_size: 4\nepochs: 7\ntext-columns: [title, content]\nlabelColumn: null\n',
@@ -313,7 +332,7 @@ test('settings from a file, the environment and flags, their origins, and errors
   const table = await tunebook(['finetune', '--print-config']);
   assert.match(table.stdout, /^learningRate +0\.00005 +default$/m);
 
-  const bad = of('bad.json');
+  const bad = inFolder('bad.json');
   const rejects = async (
     name: string,
     code: string,
@@ -326,7 +345,7 @@ test('settings from a file, the environment and flags, their origins, and errors
   };
   const invalid = (value: string, argv: string[], env?: Record<string, string>) =>
     rejects('SettingsError', 'SETTING_INVALID', value, argv, { ...(env && { env }) });
-  const config_ = ['--config', bad];
+  const configArgs = ['--config', bad];
   for (const argv of [['--epoch', '3'], ['reviews.csv']]) {
     const { status, stderr } = await tunebook(['finetune', ...argv]);
     assert.deepEqual([status, /unknown option '--epoch'|too many arguments/.test(stderr)], [2, true], stderr);
@@ -342,16 +361,16 @@ test('settings from a file, the environment and flags, their origins, and errors
     }),
     rejects('RunError', 'RUN_NOT_FOUND', 'runs/', ['--resume']),
     rejects('RunError', 'RUN_NOT_FOUND', 'nothing', ['--resume', 'nothing']),
-    rejects('RunError', 'RUN_NOT_A_RUN', 'settings.json', ['--resume', of('model')]),
-    rejects('SettingsError', 'CONFIG_FILE_UNREADABLE', 'ENOENT', ['--config', of('none.yaml')]),
+    rejects('RunError', 'RUN_NOT_A_RUN', 'settings.json', ['--resume', inFolder('model')]),
+    rejects('SettingsError', 'CONFIG_FILE_UNREADABLE', 'ENOENT', ['--config', inFolder('none.yaml')]),
   ]);
-  await rejects('SettingsError', 'SETTING_UNKNOWN', 'Did you mean learningRate?', config_, {
+  await rejects('SettingsError', 'SETTING_UNKNOWN', 'Did you mean learningRate?', configArgs, {
     content: '{"learning_rte": 1}',
   });
-  await rejects('SettingsError', 'SETTING_REPEATED', "'lr' and 'learning_rate'", config_, {
+  await rejects('SettingsError', 'SETTING_REPEATED', "'lr' and 'learning_rate'", configArgs, {
     content: '{"lr": 1, "learning_rate": 1}',
   });
-  await rejects('SettingsError', 'SETTING_INVALID', "bad.json is 'true'", config_, { content: '{"epochs": true}' });
-  await rejects('SettingsError', 'CONFIG_FILE_INVALID', bad, config_, { content: '{"epochs": ' });
-  await rejects('SettingsError', 'CONFIG_FILE_INVALID', bad, config_, { content: '[1]' });
+  await rejects('SettingsError', 'SETTING_INVALID', "bad.json is 'true'", configArgs, { content: '{"epochs": true}' });
+  await rejects('SettingsError', 'CONFIG_FILE_INVALID', bad, configArgs, { content: '{"epochs": ' });
+  await rejects('SettingsError', 'CONFIG_FILE_INVALID', bad, configArgs, { content: '[1]' });
 });

@@ -7,52 +7,71 @@ import { after, before, test } from 'node:test';
 import { RunFolder } from '#lib/runs/run-folder.js';
 import { CheckpointFolder } from '#lib/training/checkpoint.js';
 import { printedError } from '../failure.js';
-import { says, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
+import { waitForOutput, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-runs-'));
 after(() => fs.rmSync(folder, { recursive: true }));
-const of = (...names: string[]) => path.join(folder, ...names);
+const inFolder = (...names: string[]) => path.join(folder, ...names);
 const finetune = (run: string, ...more: string[]) => [
-  ...['finetune', '--dataset', of('stars.csv'), '--text-columns', 'title,content', '--label-column', 'stars'],
-  ...['--label-mapping', '1,2 -> negative; 4,5 -> positive', '--model', of('model'), '--max-length', '32'],
-  ...['--max-steps', '200', '--early-stopping-patience', '0', '--save-steps', '2', '--run-folder', of(run), ...more],
+  'finetune',
+  '--dataset',
+  inFolder('stars.csv'),
+  '--text-columns',
+  'title,content',
+  '--label-column',
+  'stars',
+  '--label-mapping',
+  '1,2 -> negative; 4,5 -> positive',
+  '--model',
+  inFolder('model'),
+  '--max-length',
+  '32',
+  '--max-steps',
+  '200',
+  '--early-stopping-patience',
+  '0',
+  '--save-steps',
+  '2',
+  '--run-folder',
+  inFolder(run),
+  ...more,
 ];
 
 before(async () => {
-  writeTinyModel(of('model'));
-  writeStarsCsv(of('stars.csv'), 120);
+  writeTinyModel(inFolder('model'));
+  writeStarsCsv(inFolder('stars.csv'), 120);
   const { child, ended } = start(finetune('killed', '--json'));
-  await says(child, /("kind":"checkpoint"[\s\S]*){3}/);
+  await waitForOutput(child, /("kind":"checkpoint"[\s\S]*){3}/);
   child.kill('SIGKILL');
   await ended;
 });
 const copyOf = (name: string) => {
-  fs.cpSync(of('killed'), of(name), { recursive: true });
+  fs.cpSync(inFolder('killed'), inFolder(name), { recursive: true });
   return name;
 };
 
 test('a damaged checkpoint is reported, and the one before it is used', async () => {
-  const run = copyOf('bitten');
-  const checkpoints = new CheckpointFolder(of(run, 'checkpoints'));
+  const run = copyOf('damaged');
+  const checkpoints = new CheckpointFolder(inFolder(run, 'checkpoints'));
   const [newest, older] = checkpoints.steps();
-  fs.truncateSync(path.join(checkpoints.of(newest!), 'model.safetensors'), 1000);
+  fs.truncateSync(path.join(checkpoints.path(newest!), 'model.safetensors'), 1000);
   const { child, ended } = start(finetune(run, '--resume'));
-  await says(child, 'step ');
+  await waitForOutput(child, 'step ');
   child.kill('SIGTERM');
   const { stdout } = await ended;
   assert.match(
     stdout,
     /A checkpoint cannot be used and is skipped: .*: model\.safetensors was changed or truncated after it was saved\./,
   );
-  assert.ok(stdout.includes(`Resuming from ${checkpoints.of(older!)}.`));
+  assert.ok(stdout.includes(`Resuming from ${checkpoints.path(older!)}.`));
 });
 
 test('resuming with different training rows is an error', async () => {
   const run = copyOf('other');
-  const whole = fs.readFileSync(of('stars.csv'), 'utf8');
-  fs.appendFileSync(of('stars.csv'), '5,"one more","It came later, and is wonderful."\n');
+  const whole = fs.readFileSync(inFolder('stars.csv'), 'utf8');
+  fs.appendFileSync(inFolder('stars.csv'), '5,"one more","It came later, and is wonderful."\n');
   const { status, stderr } = await tunebook(finetune(run, '--resume'));
-  fs.writeFileSync(of('stars.csv'), whole);
+  fs.writeFileSync(inFolder('stars.csv'), whole);
   assert.equal(status, 3);
   assert.match(
     stderr,
@@ -62,13 +81,13 @@ test('resuming with different training rows is an error', async () => {
 
 test('the lock of a run on another machine is watched for updates', async () => {
   const run = copyOf('elsewhere');
-  const place = new RunFolder(of(run));
-  place.write('status.json', { ...place.status!, process: { id: 7, host: 'another-machine' } });
-  const lock = place.of('.lock');
+  const runFolder = new RunFolder(inFolder(run));
+  runFolder.write('status.json', { ...runFolder.status!, process: { id: 7, host: 'another-machine' } });
+  const lock = runFolder.path('.lock');
   fs.mkdirSync(lock, { recursive: true });
   fs.utimesSync(lock, Date.now() / 1000 - 5, Date.now() / 1000 - 5);
   const { child, ended } = start(finetune(run, '--resume'));
-  await says(child, /was in use by process 7 on another-machine; waiting up to 60 s for a heartbeat\./);
+  await waitForOutput(child, /was in use by process 7 on another-machine; waiting up to 60 s for a heartbeat\./);
   fs.utimesSync(lock, Date.now() / 1000, Date.now() / 1000);
   const { status, stderr } = await ended;
   assert.equal(status, 2);
@@ -77,19 +96,19 @@ test('the lock of a run on another machine is watched for updates', async () => 
   // A lock that is older than a minute belongs to a process that has ended.
   fs.utimesSync(lock, Date.now() / 1000 - 70, Date.now() / 1000 - 70);
   const again = start(finetune(run, '--resume'));
-  await says(again.child, 'step ');
+  await waitForOutput(again.child, 'step ');
   again.child.kill('SIGTERM');
   assert.equal((await again.ended).status, 143);
 });
 
-test('an unusable run folder, and a folder without a model', async () => {
+test('an unusable run folder and a folder without a model are errors without a stack trace', async () => {
   const file = await tunebook(finetune('stars.csv/run'));
   assert.deepEqual([file.status, ...printedError(file.stderr)], [2, 'FileError', 'FILE_UNUSABLE']);
   assert.match(file.stderr, /stars\.csv\/run.*\(ENOTDIR\)/);
-  fs.mkdirSync(of('empty'));
-  const model = await tunebook(finetune('empty-model', '--model', of('empty')));
+  fs.mkdirSync(inFolder('empty'));
+  const model = await tunebook(finetune('empty-model', '--model', inFolder('empty')));
   assert.deepEqual([model.status, ...printedError(model.stderr)], [3, 'ModelFormatError', 'MODEL_NO_TOKENIZER']);
-  assert.ok(model.stderr.includes(of('empty')));
+  assert.ok(model.stderr.includes(inFolder('empty')));
   assert.doesNotMatch(model.stderr, /^ +at /m, 'no stack trace for an expected error');
   const frozen = await tunebook(finetune('frozen', '--freeze', '9'));
   assert.deepEqual([frozen.status, ...printedError(frozen.stderr)], [1, 'ArgumentError', 'ARGUMENT_TOO_MANY_LAYERS']);

@@ -32,25 +32,28 @@ export async function smallDisk(folder: string, size: string): Promise<SmallDisk
   );
   let errors = '';
   holder.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
-  const answers = readline.createInterface({ input: holder.stdout })[Symbol.asyncIterator]();
-  const answer = async () => {
-    const { done } = await answers.next();
+  const lines = readline.createInterface({ input: holder.stdout })[Symbol.asyncIterator]();
+  const nextLine = async () => {
+    const { done } = await lines.next();
     if (done)
       throw new Error(
         `A file system of ${size} could not be mounted: ${errors.trim()}. Run the test as root, or allow user ` +
           'namespaces (Ubuntu: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0).',
       );
   };
-  await answer();
+  await nextLine();
   return {
     fromOutside: (file) => `/proc/${holder.pid}/root${file}`,
     inside: [
-      ...['nsenter', '--target', String(holder.pid), '--mount'],
+      'nsenter',
+      '--target',
+      String(holder.pid),
+      '--mount',
       ...(isRoot ? [] : ['--user', '--preserve-credentials']),
     ],
-    async enlarge(larger) {
-      holder.stdin.write(`${larger}\n`);
-      await answer();
+    async enlarge(newSize) {
+      holder.stdin.write(`${newSize}\n`);
+      await nextLine();
     },
     async release() {
       holder.stdin.end();

@@ -9,7 +9,7 @@ import { RunFolder } from '#lib/runs/run-folder.js';
 import { combinationsOf, spreadOf, type SweepResult } from '#lib/jobs/sweep.js';
 import { readJournal } from '#lib/runs/journal.js';
 import { assertFailed } from '../failure.js';
-import { says, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
+import { waitForOutput, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-runs-'));
 after(() => fs.rmSync(folder, { recursive: true }));
@@ -17,16 +17,33 @@ writeTinyModel(path.join(folder, 'model'));
 writeStarsCsv(path.join(folder, 'stars.csv'), 120);
 const options = { cwd: folder };
 const sweep = (...more: string[]) => [
-  ...['sweep', '--dataset', 'stars.csv', '--text-columns', 'title,content', '--label-column', 'stars'],
-  ...['--label-mapping', '1,2 -> negative; 4,5 -> positive', '--model', 'model', '--max-length', '32'],
-  ...['--batch-size', '8', '--early-stopping-patience', '0', ...more],
+  'sweep',
+  '--dataset',
+  'stars.csv',
+  '--text-columns',
+  'title,content',
+  '--label-column',
+  'stars',
+  '--label-mapping',
+  '1,2 -> negative; 4,5 -> positive',
+  '--model',
+  'model',
+  '--max-length',
+  '32',
+  '--batch-size',
+  '8',
+  '--early-stopping-patience',
+  '0',
+  ...more,
 ];
 
-test('combinations, with the first setting varying slowest; mean and standard deviation', () => {
+test('combinations vary the first setting slowest; results have a mean and a standard deviation', () => {
   const names = combinationsOf({ learningRate: ['1e-5', '3e-5'], seed: ['1', '2'] }).map(({ name }) => name);
   assert.deepEqual(names, [
-    ...['learning-rate-1e-5_seed-1', 'learning-rate-1e-5_seed-2'],
-    ...['learning-rate-3e-5_seed-1', 'learning-rate-3e-5_seed-2'],
+    'learning-rate-1e-5_seed-1',
+    'learning-rate-1e-5_seed-2',
+    'learning-rate-3e-5_seed-1',
+    'learning-rate-3e-5_seed-2',
   ]);
   assert.deepEqual(spreadOf([0.5, 1]), { mean: 0.75, deviation: Math.sqrt(0.125) });
   assert.deepEqual([spreadOf([0.5]), spreadOf([])], [{ mean: 0.5, deviation: null }, null]);
@@ -35,13 +52,13 @@ test('combinations, with the first setting varying slowest; mean and standard de
 test('an interrupted sweep is resumed; the best is reported with its standard deviation over seeds', async () => {
   const argv = sweep('--lr', '1e-6,5e-3', '--seed', '1,2', '--epochs', '6', '--save-steps', '2');
   const { child, ended } = start(argv, options);
-  await says(child, /\[2\/4\][\s\S]*step \d/);
+  await waitForOutput(child, /\[2\/4\][\s\S]*step \d/);
   child.kill('SIGTERM');
   const first = await ended;
   assert.equal(first.status, 143, first.stderr);
-  const [place] = /tunebook sweep --resume (\S+)/.exec(first.stdout)!.slice(1);
-  assert.match(place!, /^runs\/sweep-/);
-  const run = (name: string) => new RunFolder(path.join(folder, place!, name));
+  const [sweepFolder] = /tunebook sweep --resume (\S+)/.exec(first.stdout)!.slice(1);
+  assert.match(sweepFolder!, /^runs\/sweep-/);
+  const run = (name: string) => new RunFolder(path.join(folder, sweepFolder!, name));
   assert.equal(run('learning-rate-0.000001_seed-1').isRun, false, 'the folder is named by the value as given');
   assert.equal(run('learning-rate-1e-6_seed-1').state, 'completed');
   assert.equal(run('learning-rate-1e-6_seed-2').state, 'interrupted');
@@ -52,7 +69,7 @@ test('an interrupted sweep is resumed; the best is reported with its standard de
   assert.match(second.stdout, /Resuming from .*learning-rate-1e-6_seed-2\/checkpoints\/checkpoint-/);
   const starts = readJournal(run('learning-rate-1e-6_seed-2').folder).filter(({ kind }) => kind === 'start');
   assert.equal(starts.length, 2);
-  const result = JSON.parse(fs.readFileSync(path.join(folder, place!, 'result.json'), 'utf8')) as SweepResult;
+  const result = JSON.parse(fs.readFileSync(path.join(folder, sweepFolder!, 'result.json'), 'utf8')) as SweepResult;
   const accuracies = [1, 2].map(
     (seed) => run(`learning-rate-5e-3_seed-${seed}`).read<FinetuneMetrics>('metrics.json')!.test.accuracy,
   );

@@ -1,4 +1,7 @@
-// DistilBERT's elders against Hugging Face transformers on PyTorch, as their checkpoints come. Fixtures by test/fixtures/family.py.
+/**
+ * Parity of the model families other than DistilBERT with Hugging Face transformers on PyTorch, for checkpoints as
+ * transformers saves them. test/fixtures/family.py writes the fixtures.
+ */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -14,7 +17,7 @@ import { tf } from '#lib/tensorflow/runtime.js';
 import { loadTokenizer } from '#lib/model/load-tokenizer.js';
 import { trainedParameters } from '#lib/training/freeze.js';
 import { learningRateFactor } from '#lib/optim/schedule.js';
-import type { LabelledBatch } from '#lib/model/batch.js';
+import type { LabeledBatch } from '#lib/model/batch.js';
 import { lossAndGradients, TrainingStep } from '#lib/training/step.js';
 import { classification } from '#lib/training/tasks/classification.js';
 import { Trainer } from '#lib/training/trainer.js';
@@ -33,7 +36,7 @@ const family = JSON.parse(fs.readFileSync(path.join(fixtures, 'family.json'), 'u
 const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-test-'));
 after(() => fs.rmSync(temporary, { recursive: true }));
 
-const batchOf = ({ inputIds, lengths, labels, batch, tokens }: Expected): LabelledBatch => ({
+const batchOf = ({ inputIds, lengths, labels, batch, tokens }: Expected): LabeledBatch => ({
   inputIds: Int32Array.from(inputIds),
   lengths: Int32Array.from(lengths),
   labels: Int32Array.from(labels),
@@ -41,7 +44,7 @@ const batchOf = ({ inputIds, lengths, labels, batch, tokens }: Expected): Labell
   tokens,
 });
 
-/** Loads a fixture; a bare one gets the head that the reference had. */
+/** Loads a fixture. One without a classification head gets the reference's head. */
 function load(name: string, layers = composedLayers): TextClassifier {
   const model = TextClassifier.fromFolder(path.join(fixtures, name), { precision: 'float32', layers });
   for (const [parameter, packed] of Object.entries(family[name]!.head ?? {})) {
@@ -53,8 +56,8 @@ function load(name: string, layers = composedLayers): TextClassifier {
 }
 
 for (const [name, expected] of Object.entries(family)) {
-  for (const [making, layers] of Object.entries({ composed: composedLayers, fused: fusedLayers }))
-    test(`${name}, ${making} layers: logits, loss and gradients of a padded batch`, () => {
+  for (const [implementation, layers] of Object.entries({ composed: composedLayers, fused: fusedLayers }))
+    test(`${name}, ${implementation} layers: logits, loss and gradients of a padded batch match the reference`, () => {
       const model = load(name, layers);
       const difference = relativeDifference(model.logits(batchOf(expected)), unpack(expected.logits));
       assert.ok(difference < 1e-5, `logits differ by ${difference}`);
@@ -65,66 +68,71 @@ for (const [name, expected] of Object.entries(family)) {
       model.dispose();
     });
 
-  test(`${name}: 20 steps of training follow the reference`, () => {
+  test(`${name}: the losses of 20 training steps match the reference`, () => {
     const model = load(name);
     const step = new TrainingStep(model, classification, { weightDecay: 0.01 });
-    expected.losses.forEach((loss, i) => {
-      const found = step.run([batchOf(expected)], 5e-4 * learningRateFactor(i, 20, 2, 'linear')).loss;
-      assert.ok(Math.abs(found - loss) < 1e-4 * Math.max(1, loss), `step ${i}: ${found} against ${loss}`);
+    expected.losses.forEach((reference, i) => {
+      const { loss } = step.run([batchOf(expected)], 5e-4 * learningRateFactor(i, 20, 2, 'linear'));
+      assert.ok(Math.abs(loss - reference) < 1e-4 * Math.max(1, reference), `step ${i}: ${loss} against ${reference}`);
     });
     step.dispose();
     model.dispose();
   });
 
-  test(`${name}: its tokenizer, and a saved model that loads again with the same logits`, () => {
+  test(`${name}: the tokens match the reference, and a saved model loads with the same logits`, () => {
     const tokenizer = loadTokenizer(path.join(fixtures, name));
     for (const { text, ids } of expected.texts)
       assert.deepEqual([...tokenizer.encode(text, 24)], ids, text.slice(0, 30));
     const model = load(name);
     const folder = path.join(temporary, name);
     model.save(folder);
-    const again = TextClassifier.fromFolder(folder, { precision: 'float32', layers: composedLayers });
-    assert.deepEqual(again.notes, []);
-    assert.deepEqual(again.logits(batchOf(expected)), model.logits(batchOf(expected)));
-    assert.deepEqual(again.config, model.config);
+    const loaded = TextClassifier.fromFolder(folder, { precision: 'float32', layers: composedLayers });
+    assert.deepEqual(loaded.notes, []);
+    assert.deepEqual(loaded.logits(batchOf(expected)), model.logits(batchOf(expected)));
+    assert.deepEqual(loaded.config, model.config);
     for (const { text, ids } of expected.texts) assert.deepEqual([...loadTokenizer(folder).encode(text, 24)], ids);
     model.dispose();
-    again.dispose();
+    loaded.dispose();
   });
 }
 
-test('a bare encoder says what is new; a head of three classes is left aside for two', () => {
-  const bare = TextClassifier.fromFolder(path.join(fixtures, 'minilm'), { maxLength: 1024 });
+test('notes name randomly initialized parameters, and a stored head of other classes is ignored', () => {
+  const withoutHead = TextClassifier.fromFolder(path.join(fixtures, 'minilm'), { maxLength: 1024 });
   assert.match(
-    bare.notes.join(),
+    withoutHead.notes.join(),
     /accepts at most 24 tokens: texts are truncated to these, not to 1024 \(--max-length\)\./,
   );
-  assert.match(bare.notes.join(), /Randomly initialized: classifier\.weight, classifier\.bias/);
-  bare.dispose();
-  const finbert = TextClassifier.fromFolder(path.join(fixtures, 'finbert'), { labels: ['negative', 'positive'] });
-  assert.match(finbert.notes.join(), /labels positive, negative, neutral, not negative, positive, and is ignored/);
-  finbert.dispose();
-  const others = TextClassifier.fromFolder(path.join(fixtures, 'finbert'), { labels: ['up', 'down', 'level'] });
-  assert.match(others.notes.join(), /labels positive, negative, neutral, not up, down, level, and is ignored/);
-  assert.ok(others.freshHead);
-  others.dispose();
+  assert.match(withoutHead.notes.join(), /Randomly initialized: classifier\.weight, classifier\.bias/);
+  withoutHead.dispose();
+  const twoClasses = TextClassifier.fromFolder(path.join(fixtures, 'finbert'), { labels: ['negative', 'positive'] });
+  assert.match(twoClasses.notes.join(), /labels positive, negative, neutral, not negative, positive, and is ignored/);
+  twoClasses.dispose();
+  const otherClasses = TextClassifier.fromFolder(path.join(fixtures, 'finbert'), { labels: ['up', 'down', 'level'] });
+  assert.match(otherClasses.notes.join(), /labels positive, negative, neutral, not up, down, level, and is ignored/);
+  assert.ok(otherClasses.freshHead);
+  otherClasses.dispose();
 });
 
-test('a stored head follows the names of its classes, not their order', () => {
+test('a stored head is matched by the names of its classes, not by their order', () => {
   const asStored = TextClassifier.fromFolder(path.join(fixtures, 'finbert'), { precision: 'float32' });
   const labels = ['Negative', 'neutral', 'POSITIVE'];
-  const ordered = TextClassifier.fromFolder(path.join(fixtures, 'finbert'), { precision: 'float32', labels });
-  assert.match(ordered.notes.join(), /labels positive, negative, neutral are reordered to Negative, neutral, POSITIVE/);
-  assert.ok(!ordered.freshHead);
+  const reordered = TextClassifier.fromFolder(path.join(fixtures, 'finbert'), { precision: 'float32', labels });
+  assert.match(
+    reordered.notes.join(),
+    /labels positive, negative, neutral are reordered to Negative, neutral, POSITIVE/,
+  );
+  assert.ok(!reordered.freshHead);
   const batch = batchOf(family['finbert']!);
-  const [before, found] = [asStored.logits(batch), ordered.logits(batch)];
+  const [storedLogits, logits] = [asStored.logits(batch), reordered.logits(batch)];
   for (let row = 0; row < batch.batch; row++)
-    [1, 2, 0].forEach((stored, i) => assert.ok(Math.abs(found[3 * row + i]! - before[3 * row + stored]!) < 1e-6));
+    [1, 2, 0].forEach((stored, i) =>
+      assert.ok(Math.abs(logits[3 * row + i]! - storedLogits[3 * row + stored]!) < 1e-6),
+    );
   asStored.dispose();
-  ordered.dispose();
+  reordered.dispose();
 });
 
-test('RoBERTa trains with dropout, a used vocabulary and frozen layers, and knows its longest text', async () => {
+test('RoBERTa trains with dropout, used embedding rows and frozen layers, and has its own maximum length', async () => {
   const model = load('roberta');
   Object.assign(model.config, { dropout: 0.1, attention_dropout: 0.1, seq_classif_dropout: 0.1 });
   assert.equal(maxTokens(model.config), 24);
@@ -145,7 +153,7 @@ test('RoBERTa trains with dropout, a used vocabulary and frozen layers, and know
   model.dispose();
 });
 
-test('what cannot be computed is refused: another family, another activation, relative positions, a missing shard', () => {
+test('unsupported families, activations and position embeddings, and a missing shard, are errors', () => {
   assert.throws(
     () => parseConfig({ model_type: 'gpt2' }),
     failure(ModelFormatError, 'MODEL_TYPE_UNSUPPORTED', { modelType: 'gpt2' }),
@@ -171,13 +179,13 @@ test('what cannot be computed is refused: another family, another activation, re
   );
 });
 
-test('half precision is read exactly', () => {
+test('float16 tensors are read exactly', () => {
   const file = path.join(temporary, 'half.safetensors');
-  const numbers = [0, 1, -2, 65504, 2 ** -24, -(2 ** -14), 0.333251953125, Infinity];
+  const values = [0, 1, -2, 65504, 2 ** -24, -(2 ** -14), 0.333251953125, Infinity];
   const bits = [0, 0x3c00, 0xc000, 0x7bff, 1, 0x8400, 0x3555, 0x7c00];
   const header = JSON.stringify({ x: { dtype: 'F16', shape: [8], data_offsets: [0, 16] } });
   const prefix = Buffer.alloc(8);
   prefix.writeBigUInt64LE(BigInt(header.length));
   fs.writeFileSync(file, Buffer.concat([prefix, Buffer.from(header), Buffer.from(Uint16Array.from(bits).buffer)]));
-  assert.deepEqual([...readSafetensors(file).get('x')!.data], numbers);
+  assert.deepEqual([...readSafetensors(file).get('x')!.data], values);
 });

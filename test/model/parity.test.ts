@@ -1,4 +1,4 @@
-// Parity with Hugging Face transformers on PyTorch: the first test, not the last. Fixtures by test/fixtures/make.py.
+/** Parity of DistilBERT with Hugging Face transformers on PyTorch. test/fixtures/make.py writes the fixtures. */
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -8,13 +8,13 @@ import { fusedLayers } from '#lib/model/fused-layers.js';
 import { castTo } from '#lib/tensorflow/kernels.js';
 import { tf } from '#lib/tensorflow/runtime.js';
 import { learningRateFactor } from '#lib/optim/schedule.js';
-import type { LabelledBatch } from '#lib/model/batch.js';
+import type { LabeledBatch } from '#lib/model/batch.js';
 import { lossAndGradients, TrainingStep } from '#lib/training/step.js';
 import { classification } from '#lib/training/tasks/classification.js';
 import { fixtures, reference, relativeDifference, unpack } from '../checkout.js';
 
 const expected = reference();
-const batch: LabelledBatch = {
+const batch: LabeledBatch = {
   inputIds: Int32Array.from(expected.inputIds),
   lengths: Int32Array.from({ length: expected.batch }, (_, row) =>
     expected.attentionMask.slice(row * expected.tokens, (row + 1) * expected.tokens).reduce((a, b) => a + b),
@@ -26,66 +26,67 @@ const batch: LabelledBatch = {
 const tiny = (options: ClassifierOptions = {}) =>
   TextClassifier.fromFolder(path.join(fixtures, 'tiny'), { precision: 'float32', ...options });
 
-const makings = { fused: fusedLayers, composed: composedLayers };
+const implementations = { fused: fusedLayers, composed: composedLayers };
 
-for (const [making, layers] of Object.entries(makings)) {
-  test(`${making} layers: logits of a padded batch`, () => {
+for (const [implementation, layers] of Object.entries(implementations)) {
+  test(`${implementation} layers: logits of a padded batch match the reference`, () => {
     const model = tiny({ layers });
     const difference = relativeDifference(model.logits(batch), unpack(expected.logits));
     assert.ok(difference < 1e-5, String(difference));
     model.dispose();
   });
 
-  test(`${making} layers: loss and the gradient of every parameter, with padding in the batch`, () => {
+  test(`${implementation} layers: loss and all gradients of a padded batch match the reference`, () => {
     const model = tiny({ layers });
-    const { loss: scalar, gradients } = lossAndGradients(model, classification, classification.tensors(batch));
-    const [loss] = scalar.dataSync() as unknown as [number];
+    const result = lossAndGradients(model, classification, classification.tensors(batch));
+    const { gradients } = result;
+    const loss = result.loss.dataSync()[0]!;
     assert.ok(Math.abs(loss - expected.loss) / expected.loss < 1e-5, `${loss} against ${expected.loss}`);
     assert.deepEqual([...gradients.keys()].sort(), Object.keys(expected.gradients).sort());
-    // A key's bias shifts every score of a row alike, so softmax leaves it a gradient of 0 but for rounding.
-    const size = Math.max(
+    // The key bias adds one value to all scores of a row, which softmax ignores: its gradient is only rounding error.
+    const largest = Math.max(
       ...Object.values(expected.gradients).flatMap((packed) => Array.from(unpack(packed), Math.abs)),
     );
     for (const [name, gradient] of gradients) {
-      const found = gradient.dataSync();
-      const wanted = unpack(expected.gradients[name]!);
-      if (name.endsWith('k_lin.bias')) assert.ok(Math.max(...Array.from(found, Math.abs)) < 1e-5 * size, name);
-      else assert.ok(relativeDifference(found, wanted) < 1e-4, `${name}: ${relativeDifference(found, wanted)}`);
+      const actual = gradient.dataSync();
+      const reference = unpack(expected.gradients[name]!);
+      if (name.endsWith('k_lin.bias')) assert.ok(Math.max(...Array.from(actual, Math.abs)) < 1e-5 * largest, name);
+      else assert.ok(relativeDifference(actual, reference) < 1e-4, `${name}: ${relativeDifference(actual, reference)}`);
       gradient.dispose();
     }
     model.dispose();
   });
 }
 
-/** The cosine of the angle between two lists of numbers. */
+/** Cosine similarity of two vectors. */
 function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
   const dot = (a: ArrayLike<number>, b: ArrayLike<number>) =>
     Array.from(a).reduce((sum, value, i) => sum + value * b[i]!, 0);
   return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
 }
 
-// The bounds are what 8 and 11 bits of precision leave, and that something was rounded at all.
-for (const [precision, making, most, least] of [
+// Upper bounds for 8 and 11 bits of precision. The lower bounds show that values were rounded at all.
+for (const [precision, implementation, max, min] of [
   ['bfloat16', 'fused', 0.03, 1e-4],
   ['bfloat16', 'composed', 0.03, 1e-4],
   ['float16', 'composed', 0.004, 1e-5],
 ] as const)
-  test(`in ${precision} by ${making} layers the logits are near, and the gradients point the same way`, () => {
-    const model = tiny({ precision, layers: makings[making] });
+  test(`${precision}, ${implementation} layers: logits and gradient directions are close to the reference`, () => {
+    const model = tiny({ precision, layers: implementations[implementation] });
     const difference = relativeDifference(model.logits(batch), unpack(expected.logits));
-    assert.ok(difference < most && difference > least, String(difference));
+    assert.ok(difference < max && difference > min, String(difference));
     const { gradients } = lossAndGradients(model, classification, classification.tensors(batch));
     for (const [name, gradient] of gradients) {
       if (name.endsWith('k_lin.bias')) continue;
-      const alike = cosine(castTo(gradient, 'float32').dataSync(), unpack(expected.gradients[name]!));
-      assert.ok(alike > 0.99, `${name}: ${alike}`);
+      const similarity = cosine(castTo(gradient, 'float32').dataSync(), unpack(expected.gradients[name]!));
+      assert.ok(similarity > 0.99, `${name}: ${similarity}`);
     }
     tf.dispose([...gradients.values()]);
     model.dispose();
   });
 
 for (const fused of [true, false])
-  test(`one clipped AdamW step, ${fused ? 'by the fused kernel' : "by TensorFlow's kernels"}`, () => {
+  test(`a clipped AdamW step with ${fused ? 'the fused kernel' : "TensorFlow's kernels"} matches the reference`, () => {
     const model = tiny({ layers: fused ? fusedLayers : composedLayers });
     model.engine.fused = fused;
     const { learningRate, weightDecay, maxGradNorm, norm, parameters } = expected.adamw;
@@ -95,7 +96,7 @@ for (const fused of [true, false])
     const { gradNorm } = step.run([batch], learningRate);
     assert.ok(Math.abs(gradNorm - norm) / norm < 1e-5);
     for (const [name, parameter] of model.parameters) {
-      // Adam's first step is the gradient's sign: where the gradient is rounding (see above), so is the step.
+      // Adam's first step is the sign of the gradient, which is arbitrary if the gradient is only rounding error.
       if (name.endsWith('k_lin.bias')) continue;
       const difference = relativeDifference(parameter.data(), unpack(parameters[name]!));
       assert.ok(difference < 1e-4, `${name}: ${difference}`);
@@ -104,7 +105,7 @@ for (const fused of [true, false])
     model.dispose();
   });
 
-test('the loss curve of 100 steps, and no tensor left behind', () => {
+test('the losses of 100 training steps match the reference, and no tensors leak', () => {
   const model = tiny();
   Object.assign(model.config, { dropout: 0, attention_dropout: 0, seq_classif_dropout: 0 });
   const { learningRate, weightDecay, warmupSteps, batches, losses } = expected.curve;

@@ -1,4 +1,5 @@
-// Notebooks run headlessly as a reviewer runs them; and those that must fail do fail (negative controls).
+// Headless execution of notebooks: the committed ones contain the outputs of a complete run, and a notebook with an
+// error fails (negative controls).
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -23,7 +24,7 @@ async function run(...sources: string[]): Promise<StoredNotebook> {
 const committed = fs.readdirSync(path.join(root, 'notebooks')).filter((name) => name.endsWith('.ipynb'));
 
 for (const name of committed)
-  test(`${name} as committed holds the outputs of a whole run, tells its story without scripts, and keeps to its measure`, () => {
+  test(`the committed ${name} contains the outputs of one complete run, static images, and no more than the allowed size`, () => {
     const file = path.join(root, 'notebooks', name);
     assert.ok(fs.statSync(file).size < 1_000_000);
     const { cells } = readNotebook(file);
@@ -35,20 +36,23 @@ for (const name of committed)
     );
     assert.ok(code.every(({ outputs }) => (outputs ?? []).length > 0));
     for (const { source } of code) assert.ok(joined(source).split('\n').length <= 12, joined(source));
-    // Prose before each cell.
+    // A notebook begins with prose.
     cells.forEach(({ cell_type }, i) => assert.ok(cell_type === 'markdown' || i > 0));
-    const outputs = code.flatMap(({ outputs: shown }) => shown ?? []);
+    const outputs = code.flatMap((cell) => cell.outputs ?? []);
     assert.ok(outputs.every(({ output_type, name: stream }) => output_type !== 'error' && stream !== 'stderr'));
     for (const { data } of outputs)
       if (data?.['application/vnd.plotly.v1+json']) assert.ok(data['image/png'] && data['text/plain']);
     const text = JSON.stringify(readNotebook(file));
-    assert.ok(!text.includes(root) && !text.includes(os.homedir() + path.sep), 'no path of the machine it ran on');
+    assert.ok(
+      !text.includes(root) && !text.includes(os.homedir() + path.sep),
+      'the notebook contains a path of the machine on which it ran',
+    );
     assert.ok(readKeyNumbers(file).length >= 3);
     assert.match(text, /<details><summary>Answer/);
     assert.match(text, /\*\*You will learn\*\*/);
   });
 
-test('a failing cell is reported with its number, its line and its words', async () => {
+test('the error for a failing cell contains its number, its line and the message', async () => {
   await assert.rejects(
     run('const a = 1;', "const b = a + 1;\nthrow new Error('broken on purpose');"),
     (error: unknown) => {
@@ -61,7 +65,7 @@ test('a failing cell is reported with its number, its line and its words', async
   );
 });
 
-test('a cell that TypeScript refuses is reported with its line', async () => {
+test('a type error in a cell is reported with its line', async () => {
   await assert.rejects(run("const first = 1;\nconst n: number = 'text';"), (error: unknown) => {
     assert.ok(error instanceof CellError);
     assert.equal(error.line, 2);
@@ -69,14 +73,14 @@ test('a cell that TypeScript refuses is reported with its line', async () => {
   });
 });
 
-test('a promise that nobody awaited and that fails is reported, though tslab calls its cell good', async () => {
+test('an unhandled promise rejection is an error, although tslab reports success for its cell', async () => {
   await assert.rejects(
-    run("void new Promise((_, reject) => setTimeout(() => reject(new Error('nobody saw')), 50));", 'const b = 2;'),
-    /nobody saw/,
+    run("void new Promise((_, reject) => setTimeout(() => reject(new Error('late failure')), 50));", 'const b = 2;'),
+    /late failure/,
   );
 });
 
-test('600 lines and 600 updates all arrive', async () => {
+test('no output is lost: 600 lines, and the last of 600 display updates', async () => {
   const { cells } = await run(
     "import { show } from 'tunebook';",
     "for (let i = 0; i < 600; i++) { console.log('line ' + i); show({ 'text/plain': 'update ' + i }, 'one', i > 0); await new Promise((r) => setTimeout(r, 1)); }",
@@ -87,7 +91,7 @@ test('600 lines and 600 updates all arrive', async () => {
     .split('\n');
   assert.equal(lines.length, 600);
   assert.equal(lines.at(-1), 'line 599');
-  const shown = outputs.filter(({ data }) => data);
-  assert.equal(shown.length, 1);
-  assert.equal(joined(shown[0]!.data!['text/plain'] as string), 'update 599');
+  const displays = outputs.filter(({ data }) => data);
+  assert.equal(displays.length, 1);
+  assert.equal(joined(displays[0]!.data!['text/plain'] as string), 'update 599');
 });

@@ -1,6 +1,6 @@
-// finetune.ipynb as a person sees it: a real JupyterLab in a real Chromium, cells run, the stop button pressed, a name completed, all of
-// it run again to its end; and the notebooks as HTML where there is no network. Each step waits for what the one before it causes, never
-// for a fixed time, so that a busy machine makes it slower only. TUNEBOOK_SCREENSHOTS names a folder for pictures of it.
+// Tests finetune.ipynb in a real JupyterLab in Chromium: live charts, the stop button, completion, and a second complete
+// run. Also tests the notebooks as HTML without a network. Each step waits for the effect of the previous one, never for
+// a fixed time, so that on a busy machine the test is only slower. TUNEBOOK_SCREENSHOTS names a folder for screenshots.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,8 +13,8 @@ import type { Page } from 'playwright-core';
 import { openBrowser } from '../browser.js';
 import { root, writeTwoLayers } from '../checkout.js';
 
-/** For each step, on a machine with other work: what does not happen within it has gone wrong. */
-const patience = 300_000;
+/** Timeout of each step in milliseconds, which is enough on a busy machine. */
+const stepTimeout = 300_000;
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-lab-'));
 after(() => fs.rmSync(folder, { recursive: true, force: true }));
@@ -27,37 +27,43 @@ const freePort = () =>
     });
   });
 
-// Evaluated in the page, where JupyterLab's own application object is. Not awaited there: running all cells takes its time, and others
-// are checked by what they cause.
-const command = (page: Page, name: string) => page.evaluate(`void window.jupyterapp.commands.execute('${name}')`);
-/** Starts all cells; `allRun` waits for their end. */
-const runAllCells = (page: Page) =>
-  page.evaluate("void (window.allRun = window.jupyterapp.commands.execute('notebook:run-all-cells'))");
-const allRun = (page: Page) => page.evaluate('window.allRun.then(() => true)');
+/**
+ * Starts a command of JupyterLab in the page, through its application object. Does not wait for its end: it may take
+ * long, and the tests wait for its effect.
+ */
+const startCommand = (page: Page, name: string) => page.evaluate(`void window.jupyterapp.commands.execute('${name}')`);
+/** Starts all cells; `waitForAllCells` waits for their end. */
+const startAllCells = (page: Page) =>
+  page.evaluate("void (window.allCellsRun = window.jupyterapp.commands.execute('notebook:run-all-cells'))");
+const waitForAllCells = (page: Page) => page.evaluate('window.allCellsRun.then(() => true)');
 const prompts = (page: Page) =>
   page.$$eval('.jp-CodeCell .jp-InputPrompt', (elements) => elements.map(({ textContent }) => textContent));
 
-/** Code run in the kernel, aside of the notebook's cells. */
-const inKernel = (page: Page, code: string) =>
+/** Runs code in the kernel, outside the notebook's cells. */
+const runInKernel = (page: Page, code: string) =>
   page.evaluate(
     `window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code: ${JSON.stringify(code)} }).done.then(() => true)`,
   );
-const allDone =
+/** Expression for the page: no cell is running or waiting. */
+const allCellsIdle =
   "![...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].some((prompt) => prompt.textContent.includes('*'))";
 
-/** Opens the completer at the cursor. JupyterLab drops what a kernel offers after a second, so a busy machine may need more than one try. */
+/**
+ * Opens the completer at the cursor and returns its items. JupyterLab ignores completions that arrive after more than
+ * a second, so a busy machine may need several attempts.
+ */
 async function complete(page: Page): Promise<string[]> {
-  for (const end = Date.now() + patience; ;) {
-    await command(page, 'completer:invoke-notebook');
-    const shown = await page.waitForSelector('.jp-Completer-item', { timeout: 10_000 }).catch(() => null);
-    if (shown) break;
-    assert.ok(Date.now() < end, 'the completer opens');
+  for (const end = Date.now() + stepTimeout; ;) {
+    await startCommand(page, 'completer:invoke-notebook');
+    const item = await page.waitForSelector('.jp-Completer-item', { timeout: 10_000 }).catch(() => null);
+    if (item) break;
+    assert.ok(Date.now() < end, 'the completer did not open');
   }
   return page.$$eval('.jp-Completer-item', (items) => items.map(({ textContent }) => textContent ?? ''));
 }
 
 test(
-  'in JupyterLab: curves that move, a stop button that keeps model and kernel, completion, figures that stay',
+  'in JupyterLab, charts update during training, the stop button keeps model and kernel, and completion and figures work',
   { timeout: 1_800_000 },
   async () => {
     fs.cpSync(path.join(root, 'notebooks/finetune.ipynb'), path.join(folder, 'finetune.ipynb'));
@@ -91,15 +97,15 @@ test(
     );
     const browser = await openBrowser();
     try {
-      // As high as the notebook: JupyterLab leaves out of the page what is out of sight.
+      // As high as the notebook, because JupyterLab does not render cells outside the viewport.
       const page = await browser.newPage({ viewport: { width: 1200, height: 9000 } });
-      page.setDefaultTimeout(patience);
-      const picture = async (name: string) => {
-        const pictures = process.env['TUNEBOOK_SCREENSHOTS'];
-        if (pictures) await page.screenshot({ path: path.join(pictures, `${name}.png`) });
+      page.setDefaultTimeout(stepTimeout);
+      const screenshot = async (name: string) => {
+        const screenshots = process.env['TUNEBOOK_SCREENSHOTS'];
+        if (screenshots) await page.screenshot({ path: path.join(screenshots, `${name}.png`) });
       };
       const address = `http://127.0.0.1:${port}/lab/tree/finetune.ipynb?reset`;
-      for (const end = Date.now() + patience; ;)
+      for (const end = Date.now() + stepTimeout; ;)
         try {
           await page.goto(address, { waitUntil: 'domcontentloaded' });
           break;
@@ -112,39 +118,39 @@ test(
       await page.waitForFunction(
         "window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'",
       );
-      await command(page, 'notebook:clear-all-cell-outputs');
-      await runAllCells(page);
+      await startCommand(page, 'notebook:clear-all-cell-outputs');
+      await startAllCells(page);
 
-      const moving = '.jp-OutputArea-output[data-mime-type="image/svg+xml"]';
-      const live = await page.waitForSelector(moving, { state: 'attached' });
-      await live.scrollIntoViewIfNeeded();
-      const at = () => page.$eval(moving, (element) => element.innerHTML);
-      const before = await at();
+      const liveChart = '.jp-OutputArea-output[data-mime-type="image/svg+xml"]';
+      const chart = await page.waitForSelector(liveChart, { state: 'attached' });
+      await chart.scrollIntoViewIfNeeded();
+      const chartContent = () => page.$eval(liveChart, (element) => element.innerHTML);
+      const before = await chartContent();
       await page.waitForFunction(
-        `document.querySelector(${JSON.stringify(moving)})?.innerHTML !== ${JSON.stringify(before)}`,
+        `document.querySelector(${JSON.stringify(liveChart)})?.innerHTML !== ${JSON.stringify(before)}`,
       );
-      assert.notEqual(await at(), before, 'the curves move');
-      await picture('training');
+      assert.notEqual(await chartContent(), before, 'the chart was not updated');
+      await screenshot('training');
 
-      // The stop button's command: training ends, and the cells behind it run.
-      await command(page, 'notebook:interrupt-kernel');
-      assert.equal(await allRun(page), true);
-      await page.waitForFunction(allDone);
+      // The command of the stop button: training stops, and the following cells run.
+      await startCommand(page, 'notebook:interrupt-kernel');
+      assert.equal(await waitForAllCells(page), true);
+      await page.waitForFunction(allCellsIdle);
       const outputs = () => page.$$eval('.jp-OutputArea', (areas) => areas.map(({ textContent }) => textContent ?? ''));
       const texts = await outputs();
       assert.ok(texts.some((text) => /end\s*interrupted\s*samples\s*\d+/.test(text)));
       assert.ok(texts.some((text) => text.includes('identical logits')));
-      // The figure has taken the place of the curves.
-      await page.waitForSelector(moving, { state: 'detached' });
+      // The final figure has replaced the live chart.
+      await page.waitForSelector(liveChart, { state: 'detached' });
       assert.ok((await prompts(page)).every((prompt) => !prompt?.includes('*')));
-      await picture('end');
-      // A picture until the mouse enters, then Plotly's own.
+      await screenshot('end');
+      // A static image until the mouse enters it, then an interactive Plotly figure.
       await page.hover('.jp-RenderedPlotly');
       await page.waitForSelector('.js-plotly-plot .main-svg');
-      await picture('figure');
+      await screenshot('figure');
 
-      // The kernel is usable: it completes the package's names, by their types, and runs all of it again, to the end.
-      await command(page, 'notebook:insert-cell-below');
+      // The kernel still works: it completes names of the package, and runs the whole notebook again to its end.
+      await startCommand(page, 'notebook:insert-cell-below');
       await page.evaluate(`(() => {
         const { content } = window.jupyterapp.shell.currentWidget;
         content.activeCell.model.sharedModel.setSource('tunebook.load');
@@ -152,21 +158,20 @@ test(
         content.activeCell.editor.focus();
         content.activeCell.editor.setCursorPosition({ line: 0, column: 'tunebook.load'.length });
       })()`);
-      const offered = await complete(page);
-      for (const name of ['loadReviews'])
-        assert.ok(
-          offered.some((text) => text.includes(name)),
-          `${name} is not among ${offered.join(', ')}`,
-        );
-      await picture('completion');
+      const completions = await complete(page);
+      assert.ok(
+        completions.some((text) => text.includes('loadReviews')),
+        `loadReviews is not among ${completions.join(', ')}`,
+      );
+      await screenshot('completion');
       await page.keyboard.press('Escape');
-      await command(page, 'notebook:delete-cell');
-      assert.equal(await inKernel(page, "process.env['TUNEBOOK_EPOCHS'] = '1';"), true);
-      await command(page, 'notebook:clear-all-cell-outputs');
-      await runAllCells(page);
-      await page.waitForSelector(moving, { state: 'attached' });
-      assert.equal(await allRun(page), true);
-      await page.waitForFunction(allDone);
+      await startCommand(page, 'notebook:delete-cell');
+      assert.equal(await runInKernel(page, "process.env['TUNEBOOK_EPOCHS'] = '1';"), true);
+      await startCommand(page, 'notebook:clear-all-cell-outputs');
+      await startAllCells(page);
+      await page.waitForSelector(liveChart, { state: 'attached' });
+      assert.equal(await waitForAllCells(page), true);
+      await page.waitForFunction(allCellsIdle);
       const finished = await outputs();
       assert.ok(finished.some((text) => /end\s*completed\s*samples\s*\d+/.test(text)));
       assert.equal(
@@ -175,7 +180,7 @@ test(
       );
       await page.waitForFunction("document.querySelectorAll('.jp-RenderedPlotly').length >= 7");
       assert.equal((await page.$$('.jp-RenderedPlotly')).length, 7);
-      await picture('finished');
+      await screenshot('finished');
     } finally {
       await browser.close();
       if (lab.exitCode === null) {
@@ -187,7 +192,7 @@ test(
   },
 );
 
-test('as HTML, where there is no network, each notebook shows every figure', { timeout: patience }, async () => {
+test('as HTML without a network, each notebook shows all its figures', { timeout: stepTimeout }, async () => {
   const notebooks = fs.readdirSync(path.join(root, 'notebooks')).filter((name) => name.endsWith('.ipynb'));
   const { status, stderr } = spawnSync(
     path.join(root, '.venv/bin/jupyter'),
@@ -215,9 +220,7 @@ test('as HTML, where there is no network, each notebook shows every figure', { t
       const shown = await page.$$eval(
         '.jp-OutputArea img',
         (images) =>
-          (images as unknown as { complete: boolean; naturalWidth: number }[]).filter(
-            ({ complete, naturalWidth }) => complete && naturalWidth > 300,
-          ).length,
+          (images as HTMLImageElement[]).filter(({ complete, naturalWidth }) => complete && naturalWidth > 300).length,
       );
       assert.equal(shown, figures, name);
       assert.ok(figures >= (name === 'serve.ipynb' ? 1 : 2), `${name} has ${figures} figures`);

@@ -1,4 +1,4 @@
-// Small notebooks for the tests, and what is in an executed one.
+// Writes small notebooks for tests and reads executed ones.
 import fs from 'node:fs';
 import path from 'node:path';
 import { root } from '../checkout.js';
@@ -13,11 +13,13 @@ export interface StoredNotebook {
   cells: { cell_type: string; source: string | string[]; execution_count?: number | null; outputs?: StoredOutput[] }[];
 }
 
+/** Reads a notebook. */
 export const readNotebook = (file: string) => JSON.parse(fs.readFileSync(file, 'utf8')) as StoredNotebook;
 
+/** Joins a text that a notebook may store as a list of lines. */
 export const joined = (text: string | string[] | undefined) => [text ?? ''].flat().join('');
 
-/** Writes a notebook of the given code cells into a folder from which the kernel finds the project's packages. */
+/** Writes a notebook with these code cells into a folder and links the project's packages there for the kernel. */
 export function writeNotebook(folder: string, sources: string[]): string {
   const modules = path.join(folder, 'node_modules');
   if (!fs.existsSync(modules)) fs.symlinkSync(path.join(root, 'node_modules'), modules);
@@ -35,7 +37,7 @@ export function writeNotebook(folder: string, sources: string[]): string {
   return notebook;
 }
 
-/** What each cell printed. */
+/** Returns what each cell printed to stdout. */
 export const outputOf = (file: string): string[] =>
   readNotebook(file).cells.map(({ outputs }) =>
     (outputs ?? [])

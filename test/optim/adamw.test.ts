@@ -1,4 +1,7 @@
-// AdamW against torch.optim.AdamW with clip_grad_norm_: parameters and moments, also after loading PyTorch's moments (fixtures/adamw.py).
+/**
+ * Parity of AdamW with torch.optim.AdamW after clip_grad_norm_: parameters and moments, also after loading moments from
+ * PyTorch. test/fixtures/adamw.py writes the fixture.
+ */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -25,7 +28,7 @@ const reference = JSON.parse(fs.readFileSync(path.join(root, 'test/fixtures/adam
 };
 const { settings, shapes, gradients, states } = reference;
 
-/** Parameters with an optimizer, and the steps of the reference from one to another. */
+/** An optimizer for parameters with these values; `run` takes steps of the reference, `assertState` compares. */
 function optimizerOf(values: ByName<number[]>, fused: boolean) {
   // TensorFlow's kernel computes 1 - beta2 in float32, with a relative error of 1.3e-5.
   const tolerance = fused ? 2e-6 : 2e-5;
@@ -36,50 +39,50 @@ function optimizerOf(values: ByName<number[]>, fused: boolean) {
   const run = (from: number, to: number) => {
     for (const step of gradients.slice(from, to)) {
       tf.tidy(() => {
-        const given = new Map(
+        const tensors = new Map(
           Object.entries(step).map(([name, value]): [string, Tensor] => [name, tf.tensor(value, shapes[name])]),
         );
-        optimizer.apply(given, {
+        optimizer.apply(tensors, {
           learningRate: tf.scalar(settings.learningRate),
           ...optimizer.corrections(),
-          factor: clipFactor(globalNorm(given, fused), settings.maxGradNorm),
+          factor: clipFactor(globalNorm(tensors, fused), settings.maxGradNorm),
           finite: tf.scalar(true, 'bool'),
         });
       });
       optimizer.applied();
     }
   };
-  const assertIs = (expected: ByName<State>) => {
+  const assertState = (expected: ByName<State>) => {
     const { tensors } = optimizer.state();
     for (const [name, { value, exp_avg, exp_avg_sq }] of Object.entries(expected))
-      for (const [found, wanted] of [
+      for (const [actual, reference] of [
         [parameters.get(name)!.data(), value],
         [tensors.get(`exp_avg.${name}`)!.data, exp_avg],
         [tensors.get(`exp_avg_sq.${name}`)!.data, exp_avg_sq],
       ] as const) {
-        const largest = Math.max(...wanted.map(Math.abs));
-        wanted.forEach((number, i) =>
-          assert.ok(Math.abs(found[i]! - number) <= tolerance * largest, `${name}: ${found[i]} ${number}`),
+        const largest = Math.max(...reference.map(Math.abs));
+        reference.forEach((number, i) =>
+          assert.ok(Math.abs(actual[i]! - number) <= tolerance * largest, `${name}: ${actual[i]} against ${number}`),
         );
       }
   };
-  return { optimizer, run, assertIs };
+  return { optimizer, run, assertState };
 }
 
 for (const fused of hasFusedKernels ? [true, false] : [false]) {
   const kernel = fused ? 'the fused kernel' : "TensorFlow's kernel";
-  test(`clipped steps with ${kernel}: parameters, exp_avg and exp_avg_sq are PyTorch's`, () => {
-    const { run, assertIs, optimizer } = optimizerOf(reference.start, fused);
+  test(`clipped steps with ${kernel} give PyTorch's parameters, exp_avg and exp_avg_sq`, () => {
+    const { run, assertState, optimizer } = optimizerOf(reference.start, fused);
     run(0, 3);
-    assertIs(states[3]);
+    assertState(states[3]);
     run(3, 6);
-    assertIs(states[6]);
+    assertState(states[6]);
     optimizer.dispose();
   });
 
-  test(`moments loaded from PyTorch continue with ${kernel} as in PyTorch`, () => {
+  test(`steps with ${kernel} after loading PyTorch's moments give PyTorch's parameters and moments`, () => {
     const values = Object.fromEntries(Object.entries(states[3]).map(([name, { value }]) => [name, value]));
-    const { run, assertIs, optimizer } = optimizerOf(values, fused);
+    const { run, assertState, optimizer } = optimizerOf(values, fused);
     const stored = (kind: 'exp_avg' | 'exp_avg_sq') =>
       Object.entries(states[3]).map(([name, state]) => [
         `${kind}.${name}`,
@@ -87,7 +90,7 @@ for (const fused of hasFusedKernels ? [true, false] : [false]) {
       ]) as [string, { shape: number[]; data: Float32Array<ArrayBuffer> }][];
     optimizer.restore({ steps: 3 }, new Map([...stored('exp_avg'), ...stored('exp_avg_sq')]));
     run(3, 6);
-    assertIs(states[6]);
+    assertState(states[6]);
     optimizer.dispose();
   });
 }

@@ -32,7 +32,7 @@ async function read(file: string, options: ReviewsOptions = {}) {
   return { reviews, source };
 }
 
-test('nulls, empty texts, only whitespace and missing labels are left out and counted', async () => {
+test('rows with null, empty or blank text or without a label are dropped and counted', async () => {
   const { reviews, source } = await read(
     lines(
       { text: null, label: 1 },
@@ -142,16 +142,16 @@ const parquet = () =>
   );
 
 test('a truncated Parquet file and one with damaged pages are errors', async () => {
-  const whole = parquet();
-  assert.equal((await read(write('parquet', whole))).reviews.length, 500);
-  for (const length of [0, 3, 100, whole.length - 1, whole.length - 300])
-    await assert.rejects(read(write('parquet', whole.subarray(0, length))), failure(ReviewsError, 'REVIEWS_MALFORMED'));
-  const broken = Buffer.from(whole);
+  const valid = parquet();
+  assert.equal((await read(write('parquet', valid))).reviews.length, 500);
+  for (const length of [0, 3, 100, valid.length - 1, valid.length - 300])
+    await assert.rejects(read(write('parquet', valid.subarray(0, length))), failure(ReviewsError, 'REVIEWS_MALFORMED'));
+  const broken = Buffer.from(valid);
   broken.fill(255, 4, 200);
   await assert.rejects(read(write('parquet', broken)), failure(ReviewsError, 'REVIEWS_MALFORMED'));
 });
 
-test('a mistyped label is reported; a mapping leaves it out and turns stars into classes', async () => {
+test('a mistyped label is an error; a mapping drops it and maps stars to classes', async () => {
   const rows = Array.from({ length: 40 }, (_, i) => ({ text: `text ${i}`, label: i % 2 }));
   const file = lines(...rows, { text: 'slip', label: 7 });
   const source = await openReviews(file);
@@ -208,7 +208,7 @@ test('-1 is an ordinary label, except in a data set with class names, where it m
   assert.equal(named.source.dropped.missingLabel, 1);
 });
 
-test('an unreadable CSV, and a folder with the name of a CSV', async () => {
+test('a subfolder whose name ends in .csv is read as a folder; reading it as a CSV file is an error', async () => {
   const spark = path.join(folder, 'spark');
   fs.mkdirSync(path.join(spark, 'out.csv'), { recursive: true });
   fs.writeFileSync(path.join(spark, 'out.csv/part-0000.csv'), 'text,label\na,1\nb,0\n');
@@ -220,7 +220,7 @@ test('an unreadable CSV, and a folder with the name of a CSV', async () => {
 });
 
 test('a single class, identical rows, and no rows are errors', async () => {
-  const table = async (file: string) => sampleReviews(await openReviews(file));
+  const sample = async (file: string) => sampleReviews(await openReviews(file));
   assert.throws(
     () =>
       splitReviews(
@@ -229,15 +229,15 @@ test('a single class, identical rows, and no rows are errors', async () => {
       ),
     failure(ReviewsError, 'REVIEWS_ONE_CLASS', { rows: 9, label: 'bad' }),
   );
-  const equal = lines(...Array.from({ length: 50 }, (_, i) => ({ text: 'The same.', label: i % 2 })));
+  const identical = lines(...Array.from({ length: 50 }, (_, i) => ({ text: 'The same.', label: i % 2 })));
   await assert.rejects(
-    async () => splitReviews(await table(equal)),
+    async () => splitReviews(await sample(identical)),
     failure(ReviewsError, 'REVIEWS_ONE_CLASS', { rows: 50 }),
   );
-  await assert.rejects(table(write('csv', 'text,label\n')), failure(ReviewsError, 'REVIEWS_NO_ROWS'));
-  await assert.rejects(table(write('jsonl', '')), failure(ReviewsError, 'REVIEWS_NO_ROWS'));
+  await assert.rejects(sample(write('csv', 'text,label\n')), failure(ReviewsError, 'REVIEWS_NO_ROWS'));
+  await assert.rejects(sample(write('jsonl', '')), failure(ReviewsError, 'REVIEWS_NO_ROWS'));
   await assert.rejects(
-    table(lines({ text: ' ', label: 1 }, { text: 'x', label: null })),
+    sample(lines({ text: ' ', label: 1 }, { text: 'x', label: null })),
     failure(ReviewsError, 'REVIEWS_NO_ROWS', { dropped: { ...nothingDropped(), emptyText: 1, missingLabel: 1 } }),
   );
 });

@@ -1,3 +1,4 @@
+// Reading reviews from files, splitting and sampling them, and the baselines trained on them.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import fs from 'node:fs';
@@ -21,7 +22,7 @@ import { root } from '../checkout.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-test-'));
 after(() => fs.rmSync(folder, { recursive: true }));
-const dropped = (some: Partial<Dropped>) => ({ ...nothingDropped(), ...some });
+const dropped = (counts: Partial<Dropped>) => ({ ...nothingDropped(), ...counts });
 const write = (name: string, content: string) => {
   fs.writeFileSync(path.join(folder, name), content);
   return path.join(folder, name);
@@ -41,7 +42,7 @@ const embedded = await sampleReviews(embeddedReviews());
 
 test("danfo's statistics and file readers work, and their dependencies are loaded on first use", async () => {
   const { cache } = createRequire(import.meta.url);
-  const isLoaded = (inside: RegExp) => Object.keys(cache).some((file) => inside.test(file));
+  const isLoaded = (pattern: RegExp) => Object.keys(cache).some((file) => pattern.test(file));
   const [mathjs, request] = [/mathjs.lib.cjs.entry/, /request.lib/];
   const words = reviewTable(
     ['one', 'one two', 'one two three'].map((text) => ({ text, label: 0 })),
@@ -61,7 +62,7 @@ test("danfo's statistics and file readers work, and their dependencies are loade
   assert.deepEqual(((await danfo().readExcel(excel)) as typeof read).values, [['Good', 1]]);
 });
 
-test('the embedded reviews: 2,985 of 3,708 are used, the others counted', () => {
+test('2,985 of the 3,708 embedded reviews are used; the others are counted', () => {
   assert.equal(embedded.length, 2985);
   assert.deepEqual(embeddedReviews().dropped, dropped({ belowThreshold: 723 }));
 });
@@ -160,10 +161,9 @@ test('a mapping that names no label of the column is rejected with the labels of
 });
 
 test('the split is stratified and seeded, and keeps duplicates of a text in one part', () => {
-  const reviews = embedded;
   const copies = [
-    ...reviews,
-    ...reviews.slice(0, 300).map(({ text, label }) => ({ text: `  ${text.toUpperCase()} `, label })),
+    ...embedded,
+    ...embedded.slice(0, 300).map(({ text, label }) => ({ text: `  ${text.toUpperCase()} `, label })),
   ];
   const partsOf = (options?: { seed: number }): Review[][] =>
     Object.values(splitReviews(copies, options)) as Review[][];
@@ -172,21 +172,21 @@ test('the split is stratified and seeded, and keeps duplicates of a text in one 
     parts.reduce((sum, part) => sum + part.length, 0),
     copies.length,
   );
-  const sides = parts.map((part) => new Set(part.map(({ text }) => text.toLowerCase().replace(/\s+/g, ' ').trim())));
-  for (const text of sides[2]!) assert.ok(!sides[0]!.has(text) && !sides[1]!.has(text), text);
-  const fraction = (part: typeof reviews) => part.filter(({ label }) => label === 1).length / part.length;
+  const texts = parts.map((part) => new Set(part.map(({ text }) => text.toLowerCase().replace(/\s+/g, ' ').trim())));
+  for (const text of texts[2]!) assert.ok(!texts[0]!.has(text) && !texts[1]!.has(text), text);
+  const fraction = (part: Review[]) => part.filter(({ label }) => label === 1).length / part.length;
   for (const part of parts) assert.ok(Math.abs(fraction(part) - fraction(copies)) < 0.02);
   assert.deepEqual(partsOf(), parts);
   assert.notDeepEqual(partsOf({ seed: 1 })[2], parts[2]);
 });
 
 test('a single class and too few rows are errors', () => {
-  const twoRows = (...labels: number[]) => labels.map((label, i) => ({ text: `text ${i}`, label }));
+  const rows = (...labels: number[]) => labels.map((label, i) => ({ text: `text ${i}`, label }));
   assert.throws(
-    () => splitReviews(twoRows(1, 1), { labelNames: ['negative', 'positive'] }),
+    () => splitReviews(rows(1, 1), { labelNames: ['negative', 'positive'] }),
     failure(ReviewsError, 'REVIEWS_ONE_CLASS', { label: 'positive', rows: 2 }),
   );
-  assert.throws(() => splitReviews(twoRows(0, 1)), failure(ReviewsError, 'REVIEWS_SMALL_CLASS', { rows: 2, texts: 1 }));
+  assert.throws(() => splitReviews(rows(0, 1)), failure(ReviewsError, 'REVIEWS_SMALL_CLASS', { rows: 2, texts: 1 }));
 });
 
 test('a sample has the requested size and the class distribution of the data', async () => {
@@ -201,7 +201,7 @@ test('a sample has the requested size and the class distribution of the data', a
   assert.notDeepEqual(await sampled(8), sample);
 });
 
-test('a danfo DataFrame uses the only TensorFlow of the process', () => {
+test('a danfo DataFrame of reviews has the expected columns and loads no second TensorFlow', () => {
   const reviews = [
     { text: 'two words', label: 1 },
     { text: 'one', label: 0 },
@@ -225,7 +225,7 @@ test('a danfo DataFrame uses the only TensorFlow of the process', () => {
   assert.equal(new Set(mapped).size, 2, String([...new Set(mapped)]));
 });
 
-test('Parquet as pyarrow writes it, compressed', async () => {
+test('compressed Parquet written by pyarrow is read', async () => {
   const file = path.join(root, 'test/fixtures/reviews.parquet');
   const set = await readReviews(file, columns);
   assert.deepEqual(set.reviews, [
@@ -237,17 +237,17 @@ test('Parquet as pyarrow writes it, compressed', async () => {
 });
 
 test('numbers, booleans and stars are classes in their natural order', async () => {
-  const set = async (...labels: unknown[]) =>
+  const readLabels = async (...labels: unknown[]) =>
     readReviews(
       write('h.jsonl', labels.map((label, i) => JSON.stringify({ title: `t${i}`, content: 'c', label })).join('\n')),
       columns,
     );
-  assert.deepEqual((await set(10, 2, 2)).labelNames, ['2', '10']);
+  assert.deepEqual((await readLabels(10, 2, 2)).labelNames, ['2', '10']);
   assert.deepEqual(
-    (await set(10, 2, 2)).reviews.map(({ label }) => label),
+    (await readLabels(10, 2, 2)).reviews.map(({ label }) => label),
     [1, 0, 0],
   );
-  assert.deepEqual((await set(true, false)).labelNames, ['false', 'true']);
+  assert.deepEqual((await readLabels(true, false)).labelNames, ['false', 'true']);
 });
 
 test("baselines: the majority class, and a bag of words within three rows of scikit-learn's accuracy", () => {

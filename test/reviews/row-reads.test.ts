@@ -21,9 +21,9 @@ test('the rows of a CSV file are read at most twice', async () => {
     return createReadStream(name, range);
   });
   try {
-    const { labels, train, validation, test: held } = await loadReviews(file, { labelColumn: 'stars' });
+    const { labels, train, validation, test: testSet } = await loadReviews(file, { labelColumn: 'stars' });
     assert.deepEqual(labels, ['1', '2', '3', '4', '5']);
-    assert.equal(train.length + validation.length + held.length, rows.length);
+    assert.equal(train.length + validation.length + testSet.length, rows.length);
   } finally {
     mock.restoreAll();
   }

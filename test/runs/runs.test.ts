@@ -16,8 +16,20 @@ const options = { cwd: folder };
 const finetune = (...more: string[]) =>
   tunebook(
     [
-      ...['finetune', '--dataset', 'stars.csv', '--text-columns', 'content', '--label-column', 'stars'],
-      ...['--label-mapping', '1,2 -> negative; 4,5 -> positive', '--model', 'model', '--max-length', '32', ...more],
+      'finetune',
+      '--dataset',
+      'stars.csv',
+      '--text-columns',
+      'content',
+      '--label-column',
+      'stars',
+      '--label-mapping',
+      '1,2 -> negative; 4,5 -> positive',
+      '--model',
+      'model',
+      '--max-length',
+      '32',
+      ...more,
     ],
     options,
   );

@@ -14,13 +14,13 @@ import { embeddedReviews } from '#lib/reviews/embedded.js';
 import { sampleReviews } from '#lib/reviews/sample.js';
 import { evaluate } from '#lib/evaluation/evaluate.js';
 import { openBrowser } from '../browser.js';
-import { says, start, writeTinyModel } from '../cli/command.js';
+import { waitForOutput, start, writeTinyModel } from '../cli/command.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-app-'));
 after(() => fs.rmSync(folder, { recursive: true }));
 
 /** Waits until an expression is true in the page; waitForFunction evaluates text, which the page's policy forbids. */
-async function until(page: Page, expression: string): Promise<void> {
+async function waitUntil(page: Page, expression: string): Promise<void> {
   for (const end = Date.now() + 300_000; !(await page.evaluate(expression));) {
     if (Date.now() > end)
       throw new Error(`Timed out waiting for: ${expression}. ${(await page.textContent('#trouble')) ?? ''}`);
@@ -28,16 +28,16 @@ async function until(page: Page, expression: string): Promise<void> {
   }
 }
 /** Waits until the page shows no status. */
-const settled = (page: Page) => until(page, "document.getElementById('status').textContent === ''");
+const untilIdle = (page: Page) => waitUntil(page, "document.getElementById('status').textContent === ''");
 
-test('the page: predictions, word attributions, both engines, scoring of a file, and errors', async () => {
+test('the page shows predictions and word attributions of both engines, scores a file, and reports errors', async () => {
   const model = path.join(folder, 'model');
   writeTinyModel(model);
   await exportModel(model, await sampleReviews(embeddedReviews(), { rows: 50 }), { version: '0' });
   const { child, ended } = start(['app', model, '--port', '0']);
   let output = '';
   child.stdout!.on('data', (text: string) => (output += text));
-  await says(child, /Serving the web page of .* at http\S+/);
+  await waitForOutput(child, /Serving the web page of .* at http\S+/);
   const address = /http:\/\/127\.0\.0\.1:\d+/.exec(output)![0];
   const browser = await openBrowser();
   const pageErrors: string[] = [];
@@ -70,11 +70,11 @@ test('the page: predictions, word attributions, both engines, scoring of a file,
     await page.keyboard.type('It <img src=x onerror=alert(1)> stopped <b>working</b> after two days.');
     await page.keyboard.press('Control+Enter');
     await page.waitForSelector('#words span');
-    await settled(page);
+    await untilIdle(page);
     assert.equal(await text('#words'), 'It <img src=x onerror=alert(1)> stopped <b>working</b> after two days.');
     assert.equal(await page.$('main img, main b'), null);
     assert.equal(await text('#trouble'), '');
-    const byServer = await text('#verdict');
+    const byServer = await text('#prediction');
     assert.match(byServer, /^(negative|positive), \d+\.\d %$/);
     assert.match((await page.getAttribute('#chart', 'aria-label'))!, /negative: .* %, positive: .* %/);
     assert.ok(await page.$('#chart .main-svg'), 'a chart');
@@ -87,10 +87,10 @@ test('the page: predictions, word attributions, both engines, scoring of a file,
 
     await page.selectOption('#engine', 'browser');
     await page.click('button[type=submit]');
-    await until(page, "document.querySelectorAll('#history li').length === 2");
-    await settled(page);
+    await waitUntil(page, "document.querySelectorAll('#history li').length === 2");
+    await untilIdle(page);
     assert.equal(await text('#trouble'), '');
-    assert.equal(await text('#verdict'), byServer, 'the same label and probability');
+    assert.equal(await text('#prediction'), byServer, 'the same label and probability');
     await screenshot('app-browser');
     // Probabilities without the page's rounding. The texts need no truncation, since transformers.js truncates without
     // the closing token.
@@ -114,8 +114,8 @@ test('the page: predictions, word attributions, both engines, scoring of a file,
     });
 
     await page.click('#examples button:nth-child(2)');
-    await until(page, "document.querySelectorAll('#history li').length === 3");
-    await settled(page);
+    await waitUntil(page, "document.querySelectorAll('#history li').length === 3");
+    await untilIdle(page);
     assert.equal(await page.inputValue('#review'), 'Works as described and was easy to set up.');
 
     // A file, scored on the server.
@@ -127,7 +127,7 @@ test('the page: predictions, word attributions, both engines, scoring of a file,
     const quoted = (value: string) => `"${value.replaceAll('"', '""')}"`;
     const csv = `id,review\n${rows.map(({ id, review }) => `${id},${quoted(review)}`).join('\n')}\n`;
     await page.setInputFiles('#file', { name: 'reviews.csv', mimeType: 'text/csv', buffer: Buffer.from(csv) });
-    await until(page, "!document.getElementById('score').disabled");
+    await waitUntil(page, "!document.getElementById('score').disabled");
     assert.equal(await page.inputValue('#column'), 'review');
     await page.click('#score');
     await page.waitForSelector('#download:not([hidden])');
@@ -143,13 +143,13 @@ test('the page: predictions, word attributions, both engines, scoring of a file,
     assert.match(await text('#counts'), /(negative|positive): \d+/);
     await screenshot('app-file');
     await page.setInputFiles('#file', { name: 'broken.csv', mimeType: 'text/csv', buffer: Buffer.from('a,b\n"1') });
-    await until(page, "document.getElementById('trouble').textContent !== ''");
+    await waitUntil(page, "document.getElementById('trouble').textContent !== ''");
     assert.match(await text('#trouble'), /Cannot read the CSV file: /);
 
     // Dark mode on a phone.
     await page.emulateMedia({ colorScheme: 'dark' });
     await page.setViewportSize({ width: 390, height: 800 });
-    await until(page, 'document.documentElement.scrollWidth <= 390');
+    await waitUntil(page, 'document.documentElement.scrollWidth <= 390');
     assert.notEqual(await page.evaluate('getComputedStyle(document.body).backgroundColor'), 'rgb(255, 255, 255)');
     await screenshot('app-phone');
     assert.deepEqual(pageErrors, []);
@@ -163,7 +163,7 @@ test('the page: predictions, word attributions, both engines, scoring of a file,
     child.kill('SIGTERM');
     await ended;
     await page.click('button[type=submit]');
-    await until(page, "document.getElementById('trouble').textContent.includes('does not respond')");
+    await waitUntil(page, "document.getElementById('trouble').textContent.includes('does not respond')");
     assert.equal(await text('#trouble'), 'The server does not respond. Check that it is running.');
   } finally {
     await browser.close();

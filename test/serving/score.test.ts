@@ -17,18 +17,18 @@ import { tunebook, writeTinyModel } from '../cli/command.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-score-'));
 after(() => fs.rmSync(folder, { recursive: true }));
-const of = (...names: string[]) => path.join(folder, ...names);
+const inFolder = (...names: string[]) => path.join(folder, ...names);
 const sentences = ['The item came damanged, 1 star.', 'Great.', '', 'I bought it twice and it never broke.'];
 before(async () => {
-  writeTinyModel(of('model'));
-  await exportModel(of('model'), await sampleReviews(embeddedReviews(), { rows: 50 }), { version: '0' });
+  writeTinyModel(inFolder('model'));
+  await exportModel(inFolder('model'), await sampleReviews(embeddedReviews(), { rows: 50 }), { version: '0' });
 });
 
-test('one sentence or several: labels and scores equal those of TensorFlow', async () => {
-  const classifier = TextClassifier.fromFolder(of('model'), { precision: 'float32' });
+test('labels and scores of one or more sentences equal those of TensorFlow', async () => {
+  const classifier = TextClassifier.fromFolder(inFolder('model'), { precision: 'float32' });
   const expected = classifier.predict(sentences);
   classifier.dispose();
-  const model = await openSentimentModel(of('model'));
+  const model = await openSentimentModel(inFolder('model'));
   const predictions = await model.predictSentiment(sentences);
   predictions.forEach(({ label, score }, i) => {
     assert.equal(label, expected[i]!.label);
@@ -52,18 +52,18 @@ test('TensorFlow is not loaded for serving', () => {
     await (await openSentimentModel(process.argv[1])).predictSentiment('fine');
     const { readFileSync } = await import('node:fs');
     console.log(/libtensorflow|tfjs_binding/.test(readFileSync('/proc/self/maps', 'utf8')));`;
-  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program, of('model')], {
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program, inFolder('model')], {
     cwd: root,
     encoding: 'utf8',
   });
   assert.equal(stdout.trim(), 'false', stderr);
 });
 
-test('sentences on the command line', async () => {
-  const plain = await tunebook(['score', '--model', of('model'), ...sentences.slice(0, 2)]);
+test('tunebook score predicts the sentences on the command line', async () => {
+  const plain = await tunebook(['score', '--model', inFolder('model'), ...sentences.slice(0, 2)]);
   assert.equal(plain.status, 0, plain.stderr);
   assert.match(plain.stdout, /^(negative|positive) +0\.\d{3} {2}The item came damanged, 1 star\.$/m);
-  const json = await tunebook(['score', '--model', of('model'), '--json', '--precision', 'int8', 'Great.']);
+  const json = await tunebook(['score', '--model', inFolder('model'), '--json', '--precision', 'int8', 'Great.']);
   const [prediction] = JSON.parse(json.stdout) as { label: string; score: number }[];
   assert.ok(prediction!.score > 0.5 && ['negative', 'positive'].includes(prediction!.label));
 });
@@ -76,19 +76,27 @@ test('a file in chunks: rows keep their order, columns, markup and quotes, and g
   }));
   const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
   fs.writeFileSync(
-    of('reviews.csv'),
+    inFolder('reviews.csv'),
     `id,title,text\n${rows.map(({ id, title, text }) => [id, title, text].map(quoted).join(',')).join('\n')}\n`,
   );
-  const argv = ['score', '--model', of('model'), '--file', of('reviews.csv'), '--out', of('scored.csv')];
+  const argv = [
+    'score',
+    '--model',
+    inFolder('model'),
+    '--file',
+    inFolder('reviews.csv'),
+    '--out',
+    inFolder('scored.csv'),
+  ];
   const { status, stdout, stderr } = await tunebook([...argv, '--text-columns', 'text']);
   assert.equal(status, 0, stderr);
   assert.match(stdout, /2,500 rows scored, 25 of them without text and therefore without a prediction: .*scored\.csv/);
-  const scored = parse<Record<string, string>>(fs.readFileSync(of('scored.csv'), 'utf8'), { columns: true });
+  const scored = parse<Record<string, string>>(fs.readFileSync(inFolder('scored.csv'), 'utf8'), { columns: true });
   assert.deepEqual(
     scored.map(({ id, title, text }) => ({ id, title, text })),
     rows,
   );
-  const model = await openSentimentModel(of('model'));
+  const model = await openSentimentModel(inFolder('model'));
   const { label, score } = await model.predictSentiment(rows[8]!.text.trim());
   await model.dispose();
   assert.deepEqual(
@@ -96,22 +104,22 @@ test('a file in chunks: rows keep their order, columns, markup and quotes, and g
     [label, true],
   );
   assert.deepEqual([scored[7]!['predicted_label'], scored[7]!['predicted_score']], ['', '']);
-  assert.ok(!fs.existsSync(of('scored.csv.partial')));
+  assert.ok(!fs.existsSync(inFolder('scored.csv.partial')));
 
   const lines = await tunebook([
     'score',
     '--model',
-    of('model'),
+    inFolder('model'),
     '--file',
-    of('reviews.csv'),
+    inFolder('reviews.csv'),
     '--out',
-    of('scored.jsonl'),
+    inFolder('scored.jsonl'),
     '--text-columns',
     'title,text',
     '--json',
   ]);
-  assert.deepEqual(JSON.parse(lines.stdout), { rows: 2500, withoutText: 0, out: of('scored.jsonl') });
-  const [first] = fs.readFileSync(of('scored.jsonl'), 'utf8').split('\n');
+  assert.deepEqual(JSON.parse(lines.stdout), { rows: 2500, withoutText: 0, out: inFolder('scored.jsonl') });
+  const [first] = fs.readFileSync(inFolder('scored.jsonl'), 'utf8').split('\n');
   assert.deepEqual(Object.keys(JSON.parse(first!) as object), [
     'id',
     'title',
@@ -122,11 +130,11 @@ test('a file in chunks: rows keep their order, columns, markup and quotes, and g
   const again = await tunebook([
     'score',
     '--model',
-    of('model'),
+    inFolder('model'),
     '--file',
-    of('scored.csv'),
+    inFolder('scored.csv'),
     '--out',
-    of('twice.csv'),
+    inFolder('twice.csv'),
     '--text-columns',
     'text',
   ]);
@@ -134,17 +142,26 @@ test('a file in chunks: rows keep their order, columns, markup and quotes, and g
 });
 
 test('errors for invalid input say how to fix it', async () => {
-  const fails = async (exitCode: number, name: string, code: string, value: string, ...argv: string[]) =>
+  const assertFails = async (exitCode: number, name: string, code: string, value: string, ...argv: string[]) =>
     assertFailed(await tunebook(['score', ...argv], { cwd: folder }), exitCode, name, code, value);
   const file = ['--model', 'model', '--file'];
-  await fails(2, 'SettingsError', 'SETTING_MISSING', '--file');
-  await fails(2, 'SettingsError', 'SETTING_MISSING', '--out', '--file', 'reviews.csv');
-  await fails(2, 'SettingsError', 'SETTING_CONFLICT', '--file', '--file', 'a.csv', '--out', 'b.csv', 'Great.');
-  await fails(2, 'SettingsError', 'SETTING_INVALID', "--precision is 'int4'", '--precision', 'int4', 'Great.');
-  await fails(2, 'RunError', 'RUN_NOT_FOUND', 'runs/', 'Great.');
-  await fails(2, 'FileError', 'FILE_NOT_FOUND', 'none.csv', ...file, 'none.csv', '--out', 'b.csv');
-  await fails(2, 'SettingsError', 'SETTING_INVALID', "--out is 'b.txt'", ...file, 'reviews.csv', '--out', 'b.txt');
-  fs.cpSync(of('model'), of('plain'), { recursive: true });
-  fs.rmSync(of('plain/onnx'), { recursive: true });
-  await fails(3, 'ModelFormatError', 'MODEL_NOT_EXPORTED', 'tunebook export plain', '--model', 'plain', 'Great.');
+  await assertFails(2, 'SettingsError', 'SETTING_MISSING', '--file');
+  await assertFails(2, 'SettingsError', 'SETTING_MISSING', '--out', '--file', 'reviews.csv');
+  await assertFails(2, 'SettingsError', 'SETTING_CONFLICT', '--file', '--file', 'a.csv', '--out', 'b.csv', 'Great.');
+  await assertFails(2, 'SettingsError', 'SETTING_INVALID', "--precision is 'int4'", '--precision', 'int4', 'Great.');
+  await assertFails(2, 'RunError', 'RUN_NOT_FOUND', 'runs/', 'Great.');
+  await assertFails(2, 'FileError', 'FILE_NOT_FOUND', 'none.csv', ...file, 'none.csv', '--out', 'b.csv');
+  await assertFails(
+    2,
+    'SettingsError',
+    'SETTING_INVALID',
+    "--out is 'b.txt'",
+    ...file,
+    'reviews.csv',
+    '--out',
+    'b.txt',
+  );
+  fs.cpSync(inFolder('model'), inFolder('plain'), { recursive: true });
+  fs.rmSync(inFolder('plain/onnx'), { recursive: true });
+  await assertFails(3, 'ModelFormatError', 'MODEL_NOT_EXPORTED', 'tunebook export plain', '--model', 'plain', 'Great.');
 });

@@ -16,18 +16,18 @@ import { createServer, type ServerOptions } from '#lib/serving/server.js';
 import { openSentimentModel, type Prediction, type SentimentModel } from '#lib/serving/sentiment.js';
 import { seededRandom } from '#lib/reviews/random.js';
 import { assertFailed } from '../failure.js';
-import { says, start, tunebook, writeTinyModel } from '../cli/command.js';
+import { waitForOutput, start, tunebook, writeTinyModel } from '../cli/command.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-serve-'));
-const place = path.join(folder, 'model');
+const modelFolder = path.join(folder, 'model');
 let model: SentimentModel;
 let predictions: Prediction[];
 const sentences = ['The item came damanged, 1 star.', 'Great.'];
 const servers: FastifyInstance[] = [];
 before(async () => {
-  writeTinyModel(place);
-  await exportModel(place, await sampleReviews(embeddedReviews(), { rows: 50 }), { version: '0' });
-  model = await openSentimentModel(place);
+  writeTinyModel(modelFolder);
+  await exportModel(modelFolder, await sampleReviews(embeddedReviews(), { rows: 50 }), { version: '0' });
+  model = await openSentimentModel(modelFolder);
   predictions = (await model.predictSentiment(sentences)).map(({ label, score }) => ({
     label,
     score: Number(score.toFixed(6)),
@@ -46,33 +46,34 @@ async function serve(options: Partial<ServerOptions> = {}): Promise<FastifyInsta
 }
 const post = async (server: FastifyInstance, url: string, payload: unknown, headers: Record<string, string> = {}) => {
   const response = await server.inject({
-    ...{ method: 'POST', url },
+    method: 'POST',
+    url,
     headers: { 'content-type': 'application/json', ...headers },
     payload: typeof payload === 'string' ? payload : JSON.stringify(payload),
   });
   return { status: response.statusCode, headers: response.headers, body: response.json<Record<string, unknown>>() };
 };
 /** Asserts that scores are equal up to the last digit given: rounding depends on the other texts of a batch. */
-function near(actual: unknown, expected: unknown): void {
+function assertNear(actual: unknown, expected: unknown): void {
   if (typeof expected === 'number')
     assert.ok(Math.abs((actual as number) - expected) < 2e-6, `${String(actual)}, not ${expected}`);
   else if (typeof expected === 'object' && expected !== null) {
     assert.deepEqual(Object.keys(actual as object).sort(), Object.keys(expected).sort());
-    for (const [key, value] of Object.entries(expected)) near((actual as Record<string, unknown>)[key], value);
+    for (const [key, value] of Object.entries(expected)) assertNear((actual as Record<string, unknown>)[key], value);
   } else assert.equal(actual, expected);
 }
 
-test('a port in use: the error says how to fix it', async () => {
+test('a port in use is an error that says how to fix it', async () => {
   const server = http.createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const { status, stderr } = await tunebook(['serve', place, '--port', String(port)]);
+  const { status, stderr } = await tunebook(['serve', modelFolder, '--port', String(port)]);
   server.close();
   assertFailed({ status, stderr }, 2, 'SettingsError', 'PORT_UNAVAILABLE', String(port), `--port ${port + 1}`);
   assert.equal(stderr.trim().split('\n').length, 1);
 });
 
-test('requests and responses of each protocol', async () => {
+test('each protocol accepts its requests and answers in its format', async () => {
   const server = await serve();
   const [first, second] = predictions as [Prediction, Prediction];
   for (const url of ['/model', '/models/123/latest/model'])
@@ -82,11 +83,11 @@ test('requests and responses of each protocol', async () => {
       [{ data: { sentences: [sentences[1]] } }, [second]],
       [{ parameters: [sentences[1]] }, second],
     ] as const) {
-      const { status, body: answer } = await post(server, url, body);
+      const { status, body: response } = await post(server, url, body);
       assert.equal(status, 200);
-      near(answer['result'], expected);
-      assert.deepEqual(Object.keys(answer).sort(), ['model_time_in_ms', 'release', 'request_id', 'result', 'timing']);
-      const { registered_model_version: version } = answer['release'] as Record<string, string>;
+      assertNear(response['result'], expected);
+      assert.deepEqual(Object.keys(response).sort(), ['model_time_in_ms', 'release', 'request_id', 'result', 'timing']);
+      const { registered_model_version: version } = response['release'] as Record<string, string>;
       assert.equal(version, 'run');
     }
   const both = ({ label, score }: Prediction) => [
@@ -94,9 +95,9 @@ test('requests and responses of each protocol', async () => {
     { label: label === 'positive' ? 'negative' : 'positive', score: 1 - score },
   ];
   for (const url of ['/', '/predict']) {
-    near((await post(server, url, { inputs: sentences[0] })).body, both(first));
-    near((await post(server, url, { inputs: sentences })).body, predictions.map(both));
-    near((await post(server, url, { inputs: sentences[0], parameters: { top_k: 1 } })).body, [first]);
+    assertNear((await post(server, url, { inputs: sentences[0] })).body, both(first));
+    assertNear((await post(server, url, { inputs: sentences })).body, predictions.map(both));
+    assertNear((await post(server, url, { inputs: sentences[0], parameters: { top_k: 1 } })).body, [first]);
   }
   for (const body of [
     { inputs: sentences },
@@ -106,7 +107,7 @@ test('requests and responses of each protocol', async () => {
     { dataframe_split: { columns: ['id', 'sentence'], data: sentences.map((text, id) => [id, text]) } },
     { dataframe_records: sentences.map((review, id) => ({ id, review })) },
   ])
-    near((await post(server, '/invocations', body)).body, { predictions });
+    assertNear((await post(server, '/invocations', body)).body, { predictions });
   const input = { name: 'text', shape: [2], datatype: 'BYTES', data: sentences };
   const output = (name: string, datatype: string, shape: number[], data: unknown[]) => ({
     name,
@@ -115,8 +116,10 @@ test('requests and responses of each protocol', async () => {
     data,
   });
   const inferred = await post(server, '/v2/models/sentiment/infer', { id: '7', inputs: [input] });
-  near(inferred.body, {
-    ...{ model_name: 'sentiment', model_version: 'run', id: '7' },
+  assertNear(inferred.body, {
+    model_name: 'sentiment',
+    model_version: 'run',
+    id: '7',
     outputs: [
       output(
         'label',
@@ -140,7 +143,7 @@ test('requests and responses of each protocol', async () => {
   assert.deepEqual([shape, data.length], [[2, 2], 4]);
 });
 
-test('health, metadata, metrics and an OpenAPI document of every route', async () => {
+test('health checks, metadata, metrics and an OpenAPI document of all routes are served', async () => {
   const server = await serve();
   const get = async (url: string) => (await server.inject({ url })).json<Record<string, unknown>>();
   for (const url of ['/health/live', '/v2/health/live']) assert.deepEqual(await get(url), { live: true });
@@ -162,13 +165,13 @@ test('health, metadata, metrics and an OpenAPI document of every route', async (
     assert.ok(paths[url]?.post?.requestBody, url);
 });
 
-test('invalid requests: a suitable status and a message with the cause', async () => {
+test('invalid requests are answered with a suitable status and a message with the cause', async () => {
   const server = await serve({ bodyLimit: 2000, maxTexts: 3 });
   for (const [url, payload, status, message] of [
     ['/model', '{bad', 400, /JSON/],
     ['/model', {}, 400, /has no data\.sentence\. Send a string or a list of strings/],
     ['/model', { data: { sentence: 3 } }, 400, /body\.data\.sentence must be string\. See \/openapi\.json/],
-    ['/model', { data: { text: 'a' } }, 400, /additional properties/],
+    ['/model', { data: { text: 'a' } }, 400, /body\.data must NOT have additional properties: 'text'/],
     ['/', { inputs: 'a', parameters: { top_k: 0 } }, 400, /body\.parameters\.top_k must be >= 1/],
     ['/', { inputs: ['a', 'b', 'c', 'd'] }, 400, /has 4 texts; the maximum is 3/],
     ['/invocations', {}, 400, /exactly one of inputs, instances, dataframe_split and dataframe_records/],
@@ -196,10 +199,10 @@ test('invalid requests: a suitable status and a message with the cause', async (
     ['/nothing', {}, 404, /No route for POST \/nothing/],
     ['/model', { data: { sentence: 'a'.repeat(3000) } }, 413, /The body is too large/],
   ] as const) {
-    const answer = await post(server, url, payload);
-    assert.deepEqual([answer.status, Object.keys(answer.body)], [status, ['error', 'code']], url);
-    assert.match(answer.body['error'] as string, message);
-    assert.match(answer.body['code'] as string, /^REQUEST_/);
+    const response = await post(server, url, payload);
+    assert.deepEqual([response.status, Object.keys(response.body)], [status, ['error', 'code']], url);
+    assert.match(response.body['error'] as string, message);
+    assert.match(response.body['code'] as string, /^REQUEST_/);
   }
   const form = await post(server, '/model', 'sentence=a', { 'content-type': 'application/x-www-form-urlencoded' });
   assert.deepEqual([form.status, form.body['error']], [415, 'Unsupported content type. Send JSON (application/json).']);
@@ -254,7 +257,9 @@ test('1,000 malformed bodies: no 5xx, no stack trace, and the server still respo
     if (random() < 0.3) payload = payload.slice(0, Math.floor(random() * payload.length));
     if (random() < 0.2) payload = payload.replace(/./, pick(['{', '"', '\\', '[', ',']));
     const response = await server.inject({
-      ...{ method: 'POST', url: pick(urls), payload },
+      method: 'POST',
+      url: pick(urls),
+      payload,
       headers: {
         'content-type': pick(['application/json', 'application/json', 'text/plain', 'application/json; charset=utf-8']),
       },
@@ -266,7 +271,7 @@ test('1,000 malformed bodies: no 5xx, no stack trace, and the server still respo
   }
   assert.ok(statuses.get(400)! > 500, JSON.stringify([...statuses]));
   const { body } = await post(server, '/model', { data: { sentence: sentences[0] } });
-  near(body['result'], predictions[0]);
+  assertNear(body['result'], predictions[0]);
 });
 
 test('a token, as Bearer or as a password, is required for all routes except health checks', async () => {
@@ -282,9 +287,9 @@ test('a token, as Bearer or as a password, is required for all routes except hea
     [basic('secret:secret'), 200],
     [basic('anybody:wrong'), 401],
   ] as const) {
-    const answer = await post(server, '/model', body, authorization ? { authorization } : {});
-    assert.equal(answer.status, status, authorization);
-    if (status === 401) assert.match(answer.body['error'] as string, /token is required\. .*authorization: Bearer/);
+    const response = await post(server, '/model', body, authorization ? { authorization } : {});
+    assert.equal(response.status, status, authorization);
+    if (status === 401) assert.match(response.body['error'] as string, /token is required\. .*authorization: Bearer/);
   }
   assert.equal((await server.inject({ url: '/metrics' })).statusCode, 401);
   assert.equal((await server.inject({ url: '/health/ready' })).statusCode, 200);
@@ -293,18 +298,18 @@ test('a token, as Bearer or as a password, is required for all routes except hea
 test('a full queue: 429 with a time to retry, no accepted request is lost, and slow requests time out', async () => {
   const server = await serve({ maxQueuedTexts: 64, maxBatchSize: 16 });
   const text = 'a rather long review of a thing that was bought '.repeat(4);
-  const answers = await Promise.all(
+  const responses = await Promise.all(
     Array.from({ length: 60 }, (_, i) =>
       post(server, '/', { inputs: Array.from({ length: 8 }, (_, j) => `${text} ${i} ${j}`) }),
     ),
   );
-  const rejected = answers.filter(({ status }) => status === 429);
+  const rejected = responses.filter(({ status }) => status === 429);
   assert.ok(rejected.length > 0 && rejected.length < 60, String(rejected.length));
   for (const { headers, body } of rejected) {
     assert.ok(Number(headers['retry-after']) >= 1);
     assert.match(body['error'] as string, /The queue is full\. Retry in \d+ s\./);
   }
-  const accepted = answers.filter(({ status }) => status === 200);
+  const accepted = responses.filter(({ status }) => status === 200);
   assert.equal(accepted.length + rejected.length, 60);
   assert.ok(accepted.every(({ body }) => (body as unknown as unknown[]).length === 8));
   const shortTimeout = await serve({ timeout: 0.001 });
@@ -315,10 +320,10 @@ test('a full queue: 429 with a time to retry, no accepted request is lost, and s
 
 for (const npx of [false, true])
   test(`${npx ? 'npx ' : ''}tunebook serve: localhost only; after SIGTERM accepted requests are answered`, async () => {
-    const { child, ended } = start(['serve', place, '--port', '0'], { npx });
+    const { child, ended } = start(['serve', modelFolder, '--port', '0'], { npx });
     let output = '';
     child.stdout!.on('data', (text: string) => (output += text));
-    await says(child, 'openapi.json');
+    await waitForOutput(child, 'openapi.json');
     const address = /(http:\/\/127\.0\.0\.1:\d+);/.exec(output)![1]!;
     const agent = new http.Agent({ keepAlive: true, maxSockets: 16 });
     const send = (i: number) =>
@@ -348,16 +353,16 @@ for (const npx of [false, true])
     agent.destroy();
   });
 
-test('errors for invalid flags, and a warning for a public address without a token', async () => {
+test('invalid flags are errors, and a public address without a token causes a warning', async () => {
   for (const [argv, value] of [
     [['--port', '70000'], "--port is '70000'"],
     [['--timeout', 'soon'], "--timeout is 'soon'"],
     [['--precision', 'int4'], "--precision is 'int4'"],
   ] as const)
-    assertFailed(await tunebook(['serve', place, ...argv]), 2, 'SettingsError', 'SETTING_INVALID', value);
+    assertFailed(await tunebook(['serve', modelFolder, ...argv]), 2, 'SettingsError', 'SETTING_INVALID', value);
   assertFailed(await tunebook(['serve', 'nothing']), 2, 'RunError', 'RUN_NOT_FOUND', 'nothing');
-  const open = start(['serve', place, '--host', '0.0.0.0', '--port', '0']);
-  await says(open.child, 'openapi.json');
+  const open = start(['serve', modelFolder, '--host', '0.0.0.0', '--port', '0']);
+  await waitForOutput(open.child, 'openapi.json');
   open.child.kill('SIGINT');
   assert.match((await open.ended).stderr, /0\.0\.0\.0:0 accepts requests without a token\. Set TUNEBOOK_SERVE_TOKEN/);
 });

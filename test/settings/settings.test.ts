@@ -1,3 +1,4 @@
+// Settings: precedence of their sources, validation of their values, and aliases of their names.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -27,7 +28,7 @@ const write = (content: string) => {
   return file;
 };
 
-test('defaults, then code, then the environment; an invalid value is refused by name', () => {
+test('precedence: defaults < code < environment; the error for an invalid value contains its name', () => {
   assert.equal(readSettings({}, {}).epochs, 3);
   assert.equal(readSettings({}, {}).source, 'auto');
   assert.throws(
@@ -43,7 +44,7 @@ test('defaults, then code, then the environment; an invalid value is refused by 
   );
 });
 
-test('fastDevRun takes less data and fewer steps, and yields to explicit values', () => {
+test('fastDevRun reduces rows and steps; explicit values take precedence', () => {
   const quick = { TUNEBOOK_FAST_DEV_RUN: 'true' };
   const { rows, epochs } = readSettings({}, quick);
   assert.deepEqual([rows, epochs], [800, 1]);
@@ -55,7 +56,7 @@ test('fastDevRun takes less data and fewer steps, and yields to explicit values'
   assert.deepEqual([origins.rows, origins.maxLength], ['fastDevRun', 'environment']);
 });
 
-test('every kind of value: what is valid is read, what is not is refused', () => {
+test('valid values of every type are read; invalid ones are errors', () => {
   const read = (name: SettingName, value: unknown) =>
     resolveSettings([{ origin: 'code', values: { [name]: value }, nameOf: (name) => name }]).settings[name];
   const valid: [SettingName, unknown, unknown][] = [
@@ -92,20 +93,20 @@ test('every kind of value: what is valid is read, what is not is refused', () =>
     assert.throws(() => read(name, value), failure(SettingsError, 'SETTING_INVALID', { name, value }));
 });
 
-test('a Trainer validates as the command line does, takes all settings of a run, and knows no others', () => {
+test('a Trainer validates settings as the command line does; it ignores settings of other parts and rejects unknown ones', () => {
   assert.throws(
     () => trainingSettings({ learningRate: 2 }),
     failure(SettingsError, 'SETTING_INVALID', { name: 'learningRate', value: 2 }),
   );
-  const chosen = trainingSettings(readSettings({ epochs: 2 }, {}));
-  assert.deepEqual([chosen.epochs, chosen.batchSize, 'rows' in chosen], [2, 16, false]);
+  const training = trainingSettings(readSettings({ epochs: 2 }, {}));
+  assert.deepEqual([training.epochs, training.batchSize, 'rows' in training], [2, 16, false]);
   assert.throws(
     () => trainingSettings({ numTrainEpochs: 2 } as Partial<TrainingSettings>),
     failure(SettingsError, 'SETTING_UNKNOWN', { name: 'numTrainEpochs' }),
   );
 });
 
-test("names of Hugging Face's Trainer work as flags and in files", () => {
+test("names of Hugging Face's Trainer are accepted as flags and in configuration files", () => {
   assert.deepEqual(
     normalizeFlags([
       '--num_train_epochs',
@@ -119,7 +120,12 @@ test("names of Hugging Face's Trainer work as flags and in files", () => {
     ['--epochs', '2', '--batch-size=8', '--run-folder', 'a_b', '--learning-rate', '1e-5'],
   );
   assert.deepEqual(normalizeFlags(['--model-name-or-path', 'x', '--text-col', 'a', '--warmup_ratio', '0.2']), [
-    ...['--model', 'x', '--text-columns', 'a', '--warmup-steps', '0.2'],
+    '--model',
+    'x',
+    '--text-columns',
+    'a',
+    '--warmup-steps',
+    '0.2',
   ]);
   const layer = configLayer(write('num_train_epochs: 2\nper-device-eval-batch-size: 8\nLR: 1e-5\n'));
   assert.deepEqual(layer.values, { epochs: 2, evalBatchSize: 8, learningRate: 1e-5 });
@@ -135,7 +141,7 @@ test("names of Hugging Face's Trainer work as flags and in files", () => {
   assert.equal(new Set(all.map((name) => name.replaceAll('_', '').toLowerCase())).size, all.length);
 });
 
-test('a label mapping is text, or a map in either direction', () => {
+test('a label mapping is a string, or a map in either direction', () => {
   const expected = { negative: ['1', '2'], positive: ['4', '5'] };
   for (const mapping of [
     '1,2.0 -> negative; 4,5 -> positive',

@@ -1,4 +1,5 @@
-// Capture: code over tensors and variables as one TensorFlow function.
+// tensorFunction: code with tensors and variables is captured as one TensorFlow graph. It gives the same results as
+// eager execution and leaks no tensors.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ArgumentError, CaptureError } from '#lib/errors.js';
@@ -8,8 +9,8 @@ import { binding, tf } from '#lib/tensorflow/runtime.js';
 import { ResourceVariable, zerosVariable } from '#lib/tensorflow/variables.js';
 import { failure } from '../failure.js';
 
-/** Counts how often tfjs runs a kernel while `run` runs. */
-function kernelsRun(run: () => void): number {
+/** Counts the kernels that tfjs runs during an action. */
+function countKernels(action: () => void): number {
   const { executeOp } = binding;
   let count = 0;
   binding.executeOp = (...argv) => {
@@ -17,14 +18,14 @@ function kernelsRun(run: () => void): number {
     return executeOp(...argv);
   };
   try {
-    run();
+    action();
   } finally {
     binding.executeOp = executeOp;
   }
   return count;
 }
 
-test('from the second call on, one call of TensorFlow does what the code does', () => {
+test('the code runs once per input shape; later calls run one TensorFlow function', () => {
   let runs = 0;
   const squares = tensorFunction(({ x }: { x: ReturnType<typeof tf.tensor1d> }) => {
     runs++;
@@ -43,15 +44,15 @@ test('from the second call on, one call of TensorFlow does what the code does', 
   assert.equal(squares.captures, 1);
   const x = tf.tensor1d([7, 8]);
   assert.equal(
-    kernelsRun(() => squares.call({ x })),
+    countKernels(() => squares.call({ x })),
     1,
   );
   squares.call({ x: tf.tensor1d([1, 2, 3]) });
-  assert.equal(squares.captures, 2, 'another shape, another graph');
+  assert.equal(squares.captures, 2, 'one graph per shape');
   squares.dispose();
 });
 
-test('functions of several shapes and plain code share one variable, in the order in which the code has it', () => {
+test('graphs of several shapes and eager code share one variable and keep the order of reads and writes', () => {
   const variable = new ResourceVariable(tf.tensor1d([0]));
   const add = tensorFunction(({ x }: { x: ReturnType<typeof tf.tensor1d> }) => {
     const before = variable.read();
@@ -64,8 +65,8 @@ test('functions of several shapes and plain code share one variable, in the orde
   for (const values of [[1], [1, 2], [3], [3, 4], [5], [5, 6]]) {
     const results = add.call({ x: tf.tensor1d(values) });
     const sum = values.reduce((a, b) => a + b);
-    const found = Object.fromEntries(Object.entries(results).map(([name, value]) => [name, value.dataSync()[0]]));
-    assert.deepEqual(found, { before: expected, between: expected + sum, after: expected + sum + 100 });
+    const actual = Object.fromEntries(Object.entries(results).map(([name, value]) => [name, value.dataSync()[0]]));
+    assert.deepEqual(actual, { before: expected, between: expected + sum, after: expected + sum + 100 });
     expected += sum + 100;
     assert.equal(variable.data()[0], expected);
     variable.assign(tf.tensor1d([++expected]));
@@ -76,7 +77,7 @@ test('functions of several shapes and plain code share one variable, in the orde
   add.dispose();
 });
 
-test('a thousand calls keep nothing, and neither do shapes beyond the limit', () => {
+test('a thousand calls, and graphs beyond the limit, leak no tensors', () => {
   const variable = zerosVariable([64, 64]);
   const step = tensorFunction(
     ({ x }: { x: ReturnType<typeof tf.tensor2d> }) => {
@@ -91,21 +92,21 @@ test('a thousand calls keep nothing, and neither do shapes beyond the limit', ()
     });
   call(1);
   const tensors = tf.memory().numTensors;
-  const native = binding.getNumOfTensors();
+  const nativeTensors = binding.getNumOfTensors();
   for (let i = 0; i < 1000; i++) call(1);
   for (let rows = 2; rows < 10; rows++) for (let i = 0; i < 2; i++) call(rows);
   assert.equal(tf.memory().numTensors, tensors);
-  assert.equal(binding.getNumOfTensors(), native);
+  assert.equal(binding.getNumOfTensors(), nativeTensors);
   assert.equal(step.captures, 9);
   call(1);
-  assert.equal(step.captures, 10, 'the first shape had gone');
+  assert.equal(step.captures, 10, 'the graph of the first shape was removed');
   call(9);
-  assert.equal(step.captures, 10, 'the last one had not');
+  assert.equal(step.captures, 10, 'the graph of the last shape is still there');
   step.dispose();
   variable.dispose();
 });
 
-test('what depends on a seed depends on the seed that comes in', () => {
+test('random numbers depend on the seed of each call, not on the seed at capture', () => {
   const draw = tensorFunction(({ seed }: { seed: ReturnType<typeof tf.tensor1d> }) => ({
     numbers: statelessNormal([4], tf.add(seed, tf.tensor1d([0, 1], 'int32'))),
   }));
@@ -116,8 +117,8 @@ test('what depends on a seed depends on the seed that comes in', () => {
   draw.dispose();
 });
 
-test('what cannot be captured is refused by kernel and line, and plain code goes on', () => {
-  const refused = (
+test('the error for code that cannot be captured names kernel and line; eager code still works afterwards', () => {
+  const captureError = (
     body: (inputs: { x: ReturnType<typeof tf.tensor1d> }) => Record<string, ReturnType<typeof tf.ones>>,
   ) => {
     const captured = tensorFunction(body, { name: 'the example' });
@@ -127,27 +128,27 @@ test('what cannot be captured is refused by kernel and line, and plain code goes
       assert.ok(error instanceof CaptureError, String(error));
       return error.message;
     }
-    return assert.fail('It was captured.');
+    return assert.fail('The capture succeeded.');
   };
   assert.match(
-    refused(({ x }) => ({ y: tf.mul(x, tf.sum(x).dataSync()[0]!) })),
+    captureError(({ x }) => ({ y: tf.mul(x, tf.sum(x).dataSync()[0]!) })),
     /^the example cannot be captured: the result of Sum is read back to JavaScript, at .*function\.test\.[jt]s:\d+:\d+\)?\. Return it/,
   );
   assert.match(
-    refused(({ x }) => ({ y: tf.mul(x, x.dataSync()[0]!) })),
+    captureError(({ x }) => ({ y: tf.mul(x, x.dataSync()[0]!) })),
     /an input is read back/,
   );
   const earlier = tf.square(tf.tensor1d([3, 4]));
   assert.match(
-    refused(({ x }) => ({ y: tf.add(x, earlier) })),
+    captureError(({ x }) => ({ y: tf.add(x, earlier) })),
     /Add\w* takes a tensor created before the capture, at .*function\.test\.[jt]s:\d+.*Pass it as an input/,
   );
   assert.match(
-    refused(() => ({ y: tf.square(tf.tensor1d(new Float32Array(1 << 19))) })),
+    captureError(() => ({ y: tf.square(tf.tensor1d(new Float32Array(1 << 19))) })),
     /Square takes a constant of 2097152 bytes/,
   );
   assert.match(
-    refused(({ x }) => {
+    captureError(({ x }) => {
       new ResourceVariable(x);
       return {};
     }),
@@ -156,7 +157,7 @@ test('what cannot be captured is refused by kernel and line, and plain code goes
   assert.deepEqual([...tf.add(earlier, 1).dataSync()], [10, 17]);
 });
 
-test('a tensor that comes in under two names is told from two tensors', () => {
+test('one tensor passed for two inputs is distinguished from two tensors', () => {
   const difference = tensorFunction((inputs: Record<'a' | 'b', ReturnType<typeof tf.tensor1d>>) => ({
     y: tf.sub(inputs.a, inputs.b),
   }));
@@ -170,7 +171,7 @@ test('a tensor that comes in under two names is told from two tensors', () => {
   difference.dispose();
 });
 
-test('run eagerly, the code is run at every call', () => {
+test('with eager, the code runs at every call', () => {
   let runs = 0;
   const eager = tensorFunction(({ x }: { x: ReturnType<typeof tf.tensor1d> }) => ({ y: tf.mul(x, ++runs) }), {
     eager: true,
@@ -182,7 +183,7 @@ test('run eagerly, the code is run at every call', () => {
   assert.equal(eager.captures, 0);
 });
 
-test('compiled by XLA, the numbers are the same', () => {
+test('XLA gives the same results', () => {
   const variable = new ResourceVariable(tf.tensor1d([1, 2, 3]));
   const functions = [false, true].map((jitCompile) =>
     tensorFunction(
@@ -193,13 +194,13 @@ test('compiled by XLA, the numbers are the same', () => {
       { jitCompile },
     ),
   );
-  const [plain, compiled] = functions.map((each) => {
+  const [uncompiled, compiled] = functions.map((captured) => {
     variable.assign(tf.tensor1d([1, 2, 3]));
-    for (let i = 0; i < 2; i++) each.call({ x: tf.tensor1d([0.5, 1, 2]) });
-    return [...each.call({ x: tf.tensor1d([0.5, 1, 2]) }).y.dataSync()];
+    for (let i = 0; i < 2; i++) captured.call({ x: tf.tensor1d([0.5, 1, 2]) });
+    return [...captured.call({ x: tf.tensor1d([0.5, 1, 2]) }).y.dataSync()];
   });
-  plain!.forEach((value, i) => assert.ok(Math.abs(value - compiled![i]!) < 1e-6));
+  uncompiled!.forEach((value, i) => assert.ok(Math.abs(value - compiled![i]!) < 1e-6));
   assert.ok(functions[1]!.captureSeconds > functions[0]!.captureSeconds);
-  functions.forEach((each) => each.dispose());
+  functions.forEach((captured) => captured.dispose());
   variable.dispose();
 });

@@ -1,4 +1,5 @@
-// The project's kernels against the same layers composed of TensorFlow's kernels, at sizes that fill vectors and leave a rest.
+// The project's kernels give the same results as layers composed of TensorFlow's kernels. The sizes fill whole vectors
+// and leave a remainder.
 // kernel-levels.test.ts runs this file again at each instruction-set level.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -15,24 +16,26 @@ import { relativeDifference } from '../checkout.js';
 const [batch, tokens, heads, dim, hidden] = [3, 37, 4, 300, 700];
 const rows = batch * tokens;
 
-let drawn = 0;
-const normal = (...shape: number[]): Tensor => tf.mul(statelessNormal(shape, tf.tensor1d([7, drawn++], 'int32')), 0.5);
+let nextSeed = 0;
+const normal = (...shape: number[]): Tensor =>
+  tf.mul(statelessNormal(shape, tf.tensor1d([7, nextSeed++], 'int32')), 0.5);
 const numbers = (tensor: Tensor): Float32Array => castTo(tensor, 'float32').dataSync<'float32'>();
 
-/** A layer's output and its gradients by all inputs, for a fixed gradient of the output. */
+/** Computes a layer's output and its gradients with respect to all inputs, for a given gradient of the output. */
 function forwardAndBackward(layer: (...inputs: Tensor[]) => Tensor, inputs: Tensor[], dy: Tensor): Float32Array[] {
   return tf.tidy(() => {
     const output = layer(...inputs);
-    // A block may return its products' precision, and takes gradients in it.
+    // A block may return the precision of its matrix products; the gradient must have the same precision.
     const upstream = nativeType(output) === binding.TF_FLOAT ? tf.clone(dy) : castTo(dy, 'bfloat16');
     return [output, ...tf.grads(layer)(inputs, upstream)].map(numbers);
   });
 }
 
-/** Largest differences, relative to the largest number: bfloat16 keeps 8 bits, and some numbers are rounded several times. */
+/** Maximum relative differences. bfloat16 has 8 significant bits, and some values are rounded several times. */
 const tolerances = { float32: 1e-5, bfloat16: 0.03 } as const;
 
-function agree(
+/** Asserts that a layer has the same output and gradients with fused and with composed kernels. */
+function assertAgreement(
   name: string,
   layer: (layers: typeof fusedLayers) => (...inputs: Tensor[]) => Tensor,
   inputs: Tensor[],
@@ -40,9 +43,9 @@ function agree(
   tolerance: number,
 ) {
   const fused = forwardAndBackward(layer(fusedLayers), inputs, dy);
-  // Between blocks composed layers have float32 alone.
-  const wide = inputs.map((input) => castTo(input, 'float32'));
-  const composed = forwardAndBackward(layer(composedLayers), wide, dy);
+  // Between blocks, composed layers support only float32.
+  const float32Inputs = inputs.map((input) => castTo(input, 'float32'));
+  const composed = forwardAndBackward(layer(composedLayers), float32Inputs, dy);
   composed.forEach((expected, i) => {
     const difference = relativeDifference(fused[i]!, expected);
     assert.ok(
@@ -53,14 +56,15 @@ function agree(
 }
 
 for (const precision of ['float32', 'bfloat16'] as const) {
-  test(`attention with padding, in ${precision}`, () => {
+  test(`fused attention with padding equals the composed layer in ${precision}`, () => {
     const lengths = tf.tensor1d([tokens, 16, 5], 'int32');
     const options = { batch, heads, lengths, rate: 0, source: undefined, precision };
     const weight = () => tf.div(normal(dim, dim), Math.sqrt(dim));
     const inputs = [normal(rows, dim), weight(), normal(dim), weight(), weight(), normal(dim), weight()];
-    // The bias of the keys shifts all scores of a row and has a gradient of rounding errors: it is left out.
+    // The gradient of the keys' bias is not compared: the bias shifts all scores of a row equally, so its gradient
+    // consists of rounding errors.
     const keyBias = normal(dim);
-    agree(
+    assertAgreement(
       'attention',
       (layers) => (x, queryWeight, queryBias, keyWeight, valueWeight, valueBias, outWeight) =>
         layers.attention(
@@ -80,24 +84,24 @@ for (const precision of ['float32', 'bfloat16'] as const) {
     );
   });
 
-  test(`feed-forward block, in ${precision}`, () => {
+  test(`the fused feed-forward block equals the composed layer in ${precision}`, () => {
     const inputs = [normal(rows, dim), tf.div(normal(hidden, dim), 8), normal(hidden), tf.div(normal(dim, hidden), 8)];
-    agree(
+    assertAgreement(
       'feed-forward',
-      (layers) => (x, inner, bias, outer) => layers.feedForward(x, { weight: inner, bias: bias }, outer, precision),
+      (layers) => (x, inner, bias, outer) => layers.feedForward(x, { weight: inner, bias }, outer, precision),
       inputs,
       normal(rows, dim),
       tolerances[precision],
     );
   });
 
-  test(`residual connection with layer norm, in ${precision}`, () => {
+  test(`the fused residual connection with layer norm equals the composed layer in ${precision}`, () => {
     const b = castTo(normal(rows, dim), precision);
     const inputs = [normal(rows, dim), b, normal(dim), normal(dim), normal(dim)];
-    agree(
+    assertAgreement(
       'layer norm',
       (layers) => (a, b, bias, scale, shift) =>
-        layers.residualLayerNorm(a, b, { bias: bias, scale: scale, shift: shift, epsilon: 1e-12 }, 0, undefined),
+        layers.residualLayerNorm(a, b, { bias, scale, shift, epsilon: 1e-12 }, 0, undefined),
       inputs,
       normal(rows, dim),
       tolerances[precision],
@@ -105,7 +109,7 @@ for (const precision of ['float32', 'bfloat16'] as const) {
   });
 }
 
-test('dropout keeps what a hash of seed and position says', () => {
+test('a hash of seed and position determines which values dropout keeps', () => {
   const hash = (x: number): number => {
     x = Math.imul(x ^ (x >>> 16), 0x7feb352d);
     x = Math.imul(x ^ (x >>> 15), 0x846ca68b);
@@ -113,14 +117,14 @@ test('dropout keeps what a hash of seed and position says', () => {
   };
   const rate = 0.3;
   const key = hash(3 ^ hash((5 + 0x9e3779b9) | 0));
-  const found = fusedDropout(tf.ones([1001]), rate, tf.tensor1d([3, 5], 'int32')).dataSync();
-  const expected = Float32Array.from(found, (_, i) =>
+  const actual = fusedDropout(tf.ones([1001]), rate, tf.tensor1d([3, 5], 'int32')).dataSync();
+  const expected = Float32Array.from(actual, (_, i) =>
     hash(Math.imul(i, 0x9e3779b1) ^ key) >= Math.round(rate * 2 ** 32) ? 1 / (1 - rate) : 0,
   );
-  assert.ok(relativeDifference(found, expected) < 1e-6);
+  assert.ok(relativeDifference(actual, expected) < 1e-6);
 });
 
-test('sums of bfloat16 tensors and sums of squares are taken in float32', () => {
+test('sums of bfloat16 tensors and sums of squares are computed in float32', () => {
   const [a, b] = [normal(10_007), normal(10_007)].map((tensor) => castTo(tensor, 'bfloat16')) as [Tensor, Tensor];
   const [left, right] = [numbers(a), numbers(b)];
   assert.deepEqual(
@@ -137,7 +141,7 @@ test('sums of bfloat16 tensors and sums of squares are taken in float32', () => 
 });
 
 for (const precision of ['float32', 'bfloat16'] as const)
-  test(`three AdamW steps with ${precision} gradients are those of TensorFlow's kernel`, () => {
+  test(`three fused AdamW steps with ${precision} gradients equal those of TensorFlow's kernels`, () => {
     const start = normal(1003);
     const gradients = [1, 2, 3].map(() => castTo(normal(1003), precision));
     const [fused, composed] = [true, false].map((fused) => {

@@ -1,5 +1,5 @@
-// The kernels at every instruction-set level that this processor supports, and without kernels: the level is chosen once per
-// process, so each has its own.
+// The kernels at every instruction-set level that this processor supports, and the layers without kernels. The level
+// is selected once per process, so each level is tested in a separate process.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
@@ -7,9 +7,9 @@ import { test } from 'node:test';
 import { kernelLevel, kernelLevels } from '#lib/tensorflow/fused-kernels.js';
 import { root } from '../checkout.js';
 
-/** Runs Node with a level. */
+/** Runs Node with an instruction-set level. */
 function node(level: string, ...argv: string[]) {
-  // A test process that finds this variable reports to its parent.
+  // With this variable, a test process would report to its parent instead of printing to stdout.
   const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
   return spawnSync(process.execPath, argv, {
     cwd: root,
@@ -32,18 +32,18 @@ const tests = ['tensorflow/fused-kernels', 'model/parity'].map((name) =>
   path.join(root, 'test/dist', `${name}.test.js`),
 );
 for (const level of supported.filter((level) => level !== kernelLevel))
-  test(`at level ${level} results are those of the composed layers and of PyTorch`, () => {
+  test(`at level ${level} the results equal those of the composed layers and of PyTorch`, () => {
     assert.equal(node(level, '-e', describeEngine).stdout, `${level} graph, float32\n`);
     const { status, stdout } = node(level, '--test', ...tests);
     assert.equal(status, 0, stdout);
   });
 
-test('without kernels the layers are composed, and the engine says that it is slower', () => {
+test('without kernels the layers are composed, and the description of the engine says that it is slower', () => {
   const { stdout, stderr } = node('none', '-e', describeEngine);
   assert.deepEqual([stdout, stderr], ['undefined graph, float32, without fused kernels (slower)\n', '']);
 });
 
-test('an unsupported level is rejected with those that are supported', () => {
+test('the error for an unsupported level lists the supported ones', () => {
   const { status, stderr } = node('x86-64-v9', '-e', describeEngine);
   assert.equal(status, 1);
   assert.ok(

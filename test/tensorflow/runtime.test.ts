@@ -1,4 +1,4 @@
-// The native runtime: what the addon's patch adds, and what is said when it cannot be loaded.
+// The native runtime: what the addon's patch adds, variables, and the errors if the addon cannot be loaded.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -13,7 +13,7 @@ import { ResourceVariable } from '#lib/tensorflow/variables.js';
 import { failure } from '../failure.js';
 import { root } from '../checkout.js';
 
-test('the device is described, by the function that the patch adds to the addon', () => {
+test('describeDevice uses the function that the patch adds to the addon', () => {
   const cpu = binding.listDevices().find(({ type }) => type === 'CPU');
   assert.match(cpu!.name, /device:CPU:0$/);
   const device = describeDevice();
@@ -23,14 +23,14 @@ test('the device is described, by the function that the patch adds to the addon'
   assert.ok(device.memoryBytes > 2 ** 28 && device.memoryBytes <= Math.max(os.totalmem(), 2 ** 40));
 });
 
-test('a kernel of wrong shapes is refused by TensorFlow in words', () => {
+test('incompatible shapes are an error with the message of TensorFlow', () => {
   assert.throws(
     () => executeOne('MatMul', [typeAttribute('float32')], [tf.ones([2, 3]), tf.ones([2, 3])]),
     /Matrix size-incompatible/,
   );
 });
 
-test('a variable keeps its shape, and reading shares its memory until it is written', () => {
+test('a variable keeps its shape; a value that was read does not change when the variable is assigned', () => {
   const initial = tf.tensor1d([1, 2, 3]);
   const variable = new ResourceVariable(initial);
   assert.throws(
@@ -45,8 +45,8 @@ test('a variable keeps its shape, and reading shares its memory until it is writ
   variable.dispose();
 });
 
-test('a runtime that is not there is named, with what to do', () => {
-  // The addon looks for TensorFlow relative to itself: a copy elsewhere finds none.
+test('load errors distinguish a missing TensorFlow library from other reasons', () => {
+  // The addon searches for TensorFlow relative to its own path, so a copy elsewhere does not find it.
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-addon-'));
   const copy = path.join(folder, 'tfjs_binding.node');
   fs.copyFileSync(path.join(root, 'node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/tfjs_binding.node'), copy);

@@ -17,7 +17,7 @@ export const freePort = (): Promise<number> =>
 export interface MlflowServer {
   uri: string;
   /** Sends a request to its REST API. */
-  ask: <Answer>(endpoint: string, body?: object) => Promise<Answer>;
+  request: <Body>(endpoint: string, body?: object) => Promise<Body>;
   /** Kills the server and its workers with SIGKILL. */
   kill: () => Promise<void>;
   /** Starts the server again with the same database. */
@@ -42,8 +42,19 @@ export async function startMlflow(folder: string): Promise<MlflowServer> {
     child = spawn(
       python,
       [
-        ...['-m', 'mlflow', 'server', '--host', '127.0.0.1', '--port', String(port), '--workers', '1'],
-        ...['--backend-store-uri', `sqlite:///${folder}/mlflow.db`, '--artifacts-destination', `${folder}/artifacts`],
+        '-m',
+        'mlflow',
+        'server',
+        '--host',
+        '127.0.0.1',
+        '--port',
+        String(port),
+        '--workers',
+        '1',
+        '--backend-store-uri',
+        `sqlite:///${folder}/mlflow.db`,
+        '--artifacts-destination',
+        `${folder}/artifacts`,
       ],
       {
         cwd: folder,
@@ -69,7 +80,7 @@ export async function startMlflow(folder: string): Promise<MlflowServer> {
     uri,
     kill,
     restart,
-    async ask(endpoint, body) {
+    async request(endpoint, body) {
       const response = await fetch(`${uri}/api/2.0/${endpoint}`, {
         ...(body && { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
       });

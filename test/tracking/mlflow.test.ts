@@ -11,16 +11,16 @@ import { RunFolder } from '#lib/runs/run-folder.js';
 import { mlflowOfEnvironment } from '#lib/tracking/mlflow-client.js';
 import { readJournal, recordsOf } from '#lib/runs/journal.js';
 import { assertFailed } from '../failure.js';
-import { says, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
+import { waitForOutput, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
 import { freePort, startMlflow, type MlflowServer } from './mlflow-server.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-mlflow-'));
-const of = (...names: string[]) => path.join(folder, ...names);
-writeTinyModel(of('model'));
-writeStarsCsv(of('stars.csv'));
+const inFolder = (...names: string[]) => path.join(folder, ...names);
+writeTinyModel(inFolder('model'));
+writeStarsCsv(inFolder('stars.csv'));
 let server: MlflowServer;
 before(async () => {
-  server = await startMlflow(of('server'));
+  server = await startMlflow(inFolder('server'));
 });
 after(async () => {
   await server.kill();
@@ -28,10 +28,28 @@ after(async () => {
 });
 
 const finetune = (run: string, ...more: string[]) => [
-  ...['finetune', '--dataset', of('stars.csv'), '--text-columns', 'title,content', '--label-column', 'stars'],
-  ...['--label-mapping', '1,2 -> negative; 4,5 -> positive', '--model', of('model')],
-  ...['--batch-size', '8', '--max-length', '32', '--lr', '3e-3', '--early-stopping-patience', '0', ...more],
-  ...['--run-folder', of(run)],
+  'finetune',
+  '--dataset',
+  inFolder('stars.csv'),
+  '--text-columns',
+  'title,content',
+  '--label-column',
+  'stars',
+  '--label-mapping',
+  '1,2 -> negative; 4,5 -> positive',
+  '--model',
+  inFolder('model'),
+  '--batch-size',
+  '8',
+  '--max-length',
+  '32',
+  '--lr',
+  '3e-3',
+  '--early-stopping-patience',
+  '0',
+  ...more,
+  '--run-folder',
+  inFolder(run),
 ];
 const environment = (more: Record<string, string> = {}) => ({ env: { MLFLOW_TRACKING_URI: server.uri, ...more } });
 
@@ -44,10 +62,10 @@ interface Run {
   };
 }
 const runsOf = async (name: string) => {
-  const { experiment } = await server.ask<{ experiment: { experiment_id: string } }>(
+  const { experiment } = await server.request<{ experiment: { experiment_id: string } }>(
     `mlflow/experiments/get-by-name?experiment_name=${name}`,
   );
-  const { runs } = await server.ask<{ runs?: Run[] }>('mlflow/runs/search', {
+  const { runs } = await server.request<{ runs?: Run[] }>('mlflow/runs/search', {
     experiment_ids: [experiment.experiment_id],
   });
   return runs ?? [];
@@ -56,27 +74,28 @@ const valueOf = <Value>(pairs: { key: string; value: Value }[], key: string) =>
   pairs.find((pair) => pair.key === key)?.value;
 const history = async (run: Run, key: string) =>
   (
-    await server.ask<{ metrics: { value: number; step: number }[] }>(
+    await server.request<{ metrics: { value: number; step: number }[] }>(
       `mlflow/metrics/get-history?run_id=${run.info.run_id}&metric_key=${key}&max_results=5000`,
     )
   ).metrics.sort((a, b) => a.step - b.step);
 const files = async (run: Run, under = ''): Promise<string[]> => {
-  const { files: found = [] } = await server.ask<{ files?: { path: string; is_dir: boolean }[] }>(
+  const { files: found = [] } = await server.request<{ files?: { path: string; is_dir: boolean }[] }>(
     `mlflow/artifacts/list?run_id=${run.info.run_id}&path=${under}`,
   );
   const inner = await Promise.all(found.map(async (file) => (file.is_dir ? await files(run, file.path) : [file.path])));
   return inner.flat();
 };
-const losses = (run: string) => recordsOf(readJournal(of(run))).map(({ step, loss }) => ({ step, value: loss }));
-const plain = (metrics: { value: number; step: number }[]) => metrics.map(({ step, value }) => ({ step, value }));
+const losses = (run: string) => recordsOf(readJournal(inFolder(run))).map(({ step, loss }) => ({ step, value: loss }));
+const stepsAndValues = (metrics: { value: number; step: number }[]) =>
+  metrics.map(({ step, value }) => ({ step, value }));
 
 test('a run is tracked with its parameters, curves, final metrics, figures and model', async () => {
   const { status, stdout, stderr } = await tunebook(
-    finetune('whole', '--epochs', '2'),
-    environment({ MLFLOW_EXPERIMENT_NAME: 'whole' }),
+    finetune('complete', '--epochs', '2'),
+    environment({ MLFLOW_EXPERIMENT_NAME: 'complete' }),
   );
   assert.equal(status, 0, stderr);
-  const [run, ...others] = await runsOf('whole');
+  const [run, ...others] = await runsOf('complete');
   assert.deepEqual(others, []);
   assert.equal(run!.info.status, 'FINISHED');
   assert.ok(run!.info.end_time! > 0);
@@ -88,9 +107,9 @@ test('a run is tracked with its parameters, curves, final metrics, figures and m
   assert.equal(valueOf(run!.data.params, 'learning_rate'), '0.003');
   assert.equal(valueOf(run!.data.params, 'label_mapping'), '1,2 -> negative; 4,5 -> positive');
   assert.equal(valueOf(run!.data.tags, 'mlflow.source.name'), 'tunebook finetune');
-  assert.deepEqual(plain(await history(run!, 'loss')), losses('whole'));
+  assert.deepEqual(stepsAndValues(await history(run!, 'loss')), losses('complete'));
   assert.equal((await history(run!, 'eval_accuracy')).length, 2);
-  const metrics = new RunFolder(of('whole')).read<FinetuneMetrics>('metrics.json')!;
+  const metrics = new RunFolder(inFolder('complete')).read<FinetuneMetrics>('metrics.json')!;
   assert.equal(valueOf(run!.data.metrics, 'test_accuracy'), metrics.test.accuracy);
   assert.ok(valueOf(run!.data.metrics, 'baseline_bag_of_words')! > 0);
 
@@ -105,10 +124,12 @@ test('a run is tracked with its parameters, curves, final metrics, figures and m
   ])
     assert.ok(names.includes(name), name);
   const model = await fetch(`${server.uri}/get-artifact?path=model/model.safetensors&run_uuid=${run!.info.run_id}`);
-  assert.ok(Buffer.from(await model.arrayBuffer()).equals(fs.readFileSync(of('whole/model/model.safetensors'))));
-  const again = await tunebook(['track', of('whole')], environment({ MLFLOW_EXPERIMENT_NAME: 'whole' }));
+  assert.ok(
+    Buffer.from(await model.arrayBuffer()).equals(fs.readFileSync(inFolder('complete/model/model.safetensors'))),
+  );
+  const again = await tunebook(['track', inFolder('complete')], environment({ MLFLOW_EXPERIMENT_NAME: 'complete' }));
   assert.equal(again.status, 0, again.stderr);
-  assert.equal((await runsOf('whole')).length, 1);
+  assert.equal((await runsOf('complete')).length, 1);
 });
 
 test('training continues without the server; missed data is sent when it is back, or by tunebook track', async () => {
@@ -116,35 +137,35 @@ test('training continues without the server; missed data is sent when it is back
   const { child, ended } = start([...finetune('killed', '--epochs', '24'), '--json'], env);
   let output = '';
   child.stderr!.on('data', (text: string) => (output += text));
-  const printed = (pattern: RegExp) =>
+  const waitForStderr = (pattern: RegExp) =>
     new Promise<void>((resolve, reject) => {
       const check = () => pattern.test(output) && resolve();
       child.stderr!.on('data', check);
       child.on('close', () => reject(new Error(`The run ended without printing ${pattern}:\n${output}`)));
       check();
     });
-  await printed(/Tracked by MLflow/);
+  await waitForStderr(/Tracked by MLflow/);
   await server.kill();
-  const at = recordsOf(readJournal(of('killed'))).length;
+  const stepsBefore = recordsOf(readJournal(inFolder('killed'))).length;
   const { status, stderr } = await ended;
   assert.equal(status, 0, stderr);
-  assert.ok(recordsOf(readJournal(of('killed'))).length > at + 100, 'training continued');
+  assert.ok(recordsOf(readJournal(inFolder('killed'))).length > stepsBefore + 100, 'training continued');
   assert.match(
     stderr,
     /MLflow: http.* is unreachable \((ECONNREFUSED|the connection was closed)\)\. Training continues; the rest is sent when the server responds\./,
   );
   assert.match(stderr, /The MLflow server has not received the whole run\. When it is available, run: tunebook track /);
-  const down = await tunebook(['track', of('killed')], env);
+  const down = await tunebook(['track', inFolder('killed')], env);
   assertFailed(down, 1, 'MlflowError', 'MLFLOW_UNREACHABLE', 'ECONNREFUSED');
 
   await server.restart();
   const [before] = await runsOf('killed');
   assert.equal(before!.info.status, 'RUNNING');
-  const later = await tunebook(['track', of('killed')], env);
+  const later = await tunebook(['track', inFolder('killed')], env);
   assert.equal(later.status, 0, later.stderr);
   const [run, ...others] = await runsOf('killed');
   assert.deepEqual([run!.info.status, others], ['FINISHED', []]);
-  assert.deepEqual(plain(await history(run!, 'loss')), losses('killed'));
+  assert.deepEqual(stepsAndValues(await history(run!, 'loss')), losses('killed'));
   assert.ok((await files(run!)).includes('model/model.safetensors'));
 
   // A server that comes back during the run.
@@ -154,7 +175,7 @@ test('training continues without the server; missed data is sent when it is back
   );
   output = '';
   second.child.stderr!.on('data', (text: string) => (output += text));
-  await says(second.child, '"kind":"step"');
+  await waitForOutput(second.child, '"kind":"step"');
   await server.kill();
   while (!output.includes('is unreachable')) await new Promise((resolve) => second.child.stderr!.once('data', resolve));
   await server.restart();
@@ -164,9 +185,15 @@ test('training continues without the server; missed data is sent when it is back
   assert.equal((await second.ended).status, 143, output);
   const [interrupted] = await runsOf('back');
   assert.equal(interrupted!.info.status, 'KILLED');
-  const sofar = losses('back').length;
+  const stepsSoFar = losses('back').length;
   const resumed = await tunebook(
-    [...finetune('back', '--epochs', '400'), '--resume', '--max-steps', String(sofar + 20), '--allow-changed-settings'],
+    [
+      ...finetune('back', '--epochs', '400'),
+      '--resume',
+      '--max-steps',
+      String(stepsSoFar + 20),
+      '--allow-changed-settings',
+    ],
     environment({ MLFLOW_EXPERIMENT_NAME: 'back' }),
   );
   assert.equal(resumed.status, 0, resumed.stderr);
@@ -174,19 +201,19 @@ test('training continues without the server; missed data is sent when it is back
     resumed.stdout,
     /MLflow keeps the parameters with which this run was first tracked, since it does not allow changes\./,
   );
-  const [whole, ...more] = await runsOf('back');
-  assert.deepEqual([whole!.info.status, more], ['FINISHED', []], 'the same run, resumed');
-  const steps = (await history(whole!, 'loss')).map(({ step }) => step);
+  const [resumedRun, ...more] = await runsOf('back');
+  assert.deepEqual([resumedRun!.info.status, more], ['FINISHED', []], 'the same run, resumed');
+  const steps = (await history(resumedRun!, 'loss')).map(({ step }) => step);
   assert.deepEqual(steps, [...new Set(steps)], 'no step is sent twice');
-  assert.equal(Math.max(...steps), sofar + 20);
+  assert.equal(Math.max(...steps), stepsSoFar + 20);
 });
 
 test('an existing run is used; an artifact store that only Python can write to gets no files', async () => {
-  const { experiment_id } = await server.ask<{ experiment_id: string }>('mlflow/experiments/create', {
+  const { experiment_id } = await server.request<{ experiment_id: string }>('mlflow/experiments/create', {
     name: 'elsewhere',
-    artifact_location: `file://${of('store')}`,
+    artifact_location: `file://${inFolder('store')}`,
   });
-  const { run } = await server.ask<{ run: Run }>('mlflow/runs/create', { experiment_id, run_name: 'mine' });
+  const { run } = await server.request<{ run: Run }>('mlflow/runs/create', { experiment_id, run_name: 'mine' });
   const { status, stdout } = await tunebook(
     finetune('elsewhere', '--max-steps', '3'),
     environment({ MLFLOW_RUN_ID: run.info.run_id }),
@@ -202,17 +229,19 @@ test('an existing run is used; an artifact store that only Python can write to g
 });
 
 test('a deleted experiment is reported, and tunebook track rejects a run that is still training', async () => {
-  const { experiment_id } = await server.ask<{ experiment_id: string }>('mlflow/experiments/create', { name: 'gone' });
-  await server.ask('mlflow/experiments/delete', { experiment_id });
-  const gone = await tunebook(finetune('gone', '--max-steps', '2'), environment({ MLFLOW_EXPERIMENT_NAME: 'gone' }));
-  assert.equal(gone.status, 0, gone.stderr);
+  const { experiment_id } = await server.request<{ experiment_id: string }>('mlflow/experiments/create', {
+    name: 'gone',
+  });
+  await server.request('mlflow/experiments/delete', { experiment_id });
+  const deleted = await tunebook(finetune('gone', '--max-steps', '2'), environment({ MLFLOW_EXPERIMENT_NAME: 'gone' }));
+  assert.equal(deleted.status, 0, deleted.stderr);
   assert.match(
-    gone.stdout,
+    deleted.stdout,
     /The experiment gone was deleted\. Restore it in MLflow, or set another one \(MLFLOW_EXPERIMENT_NAME\)/,
   );
   const { child, ended } = start(finetune('busy', '--epochs', '400', '--json'));
-  await says(child, '"kind":"step"');
-  const busy = await tunebook(['track', of('busy')], environment());
+  await waitForOutput(child, '"kind":"step"');
+  const busy = await tunebook(['track', inFolder('busy')], environment());
   child.kill('SIGTERM');
   await ended;
   assertFailed(busy, 2, 'RunError', 'RUN_IN_USE', 'busy');
@@ -224,36 +253,42 @@ test('a server that does not respond or rejects the credentials does not stop a 
   const port = await freePort();
   await new Promise<void>((resolve) => silent.listen(port, '127.0.0.1', resolve));
   const headers: (string | undefined)[] = [];
-  const closed = http.createServer((request, response) => {
+  const unauthorized = http.createServer((request, response) => {
     headers.push(request.headers.authorization);
     response.writeHead(401).end('no');
   });
-  const closedPort = await freePort();
-  await new Promise<void>((resolve) => closed.listen(closedPort, '127.0.0.1', resolve));
-  const [slow, shut] = await Promise.all([
+  const unauthorizedPort = await freePort();
+  await new Promise<void>((resolve) => unauthorized.listen(unauthorizedPort, '127.0.0.1', resolve));
+  const [slow, rejected] = await Promise.all([
     tunebook(finetune('slow', '--max-steps', '3'), { env: { MLFLOW_TRACKING_URI: `http://127.0.0.1:${port}` } }),
-    tunebook(finetune('shut', '--max-steps', '3'), {
-      env: { MLFLOW_TRACKING_URI: `http://ann:se%40cret@127.0.0.1:${closedPort}` },
+    tunebook(finetune('rejected', '--max-steps', '3'), {
+      env: { MLFLOW_TRACKING_URI: `http://ann:se%40cret@127.0.0.1:${unauthorizedPort}` },
     }),
   ]);
   silent.close();
-  closed.close();
+  unauthorized.close();
   sockets.forEach((socket) => socket.destroy());
   assert.equal(slow.status, 0, slow.stderr);
   assert.match(slow.stdout, /no response within 10 s/);
-  assert.equal(shut.status, 0, shut.stderr);
+  assert.equal(rejected.status, 0, rejected.stderr);
   assert.match(
-    shut.stdout,
+    rejected.stdout,
     /rejected the credentials \(401\)\. Check MLFLOW_TRACKING_TOKEN, or .*when this is fixed, run 'tunebook track .*' to send the rest/,
   );
   assert.equal(headers[0], `Basic ${Buffer.from('ann:se@cret').toString('base64')}`);
   // No secret in files or output.
-  const kept = fs.readdirSync(of('shut')).filter((name) => fs.statSync(of('shut', name)).isFile());
-  for (const text of [shut.stdout, shut.stderr, ...kept.map((name) => fs.readFileSync(of('shut', name), 'utf8'))])
+  const fileNames = fs
+    .readdirSync(inFolder('rejected'))
+    .filter((name) => fs.statSync(inFolder('rejected', name)).isFile());
+  for (const text of [
+    rejected.stdout,
+    rejected.stderr,
+    ...fileNames.map((name) => fs.readFileSync(inFolder('rejected', name), 'utf8')),
+  ])
     assert.ok(!/cret/.test(text));
 });
 
-test('environment variables of MLflow', async () => {
+test('the environment variables of MLflow are read, and invalid values are rejected', async () => {
   const uri = { MLFLOW_TRACKING_URI: 'https://mlflow.example/' };
   assert.equal(mlflowOfEnvironment({}), undefined);
   for (const off of ['TRUE', '1', 'on', 'yes'])
@@ -264,11 +299,11 @@ test('environment variables of MLflow', async () => {
   );
   const files = await tunebook(finetune('files'), { env: { MLFLOW_TRACKING_URI: 'sqlite:///mlflow.db' } });
   assertFailed(files, 2, 'SettingsError', 'SETTING_INVALID', "MLFLOW_TRACKING_URI is 'sqlite:///mlflow.db'");
-  const none = await tunebook(['track', of('whole')]);
+  const none = await tunebook(['track', inFolder('complete')]);
   assertFailed(none, 2, 'SettingsError', 'SETTING_MISSING', 'MLFLOW_TRACKING_URI');
   const off = await tunebook(finetune('off', '--max-steps', '1'), environment({ DISABLE_MLFLOW_INTEGRATION: 'TRUE' }));
   assert.deepEqual(
-    [off.status, fs.existsSync(of('off/tracking.json')), fs.existsSync(of('off/journal.jsonl'))],
+    [off.status, fs.existsSync(inFolder('off/tracking.json')), fs.existsSync(inFolder('off/journal.jsonl'))],
     [0, false, true],
   );
 });

