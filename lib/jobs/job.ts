@@ -201,10 +201,13 @@ async function leadJob(
   let journal: Journal | undefined;
   let tracking: Tracking | undefined;
   let hasStarted = false;
+  // A resume that fails before its first step, for example because the data has changed, must not change the run.
+  let resumesBeforeStep = false;
   const conclude = (ending: Pick<RunStatus, 'state' | 'exitCode' | 'message' | 'code'>) => {
     try {
       journal?.write('end', ending);
-      if (hasStarted) run.write('status.json', { ...started, ...ending, endedAt: new Date().toISOString() });
+      if (hasStarted && !(resumesBeforeStep && ending.state === 'failed'))
+        run.write('status.json', { ...started, ...ending, endedAt: new Date().toISOString() });
       else restore();
     } catch (error) {
       // The disk may be full. The error that stopped the job is printed on standard error in any case.
@@ -245,6 +248,7 @@ async function leadJob(
       ...shared,
       train: (work) => {
         hasStarted = true;
+        resumesBeforeStep = checkpoint !== undefined;
         // Not earlier: a command that fails before training must not create an MLflow run.
         if (mlflow) tracking ??= startTracking(run.folder, mlflow, notify);
         return signals.during((signal) =>
@@ -252,7 +256,10 @@ async function leadJob(
             checkpoints,
             resumeFrom: checkpoint,
             onCheckpoint: ({ folder, state }) => openedJournal.write('checkpoint', { step: state.step, folder }),
-            onRecord: (record) => openedJournal.write('step', { ...record, memoryBytes: process.memoryUsage.rss() }),
+            onRecord(record) {
+              resumesBeforeStep = false;
+              openedJournal.write('step', { ...record, memoryBytes: process.memoryUsage.rss() });
+            },
             signal,
             ranks: shared.ranks,
           }),

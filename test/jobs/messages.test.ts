@@ -6,7 +6,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { RunFolder } from '#lib/runs/run-folder.js';
 import { CheckpointFolder } from '#lib/training/checkpoint.js';
-import { printedError } from '../failure.js';
+import { assertFailed, printedError } from '../failure.js';
 import { waitForOutput, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-runs-'));
@@ -66,8 +66,16 @@ test('a damaged checkpoint is reported, and the one before it is used', async ()
   assert.ok(stdout.includes(`Resuming from ${checkpoints.path(older!)}.`));
 });
 
-test('resuming with different training rows is an error', async () => {
+test('resuming with different training rows is an error that leaves the run as it was', async () => {
   const run = copyOf('other');
+  const content = () => ['settings', 'status'].map((name) => fs.readFileSync(inFolder(run, `${name}.json`), 'utf8'));
+  const before = content();
+  const sampled = await tunebook(finetune(run, '--resume', '--rows', '90', '--allow-changed-settings'));
+  assertFailed(sampled, 3, 'OtherRowsError', 'CHECKPOINT_DATA_CHANGED', 'checkpoint-');
+  assert.deepEqual(
+    content().map((text) => JSON.parse(text) as unknown),
+    before.map((text) => JSON.parse(text) as unknown),
+  );
   const whole = fs.readFileSync(inFolder('stars.csv'), 'utf8');
   fs.appendFileSync(inFolder('stars.csv'), '5,"one more","It came later, and is wonderful."\n');
   const { status, stderr } = await tunebook(finetune(run, '--resume'));
