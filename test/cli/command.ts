@@ -110,3 +110,15 @@ export function writeStarsCsv(file: string, rows = 240): void {
   });
   fs.writeFileSync(file, `stars,title,content\n${lines.join('\n')}\n`);
 }
+
+/** Flags that select the reviews of `writeStarsCsv`, in two classes. */
+export const starsFlags = (file: string): string[] => [
+  '--dataset',
+  file,
+  '--text-columns',
+  'title,content',
+  '--label-column',
+  'stars',
+  '--label-mapping',
+  '1,2 -> negative; 4,5 -> positive',
+];

@@ -17,7 +17,7 @@ import { readJournal, recordsOf } from '#lib/runs/journal.js';
 import { assertFailed, failure } from '../failure.js';
 import { root } from '../checkout.js';
 import { pythonWith } from '../python-environment.js';
-import { writeStarsCsv, writeTinyModel, tunebook } from '../cli/command.js';
+import { starsFlags, writeStarsCsv, writeTinyModel, tunebook } from '../cli/command.js';
 import { inNamespace, main } from './ranks.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-launch-'));
@@ -28,14 +28,7 @@ writeTinyModel(inFolder('model'));
 writeStarsCsv(inFolder('stars.csv'));
 const finetune = (startCommand: string, ...more: string[]) => [
   'finetune',
-  '--dataset',
-  inFolder('stars.csv'),
-  '--text-columns',
-  'title,content',
-  '--label-column',
-  'stars',
-  '--label-mapping',
-  '1,2 -> negative; 4,5 -> positive',
+  ...starsFlags(inFolder('stars.csv')),
   '--model',
   inFolder('model'),
   '--max-length',

@@ -8,7 +8,7 @@ import { after, test } from 'node:test';
 import type { FinetuneMetrics } from '#lib/runs/metrics.js';
 import { RunFolder } from '#lib/runs/run-folder.js';
 import { readJournal, recordsOf } from '#lib/runs/journal.js';
-import { writeStarsCsv, writeTinyModel } from '../cli/command.js';
+import { starsFlags, writeStarsCsv, writeTinyModel } from '../cli/command.js';
 import { main, startRanks, type PlannedSignal, type RankCommand } from './ranks.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-lost-'));
@@ -21,14 +21,7 @@ const finetune = (run: string, ...more: string[]): RankCommand => ({
   argv: [
     main,
     'finetune',
-    '--dataset',
-    inFolder('stars.csv'),
-    '--text-columns',
-    'title,content',
-    '--label-column',
-    'stars',
-    '--label-mapping',
-    '1,2 -> negative; 4,5 -> positive',
+    ...starsFlags(inFolder('stars.csv')),
     '--model',
     inFolder('model'),
     '--max-length',

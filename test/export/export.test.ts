@@ -15,7 +15,7 @@ import { evaluate } from '#lib/evaluation/evaluate.js';
 import { assertFailed, failure } from '../failure.js';
 import { embeddedModel, fixtures } from '../checkout.js';
 import { pythonWith } from '../python-environment.js';
-import { tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
+import { starsFlags, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-export-'));
 after(() => fs.rmSync(folder, { recursive: true }));
@@ -126,16 +126,7 @@ test('tunebook export: a run is compared on its test reviews; errors for models 
   writeTinyModel(inFolder('tiny'));
   writeStarsCsv(inFolder('stars.csv'), 120);
   const options = { cwd: folder };
-  const flags = ['--dataset', 'stars.csv', '--text-columns', 'title,content', '--label-column', 'stars'];
-  const common = [
-    ...flags,
-    '--label-mapping',
-    '1,2 -> negative; 4,5 -> positive',
-    '--model',
-    'tiny',
-    '--max-length',
-    '32',
-  ];
+  const common = [...starsFlags('stars.csv'), '--model', 'tiny', '--max-length', '32'];
   const tuned = await tunebook(['finetune', ...common, '--max-steps', '4', '--run-folder', 'run'], options);
   assert.equal(tuned.status, 0, tuned.stderr);
   const { status, stdout, stderr } = await tunebook(['export', 'run', '--json'], options);

@@ -9,7 +9,7 @@ import type { AdaptMetrics, FinetuneMetrics } from '#lib/runs/metrics.js';
 import { RunFolder } from '#lib/runs/run-folder.js';
 import { readJournal, recordsOf } from '#lib/runs/journal.js';
 import { assertFailed } from '../failure.js';
-import { waitForOutput, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
+import { starsFlags, waitForOutput, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-runs-'));
 after(() => fs.rmSync(folder, { recursive: true }));
@@ -66,14 +66,7 @@ test('training on texts without labels lowers the perplexity, and the model can 
     'finetune',
     '--model',
     inFolder('adapted/model'),
-    '--dataset',
-    inFolder('stars.csv'),
-    '--text-columns',
-    'title,content',
-    '--label-column',
-    'stars',
-    '--label-mapping',
-    '1,2 -> negative; 4,5 -> positive',
+    ...starsFlags(inFolder('stars.csv')),
     '--max-length',
     '32',
     '--max-steps',

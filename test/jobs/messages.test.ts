@@ -7,21 +7,14 @@ import { after, before, test } from 'node:test';
 import { RunFolder } from '#lib/runs/run-folder.js';
 import { CheckpointFolder } from '#lib/training/checkpoint.js';
 import { assertFailed, printedError } from '../failure.js';
-import { waitForOutput, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
+import { starsFlags, waitForOutput, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-runs-'));
 after(() => fs.rmSync(folder, { recursive: true }));
 const inFolder = (...names: string[]) => path.join(folder, ...names);
 const finetune = (run: string, ...more: string[]) => [
   'finetune',
-  '--dataset',
-  inFolder('stars.csv'),
-  '--text-columns',
-  'title,content',
-  '--label-column',
-  'stars',
-  '--label-mapping',
-  '1,2 -> negative; 4,5 -> positive',
+  ...starsFlags(inFolder('stars.csv')),
   '--model',
   inFolder('model'),
   '--max-length',

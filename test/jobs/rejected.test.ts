@@ -10,24 +10,13 @@ import { runToResume } from '#lib/jobs/resume.js';
 import { RunFolder, type RunSettings } from '#lib/runs/run-folder.js';
 import { failure, printedError } from '../failure.js';
 import { root } from '../checkout.js';
-import { waitForOutput, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
+import { starsFlags, waitForOutput, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-rejected-'));
 after(() => fs.rmSync(folder, { recursive: true }));
 const inFolder = (...names: string[]) => path.join(folder, ...names);
 const options = { cwd: folder };
-const reviews = [
-  '--dataset',
-  'stars.csv',
-  '--text-columns',
-  'title,content',
-  '--label-column',
-  'stars',
-  '--label-mapping',
-  '1,2 -> negative; 4,5 -> positive',
-  '--model',
-  'model',
-];
+const reviews = [...starsFlags('stars.csv'), '--model', 'model'];
 const finetune = (...more: string[]) => ['finetune', ...reviews, '--max-steps', '2', '--max-length', '32', ...more];
 
 before(() => {

@@ -9,7 +9,7 @@ import { RunFolder } from '#lib/runs/run-folder.js';
 import { combinationsOf, spreadOf, type SweepResult } from '#lib/jobs/sweep.js';
 import { readJournal } from '#lib/runs/journal.js';
 import { assertFailed } from '../failure.js';
-import { waitForOutput, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
+import { starsFlags, waitForOutput, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-runs-'));
 after(() => fs.rmSync(folder, { recursive: true }));
@@ -18,14 +18,7 @@ writeStarsCsv(path.join(folder, 'stars.csv'), 120);
 const options = { cwd: folder };
 const sweep = (...more: string[]) => [
   'sweep',
-  '--dataset',
-  'stars.csv',
-  '--text-columns',
-  'title,content',
-  '--label-column',
-  'stars',
-  '--label-mapping',
-  '1,2 -> negative; 4,5 -> positive',
+  ...starsFlags('stars.csv'),
   '--model',
   'model',
   '--max-length',

@@ -11,7 +11,7 @@ import { RunFolder } from '#lib/runs/run-folder.js';
 import { mlflowOfEnvironment } from '#lib/tracking/mlflow-client.js';
 import { readJournal, recordsOf } from '#lib/runs/journal.js';
 import { assertFailed } from '../failure.js';
-import { waitForOutput, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
+import { starsFlags, waitForOutput, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
 import { freePort, startMlflow, type MlflowServer } from './mlflow-server.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-mlflow-'));
@@ -29,14 +29,7 @@ after(async () => {
 
 const finetune = (run: string, ...more: string[]) => [
   'finetune',
-  '--dataset',
-  inFolder('stars.csv'),
-  '--text-columns',
-  'title,content',
-  '--label-column',
-  'stars',
-  '--label-mapping',
-  '1,2 -> negative; 4,5 -> positive',
+  ...starsFlags(inFolder('stars.csv')),
   '--model',
   inFolder('model'),
   '--batch-size',
