@@ -31,7 +31,7 @@ export interface NotebooksOptions {
 }
 
 /** Result of executing one notebook. */
-interface NotebookResult {
+interface CheckedNotebook {
   name: string;
   seconds: number;
   cells: number;
@@ -70,7 +70,7 @@ function chooseNotebooks(requested: string[]): string[] {
 }
 
 /** Describes the problems of a notebook, one sentence each; empty if there are none. */
-const problemsOf = ({ failure, numbers, bytes }: NotebookResult): string[] => [
+const problemsOf = ({ failure, numbers, bytes }: CheckedNotebook): string[] => [
   ...(failure === undefined ? [] : [failure]),
   ...(failure === undefined ? numbers.flatMap((number) => describeDifference(number) ?? []) : []),
   ...(bytes > maxBytes
@@ -79,14 +79,14 @@ const problemsOf = ({ failure, numbers, bytes }: NotebookResult): string[] => [
 ];
 
 /** Whether an executed notebook may be committed. */
-const canBeCommitted = ({ failure, bytes }: NotebookResult) => failure === undefined && bytes <= maxBytes;
+const canBeCommitted = ({ failure, bytes }: CheckedNotebook) => failure === undefined && bytes <= maxBytes;
 
 /** Executes a notebook and compares its key numbers with the committed ones. */
-async function checkNotebook(name: string, { fastDevRun = false, out }: NotebooksOptions): Promise<NotebookResult> {
+async function checkNotebook(name: string, { fastDevRun = false, out }: NotebooksOptions): Promise<CheckedNotebook> {
   const started = performance.now();
   const outputFolder = path.join(path.resolve(out), name);
   const executed = path.join(outputFolder, `${name}.ipynb`);
-  const result: NotebookResult = { name, seconds: 0, cells: 0, numbers: [], bytes: 0 };
+  const result: CheckedNotebook = { name, seconds: 0, cells: 0, numbers: [], bytes: 0 };
   const interactive = process.stderr.isTTY;
   fs.rmSync(outputFolder, { recursive: true, force: true });
   fs.mkdirSync(outputFolder, { recursive: true });
@@ -123,7 +123,7 @@ async function checkNotebook(name: string, { fastDevRun = false, out }: Notebook
 }
 
 /** Writes a JUnit XML file: one suite per notebook, with a case for its execution, each key number, and its size. */
-function writeJunit(file: string, results: NotebookResult[]): void {
+function writeJunit(file: string, results: CheckedNotebook[]): void {
   // The package's types declare a default export that does not exist.
   const junit = createRequire(import.meta.url)('junit-report-builder') as { newBuilder(): Builder };
   const builder = junit.newBuilder();
@@ -163,7 +163,7 @@ export async function notebooks(requested: string[], options: NotebooksOptions):
   environmentLayer();
   const chosen = chooseNotebooks(requested);
   if (options.list) return console.log(chosen.join('\n'));
-  const results: NotebookResult[] = [];
+  const results: CheckedNotebook[] = [];
   for (const name of chosen) {
     const result = await checkNotebook(name, options);
     results.push(result);

@@ -1,6 +1,6 @@
 /**
- * Output of a training command and of `npm start`: a progress bar on a terminal, or a line every few seconds in a file. With `--json`, the
- * journal as JSON lines on standard output, and all messages on standard error.
+ * Output of a training command and of `npm start`: a progress bar on a terminal, or a line every few seconds in a file.
+ * With `--json`, the journal as JSON lines on standard output, and all messages on standard error.
  */
 import { SingleBar } from 'cli-progress';
 import { describeDownload } from '../notebook/downloads.js';
