@@ -8,7 +8,10 @@ import type { ServeOptions } from './serve.js';
 import { normalizeFlags } from './settings-flags.js';
 import { addSweepFlags, sweep as runSweep } from './sweep.js';
 import { addTrainingFlags, runTrainingCommand } from './training-command.js';
+import { useSettingForm } from '../settings/setting-text.js';
 import { version } from '../version.js';
+
+useSettingForm('flag');
 
 const afterHelp = `
 Every setting can also be an environment variable: TUNEBOOK_LEARNING_RATE is --learning-rate. --learning_rate works too.

@@ -7,11 +7,7 @@ import {
   type SettingName,
   type SettingsLayer,
 } from '../settings/settings.js';
-
-const dashed = (name: string) => name.replace(/[A-Z]/g, '-$&').replace(/_/g, '-').toLowerCase();
-
-/** The flag of a setting, such as `--learning-rate`. */
-export const flagOf = (setting: SettingName): string => `--${dashed(setting)}`;
+import { dashed, flagOf } from '../settings/setting-text.js';
 
 /** Flags by alias: `--num-train-epochs` is `--epochs`. */
 const aliases = new Map(

@@ -27,7 +27,8 @@ import {
 import { describeMetrics, openOutput, titledRows } from './output.js';
 import { describeConfig } from './print-config.js';
 import { reportError } from './report-error.js';
-import { addSettings, flagOf, flagsLayer, normalizeFlags } from './settings-flags.js';
+import { addSettings, flagsLayer, normalizeFlags } from './settings-flags.js';
+import { flagOf, useSettingForm } from '../settings/setting-text.js';
 
 /** Creates a function that reads the complete lines added to a file since its last call. */
 function tailLines(file: string): () => string[] {
@@ -103,6 +104,7 @@ async function environmentOfFlags(): Promise<Record<string, string>> {
   );
 }
 
+useSettingForm('flag');
 let flags: Record<string, string>;
 let runFolder: string;
 try {

@@ -28,7 +28,8 @@ import { describeSetting, environmentLayer, resolveSettings, type SettingName } 
 import { clusterOfEnvironment } from '../distributed/cluster-definition.js';
 import { mlflowOfEnvironment } from '../tracking/mlflow-client.js';
 import { configLayer } from '../settings/config-file.js';
-import { addSettings, flagOf, flagsLayer } from './settings-flags.js';
+import { addSettings, flagsLayer } from './settings-flags.js';
+import { flagOf } from '../settings/setting-text.js';
 import { settingsOf } from './training-command.js';
 
 /** File in the folder of a sweep that contains its plan. */

@@ -3,6 +3,7 @@
  * that the same code runs in scripts. On import, fixes a loss of messages after 512 sends.
  */
 import { createRequire } from 'node:module';
+import { useSettingForm } from '../settings/setting-text.js';
 
 /** An output in several MIME types; a viewer shows the richest type that it supports. */
 export type MimeBundle = { 'text/plain': string } & Record<string, unknown>;
@@ -48,6 +49,8 @@ patchSocket();
 
 /** Whether this code runs in a notebook. */
 export const inKernel = (): boolean => liveKernel() !== undefined;
+
+if (inKernel()) useSettingForm('variable');
 
 /**
  * Shows an output below the cell.

@@ -10,6 +10,7 @@ import { columnsOf, describeDropped, reviewsOfRows, type Review } from './review
 import { groupBy } from './group.js';
 import { chunksOfFiles, readChunks, type FileChunk, type RowFile } from './row-file.js';
 import { labelsOf } from './open-reviews.js';
+import { settingText } from '../settings/setting-text.js';
 import type { ReviewSource } from './review-source.js';
 
 /** Rows read per requested row. */
@@ -106,7 +107,7 @@ export async function sampleReviews(
     throw new ReviewsError(
       'REVIEWS_TOO_MANY_ROWS',
       `${source.name} has ${all.toLocaleString('en')} rows, too many for memory. ` +
-        'Sample fewer rows (TUNEBOOK_ROWS=20000); to train on all of them, also set TUNEBOOK_STREAMING=true.',
+        `Sample fewer rows (${settingText('rows', '20000')}); to train on all of them, also set ${settingText('streaming', 'true')}.`,
       { name: source.name, rows: all },
     );
   const others = splits.filter((split) => split !== 'train').reduce((sum, split) => sum + splitFractions[split], 0);

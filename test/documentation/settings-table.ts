@@ -1,6 +1,6 @@
 // Generates the table of settings in lib/settings/README.md from their declarations.
 import path from 'node:path';
-import { flagOf } from '#lib/cli/settings-flags.js';
+import { flagOf } from '#lib/settings/setting-text.js';
 import { formatSetting, settingsList } from '#lib/settings/settings.js';
 import { root } from '../checkout.js';
 
