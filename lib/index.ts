@@ -97,7 +97,7 @@ export type { LossScaleState } from './optim/loss-scale.js';
 export type { ReviewsOptions } from './reviews/open-reviews.js';
 export type { ReviewSource, SourceFile } from './reviews/review-source.js';
 export type { Dropped, Reading, Review } from './reviews/review.js';
-export type { Chunk, FilePlace, ReadRows, Row, RowFile, RowIndex, RowLocation } from './reviews/row-file.js';
+export type { Chunk, ParquetPlace, ReadRows, Row, RowFile, RowLocation, StoredPlace } from './reviews/row-file.js';
 export type { ReviewSplit } from './reviews/split.js';
 export type { ReviewTable } from './reviews/table.js';
 export type { WordAssociation } from './reviews/word-associations.js';

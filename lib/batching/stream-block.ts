@@ -8,7 +8,7 @@ import type { TokenizerFiles } from '../tokenizer/tokenizer.js';
 
 /** Settings of a worker, passed once at its start. */
 export interface WorkerSettings {
-  files: { location: RowLocation; columns: string[] }[];
+  files: RowLocation[];
   reading: Reading;
   tokenizerFiles: TokenizerFiles;
   maxTokens: number;

@@ -7,7 +7,7 @@ import type { ReadRows } from '../reviews/row-file.js';
 import { packError } from './thread-error.js';
 import { textKey, type BlockPart, type PackedBlock, type WorkerSettings } from './stream-block.js';
 import { createTokenizer } from '../tokenizer/tokenizer.js';
-import { rowReader } from '../reviews/row-formats.js';
+import { chunkReader } from '../reviews/chunk-reader.js';
 
 const { files, reading, tokenizerFiles, maxTokens, maxLength, without } = workerData as WorkerSettings;
 const tokenizer = createTokenizer(tokenizerFiles, maxTokens);
@@ -17,8 +17,8 @@ const hub = hubOfEnvironment();
 
 /** The reader of a file, opened at its first use. */
 function readerOf(file: number): Promise<ReadRows> {
-  const { location, columns } = files[file]!;
-  const reader = readers.get(file) ?? rowReader(location, columns, (url, size) => remoteFile(hub, url, size));
+  const location = files[file]!;
+  const reader = readers.get(file) ?? chunkReader(location, (url, size) => remoteFile(hub, url, size));
   readers.set(file, reader);
   return reader;
 }
@@ -40,7 +40,7 @@ async function encodeBlock(parts: BlockPart[]): Promise<unknown> {
   for (const { file, chunk } of parts) {
     const read = await readerOf(file);
     const rows = await read(chunk, columnsOf(reading));
-    for (const { text, label } of reviewsOfRows(rows, reading, dropped, files[file]!.location.name)) {
+    for (const { text, label } of reviewsOfRows(rows, reading, dropped, files[file]!.name)) {
       if (heldOutKeys.size > 0 && heldOutKeys.has(textKey(text))) heldOut++;
       else {
         ids.push(tokenizer.encode(text, maxLength));

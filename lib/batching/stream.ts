@@ -161,7 +161,7 @@ export class ReviewStream {
     this.#blocksAhead = workers + 1;
     this.#ranks = ranks;
     const settings: WorkerSettings = {
-      files: locations.train.map((location, i) => ({ location, columns: this.#files[i]!.columns })),
+      files: locations.train,
       reading,
       tokenizerFiles,
       maxTokens,

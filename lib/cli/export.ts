@@ -43,7 +43,7 @@ export async function exportRun(name: string, { json }: { json?: boolean }): Pro
   const folder = run ? modelFolderOf(run) : name;
   const reviews = run
     ? (await loadReviews(run.settings!.sources.dataset, run.settings!.settings)).test
-    : await sampleReviews(embeddedReviews(), { rows: maxReviews });
+    : await sampleReviews(await embeddedReviews(), { rows: maxReviews });
   const report = await exportModel(folder, reviews.slice(0, maxReviews), {
     version,
     ...(run && { maxLength: run.settings!.settings.maxLength }),

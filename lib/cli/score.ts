@@ -107,7 +107,11 @@ export async function score(sentences: string[], options: ScoreOptions): Promise
       return;
     }
     const textColumns = options.textColumns?.split(',');
-    const source = await openReviews(file, { ...(textColumns && { textColumns }), labelsOptional: true });
+    const source = await openReviews(file, {
+      ...(textColumns && { textColumns }),
+      labelsOptional: true,
+      allColumns: true,
+    });
     const progress = showProgress();
     const { rows, withoutText } = await scoreFile(model, source, out!, progress.update).finally(progress.stop);
     const skipped = withoutText > 0 ? `, ${withoutText} of them without text and therefore without a prediction` : '';

@@ -5,48 +5,55 @@
 import fs from 'node:fs';
 import { ReviewsError } from '../errors.js';
 import { embeddedReviewsFile } from '../hub/embedded.js';
-import { nothingDropped } from './review.js';
-import { namedClasses } from './labels.js';
-import { chunksOf, type Chunk, type Row } from './row-file.js';
+import { createSource } from './create-source.js';
+import type { ReviewsOptions } from './open-reviews.js';
+import { chunksOf, type Row, type RowFile } from './row-file.js';
 import type { ReviewSource } from './review-source.js';
 
+const names = ['negative', 'positive'];
+
+/** Minimum absolute mean rating; sentences with a smaller one are neutral. */
+const threshold = 0.5;
+
 /**
- * Opens the embedded reviews.
- * @param threshold minimum absolute mean rating; sentences with a smaller one are left out as neutral. @default 0.5
- * @throws ReviewsError if set-up has not been run
+ * Opens the embedded reviews. Their columns are `text` and `label`, with the labels negative and positive; neutral
+ * sentences are left out.
+ * @param options columns and labels
+ * @throws ReviewsError if set-up has not been run, or if the options do not fit
  */
-export function embeddedReviews(threshold = 0.5): ReviewSource {
+export async function embeddedReviews(options: ReviewsOptions = {}): Promise<ReviewSource> {
   if (!fs.existsSync(embeddedReviewsFile))
     throw new ReviewsError('REVIEWS_NOT_INSTALLED', 'The embedded reviews are not installed. Run npm run setup.');
-  const dropped = nothingDropped();
   const rows: Row[] = [];
+  const labels = new Map(names.map((label) => [label, 0]));
+  let neutral = 0;
   // The file dates from 2014 and is encoded in Latin-1.
   for (const line of fs.readFileSync(embeddedReviewsFile, 'latin1').split('\n')) {
     if (line === '') continue;
     const [, rating = '', text = ''] = line.split('\t');
     const mean = Number(rating);
-    if (rating.trim() === '' || Number.isNaN(mean)) dropped.missingLabel++;
-    else if (Math.abs(mean) < threshold) dropped.belowThreshold++;
-    else rows.push({ text, label: mean > 0 ? 1 : 0 });
+    if (Math.abs(mean) < threshold) neutral++;
+    else {
+      const label = mean > 0 ? 'positive' : 'negative';
+      rows.push({ text, label });
+      labels.set(label, labels.get(label)! + 1);
+    }
   }
   const name = 'embedded: sentences of Amazon product reviews (Hutto and Gilbert, 2014)';
-  const file = {
+  const { size } = fs.statSync(embeddedReviewsFile);
+  const file: RowFile = {
     name,
     columns: ['text', 'label'],
     rows: rows.length,
-    chunks: chunksOf(0, rows.length, fs.statSync(embeddedReviewsFile).size),
-    classNames: {},
-    read: ({ start, rows: count }: Chunk) => Promise.resolve(rows.slice(start, start + count)),
+    chunks: chunksOf(0, rows.length, size),
+    classNames: { label: names },
+    labels,
+    description: { format: 'embedded' },
+    read: ({ start, rows: count }) => Promise.resolve(rows.slice(start, start + count)),
   };
-  return {
-    name,
-    splits: { train: [file] },
-    locations: {},
-    reading: { textColumns: ['text'], labelColumn: 'label', classes: namedClasses(['negative', 'positive']) },
-    labelNames: ['negative', 'positive'],
-    dropped,
-    files: [
-      { file: 'amazonReviewSnippets_GroundTruth.txt', size: fs.statSync(embeddedReviewsFile).size, from: 'embedded' },
-    ],
-  };
+  const source = await createSource(name, [{ name, split: 'train', content: { file } }], options, {
+    files: [{ file: 'amazonReviewSnippets_GroundTruth.txt', size, from: 'embedded' }],
+  });
+  source.dropped.belowThreshold = neutral;
+  return source;
 }

@@ -12,6 +12,13 @@ export interface SourceFile {
   from: 'embedded' | 'local' | 'hub' | 'cache' | 'hub, by ranges';
 }
 
+/** A file of a folder that is not read. */
+export interface SkippedFile {
+  file: string;
+  /** As in `it has no column 'label'`. */
+  reason: string;
+}
+
 /** Reviews that can be read: sampled by `sampleReviews`, or streamed by a `ReviewStream`. */
 export interface ReviewSource {
   /** For messages and reports. */
@@ -26,4 +33,10 @@ export interface ReviewSource {
   /** Rows left out so far, among those that were read. */
   dropped: Dropped;
   files: SourceFile[];
+  /** Files of a folder that are not read. */
+  skipped: SkippedFile[];
+  /** Number of rows by class number; undefined if all rows must be read to know it. */
+  classCounts?: number[];
+  /** What should be known about the reading, a sentence each: spellings that are one class, rows left out. */
+  notes: string[];
 }

@@ -1,7 +1,8 @@
 /** Reviews, and their conversion from rows of a file. */
 import { ReviewsError } from '../errors.js';
 import type { SplitName } from '../hub/dataset.js';
-import type { Classes } from './labels.js';
+import { settingText } from '../settings/setting-text.js';
+import { checkSingleLabel, classNumber, type Classes } from './labels.js';
 import { labelText } from '../settings/label-mapping.js';
 
 /** A text and its class. */
@@ -21,10 +22,18 @@ export interface Dropped {
   belowThreshold: number;
   /** With a label that the label mapping does not contain. */
   unmappedLabel: number;
+  /** Malformed rows that `skipBadRows` leaves out. */
+  malformed: number;
 }
 
 /** Creates counts of 0. */
-export const nothingDropped = (): Dropped => ({ emptyText: 0, missingLabel: 0, belowThreshold: 0, unmappedLabel: 0 });
+export const nothingDropped = (): Dropped => ({
+  emptyText: 0,
+  missingLabel: 0,
+  belowThreshold: 0,
+  unmappedLabel: 0,
+  malformed: 0,
+});
 
 /**
  * Describes what was left out; empty if nothing was.
@@ -32,12 +41,19 @@ export const nothingDropped = (): Dropped => ({ emptyText: 0, missingLabel: 0, b
  * @example
  * console.log(describeDropped(source.dropped)); // 723 rated too close to neutral
  */
-export function describeDropped({ emptyText, missingLabel, belowThreshold, unmappedLabel }: Dropped): string {
+export function describeDropped({
+  emptyText,
+  missingLabel,
+  belowThreshold,
+  unmappedLabel,
+  malformed,
+}: Dropped): string {
   return [
     [emptyText, 'without text'],
     [missingLabel, 'without a label'],
     [belowThreshold, 'rated too close to neutral'],
     [unmappedLabel, 'with a label that the mapping leaves out'],
+    [malformed, 'malformed'],
   ]
     .filter(([count]) => count)
     .map(([count, what]) => `${count} ${what}`)
@@ -80,7 +96,7 @@ export const textOf = (row: Record<string, unknown>, textColumns: string[]): str
  */
 export function reviewsOfRows(
   rows: Record<string, unknown>[],
-  { textColumns, labelColumn, classes: { names, numberOf, partial, hiddenLabel } }: Reading,
+  { textColumns, labelColumn, classes }: Reading,
   dropped: Dropped,
   where: string,
 ): Review[] {
@@ -92,18 +108,21 @@ export function reviewsOfRows(
       else reviews.push({ text, label: 0 });
       continue;
     }
-    const label = labelText(row[labelColumn]);
-    const number = Object.hasOwn(numberOf, label) ? numberOf[label] : undefined;
+    const value = row[labelColumn];
+    const label = labelText(value);
+    const number = classNumber(classes, value);
     if (text === '') dropped.emptyText++;
-    else if (label === '' || (label === hiddenLabel && number === undefined)) dropped.missingLabel++;
     else if (number !== undefined) reviews.push({ text, label: number });
-    else if (partial) dropped.unmappedLabel++;
+    else if (label === '' || label === classes.hiddenLabel) {
+      checkSingleLabel(where, labelColumn, value);
+      dropped.missingLabel++;
+    } else if (classes.partial) dropped.unmappedLabel++;
     else
       throw new ReviewsError(
         'REVIEWS_UNKNOWN_LABEL',
-        `${where} has a row with the label '${label}' in '${labelColumn}', which is not one of ${names.join(', ')}. ` +
-          "Fix the row, or define the classes: TUNEBOOK_LABEL_MAPPING='1,2 -> negative; 4,5 -> positive'.",
-        { file: where, column: labelColumn, label, labels: names },
+        `${where} has a row with the label '${label}' in '${labelColumn}', which is not one of ${classes.names.join(', ')}. ` +
+          `Correct the row, or define the classes: ${settingText('labelMapping', '1-2 -> negative; 4-5 -> positive')}.`,
+        { file: where, column: labelColumn, label, labels: classes.names },
       );
   }
   return reviews;

@@ -9,7 +9,9 @@ import { seededRandom, shuffle } from './random.js';
 import { columnsOf, describeDropped, reviewsOfRows, type Review } from './review.js';
 import { groupBy } from './group.js';
 import { chunksOfFiles, readChunks, type FileChunk, type RowFile } from './row-file.js';
-import { labelsOf } from './open-reviews.js';
+import { listColumns } from './columns.js';
+import { listLabels, proposedMapping } from './labels.js';
+import { labelsOfFiles } from './labels-of-files.js';
 import { settingText } from '../settings/setting-text.js';
 import type { ReviewSource } from './review-source.js';
 
@@ -123,34 +125,24 @@ export async function sampleReviews(
   return sample;
 }
 
-/** Maximum number of labels that an error lists. */
-const maxListed = 10;
-
 /** Creates the error for a source without usable rows: why rows were left out, and what to check. */
-async function noRowsError(source: ReviewSource): Promise<ReviewsError> {
-  const { textColumns, labelColumn, classes } = source.reading;
-  const columns = textColumns.join(', ');
-  const message = `${source.name} has no usable rows: ${describeDropped(source.dropped)}.`;
-  if (labelColumn === undefined)
-    return new ReviewsError('REVIEWS_NO_ROWS', `${message} Check the text columns '${columns}'.`, {
-      name: source.name,
-      dropped: source.dropped,
-      textColumns,
-    });
-  if (source.dropped.unmappedLabel === 0)
+async function noRowsError({ name, splits, dropped, reading }: ReviewSource): Promise<ReviewsError> {
+  const { textColumns, labelColumn, classes } = reading;
+  const columns = listColumns(textColumns);
+  const message = `${name} has no usable rows: ${describeDropped(dropped)}.`;
+  if (labelColumn === undefined || dropped.unmappedLabel === 0)
     return new ReviewsError(
       'REVIEWS_NO_ROWS',
-      `${message} Check the text columns '${columns}' and the label column '${labelColumn}'.`,
-      { name: source.name, dropped: source.dropped, textColumns, labelColumn },
+      `${message} Check the text columns ${columns}${labelColumn === undefined ? '' : ` and the label column '${labelColumn}'`}.`,
+      { name, dropped, textColumns, labelColumn },
     );
-  const labels = await labelsOf(source);
-  const listed = labels.slice(0, maxListed).map((label) => `'${label}'`);
+  const labels = await labelsOfFiles(Object.values(splits).flat(), labelColumn);
+  const mapped = [...Object.keys(classes.numberOf), ...(classes.ranges ?? []).map(({ low, high }) => `${low}-${high}`)];
   return new ReviewsError(
     'REVIEWS_NO_ROWS',
-    `${message} '${labelColumn}' contains ${listed.join(', ')}${labels.length > maxListed ? ', …' : ''}; ` +
-      `the label mapping contains ${Object.keys(classes.numberOf).join(', ')}. Map the labels that exist: ` +
-      `--label-mapping '${labels[0]} -> negative; …'.`,
-    { name: source.name, labelColumn, labels, dropped: source.dropped, mapped: Object.keys(classes.numberOf) },
+    `${message} '${labelColumn}' contains ${listLabels(labels)}; the label mapping contains ${mapped.join(', ')}. ` +
+      `Map the labels that exist: ${proposedMapping(labels.keys())}.`,
+    { name, labelColumn, labels: [...labels.keys()].sort(), dropped, mapped },
   );
 }
 

@@ -2,6 +2,7 @@
 import { ReviewsError } from '../errors.js';
 import type { SplitName } from '../hub/dataset.js';
 import { seededRandom, shuffle } from './random.js';
+import { settingText } from '../settings/setting-text.js';
 import { groupBy } from './group.js';
 import { normalizedText, type Review } from './review.js';
 
@@ -18,7 +19,7 @@ export interface ReviewSplit {
 /** Minimum number of different texts per class: one for each split. */
 const minTexts = 3;
 
-const remedy = "Or define the classes: TUNEBOOK_LABEL_MAPPING='1,2 -> negative; 4,5 -> positive'.";
+const remedy = () => `Or define the classes: ${settingText('labelMapping', '1-2 -> negative; 4-5 -> positive')}.`;
 
 /**
  * Splits reviews at random, stratified by class; duplicates of a text stay together. Splits of the data set (`split`)
@@ -87,7 +88,7 @@ export function splitReviews(
     throw new ReviewsError(
       'REVIEWS_ONE_CLASS',
       `All ${reviews.length} rows have the same class${groups ? `, ${nameOf(groups)}` : ''}; training needs two. ` +
-        `Check the label column. If the rows are sorted by label, sample more of them. ${remedy}`,
+        `Check the label column. If the rows are sorted by label, sample more of them. ${remedy()}`,
       { rows: reviews.length, label: groups && nameOf(groups) },
     );
   }
@@ -100,7 +101,7 @@ export function splitReviews(
         'REVIEWS_SMALL_CLASS',
         `The class ${nameOf(groups)} has ${groups.length} different ${groups.length === 1 ? 'text' : 'texts'} among ` +
           `${reviews.length} rows, too few to split: training, validation and test need one each. ` +
-          `Check the label column for mistakes. ${remedy}`,
+          `Check the label column for mistakes. ${remedy()}`,
         { rows: reviews.length, label: nameOf(groups), texts: groups.length },
       );
     const count = groups.reduce((sum, group) => sum + group.length, 0);

@@ -28,7 +28,7 @@ export const schema = {
   }),
   dataset: setting(text('a name'), {
     group: 'Model and reviews',
-    description: 'embedded, a .csv, .jsonl, .ndjson or .parquet file, a folder of such files, or a data set on the hub',
+    description: 'embedded, a file (CSV, JSON, Excel, Arrow, Parquet, …) or a folder, or a data set on the hub',
     aliases: ['dataset_name'],
     default: undefined,
     defaultText: 'depends on source',
@@ -50,7 +50,7 @@ export const schema = {
   }),
   labelColumn: setting(text('the name of a column'), {
     group: 'Model and reviews',
-    description: 'column with the label: integers, stars, booleans or names',
+    description: 'column with the label: numbers, stars, booleans or names',
     aliases: ['label_col'],
     argument: 'name',
     default: undefined,
@@ -58,10 +58,41 @@ export const schema = {
   }),
   labelMapping: setting(labelMapping, {
     group: 'Model and reviews',
-    description: 'classes by label, others are left out: 1,2 -> negative; 4,5 -> positive',
+    description: 'classes by label, others are left out: 1-2 -> negative; 4-5 -> positive, or stars for the same',
     argument: 'mapping',
     default: undefined,
     defaultText: 'one class per label',
+  }),
+  encoding: setting(text('the name of an encoding'), {
+    group: 'Model and reviews',
+    description: 'encoding of text files, such as windows-1252',
+    argument: 'name',
+    default: undefined,
+    defaultText: 'detected: UTF-8, UTF-16 or Windows-1252',
+  }),
+  delimiter: setting(text('a character, or tab'), {
+    group: 'Model and reviews',
+    description: 'delimiter of the columns in text files',
+    argument: 'character',
+    default: undefined,
+    defaultText: 'detected: comma, semicolon, tab or vertical bar',
+  }),
+  header: setting(either(choice('auto'), boolean), {
+    group: 'Model and reviews',
+    description: 'whether the first line of a text or Excel file contains column names',
+    default: 'auto',
+  }),
+  columns: setting(names, {
+    group: 'Model and reviews',
+    description: 'names of all columns of a text or Excel file, in order, in place of a header: label,title,text',
+    argument: 'names',
+    default: undefined,
+    defaultText: 'those of the header',
+  }),
+  skipBadRows: setting(boolean, {
+    group: 'Model and reviews',
+    description: 'leave out malformed rows and count them, instead of stopping at the first',
+    default: false,
   }),
   rows: setting(integer({ min: 1, orMinusOne: true }), {
     group: 'Model and reviews',

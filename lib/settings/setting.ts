@@ -147,7 +147,7 @@ export const text = (allowed: string): Kind<string> => ({
 export const names: Kind<string[]> = {
   allowed: 'names separated by commas',
   read(value) {
-    const list: unknown = typeof value === 'string' ? value.split(',') : value;
+    const list: unknown = typeof value === 'string' ? value.split(',').map((name) => name.trim()) : value;
     const isList =
       Array.isArray(list) && list.length > 0 && list.every((name) => typeof name === 'string' && name !== '');
     return isList ? (list as string[]) : undefined;

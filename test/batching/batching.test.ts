@@ -44,7 +44,7 @@ test('with the word cache, token ids match transformers.js on reviews and random
   const strings = Array.from({ length: 3000 }, () =>
     Array.from({ length: Math.floor(random() * 30) }, () => alphabet[Math.floor(random() * alphabet.length)]).join(''),
   );
-  for (const text of [...(await sampleReviews(embeddedReviews())).map(({ text }) => text), ...strings])
+  for (const text of [...(await sampleReviews(await embeddedReviews())).map(({ text }) => text), ...strings])
     assert.deepEqual([...tokenizer.encode(text, 512)], referenceTokenizer.encode(text), JSON.stringify(text));
 });
 

@@ -19,7 +19,7 @@ if (!file) throw new Error('Missing file of reviews. Run: npm run bench:accuracy
 const percent = ({ accuracy, interval: { low, high } }: tunebook.BaselineResult) =>
   `${(100 * accuracy).toFixed(1)} % (95 % interval ${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)})`;
 
-const embedded = embeddedReviews();
+const embedded = await embeddedReviews();
 const source = await tunebook.openReviews(file, { textColumns: ['title', 'content'], labelColumn: 'label' });
 const rows = await tunebook.sampleReviews(source);
 const datasets = [

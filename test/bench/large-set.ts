@@ -20,7 +20,7 @@ export async function writeLargeSet(folder: string, rows: number): Promise<void>
   const random = seededRandom(1);
   const successors = new Map<string, string[]>();
   const words: string[] = [];
-  for (const { text } of await sampleReviews(embeddedReviews())) {
+  for (const { text } of await sampleReviews(await embeddedReviews())) {
     const sentence = text.split(/\s+/);
     words.push(...sentence);
     sentence.slice(1).forEach((word, i) => {

@@ -17,7 +17,7 @@ const collectGarbage = vm.runInNewContext('gc') as () => void;
 const steps = 2000;
 const interval = 100;
 const classifier = TextClassifier.fromFolder(embeddedModel);
-const reviews = classifier.encode(await sampleReviews(embeddedReviews()), 128);
+const reviews = classifier.encode(await sampleReviews(await embeddedReviews()), 128);
 const trainingStep = new TrainingStep(classifier, classification, { weightDecay: 0.01, texts: reviews.ids });
 const points: { step: number; megabytes: number }[] = [];
 let step = 0;

@@ -39,7 +39,7 @@ const exit = new Promise<number | null>((resolve) => child.on('close', resolve))
 while (!/http\S+;/.test(output)) await pause(50);
 const address = /(http\S+);/.exec(output)![1]!;
 
-const sentences = (await sampleReviews(embeddedReviews())).map(({ text }) => text);
+const sentences = (await sampleReviews(await embeddedReviews())).map(({ text }) => text);
 const random = seededRandom(11);
 const pick = <Item>(items: readonly Item[]): Item => items[Math.floor(random() * items.length)]!;
 const valid = (): [string, string] => {

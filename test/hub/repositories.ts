@@ -26,7 +26,7 @@ export const distilbert: StoredRepository = {
 
 /** Creates rows with the columns of amazon_polarity from the embedded reviews, repeated as needed. */
 export async function polarityRows(count: number, from = 0) {
-  const reviews = await sampleReviews(embeddedReviews());
+  const reviews = await sampleReviews(await embeddedReviews());
   return Array.from({ length: count }, (_, i) => {
     const { text, label } = reviews[(from + i) % reviews.length]!;
     // Titles are unique, so that repeated reviews are not duplicates.

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { after, test } from 'node:test';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { ReviewsError } from '#lib/errors.js';
-import { indexCsv } from '#lib/reviews/csv.js';
+import { openBytes } from '#lib/reviews/formats/bytes.js';
 import { describeDropped } from '#lib/reviews/review.js';
 import { sampleReviews } from '#lib/reviews/sample.js';
 import { openReviews, type ReviewsOptions } from '#lib/reviews/open-reviews.js';
@@ -214,7 +214,7 @@ test('a subfolder whose name ends in .csv is read as a folder; reading it as a C
   fs.writeFileSync(path.join(spark, 'out.csv/part-0000.csv'), 'text,label\na,1\nb,0\n');
   assert.equal((await read(spark)).reviews.length, 2);
   await assert.rejects(
-    indexCsv('x.csv', path.join(spark, 'out.csv')),
+    openBytes('x.csv', path.join(spark, 'out.csv')),
     failure(ReviewsError, 'REVIEWS_UNREADABLE', { file: 'x.csv', systemCode: 'EISDIR' }),
   );
 });
@@ -243,15 +243,15 @@ test('a single class, identical rows, and no rows are errors', async () => {
 });
 
 test('the error for a missing column lists the existing ones; common names are recognized', async () => {
-  const file = lines({ headline: 'a', body: 'b', verdict: 1 });
+  const file = lines({ headline: 'a', article: 'b', verdict: 1 });
   await assert.rejects(
     read(file),
-    failure(ReviewsError, 'REVIEWS_NO_TEXT_COLUMN', { columns: ['headline', 'body', 'verdict'] }),
+    failure(ReviewsError, 'REVIEWS_NO_TEXT_COLUMN', { columns: ['headline', 'article', 'verdict'] }),
   );
-  await assert.rejects(read(file, { textColumns: ['body'] }), failure(ReviewsError, 'REVIEWS_NO_LABEL_COLUMN'));
+  await assert.rejects(read(file, { textColumns: ['article'] }), failure(ReviewsError, 'REVIEWS_NO_LABEL_COLUMN'));
   await assert.rejects(
-    read(file, { textColumns: ['bodi'], labelColumn: 'verdict' }),
-    failure(ReviewsError, 'REVIEWS_NO_COLUMN', { column: 'bodi', columns: ['headline', 'body', 'verdict'] }),
+    read(file, { textColumns: ['articel'], labelColumn: 'verdict' }),
+    failure(ReviewsError, 'REVIEWS_NO_COLUMN', { column: 'articel', columns: ['headline', 'article', 'verdict'] }),
   );
   const { reviews, source } = await read(
     lines({ title: 'a', content: 'b', stars: 5 }, { title: 'c', content: 'd', stars: 1 }),

@@ -33,7 +33,7 @@ const untilIdle = (page: Page) => waitUntil(page, "document.getElementById('stat
 test('the page shows predictions and word attributions of both engines, scores a file, and reports errors', async () => {
   const model = path.join(folder, 'model');
   writeTinyModel(model);
-  await exportModel(model, await sampleReviews(embeddedReviews(), { rows: 50 }), { version: '0' });
+  await exportModel(model, await sampleReviews(await embeddedReviews(), { rows: 50 }), { version: '0' });
   const { child, ended } = start(['app', model, '--port', '0']);
   let output = '';
   child.stdout!.on('data', (text: string) => (output += text));

@@ -21,7 +21,7 @@ const inFolder = (...names: string[]) => path.join(folder, ...names);
 const sentences = ['The item came damanged, 1 star.', 'Great.', '', 'I bought it twice and it never broke.'];
 before(async () => {
   writeTinyModel(inFolder('model'));
-  await exportModel(inFolder('model'), await sampleReviews(embeddedReviews(), { rows: 50 }), { version: '0' });
+  await exportModel(inFolder('model'), await sampleReviews(await embeddedReviews(), { rows: 50 }), { version: '0' });
 });
 
 test('labels and scores of one or more sentences equal those of TensorFlow', async () => {

@@ -26,7 +26,7 @@ const sentences = ['The item came damanged, 1 star.', 'Great.'];
 const servers: FastifyInstance[] = [];
 before(async () => {
   writeTinyModel(modelFolder);
-  await exportModel(modelFolder, await sampleReviews(embeddedReviews(), { rows: 50 }), { version: '0' });
+  await exportModel(modelFolder, await sampleReviews(await embeddedReviews(), { rows: 50 }), { version: '0' });
   model = await openSentimentModel(modelFolder);
   predictions = (await model.predictSentiment(sentences)).map(({ label, score }) => ({
     label,

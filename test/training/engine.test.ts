@@ -70,7 +70,7 @@ test('100 captured steps give the same values as eager ones, with dropout, on la
   t.after(() => fs.rmSync(folder, { recursive: true }));
   writeTwoLayers(folder);
   const embedded = TextClassifier.fromFolder(folder);
-  const reviews = embedded.encode((await sampleReviews(embeddedReviews())).slice(0, 12), 24);
+  const reviews = embedded.encode((await sampleReviews(await embeddedReviews())).slice(0, 12), 24);
   embedded.dispose();
   const [captured, eager] = [false, true].map((eager) => {
     const model = TextClassifier.fromFolder(folder, { precision: 'float32', eager });

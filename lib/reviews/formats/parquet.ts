@@ -1,5 +1,6 @@
 /** Parquet, read by row groups with hyparquet; only the requested columns are read. */
-import { open, stat } from 'node:fs/promises';
+import { statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import {
   parquetMetadataAsync,
   parquetReadObjects,
@@ -8,22 +9,29 @@ import {
   type FileMetaData,
 } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
-import { HubError, ReviewsError } from '../errors.js';
-import { chunksOf, type FilePlace, type OpenRemote, type Row, type RowFile, type RowFormat } from './row-file.js';
+import { HubError, ReviewsError } from '../../errors.js';
+import { chunksOf, type OpenRemote, type ParquetPlace, type Row, type RowFile } from '../row-file.js';
+import { classNamesOfHuggingFace } from './hugging-face.js';
+import { readAt } from './temporary-file.js';
 
-async function localFile(path: string): Promise<AsyncBuffer> {
-  const { size } = await stat(path);
+function openPlace(place: ParquetPlace, openRemote: OpenRemote): AsyncBuffer {
+  if ('url' in place) return openRemote(place.url, place.size);
+  // A folder may have more files than a process may have open.
+  const read = async (start: number, end: number): Promise<Buffer> => {
+    if ('fd' in place) return readAt(place.fd, start, end - start);
+    const handle = await open(place.path);
+    try {
+      return await readAt(handle.fd, start, end - start);
+    } finally {
+      await handle.close();
+    }
+  };
+  const size = 'fd' in place ? place.size : statSync(place.path).size;
   return {
     byteLength: size,
     async slice(start, end = size) {
-      const bytes = new Uint8Array(end - start);
-      const handle = await open(path);
-      try {
-        await handle.read(bytes, 0, bytes.length, start);
-      } finally {
-        await handle.close();
-      }
-      return bytes.buffer;
+      const bytes = await read(start, end);
+      return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
     },
   };
 }
@@ -48,21 +56,6 @@ function cacheRanges(file: AsyncBuffer, count: number): AsyncBuffer {
   };
 }
 
-/** Class names that the `datasets` library writes into a file: {"info": {"features": {"label": {"names": […]}}}}. */
-function classNamesOf({ key_value_metadata = [] }: FileMetaData): Record<string, string[]> {
-  const text = key_value_metadata.find(({ key }) => key === 'huggingface')?.value;
-  try {
-    const { info } = JSON.parse(text ?? '{}') as { info?: { features?: Record<string, { names?: string[] }> } };
-    return Object.fromEntries(
-      Object.entries(info?.features ?? {}).flatMap(([column, { names }]) =>
-        Array.isArray(names) ? [[column, names]] : [],
-      ),
-    );
-  } catch {
-    return {};
-  }
-}
-
 /** The error for a file that cannot be parsed; errors of the hub are passed on. */
 const malformedError = (name: string, error: unknown) =>
   error instanceof HubError
@@ -77,8 +70,8 @@ const malformedError = (name: string, error: unknown) =>
  * Opens a Parquet file.
  * @throws ReviewsError if the file is not Parquet or is truncated
  */
-async function openParquet(name: string, place: FilePlace, openRemote: OpenRemote): Promise<Omit<RowFile, 'name'>> {
-  const file = 'path' in place ? await localFile(place.path) : openRemote(place.url, place.size);
+export async function openParquet(name: string, place: ParquetPlace, openRemote: OpenRemote): Promise<RowFile> {
+  const file = openPlace(place, openRemote);
   let metadata: FileMetaData;
   try {
     metadata = await parquetMetadataAsync(file);
@@ -100,10 +93,12 @@ async function openParquet(name: string, place: FilePlace, openRemote: OpenRemot
   // Four ranges: the text columns and the label.
   const cached = chunks.length > groups.length ? cacheRanges(file, 4) : file;
   return {
+    name,
     columns,
     rows: start,
     chunks,
-    classNames: classNamesOf(metadata),
+    classNames: classNamesOfHuggingFace(metadata.key_value_metadata?.find(({ key }) => key === 'huggingface')?.value),
+    description: { format: 'Parquet' },
     async read(chunk, requested) {
       try {
         return (await parquetReadObjects({
@@ -120,9 +115,3 @@ async function openParquet(name: string, place: FilePlace, openRemote: OpenRemot
     },
   };
 }
-
-export const parquet: RowFormat = {
-  extensions: ['.parquet'],
-  open: openParquet,
-  reader: async (name, place, _, openRemote) => (await openParquet(name, place, openRemote)).read,
-};

@@ -1,0 +1,182 @@
+/**
+ * Local files as streams of bytes, decompressed: gzip, bzip2, Zstandard, or the only file in a ZIP archive. The first
+ * bytes determine the compression, not the name of the file.
+ */
+import fs from 'node:fs';
+import { PassThrough, type Readable } from 'node:stream';
+import zlib from 'node:zlib';
+import { Decompress } from 'fzstd';
+import unbzip2 from 'unbzip2-stream';
+import yauzl, { type Entry, type ZipFile } from 'yauzl';
+import { ReviewsError } from '../../errors.js';
+
+/** A file whose bytes can be read from start to end, any number of times. */
+export interface FileBytes {
+  /** For messages. */
+  name: string;
+  path: string;
+  /** Undefined if the file is not compressed. */
+  compression?: string;
+  /** The first 256 KiB, or the whole file if it is smaller. */
+  head: Buffer;
+  /** Whether `head` is the whole file. */
+  isWhole: boolean;
+  /** @throws ReviewsError if the file cannot be read or is damaged */
+  read(): AsyncGenerator<Buffer>;
+}
+
+const headBytes = 1 << 18;
+
+const startsWith = (bytes: Buffer, ...start: number[]) => start.every((byte, i) => bytes[i] === byte);
+
+/** A ZIP archive; an Excel file is one too. */
+export const isZip = (head: Buffer): boolean => startsWith(head, 0x50, 0x4b, 3, 4);
+
+/** Opens the only file in a ZIP archive, apart from those that operating systems add. */
+async function openZipEntry(name: string, path: string): Promise<Readable> {
+  const zip = await new Promise<ZipFile>((resolve, reject) => {
+    yauzl.open(path, { lazyEntries: true, autoClose: false }, (error, file) => (error ? reject(error) : resolve(file)));
+  });
+  const entries: Entry[] = [];
+  await new Promise<void>((resolve, reject) => {
+    zip.on('entry', (entry: Entry) => {
+      if (!/\/$|^__MACOSX\/|(^|\/)\.[^/]*$/.test(entry.fileName)) entries.push(entry);
+      zip.readEntry();
+    });
+    zip.on('end', resolve).on('error', reject);
+    zip.readEntry();
+  });
+  const [entry, ...others] = entries;
+  if (!entry || others.length > 0) {
+    zip.close();
+    const names = entries.map(({ fileName }) => fileName);
+    throw new ReviewsError(
+      'REVIEWS_ARCHIVE_UNSUPPORTED',
+      `${name} contains ${names.length} files${entry ? ` (${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''})` : ''}; ` +
+        'only a ZIP archive of one file can be read. Unpack it and pass the file or the folder.',
+      { file: name, files: names.length },
+    );
+  }
+  return new Promise((resolve, reject) => {
+    zip.openReadStream(entry, (error, stream) => {
+      if (error) reject(error);
+      else {
+        stream.once('close', () => zip.close());
+        resolve(stream);
+      }
+    });
+  });
+}
+
+/** Decompresses Zstandard. Node has it since version 22.15 only. */
+async function* zstandard(input: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let output: Uint8Array[] = [];
+  let ended = false;
+  const decompressor = new Decompress((bytes, isLast) => {
+    if (bytes.length > 0) output.push(bytes);
+    ended = isLast ?? false;
+  });
+  const flush = () => {
+    const bytes = output;
+    output = [];
+    // The decompressor overwrites its buffers.
+    return bytes.map((part) => Buffer.from(part));
+  };
+  for await (const bytes of input) {
+    decompressor.push(bytes);
+    yield* flush();
+  }
+  decompressor.push(new Uint8Array(0), true);
+  if (!ended) throw new Error('unexpected end of file');
+  yield* flush();
+}
+
+/** Pipes a file through a decompressor; errors of both end the result. */
+function pipeThrough(file: Readable, decompressor: NodeJS.ReadWriteStream): Readable {
+  const output = new PassThrough();
+  file.on('error', (error) => output.destroy(error));
+  decompressor.on('error', (error: Error) => output.destroy(error));
+  output.once('close', () => file.destroy());
+  return file.pipe(decompressor).pipe(output);
+}
+
+interface Compression {
+  name: string;
+  matches(head: Buffer): boolean;
+  open(name: string, path: string): AsyncIterable<Buffer> | Promise<AsyncIterable<Buffer>>;
+}
+
+const openFile = (path: string) => fs.createReadStream(path, { highWaterMark: 1 << 20 });
+
+const compressions: Compression[] = [
+  {
+    name: 'gzip',
+    matches: (head) => startsWith(head, 0x1f, 0x8b),
+    open: (_, path) => pipeThrough(openFile(path), zlib.createGunzip({ chunkSize: 1 << 18 })),
+  },
+  {
+    name: 'bzip2',
+    matches: (head) => startsWith(head, 0x42, 0x5a, 0x68) && head[3]! >= 0x31 && head[3]! <= 0x39,
+    open: (_, path) => pipeThrough(openFile(path), unbzip2()),
+  },
+  {
+    name: 'zstd',
+    matches: (head) => startsWith(head, 0x28, 0xb5, 0x2f, 0xfd),
+    open: (_, path) => zstandard(openFile(path) as AsyncIterable<Buffer>),
+  },
+  { name: 'zip', matches: isZip, open: openZipEntry },
+];
+
+const unreadableError = (name: string, error: unknown, compression: string | undefined): unknown => {
+  if (error instanceof ReviewsError) return error;
+  const { message, syscall, code } = error as NodeJS.ErrnoException;
+  if (syscall)
+    return new ReviewsError(
+      'REVIEWS_UNREADABLE',
+      `${name} cannot be read: ${message}. Check the path and its permissions.`,
+      { file: name, systemCode: code },
+    );
+  return new ReviewsError(
+    'REVIEWS_DAMAGED',
+    `${name} is damaged ${compression ?? ''}: ${message}. It may be incomplete: download or compress it again.`,
+    { file: name, compression },
+  );
+};
+
+async function readHead(read: () => AsyncGenerator<Buffer>): Promise<{ head: Buffer; isWhole: boolean }> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  for await (const bytes of read()) {
+    parts.push(bytes);
+    length += bytes.length;
+    if (length > headBytes) break;
+  }
+  return { head: Buffer.concat(parts).subarray(0, headBytes), isWhole: length <= headBytes };
+}
+
+/**
+ * Opens a local file.
+ * @param name for messages
+ * @param isArchive whether a ZIP archive is opened as such, instead of the file in it. @default Excel files
+ * @throws ReviewsError if it cannot be read, is damaged, or is an archive of several files
+ */
+export async function openBytes(
+  name: string,
+  path: string,
+  isArchive: (head: Buffer) => boolean = () => false,
+): Promise<FileBytes> {
+  const readFrom = (compression?: Compression) =>
+    async function* read(): AsyncGenerator<Buffer> {
+      try {
+        yield* compression ? await compression.open(name, path) : (openFile(path) as AsyncIterable<Buffer>);
+      } catch (error) {
+        throw unreadableError(name, error, compression?.name);
+      }
+    };
+  const plain = readFrom();
+  const raw = await readHead(plain);
+  const compression = compressions.find((each) => each.matches(raw.head));
+  if (!compression || isArchive(raw.head)) return { name, path, ...raw, read: plain };
+  const read = readFrom(compression);
+  return { name, path, compression: compression.name, ...(await readHead(read)), read };
+}

@@ -1,0 +1,244 @@
+/**
+ * Delimited text: CSV and its relatives, with or without a header, and lines of text. Read by Papa Parse (RFC 4180),
+ * which is faster than Python's csv. Newlines within texts are read as LF.
+ */
+import { ReviewsError } from '../../errors.js';
+import { settingText } from '../../settings/setting-text.js';
+import type { Row } from '../row-file.js';
+import { detectDialect, detectQuotes, isEmptyRow, noDelimiter, parseRows, type Dialect } from './delimiter.js';
+import { isHeader, rolesOf } from './header.js';
+import {
+  badEncoding,
+  badRow,
+  describeText,
+  type BadRow,
+  type RowReader,
+  type TextFile,
+  type TextOptions,
+} from './row-reader.js';
+
+/** Maximum number of characters in a row; a quote that is not closed would take the rest of the file. */
+const maxRowCharacters = 1 << 22;
+
+/** The values of a row, and the number of its first line. */
+interface Cells {
+  cells: string[];
+  line: number;
+}
+
+/** Number of lines of a row. */
+function linesIn(row: string[]): number {
+  let lines = 1;
+  for (const cell of row) for (let at = cell.indexOf('\n'); at >= 0; at = cell.indexOf('\n', at + 1)) lines++;
+  return lines;
+}
+
+/** The text after a number of lines. */
+function afterLines(text: string, lines: number): string {
+  let at = 0;
+  for (let i = 0; i < lines; i++) at = text.indexOf('\n', at) + 1;
+  return text.slice(at);
+}
+
+/** Parses text that arrives in blocks. */
+class DelimitedParser {
+  #text = '';
+  #line = 1;
+
+  /**
+   * @param columns number of columns
+   * @param onBadRow receives rows whose quotes are wrong
+   */
+  constructor(
+    readonly dialect: Dialect,
+    readonly columns: number,
+    readonly onBadRow: (row: BadRow) => void,
+  ) {}
+
+  /**
+   * Parses all rows that are complete. A row whose quotes are wrong ends with its line, so that it does not damage the
+   * following rows.
+   * @param isEnd whether this is the last block
+   */
+  *parse(block: string, isEnd: boolean): Generator<Cells[]> {
+    this.#text += block;
+    while (this.#text !== '') {
+      const { rows, quoteErrors, end } = parseRows(this.#text, this.dialect, isEnd);
+      // An error in an incomplete row may disappear with the next block.
+      const firstError = Math.min(...quoteErrors);
+      const isBroken = firstError < rows.length;
+      const parsed: Cells[] = [];
+      const before = this.#line;
+      for (const cells of isBroken ? rows.slice(0, firstError) : rows) {
+        if (!isEmptyRow(cells)) parsed.push({ cells, line: this.#line });
+        this.#line += linesIn(cells);
+      }
+      if (parsed.length > 0) yield parsed;
+      this.#text = isBroken ? afterLines(this.#text, this.#line - before) : this.#text.slice(end);
+      if (!isBroken && (isEnd || this.#text.length < maxRowCharacters)) return;
+      const literal = this.#takeLine();
+      if (literal) yield [literal];
+    }
+  }
+
+  /** Takes a line with wrong quotes: as values without quotes if tabs divide it into the columns, as in GLUE's files. */
+  #takeLine(): Cells | undefined {
+    const end = this.#text.indexOf('\n');
+    const content = end < 0 ? this.#text : this.#text.slice(0, end);
+    this.#text = end < 0 ? '' : this.#text.slice(end + 1);
+    const line = this.#line++;
+    const cells = content.split(this.dialect.delimiter);
+    if (this.dialect.delimiter === '\t' && cells.length === this.columns) return { cells, line };
+    this.onBadRow(badRow(line, 'has a quote that is not closed', content));
+    return undefined;
+  }
+}
+
+/** Excel's line that names the delimiter. */
+const delimiterLine = /^sep=(.)\r?\n/;
+
+/** Makes LF the newline. Files of old Macs have CR only. */
+const normalizeNewlines = (head: string): ((text: string) => string) =>
+  head.includes('\r') && !head.includes('\n')
+    ? (text) => text.replaceAll('\r', '\n')
+    : (text) => (text.includes('\r') ? text.replaceAll('\r\n', '\n') : text);
+
+/** Column names without surrounding spaces and quotes. Empty and repeated names get the number of their column. */
+function namesOf(cells: string[]): string[] {
+  const seen = new Set<string>();
+  return cells.map((cell, i) => {
+    const name =
+      cell
+        .trim()
+        .replace(/^(["'])(.*)\1$/s, '$2')
+        .trim() || `column ${i + 1}`;
+    const unique = seen.has(name) ? `${name} (column ${i + 1})` : name;
+    seen.add(unique);
+    return unique;
+  });
+}
+
+/** Characters that stand for a delimiter that is hard to type. */
+const delimiterNames: { [name: string]: string } = { tab: '\t', '\\t': '\t' };
+
+/** Names of the delimiters, for messages. */
+export const nameDelimiter = (delimiter: string): string =>
+  ({ '\t': 'tab', [noDelimiter]: 'none' })[delimiter] ?? `'${delimiter}'`;
+
+/** Extensions of files that promise a table; other text may be a text per line. */
+const tableExtensions = ['.csv', '.tsv', '.tab'];
+
+/** Number of columns of most rows. */
+function mostFrequentLength(rows: string[][]): number {
+  const counts = new Map<number, number>();
+  for (const { length } of rows) counts.set(length, (counts.get(length) ?? 0) + 1);
+  return [...counts].reduce((best, each) => (each[1] > best[1] ? each : best), [0, 0])[0];
+}
+
+/** @throws ReviewsError if the columns are not as many as their names */
+function checkColumns(name: string, columns: string[], row: string[]): void {
+  if (columns.length !== row.length)
+    throw new ReviewsError(
+      'REVIEWS_COLUMNS_MISMATCH',
+      `${name} has ${row.length} columns, but ${settingText('columns')} names ${columns.length}: ${columns.join(', ')}. ` +
+        'Name every column, in order.',
+      { file: name, columns, count: row.length },
+    );
+}
+
+/**
+ * Opens delimited text.
+ * @throws ReviewsError if the named columns do not fit
+ */
+export function openDelimited(file: TextFile, options: TextOptions): RowReader {
+  const normalize = normalizeNewlines(file.head);
+  const isTable = tableExtensions.includes(file.extension);
+  const named = options.delimiter === undefined ? undefined : (delimiterNames[options.delimiter] ?? options.delimiter);
+  const [delimiterText = '', declared] = delimiterLine.exec(file.head) ?? [];
+  const head = normalize(file.head.slice(delimiterText.length));
+  const delimiter = named ?? declared;
+  const dialect =
+    delimiter === undefined
+      ? detectDialect(head, file.isWhole, isTable)
+      : { delimiter, quotes: detectQuotes(head, file.isWhole, delimiter) };
+  const sample = parseRows(head, dialect, file.isWhole).rows.filter((row) => !isEmptyRow(row));
+  const [first = [], ...rows] = sample;
+  const hasHeader = options.header === undefined || options.header === 'auto' ? isHeader(first, rows) : options.header;
+  const values = hasHeader ? rows : sample;
+  if (options.columns && first.length > 0) checkColumns(file.name, options.columns, first);
+  const width = hasHeader ? first.length : mostFrequentLength(sample);
+  const columns = options.columns ?? namesOf(hasHeader ? first : Array.from({ length: width }, () => ''));
+  const roles = hasHeader || options.columns ? undefined : rolesOf(columns, values);
+  const describeCells = (cells: string[]) => cells.join(dialect.delimiter === noDelimiter ? '' : dialect.delimiter);
+  return {
+    columns,
+    ...(roles && { roles }),
+    describe: () => ({
+      ...describeText(file, dialect.delimiter === noDelimiter ? 'text' : 'delimited text'),
+      ...(dialect.delimiter !== noDelimiter && { delimiter: dialect.delimiter }),
+      header: hasHeader,
+    }),
+    async *rows(onBadRow) {
+      const parser = new DelimitedParser(dialect, columns.length, (row) =>
+        onBadRow({ ...row, line: row.line + (delimiterText ? 1 : 0) }),
+      );
+      let isFirst = true;
+      function* toRows(parsed: Generator<Cells[]>): Generator<Row[]> {
+        for (const batch of parsed) {
+          const rows: Row[] = [];
+          for (const { cells, line } of batch) {
+            if (isFirst && hasHeader) {
+              isFirst = false;
+              continue;
+            }
+            isFirst = false;
+            const bad = badCells(cells, columns.length, line, describeCells, file.encoding());
+            if (bad) {
+              onBadRow({ ...bad, line: bad.line + (delimiterText ? 1 : 0) });
+              continue;
+            }
+            const row: Row = {};
+            for (let i = 0; i < columns.length; i++) row[columns[i]!] = cells[i];
+            rows.push(row);
+          }
+          if (rows.length > 0) yield rows;
+        }
+      }
+      let skip = delimiterText.length;
+      let carriageReturn = '';
+      for await (const block of file.read()) {
+        let text = carriageReturn + block;
+        // A newline may be divided between two blocks.
+        carriageReturn = text.endsWith('\r') ? '\r' : '';
+        if (carriageReturn) text = text.slice(0, -1);
+        const skipped = Math.min(skip, text.length);
+        skip -= skipped;
+        yield* toRows(parser.parse(normalize(text.slice(skipped)), false));
+      }
+      yield* toRows(parser.parse(normalize(carriageReturn), true));
+    },
+  };
+}
+
+/** What is wrong with a row; undefined if nothing is. Empty values after the last column are no error. */
+function badCells(
+  cells: string[],
+  columns: number,
+  line: number,
+  describe: (cells: string[]) => string,
+  encoding: string,
+): BadRow | undefined {
+  const hasWrongLength =
+    cells.length < columns || (cells.length > columns && cells.slice(columns).some((cell) => cell.trim() !== ''));
+  if (hasWrongLength)
+    return badRow(
+      line,
+      `has ${cells.length} ${cells.length === 1 ? 'value' : 'values'} instead of ${columns}`,
+      describe(cells),
+    );
+  for (const cell of cells) {
+    const bad = badEncoding(line, cell, encoding);
+    if (bad) return bad;
+  }
+  return undefined;
+}

@@ -1,0 +1,68 @@
+/**
+ * Excel workbooks (.xlsx): the first sheet that is not empty. Read by read-excel-file, which is maintained; `xlsx` on npm
+ * has known vulnerabilities.
+ */
+
+import readWorkbook from 'read-excel-file/node';
+import { ReviewsError } from '../../errors.js';
+import type { Row } from '../row-file.js';
+import type { FileBytes } from './bytes.js';
+import { isHeader, rolesOf } from './header.js';
+import { badRow, type RowReader, type TextOptions } from './row-reader.js';
+
+type Cell = string | number | boolean | Date | null;
+
+const textOfCell = (cell: Cell | undefined): string =>
+  cell === null || cell === undefined ? '' : cell instanceof Date ? cell.toISOString() : String(cell);
+
+async function allBytes({ read }: Pick<FileBytes, 'read'>): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for await (const part of read()) parts.push(part);
+  return Buffer.concat(parts);
+}
+
+const isEmpty = (row: Cell[]) => row.every((cell) => textOfCell(cell).trim() === '');
+
+/**
+ * Opens a workbook.
+ * @throws ReviewsError if it is damaged or empty
+ */
+export async function openExcel(
+  { name, ...bytes }: FileBytes,
+  { header, columns: given }: TextOptions,
+): Promise<RowReader> {
+  let sheets: { sheet: string; data: Cell[][] }[];
+  try {
+    sheets = (await readWorkbook(await allBytes(bytes))) as unknown as typeof sheets;
+  } catch (error) {
+    throw new ReviewsError(
+      'REVIEWS_DAMAGED',
+      `${name} is not a valid Excel workbook (${(error as Error).message}). Open it in Excel and save it again, or save it as CSV.`,
+      { file: name },
+    );
+  }
+  const filled = sheets.filter(({ data }) => data.some((row) => !isEmpty(row)));
+  const { sheet, data } = filled[0] ?? { sheet: '', data: [] };
+  const [first = [], ...rest] = data.filter((row) => !isEmpty(row));
+  const texts = (rows: Cell[][]) => rows.slice(0, 1000).map((row) => row.map(textOfCell));
+  const hasHeader = header === undefined || header === 'auto' ? isHeader(first.map(textOfCell), texts(rest)) : header;
+  const columns = given ?? first.map((cell, i) => (hasHeader && textOfCell(cell).trim()) || `column ${i + 1}`);
+  const rows = hasHeader ? rest : [first, ...rest];
+  const roles = hasHeader || given ? undefined : rolesOf(columns, texts(rows));
+  return {
+    columns,
+    ...(roles && { roles }),
+    describe: () => ({ format: `Excel, sheet '${sheet}'`, header: hasHeader }),
+    async *rows(onBadRow) {
+      const valid: Row[] = [];
+      for (const [i, row] of rows.entries()) {
+        if (row.length > columns.length && row.slice(columns.length).some((cell) => textOfCell(cell) !== ''))
+          onBadRow(
+            badRow(i + 1, `has ${row.length} values instead of ${columns.length}`, row.map(textOfCell).join(' | ')),
+          );
+        else valid.push(Object.fromEntries(columns.map((column, c) => [column, row[c] ?? null])));
+      }
+      for (let i = 0; i < valid.length; i += 1000) yield await Promise.resolve(valid.slice(i, i + 1000));
+    },
+  };
+}
