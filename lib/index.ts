@@ -94,7 +94,7 @@ export type { Classes } from './reviews/labels.js';
 export type { LoadedReviews, LoadReviewsOptions } from './reviews/load-reviews.js';
 export type { AdamWState } from './optim/adamw.js';
 export type { LossScaleState } from './optim/loss-scale.js';
-export type { ReviewsOptions } from './reviews/open-reviews.js';
+export type { ReviewsOptions } from './reviews/reviews-options.js';
 export type { ReviewSource, SourceFile } from './reviews/review-source.js';
 export type { Dropped, Reading, Review } from './reviews/review.js';
 export type { Chunk, ParquetPlace, ReadRows, Row, RowFile, RowLocation, StoredPlace } from './reviews/row-file.js';

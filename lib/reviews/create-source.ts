@@ -3,13 +3,13 @@ import { ReviewsError } from '../errors.js';
 import type { SplitName } from '../hub/dataset.js';
 import { readLabelMapping } from '../settings/label-mapping.js';
 import { chooseColumns, findColumn, listColumns, type ChosenColumns } from './columns.js';
-import type { BadRow, RowReader } from './formats/row-reader.js';
+import type { RowReader } from './formats/row-reader.js';
 import { classesOfValues, classNumber, mappedClasses, namedClasses, noClasses, type Classes } from './labels.js';
 import { labelsOfFiles } from './labels-of-files.js';
-import type { ReviewsOptions } from './open-reviews.js';
+import type { ReviewsOptions } from './reviews-options.js';
 import { columnsOf, nothingDropped, type Reading } from './review.js';
 import type { ReviewSource, SkippedFile } from './review-source.js';
-import type { RowFile, RowLocation } from './row-file.js';
+import type { BadRow, RowFile, RowLocation } from './row-file.js';
 import { storeRows } from './stored-rows.js';
 
 /** A file before its columns are chosen: Parquet, or rows that are read from start to end. */

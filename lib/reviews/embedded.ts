@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import { ReviewsError } from '../errors.js';
 import { embeddedReviewsFile } from '../hub/embedded.js';
 import { createSource } from './create-source.js';
-import type { ReviewsOptions } from './open-reviews.js';
+import type { ReviewsOptions } from './reviews-options.js';
 import { chunksOf, type Row, type RowFile } from './row-file.js';
 import type { ReviewSource } from './review-source.js';
 

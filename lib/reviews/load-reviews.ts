@@ -1,7 +1,8 @@
 /** Reviews from a name to training, validation and test sets, in one call. */
 import type { DownloadOptions } from '../hub/download.js';
 import { describeDevice } from '../tensorflow/device.js';
-import { openReviews, type ReviewsOptions } from './open-reviews.js';
+import { openReviews } from './open-reviews.js';
+import type { ReviewsOptions } from './reviews-options.js';
 import type { ReviewSource } from './review-source.js';
 import { sampleReviews, sampleSize } from './sample.js';
 import { splitReviews, type ReviewSplit } from './split.js';

@@ -8,7 +8,7 @@ import { snapshotFolder } from '../hub/cache.js';
 import { remoteFile } from '../hub/remote-file.js';
 import { createSource, type SourceCandidate } from './create-source.js';
 import { openParquet } from './formats/parquet.js';
-import type { ReviewsOptions } from './open-reviews.js';
+import type { ReviewsOptions } from './reviews-options.js';
 import type { ReviewSource, SourceFile } from './review-source.js';
 import type { ParquetPlace } from './row-file.js';
 

@@ -8,7 +8,7 @@ import { findClassFolders, openClassFolder } from './formats/class-folders.js';
 import { checkEncoding } from './formats/encoding.js';
 import { dataExtensions, isDataFile, openFile } from './formats/formats.js';
 import { openParquet } from './formats/parquet.js';
-import type { ReviewsOptions } from './open-reviews.js';
+import type { ReviewsOptions } from './reviews-options.js';
 import type { ReviewSource, SourceFile } from './review-source.js';
 
 const openNoRemote = (): never => {

@@ -8,27 +8,13 @@ import { FileError, ReviewsError } from '../errors.js';
 import type { DownloadOptions } from '../hub/download.js';
 import { hubOfEnvironment, type Hub } from '../hub/environment.js';
 import { isRepositoryName } from '../hub/repository.js';
-import type { LabelMapping } from '../settings/label-mapping.js';
 import { settingText } from '../settings/setting-text.js';
-import type { ColumnOptions } from './columns.js';
 import { embeddedReviews } from './embedded.js';
 import { isDataFile } from './formats/formats.js';
-import type { TextOptions } from './formats/row-reader.js';
+import type { ReviewsOptions } from './reviews-options.js';
 import { openFromHub } from './open-hub.js';
 import { openLocal } from './open-local.js';
 import type { ReviewSource } from './review-source.js';
-
-/** Options of `openReviews`. */
-export interface ReviewsOptions extends ColumnOptions, TextOptions {
-  /** Labels of each class: `1-2 -> negative; 4-5 -> positive`, or `stars`. @default each value is a class */
-  labelMapping?: LabelMapping | string | undefined;
-  /** Configuration of a data set on the hub. @default its default or only configuration */
-  datasetConfig?: string | undefined;
-  /** Downloads files of the hub completely instead of reading ranges: every row is read repeatedly. @default false */
-  streaming?: boolean;
-  /** Keeps all columns, not only those of text and label: for scoring and inspection. @default false */
-  allColumns?: boolean;
-}
 
 /** Whether a name means a local file or folder, even one that does not exist, rather than a data set on the hub. */
 export function isFileName(name: string): boolean {

@@ -3,10 +3,32 @@
  * Parquet can be read so; the rows of other files are stored in a temporary file.
  */
 import type { AsyncBuffer } from 'hyparquet';
-import type { BadRow, FileDescription } from './formats/row-reader.js';
 
 /** A row of a file: values by column name. */
 export type Row = Record<string, unknown>;
+
+/** A malformed row. */
+export interface BadRow {
+  /** Number of the line in the file, from 1; of formats without lines, of the row. */
+  line: number;
+  /** What is wrong with it, as in "line 5 has …". */
+  reason: string;
+  /** Its first characters. */
+  content: string;
+}
+
+/** How a file was read. */
+export interface FileDescription {
+  format: string;
+  /** Of text files. */
+  encoding?: string;
+  /** Of delimited text. */
+  delimiter?: string;
+  /** Of delimited text and Excel. */
+  header?: boolean;
+  /** gzip, bzip2, zstd or zip. */
+  compression?: string;
+}
 
 /** Consecutive rows of a file. */
 export interface Chunk {

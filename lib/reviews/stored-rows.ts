@@ -7,8 +7,8 @@ import v8 from 'node:v8';
 import { labelText } from '../settings/label-mapping.js';
 import { checkSingleLabel } from './labels.js';
 import { closeWith, readAt, TemporaryFile } from './formats/temporary-file.js';
-import { malformedRowError, type BadRow, type RowReader } from './formats/row-reader.js';
-import type { Chunk, ReadRows, Row, RowFile, StoredPlace } from './row-file.js';
+import { malformedRowError, type RowReader } from './formats/row-reader.js';
+import type { BadRow, Chunk, ReadRows, Row, RowFile, StoredPlace } from './row-file.js';
 
 /** Rows in a chunk: about half a megabyte of reviews. */
 const rowsInChunk = 1000;

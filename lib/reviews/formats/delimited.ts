@@ -4,18 +4,10 @@
  */
 import { ReviewsError } from '../../errors.js';
 import { settingText } from '../../settings/setting-text.js';
-import type { Row } from '../row-file.js';
+import type { BadRow, Row } from '../row-file.js';
 import { detectDialect, detectQuotes, isEmptyRow, noDelimiter, parseRows, type Dialect } from './delimiter.js';
 import { isHeader, rolesOf } from './header.js';
-import {
-  badEncoding,
-  badRow,
-  describeText,
-  type BadRow,
-  type RowReader,
-  type TextFile,
-  type TextOptions,
-} from './row-reader.js';
+import { badEncoding, badRow, describeText, type RowReader, type TextFile, type TextOptions } from './row-reader.js';
 
 /** Maximum number of characters in a row; a quote that is not closed would take the rest of the file. */
 const maxRowCharacters = 1 << 22;

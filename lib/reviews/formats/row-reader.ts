@@ -4,7 +4,7 @@
  */
 import { ReviewsError } from '../../errors.js';
 import { settingText } from '../../settings/setting-text.js';
-import type { Row } from '../row-file.js';
+import type { BadRow, FileDescription, Row } from '../row-file.js';
 import type { FileBytes } from './bytes.js';
 import { invalidBytes, TextStream } from './encoding.js';
 
@@ -20,16 +20,6 @@ export interface TextOptions {
   columns?: string[] | undefined;
   /** Leaves out malformed rows and counts them, instead of failing at the first. @default false */
   skipBadRows?: boolean | undefined;
-}
-
-/** A malformed row. */
-export interface BadRow {
-  /** Number of the line in the file, from 1; of formats without lines, of the row. */
-  line: number;
-  /** What is wrong with it, as in "line 5 has …". */
-  reason: string;
-  /** Its first characters. */
-  content: string;
 }
 
 /** Rows of a file, read from start to end. */
@@ -49,19 +39,6 @@ export interface RowReader {
    * @throws ReviewsError if the file is damaged
    */
   rows(onBadRow: (row: BadRow) => void): AsyncGenerator<Row[]>;
-}
-
-/** How a file was read. */
-export interface FileDescription {
-  format: string;
-  /** Of text files. */
-  encoding?: string;
-  /** Of delimited text. */
-  delimiter?: string;
-  /** Of delimited text and Excel. */
-  header?: boolean;
-  /** gzip, bzip2, zstd or zip. */
-  compression?: string;
 }
 
 /** A text file: its decompressed bytes, and the first characters. */
