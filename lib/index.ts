@@ -13,7 +13,7 @@ export { fetchModel } from './hub/model.js';
 export { chooseSources } from './hub/sources.js';
 export { loadReviews } from './reviews/load-reviews.js';
 export { openReviews } from './reviews/open-reviews.js';
-export { describeDropped } from './reviews/review.js';
+export { describeSource } from './reviews/describe-source.js';
 export { sampleReviews, sampleSize } from './reviews/sample.js';
 export { splitReviews } from './reviews/split.js';
 export { reviewTable } from './reviews/table.js';

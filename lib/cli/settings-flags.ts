@@ -14,12 +14,17 @@ const aliases = new Map(
   settingsList.flatMap(({ name, aliases = [] }) => aliases.map((alias) => [`--${dashed(alias)}`, flagOf(name)])),
 );
 
+/** Flags that turn a setting off: `--no-header` is `--header=false`. */
+const negations = new Map(
+  settingsList.filter(({ isFlag }) => isFlag).map(({ name }) => [`--no-${dashed(name)}`, `${flagOf(name)}=false`]),
+);
+
 /** Replaces underscores in flags with dashes, and aliases with flags: `--train_batch_size` becomes `--batch-size`. */
 export const normalizeFlags = (argv: readonly string[]): string[] =>
   argv.map((arg) =>
     arg.replace(/^--[^=]+/, (flag) => {
       const dashedFlag = flag.replaceAll('_', '-');
-      return aliases.get(dashedFlag) ?? dashedFlag;
+      return aliases.get(dashedFlag) ?? negations.get(dashedFlag) ?? dashedFlag;
     }),
   );
 

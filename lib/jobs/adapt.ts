@@ -3,7 +3,7 @@ import { ReviewStream } from '../batching/stream.js';
 import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
 import { MaskedLM } from '../model/masked-lm.js';
 import { loadReviews } from '../reviews/load-reviews.js';
-import { describeDropped } from '../reviews/review.js';
+import { summarizeData } from '../reviews/describe-source.js';
 import { commonMetrics, type AdaptMetrics } from '../runs/metrics.js';
 import { writeResult } from '../runs/result.js';
 import { Trainer } from '../training/trainer.js';
@@ -29,12 +29,13 @@ async function adaptRank(job: Job): Promise<EndOfTraining> {
   try {
     data = encodeRows(job, model, source, reviews);
     const rows = countRows(data);
-    journal.write('data', { name: source.name, rows });
-    const dropped = describeDropped(source.dropped);
+    const summarized = summarizeData(source, reviews, settings.streaming);
+    journal.write('data', { ...summarized, rows });
     note(
-      `${source.name}: ${rows.train} training, ${rows.validation} validation and ${rows.test} test ${labeled ? 'reviews, whose labels are ignored' : 'texts'}` +
-        (dropped ? `; left out: ${dropped}.` : '.'),
+      `${source.name}: ${rows.train} training, ${rows.validation} validation and ${rows.test} test ` +
+        `${labeled ? 'reviews, whose labels are ignored' : 'texts'}.`,
     );
+    summarized.sentences.forEach(note);
     if (!checkpoint) model.notes.forEach(note);
     assertSameData(job, model, data);
     const { train, validation, test } = data;
@@ -48,7 +49,7 @@ async function adaptRank(job: Job): Promise<EndOfTraining> {
     if (!ranks.isChief) return result.end;
     const summary: AdaptMetrics = {
       command: 'adapt',
-      ...commonMetrics(sources, rows, result),
+      ...commonMetrics(sources, rows, summarizeData(source, reviews, settings.streaming), result),
       before,
       after,
     };

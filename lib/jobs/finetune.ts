@@ -1,7 +1,7 @@
 /** Fine-tuning as a job: what finetune.ipynb does, for a scheduler. */
 import { TextClassifier } from '../model/text-classifier.js';
 import { loadReviews } from '../reviews/load-reviews.js';
-import { describeDropped } from '../reviews/review.js';
+import { describeClasses, summarizeData } from '../reviews/describe-source.js';
 import type { ReviewSplit } from '../reviews/split.js';
 import { ReviewStream } from '../batching/stream.js';
 import { accuracyByLength, confidentErrors } from '../evaluation/analysis.js';
@@ -45,12 +45,11 @@ async function finetuneRank(job: Job): Promise<EndOfTraining> {
       note(`Overfitting: the training and validation sets are the same ${data.train.ids.length} reviews.`);
     }
     const rows = countRows(data);
-    journal.write('data', { name: source.name, rows, labelNames: labels });
-    const dropped = describeDropped(source.dropped);
-    note(
-      `${source.name}: ${rows.train} training, ${rows.validation} validation and ${rows.test} test reviews` +
-        (dropped ? `; left out: ${dropped}.` : '.'),
-    );
+    const summarized = summarizeData(source, split, settings.streaming);
+    journal.write('data', { ...summarized, rows, labelNames: labels });
+    note(`${source.name}: ${rows.train} training, ${rows.validation} validation and ${rows.test} test reviews.`);
+    summarized.sentences.forEach(note);
+    note(`Rows per class: ${describeClasses(summarized.classes)}.`);
     if (!checkpoint) model.notes.forEach(note);
     assertSameData(job, model, data);
     const { train, validation, test } = data;
@@ -62,7 +61,7 @@ async function finetuneRank(job: Job): Promise<EndOfTraining> {
     const lengths = test.ids.map((ids) => ids.length);
     const summary: FinetuneMetrics = {
       command: 'finetune',
-      ...commonMetrics(sources, rows, result),
+      ...commonMetrics(sources, rows, summarizeData(source, split, settings.streaming), result),
       labelNames: labels,
       validation: result.best ?? null,
       test: metrics,

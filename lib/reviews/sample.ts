@@ -122,27 +122,50 @@ export async function sampleReviews(
     for (const review of reviews) sample.push({ ...review, split });
   }
   if (sample.length === 0) throw await noRowsError(source);
+  await checkMapping(source, sample);
   return sample;
 }
 
-/** Creates the error for a source without usable rows: why rows were left out, and what to check. */
-async function noRowsError({ name, splits, dropped, reading }: ReviewSource): Promise<ReviewsError> {
-  const { textColumns, labelColumn, classes } = reading;
-  const columns = listColumns(textColumns);
-  const message = `${name} has no usable rows: ${describeDropped(dropped)}.`;
-  if (labelColumn === undefined || dropped.unmappedLabel === 0)
-    return new ReviewsError(
-      'REVIEWS_NO_ROWS',
-      `${message} Check the text columns ${columns}${labelColumn === undefined ? '' : ` and the label column '${labelColumn}'`}.`,
-      { name, dropped, textColumns, labelColumn },
-    );
-  const labels = await labelsOfFiles(Object.values(splits).flat(), labelColumn);
+/** What the labels are, and a mapping that fits them. */
+async function describeMapping({ splits, reading: { labelColumn, classes } }: ReviewSource) {
+  const labels = await labelsOfFiles(Object.values(splits).flat(), labelColumn!);
   const mapped = [...Object.keys(classes.numberOf), ...(classes.ranges ?? []).map(({ low, high }) => `${low}-${high}`)];
-  return new ReviewsError(
-    'REVIEWS_NO_ROWS',
-    `${message} '${labelColumn}' contains ${listLabels(labels)}; the label mapping contains ${mapped.join(', ')}. ` +
+  return {
+    text:
+      `'${labelColumn}' contains ${listLabels(labels)}; the label mapping contains ${mapped.join(', ')}. ` +
       `Map the labels that exist: ${proposedMapping(labels.keys())}.`,
-    { name, labelColumn, labels: [...labels.keys()].sort(), dropped, mapped },
+    values: { labelColumn, labels: [...labels.keys()].sort(), mapped },
+  };
+}
+
+/** Creates the error for a source without usable rows: why rows were left out, and what to check. */
+async function noRowsError(source: ReviewSource): Promise<ReviewsError> {
+  const { name, dropped, reading } = source;
+  const { textColumns, labelColumn } = reading;
+  const message = `${name} has no usable rows: ${describeDropped(dropped)}.`;
+  if (labelColumn !== undefined && dropped.unmappedLabel > 0) {
+    const { text, values } = await describeMapping(source);
+    return new ReviewsError('REVIEWS_NO_ROWS', `${message} ${text}`, { name, dropped, ...values });
+  }
+  const label = labelColumn === undefined ? '' : ` and the label column '${labelColumn}'`;
+  return new ReviewsError('REVIEWS_NO_ROWS', `${message} Check the text columns ${listColumns(textColumns)}${label}.`, {
+    name,
+    dropped,
+    textColumns,
+    labelColumn,
+  });
+}
+
+/** @throws ReviewsError if the label mapping leaves only one class */
+async function checkMapping(source: ReviewSource, sample: Review[]): Promise<void> {
+  const { name, dropped, labelNames } = source;
+  if (dropped.unmappedLabel === 0 || sample.some(({ label }) => label !== sample[0]!.label)) return;
+  const { text, values } = await describeMapping(source);
+  const label = labelNames[sample[0]!.label]!;
+  throw new ReviewsError(
+    'REVIEWS_ONE_CLASS',
+    `All ${sample.length} rows of ${name} that the label mapping contains have the same class, ${label}; training needs two. ${text}`,
+    { name, label, rows: sample.length, ...values },
   );
 }
 

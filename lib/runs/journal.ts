@@ -5,6 +5,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { DownloadProgress } from '../hub/download.js';
+import type { DataSummary } from '../reviews/describe-source.js';
 import type { TrainingRecord } from '../training/training-record.js';
 import type { FinetuneMetrics, RunMetrics } from './metrics.js';
 
@@ -21,7 +22,7 @@ export interface JournalContent {
   start: { command: string; starts: number; step: number };
   banner: { message: string };
   note: { message: string };
-  data: { name: string; rows: Record<'train' | 'validation' | 'test', number>; labelNames?: string[] };
+  data: DataSummary & { rows: Record<'train' | 'validation' | 'test', number>; labelNames?: string[] };
   download: DownloadProgress;
   step: TrainingRecord & { memoryBytes?: number };
   checkpoint: { step: number; folder: string };

@@ -1,4 +1,5 @@
 /** metrics.json: the result of a run. Report, model card and comparisons use it and the journal. */
+import type { DataSummary } from '../reviews/describe-source.js';
 import type { Sources } from '../hub/sources.js';
 import type { TrainingResult } from '../training/trainer.js';
 import type { ClassificationMetrics, NamedAccuracy } from '../evaluation/metrics.js';
@@ -12,6 +13,8 @@ interface AnyMetrics {
   model: string;
   dataset: string;
   rows: { train: number; validation: number; test: number };
+  /** Undefined in runs of earlier versions. */
+  data?: DataSummary;
   training: Pick<
     TrainingResult<unknown>,
     'step' | 'samples' | 'seconds' | 'samplesPerSecond' | 'dataWaitFraction' | 'engine'
@@ -47,6 +50,7 @@ export type RunMetrics = FinetuneMetrics | AdaptMetrics;
 export const commonMetrics = (
   { banner, model, dataset }: Sources,
   rows: AnyMetrics['rows'],
+  data: DataSummary,
   { end, step, samples, seconds, samplesPerSecond, dataWaitFraction, engine }: TrainingResult<unknown>,
 ): AnyMetrics => ({
   end,
@@ -54,5 +58,6 @@ export const commonMetrics = (
   model,
   dataset,
   rows,
+  data,
   training: { step, samples, seconds, samplesPerSecond, dataWaitFraction, engine },
 });

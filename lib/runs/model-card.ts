@@ -88,6 +88,16 @@ Precision ${test.precision.toFixed(3)}, recall ${test.recall.toFixed(3)}, F1 ${t
 ${test.confusion.map((row, i) => `| ${labelNames[i]} | ${row.join(' | ')} |`).join('\n')}`;
 }
 
+/** What was read and how, and the rows by class. */
+function data({ data }: RunMetrics): string {
+  const classes = data?.classes ?? [];
+  const table = `| class | rows |\n| - | - |\n${classes.map(({ name, rows }) => `| ${name} | ${rows} |`).join('\n')}`;
+  return [
+    ...(data?.sentences ?? []).map((sentence) => `- ${sentence}`),
+    ...(classes.length > 0 ? ['', table] : []),
+  ].join('\n');
+}
+
 /** Creates the model card, in Markdown with a YAML header. */
 export function modelCard(
   { settings }: RunSettings,
@@ -109,6 +119,10 @@ ${description} ${metrics.command === 'finetune' ? 'Fine-tuned' : 'Adapted'} from
 ## Results
 
 ${results(metrics)}
+
+## Data
+
+${data(metrics)}
 
 ## Training
 

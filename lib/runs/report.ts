@@ -20,6 +20,19 @@ function headline(metrics: RunMetrics): string {
   return `<strong>${percent(test.accuracy)}</strong> accuracy on ${test.count} test reviews (95 % interval ${percentInterval(test.interval)}).`;
 }
 
+/** What was read, as a list. Runs of earlier versions lack it. */
+const dataList = ({ data }: RunMetrics): string =>
+  `<ul>${(data?.sentences ?? []).map((sentence) => `<li>${escapeHtml(sentence)}</li>`).join('')}</ul>`;
+
+/** Rows by class. */
+function dataTable({ data }: RunMetrics): string {
+  const classes = data?.classes ?? [];
+  const all = classes.reduce((sum, { rows }) => sum + rows, 0);
+  return classes.length === 0
+    ? ''
+    : table(classes.map(({ name, rows }) => ({ class: name, rows, share: percent(rows / all) })));
+}
+
 const trainingRows = ({ training, rows, end }: RunMetrics): Row[] => [
   { what: 'end', value: end },
   { what: 'steps', value: String(training.step) },
@@ -75,6 +88,7 @@ export async function writeReport(run: RunFolder): Promise<string> {
       ? `<p class="headline">${headline(metrics)}</p>`
       : `<p class="trouble">This run is not finished: ${escapeHtml(run.state)}${status?.message ? `. ${escapeHtml(status.message)}` : ''}.</p>`,
     ...(pictures.length > 0 ? [section('Figures', ...pictures)] : []),
+    ...(metrics ? [section('Data', dataList(metrics), dataTable(metrics))] : []),
     ...(metrics ? [section('Training', table(trainingRows(metrics)))] : []),
     ...(metrics?.command === 'finetune' && metrics.errors.length > 0
       ? [

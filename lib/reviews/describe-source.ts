@@ -1,0 +1,104 @@
+/** What was read of a source and how, in sentences: for the console, the journal, reports and model cards. */
+import { groupBy } from './group.js';
+import { listColumns } from './columns.js';
+import { describeDropped, type Dropped, type Review } from './review.js';
+import type { ReviewSource, SkippedFile } from './review-source.js';
+import type { ReviewSplit } from './split.js';
+import type { FileDescription } from './row-file.js';
+
+const delimiterNames: Record<string, string> = { ',': 'comma', ';': 'semicolon', '\t': 'tab', '|': 'vertical bar' };
+
+/** A file's format in words: `delimited text (semicolon, windows-1252, gzip, without a header)`. */
+function describeFile({ format, delimiter, encoding, compression, header }: FileDescription): string {
+  const details = [
+    ...(delimiter === undefined ? [] : [delimiterNames[delimiter] ?? `'${delimiter}'`]),
+    ...(encoding ? [encoding] : []),
+    ...(compression ? [compression] : []),
+    ...(header === false ? ['without a header'] : []),
+  ];
+  return details.length > 0 ? `${format} (${details.join(', ')})` : format;
+}
+
+/** Formats of all files; of several with the number of files. */
+function describeFormats({ splits }: ReviewSource): string {
+  const files = Object.values(splits).flat();
+  const groups = [...groupBy(files, ({ description }) => describeFile(description))];
+  return groups
+    .map(([format, { length }]) =>
+      files.length === 1 ? format : `${length} ${length === 1 ? 'file' : 'files'} of ${format}`,
+    )
+    .join(', ');
+}
+
+/** Number of reviews by class name, in the order of the classes. */
+export function countByClass(reviews: Iterable<Review>, labelNames: string[]): { name: string; rows: number }[] {
+  const counts = labelNames.map(() => 0);
+  for (const { label } of reviews) counts[label]!++;
+  return labelNames.map((name, i) => ({ name, rows: counts[i]! }));
+}
+
+/** Skipped files that are listed. */
+const maxListed = 5;
+
+/**
+ * Describes what was read: formats and columns, rows left out and why, files that were skipped.
+ * @param source of openReviews or loadReviews
+ * @returns sentences
+ * @example
+ * describeSource(reviews.source).forEach((sentence) => console.log(sentence));
+ */
+export function describeSource(source: ReviewSource): string[] {
+  const { reading, dropped, skipped, notes } = source;
+  const label = reading.labelColumn === undefined ? 'no label' : `label: '${reading.labelColumn}'`;
+  const left = describeDropped(dropped);
+  const shown = skipped.slice(0, maxListed).map(({ file, reason }) => `${file} (${reason})`);
+  return [
+    `Read as ${describeFormats(source)}; text: ${listColumns(reading.textColumns)}; ${label}.`,
+    ...(left === '' ? [] : [`Left out: ${left}.`]),
+    ...(skipped.length === 0
+      ? []
+      : [
+          `Skipped: ${shown.join(', ')}${skipped.length > maxListed ? ` and ${skipped.length - maxListed} other files` : ''}.`,
+        ]),
+    ...notes,
+  ];
+}
+
+/** The data of a run, as stored with it. */
+export interface DataSummary {
+  name: string;
+  textColumns: string[];
+  /** Undefined for texts without labels. */
+  labelColumn?: string | undefined;
+  /** Rows by class: of the reviews that are used; if training is streamed, of all rows if that is known. */
+  classes: { name: string; rows: number }[];
+  dropped: Dropped;
+  skipped: SkippedFile[];
+  /** What was read and how, see describeSource. */
+  sentences: string[];
+}
+
+/**
+ * Summarizes the data of a run.
+ * @param split the reviews that are used
+ * @param isStreamed whether all rows are used for training
+ */
+export function summarizeData(source: ReviewSource, split: ReviewSplit, isStreamed: boolean): DataSummary {
+  const { name, reading, labelNames, classCounts, dropped, skipped } = source;
+  const counted = countByClass([...split.train, ...split.validation, ...split.test], labelNames);
+  const all =
+    isStreamed && classCounts ? labelNames.map((label, i) => ({ name: label, rows: classCounts[i]! })) : counted;
+  return {
+    name,
+    textColumns: reading.textColumns,
+    labelColumn: reading.labelColumn,
+    classes: reading.labelColumn === undefined ? [] : all,
+    dropped: { ...dropped },
+    skipped,
+    sentences: describeSource(source),
+  };
+}
+
+/** Rows by class in words: `negative 58, positive 142`. */
+export const describeClasses = (classes: DataSummary['classes']): string =>
+  classes.map(({ name, rows }) => `${name} ${rows.toLocaleString('en')}`).join(', ');
