@@ -37,7 +37,7 @@ export { capabilityProbes, capabilityResults } from './evaluation/capabilities.j
 export { evaluate } from './evaluation/evaluate.js';
 export { exportModel } from './export/export.js';
 export { findLabelNoise } from './evaluation/label-noise.js';
-export { predictions } from './evaluation/metrics.js';
+export { describeClasses, predictions } from './evaluation/metrics.js';
 export { coverageByThreshold } from './evaluation/thresholds.js';
 
 // Figures and output in notebooks
@@ -66,7 +66,7 @@ export type { CapabilityResult, Probe } from './evaluation/capabilities.js';
 export type { MaskedMetrics } from './evaluation/evaluate-masked.js';
 export type { Evaluation } from './evaluation/evaluate.js';
 export type { DoubtfulLabel, LabelNoise } from './evaluation/label-noise.js';
-export type { ClassificationMetrics, Interval, NamedAccuracy } from './evaluation/metrics.js';
+export type { ClassificationMetrics, ClassScores, Interval, NamedAccuracy } from './evaluation/metrics.js';
 export type { ExportReport } from './export/export.js';
 export type { OnnxPrecision } from './export/onnx-classifier.js';
 export type { Coverage } from './evaluation/thresholds.js';

@@ -8,6 +8,7 @@ import { describeRecord } from '../notebook/progress.js';
 import type { RunMetrics } from '../runs/metrics.js';
 import { percent, percentInterval, duration, size } from '../figures/format.js';
 import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
+import type { ClassificationMetrics } from '../evaluation/metrics.js';
 import type { JournalEntry, NotebookResult } from '../runs/journal.js';
 import type { TrainingRecord } from '../training/training-record.js';
 
@@ -40,6 +41,17 @@ export const titledRows = (rows: [title: string, value: string][]): string =>
 const describeMasked = ({ perplexity, loss, accuracy }: MaskedMetrics) =>
   `perplexity ${perplexity.toFixed(2)}, loss ${loss.toFixed(4)}, ${percent(accuracy)} of masked tokens predicted`;
 
+/** The macro F1, with the class that has the lowest F1, and the error of star ratings. */
+function describeScores({ macro, perClass, meanAbsoluteError }: ClassificationMetrics): [string, string][] {
+  const lowest = perClass.filter(({ support }) => support > 0).reduce((a, b) => (b.f1 < a.f1 ? b : a));
+  return [
+    ['Macro F1', `${macro.f1.toFixed(3)} (lowest F1: ${lowest.f1.toFixed(3)}, class ${lowest.name})`],
+    ...(meanAbsoluteError === null
+      ? []
+      : [['Stars', `mean absolute error ${meanAbsoluteError.toFixed(2)}`] satisfies [string, string]]),
+  ];
+}
+
 /** Describes the result of a run or of finetune.ipynb in a few lines. */
 export function describeMetrics(metrics: RunMetrics | NotebookResult): string {
   const { training, end } = metrics;
@@ -50,6 +62,7 @@ export function describeMetrics(metrics: RunMetrics | NotebookResult): string {
             'Accuracy',
             `${percent(metrics.test.accuracy)} of ${metrics.test.count} test reviews (95 % interval ${percentInterval(metrics.test.interval)})`,
           ],
+          ...describeScores(metrics.test),
           ...metrics.baselines.map(({ name, accuracy }): [string, string] => [
             name[0]!.toUpperCase() + name.slice(1),
             percent(accuracy),

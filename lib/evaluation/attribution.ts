@@ -4,11 +4,11 @@
  * detect words that matter only in combination.
  */
 import { ArgumentError } from '../errors.js';
-import { softmax } from '../model/softmax.js';
 import type { TextClassifier } from '../model/text-classifier.js';
 import { prepareWeights } from '../model/model.js';
 import { tf } from '../tensorflow/runtime.js';
 import { evaluationBatches } from '../model/batch.js';
+import { logOdds, predictions } from './metrics.js';
 
 /** A text, its predicted label, and the contribution of each of its words. */
 export interface Attribution {
@@ -16,28 +16,21 @@ export interface Attribution {
   label: string;
   /** The label's probability. */
   score: number;
-  /**
-   * The words in order. `contribution` is the log-odds of the second class minus those without the word; above 0 it favors that
-   * class.
-   */
+  /** The class to which the contributions refer: the second of two classes; of more classes, the predicted one. */
+  favored: string;
+  /** The words in order. `contribution` is the log-odds of `favored` minus those without the word. */
   words: { word: string; contribution: number }[];
 }
 
 /**
- * Computes the contribution of each word to the prediction of a binary classifier. It takes one prediction per word.
+ * Computes the contribution of each word to a prediction. It takes one prediction per word.
  * @param text a text with at least one word
- * @throws ArgumentError for a text without words, or a classifier that does not have two classes
+ * @throws ArgumentError for a text without words
  * @example
  * const { label, score, words } = wordAttribution(model, 'It stopped working.');
  */
 export function wordAttribution(model: TextClassifier, text: string): Attribution {
   const names = model.labels;
-  if (names.length !== 2)
-    throw new ArgumentError(
-      'ARGUMENT_NOT_BINARY',
-      `Word attribution requires a model with two classes; this model has ${names.length}: ${names.join(', ')}.`,
-      { classes: names },
-    );
   const words = text.split(/\s+/).filter(Boolean);
   if (words.length === 0)
     throw new ArgumentError('ARGUMENT_NO_TEXT', 'Cannot attribute words: the text has none.', { text });
@@ -47,22 +40,24 @@ export function wordAttribution(model: TextClassifier, text: string): Attributio
     ids: variants.map((variant) => model.tokenizer.encode(variant.join(' '), maxTokens)),
     labels: new Int32Array(variants.length),
   };
-  const logOdds = new Float64Array(variants.length);
-  let probabilities: number[] = [];
+  const logits = new Float32Array(variants.length * names.length); // [variants * classes]
   const prepared = prepareWeights(model);
   for (const batch of evaluationBatches(texts, 64, maxTokens)) {
-    const logits = model.logits(batch, prepared); // [batch * 2]
-    batch.indices.forEach((variant, row) => {
-      logOdds[variant] = logits[2 * row + 1]! - logits[2 * row]!;
-      if (variant === 0) probabilities = softmax(logits.subarray(2 * row, 2 * row + 2));
-    });
+    const batchLogits = model.logits(batch, prepared);
+    batch.indices.forEach((variant, row) =>
+      logits.set(batchLogits.subarray(row * names.length, (row + 1) * names.length), variant * names.length),
+    );
   }
   tf.dispose(prepared);
-  const score = Math.max(...probabilities);
+  const { label, score } = predictions(logits, names.length)[0]!;
+  const favored = names.length === 2 ? 1 : label;
+  const logOddsOf = (variant: number) =>
+    logOdds(logits.subarray(variant * names.length, (variant + 1) * names.length), favored);
   return {
     text,
-    label: names[probabilities.indexOf(score)]!,
+    label: names[label]!,
     score,
-    words: words.map((word, i) => ({ word, contribution: logOdds[0]! - logOdds[i + 1]! })),
+    favored: names[favored]!,
+    words: words.map((word, i) => ({ word, contribution: logOddsOf(0) - logOddsOf(i + 1) })),
   };
 }

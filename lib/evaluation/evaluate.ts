@@ -23,7 +23,7 @@ export interface Evaluation {
  * @default this process only
  * @example
  * const { metrics, logits } = await evaluate(model, model.encode(reviews.test));
- * console.log(metrics.accuracy, metrics.f1);
+ * console.log(metrics.accuracy, metrics.macro.f1);
  */
 export async function evaluate(
   model: TextClassifier,
@@ -51,5 +51,5 @@ export async function evaluate(
     tf.dispose(prepared);
   }
   const logits = ranks.sumNumbers(own); // [n * classes]
-  return { metrics: classificationMetrics(logits, reviews.labels, classes), logits };
+  return { metrics: classificationMetrics(logits, reviews.labels, model.labels), logits };
 }

@@ -19,6 +19,18 @@ export interface NamedAccuracy {
   interval: Interval;
 }
 
+/** How well one class is recognized, or the mean over the classes. */
+export interface ClassScores {
+  /** Fraction of the predictions of the class that are correct; 0 if it was never predicted. */
+  precision: number;
+  /** Fraction of the rows of the class that are predicted correctly; 0 if it has no rows. */
+  recall: number;
+  /** Harmonic mean of precision and recall; 0 if both are 0. */
+  f1: number;
+  /** Area under the ROC curve of the class against all others; null if all rows or none are of the class. */
+  rocAuc: number | null;
+}
+
 /** Metrics of a set of predictions. */
 export interface ClassificationMetrics {
   /** Number of rows. */
@@ -29,16 +41,31 @@ export interface ClassificationMetrics {
   accuracy: number;
   /** 95 % confidence interval of the accuracy. */
   interval: Interval;
-  /** With two classes that of class 1, otherwise the macro average; 0 for a class that was never predicted. */
-  precision: number;
-  /** With two classes that of class 1, otherwise the macro average; 0 for a class without rows. */
-  recall: number;
-  /** With two classes that of class 1, otherwise the macro average; 0 if precision and recall are 0. */
-  f1: number;
-  /** Area under the ROC curve; NaN unless there are two classes and both are present. */
-  rocAuc: number;
+  /**
+   * Unweighted means over the classes that occur among the labels or the predictions, as scikit-learn computes them.
+   * `rocAuc` is null if it is null for any of the classes.
+   */
+  macro: ClassScores;
+  /** Scores by class number. `support` is the number of rows of the class. */
+  perClass: (ClassScores & { name: string; support: number })[];
+  /** Mean absolute error in stars; null if the classes are not star ratings, see `starsOfClasses`. */
+  meanAbsoluteError: number | null;
   /** Counts by true class, then by predicted class. */
   confusion: number[][];
+}
+
+/** The highest number that is considered a star rating. */
+const maxStars = 10;
+
+/**
+ * The stars of each class if the classes are star ratings: `1 star`, `4.5 stars`, or at least three numbers from 0 to
+ * 10. Two numbers are more often codes, such as 0 and 1.
+ */
+export function starsOfClasses(labelNames: string[]): number[] | undefined {
+  const matches = labelNames.map((name) => /^\s*(\d+(?:\.\d+)?)(\s*stars?)?\s*$/i.exec(name));
+  const stars = matches.map((match) => Number(match?.[1] ?? NaN));
+  const isNamed = matches.every((match) => match?.[2] !== undefined);
+  return isNamed || (labelNames.length > 2 && stars.every((value) => value <= maxStars)) ? stars : undefined;
 }
 
 /**
@@ -56,10 +83,11 @@ export function wilsonInterval(successes: number, count: number, z = 1.959964): 
 }
 
 /**
- * The area under the ROC curve: the probability that a random row of class 1 has a higher score than one of class 0,
- * where ties count half (Mann and Whitney, 1947).
+ * The area under the ROC curve: the probability that a random positive row has a higher score than a random negative
+ * one, where ties count half (Mann and Whitney, 1947).
+ * @returns null unless there are positive and negative rows
  */
-export function rocAuc(scores: ArrayLike<number>, labels: ArrayLike<number>): number {
+export function rocAuc(scores: ArrayLike<number>, isPositive: (row: number) => boolean): number | null {
   const order = Array.from({ length: scores.length }, (_, i) => i).sort((a, b) => scores[a]! - scores[b]!);
   let rankSum = 0;
   let positives = 0;
@@ -67,7 +95,7 @@ export function rocAuc(scores: ArrayLike<number>, labels: ArrayLike<number>): nu
     let end = start;
     while (end < order.length && scores[order[end]!] === scores[order[start]!]) end++;
     for (let i = start; i < end; i++)
-      if (labels[order[i]!] === 1) {
+      if (isPositive(order[i]!)) {
         rankSum += (start + end + 1) / 2;
         positives++;
       }
@@ -75,57 +103,105 @@ export function rocAuc(scores: ArrayLike<number>, labels: ArrayLike<number>): nu
   }
   const negatives = order.length - positives;
   return positives === 0 || negatives === 0
-    ? NaN
+    ? null
     : (rankSum - (positives * (positives + 1)) / 2) / (positives * negatives);
 }
 
+const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
+const mean = (values: number[]) => sum(values) / values.length;
+
 /**
- * Computes all metrics of a set of predictions.
+ * The log-odds of a class: log p / (1 - p). They have the order of the probabilities, but do not saturate at 1.
+ * @param logits of one row, of at least two classes
+ */
+export function logOdds(logits: ArrayLike<number>, label: number): number {
+  let largest = -Infinity;
+  for (let i = 0; i < logits.length; i++) if (i !== label) largest = Math.max(largest, logits[i]!);
+  let others = 0;
+  for (let i = 0; i < logits.length; i++) if (i !== label) others += Math.exp(logits[i]! - largest);
+  return logits[label]! - largest - Math.log(others);
+}
+
+/**
+ * Computes all metrics of a set of predictions, with the results of scikit-learn's
+ * `precision_recall_fscore_support(zero_division=0)` and `roc_auc_score(multi_class='ovr')`.
  * @param logits [n * classes], row by row
  * @param labels [n]
+ * @param labelNames class names by class number
  */
 export function classificationMetrics(
   logits: Float32Array,
   labels: ArrayLike<number>,
-  classes: number,
+  labelNames: string[],
 ): ClassificationMetrics {
   const count = labels.length;
-  const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
-  const positive = new Float64Array(count);
+  const classes = labelNames.length;
+  const rowOf = (row: number) => logits.subarray(row * classes, (row + 1) * classes);
+  const confusion = labelNames.map(() => new Array<number>(classes).fill(0));
   let loss = 0;
-  let correct = 0;
   for (let i = 0; i < count; i++) {
-    const probabilities = softmax(logits.subarray(i * classes, (i + 1) * classes));
+    const probabilities = softmax(rowOf(i));
     const predicted = probabilities.indexOf(Math.max(...probabilities));
-    const label = labels[i]!;
-    confusion[label]![predicted]!++;
-    if (predicted === label) correct++;
-    loss -= Math.log(Math.max(probabilities[label]!, 1e-30));
-    // The difference of the logits has the order of the probabilities, but does not saturate.
-    positive[i] = classes === 2 ? logits[i * 2 + 1]! - logits[i * 2]! : 0;
+    confusion[labels[i]!]![predicted]!++;
+    loss -= Math.log(Math.max(probabilities[labels[i]!]!, 1e-30));
   }
-  const ofClass = (c: number) => {
-    const truePositives = confusion[c]![c]!;
-    const predicted = confusion.reduce((sum, row) => sum + row[c]!, 0);
-    const present = confusion[c]!.reduce((a, b) => a + b, 0);
-    const precision = predicted ? truePositives / predicted : 0;
-    const recall = present ? truePositives / present : 0;
-    return { precision, recall, f1: precision + recall ? (2 * precision * recall) / (precision + recall) : 0 };
-  };
-  const each = classes === 2 ? [ofClass(1)] : Array.from({ length: classes }, (_, c) => ofClass(c));
-  const mean = (name: 'precision' | 'recall' | 'f1') =>
-    each.reduce((sum, metrics) => sum + metrics[name], 0) / each.length;
+  const correct = sum(confusion.map((row, label) => row[label]!));
+  const predictedCounts = labelNames.map((_, label) => sum(confusion.map((row) => row[label]!)));
+  const perClass = labelNames.map((name, label) => {
+    const truePositives = confusion[label]![label]!;
+    const support = sum(confusion[label]!);
+    const precision = truePositives && truePositives / predictedCounts[label]!;
+    const recall = truePositives && truePositives / support;
+    const f1 = truePositives && (2 * precision * recall) / (precision + recall);
+    const scores = Array.from({ length: count }, (_, row) => logOdds(rowOf(row), label));
+    return { name, precision, recall, f1, rocAuc: rocAuc(scores, (row) => labels[row] === label), support };
+  });
+  const occurring = perClass.filter(({ support }, label) => support > 0 || predictedCounts[label]! > 0);
+  const areas = occurring.flatMap(({ rocAuc }) => rocAuc ?? []);
+  const stars = starsOfClasses(labelNames);
   return {
     count,
     loss: loss / count,
     accuracy: correct / count,
     interval: wilsonInterval(correct, count),
-    precision: mean('precision'),
-    recall: mean('recall'),
-    f1: mean('f1'),
-    rocAuc: classes === 2 ? rocAuc(positive, labels) : NaN,
+    macro: {
+      precision: mean(occurring.map(({ precision }) => precision)),
+      recall: mean(occurring.map(({ recall }) => recall)),
+      f1: mean(occurring.map(({ f1 }) => f1)),
+      rocAuc: areas.length === classes ? mean(areas) : null,
+    },
+    perClass,
+    meanAbsoluteError: stars
+      ? sum(confusion.flatMap((row, i) => row.map((n, j) => n * Math.abs(stars[i]! - stars[j]!)))) / count
+      : null,
     confusion,
   };
+}
+
+/**
+ * The scores of each class and their macro average as rows of a table.
+ * @example
+ * const { metrics } = await evaluate(model, testSet);
+ * showTable(describeClasses(metrics));
+ */
+export function describeClasses({ perClass, macro, count }: ClassificationMetrics): {
+  class: string;
+  precision: number;
+  recall: number;
+  F1: number;
+  'ROC AUC': number | null;
+  reviews: number;
+}[] {
+  const rounded = (value: number) => Number(value.toFixed(3));
+  const row = (name: string, { precision, recall, f1, rocAuc }: ClassScores, reviews: number) => ({
+    class: name,
+    precision: rounded(precision),
+    recall: rounded(recall),
+    F1: rounded(f1),
+    'ROC AUC': rocAuc === null ? null : rounded(rocAuc),
+    reviews,
+  });
+  return [...perClass.map((each) => row(each.name, each, each.support)), row('macro average', macro, count)];
 }
 
 /**

@@ -96,7 +96,7 @@ export async function exportModel(
         file,
         bytes: fs.statSync(path.join(partialFolder, file)).size,
         difference,
-        accuracy: classificationMetrics(onnxLogits, texts.labels, classNames.length).accuracy,
+        accuracy: classificationMetrics(onnxLogits, texts.labels, classNames).accuracy,
         agreement: predicted.filter(({ label }, i) => label === expected[i]!.label).length / predicted.length,
       };
     }

@@ -6,8 +6,8 @@ const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;
 /** Escapes text for HTML. */
 export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => entities[character]!);
 
-/** The values of a table row, by column name. */
-export type TableRow = Record<string, string | number>;
+/** The values of a table row, by column name; null if a value is undefined, such as the ROC AUC of a class without rows. */
+export type TableRow = Record<string, string | number | null>;
 
 /** The rows of a DataFrame, with its index unless that is only a row number. */
 function rowsOfFrame(frame: DataFrame): TableRow[] {
@@ -27,13 +27,14 @@ function rowsOfFrame(frame: DataFrame): TableRow[] {
 export function tableBundle(table: TableRow[] | DataFrame): { 'text/html': string; 'text/plain': string } {
   const rows = Array.isArray(table) ? table : rowsOfFrame(table);
   const columns = Object.keys(rows[0] ?? {});
-  const isNumber = (column: string) => rows.every((row) => typeof row[column] === 'number');
+  const isNumber = (column: string) => rows.every((row) => typeof row[column] === 'number' || row[column] === null);
+  const textOf = (row: TableRow, column: string) => (row[column] === null ? '–' : String(row[column] ?? ''));
   const align = columns.map((column) => `style="text-align:${isNumber(column) ? 'right' : 'left'}"`);
   const head = columns.map((column, i) => `<th ${align[i]}>${escapeHtml(column)}</th>`).join('');
   const bodyOf = (row: TableRow) =>
-    columns.map((column, i) => `<td ${align[i]}>${escapeHtml(String(row[column] ?? ''))}</td>`).join('');
+    columns.map((column, i) => `<td ${align[i]}>${escapeHtml(textOf(row, column))}</td>`).join('');
   const body = rows.map((row) => `<tr>${bodyOf(row)}</tr>`).join('');
-  const texts = [columns, ...rows.map((row) => columns.map((column) => String(row[column] ?? '')))];
+  const texts = [columns, ...rows.map((row) => columns.map((column) => textOf(row, column)))];
   const widths = columns.map((_, i) => Math.max(...texts.map((text) => text[i]!.length)));
   const plain = texts.map((text) =>
     text

@@ -15,7 +15,9 @@ const marks = [colors.blue, colors.orange, colors.green];
  */
 export function reliabilityFigure(calibrations: Record<string, Calibration>): Figure {
   const named = Object.entries(calibrations);
-  const diagonal = { type: 'scatter', mode: 'lines', name: 'perfectly calibrated', x: [0.5, 1], y: [0.5, 1] };
+  // The lowest probability of a prediction is 0.5 for two classes, and lower for more.
+  const lowest = Math.min(0.5, ...named.flatMap(([, { bins }]) => bins.map(({ low }) => low)));
+  const diagonal = { type: 'scatter', mode: 'lines', name: 'perfectly calibrated', x: [lowest, 1], y: [lowest, 1] };
   return {
     data: [
       { ...diagonal, line: { color: colors.grey, dash: 'dot', width: 1.5 } },
@@ -40,7 +42,7 @@ export function reliabilityFigure(calibrations: Record<string, Calibration>): Fi
     layout: layoutOf(
       'Reliability diagram',
       {
-        xaxis: axis('probability of the prediction', { range: [0.48, 1.02], tickformat: '.0%' }),
+        xaxis: axis('probability of the prediction', { range: [lowest - 0.02, 1.02], tickformat: '.0%' }),
         yaxis: axis('fraction correct', { range: [0, 1.05], tickformat: '.0%' }),
         legend: { x: 1.02, y: 1 },
       },

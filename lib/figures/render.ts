@@ -118,20 +118,26 @@ function union(boxes: Box[]): Box | undefined {
   return { x, y, width: right - x, height: bottom - y };
 }
 
-/** A box after the rotation and translation of its element. */
+/**
+ * A box after the rotation and translation of its element. Plotly uses the position of rotated tick labels and titles to
+ * keep them apart.
+ */
 function transformed(element: Element, box: Box | undefined): Box | undefined {
   if (!box) return undefined;
   const transform = element.getAttribute('transform') ?? '';
   const [, angle = '0', aboutX = '0', aboutY = '0'] =
     /rotate\((-?[\d.]+)(?:[ ,]+(-?[\d.]+)[ ,]+(-?[\d.]+))?/.exec(transform) ?? [];
-  const [rotation, x, y] = [Number(angle), Number(aboutX), Number(aboutY)];
-  // Titles of vertical axes are rotated. Plotly uses their position to move them away from the tick labels.
-  const rotated =
-    rotation === -90
-      ? { x: x + box.y - y, y: y - (box.x + box.width - x), width: box.height, height: box.width }
-      : rotation === 90
-        ? { x: x - (box.y + box.height - y), y: y + box.x - x, width: box.height, height: box.width }
-        : box;
+  const [x, y] = [Number(aboutX), Number(aboutY)];
+  const [sin, cos] = [Math.sin, Math.cos].map((of) => of((Number(angle) * Math.PI) / 180)) as [number, number];
+  const corners = [box.x, box.x + box.width].flatMap((left) =>
+    [box.y, box.y + box.height].map((top) => ({
+      x: x + (left - x) * cos - (top - y) * sin,
+      y: y + (left - x) * sin + (top - y) * cos,
+      width: 0,
+      height: 0,
+    })),
+  );
+  const rotated = union(corners)!;
   const shift = /translate\((-?[\d.]+)[ ,]*(-?[\d.]+)?/.exec(transform);
   return { ...rotated, x: rotated.x + Number(shift?.[1] ?? 0), y: rotated.y + Number(shift?.[2] ?? 0) };
 }

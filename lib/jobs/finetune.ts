@@ -1,7 +1,7 @@
 /** Fine-tuning as a job: what finetune.ipynb does, for a scheduler. */
 import { TextClassifier } from '../model/text-classifier.js';
 import { loadReviews } from '../reviews/load-reviews.js';
-import { describeClasses, summarizeData } from '../reviews/describe-source.js';
+import { describeClassRows, summarizeData } from '../reviews/describe-source.js';
 import type { ReviewSplit } from '../reviews/split.js';
 import { ReviewStream } from '../batching/stream.js';
 import { accuracyByLength, confidentErrors } from '../evaluation/analysis.js';
@@ -49,7 +49,7 @@ async function finetuneRank(job: Job): Promise<EndOfTraining> {
     journal.write('data', { ...summarized, rows, labelNames: labels });
     note(`${source.name}: ${rows.train} training, ${rows.validation} validation and ${rows.test} test reviews.`);
     summarized.sentences.forEach(note);
-    note(`Rows per class: ${describeClasses(summarized.classes)}.`);
+    note(`Rows per class: ${describeClassRows(summarized.classes)}.`);
     if (!checkpoint) model.notes.forEach(note);
     assertSameData(job, model, data);
     const { train, validation, test } = data;

@@ -52,7 +52,8 @@ export function showBanner(text: string, warning = false): void {
 const maxOpacity = 0.75;
 
 /**
- * Shows texts with word attributions as background colors: blue for the last class, orange for the first.
+ * Shows texts with word attributions as background colors: of two classes, blue for the second and orange for the first; of
+ * more classes, blue for the predicted class and orange for the others.
  * @example
  * showAttributions([wordAttribution(model, 'It stopped working.')]);
  */

@@ -11,10 +11,10 @@ export const maxBytes = 1_000_000;
 /** The result of comparing one key number. */
 export interface ComparedNumber {
   name: string;
-  /** Value in the committed notebook; undefined if it has no number with this name. */
-  committed?: number;
-  /** Value in the executed notebook; undefined if it has no number with this name. */
-  actual?: number;
+  /** Value in the committed notebook; missing if it has no number with this name. */
+  committed?: number | null;
+  /** Value in the executed notebook; missing if it has no number with this name. */
+  actual?: number | null;
   /** Maximum difference that counts as the same. */
   tolerance?: number;
   /** `not compared`: the run used --fast-dev-run, for which the notebook states no tolerance of this number. */
@@ -53,14 +53,18 @@ export function compareKeyNumbers(committed: KeyNumber[], actual: KeyNumber[], q
     const tolerance = quick ? now.quickTolerance : now.tolerance;
     const both = { name, committed: before.value, actual: now.value };
     if (tolerance === undefined) return { ...both, result: 'not compared' };
-    // Allows for rounding of binary fractions: 0.587 - 0.586 is slightly more than 0.001.
-    const isSame = Math.abs(now.value - before.value) <= tolerance * (1 + 1e-9) + 1e-12;
+    const isSame =
+      now.value === null || before.value === null
+        ? now.value === before.value
+        : // Allows for rounding of binary fractions: 0.587 - 0.586 is slightly more than 0.001.
+          Math.abs(now.value - before.value) <= tolerance * (1 + 1e-9) + 1e-12;
     return { ...both, tolerance, result: isSame ? 'same' : 'differs' };
   });
 }
 
 /** Describes a difference; undefined if there is none. */
-export function describeDifference({ name, committed, actual, tolerance, result }: ComparedNumber): string | undefined {
+export function describeDifference({ name, tolerance, result, ...values }: ComparedNumber): string | undefined {
+  const [committed, actual] = [values.committed, values.actual].map((value) => (value === null ? 'undefined' : value));
   if (result === 'missing')
     return actual === undefined
       ? `${name}: committed as ${committed}, but missing in this run.`

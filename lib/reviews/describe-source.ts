@@ -100,5 +100,5 @@ export function summarizeData(source: ReviewSource, split: ReviewSplit, isStream
 }
 
 /** Rows by class in words: `negative 58, positive 142`. */
-export const describeClasses = (classes: DataSummary['classes']): string =>
+export const describeClassRows = (classes: DataSummary['classes']): string =>
   classes.map(({ name, rows }) => `${name} ${rows.toLocaleString('en')}`).join(', ');

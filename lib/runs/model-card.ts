@@ -3,6 +3,8 @@
  * Hugging Face hub reads (a model-index).
  */
 import { stringify } from 'yaml';
+import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
+import { describeClasses, type ClassificationMetrics } from '../evaluation/metrics.js';
 import { percent, percentInterval } from '../figures/format.js';
 import type { RunEnvironment } from './environment.js';
 import type { RunMetrics } from './metrics.js';
@@ -11,28 +13,47 @@ import type { RunSettings } from './run-folder.js';
 const isHubName = (name: string) => name !== 'embedded' && /^[\w.-]+(\/[\w.-]+)?(@.*)?$/.test(name);
 const withoutRevision = (name: string) => name.replace(/@.*/, '');
 
+/** A metric in the metadata: `args` are those of the metric in Hugging Face's `evaluate`. */
+interface MetadataMetric {
+  type: string;
+  name: string;
+  args?: Record<string, string>;
+  value: number;
+}
+
+function testResults({ accuracy, macro, meanAbsoluteError }: ClassificationMetrics): MetadataMetric[] {
+  const args = { average: 'macro' };
+  return [
+    { type: 'accuracy', name: 'Accuracy', value: accuracy },
+    { type: 'f1', name: 'Macro F1', args, value: macro.f1 },
+    { type: 'precision', name: 'Macro precision', args, value: macro.precision },
+    { type: 'recall', name: 'Macro recall', args, value: macro.recall },
+    ...(macro.rocAuc === null
+      ? []
+      : [{ type: 'roc_auc', name: 'Macro ROC AUC', args: { ...args, multi_class: 'ovr' }, value: macro.rocAuc }]),
+    ...(meanAbsoluteError === null
+      ? []
+      : [{ type: 'mae', name: 'Mean absolute error in stars', value: meanAbsoluteError }]),
+  ];
+}
+
+const adaptationResults = ({ loss, perplexity }: MaskedMetrics): MetadataMetric[] => [
+  { type: 'loss', name: 'Masked-LM loss', value: loss },
+  { type: 'perplexity', name: 'Masked-LM perplexity', value: perplexity },
+];
+
 function header(metrics: RunMetrics): string {
   const isFinetune = metrics.command === 'finetune';
   const task = isFinetune ? 'text-classification' : 'fill-mask';
   const dataset = { type: withoutRevision(metrics.dataset), name: metrics.dataset, split: 'test' };
-  const results = isFinetune
-    ? ([
-        ['accuracy', metrics.test.accuracy],
-        ['f1', metrics.test.f1],
-        ['precision', metrics.test.precision],
-        ['recall', metrics.test.recall],
-      ] as const)
-    : ([
-        ['loss', metrics.after.loss],
-        ['perplexity', metrics.after.perplexity],
-      ] as const);
+  const results = isFinetune ? testResults(metrics.test) : adaptationResults(metrics.after);
   return stringify({
     library_name: 'transformers',
     pipeline_tag: task,
     tags: ['tunebook', ...(isFinetune ? ['sentiment'] : ['domain-adaptation'])],
     ...(isHubName(metrics.model) && { base_model: withoutRevision(metrics.model) }),
     ...(isHubName(metrics.dataset) && { datasets: [withoutRevision(metrics.dataset)] }),
-    metrics: results.map(([type]) => type),
+    metrics: results.map(({ type }) => type),
     'model-index': [
       {
         name: 'tunebook',
@@ -40,13 +61,23 @@ function header(metrics: RunMetrics): string {
           {
             task: { type: task },
             dataset,
-            metrics: results.map(([type, value]) => ({ type, value: Number(value.toFixed(4)) })),
+            metrics: results.map(({ value, ...each }) => ({ ...each, value: Number(value.toFixed(4)) })),
           },
         ],
       },
     ],
   });
 }
+
+/** The text of a cell in a Markdown table. */
+const cell = (text: string | number | null) =>
+  String(text ?? '–')
+    .replaceAll('|', '\\|')
+    .replace(/\s+/g, ' ');
+
+/** A Markdown table. */
+const markdownTable = (columns: string[], rows: (string | number | null)[][]): string =>
+  [columns, columns.map(() => '-'), ...rows].map((row) => `| ${row.map(cell).join(' | ')} |`).join('\n');
 
 /** The settings in the model card. */
 const listedSettings = [
@@ -66,26 +97,38 @@ const listedSettings = [
 
 function results(metrics: RunMetrics): string {
   const rows = `Training set: ${metrics.rows.train} reviews. Validation set: ${metrics.rows.validation}. Test set: ${metrics.rows.test}.`;
-  if (metrics.command === 'adapt')
-    return `${rows} Results on ${metrics.after.count} masked tokens of the test set, with the same masks before and after:
-
-| | before | after |
-| - | - | - |
-| loss | ${metrics.before.loss.toFixed(4)} | ${metrics.after.loss.toFixed(4)} |
-| perplexity | ${metrics.before.perplexity.toFixed(2)} | ${metrics.after.perplexity.toFixed(2)} |
-| accuracy | ${percent(metrics.before.accuracy)} | ${percent(metrics.after.accuracy)} |`;
+  if (metrics.command === 'adapt') {
+    const { before, after } = metrics;
+    const table = markdownTable(
+      ['', 'before', 'after'],
+      [
+        ['loss', before.loss.toFixed(4), after.loss.toFixed(4)],
+        ['perplexity', before.perplexity.toFixed(2), after.perplexity.toFixed(2)],
+        ['accuracy', percent(before.accuracy), percent(after.accuracy)],
+      ],
+    );
+    return `${rows} Results on ${after.count} masked tokens of the test set, with the same masks before and after:\n\n${table}`;
+  }
   const { test, labelNames, baselines } = metrics;
+  const classes = describeClasses(test);
+  const accuracies = [...baselines, { name: '**this model**', ...test }];
   return `${rows} The test set was used for this evaluation only.
 
-| | accuracy | 95 % interval |
-| - | - | - |
-${[...baselines, { name: '**this model**', ...test }].map(({ name, accuracy, interval }) => `| ${name} | ${percent(accuracy)} | ${percentInterval(interval)} |`).join('\n')}
+${markdownTable(
+  ['', 'accuracy', '95 % interval'],
+  accuracies.map(({ name, accuracy, interval }) => [name, percent(accuracy), percentInterval(interval)]),
+)}
 
-Precision ${test.precision.toFixed(3)}, recall ${test.recall.toFixed(3)}, F1 ${test.f1.toFixed(3)}, loss ${test.loss.toFixed(3)}. Confusion matrix on the test set (rows: true label, columns: predicted label):
+Loss ${test.loss.toFixed(3)}.${test.meanAbsoluteError === null ? '' : ` Mean absolute error ${test.meanAbsoluteError.toFixed(2)} stars.`} Scores of each class, with the ROC AUC of the class against all others:
 
-| | ${labelNames.join(' | ')} |
-| - | ${labelNames.map(() => '-').join(' | ')} |
-${test.confusion.map((row, i) => `| ${labelNames[i]} | ${row.join(' | ')} |`).join('\n')}`;
+${markdownTable(Object.keys(classes[0]!), classes.map(Object.values))}
+
+Confusion matrix on the test set (rows: true label, columns: predicted label):
+
+${markdownTable(
+  ['', ...labelNames],
+  test.confusion.map((row, i) => [labelNames[i]!, ...row]),
+)}`;
 }
 
 /** What was read and how, and the rows by class. */
@@ -128,9 +171,10 @@ ${data(metrics)}
 
 ${training.step} steps on ${training.samples} samples in ${training.seconds.toFixed(0)} s (${training.samplesPerSecond.toFixed(1)} samples/s; ${training.engine}) on ${device.kind} ${device.name}, with TensorFlow ${device.tensorflow} and Node ${node}. End of training: ${metrics.end}.
 
-| setting | value |
-| - | - |
-${listedSettings.map((name) => `| ${name} | ${settings[name]} |`).join('\n')}
+${markdownTable(
+  ['setting', 'value'],
+  listedSettings.map((name) => [name, String(settings[name])]),
+)}
 
 ## Limitations
 

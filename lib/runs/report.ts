@@ -1,5 +1,6 @@
 /** report.html: a report of a run in a single file without scripts; figures are embedded as PNG. */
-import { escapeHtml, tableBundle } from '../figures/html-table.js';
+import { describeClasses, type ClassificationMetrics } from '../evaluation/metrics.js';
+import { escapeHtml, tableBundle, type TableRow } from '../figures/html-table.js';
 import { formatSetting, settingsList } from '../settings/settings.js';
 import type { RunEnvironment } from './environment.js';
 import { writeFigures } from './figures.js';
@@ -7,9 +8,7 @@ import type { RunMetrics } from './metrics.js';
 import type { RunFolder } from './run-folder.js';
 import { percent, percentInterval, duration } from '../figures/format.js';
 
-type Row = Record<string, string | number>;
-
-const table = (rows: Row[]) => tableBundle(rows)['text/html'];
+const table = (rows: TableRow[]) => tableBundle(rows)['text/html'];
 
 function headline(metrics: RunMetrics): string {
   if (metrics.command === 'adapt') {
@@ -33,7 +32,16 @@ function dataTable({ data }: RunMetrics): string {
     : table(classes.map(({ name, rows }) => ({ class: name, rows, share: percent(rows / all) })));
 }
 
-const trainingRows = ({ training, rows, end }: RunMetrics): Row[] => [
+/** The scores of each class; for star ratings also the mean absolute error. */
+const classesSection = (test: ClassificationMetrics): string[] => [
+  '<p>Results on the test reviews. The ROC AUC is that of the class against all others.</p>',
+  table(describeClasses(test)),
+  ...(test.meanAbsoluteError === null
+    ? []
+    : [`<p>Mean absolute error: ${test.meanAbsoluteError.toFixed(2)} stars.</p>`]),
+];
+
+const trainingRows = ({ training, rows, end }: RunMetrics): TableRow[] => [
   { what: 'end', value: end },
   { what: 'steps', value: String(training.step) },
   { what: 'reviews', value: `${rows.train} training, ${rows.validation} validation, ${rows.test} test` },
@@ -42,7 +50,16 @@ const trainingRows = ({ training, rows, end }: RunMetrics): Row[] => [
   { what: 'engine', value: training.engine },
 ];
 
-const environmentRows = ({ tunebook, git, node, platform, device, packages, argv, ranks }: RunEnvironment): Row[] => [
+const environmentRows = ({
+  tunebook,
+  git,
+  node,
+  platform,
+  device,
+  packages,
+  argv,
+  ranks,
+}: RunEnvironment): TableRow[] => [
   {
     what: 'device',
     value: `${device.kind}: ${device.name}, ${(device.memoryBytes / 2 ** 30).toFixed(0)} GiB, ${device.threads} threads`,
@@ -89,6 +106,7 @@ export async function writeReport(run: RunFolder): Promise<string> {
       : `<p class="trouble">This run is not finished: ${escapeHtml(run.state)}${status?.message ? `. ${escapeHtml(status.message)}` : ''}.</p>`,
     ...(pictures.length > 0 ? [section('Figures', ...pictures)] : []),
     ...(metrics ? [section('Data', dataList(metrics), dataTable(metrics))] : []),
+    ...(metrics?.command === 'finetune' ? [section('Classes', ...classesSection(metrics.test))] : []),
     ...(metrics ? [section('Training', table(trainingRows(metrics)))] : []),
     ...(metrics?.command === 'finetune' && metrics.errors.length > 0
       ? [

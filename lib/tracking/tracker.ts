@@ -7,6 +7,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { MlflowError } from '../errors.js';
+import type { ClassificationMetrics, ClassScores } from '../evaluation/metrics.js';
 import type { RunEnvironment } from '../runs/environment.js';
 import type { RunMetrics } from '../runs/metrics.js';
 import type { RunFolder } from '../runs/run-folder.js';
@@ -61,6 +62,19 @@ const finite = (values: Record<string, number | null | undefined>, step: number,
     typeof value === 'number' && Number.isFinite(value) ? [{ key, value, timestamp, step }] : [],
   );
 
+/** Maximum number of characters of a class name in the name of a metric. */
+const maxClassName = 100;
+
+/** The scores of each class with a name that MLflow accepts and that is unique. */
+function namedByClass({ perClass }: ClassificationMetrics): { suffix: string; scores: ClassScores }[] {
+  const names = perClass.map(({ name }) => name.replace(/[^\p{L}\p{N}_.-]+/gu, '_').slice(0, maxClassName));
+  const isUnique = new Set(names.map((name) => name.toLowerCase())).size === names.length;
+  return perClass.map((scores, label) => ({
+    suffix: `class_${isUnique ? names[label] : `${label}_${names[label]}`}`,
+    scores,
+  }));
+}
+
 function metricsOfSummary(metrics: RunMetrics, timestamp: number): MlflowMetric[] {
   const { training } = metrics;
   const values: Record<string, number | null> = {
@@ -72,11 +86,19 @@ function metricsOfSummary(metrics: RunMetrics, timestamp: number): MlflowMetric[
       for (const name of ['loss', 'perplexity', 'accuracy'] as const)
         values[`test_${name}_${when}`] = metrics[when][name];
   else {
-    for (const name of ['accuracy', 'loss', 'precision', 'recall', 'f1'] as const)
-      values[`test_${name}`] = metrics.test[name];
-    values['test_roc_auc'] = metrics.test.rocAuc;
-    values['test_accuracy_low'] = metrics.test.interval.low;
-    values['test_accuracy_high'] = metrics.test.interval.high;
+    const { test } = metrics;
+    values['test_accuracy'] = test.accuracy;
+    values['test_loss'] = test.loss;
+    values['test_mean_absolute_error'] = test.meanAbsoluteError;
+    const scored = [{ suffix: 'macro', scores: test.macro }, ...namedByClass(test)];
+    for (const { suffix, scores } of scored) {
+      values[`test_precision_${suffix}`] = scores.precision;
+      values[`test_recall_${suffix}`] = scores.recall;
+      values[`test_f1_${suffix}`] = scores.f1;
+      values[`test_roc_auc_${suffix}`] = scores.rocAuc;
+    }
+    values['test_accuracy_low'] = test.interval.low;
+    values['test_accuracy_high'] = test.interval.high;
     for (const { name, accuracy } of metrics.baselines) values[`baseline_${name.replaceAll(' ', '_')}`] = accuracy;
   }
   return finite(values, training.step, timestamp);

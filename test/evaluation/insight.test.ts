@@ -138,6 +138,19 @@ test("a word's contribution is the change of the log-odds when the word is remov
   classifier.dispose();
 });
 
+test('with three classes, contributions refer to the predicted class', () => {
+  const options = { precision: 'float32', labels: ['negative', 'neutral', 'positive'] } as const;
+  const classifier = TextClassifier.fromFolder(embeddedModel, { ...options, labels: [...options.labels] });
+  const { words, label, score, favored } = wordAttribution(classifier, 'It broke twice.');
+  assert.equal(favored, label);
+  const [without] = classifier.predict(['It twice.']);
+  // The log-odds of the predicted class, if it is predicted for both texts.
+  const logOdds = (probability: number) => Math.log(probability / (1 - probability));
+  assert.equal(without!.label, label);
+  assert.ok(Math.abs(words[1]!.contribution - (logOdds(score) - logOdds(without!.score))) < 1e-4);
+  classifier.dispose();
+});
+
 test('predictions for a masked token are sorted by score; a text without a mask is an error', () => {
   const model = MaskedLM.fromFolder(embeddedModel);
   const predictions = model.fillMask('The [MASK] broke.', 4);

@@ -8,10 +8,13 @@ import { test } from 'node:test';
 import { cachedDataVersionTag } from 'node:v8';
 import sharp from 'sharp';
 import { accuraciesFigure } from '#lib/figures/accuracies.js';
+import { calibration } from '#lib/evaluation/calibration.js';
+import { classBalanceFigure } from '#lib/figures/class-balance.js';
 import { confusionMatrixFigure } from '#lib/figures/confusion-matrix.js';
 import { renderPng, renderSvg } from '#lib/figures/render.js';
 import { stagesFigure } from '#lib/figures/stages.js';
-import { escapeHtml } from '#lib/figures/html-table.js';
+import { escapeHtml, tableBundle } from '#lib/figures/html-table.js';
+import { reliabilityFigure } from '#lib/figures/reliability.js';
 import { root } from '../checkout.js';
 
 const interval = { low: 0.4, high: 0.6 };
@@ -73,7 +76,7 @@ test('the confusion matrix contains counts, percentages and the heatmap', async 
       ['negative', 'positive'],
     ),
   );
-  assert.match(svg, /8 \(80\.0 %\)/);
+  assert.match(svg, />8<\/tspan><tspan[^>]*>80\.0 %</);
   assert.match(svg, /data:image\/png;base64,/);
 });
 
@@ -87,8 +90,63 @@ test('class names may be numbers or contain markup and control characters; twelv
     name.replace('&', '&amp;').replaceAll('<', '&#60;').replaceAll('>', '&#62;').replace('\u0001', '\uFFFD'),
   );
   assert.deepEqual(ticks, [...escaped, ...escaped], 'each class once on each axis');
-  assert.ok(figure.layout.width >= 12 * 110, 'a count and its percentage fit in a cell');
   assert.equal((await sharp(await renderPng(figure)).metadata()).width, figure.layout.width);
+});
+
+/** Twenty names, all longer than an axis has space for. */
+const topics = Array.from({ length: 20 }, (_, i) => `a long name of product category ${String.fromCharCode(97 + i)}`);
+
+for (const classes of [2, 3, 5, 20])
+  test(`the confusion matrix of ${classes} classes with long names has space for its labels, counts and titles`, async () => {
+    const names = topics.slice(0, classes);
+    const confusion = names.map((_, i) => names.map((_, j) => (i === j ? 1234 : 0)));
+    const figure = confusionMatrixFigure(confusion, names);
+    assert.ok(figure.layout.width <= 920 && figure.layout.height <= 900, 'it fits in a report');
+    const svg = await renderSvg(figure);
+    assert.match(svg, />1234</, 'counts are shown');
+    const ticks = [...svg.matchAll(/class="xtick"><text[^>]*transform="translate\(([\d.]+),0\)( rotate\(-45[^"]*)?"/g)];
+    assert.equal(ticks.length, classes);
+    const distance = Number(ticks[1]![1]) - Number(ticks[0]![1]);
+    assert.ok(ticks[0]![2] ? distance > 17 : distance > 28 * 6.5, `${distance} px between names`);
+    const shown = [...svg.matchAll(/class="ytick"><text[^>]*>(.*?)<\/text>/g)].map(([, text]) => text);
+    assert.equal(new Set(shown).size, classes, 'shortened names differ');
+    const [, titleTop] = /class="xtitle"[^>]* y="([\d.]+)"/.exec(svg)!;
+    const namesBottom = figure.layout.height - Number((figure.layout['margin'] as { b: number }).b);
+    const height = ticks[0]![2] ? Math.SQRT1_2 * 28 * 6 : 14;
+    assert.ok(Number(titleTop) > namesBottom + height, 'the title is below the names');
+    assert.ok(Number(titleTop) < figure.layout.height - 4, 'the title is inside the figure');
+  });
+
+test('class balance: one bar per class with its number and fraction, also for names that look like numbers', async () => {
+  const review = (label: number) => ({ text: '', label });
+  const train = [0, 0, 0, 1, 1, 2].map(review);
+  const figure = classBalanceFigure({ train, test: [review(2), review(0)] }, ['1', '3', '5']);
+  const svg = await renderSvg(figure);
+  for (const text of ['4 (50.0 %)', '2 (25.0 %)']) assert.ok(svg.includes(text), text);
+  const names = [...svg.matchAll(/class="ytick"><text[^>]*>(.*?)<\/text>/g)].map(([, text]) => text);
+  assert.deepEqual(names, ['1', '3', '5']);
+  assert.equal(figure.description, '1: 3 in train, 1 in test; 3: 2 in train, 0 in test; 5: 1 in train, 1 in test');
+  const { layout } = classBalanceFigure({ train }, topics);
+  assert.ok(layout.height > 20 * 24 && layout.width < 900);
+});
+
+test('the reliability diagram begins at the lowest probability of a prediction, which is lower for more classes', () => {
+  const rangeOf = (classes: number) => {
+    const logits = Float32Array.from({ length: 2 * classes }, (_, i) => (i % classes) / 100);
+    const { layout } = reliabilityFigure({ raw: calibration(logits, [0, classes - 1], classes) });
+    return (layout['xaxis'] as { range: [number, number] }).range[0];
+  };
+  assert.ok(rangeOf(20) < 0.06);
+  assert.ok(Math.abs(rangeOf(2) - 0.48) < 1e-9);
+});
+
+test('a table shows null as a dash and keeps the alignment of numbers', () => {
+  const bundle = tableBundle([
+    { class: 'a', area: 0.5 },
+    { class: 'b', area: null },
+  ]);
+  assert.equal(bundle['text/plain'], 'class  area\na      0.5\nb      –');
+  assert.match(bundle['text/html'], /<td style="text-align:right">–<\/td>/);
 });
 
 test('the figure of the stages is rendered', async () => {

@@ -111,6 +111,46 @@ test('a CSV with stars and two text columns: all output files of a run exist and
   assert.equal(metricsOf(run).training.step, 1.5 * metrics.training.step, 'one epoch more');
 });
 
+test('five classes of stars: console, report and model card name the class or average of every score', async () => {
+  const run = inFolder('five');
+  const flags = ['--dataset', inFolder('stars.csv'), '--text-columns', 'content', '--label-column', 'stars'];
+  const model = ['--model', inFolder('model'), '--max-length', '32', '--max-steps', '3', '--run-folder', run];
+  const { status, stdout, stderr } = await tunebook(['finetune', ...flags, ...model]);
+  assert.equal(status, 0, stderr);
+  const { test: metrics } = metricsOf(run);
+  const { macro, perClass } = metrics;
+  assert.deepEqual(
+    perClass.map(({ name }) => name),
+    ['1', '2', '3', '4', '5'],
+  );
+  const lowest = perClass.reduce((a, b) => (b.f1 < a.f1 ? b : a));
+  const stars = metrics.meanAbsoluteError!.toFixed(2);
+  assert.ok(
+    stdout.includes(
+      `Macro F1     ${macro.f1.toFixed(3)} (lowest F1: ${lowest.f1.toFixed(3)}, class ${lowest.name})\n` +
+        `Stars        mean absolute error ${stars}\n`,
+    ),
+    stdout,
+  );
+  const report = fs.readFileSync(path.join(run, 'report.html'), 'utf8');
+  assert.match(report, />precision<\/th>.*>macro average<\/td>/);
+  assert.ok(report.includes(`Mean absolute error: ${stars} stars.`));
+  const [, header, card] = fs.readFileSync(path.join(run, 'model/README.md'), 'utf8').split('---\n');
+  type Metrics = { name: string; type: string; args?: object; value: number }[];
+  const stored = (parse(header!) as { 'model-index': { results: { metrics: Metrics }[] }[] })['model-index'];
+  const f1 = stored[0]!.results[0]!.metrics.find(({ type }) => type === 'f1')!;
+  assert.deepEqual(f1, {
+    type: 'f1',
+    name: 'Macro F1',
+    args: { average: 'macro' },
+    value: Number(macro.f1.toFixed(4)),
+  });
+  assert.ok(
+    card!.includes('| class | precision | recall | F1 | ROC AUC | reviews |\n| - | - | - | - | - | - |\n| 1 | '),
+  );
+  assert.ok(card!.includes(`Mean absolute error ${stars} stars.`));
+});
+
 test('a run that is killed at 10 random moments and resumed has the weights of an uninterrupted run', async (t) => {
   const argv = [
     ...reviews,

@@ -73,6 +73,17 @@ test('a type error in a cell is reported with its line', async () => {
   });
 });
 
+test('an undefined key number is shown and stored', async () => {
+  const { cells } = await run(
+    "import { showKeyNumbers } from 'tunebook';",
+    "showKeyNumbers([{ name: 'ROC AUC', value: null, tolerance: 0.01 }]);",
+  );
+  assert.match(joined(cells[1]!.outputs![0]!.data!['text/plain'] as string), /ROC AUC +undefined/);
+  assert.deepEqual(readKeyNumbers(path.join(folder, 'executed.ipynb')), [
+    { name: 'ROC AUC', value: null, tolerance: 0.01 },
+  ]);
+});
+
 test('an unhandled promise rejection is an error, although tslab reports success for its cell', async () => {
   await assert.rejects(
     run("void new Promise((_, reject) => setTimeout(() => reject(new Error('late failure')), 50));", 'const b = 2;'),

@@ -6,8 +6,10 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
+import { ArgumentError } from '#lib/errors.js';
+import { showKeyNumbers } from '#lib/notebook/key-numbers.js';
 import { compareKeyNumbers, describeDifference } from '#lib/notebook/review.js';
-import { assertFailed } from '../failure.js';
+import { assertFailed, failure } from '../failure.js';
 import { root } from '../checkout.js';
 import { pythonWith } from '../python-environment.js';
 
@@ -62,6 +64,32 @@ test('key numbers may differ by the tolerance of the notebook; a larger differen
   assert.equal(describeDifference(accuracy!), 'accuracy: committed as 0.9, now 0.8; the tolerance is 0.02.');
   const [, missingRows] = compareKeyNumbers(committed, [committed[0]!], false);
   assert.match(describeDifference(missingRows!)!, /rows: committed as 100, but missing in this run/);
+});
+
+test('a key number that is undefined in one run only is a difference', () => {
+  const numbers = (value: number | null) => [{ name: 'ROC AUC', value, tolerance: 0.02 }];
+  const compare = (committed: number | null, actual: number | null) =>
+    compareKeyNumbers(numbers(committed), numbers(actual), false)[0]!;
+  assert.equal(compare(null, null).result, 'same');
+  assert.equal(
+    describeDifference(compare(0.9, null)),
+    'ROC AUC: committed as 0.9, now undefined; the tolerance is 0.02.',
+  );
+  assert.equal(describeDifference(compare(null, 0)), 'ROC AUC: committed as undefined, now 0; the tolerance is 0.02.');
+  assert.match(describeDifference(compareKeyNumbers([], numbers(null), false)[0]!)!, /^ROC AUC: undefined in this run/);
+});
+
+test('NaN as a key number and a repeated name are errors', () => {
+  const number = { name: 'ROC AUC', tolerance: 0.02 };
+  for (const value of [NaN, Infinity])
+    assert.throws(
+      () => showKeyNumbers([{ ...number, value }]),
+      failure(ArgumentError, 'ARGUMENT_KEY_NUMBER_INVALID', { name: 'ROC AUC' }),
+    );
+  assert.throws(
+    () => showKeyNumbers([1, 2].map((value) => ({ ...number, value }))),
+    failure(ArgumentError, 'ARGUMENT_KEY_NUMBER_REPEATED'),
+  );
 });
 
 test('jupyter execute and papermill run an unchanged notebook with parameters from the environment', () => {

@@ -104,6 +104,8 @@ test('a run is tracked with its parameters, curves, final metrics, figures and m
   assert.equal((await history(run!, 'eval_accuracy')).length, 2);
   const metrics = new RunFolder(inFolder('complete')).read<FinetuneMetrics>('metrics.json')!;
   assert.equal(valueOf(run!.data.metrics, 'test_accuracy'), metrics.test.accuracy);
+  assert.equal(valueOf(run!.data.metrics, 'test_f1_macro'), metrics.test.macro.f1);
+  assert.equal(valueOf(run!.data.metrics, 'test_recall_class_negative'), metrics.test.perClass[0]!.recall);
   assert.ok(valueOf(run!.data.metrics, 'baseline_bag_of_words')! > 0);
 
   const names = await files(run!);
