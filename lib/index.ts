@@ -39,13 +39,14 @@ export { exportModel } from './export/export.js';
 export { findLabelNoise } from './evaluation/label-noise.js';
 export { describeClasses, predictions } from './evaluation/metrics.js';
 export { coverageByThreshold } from './evaluation/thresholds.js';
+export { evaluationWarnings, imbalanceWarnings } from './evaluation/warnings.js';
 
 // Figures and output in notebooks
 export * as figures from './figures/index.js';
 export { downloadProgress } from './notebook/downloads.js';
 export { showFigure } from './notebook/figure.js';
 export { fineTune, prepareReviews } from './notebook/fine-tune.js';
-export { showAttributions, showBanner, showTable, showTokens } from './notebook/html.js';
+export { showAttributions, showBanner, showTable, showTokens, showWarnings } from './notebook/html.js';
 export { interruptible } from './notebook/interrupt.js';
 export { show } from './notebook/kernel.js';
 export { showKeyNumbers } from './notebook/key-numbers.js';
@@ -70,6 +71,7 @@ export type { ClassificationMetrics, ClassScores, Interval, NamedAccuracy } from
 export type { ExportReport } from './export/export.js';
 export type { OnnxPrecision } from './export/onnx-classifier.js';
 export type { Coverage } from './evaluation/thresholds.js';
+export type { Warning, WarningCode } from './evaluation/warnings.js';
 export type { TableRow } from './figures/html-table.js';
 export type { SplitName } from './hub/dataset.js';
 export type { DownloadOptions, DownloadProgress, FetchedFile } from './hub/download.js';
@@ -103,6 +105,7 @@ export type { ReviewTable } from './reviews/table.js';
 export type { WordAssociation } from './reviews/word-associations.js';
 export type { Journal, JournalContent, JournalEntry, JournalKind, NotebookResult } from './runs/journal.js';
 export type { AdaptMetrics, FinetuneMetrics, RunMetrics } from './runs/metrics.js';
+export type { ClassWeights } from './settings/class-weights.js';
 export type { LabelMapping } from './settings/label-mapping.js';
 export type { Settings, TrainingSettings } from './settings/settings.js';
 export type { Device } from './tensorflow/device.js';

@@ -48,6 +48,8 @@ export interface StreamOptions {
   maxLength?: number;
   /** Reviews to exclude from training, with all copies of their texts: those of validation and test. */
   without?: Review[][];
+  /** Sample of the training rows, by which balanced class weights are estimated. */
+  sample?: Review[];
   /** Rows per block, which are shuffled together. @default 16384 */
   blockRows?: number;
   /** Number of threads that read and tokenize. @default the number of cores, at most 8 */
@@ -121,6 +123,8 @@ export class ReviewStream {
   readonly fingerprint: string;
   /** Maximum sequence length in tokens. */
   readonly maxLength: number;
+  /** Class numbers of the sample; undefined without one. */
+  readonly sampledLabels: Int32Array | undefined;
   /** Number of dropped rows so far, by reason. */
   readonly dropped: Dropped;
   /** Number of rows so far that were excluded since they belong to validation or test. */
@@ -142,6 +146,7 @@ export class ReviewStream {
       model: { tokenizerFiles, maxTokens },
       maxLength = 128,
       without = [],
+      sample,
       blockRows = 16_384,
       workers = Math.min(8, os.availableParallelism()),
       ranks = singleProcess,
@@ -157,6 +162,7 @@ export class ReviewStream {
         { name },
       );
     this.maxLength = maxLength;
+    this.sampledLabels = sample && Int32Array.from(sample, ({ label }) => label);
     this.#blockRows = blockRows;
     this.#blocksAhead = workers + 1;
     this.#ranks = ranks;

@@ -119,6 +119,9 @@ export function openOutput(json: boolean): Output {
         case 'banner':
           print(entry.message);
           break;
+        case 'warning':
+          print(`Warning [${entry.code}]: ${entry.message}`);
+          break;
         case 'download': {
           const isComplete = entry.received === entry.size;
           progress(describeDownload(entry), entry.received, entry.size, isComplete);

@@ -73,8 +73,10 @@ async function environmentOfFlags(): Promise<Record<string, string>> {
       'after',
       '\nEvery flag can also be an environment variable, in JupyterLab too: TUNEBOOK_MODEL is --model.',
     );
-  // This command sets the run folder itself.
-  const available = settingsList.filter(({ name, only }) => name !== 'runFolder' && !only);
+  // This command sets the run folder itself, and the notebook does not overfit batches that the settings select.
+  const available = settingsList.filter(
+    ({ name, only }) => !['runFolder', 'overfitBatches'].includes(name) && only !== 'adapt',
+  );
   const names = available.map(({ name }) => name);
   const defaults = { source: 'embedded' } as const;
   addSettings(command, names, defaults);

@@ -7,6 +7,9 @@ import { ReviewStream } from '../batching/stream.js';
 import { accuracyByLength, confidentErrors } from '../evaluation/analysis.js';
 import { bagOfWordsBaseline, majorityBaseline } from '../evaluation/baseline.js';
 import { evaluate } from '../evaluation/evaluate.js';
+import { countClasses } from '../evaluation/count-classes.js';
+import { evaluationWarnings, imbalanceWarnings, type Warning } from '../evaluation/warnings.js';
+import { classWeightsOf, describeClassWeights, weightsByNumber } from '../training/class-weights.js';
 import type { EndOfTraining } from '../training/training-record.js';
 import { Trainer } from '../training/trainer.js';
 import { trainingJob, type Job } from './job.js';
@@ -30,6 +33,8 @@ function baselines({ train, test }: ReviewSplit) {
 async function finetuneRank(job: Job): Promise<EndOfTraining> {
   const { settings, sources, checkpoint, download, journal, note, ranks } = job;
   const { source, labels, ...split } = await loadReviews(sources.dataset, { ...settings, ...download });
+  // A weight of an unknown class is rejected before a model is downloaded.
+  if (typeof settings.classWeights === 'object') weightsByNumber(settings.classWeights, labels);
   const { folder, precision } = await modelOfJob(job);
   const model = TextClassifier.fromFolder(folder, { ...settings, precision, labels: labels });
   let data: Rows | undefined;
@@ -53,16 +58,33 @@ async function finetuneRank(job: Job): Promise<EndOfTraining> {
     if (!checkpoint) model.notes.forEach(note);
     assertSameData(job, model, data);
     const { train, validation, test } = data;
+    const trainLabels = train instanceof ReviewStream ? train.sampledLabels! : train.labels;
+    const weights = classWeightsOf(settings.classWeights, labels, () => countClasses(trainLabels, labels.length));
+    const classWeights = weights && Object.fromEntries(labels.map((label, i) => [label, weights[i]!]));
+    if (classWeights) {
+      const isEstimate = settings.classWeights === 'balanced' && settings.streaming;
+      note(
+        `Class weights of the training loss: ${describeClassWeights(classWeights)}` +
+          (isEstimate ? `, estimated from a sample of ${trainLabels.length} training reviews.` : '.'),
+      );
+    }
+    const warn = (warnings: Warning[]) => warnings.forEach((warning) => journal.write('warning', warning));
+    const before = imbalanceWarnings(split.train, labels, settings);
+    if (!checkpoint) warn(before);
     const result = await job.train((options) => trainer.train(train, { ...options, validation }));
     if (result.end === 'interrupted') return result.end;
 
     const { metrics, logits } = await evaluate(model, test, { batchSize: settings.evalBatchSize, ranks });
     if (!ranks.isChief) return result.end;
+    const after = evaluationWarnings(metrics, split.train, labels, settings);
+    warn(after);
     const lengths = test.ids.map((ids) => ids.length);
     const summary: FinetuneMetrics = {
       command: 'finetune',
       ...commonMetrics(sources, rows, summarizeData(source, split, settings.streaming), result),
       labelNames: labels,
+      classWeights: classWeights ?? null,
+      warnings: [...before, ...after],
       validation: result.best ?? null,
       test: metrics,
       baselines: baselines(split),

@@ -49,9 +49,11 @@ export function runToResume(command: RunCommand, name: string | true, parent = r
 
 const differ = (a: unknown, b: unknown) => JSON.stringify(a ?? null) !== JSON.stringify(b ?? null);
 
-/** Settings that differ between two runs. */
+/** Settings that differ between two runs. A run of an older version lacks settings that did not exist: they have their defaults. */
 const changedSettings = (before: Settings, now: Settings): SettingName[] =>
-  settingsList.map(({ name }) => name).filter((name) => differ(before[name], now[name]));
+  settingsList
+    .filter(({ name, default: standard }) => differ(before[name] ?? standard, now[name] ?? standard))
+    .map(({ name }) => name);
 
 /** Whether any settings that affect the result differ from those of the run. */
 export const isChanged = (run: RunFolder, now: Settings): boolean =>

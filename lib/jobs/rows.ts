@@ -60,7 +60,13 @@ export function encodeRows(
 ): Rows {
   const encode = (part: keyof ReviewSplit) => model.encode(split[part], settings.maxLength);
   const train = settings.streaming
-    ? new ReviewStream(source, { ...settings, model, without: [split.validation, split.test], ranks })
+    ? new ReviewStream(source, {
+        ...settings,
+        model,
+        without: [split.validation, split.test],
+        sample: split.train,
+        ranks,
+      })
     : encode('train');
   return { train, validation: encode('validation'), test: encode('test') };
 }

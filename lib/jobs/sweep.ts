@@ -1,6 +1,6 @@
 /** Sweeps: a grid of settings, one run per combination, and the best combination. */
 import fs from 'node:fs';
-import type { SettingName } from '../settings/settings.js';
+import { describeSetting, type SettingName } from '../settings/settings.js';
 import type { FinetuneMetrics } from '../runs/metrics.js';
 import { RunFolder, type RunStatus } from '../runs/run-folder.js';
 
@@ -25,9 +25,11 @@ export interface Combination {
 /** Settings that cannot vary in a sweep, since their text contains commas or they apply to all runs. */
 const fixed: SettingName[] = ['dataset', 'datasetConfig', 'textColumns', 'labelColumn', 'labelMapping', 'runFolder'];
 
-/** The values of a flag, separated by commas if the setting can vary in a sweep. */
+/** The values of a flag: several if the setting can vary in a sweep. */
 export const valuesOf = (setting: SettingName, text: string): string[] =>
-  fixed.includes(setting) ? [text] : text.split(',').map((value) => value.trim());
+  fixed.includes(setting)
+    ? [text]
+    : (describeSetting(setting).split?.(text) ?? text.split(',')).map((value) => value.trim());
 
 const dashed = (setting: SettingName) => setting.replace(/[A-Z]/g, '-$&').toLowerCase();
 const sanitize = (value: string) => value.replace(/[^\w.+-]+/g, '_');

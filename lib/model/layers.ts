@@ -137,8 +137,8 @@ export const embeddingLookup = (table: Tensor, ids: Tensor1D): Tensor =>
   })(table);
 
 /**
- * Mean cross-entropy of the rows with weight 1: logits [n, classes], labels [n] (int32), weights [n] (0 or 1, at least
- * one of them 1) -> scalar.
+ * Weighted mean of the cross-entropy of the rows: logits [n, classes], labels [n] (int32), weights [n] (at least 0, and
+ * their sum above 0) -> scalar. With the weight of each row's class, it is PyTorch's CrossEntropyLoss(weight=...).
  */
 export const weightedCrossEntropy = (logits: Tensor, labels: Tensor1D, weights: Tensor1D): Tensor =>
   customGradient((...inputs) => {

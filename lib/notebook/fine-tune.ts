@@ -11,6 +11,8 @@ import type { Settings } from '../settings/settings.js';
 import type { Tokenizer } from '../tokenizer/tokenizer.js';
 import { Trainer, type TrainingResult } from '../training/trainer.js';
 import type { ClassificationMetrics } from '../evaluation/metrics.js';
+import { imbalanceWarnings } from '../evaluation/warnings.js';
+import { showWarnings } from './html.js';
 import { interruptible } from './interrupt.js';
 import { trainingProgress } from './progress.js';
 
@@ -28,7 +30,7 @@ export interface PreparedReviews {
 }
 
 /**
- * Loads, splits and tokenizes the reviews that the settings select.
+ * Loads, splits and tokenizes the reviews that the settings select, and shows warnings of rare classes.
  * @throws ReviewsError, ModelFormatError, HubError
  * @example
  * const prepared = await prepareReviews(readSettings({ rows: 500 }));
@@ -37,6 +39,7 @@ export async function prepareReviews(settings: Settings): Promise<PreparedReview
   const sources = await chooseSources(settings);
   const { folder: modelFolder } = await fetchModel(sources.model);
   const { source, labels: _, ...split } = await loadReviews(sources.dataset, settings);
+  showWarnings(imbalanceWarnings(split.train, source.labelNames, settings));
   const tokenizer = loadTokenizer(modelFolder);
   const encode = (part: keyof ReviewSplit): EncodedReviews => ({
     ids: split[part].map(({ text }) => tokenizer.encode(text, settings.maxLength)),

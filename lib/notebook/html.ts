@@ -2,6 +2,8 @@
 import type { DataFrame } from 'danfojs-node';
 import { colors } from '../figures/figure.js';
 import type { Attribution } from '../evaluation/attribution.js';
+import type { Warning } from '../evaluation/warnings.js';
+import type { Journal } from '../runs/journal.js';
 import { escapeHtml, tableBundle, type TableRow } from '../figures/html-table.js';
 import { show } from './kernel.js';
 
@@ -46,6 +48,20 @@ export function showBanner(text: string, warning = false): void {
     'text/html': `<div style="border-left:4px solid ${border};background:${background};color:#222;padding:8px 12px">${escapeHtml(text)}</div>`,
     'text/plain': text,
   });
+}
+
+/**
+ * Shows warnings in orange boxes.
+ * @param warnings of imbalanceWarnings or evaluationWarnings
+ * @param journal records them too, for `npm start`. @default none
+ * @example
+ * showWarnings(imbalanceWarnings(reviews.train, reviews.labels, readSettings()));
+ */
+export function showWarnings(warnings: Warning[], journal?: Journal): void {
+  for (const warning of warnings) {
+    showBanner(warning.message, true);
+    journal?.write('warning', warning);
+  }
 }
 
 /** Maximum opacity of a word's background. */

@@ -4,6 +4,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
+import type { Warning } from '../evaluation/warnings.js';
 import type { DownloadProgress } from '../hub/download.js';
 import type { DataSummary } from '../reviews/describe-source.js';
 import type { TrainingRecord } from '../training/training-record.js';
@@ -23,6 +24,7 @@ export interface JournalContent {
   banner: { message: string };
   note: { message: string };
   data: DataSummary & { rows: Record<'train' | 'validation' | 'test', number>; labelNames?: string[] };
+  warning: Warning;
   download: DownloadProgress;
   step: TrainingRecord & { memoryBytes?: number };
   checkpoint: { step: number; folder: string };

@@ -3,6 +3,7 @@ import type { DataSummary } from '../reviews/describe-source.js';
 import type { Sources } from '../hub/sources.js';
 import type { TrainingResult } from '../training/trainer.js';
 import type { ClassificationMetrics, NamedAccuracy } from '../evaluation/metrics.js';
+import type { Warning } from '../evaluation/warnings.js';
 import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
 import type { EndOfTraining } from '../training/training-record.js';
 
@@ -25,6 +26,10 @@ interface AnyMetrics {
 export interface FinetuneMetrics extends AnyMetrics {
   command: 'finetune';
   labelNames: string[];
+  /** Weights in the training loss by class name; null if all are 1. Missing in runs of older versions, like `warnings`. */
+  classWeights?: Record<string, number> | null;
+  /** Warnings about the classes, before training and after the test. */
+  warnings?: Warning[];
   /** The evaluation on the validation set whose parameters were kept. */
   validation: { step: number; metrics: ClassificationMetrics } | null;
   test: ClassificationMetrics;

@@ -6,6 +6,8 @@ import { stringify } from 'yaml';
 import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
 import { describeClasses, type ClassificationMetrics } from '../evaluation/metrics.js';
 import { percent, percentInterval } from '../figures/format.js';
+import { formatSetting } from '../settings/settings.js';
+import { describeClassWeights } from '../training/class-weights.js';
 import type { RunEnvironment } from './environment.js';
 import type { RunMetrics } from './metrics.js';
 import type { RunSettings } from './run-folder.js';
@@ -92,6 +94,7 @@ const listedSettings = [
   'lrSchedulerType',
   'maxGradNorm',
   'freeze',
+  'classWeights',
   'seed',
 ] as const;
 
@@ -134,12 +137,27 @@ ${markdownTable(
 /** What was read and how, and the rows by class. */
 function data({ data }: RunMetrics): string {
   const classes = data?.classes ?? [];
-  const table = `| class | rows |\n| - | - |\n${classes.map(({ name, rows }) => `| ${name} | ${rows} |`).join('\n')}`;
+  const table = markdownTable(
+    ['class', 'rows'],
+    classes.map(({ name, rows }) => [name, rows]),
+  );
   return [
     ...(data?.sentences ?? []).map((sentence) => `- ${sentence}`),
     ...(classes.length > 0 ? ['', table] : []),
   ].join('\n');
 }
+
+/** The warnings of a run as a section; empty if there are none. */
+const warningsSection = (metrics: RunMetrics): string =>
+  metrics.command === 'finetune' && metrics.warnings && metrics.warnings.length > 0
+    ? `\n## Warnings\n\n${metrics.warnings.map(({ message }) => `- ${message}`).join('\n')}\n`
+    : '';
+
+/** The class weights of a run as a sentence; empty if there are none. */
+const classWeightsSentence = (metrics: RunMetrics): string =>
+  metrics.command === 'finetune' && metrics.classWeights
+    ? ` Class weights of the training loss: ${describeClassWeights(metrics.classWeights)}; the losses of evaluations are unweighted.`
+    : '';
 
 /** Creates the model card, in Markdown with a YAML header. */
 export function modelCard(
@@ -166,14 +184,14 @@ ${results(metrics)}
 ## Data
 
 ${data(metrics)}
-
+${warningsSection(metrics)}
 ## Training
 
-${training.step} steps on ${training.samples} samples in ${training.seconds.toFixed(0)} s (${training.samplesPerSecond.toFixed(1)} samples/s; ${training.engine}) on ${device.kind} ${device.name}, with TensorFlow ${device.tensorflow} and Node ${node}. End of training: ${metrics.end}.
+${training.step} steps on ${training.samples} samples in ${training.seconds.toFixed(0)} s (${training.samplesPerSecond.toFixed(1)} samples/s; ${training.engine}) on ${device.kind} ${device.name}, with TensorFlow ${device.tensorflow} and Node ${node}. End of training: ${metrics.end}.${classWeightsSentence(metrics)}
 
 ${markdownTable(
   ['setting', 'value'],
-  listedSettings.map((name) => [name, String(settings[name])]),
+  listedSettings.map((name) => [name, formatSetting(name, settings[name])]),
 )}
 
 ## Limitations

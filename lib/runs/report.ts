@@ -2,6 +2,7 @@
 import { describeClasses, type ClassificationMetrics } from '../evaluation/metrics.js';
 import { escapeHtml, tableBundle, type TableRow } from '../figures/html-table.js';
 import { formatSetting, settingsList } from '../settings/settings.js';
+import { describeClassWeights } from '../training/class-weights.js';
 import type { RunEnvironment } from './environment.js';
 import { writeFigures } from './figures.js';
 import type { RunMetrics } from './metrics.js';
@@ -41,14 +42,21 @@ const classesSection = (test: ClassificationMetrics): string[] => [
     : [`<p>Mean absolute error: ${test.meanAbsoluteError.toFixed(2)} stars.</p>`]),
 ];
 
-const trainingRows = ({ training, rows, end }: RunMetrics): TableRow[] => [
-  { what: 'end', value: end },
-  { what: 'steps', value: String(training.step) },
-  { what: 'reviews', value: `${rows.train} training, ${rows.validation} validation, ${rows.test} test` },
-  { what: 'time', value: `${duration(training.seconds)}, ${training.samplesPerSecond.toFixed(1)} samples/s` },
-  { what: 'time waiting for data', value: `${(100 * training.dataWaitFraction).toFixed(2)} %` },
-  { what: 'engine', value: training.engine },
-];
+function trainingRows(metrics: RunMetrics): TableRow[] {
+  const { training, rows, end } = metrics;
+  const classWeights = metrics.command === 'finetune' ? metrics.classWeights : null;
+  return [
+    { what: 'end', value: end },
+    { what: 'steps', value: String(training.step) },
+    { what: 'reviews', value: `${rows.train} training, ${rows.validation} validation, ${rows.test} test` },
+    { what: 'time', value: `${duration(training.seconds)}, ${training.samplesPerSecond.toFixed(1)} samples/s` },
+    { what: 'time waiting for data', value: `${(100 * training.dataWaitFraction).toFixed(2)} %` },
+    { what: 'engine', value: training.engine },
+    ...(classWeights
+      ? [{ what: 'class weights of the training loss', value: describeClassWeights(classWeights) }]
+      : []),
+  ];
+}
 
 const environmentRows = ({
   tunebook,
@@ -104,6 +112,9 @@ export async function writeReport(run: RunFolder): Promise<string> {
     metrics
       ? `<p class="headline">${headline(metrics)}</p>`
       : `<p class="trouble">This run is not finished: ${escapeHtml(run.state)}${status?.message ? `. ${escapeHtml(status.message)}` : ''}.</p>`,
+    ...(metrics?.command === 'finetune' ? (metrics.warnings ?? []) : []).map(
+      ({ message }) => `<p class="trouble">${escapeHtml(message)}</p>`,
+    ),
     ...(pictures.length > 0 ? [section('Figures', ...pictures)] : []),
     ...(metrics ? [section('Data', dataList(metrics), dataTable(metrics))] : []),
     ...(metrics?.command === 'finetune' ? [section('Classes', ...classesSection(metrics.test))] : []),

@@ -3,6 +3,7 @@
  * flags with their help, the environment variables, settings files, the table in README.md, the validation in the library and the
  * record in a run's folder all follow from this list.
  */
+import { formatClassWeights, readClassWeights, splitClassWeights, type ClassWeights } from './class-weights.js';
 import { formatLabelMapping, readLabelMapping, type LabelMapping } from './label-mapping.js';
 import { boolean, choice, either, integer, names, number, setting, text, type Kind } from './setting.js';
 
@@ -10,6 +11,13 @@ const labelMapping: Kind<LabelMapping> = {
   allowed: 'a mapping from labels to classes',
   read: readLabelMapping,
   format: formatLabelMapping,
+};
+
+const classWeights: Kind<ClassWeights> = {
+  allowed: 'none, balanced, or weights by class such as negative=1,positive=2',
+  read: readClassWeights,
+  format: formatClassWeights,
+  split: splitClassWeights,
 };
 
 /** All settings, in the order of `--help`. */
@@ -168,6 +176,14 @@ export const schema = {
     default: 0.999,
   }),
   adamEpsilon: setting(number({ above: 0 }), { group: 'Training', description: 'epsilon of AdamW', default: 1e-8 }),
+  classWeights: setting(classWeights, {
+    group: 'Training',
+    description:
+      'class weights of the training loss: none; balanced, which is rows / (classes * rows of the class); or weights by class name, 1 for the others',
+    argument: 'weights',
+    default: 'none',
+    only: 'finetune',
+  }),
   groupByLength: setting(boolean, {
     group: 'Training',
     description: 'group texts of similar length into batches, to reduce padding',
@@ -195,18 +211,19 @@ export const schema = {
   earlyStoppingPatience: setting(integer({ min: 0 }), {
     group: 'Evaluation and checkpoints',
     description:
-      'evaluations without improvement of the validation accuracy (adapt: loss) before training stops; 0 disables it',
+      'evaluations without improvement of the validation accuracy (with class weights and in adapt: loss) before training stops; 0 disables it',
     default: 3,
   }),
   earlyStoppingThreshold: setting(number({ min: 0 }), {
     group: 'Evaluation and checkpoints',
-    description: 'smallest change of the validation accuracy (adapt: loss) that counts as improvement',
+    description:
+      'smallest change of the validation accuracy (with class weights and in adapt: loss) that counts as improvement',
     default: 0.001,
   }),
   loadBestModelAtEnd: setting(boolean, {
     group: 'Evaluation and checkpoints',
     description:
-      'keep the parameters of the evaluation with the best validation accuracy (adapt: loss) instead of the last',
+      'keep the parameters of the evaluation with the best validation accuracy (with class weights and in adapt: loss) instead of the last',
     default: true,
   }),
   saveSteps: setting(integer({ min: 0 }), {

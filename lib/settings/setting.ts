@@ -26,7 +26,7 @@ export interface SettingDescription {
   argument?: string;
   /** The default in words, for settings without a fixed one. */
   defaultText?: string;
-  /** The only command that has it. @default all of them, and notebooks */
+  /** The only training command that has it; notebooks have all settings. @default both */
   only?: 'finetune' | 'adapt';
   /** Does not change the trained model: a run can resume with another value. @default false */
   neutral?: boolean;
@@ -44,6 +44,8 @@ export interface Kind<Type> {
   read(value: unknown): Type | undefined;
   /** Writes a value as text. */
   format(value: Type): string;
+  /** Splits text with several values, for a sweep. @default at commas */
+  split?(text: string): string[];
   /** A flag without a value means true. @default false */
   isFlag?: boolean;
 }

@@ -112,7 +112,7 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
   /**
    * @param model its parameters are changed by training
    * @param settings see lib/settings/README.md; those of a whole run may be passed
-   * @throws SettingsError for an unknown or invalid setting
+   * @throws SettingsError for an unknown or invalid setting, or a weight of a class that the model does not have
    */
   constructor(
     readonly model: Model,
@@ -158,7 +158,8 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
    * Trains the model in place.
    * @param data for a MaskedLM texts, whose labels are ignored
    * @param options see TrainOptions
-   * @throws ArgumentError for empty data or a label that the model does not have
+   * @throws ArgumentError for empty data, a label that the model does not have, or balanced class weights and a stream
+   * without a sample
    * @throws DivergedError if the loss is NaN or infinite; the parameters are those of the step before
    * @throws CheckpointError if a checkpoint cannot be written, OtherRowsError if it is of other data
    */
@@ -177,6 +178,7 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
     const isStream = rows instanceof ReviewStream;
     const count = isStream ? rows.rows : rows.labels.length;
     if (count === 0) throw new ArgumentError('ARGUMENT_NO_ROWS', 'There are no rows to train on.');
+    const objective = task.objective(isStream ? rows.sampledLabels : rows.labels);
     const trained = trainedParameters(model.parameters.keys(), model.config.n_layers, settings.freeze);
 
     ranks.copyFromChief([...model.parameters.values()]);
@@ -210,7 +212,7 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
       batchSize: settings.batchSize,
     };
     const compilation = chooseJitCompile(model, Math.min(longest, model.maxTokens), work, ranks);
-    const step = new TrainingStep(model, task.step, {
+    const step = new TrainingStep(model, objective.step, {
       trained,
       texts: task.usesInputTokensOnly && !isStream ? rows.ids : undefined,
       maxGradNorm: settings.maxGradNorm,
@@ -230,11 +232,11 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
 
     const evaluate = async (record: TrainingRecord, tick: () => Promise<void>): Promise<boolean> => {
       step.sync();
-      const metrics = await task.evaluate(validation!, { tick, ranks });
+      const { metrics, score } = await objective.evaluate(validation!, { tick, ranks });
       record.evalLoss = metrics.loss;
       record.evalAccuracy = metrics.accuracy;
       state.lastEvalStep = state.step;
-      const { isBest, stop } = addScore(state.earlyStopping, task.score(metrics), settings);
+      const { isBest, stop } = addScore(state.earlyStopping, score, settings);
       if (isBest || !settings.loadBestModelAtEnd) {
         state.best = { step: state.step, metrics };
         // If there are checkpoints, the best parameters are in one of them.

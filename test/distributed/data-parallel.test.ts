@@ -84,6 +84,23 @@ test('two ranks agree with one rank, with accumulated gradients and with bfloat1
   assert.equal(twoHalf[0]!.weights, twoHalf[1]!.weights);
 });
 
+test('two and three ranks agree with one rank with class weights, also with accumulated gradients', async () => {
+  for (const gradientAccumulationSteps of [1, 3]) {
+    const task: RankTask = {
+      ...inMemory,
+      // Far from the equal weights of the other tests, and the number of rows of each class differs between the ranks.
+      arguments: { ...inMemory.arguments, classWeights: { negative: 9, positive: 0.3 }, gradientAccumulationSteps },
+    };
+    const [one] = await trainRanks(1, task);
+    for (const size of [2, 3]) {
+      const [chief, ...others] = await trainRanks(size, task);
+      assert.ok(maxDifference(chief!.losses, one!.losses) < 1e-5);
+      assert.ok(maxDifference(chief!.gradNorms, one!.gradNorms) < 1e-4);
+      for (const { weights } of others) assert.equal(weights, chief!.weights);
+    }
+  }
+});
+
 test('ranks read parts of a stream and form the same batches as one rank', async () => {
   const words = ['good', 'bad', 'lamp', 'chair', 'novel', 'broke', 'love', 'box', 'day', 'gift'];
   const file = path.join(folder, 'stream.csv');

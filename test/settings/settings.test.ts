@@ -69,10 +69,24 @@ test('valid values of every type are read; invalid ones are errors', () => {
     ['jitCompile', 'auto', 'auto'],
     ['streaming', '0', false],
     ['textColumns', ['a'], ['a']],
+    ['classWeights', 'balanced', 'balanced'],
+    ['classWeights', 'positive=2, negative=0.5', { negative: 0.5, positive: 2 }],
+    ['classWeights', 'a = b=1e1,5=3', { 5: 3, 'a = b': 10 }],
+    ['classWeights', { negative: '2', 'a, b': 1 }, { 'a, b': 1, negative: 2 }],
   ];
   for (const [name, value, expected] of valid)
     assert.deepEqual(read(name, value), expected, `${name} ${String(value)}`);
   const invalid: [SettingName, unknown][] = [
+    ['classWeights', 'even'],
+    ['classWeights', 'negative=0'],
+    ['classWeights', 'negative=-1,positive=1'],
+    ['classWeights', 'negative=many'],
+    ['classWeights', 'negative=1,negative=2'],
+    ['classWeights', 'negative=1,positive'],
+    ['classWeights', { negative: Infinity }],
+    ['classWeights', { negative: true }],
+    ['classWeights', {}],
+    ['classWeights', [1, 2]],
     ['learningRate', 0],
     ['learningRate', 1.5],
     ['learningRate', NaN],

@@ -1,15 +1,19 @@
 /** Classification: texts with class numbers. */
 import type { Scalar, Tensor1D } from '@tensorflow/tfjs';
+import { ArgumentError } from '../../errors.js';
+import { countClasses } from '../../evaluation/count-classes.js';
 import { evaluate } from '../../evaluation/evaluate.js';
 import type { ClassificationMetrics } from '../../evaluation/metrics.js';
-import { everyNth, type LabeledBatch } from '../../model/batch.js';
-import { crossEntropy } from '../../model/layers.js';
+import { everyNth, type EncodedReviews, type LabeledBatch } from '../../model/batch.js';
+import { crossEntropy, weightedCrossEntropy } from '../../model/layers.js';
 import { batchTensors, type ForwardInputs } from '../../model/model.js';
 import { sequenceClassification } from '../../model/sequence-classification.js';
+import { softmax } from '../../model/softmax.js';
 import type { TextClassifier } from '../../model/text-classifier.js';
 import type { TrainingSettings } from '../../settings/settings.js';
 import { tf } from '../../tensorflow/runtime.js';
-import type { StepTask, TrainingTask } from './task.js';
+import { classWeightsOf, weightsByNumber } from '../class-weights.js';
+import type { EvaluationOptions, StepTask, TrainingTask } from './task.js';
 
 /** Ids and lengths of the forward pass; labels [batch], int32. */
 export type ClassificationInputs = ForwardInputs & { labels: Tensor1D };
@@ -28,15 +32,72 @@ export const classification: StepTask<LabeledBatch, ClassificationInputs> = {
   },
 };
 
-/** The task of a classifier; the best evaluation is the one with the highest accuracy. */
-export const classificationTask = (
+/** Like ClassificationInputs, with the class weight of each row, [batch]. */
+export type WeightedInputs = ClassificationInputs & { rowWeights: Tensor1D };
+
+/**
+ * The training step of classification with class weights: the weighted mean of the cross-entropy of the rows.
+ * @param classWeights by class number
+ */
+export const weightedClassification = (classWeights: number[]): StepTask<LabeledBatch, WeightedInputs> => {
+  const weightsOf = ({ labels }: LabeledBatch) => Float32Array.from(labels, (label) => classWeights[label]!);
+  return {
+    ...classification,
+    tensors: (batch) => ({ ...classification.tensors(batch), rowWeights: tf.tensor1d(weightsOf(batch)) }),
+    loss(weights, { ids, lengths, labels, rowWeights }, { config, engine }, source) {
+      const logits = sequenceClassification(weights, ids, config, { lengths, source, ...engine }); // [batch, labels]
+      return weightedCrossEntropy(logits, labels, rowWeights) as Scalar;
+    },
+    weight: (batch) => weightsOf(batch).reduce((sum, weight) => sum + weight, 0),
+  };
+};
+
+/** The weighted mean of the cross-entropy of logits, [n * classes], as in training. */
+function weightedLoss(logits: Float32Array, labels: Int32Array, classWeights: number[]): number {
+  const classes = classWeights.length;
+  let [loss, totalWeight] = [0, 0];
+  labels.forEach((label, i) => {
+    const probability = softmax(logits.subarray(i * classes, (i + 1) * classes))[label]!;
+    loss -= classWeights[label]! * Math.log(Math.max(probability, 1e-30));
+    totalWeight += classWeights[label]!;
+  });
+  return loss / totalWeight;
+}
+
+/**
+ * The task of a classifier. The best evaluation is the one with the highest accuracy; with class weights the one with
+ * the lowest weighted loss. An accuracy hardly depends on a rare class, and a weighted one is often the same for
+ * several evaluations in a row, since the validation set has few rows of the class: training would stop too early.
+ * @throws SettingsError for a weight of a class that the model does not have
+ */
+export function classificationTask(
   model: TextClassifier,
-  { evalBatchSize }: Pick<TrainingSettings, 'evalBatchSize'>,
-): TrainingTask<LabeledBatch, ClassificationMetrics> => ({
-  step: classification,
-  prepare: (batch) => batch,
-  evaluate: async (rows, options) => (await evaluate(model, rows, { batchSize: evalBatchSize, ...options })).metrics,
-  score: ({ accuracy }) => accuracy,
-  usesInputTokensOnly: true,
-  fingerprint: '',
-});
+  { evalBatchSize, classWeights }: Pick<TrainingSettings, 'evalBatchSize' | 'classWeights'>,
+): TrainingTask<LabeledBatch, ClassificationMetrics> {
+  if (typeof classWeights === 'object') weightsByNumber(classWeights, model.labels);
+  const evaluateModel = (rows: EncodedReviews, options: EvaluationOptions) =>
+    evaluate(model, rows, { batchSize: evalBatchSize, ...options });
+  return {
+    objective(labels) {
+      const weights = classWeightsOf(classWeights, model.labels, () => {
+        if (labels) return countClasses(labels, model.labels.length);
+        throw new ArgumentError(
+          'ARGUMENT_NO_SAMPLE',
+          "classWeights is 'balanced', but the stream has no sample by which the classes could be counted. " +
+            'Create it with one: new ReviewStream(source, { sample: reviews.train, … }).',
+        );
+      });
+      return {
+        step: weights ? weightedClassification(weights) : classification,
+        async evaluate(rows, options) {
+          const { metrics, logits } = await evaluateModel(rows, options);
+          return { metrics, score: weights ? -weightedLoss(logits, rows.labels, weights) : metrics.accuracy };
+        },
+      };
+    },
+    prepare: (batch) => batch,
+    evaluate: async (rows, options) => (await evaluateModel(rows, options)).metrics,
+    usesInputTokensOnly: true,
+    fingerprint: '',
+  };
+}

@@ -33,12 +33,19 @@ export function maskedTask(
   { evalBatchSize, mlmProbability, wholeWordMask, seed }: TrainingSettings,
 ): TrainingTask<MaskedBatch, MaskedMetrics> {
   const masking = { probability: mlmProbability, wholeWords: wholeWordMask };
+  const evaluate: TrainingTask<MaskedBatch, MaskedMetrics>['evaluate'] = (rows, options) =>
+    evaluateMasked(model, rows, { batchSize: evalBatchSize, ...masking, ...options });
   return {
-    step: maskedLanguageModeling,
+    objective: () => ({
+      step: maskedLanguageModeling,
+      async evaluate(rows, options) {
+        const metrics = await evaluate(rows, options);
+        return { metrics, score: -metrics.loss };
+      },
+    }),
     prepare: (batch, { epoch, block, batch: index }) =>
       maskBatch(batch, model.vocabulary, masking, seed, epoch, block, index),
-    evaluate: (rows, options) => evaluateMasked(model, rows, { batchSize: evalBatchSize, ...masking, ...options }),
-    score: ({ loss }) => -loss,
+    evaluate,
     usesInputTokensOnly: false,
     fingerprint: JSON.stringify(masking),
   };

@@ -20,7 +20,10 @@ export interface StepTask<Batch extends EncodedBatch, Inputs extends NamedTensor
    * @param source random numbers for dropout; undefined disables dropout
    */
   loss(weights: Weights, inputs: Inputs, model: Model, source: DropoutSource | undefined): Scalar;
-  /** Weight of a batch in the mean over accumulated batches: its rows, or its masked tokens. */
+  /**
+   * Weight of a batch in the mean over accumulated batches and over ranks: its rows, the sum of their class weights, or
+   * its masked tokens.
+   */
   weight(batch: Batch): number;
   /** The part of a batch for one of n ranks; undefined if nothing is left for it. */
   share(batch: Batch, rank: number, n: number): Batch | undefined;
@@ -33,18 +36,30 @@ export interface TaskMetrics {
   accuracy: number;
 }
 
+/** Options of an evaluation; `tick` is awaited between batches and may throw to interrupt. */
+export interface EvaluationOptions {
+  tick?: () => Promise<void>;
+  ranks?: Ranks;
+}
+
+/** What training on a data set optimizes, and what selects its best evaluation. */
+export interface Objective<Batch extends EncodedBatch, Metrics extends TaskMetrics> {
+  step: StepTask<Batch>;
+  /** Evaluates the model; the evaluation with the highest score is the best. */
+  evaluate(rows: EncodedReviews, options: EvaluationOptions): Promise<{ metrics: Metrics; score: number }>;
+}
+
 /** A task with its data preparation and its evaluation. */
 export interface TrainingTask<Batch extends EncodedBatch, Metrics extends TaskMetrics> {
-  step: StepTask<Batch>;
+  /** @param labels class numbers of the training rows, or of a sample of them; undefined if they are unknown */
+  objective(labels: Iterable<number> | undefined): Objective<Batch, Metrics>;
   /**
    * Prepares a batch for training, such as by masking tokens.
    * @param next the position after the batch, from which randomness follows
    */
   prepare(batch: LabeledBatch, next: StreamPosition): Batch;
-  /** Evaluates the model; `tick` is awaited between batches and may throw to interrupt. */
-  evaluate(rows: EncodedReviews, options: { tick?: () => Promise<void>; ranks?: Ranks }): Promise<Metrics>;
-  /** The value that selects the best evaluation; higher is better. */
-  score(metrics: Metrics): number;
+  /** Evaluates the model. */
+  evaluate(rows: EncodedReviews, options: EvaluationOptions): Promise<Metrics>;
   /** The training depends only on tokens that occur in the texts, so that other rows of the word embedding need no training. */
   usesInputTokensOnly: boolean;
   /** Distinguishes training data that differ in preparation only. */

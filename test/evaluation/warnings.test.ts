@@ -1,0 +1,67 @@
+// Warnings of rare classes, of classes that are never predicted, and of an accuracy like that of the majority class.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { wilsonInterval } from '#lib/evaluation/metrics.js';
+import { evaluationWarnings, imbalanceWarnings } from '#lib/evaluation/warnings.js';
+import { readSettings, type Settings } from '#lib/settings/settings.js';
+
+const labels = ['negative', 'positive'];
+const settings = (given: Partial<Settings> = {}) => readSettings(given, {});
+const reviews = (...counts: number[]) =>
+  counts.flatMap((count, label) => Array.from({ length: count }, (_, i) => ({ text: `${label} ${i}`, label })));
+
+/** Metrics of a confusion matrix, as evaluationWarnings needs them. */
+function metricsOf(confusion: number[][]) {
+  const count = confusion.flat().reduce((a, b) => a + b, 0);
+  const correct = confusion.reduce((sum, row, i) => sum + row[i]!, 0);
+  return { confusion, count, accuracy: correct / count, interval: wilsonInterval(correct, count) };
+}
+const codes = (...parameters: Parameters<typeof evaluationWarnings>) =>
+  evaluationWarnings(...parameters).map(({ code }) => code);
+
+test('a class with less than a fifth of an equal share is rare', () => {
+  assert.deepEqual(imbalanceWarnings(reviews(10, 90), labels, settings()), []);
+  const [warning, ...others] = imbalanceWarnings(reviews(58, 1882), labels, settings());
+  assert.equal(others.length, 0);
+  assert.equal(warning!.code, 'CLASS_RARE');
+  assert.match(
+    warning!.message,
+    /^The class negative is rare: 58 \(3\.0 %\) of 1,940 training reviews\. Reviews per class: positive 1,882, negative 58\. .*classWeights: 'balanced'/,
+  );
+  // Of five classes an equal share is 20 %, so that 4 % are not rare.
+  const stars = ['1', '2', '3', '4', '5'];
+  assert.deepEqual(imbalanceWarnings(reviews(20, 4, 10, 20, 46), stars, settings()), []);
+  const two = imbalanceWarnings(
+    reviews(20, 3, 0, 20, 57),
+    stars,
+    settings({ classWeights: 'balanced', streaming: true }),
+  );
+  assert.match(two[0]!.message, /^2 of 5 classes are rare: 2 3 \(3\.0 %\), 3 0 \(0\.0 %\) of 100 sampled training reviews/);
+  assert.doesNotMatch(two[0]!.message, /Weight the classes/);
+});
+
+test('a class with test rows that is never predicted gives a warning with its number of rows', () => {
+  const metrics = metricsOf([
+    [0, 18],
+    [0, 579],
+  ]);
+  const [never, majority] = evaluationWarnings(metrics, reviews(58, 1882), labels, settings());
+  assert.equal(never!.code, 'CLASS_NEVER_PREDICTED');
+  assert.match(never!.message, /^The class negative is never predicted: its recall is 0 on 18 of 597 test reviews/);
+  assert.equal(majority!.code, 'ACCURACY_NOT_ABOVE_MAJORITY');
+  assert.match(majority!.message, /is not better than always predicting positive, which is right in 97\.0 %/);
+  // A class without test rows need not be predicted.
+  assert.deepEqual(codes(metricsOf([[40, 0, 0], [0, 40, 0], [0, 0, 0]]), reviews(9, 9, 1), ['a', 'b', 'c'], settings()), []); // prettier-ignore
+});
+
+test('the accuracy is compared with the majority baseline by its interval', () => {
+  const train = reviews(30, 70);
+  // 70 % is the baseline; 76 % of 100 rows has an interval from 66.8 %, 76 % of 1,000 rows one from 73.3 %.
+  const few = metricsOf([[16, 14], [10, 60]]); // prettier-ignore
+  const many = metricsOf([[160, 140], [100, 600]]); // prettier-ignore
+  assert.deepEqual(codes(few, train, labels, settings()), ['ACCURACY_NOT_ABOVE_MAJORITY']);
+  assert.match(evaluationWarnings(few, train, labels, settings())[0]!.message, /not clearly better/);
+  assert.deepEqual(codes(many, train, labels, settings()), []);
+  // The majority is that of the training set.
+  assert.deepEqual(codes(few, reviews(70, 30), labels, settings()), []);
+});

@@ -1,0 +1,209 @@
+/**
+ * Class weights: loss, gradients and training equal those of torch.nn.CrossEntropyLoss(weight=...), also with accumulated
+ * gradients; balanced weights equal scikit-learn's. test/fixtures/class_weights.py writes the fixture.
+ */
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { test } from 'node:test';
+import type { Scalar } from '@tensorflow/tfjs';
+import { ReviewStream } from '#lib/batching/stream.js';
+import { ArgumentError, SettingsError } from '#lib/errors.js';
+import { everyNth, type LabeledBatch } from '#lib/model/batch.js';
+import { composedLayers } from '#lib/model/composed-layers.js';
+import { fusedLayers } from '#lib/model/fused-layers.js';
+import { weightedCrossEntropy } from '#lib/model/layers.js';
+import { TextClassifier } from '#lib/model/text-classifier.js';
+import { learningRateFactor } from '#lib/optim/schedule.js';
+import type { ClassWeights } from '#lib/settings/class-weights.js';
+import { openReviews } from '#lib/reviews/open-reviews.js';
+import { tf } from '#lib/tensorflow/runtime.js';
+import { balancedWeights } from '#lib/training/class-weights.js';
+import { lossAndGradients, TrainingStep } from '#lib/training/step.js';
+import { classificationTask, weightedClassification } from '#lib/training/tasks/classification.js';
+import { Trainer } from '#lib/training/trainer.js';
+import { embeddedModel, fixtures, gradientsDiffer, reference, relativeDifference, unpack } from '../checkout.js';
+import { failure } from '../failure.js';
+import type { Packed } from '../checkout.js';
+
+const expected = JSON.parse(fs.readFileSync(path.join(fixtures, 'class-weights.json'), 'utf8')) as {
+  fiveClasses: { weights: number[]; labels: number[]; logits: Packed; loss: number; gradient: Packed };
+  tiny: { weights: number[]; loss: number; gradients: Record<string, Packed>; norm: number; losses: number[] };
+  balanced: { counts: number[]; weights: number[] }[];
+};
+const { inputIds, attentionMask, batch: rows, tokens, labels, curve } = reference();
+const batch: LabeledBatch = {
+  inputIds: Int32Array.from(inputIds),
+  lengths: Int32Array.from({ length: rows }, (_, row) =>
+    attentionMask.slice(row * tokens, (row + 1) * tokens).reduce((a, b) => a + b),
+  ),
+  labels: Int32Array.from(labels),
+  batch: rows,
+  tokens,
+};
+const weighted = weightedClassification(expected.tiny.weights);
+const tiny = (layers = fusedLayers) =>
+  TextClassifier.fromFolder(path.join(fixtures, 'tiny'), { precision: 'float32', layers });
+const isClose = (actual: number, reference: number, tolerance = 1e-5) =>
+  assert.ok(Math.abs(actual - reference) < tolerance * reference, `${actual} against ${reference}`);
+
+test("the weighted loss of five classes and its gradient are PyTorch's", () => {
+  const { fiveClasses } = expected;
+  const classes = Int32Array.from(fiveClasses.labels);
+  const weights = Float32Array.from(classes, (label) => fiveClasses.weights[label]!);
+  const { value, grad } = tf.valueAndGrad(
+    (logits) => weightedCrossEntropy(logits, tf.tensor1d(classes, 'int32'), tf.tensor1d(weights)) as Scalar,
+  )(tf.tensor(unpack(fiveClasses.logits), fiveClasses.logits.shape));
+  isClose(value.dataSync()[0]!, fiveClasses.loss);
+  assert.ok(relativeDifference(grad.dataSync(), unpack(fiveClasses.gradient)) < 1e-5);
+});
+
+for (const [implementation, layers] of Object.entries({ fused: fusedLayers, composed: composedLayers }))
+  test(`${implementation} layers: loss and all gradients of a model are PyTorch's`, () => {
+    const model = tiny(layers);
+    const { loss, gradients } = lossAndGradients(model, weighted, weighted.tensors(batch));
+    isClose(loss.dataSync()[0]!, expected.tiny.loss);
+    const { parameter, difference } = gradientsDiffer(gradients, expected.tiny.gradients);
+    assert.ok(difference < 1e-5, `${parameter}: ${difference}`);
+    model.dispose();
+  });
+
+test('batches of any division, accumulated, have the loss and the gradient norm of one batch', () => {
+  const part = (indices: number[]): LabeledBatch => {
+    const parts = indices.map((index) => everyNth(batch, index, rows)!.part);
+    return {
+      inputIds: Int32Array.from(parts.flatMap(({ inputIds }) => [...inputIds])),
+      lengths: Int32Array.from(parts.flatMap(({ lengths }) => [...lengths])),
+      labels: Int32Array.from(indices, (index) => labels[index]!),
+      batch: indices.length,
+      tokens,
+    };
+  };
+  // The classes of the four rows are 1, 0, 0, 1, so that the parts have weights of 3.4 and 3.4; 6.4 and 0.4; 3, 0.8 and 3.
+  for (const division of [
+    [[0, 1, 2, 3]],
+    [
+      [0, 1],
+      [2, 3],
+    ],
+    [[0, 1, 3], [2]],
+    [[0], [1, 2], [3]],
+  ]) {
+    const model = tiny();
+    const step = new TrainingStep(model, weighted, { accumulates: true });
+    const { loss, gradNorm } = step.run(division.map(part), 1e-3);
+    isClose(loss, expected.tiny.loss);
+    isClose(gradNorm, expected.tiny.norm);
+    step.dispose();
+    model.dispose();
+  }
+});
+
+test("the losses of 20 training steps are PyTorch's", () => {
+  const model = tiny();
+  const step = new TrainingStep(model, weighted, { weightDecay: curve.weightDecay });
+  for (const [i, loss] of expected.tiny.losses.entries()) {
+    const { inputIds, labels } = curve.batches[i]!;
+    const tokens = inputIds.length / labels.length;
+    const actual = step.run(
+      [
+        {
+          inputIds: Int32Array.from(inputIds),
+          lengths: new Int32Array(labels.length).fill(tokens),
+          labels: Int32Array.from(labels),
+          batch: labels.length,
+          tokens,
+        },
+      ],
+      curve.learningRate * learningRateFactor(i, curve.batches.length, curve.warmupSteps, 'linear'),
+    );
+    isClose(actual.loss, loss, 1e-3);
+  }
+  step.dispose();
+  model.dispose();
+});
+
+test("balanced weights are scikit-learn's; a class without rows does not change the others", () => {
+  for (const { counts, weights } of expected.balanced) {
+    assert.ok(relativeDifference(balancedWeights(counts), weights) < 1e-12);
+    assert.deepEqual(balancedWeights([...counts, 0]).slice(0, -1), balancedWeights(counts));
+  }
+});
+
+test('the Trainer counts the classes, uses weights by name, and rejects a name that is not a class', async () => {
+  const data = {
+    ids: Array.from({ length: 4 }, (_, row) => batch.inputIds.slice(row * tokens, row * tokens + batch.lengths[row]!)),
+    labels: Int32Array.from([1, 0, 0, 0]),
+  };
+  const firstLoss = async (classWeights: ClassWeights) => {
+    const model = tiny();
+    const { records } = await new Trainer(model, { classWeights, maxSteps: 1 }).train(data);
+    model.dispose();
+    return records[0]!.loss;
+  };
+  const [none, balanced] = [await firstLoss('none'), await firstLoss('balanced')];
+  assert.ok(Math.abs(none - balanced) > 1e-3);
+  // The mean depends on the ratio of the weights only.
+  isClose(await firstLoss({ positive: 3 }), balanced);
+  isClose(await firstLoss({ negative: 2, positive: 2 }), none);
+  const model = tiny();
+  assert.throws(
+    () => new Trainer(model, { classWeights: { Positive: 3 } }),
+    failure(SettingsError, 'CLASS_WEIGHT_UNKNOWN', { class: 'Positive', labels: ['negative', 'positive'] }),
+  );
+  model.dispose();
+});
+
+test('with class weights the best evaluation is the one with the lowest weighted loss, which is that of training', async () => {
+  const model = tiny();
+  const data = {
+    ids: Array.from({ length: rows }, (_, row) =>
+      batch.inputIds.slice(row * tokens, row * tokens + batch.lengths[row]!),
+    ),
+    labels: batch.labels,
+  };
+  const evaluateWith = (classWeights: ClassWeights) =>
+    classificationTask(model, { evalBatchSize: 3, classWeights }).objective(data.labels).evaluate(data, {});
+  const [negative, positive] = expected.tiny.weights as [number, number];
+  const weighted = await evaluateWith({ negative, positive });
+  isClose(-weighted.score, expected.tiny.loss);
+  const unweighted = await evaluateWith('none');
+  assert.equal(unweighted.score, unweighted.metrics.accuracy);
+  assert.deepEqual(weighted.metrics, unweighted.metrics);
+  model.dispose();
+});
+
+test('balanced weights of a stream are those of its sample; without a sample they are an error', async () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-test-'));
+  const file = path.join(folder, 'reviews.csv');
+  const reviews = Array.from({ length: 40 }, (_, i) => ({ text: `review number ${i}`, label: i % 4 === 0 ? 0 : 1 }));
+  fs.writeFileSync(file, `text,label\n${reviews.map(({ text, label }) => `${text},${label}`).join('\n')}\n`);
+  const source = await openReviews(file, { streaming: true });
+  const model = TextClassifier.fromFolder(embeddedModel, {
+    precision: 'float32',
+    labels: source.labelNames,
+    maxLength: 16,
+  });
+  Object.assign(model.config, { dropout: 0, attention_dropout: 0, seq_classif_dropout: 0 });
+  const train = async (classWeights: ClassWeights, sample?: typeof reviews) => {
+    const stream = new ReviewStream(source, { model, maxLength: 16, workers: 1, ...(sample && { sample }) });
+    try {
+      // A learning rate that does not change the model.
+      const settings = { classWeights, maxSteps: 1, batchSize: 40, learningRate: 1e-12 };
+      return (await new Trainer(model, settings).train(stream)).records[0]!.loss;
+    } finally {
+      await stream.dispose();
+    }
+  };
+  try {
+    // In the sample, one row of ten is of class 0; in the file, one of four.
+    const sampled = await train('balanced', [reviews[0]!, ...reviews.filter(({ label }) => label === 1).slice(0, 9)]);
+    isClose(sampled, await train({ negative: 9, positive: 1 }));
+    assert.ok(Math.abs(sampled - (await train({ negative: 3, positive: 1 }))) > 1e-4);
+    await assert.rejects(train('balanced'), failure(ArgumentError, 'ARGUMENT_NO_SAMPLE'));
+  } finally {
+    model.dispose();
+    fs.rmSync(folder, { recursive: true });
+  }
+});
