@@ -74,6 +74,7 @@ export class ArgumentError extends TunebookError<
   | 'ARGUMENT_SHAPE_MISMATCH'
   | 'ARGUMENT_VARIABLE_DISPOSED'
   | 'ARGUMENT_NO_TEXT'
+  | 'ARGUMENT_TEXT_TOO_LONG'
   | 'ARGUMENT_NO_VALUES'
   | 'ARGUMENT_NO_TOKENIZER'
   | 'ARGUMENT_NOT_BINARY'
@@ -104,8 +105,8 @@ export class SettingsError extends TunebookError<
   override readonly exitCode = exitCodes.invalid;
 }
 
-/** A file or folder that does not exist, may not be used, or could not be written. */
-export class FileError extends TunebookError<'FILE_NOT_FOUND' | 'FILE_UNUSABLE' | 'FILE_DISK_FULL'> {
+/** A file or folder that does not exist, exists already, may not be used, or could not be written. */
+export class FileError extends TunebookError<'FILE_NOT_FOUND' | 'FILE_EXISTS' | 'FILE_UNUSABLE' | 'FILE_DISK_FULL'> {
   override readonly exitCode = this.code === 'FILE_DISK_FULL' ? exitCodes.diskFull : exitCodes.invalid;
 }
 

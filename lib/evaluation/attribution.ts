@@ -35,9 +35,9 @@ export function wordAttribution(model: TextClassifier, text: string): Attributio
   if (words.length === 0)
     throw new ArgumentError('ARGUMENT_NO_TEXT', 'Cannot attribute words: the text has none.', { text });
   const variants = [words, ...words.map((_, omitted) => words.filter((_, i) => i !== omitted))];
-  const { maxTokens } = model;
+  const { maxLength, maxTokens } = model;
   const texts = {
-    ids: variants.map((variant) => model.tokenizer.encode(variant.join(' '), maxTokens)),
+    ids: variants.map((variant) => model.tokenizer.encode(variant.join(' '), maxLength)),
     labels: new Int32Array(variants.length),
   };
   const logits = new Float32Array(variants.length * names.length); // [variants * classes]

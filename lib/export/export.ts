@@ -18,6 +18,8 @@ import { opsetVersion } from './onnx-schema.js';
 /** Content of onnx/export.json: the exported files, and how they compare with TensorFlow. */
 export interface ExportReport {
   opset: number;
+  /** Maximum sequence length of scoring, in tokens: that of training, if it is stored with the model. */
+  maxLength: number;
   /** Number of reviews used for the comparison. */
   reviews: number;
   /** Accuracy of TensorFlow in float32. */
@@ -43,9 +45,8 @@ const tolerance = 1e-4;
  * Writes onnx/model.onnx and onnx/model_quantized.onnx into a model's folder, and onnx/export.json.
  * @param folder of a classifier
  * @param reviews used for the comparison; their labels are class numbers of the model
- * @param options metadata and preprocessing
+ * @param options metadata
  * @param options.version of Tunebook, stored in the ONNX files
- * @param options.maxLength maximum sequence length in tokens. @default the maximum of the model
  * @throws ModelFormatError if the model is not a classifier, ExportError if the logits differ; no files remain then
  * @example
  * const { files } = await exportModel('runs/mine/model', reviews.test, { version: '1' });
@@ -53,7 +54,7 @@ const tolerance = 1e-4;
 export async function exportModel(
   folder: string,
   reviews: Review[],
-  { version, maxLength }: { version: string; maxLength?: number },
+  { version }: { version: string },
 ): Promise<ExportReport> {
   const model = TextClassifier.fromFolder(folder, { precision: 'float32' });
   const partialFolder = path.join(folder, '.onnx.partial');
@@ -66,7 +67,7 @@ export async function exportModel(
       );
     const { config } = model;
     const classNames = model.labels;
-    const texts = model.encode(reviews, maxLength ?? model.maxTokens);
+    const texts = model.encode(reviews, model.maxLength);
     const { metrics, logits } = await evaluate(model, texts);
     const expected = predictions(logits, classNames.length);
     fs.rmSync(partialFolder, { recursive: true, force: true });
@@ -102,6 +103,7 @@ export async function exportModel(
     }
     const report: ExportReport = {
       opset: opsetVersion,
+      maxLength: model.maxLength,
       reviews: texts.ids.length,
       accuracy: metrics.accuracy,
       files,

@@ -9,8 +9,11 @@ import { hubOfEnvironment, type Hub } from './environment.js';
 import { isRepositoryName, openRepository, type Repository } from './repository.js';
 import { hubFetch } from './request.js';
 
-/** Files of the tokenizer; those that exist are downloaded. */
-const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json'];
+/** Tunebook's own file in a model's folder: see lib/model/preprocessing.ts. */
+export const preprocessingFile = 'tunebook.json';
+
+/** Files of the tokenizer and of the preprocessing; those that exist are downloaded. */
+const optionalFiles = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', preprocessingFile];
 
 /** Finds the branch with Hugging Face's conversion of the weights to safetensors, if there is one. */
 async function findConversion({ hub, id }: Repository): Promise<string | undefined> {
@@ -83,11 +86,11 @@ async function fetchFromHub(hub: Hub, name: string, options: DownloadOptions): P
         `It has: ${[...names].join(', ') || 'no files'}. Choose another model.`,
       { name: repository.name },
     );
-  const tokenizer = tokenizerFiles.filter((file) => names.has(file));
+  const optional = optionalFiles.filter((file) => names.has(file));
   // Older repositories have only the vocabulary.
-  if (!names.has('tokenizer.json') && names.has('vocab.txt')) tokenizer.push('vocab.txt');
+  if (!names.has('tokenizer.json') && names.has('vocab.txt')) optional.push('vocab.txt');
   const weights = await weightFiles(repository, options);
-  const { folder, files } = await fetchFiles(repository, ['config.json', ...tokenizer, ...weights], options);
+  const { folder, files } = await fetchFiles(repository, ['config.json', ...optional, ...weights], options);
   writeRepositoryRef(repository);
   return { folder, name: `${repository.id} on the hub, commit ${repository.commit.slice(0, 7)}`, files };
 }

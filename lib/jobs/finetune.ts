@@ -36,7 +36,7 @@ async function finetuneRank(job: Job): Promise<EndOfTraining> {
   // A weight of an unknown class is rejected before a model is downloaded.
   if (typeof settings.classWeights === 'object') weightsByNumber(settings.classWeights, labels);
   const { folder, precision } = await modelOfJob(job);
-  const model = TextClassifier.fromFolder(folder, { ...settings, precision, labels: labels });
+  const model = TextClassifier.fromFolder(folder, { ...settings, precision, reading: source.reading });
   let data: Rows | undefined;
   try {
     data = encodeRows(job, model, source, split);

@@ -1,4 +1,5 @@
 /** Batches of token ids, padded to the longest text: the input of a model. `batching` creates training batches. */
+import { ArgumentError } from '../errors.js';
 
 /** Padded texts, the input of a model. */
 export interface EncodedBatch {
@@ -54,10 +55,17 @@ export function paddedLengths(longest: number): number {
  * @param reviews source of the rows
  * @param indices row numbers, at least one
  * @param maxTokens maximum sequence length of the model. @default no limit
+ * @throws ArgumentError for a text that is longer than the model accepts
  */
 export function padBatch({ ids, labels }: EncodedReviews, indices: number[], maxTokens = Infinity): IndexedBatch {
   const batch = indices.length;
   const longest = Math.max(...indices.map((index) => ids[index]!.length));
+  if (longest > maxTokens)
+    throw new ArgumentError(
+      'ARGUMENT_TEXT_TOO_LONG',
+      `A text has ${longest} tokens; the model accepts at most ${maxTokens}. Tokenize texts with model.encode, which truncates them.`,
+      { tokens: longest, maxTokens },
+    );
   const multiple = padToMultipleOf(longest);
   const rounded = Math.ceil(longest / multiple) * multiple;
   const tokens = Math.max(longest, Math.min(rounded, maxTokens));

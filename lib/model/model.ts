@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs';
 import { ModelFormatError } from '../errors.js';
 import type { Settings } from '../settings/settings.js';
+import { settingText } from '../settings/setting-text.js';
 import { hasFusedKernels } from '../tensorflow/fused-kernels.js';
 import { castTo, statelessNormal } from '../tensorflow/kernels.js';
 import {
@@ -198,7 +199,7 @@ export function engineOf(
 export const notesOnLength = (maxLength: number | undefined, config: EncoderConfig): string[] =>
   maxLength !== undefined && maxLength > maxTokens(config)
     ? [
-        `The model accepts at most ${maxTokens(config)} tokens: texts are truncated to these, not to ${maxLength} (--max-length).`,
+        `The model accepts at most ${maxTokens(config)} tokens: texts are truncated to these, not to ${maxLength} (${settingText('maxLength')}).`,
       ]
     : [];
 

@@ -28,7 +28,7 @@ export interface LoadOptions extends EngineOptions, DownloadOptions {
   seed?: number;
   /** Implementation of the layers. @default the fastest one here */
   layers?: Layers;
-  /** Maximum sequence length that will be used; `notes` reports if the model accepts less. */
+  /** Maximum sequence length that will be used, in tokens; `notes` reports if the model accepts less. */
   maxLength?: number;
 }
 

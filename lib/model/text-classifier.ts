@@ -4,6 +4,7 @@ import { ModelFormatError } from '../errors.js';
 import { fetchModel } from '../hub/model.js';
 import { tensorFunction, type TensorFunction } from '../tensorflow/function.js';
 import { tf } from '../tensorflow/runtime.js';
+import type { Reading } from '../reviews/review.js';
 import type { TokenizerFiles } from '../tokenizer/tokenizer.js';
 import { evaluationBatches, type EncodedBatch } from './batch.js';
 import { classifierConfigJson, labelNames, type EncoderConfig } from './config.js';
@@ -21,14 +22,17 @@ import {
   type ForwardInputs,
   type ModelFolder,
 } from './model.js';
+import { readPreprocessing, writePreprocessing, type Preprocessing } from './preprocessing.js';
 import { PretrainedModel, tokenizerFilesOf, type LoadOptions, type ModelParts } from './pretrained-model.js';
 import { softmax } from './softmax.js';
 import { classifierShapes, sequenceClassification } from './sequence-classification.js';
 
 /** Options of `TextClassifier.load`. */
 export interface ClassifierOptions extends LoadOptions {
-  /** Class names. @default those in config.json; negative and positive for a base model */
+  /** Class names. @default those of `reading`, or those in config.json; negative and positive for a base model */
   labels?: string[];
+  /** Columns and classes of the training data, which are saved with the model. @default those that were saved with it */
+  reading?: Reading;
 }
 
 /** The predicted class of a text, in the format of the transformers pipeline. */
@@ -86,9 +90,17 @@ const predictBatchSize = 64;
 export class TextClassifier extends PretrainedModel {
   /** The forward pass without dropout: ids [batch, tokens] and lengths [batch], int32, to logits [batch, labels]. */
   readonly forward: TensorFunction<ForwardInputs & Weights, { logits: Tensor }>;
+  /**
+   * Maximum sequence length of predictions, in tokens: that of training, also of a saved model; before training what the model accepts.
+   */
+  maxLength: number;
+  /** Columns and classes of the training data; undefined if they are unknown. */
+  readonly reading: Reading | undefined;
 
-  private constructor(parts: ModelParts) {
+  private constructor(parts: ModelParts, { maxLength, reading }: Preprocessing = { maxLength: Infinity }) {
     super(parts);
+    this.maxLength = Math.min(maxLength, this.maxTokens);
+    this.reading = reading;
     const { config, engine } = this;
     this.forward = tensorFunction(
       ({ ids, lengths, ...prepared }: ForwardInputs & Weights) => ({
@@ -112,11 +124,14 @@ export class TextClassifier extends PretrainedModel {
 
   /** Loads a model from a folder, see `load`. */
   static fromFolder(folder: string, options: ClassifierOptions = {}): TextClassifier {
-    const { labels, seed = 42, layers, maxLength, ...engine } = options;
+    const { reading, labels = reading?.classes.names, seed = 42, layers, maxLength, ...engine } = options;
     const model = readModelFolder(folder);
     const { config, stored } = model;
     const { classifier } = families[config.model_type];
+    const saved = readPreprocessing(folder);
     const wanted = labels ?? labelNames(config);
+    // The saved class numbers do not apply to other labels.
+    const keepsReading = wanted.join('\n') === labelNames(config).join('\n');
     const notes = [...notesOnLength(maxLength, config), ...adjustHead(model, wanted)];
     config.id2label = Object.fromEntries(wanted.map((label, id) => [String(id), label]));
     const { parameters, fresh } = buildParameters(config, classifierShapes(config, wanted.length), stored, seed);
@@ -124,14 +139,20 @@ export class TextClassifier extends PretrainedModel {
     if (fresh.length > 0) notes.push(`Randomly initialized: ${fresh.join(', ')}.`);
     const unused = [...stored.keys()].filter((stored) => !parameters.has(stored));
     if (unused.length > 0) notes.push(`Ignored, since they belong to another task: ${unused.join(', ')}.`);
-    return new TextClassifier({
-      config,
-      parameters,
-      engine: engineOf(engine, config, layers),
-      tokenizerFiles: tokenizerFilesOf(folder),
-      freshHead: fresh.includes(`${classifier}.weight`),
-      notes,
-    });
+    return new TextClassifier(
+      {
+        config,
+        parameters,
+        engine: engineOf(engine, config, layers),
+        tokenizerFiles: tokenizerFilesOf(folder),
+        freshHead: fresh.includes(`${classifier}.weight`),
+        notes,
+      },
+      {
+        maxLength: maxLength ?? saved?.maxLength ?? Infinity,
+        reading: reading ?? (keepsReading ? saved?.reading : undefined),
+      },
+    );
   }
 
   /**
@@ -179,7 +200,7 @@ export class TextClassifier extends PretrainedModel {
 
   /**
    * Predicts the class of texts.
-   * @param texts truncated to what the model accepts
+   * @param texts truncated to `maxLength` tokens
    * @returns the class with the highest probability of each text, in order
    * @example
    * model.predict(['It stopped working.']); // [{ label: 'negative', score: 0.97 }]
@@ -188,7 +209,7 @@ export class TextClassifier extends PretrainedModel {
     const { labels } = this;
     const encoded = this.encode(
       texts.map((text) => ({ text, label: 0 })),
-      this.maxTokens,
+      this.maxLength,
     );
     const predictions = new Array<Prediction>(texts.length);
     const prepared = prepareWeights(this);
@@ -209,6 +230,12 @@ export class TextClassifier extends PretrainedModel {
 
   protected configJson(): Record<string, unknown> {
     return classifierConfigJson(this.config);
+  }
+
+  /** Saves the model as PretrainedModel does, with its maximum length, columns and classes in tunebook.json. */
+  override save(folder: string): void {
+    super.save(folder);
+    writePreprocessing(folder, { maxLength: this.maxLength, reading: this.reading });
   }
 
   override dispose(): void {

@@ -2,8 +2,11 @@
 import { chooseSources, type Sources } from '../hub/sources.js';
 import { fetchModel } from '../hub/model.js';
 import type { EncodedReviews } from '../model/batch.js';
+import { readModelConfig } from '../model/config.js';
 import { loadTokenizer } from '../model/load-tokenizer.js';
+import { notesOnLength } from '../model/model.js';
 import { TextClassifier } from '../model/text-classifier.js';
+import { describeSource } from '../reviews/describe-source.js';
 import { loadReviews } from '../reviews/load-reviews.js';
 import type { ReviewSource } from '../reviews/review-source.js';
 import type { ReviewSplit } from '../reviews/split.js';
@@ -30,7 +33,8 @@ export interface PreparedReviews {
 }
 
 /**
- * Loads, splits and tokenizes the reviews that the settings select, and shows warnings of rare classes.
+ * Loads, splits and tokenizes the reviews that the settings select. Prints what was read, warnings of rare classes, and a note
+ * if the model accepts less than `maxLength`.
  * @throws ReviewsError, ModelFormatError, HubError
  * @example
  * const prepared = await prepareReviews(readSettings({ rows: 500 }));
@@ -39,8 +43,10 @@ export async function prepareReviews(settings: Settings): Promise<PreparedReview
   const sources = await chooseSources(settings);
   const { folder: modelFolder } = await fetchModel(sources.model);
   const { source, labels: _, ...split } = await loadReviews(sources.dataset, settings);
+  describeSource(source).forEach((sentence) => console.log(sentence));
   showWarnings(imbalanceWarnings(split.train, source.labelNames, settings));
   const tokenizer = loadTokenizer(modelFolder);
+  notesOnLength(settings.maxLength, readModelConfig(modelFolder)).forEach((note) => console.log(note));
   const encode = (part: keyof ReviewSplit): EncodedReviews => ({
     ids: split[part].map(({ text }) => tokenizer.encode(text, settings.maxLength)),
     labels: Int32Array.from(split[part], ({ label }) => label),
@@ -78,7 +84,7 @@ export async function fineTune(
   }: { train?: EncodedReviews; modelFolder?: string; quiet?: boolean } = {},
 ): Promise<FineTuned> {
   const { validation, source } = prepared;
-  const model = await TextClassifier.load(modelFolder, { ...settings, labels: source.labelNames });
+  const model = await TextClassifier.load(modelFolder, { ...settings, reading: source.reading });
   const progress = quiet ? undefined : trainingProgress();
   try {
     const trainer = new Trainer(model, settings);

@@ -211,6 +211,9 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
       batches: schedule.totalSteps * settings.gradientAccumulationSteps,
       batchSize: settings.batchSize,
     };
+    // Predictions truncate as training does. Rows that were tokenized before may be longer than the setting.
+    if (model instanceof TextClassifier)
+      model.maxLength = Math.min(isStream ? longest : Math.max(longest, settings.maxLength), model.maxTokens);
     const compilation = chooseJitCompile(model, Math.min(longest, model.maxTokens), work, ranks);
     const step = new TrainingStep(model, objective.step, {
       trained,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { ModelFormatError } from '#lib/errors.js';
+import { ArgumentError, ModelFormatError } from '#lib/errors.js';
 import { trainingBatches } from '#lib/batching/batches.js';
 import { embeddedReviews } from '#lib/reviews/embedded.js';
 import { sampleReviews } from '#lib/reviews/sample.js';
@@ -52,6 +52,15 @@ test("texts are truncated to the model's maximum length even if a greater length
   const tokenizer = loadTokenizer(embeddedModel);
   assert.equal(tokenizer.maxTokens, 512);
   assert.equal(tokenizer.encode('great '.repeat(1200), 1024).length, 512);
+});
+
+test('a text that is longer than the model accepts is an error, not one of TensorFlow', () => {
+  const reviews = { ids: [new Int32Array(9), new Int32Array(3)], labels: new Int32Array(2) };
+  assert.equal(padBatch(reviews, [1], 8).tokens, 8);
+  assert.throws(
+    () => padBatch(reviews, [0, 1], 8),
+    failure(ArgumentError, 'ARGUMENT_TEXT_TOO_LONG', { tokens: 9, maxTokens: 8 }),
+  );
 });
 
 test('a folder without a tokenizer is an error', () => {

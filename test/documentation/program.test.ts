@@ -31,5 +31,6 @@ test('the seven-line program of the README trains, evaluates and saves', () => {
     'model.safetensors',
     'tokenizer.json',
     'tokenizer_config.json',
+    'tunebook.json',
   ]);
 });

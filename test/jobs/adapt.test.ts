@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { MaskedLM } from '#lib/model/masked-lm.js';
+import { readPreprocessing } from '#lib/model/preprocessing.js';
 import type { AdaptMetrics, FinetuneMetrics } from '#lib/runs/metrics.js';
 import { RunFolder } from '#lib/runs/run-folder.js';
 import { readJournal, recordsOf } from '#lib/runs/journal.js';
@@ -83,7 +84,19 @@ test('training on texts without labels lowers the perplexity, and the model can 
 });
 
 test('labeled reviews are split as for fine-tuning, so that the test reviews are held out', async () => {
-  const labeled = ['--dataset', inFolder('stars.csv'), '--text-columns', 'title,content', '--label-column', 'stars'];
+  // Each text is longer than the 64 tokens that the model accepts.
+  const stars = fs.readFileSync(inFolder('stars.csv'), 'utf8');
+  fs.writeFileSync(inFolder('long.csv'), stars.replaceAll(', and it', `${' and so on'.repeat(30)}, and it`));
+  const labeled = [
+    '--dataset',
+    inFolder('long.csv'),
+    '--max-length',
+    '1024',
+    '--text-columns',
+    'title,content',
+    '--label-column',
+    'stars',
+  ];
   const both = [...labeled, '--label-mapping', '1,2 -> negative; 4,5 -> positive', '--fast-dev-run'];
   const read = await tunebook(['adapt', '--model', inFolder('model'), ...both, '--run-folder', inFolder('a')]);
   assert.equal(read.status, 0, read.stderr);
@@ -92,6 +105,9 @@ test('labeled reviews are split as for fine-tuning, so that the test reviews are
   assert.equal(tuned.status, 0, tuned.stderr);
   const rowsOf = (run: string) => new RunFolder(inFolder(run)).read<AdaptMetrics>('metrics.json')!.rows;
   assert.deepEqual(rowsOf('a'), rowsOf('b'));
+  for (const { stdout } of [read, tuned])
+    assert.match(stdout, /accepts at most 64 tokens: texts are truncated to these, not to 1024 \(--max-length\)\./);
+  assert.equal(readPreprocessing(inFolder('b/model'))!.maxLength, 64);
 });
 
 test('a streamed run that is killed with SIGKILL and resumed ends with the same weights', async () => {

@@ -82,6 +82,12 @@ test('a CSV with stars and two text columns: all output files of a run exist and
   for (const model of [path.join(run, 'model'), last.folder]) {
     const classifier = TextClassifier.fromFolder(model);
     assert.equal(classifier.freshHead, false);
+    assert.equal(classifier.maxLength, 32);
+    assert.deepEqual(classifier.reading, {
+      textColumns: ['title', 'content'],
+      labelColumn: 'stars',
+      classes: { names: ['negative', 'positive'], numberOf: { 1: 0, 2: 0, 4: 1, 5: 1 }, partial: true },
+    });
     classifier.dispose();
   }
   const records = recordsOf(readJournal(run));

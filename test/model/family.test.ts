@@ -100,7 +100,7 @@ test('notes name randomly initialized parameters, and a stored head of other cla
   const withoutHead = TextClassifier.fromFolder(path.join(fixtures, 'minilm'), { maxLength: 1024 });
   assert.match(
     withoutHead.notes.join(),
-    /accepts at most 24 tokens: texts are truncated to these, not to 1024 \(--max-length\)\./,
+    /accepts at most 24 tokens: texts are truncated to these, not to 1024 \(maxLength\)\./,
   );
   assert.match(withoutHead.notes.join(), /Randomly initialized: classifier\.weight, classifier\.bias/);
   withoutHead.dispose();
