@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { exportModel, type ExportReport } from '../export/export.js';
 import { loadReviews } from '../reviews/load-reviews.js';
-import { isModelFolder, modelFolderOf, openRun, RunFolder } from '../runs/run-folder.js';
+import { isModelFolder, modelFolderOf, notebookModel, openRun, RunFolder } from '../runs/run-folder.js';
 import { percent, size } from '../figures/format.js';
 import { embeddedReviews } from '../reviews/embedded.js';
 import { sampleReviews } from '../reviews/sample.js';
@@ -13,6 +13,7 @@ const maxReviews = 1000;
 
 /** The run that a folder is, or whose model it is; undefined for any other model folder. */
 function runOf(name: string): RunFolder | undefined {
+  if (notebookModel(name)) return undefined;
   if (!isModelFolder(name)) return openRun(name);
   const parent = new RunFolder(path.dirname(path.resolve(name)));
   return parent.isRun && path.basename(name) === 'model' ? parent : undefined;
@@ -20,7 +21,7 @@ function runOf(name: string): RunFolder | undefined {
 
 function describeExport(
   folder: string,
-  { opset, reviews, accuracy: reference, files }: ExportReport,
+  { opset, maxLength, reviews, accuracy: reference, files }: ExportReport,
   isRun: boolean,
 ): string {
   const line = (precision: string, { file, bytes, difference, accuracy, agreement }: ExportReport['files']['int8']) =>
@@ -30,6 +31,7 @@ function describeExport(
     `Checked with onnxruntime on ${reviews} ${isRun ? "of the run's test reviews" : "embedded reviews, which may include the model's training reviews"} (opset ${opset}); TensorFlow's accuracy is ${percent(reference)}.`,
     line('float32', files.float32),
     line('int8', files.int8),
+    `Scoring truncates texts to ${maxLength} tokens.`,
   ].join('\n');
 }
 
@@ -40,14 +42,11 @@ function describeExport(
  */
 export async function exportRun(name: string, { json }: { json?: boolean }): Promise<void> {
   const run = runOf(name);
-  const folder = run ? modelFolderOf(run) : name;
+  const folder = run ? modelFolderOf(run) : (notebookModel(name) ?? name);
   const reviews = run
     ? (await loadReviews(run.settings!.sources.dataset, run.settings!.settings)).test
     : await sampleReviews(await embeddedReviews(), { rows: maxReviews });
-  const report = await exportModel(folder, reviews.slice(0, maxReviews), {
-    version,
-    ...(run && { maxLength: run.settings!.settings.maxLength }),
-  });
+  const report = await exportModel(folder, reviews.slice(0, maxReviews), { version });
   console.log(
     json ? JSON.stringify({ folder, ...report }, null, 2) : describeExport(folder, report, run !== undefined),
   );

@@ -1,5 +1,5 @@
 /** The command line `npx tunebook …`. Each command imports its modules when it runs: --help loads no TensorFlow. */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { LaunchOptions } from './launch.js';
 import type { NotebooksOptions } from './notebooks.js';
 import { reportError } from './report-error.js';
@@ -7,6 +7,7 @@ import type { ScoreOptions } from './score.js';
 import type { ServeOptions } from './serve.js';
 import { normalizeFlags } from './settings-flags.js';
 import { addSweepFlags, sweep as runSweep } from './sweep.js';
+import { textsOfArguments } from './text-arguments.js';
 import { addTrainingFlags, runTrainingCommand } from './training-command.js';
 import { useSettingForm } from '../settings/setting-text.js';
 import { version } from '../version.js';
@@ -111,15 +112,26 @@ program
 
 program
   .command('score')
-  .argument('[sentences...]', 'texts to score')
+  .argument('[sentences...]', 'texts to score; put -- before texts that look like flags')
   .description('Score texts, or a file of reviews of any size, with an exported model.')
   .option('--model <run>', 'run or model folder (default: the newest run with a model)')
   .option('--file <file>', '.csv, .jsonl, .ndjson or .parquet file to score, read in chunks')
   .option('--out <file>', '.csv, .jsonl or .ndjson file to write: all rows, with predicted_label and predicted_score')
-  .option('--text-columns <names>', 'columns with the text, joined in this order: title,content (also --text-col)')
+  .option('--overwrite', 'allow --out to replace an existing file, also the input file')
+  .addOption(
+    new Option(
+      '--text-columns <names>',
+      'columns with the text, joined in this order: title,content (default: those of training; also --text-col)',
+    ).env('TUNEBOOK_TEXT_COLUMNS'),
+  )
   .option('--precision <value>', 'number type of the exported model: float32 or int8', 'float32')
   .option('--json', 'print the result as JSON')
-  .action(async (sentences: string[], options: ScoreOptions) => (await import('./score.js')).score(sentences, options));
+  // A text may begin with a dash: "-1 star".
+  .allowUnknownOption()
+  .action(async (args: string[], options: ScoreOptions, command: Command) => {
+    const flags = command.options.map(({ long }) => long!);
+    await (await import('./score.js')).score(textsOfArguments(args, process.argv, flags), options);
+  });
 
 const addServing = (command: Command) =>
   command

@@ -1,19 +1,21 @@
 /** `tunebook score`: scores texts, or a file of reviews of any size, with an exported model. */
-import path from 'node:path';
-import fs from 'node:fs';
 import { SingleBar } from 'cli-progress';
-import { RunError, SettingsError } from '../errors.js';
-import { duration } from '../figures/format.js';
+import { ReviewsError, RunError, SettingsError } from '../errors.js';
+import { wilsonInterval } from '../evaluation/metrics.js';
+import { duration, percent, percentInterval } from '../figures/format.js';
 import { openReviews } from '../reviews/open-reviews.js';
-import { findRuns, isModelFolder, modelFolderOf, openRun } from '../runs/run-folder.js';
-import { scoreFile, type ScoreProgress } from '../serving/score-file.js';
-import { openSentimentModel } from '../serving/sentiment.js';
+import type { ReviewSource } from '../reviews/review-source.js';
+import { isModelFolder, modelFolderOf, newestModel, notebookModel, openRun } from '../runs/run-folder.js';
+import { checkOutput, scoreFile, type ScoreProgress } from '../serving/score-file.js';
+import { openSentimentModel, type SentimentModel } from '../serving/sentiment.js';
+import { describeSetting } from '../settings/settings.js';
 
 /** Options of the command line. */
 export interface ScoreOptions {
   model?: string;
   file?: string;
   out?: string;
+  overwrite?: boolean;
   textColumns?: string;
   precision: string;
   json?: boolean;
@@ -21,23 +23,24 @@ export interface ScoreOptions {
 
 /**
  * Finds a model folder.
- * @param name a model folder, or a run. @default the newest `finetune` run with a model
+ * @param name a model folder, a run, or a folder of `npm start`. @default the newest classifier in runs/
  * @throws RunError if there is no such run, or if it has no model
  */
 export function modelFolder(name?: string): string {
-  if (name !== undefined && isModelFolder(name)) return name;
-  const run =
-    name === undefined
-      ? findRuns().findLast((run) => run.settings!.command === 'finetune' && fs.existsSync(run.path('model')))
-      : openRun(name);
-  if (!run)
+  if (name !== undefined) return isModelFolder(name) ? name : (notebookModel(name) ?? modelFolderOf(openRun(name)));
+  const newest = newestModel();
+  if (newest === undefined)
     throw new RunError(
       'RUN_NOT_FOUND',
-      'There is no run with a model in runs/. Choose a run or a model folder, or train a model: tunebook finetune',
+      'There is no model in runs/. Choose a run or a model folder, or train a model: npx tunebook finetune',
       { folder: 'runs' },
     );
-  return modelFolderOf(run);
+  return newest;
 }
+
+/** Describes the length to which a model's texts are truncated. */
+export const describeMaxLength = ({ maxLength, preprocessing }: SentimentModel): string =>
+  `${maxLength} tokens, ${preprocessing ? 'as in training' : 'which the model accepts at most'}`;
 
 /** Shows the progress of scoring a file: a bar on a terminal, else a line every 10 s. */
 function showProgress(): { update: (progress: ScoreProgress) => void; stop: () => void } {
@@ -63,8 +66,81 @@ function showProgress(): { update: (progress: ScoreProgress) => void; stop: () =
 }
 
 /**
+ * Opens the file to score, with the text columns of the command, or else those of training, or else usual ones.
+ * @returns the source, and a sentence about its columns
+ * @throws ReviewsError if the file lacks these columns
+ */
+async function openFile(
+  file: string,
+  { textColumns: option }: ScoreOptions,
+  { preprocessing }: SentimentModel,
+): Promise<{ source: ReviewSource; note: string }> {
+  const requested = option === undefined ? undefined : describeSetting('textColumns').read(option);
+  if (option !== undefined && requested === undefined)
+    throw new SettingsError('SETTING_INVALID', `--text-columns is '${option}'; it must be names separated by commas.`, {
+      name: '--text-columns',
+      value: option,
+    });
+  const trained = preprocessing?.reading?.textColumns;
+  const textColumns = (requested as string[] | undefined) ?? trained;
+  const trainedText = trained?.join(', ');
+  try {
+    const source = await openReviews(file, { textColumns, labelsOptional: true });
+    const used = source.reading.textColumns.join(', ');
+    const reason = requested
+      ? `as specified${trainedText === undefined || trainedText === used ? '' : `; the model was trained on ${trainedText}`}`
+      : trained
+        ? 'as in training'
+        : 'chosen by their names: the model does not store its training columns (--text-columns)';
+    return { source, note: `Text columns: ${used}, ${reason}.` };
+  } catch (error) {
+    if (requested || !trained || !(error instanceof ReviewsError) || error.code !== 'REVIEWS_NO_COLUMN') throw error;
+    const columns = error.values['columns'] as string[];
+    throw new ReviewsError(
+      'REVIEWS_NO_COLUMN',
+      `${file} lacks text columns of training: the model was trained on ${trainedText}, the file has ${columns.join(', ')}. ` +
+        'Name the columns with the text: --text-columns.',
+      { ...error.values, trained },
+    );
+  }
+}
+
+/** Describes how many texts were truncated; empty if none. */
+const describeTruncated = (truncated: number, all: number, model: SentimentModel): string =>
+  truncated === 0
+    ? ''
+    : `${truncated.toLocaleString('en')} of ${all.toLocaleString('en')} texts were truncated to ${describeMaxLength(model)}.`;
+
+/**
+ * Scores a file and prints a summary. What was read, truncated and compared is printed on standard error.
+ * @throws see `score`
+ */
+async function scoreToFile(model: SentimentModel, file: string, out: string, options: ScoreOptions): Promise<void> {
+  const { source, note } = await openFile(file, options, model);
+  console.error(note);
+  const progress = showProgress();
+  const { correct, ...counts } = await scoreFile(model, source, out, progress.update).finally(progress.stop);
+  const { rows, withoutText, truncated, labeled } = counts;
+  const truncatedNote = describeTruncated(truncated, rows - withoutText, model);
+  if (truncatedNote) console.error(truncatedNote);
+  const accuracy = labeled > 0 ? correct / labeled : undefined;
+  if (options.json) {
+    console.log(JSON.stringify({ ...counts, accuracy, textColumns: source.reading.textColumns, out }));
+    return;
+  }
+  if (accuracy !== undefined)
+    console.log(
+      `Accuracy ${percent(accuracy)} of ${labeled.toLocaleString('en')} rows with a label in '${model.preprocessing!.reading!.labelColumn}' ` +
+        `(95 % interval ${percentInterval(wilsonInterval(correct, labeled))})`,
+    );
+  const skipped = withoutText > 0 ? `, ${withoutText} of them without text and therefore without a prediction` : '';
+  console.log(`${rows.toLocaleString('en')} rows scored${skipped}: ${out}`);
+}
+
+/**
  * Runs `tunebook score`.
- * @throws SettingsError if options are invalid, missing or contradictory; RunError, ModelFormatError, ReviewsError
+ * @throws SettingsError if options are invalid, missing or contradictory, or a text is empty; FileError if the output exists
+ * @throws RunError, ModelFormatError, ReviewsError
  */
 export async function score(sentences: string[], options: ScoreOptions): Promise<void> {
   const { file, out, json } = options;
@@ -74,6 +150,13 @@ export async function score(sentences: string[], options: ScoreOptions): Promise
       'There is nothing to score. Give texts as arguments, or --file reviews.csv --out scored.csv.',
       { names: ['sentences', '--file'] },
     );
+  const empty = sentences.findIndex((sentence) => sentence.trim() === '');
+  if (empty !== -1)
+    throw new SettingsError(
+      'SETTING_MISSING',
+      `There is nothing to score: text ${empty + 1} of ${sentences.length} is empty. Leave it out, or give another text.`,
+      { names: ['sentences'], text: empty + 1 },
+    );
   if ((file === undefined) !== (out === undefined))
     throw new SettingsError(
       'SETTING_MISSING',
@@ -82,10 +165,6 @@ export async function score(sentences: string[], options: ScoreOptions): Promise
         names: ['--file', '--out'],
       },
     );
-  if (file !== undefined && out !== undefined && path.resolve(file) === path.resolve(out))
-    throw new SettingsError('SETTING_CONFLICT', `--file and --out are the same file, ${file}. Write to another file.`, {
-      names: ['--file', '--out'],
-    });
   if (file !== undefined && sentences.length > 0)
     throw new SettingsError('SETTING_CONFLICT', 'Texts and --file cannot be combined. Give one of the two.', {
       names: ['sentences', '--file'],
@@ -95,28 +174,25 @@ export async function score(sentences: string[], options: ScoreOptions): Promise
       name: '--precision',
       value: options.precision,
     });
+  if (file !== undefined && out !== undefined) checkOutput(out, file, options.overwrite ?? false);
   const model = await openSentimentModel(modelFolder(options.model), { precision: options.precision });
   try {
-    if (file === undefined) {
-      const predictions = await model.predictSentiment(sentences);
-      if (json) console.log(JSON.stringify(predictions));
-      else
-        predictions.forEach(({ label, score }, i) =>
-          console.log(`${label.padEnd(10)} ${score.toFixed(3)}  ${sentences[i]}`),
-        );
+    if (file !== undefined && out !== undefined) {
+      await scoreToFile(model, file, out, options);
       return;
     }
-    const textColumns = options.textColumns?.split(',');
-    const source = await openReviews(file, {
-      ...(textColumns && { textColumns }),
-      labelsOptional: true,
-      allColumns: true,
-    });
-    const progress = showProgress();
-    const { rows, withoutText } = await scoreFile(model, source, out!, progress.update).finally(progress.stop);
-    const skipped = withoutText > 0 ? `, ${withoutText} of them without text and therefore without a prediction` : '';
-    const summary = `${rows.toLocaleString('en')} rows scored${skipped}: ${out}`;
-    console.log(json ? JSON.stringify({ rows, withoutText, out }) : summary);
+    const predictions = await model.predictSentiment(sentences);
+    if (json) console.log(JSON.stringify(predictions));
+    else
+      predictions.forEach(({ label, score }, i) =>
+        console.log(`${label.padEnd(10)} ${score.toFixed(3)}  ${sentences[i]}`),
+      );
+    const truncatedNote = describeTruncated(
+      sentences.filter((sentence) => model.isTruncated(sentence)).length,
+      sentences.length,
+      model,
+    );
+    if (truncatedNote) console.error(truncatedNote);
   } finally {
     await model.dispose();
   }

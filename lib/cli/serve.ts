@@ -5,7 +5,7 @@ import { onEndingSignal } from '../signals.js';
 import { createServer } from '../serving/server.js';
 import { openSentimentModel } from '../serving/sentiment.js';
 import { version } from '../version.js';
-import { modelFolder } from './score.js';
+import { describeMaxLength, modelFolder } from './score.js';
 
 /** Options of the command line. */
 export interface ServeOptions {
@@ -97,6 +97,7 @@ export async function serve(name: string | undefined, options: ServeOptions, pag
   const address = await server.app.listen({ host: options.host, port }).catch((error: unknown) => {
     throw listenError(error, options.host, port);
   });
+  console.log(`Texts are truncated to ${describeMaxLength(model)}.`);
   console.log(
     page
       ? `Serving the web page of ${folder} at ${address}`

@@ -8,6 +8,7 @@ import {
   type SettingsLayer,
 } from '../settings/settings.js';
 import { dashed, flagOf } from '../settings/setting-text.js';
+import { isFlagLike } from './text-arguments.js';
 
 /** Flags by alias: `--num-train-epochs` is `--epochs`. */
 const aliases = new Map(
@@ -19,14 +20,18 @@ const negations = new Map(
   settingsList.filter(({ isFlag }) => isFlag).map(({ name }) => [`--no-${dashed(name)}`, `${flagOf(name)}=false`]),
 );
 
-/** Replaces underscores in flags with dashes, and aliases with flags: `--train_batch_size` becomes `--batch-size`. */
-export const normalizeFlags = (argv: readonly string[]): string[] =>
-  argv.map((arg) =>
-    arg.replace(/^--[^=]+/, (flag) => {
-      const dashedFlag = flag.replaceAll('_', '-');
-      return aliases.get(dashedFlag) ?? negations.get(dashedFlag) ?? dashedFlag;
-    }),
-  );
+/**
+ * Replaces underscores in flags with dashes, and aliases with flags: `--train_batch_size` becomes `--batch-size`. Texts
+ * that begin with dashes, and everything after `--`, stay as they are.
+ */
+export function normalizeFlags(argv: readonly string[]): string[] {
+  const end = argv.includes('--') ? argv.indexOf('--') : argv.length;
+  const normalize = (flag: string) => {
+    const dashedFlag = flag.replaceAll('_', '-');
+    return aliases.get(dashedFlag) ?? negations.get(dashedFlag) ?? dashedFlag;
+  };
+  return argv.map((arg, i) => (i < end && isFlagLike(arg) ? arg.replace(/^--[^=]+/, normalize) : arg));
+}
 
 /**
  * Adds a flag for each setting.

@@ -185,6 +185,16 @@ export function modelFolderOf(run: RunFolder): string {
 export const isModelFolder = (folder: string): boolean =>
   fs.existsSync(path.join(folder, 'config.json')) && !new RunFolder(folder).isRun;
 
+/**
+ * The model in a folder that a notebook wrote, as `npm start` does: a folder with a model that is not a run.
+ * @param name of the folder, or its name in `runs`
+ */
+export const notebookModel = (name: string): string | undefined =>
+  [name, path.join(runsFolder, name)]
+    .filter((folder) => !new RunFolder(folder).isRun)
+    .map((folder) => path.join(folder, 'model'))
+    .find(isModelFolder);
+
 /** The default parent folder of runs. */
 export const runsFolder = 'runs';
 
@@ -235,6 +245,17 @@ export function findRuns(parent = runsFolder): RunFolder[] {
     .map((folder) => new RunFolder(folder))
     .filter((run) => run.isRun)
     .sort((a, b) => (a.status?.startedAt ?? '').localeCompare(b.status?.startedAt ?? ''));
+}
+
+/** The newest classifier in a folder: of `finetune` runs, also in sweeps, and of notebooks; undefined if there is none. */
+export function newestModel(parent = runsFolder): string | undefined {
+  const runs = findRuns(parent).filter((run) => run.settings!.command === 'finetune');
+  const models = [
+    ...runs.map((run) => run.path('model')).filter(isModelFolder),
+    ...foldersBelow(parent).flatMap((folder) => notebookModel(folder) ?? []),
+  ];
+  const time = (model: string) => fs.statSync(path.join(model, 'config.json')).mtimeMs;
+  return models.sort((a, b) => time(a) - time(b)).at(-1);
 }
 
 /**

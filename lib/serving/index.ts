@@ -5,4 +5,4 @@
 export { createServer } from './server.js';
 export type { ScoringServer, ServerOptions } from './server.js';
 export { openSentimentModel } from './sentiment.js';
-export type { OnnxEngineOptions, Prediction, SentimentModel } from './sentiment.js';
+export type { OnnxEngineOptions, Prediction, Preprocessing, SentimentModel } from './sentiment.js';

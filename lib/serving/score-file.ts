@@ -7,8 +7,8 @@ import path from 'node:path';
 import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 import { stringify } from 'csv-stringify';
-import { ReviewsError, SettingsError } from '../errors.js';
-import { textOf } from '../reviews/review.js';
+import { FileError, ReviewsError, SettingsError } from '../errors.js';
+import { nothingDropped, reviewsOfRows, textOf, type Reading } from '../reviews/review.js';
 import { chunksOfFiles, readChunks, type Row } from '../reviews/row-file.js';
 import type { ReviewSource } from '../reviews/review-source.js';
 import type { SentimentModel } from './sentiment.js';
@@ -28,25 +28,72 @@ const predictionColumns = ['predicted_label', 'predicted_score'] as const;
 /** Converts integers beyond 2^53, which Parquet may contain and JSON cannot represent, to strings. */
 const bigIntToString = (_: string, value: unknown) => (typeof value === 'bigint' ? String(value) : value);
 
+/** The result of scoring a file, in numbers of rows. */
+export interface ScoredFile {
+  rows: number;
+  /** Rows without text, which get no prediction. */
+  withoutText: number;
+  /** Rows whose text is longer than the maximum length of the model. */
+  truncated: number;
+  /** Rows with a label of the training data in the training label column. */
+  labeled: number;
+  /** Labeled rows whose predicted class is that of the label. */
+  correct: number;
+}
+
+const extensionOf = (out: string) => path.extname(out).toLowerCase();
+
 /**
- * Scores the rows of a source and writes them to a file.
- * @param source of openReviews; labels are ignored. Rows without text get no prediction
- * @param out .csv, or .jsonl or .ndjson
- * @returns number of rows written, and of rows without text among them
- * @throws SettingsError for another file extension, ReviewsError if a prediction column already exists
+ * Checks an output file before the work starts.
+ * @param out path of the file
+ * @param input name of the input, which may be the same file
+ * @param overwrite whether an existing file may be replaced
+ * @throws SettingsError for an unknown file extension, FileError if the file exists, is a folder, or its folder does not exist
+ */
+export function checkOutput(out: string, input: string, overwrite: boolean): void {
+  if (!['.csv', '.jsonl', '.ndjson'].includes(extensionOf(out)))
+    throw new SettingsError('SETTING_INVALID', `--out is '${out}'; it must end in .csv, .jsonl or .ndjson.`, {
+      name: '--out',
+      value: out,
+    });
+  const parent = path.dirname(out);
+  if (!fs.existsSync(parent))
+    throw new FileError('FILE_NOT_FOUND', `There is no folder ${parent} for ${out}. Create it, or correct --out.`, {
+      path: parent,
+    });
+  if (!fs.existsSync(out)) return;
+  if (fs.statSync(out).isDirectory())
+    throw new FileError('FILE_UNUSABLE', `${out} is a folder. Choose a file with --out.`, { path: out });
+  if (overwrite) return;
+  const isInput = fs.existsSync(input) && fs.realpathSync(input) === fs.realpathSync(out);
+  throw new FileError(
+    'FILE_EXISTS',
+    `${out} ${isInput ? 'is the input file' : 'exists already'}. Choose another file with --out, or replace it with --overwrite.`,
+    { path: out },
+  );
+}
+
+/** Returns a function that reads the class number of a row; undefined if the row has no label of the training data. */
+function classReader({ name, reading }: ReviewSource, trained: Reading | undefined, columns: string[]) {
+  if (trained?.labelColumn === undefined || !columns.includes(trained.labelColumn)) return () => undefined;
+  const { textColumns } = reading;
+  // Rows with other labels are only scored.
+  const classReading: Reading = { ...trained, textColumns, classes: { ...trained.classes, partial: true } };
+  return (row: Row) => reviewsOfRows([row], classReading, nothingDropped(), name)[0]?.label;
+}
+
+/**
+ * Scores the rows of a source and writes them to a file, which replaces an existing one only once it is complete.
+ * @param source of openReviews. Rows without text get no prediction; labels are only compared with the predictions
+ * @param out a file for which `checkOutput` succeeds
+ * @throws ReviewsError if a prediction column already exists
  */
 export async function scoreFile(
   model: SentimentModel,
   source: ReviewSource,
   out: string,
   onProgress: (progress: ScoreProgress) => void = () => {},
-): Promise<{ rows: number; withoutText: number }> {
-  const extension = path.extname(out).toLowerCase();
-  if (!['.csv', '.jsonl', '.ndjson'].includes(extension))
-    throw new SettingsError('SETTING_INVALID', `--out is '${out}'; it must end in .csv, .jsonl or .ndjson.`, {
-      name: '--out',
-      value: out,
-    });
+): Promise<ScoredFile> {
   const files = Object.values(source.splits).flat();
   const columns = [...new Set(files.flatMap((file) => file.columns))];
   const conflict = predictionColumns.find((column) => columns.includes(column));
@@ -60,7 +107,7 @@ export async function scoreFile(
   const partialFile = `${out}.partial`;
   const stream = fs.createWriteStream(partialFile);
   const table =
-    extension === '.csv' ? stringify({ header: true, columns: [...columns, ...predictionColumns] }) : undefined;
+    extensionOf(out) === '.csv' ? stringify({ header: true, columns: [...columns, ...predictionColumns] }) : undefined;
   table?.pipe(stream);
   const write = async (row: Row) => {
     const target = table ?? stream;
@@ -70,7 +117,8 @@ export async function scoreFile(
   const failed = new Promise<never>((_, reject) => stream.once('error', reject));
   failed.catch(() => {});
   const started = performance.now();
-  let [rows, withoutText] = [0, 0];
+  const classOf = classReader(source, model.preprocessing?.reading, columns);
+  const counts: ScoredFile = { rows: 0, withoutText: 0, truncated: 0, labeled: 0, correct: 0 };
   try {
     for await (const { rows: chunk } of readChunks(chunksOfFiles(files), columns)) {
       const texts = chunk.map((row) => textOf(row, source.reading.textColumns));
@@ -78,7 +126,11 @@ export async function scoreFile(
       let next = 0;
       for (const [i, row] of chunk.entries()) {
         const prediction = texts[i] === '' ? undefined : predictions[next++]!;
-        if (!prediction) withoutText++;
+        const trueClass = classOf(row);
+        if (!prediction) counts.withoutText++;
+        else if (model.isTruncated(texts[i]!)) counts.truncated++;
+        if (trueClass !== undefined) counts.labeled++;
+        if (trueClass !== undefined && prediction?.label === model.labels[trueClass]) counts.correct++;
         const [label, score] = predictionColumns;
         await Promise.race([
           failed,
@@ -89,7 +141,8 @@ export async function scoreFile(
           }),
         ]);
       }
-      rows += chunk.length;
+      counts.rows += chunk.length;
+      const { rows } = counts;
       const rowsPerSecond = (1000 * rows) / (performance.now() - started);
       onProgress({ rows, totalRows, rowsPerSecond, secondsLeft: (totalRows - rows) / rowsPerSecond });
     }
@@ -101,5 +154,5 @@ export async function scoreFile(
     fs.rmSync(partialFile, { force: true });
     throw error;
   }
-  return { rows, withoutText };
+  return counts;
 }

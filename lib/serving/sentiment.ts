@@ -3,39 +3,48 @@
  * server and file scoring both use it.
  */
 import { labelNames, maxTokens } from '../model/config.js';
-import { loadTokenizer } from '../model/load-tokenizer.js';
+import { readPreprocessing, type Preprocessing } from '../model/preprocessing.js';
 import { predictions } from '../evaluation/metrics.js';
 import { softmax } from '../model/softmax.js';
 import type { Prediction } from '../model/text-classifier.js';
 import { openOnnxEngine, type OnnxEngineOptions } from '../export/onnx-engine.js';
+import { createTokenizer, readTokenizer } from '../tokenizer/tokenizer.js';
 
 export type { OnnxEngineOptions } from '../export/onnx-engine.js';
+export type { Preprocessing } from '../model/preprocessing.js';
 export type { Prediction } from '../model/text-classifier.js';
 
 /** An exported model, ready for predictions. */
 export interface SentimentModel {
   /** Class names by class number. */
   labels: string[];
-  /** Predicts the class of one sentence, truncated to the maximum length of the model. */
+  /** Maximum sequence length in tokens: that of training, if it is stored with the model, or else what the model accepts. */
+  maxLength: number;
+  /** Columns, classes and maximum length of training; undefined if they are not stored with the model. */
+  preprocessing: Preprocessing | undefined;
+  /** Predicts the class of one sentence, truncated to `maxLength` tokens. */
   predictSentiment(sentence: string): Promise<Prediction>;
   /** Predicts the class of each sentence, in order. An empty list gives an empty list. */
   predictSentiment(sentences: string[]): Promise<Prediction[]>;
   /** Computes the probabilities of all classes, by class number, for each sentence. */
   predictProbabilities(sentences: string[]): Promise<number[][]>;
+  /** Whether a sentence has more than `maxLength` tokens, so that predictions ignore its end. */
+  isTruncated(sentence: string): boolean;
   /** Frees the memory of the model, which cannot be used afterwards. */
   dispose(): Promise<void>;
 }
 
 /**
  * Opens an exported model in onnxruntime; TensorFlow is not loaded.
- * @param folder of an exported model (tunebook export)
- * @throws ModelFormatError if the model was not exported or has no tokenizer
+ * @param folder of an exported model (npx tunebook export)
+ * @throws ModelFormatError if the model was not exported or has no tokenizer, or if tunebook.json is damaged
  */
 export async function openSentimentModel(folder: string, options: OnnxEngineOptions = {}): Promise<SentimentModel> {
-  const tokenizer = loadTokenizer(folder);
+  const tokenizer = createTokenizer(readTokenizer(folder));
+  const preprocessing = readPreprocessing(folder);
   const engine = await openOnnxEngine(folder, options);
   const labels = labelNames(engine.config);
-  const maxLength = maxTokens(engine.config);
+  const maxLength = Math.min(preprocessing?.maxLength ?? Infinity, maxTokens(engine.config));
   const logitsOf = (sentences: string[]) => engine.logits(sentences.map((text) => tokenizer.encode(text, maxLength)));
   async function predictSentiment(sentence: string): Promise<Prediction>;
   async function predictSentiment(sentences: string[]): Promise<Prediction[]>;
@@ -46,11 +55,14 @@ export async function openSentimentModel(folder: string, options: OnnxEngineOpti
   }
   return {
     labels,
+    maxLength,
+    preprocessing,
     predictSentiment,
     async predictProbabilities(sentences) {
       const logits = await logitsOf(sentences);
       return sentences.map((_, row) => softmax(logits.subarray(row * labels.length, (row + 1) * labels.length)));
     },
+    isTruncated: (sentence) => tokenizer.encode(sentence, maxLength + 1).length > maxLength,
     dispose: () => engine.dispose(),
   };
 }

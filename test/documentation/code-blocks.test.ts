@@ -97,7 +97,7 @@ test('invalid commands are reported with file and line', async () => {
     ['# comment\n\nTUNEBOOK_EPOCH=3 npx tunebook finetune', 6, /SETTING_UNKNOWN\]: .*TUNEBOOK_EPOCH/],
     ['npx tunebook finetune --learning_rates 1', 4, /unknown option '--learning-rates'/],
     ['npx tunebook sweep --lr 1,2 --nowhere 3', 4, /unknown option '--nowhere'/],
-    ['npx tunebook score --fast Fine.', 4, /unknown option '--fast'/],
+    ['npx tunebook score --fast Fine.', 4, /Unknown flag --fast/],
     ['npx tunebook export runs/nowhere', 4, /nowhere/],
     ['npx tunebook train', 4, /unknown command/],
     ['npx tunebook runs | jq .', 4, /jq \.: unknown command/],

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { parse } from 'csv-parse/sync';
 import { exportModel } from '#lib/export/export.js';
+import { writePreprocessing } from '#lib/model/preprocessing.js';
 import { TextClassifier } from '#lib/model/text-classifier.js';
 import { embeddedReviews } from '#lib/reviews/embedded.js';
 import { sampleReviews } from '#lib/reviews/sample.js';
@@ -118,7 +119,14 @@ test('a file in chunks: rows keep their order, columns, markup and quotes, and g
     'title,text',
     '--json',
   ]);
-  assert.deepEqual(JSON.parse(lines.stdout), { rows: 2500, withoutText: 0, out: inFolder('scored.jsonl') });
+  assert.deepEqual(JSON.parse(lines.stdout), {
+    rows: 2500,
+    withoutText: 0,
+    truncated: 0,
+    labeled: 0,
+    textColumns: ['title', 'text'],
+    out: inFolder('scored.jsonl'),
+  });
   const [first] = fs.readFileSync(inFolder('scored.jsonl'), 'utf8').split('\n');
   assert.deepEqual(Object.keys(JSON.parse(first!) as object), [
     'id',
@@ -141,6 +149,117 @@ test('a file in chunks: rows keep their order, columns, markup and quotes, and g
   assertFailed(again, 3, 'ReviewsError', 'REVIEWS_COLUMN_EXISTS', "'predicted_label'");
 });
 
+/** The exported model with the preprocessing of a training run; `inFolder('runs/train/model')`. */
+function writeTrainedModel(): void {
+  fs.cpSync(inFolder('model'), inFolder('runs/train/model'), { recursive: true });
+  writePreprocessing(inFolder('runs/train/model'), {
+    maxLength: 16,
+    reading: {
+      textColumns: ['title', 'content'],
+      labelColumn: 'stars',
+      classes: { names: ['negative', 'positive'], numberOf: { 1: 0, 5: 1 }, partial: true },
+    },
+  });
+}
+
+test('a file is read and truncated as in training, and its labels are compared with the predictions', async () => {
+  writeTrainedModel();
+  const long = 'fine '.repeat(20).trim();
+  const rows = [
+    { stars: '1', title: 'Bad', content: 'Broken.', review: 'Great.' },
+    { stars: '5', title: '', content: 'Works.', review: 'Great.' },
+    { stars: '3', title: 'So', content: long, review: 'Great.' },
+    { stars: '5', title: '', content: '', review: 'Great.' },
+  ];
+  const csv = ['stars,title,content,review', ...rows.map((row) => Object.values(row).join(','))].join('\n');
+  fs.writeFileSync(inFolder('stars.csv'), `${csv}\n`);
+  const score = (...argv: string[]) => tunebook(['score', ...argv], { cwd: folder });
+  const trained = await score('--file', 'stars.csv', '--out', 'by-training.jsonl');
+  assert.equal(trained.status, 0, trained.stderr);
+  assert.match(trained.stderr, /^Text columns: title, content, as in training\.$/m);
+  assert.match(trained.stderr, /^1 of 3 texts were truncated to 16 tokens, as in training\.$/m);
+  const scored = fs
+    .readFileSync(inFolder('by-training.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { predicted_label: string | null; predicted_score: number | null });
+  const classifier = TextClassifier.fromFolder(inFolder('runs/train/model'), { precision: 'float32' });
+  const expected = classifier.predict(['Bad. Broken.', 'Works.', `So. ${'fine '.repeat(12)}`]);
+  classifier.dispose();
+  for (const [i, { label, score }] of expected.entries()) {
+    assert.equal(scored[i]!.predicted_label, label);
+    assert.ok(Math.abs(scored[i]!.predicted_score! - score) < 1e-4);
+  }
+  assert.equal(scored[3]!.predicted_label, null);
+  const correct = [expected[0]!.label === 'negative', expected[1]!.label === 'positive'].filter(Boolean).length;
+  assert.match(trained.stdout, new RegExp(`Accuracy ${50 * correct}\\.0 % of 2 rows with a label in 'stars'`));
+
+  const other = await score('--file', 'stars.csv', '--out', 'other.jsonl', '--text-col', 'review', '--json');
+  assert.match(other.stderr, /^Text columns: review, as specified; the model was trained on title, content\.$/m);
+  const { textColumns, labeled } = JSON.parse(other.stdout) as { textColumns: string[]; labeled: number };
+  assert.deepEqual([textColumns, labeled], [['review'], 3]);
+  const unknown = await score('--model', 'model', '--file', 'stars.csv', '--out', 'usual.jsonl');
+  assert.match(unknown.stderr, /^Text columns: title, content, chosen by their names: the model does not store/m);
+  fs.writeFileSync(inFolder('texts.csv'), 'id,text\n1,Great.\n');
+  const missing = await score('--file', 'texts.csv', '--out', 'missing.csv');
+  assertFailed(missing, 3, 'ReviewsError', 'REVIEWS_NO_COLUMN', 'title, content', 'id, text', '--text-columns');
+  assert.ok(!fs.existsSync(inFolder('missing.csv')));
+});
+
+test('an existing file is replaced only with --overwrite, even if it is the input file', async () => {
+  fs.writeFileSync(inFolder('own.csv'), 'text\nGreat.\nBroken.\n');
+  fs.symlinkSync('own.csv', inFolder('link.csv'));
+  fs.writeFileSync(inFolder('result.csv'), 'valuable');
+  const score = (out: string, ...more: string[]) =>
+    tunebook(['score', '--model', 'model', '--file', 'own.csv', '--out', out, '--text-col', 'text', ...more], {
+      cwd: folder,
+    });
+  for (const [out, reason] of [
+    ['own.csv', 'is the input file'],
+    ['link.csv', 'is the input file'],
+    ['result.csv', 'exists already'],
+  ] as const)
+    assertFailed(await score(out), 2, 'FileError', 'FILE_EXISTS', out, reason, '--overwrite');
+  assert.equal(fs.readFileSync(inFolder('own.csv'), 'utf8'), 'text\nGreat.\nBroken.\n');
+  assert.equal(fs.readFileSync(inFolder('result.csv'), 'utf8'), 'valuable');
+  assertFailed(await score('none/out.csv'), 2, 'FileError', 'FILE_NOT_FOUND', 'none');
+  const replaced = await score('own.csv', '--overwrite');
+  assert.equal(replaced.status, 0, replaced.stderr);
+  const lines = fs.readFileSync(inFolder('own.csv'), 'utf8').split('\n');
+  assert.equal(lines[0], 'text,predicted_label,predicted_score');
+  assert.deepEqual([lines[1]!.split(',')[0], lines[2]!.split(',')[0]], ['Great.', 'Broken.']);
+  // A failure, here a column that exists already, leaves the file as it was.
+  const scored = fs.readFileSync(inFolder('own.csv'), 'utf8');
+  assertFailed(await score('own.csv', '--overwrite'), 3, 'ReviewsError', 'REVIEWS_COLUMN_EXISTS');
+  assert.equal(fs.readFileSync(inFolder('own.csv'), 'utf8'), scored);
+});
+
+test('a text may begin with a dash; an empty text is an error', async () => {
+  const score = (...argv: string[]) => tunebook(['score', '--model', 'model', ...argv], { cwd: folder });
+  const shown = ({ stdout }: { stdout: string }) =>
+    stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.replace(/^\w+ +\S+ {2}/, ''));
+  const texts = ['Fine.', '-1 star', '--great--', '-2', '--not_a flag', 'Fine.'];
+  assert.deepEqual(shown(await score(...texts)), texts);
+  const literal = await score('-1 star', '--precision', 'int8', '--', '--json', '--text_col');
+  assert.deepEqual(shown(literal), ['-1 star', '--json', '--text_col']);
+  assertFailed(await score('--presicion', 'int8', 'x'), 2, 'SettingsError', 'SETTING_UNKNOWN', '--precision?', '-- ');
+  for (const empty of ['', ' \n\t'])
+    assertFailed(await score('Fine.', empty), 2, 'SettingsError', 'SETTING_MISSING', 'nothing to score', 'text 2 of 2');
+});
+
+test('a folder of npm start, which is no run, can be scored with and is found as the newest model', async () => {
+  writeTrainedModel();
+  const folders = ['train', inFolder('runs/train')].map((name) => ['--model', name]);
+  for (const argv of [[], ...folders]) {
+    const { status, stdout, stderr } = await tunebook(['score', ...argv, 'Great.'], { cwd: folder });
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, /^(negative|positive) /);
+  }
+});
+
 test('errors for invalid input say how to fix it', async () => {
   const assertFails = async (exitCode: number, name: string, code: string, value: string, ...argv: string[]) =>
     assertFailed(await tunebook(['score', ...argv], { cwd: folder }), exitCode, name, code, value);
@@ -149,6 +268,7 @@ test('errors for invalid input say how to fix it', async () => {
   await assertFails(2, 'SettingsError', 'SETTING_MISSING', '--out', '--file', 'reviews.csv');
   await assertFails(2, 'SettingsError', 'SETTING_CONFLICT', '--file', '--file', 'a.csv', '--out', 'b.csv', 'Great.');
   await assertFails(2, 'SettingsError', 'SETTING_INVALID', "--precision is 'int4'", '--precision', 'int4', 'Great.');
+  fs.rmSync(inFolder('runs'), { recursive: true });
   await assertFails(2, 'RunError', 'RUN_NOT_FOUND', 'runs/', 'Great.');
   await assertFails(2, 'FileError', 'FILE_NOT_FOUND', 'none.csv', ...file, 'none.csv', '--out', 'b.csv');
   await assertFails(
