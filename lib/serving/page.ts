@@ -9,6 +9,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
 import { FileError } from '../errors.js';
+import { readTokenizer } from '../tokenizer/tokenizer.js';
+import type { SentimentModel } from './sentiment.js';
 
 const require = createRequire(import.meta.url);
 const here = path.dirname(fileURLToPath(import.meta.url));
@@ -49,9 +51,10 @@ const policy = (nonce: string) =>
 
 /**
  * Adds the page to a server.
- * @param model folder of the exported model, for scoring in the browser
+ * @param folder of the exported model, for scoring in the browser
+ * @param model the model on the server; both truncate texts to the same length
  */
-export function addPage(app: FastifyInstance, model: string): void {
+export function addPage(app: FastifyInstance, folder: string, { maxLength, preprocessing }: SentimentModel): void {
   const ort = path.join(packageFolder('onnxruntime-web'), 'dist');
   const files: Record<string, string> = {
     'style.css': path.join(sources, 'style.css'),
@@ -65,8 +68,17 @@ export function addPage(app: FastifyInstance, model: string): void {
   };
   for (const name of fs.readdirSync(ort))
     if (/^ort-wasm.*\.(mjs|wasm)$/.test(name)) files[`ort/${name}`] = path.join(ort, name);
-  for (const name of ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'onnx/model.onnx'])
-    files[`model/${name}`] = path.join(model, name);
+  for (const name of ['config.json', 'tokenizer.json', 'onnx/model.onnx'])
+    files[`model/${name}`] = path.join(folder, name);
+  // transformers.js truncates to model_max_length.
+  app.get('/app/model/tokenizer_config.json', { schema: { hide: true } }, () => ({
+    ...readTokenizer(folder).config,
+    model_max_length: maxLength,
+  }));
+  app.get('/app/preprocessing.json', { schema: { hide: true } }, () => ({
+    maxLength,
+    textColumns: preprocessing?.reading?.textColumns ?? [],
+  }));
   app.get('/', { schema: { hide: true } }, (_, reply) => {
     const nonce = randomBytes(16).toString('base64');
     const page = fs.readFileSync(path.join(sources, 'index.html'), 'utf8').replace('NONCE', nonce);

@@ -200,12 +200,20 @@ export async function createServer(model: SentimentModel, options: ServerOptions
         `The request has ${texts.length} texts; the maximum is ${maxTexts}. Split it into several requests.`,
         { texts: texts.length, limit: maxTexts },
       );
+    const empty = texts.findIndex((text) => text.trim() === '');
+    if (empty !== -1)
+      throw new RequestError(
+        'REQUEST_INVALID',
+        `There is nothing to score: text ${empty + 1} of ${texts.length} is empty. Leave it out.`,
+        { text: empty + 1 },
+      );
     const probabilities = await batcher.score(texts);
     metrics.scored.inc(texts.length);
     return formatResponse(probabilities, model.labels);
   };
   const isReady = () => !draining;
-  const served: ServedModel = { name, version, tunebook, score, isReady };
+  const textColumns = model.preprocessing?.reading?.textColumns;
+  const served: ServedModel = { name, version, tunebook, textColumns, score, isReady };
 
   // @fastify/swagger documents only routes that are added after it has loaded.
   app.after(() => {
@@ -219,7 +227,7 @@ export async function createServer(model: SentimentModel, options: ServerOptions
     );
     app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
   });
-  if (options.page !== undefined) addPage(app, options.page);
+  if (options.page !== undefined) addPage(app, options.page, model);
   await app.ready();
   return {
     app,

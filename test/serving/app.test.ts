@@ -9,6 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { parse } from 'csv-parse/sync';
 import type { Page } from 'playwright-core';
 import { exportModel } from '#lib/export/export.js';
+import { writePreprocessing } from '#lib/model/preprocessing.js';
 import { TextClassifier } from '#lib/model/text-classifier.js';
 import { embeddedReviews } from '#lib/reviews/embedded.js';
 import { sampleReviews } from '#lib/reviews/sample.js';
@@ -33,6 +34,9 @@ const untilIdle = (page: Page) => waitUntil(page, "document.getElementById('stat
 test('the page shows predictions and word attributions of both engines, scores a file, and reports errors', async () => {
   const model = path.join(folder, 'model');
   writeTinyModel(model);
+  // The longest text below has 52 tokens.
+  const classes = { names: ['negative', 'positive'], numberOf: {}, partial: false };
+  writePreprocessing(model, { maxLength: 52, reading: { textColumns: ['title', 'review'], classes } });
   await exportModel(model, await sampleReviews(await embeddedReviews(), { rows: 50 }), { version: '0' });
   const { child, ended } = start(['app', model, '--port', '0']);
   let output = '';
@@ -60,6 +64,12 @@ test('the page shows predictions and word attributions of both engines, scores a
       response!.headers()['content-security-policy']!,
       /default-src 'none'; script-src 'self' 'wasm-unsafe-eval'/,
     );
+
+    assert.equal(await text('#length'), 'Texts are truncated to 52 tokens.');
+    const tokenizer = await page.evaluate<{ model_max_length: number }>(
+      "fetch('app/model/tokenizer_config.json').then((response) => response.json())",
+    );
+    assert.equal(tokenizer.model_max_length, 52, 'transformers.js truncates to the same length');
 
     // An empty review shows an error and sends no request.
     await page.click('button[type=submit]');
@@ -122,24 +132,32 @@ test('the page shows predictions and word attributions of both engines, scores a
     await page.selectOption('#engine', 'server');
     const rows = Array.from({ length: 150 }, (_, i) => ({
       id: String(i),
+      title: i === 7 ? '' : 'Fine',
       review: i === 7 ? '' : `"odd", ${i}\nand even`,
     }));
     const quoted = (value: string) => `"${value.replaceAll('"', '""')}"`;
-    const csv = `id,review\n${rows.map(({ id, review }) => `${id},${quoted(review)}`).join('\n')}\n`;
+    const csv = `id,title,review\n${rows.map(({ id, title, review }) => `${id},${title},${quoted(review)}`).join('\n')}\n`;
     await page.setInputFiles('#file', { name: 'reviews.csv', mimeType: 'text/csv', buffer: Buffer.from(csv) });
     await waitUntil(page, "!document.getElementById('score').disabled");
-    assert.equal(await page.inputValue('#column'), 'review');
+    const columns = await page.$$eval('#column option:checked', (options) => options.map((each) => each.textContent));
+    assert.deepEqual(columns, ['title, review'], 'the columns of training');
     await page.click('#score');
     await page.waitForSelector('#download:not([hidden])');
     const [download] = await Promise.all([page.waitForEvent('download'), page.click('#download')]);
     const scored = parse<Record<string, string>>(fs.readFileSync(await download.path(), 'utf8'), { columns: true });
     assert.deepEqual(
-      scored.map(({ id, review }) => ({ id, review })),
+      scored.map(({ id, title, review }) => ({ id, title, review })),
       rows,
     );
     assert.ok(
       scored.every(({ predicted_label: label }, i) => (i === 7 ? label === '' : /negative|positive/.test(label!))),
     );
+    // The columns are joined as in training.
+    const [joined] = await page.evaluate<Record<string, number>[]>(
+      `import('/app/engines.js').then(({ serverEngine }) => serverEngine(${JSON.stringify([`Fine. ${rows[3]!.review}`])}))`,
+    );
+    const probability = joined![scored[3]!['predicted_label']!]!;
+    assert.ok(Math.abs(probability - Number(scored[3]!['predicted_score'])) < 1e-5);
     assert.match(await text('#counts'), /(negative|positive): \d+/);
     await screenshot('app-file');
     await page.setInputFiles('#file', { name: 'broken.csv', mimeType: 'text/csv', buffer: Buffer.from('a,b\n"1') });

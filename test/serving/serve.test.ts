@@ -39,8 +39,8 @@ after(async () => {
   fs.rmSync(folder, { recursive: true });
 });
 
-async function serve(options: Partial<ServerOptions> = {}): Promise<FastifyInstance> {
-  const { app } = await createServer(model, { tunebook: '0', version: 'run', ...options });
+async function serve(options: Partial<ServerOptions> = {}, served = model): Promise<FastifyInstance> {
+  const { app } = await createServer(served, { tunebook: '0', version: 'run', ...options });
   servers.push(app);
   return app;
 }
@@ -206,6 +206,53 @@ test('invalid requests are answered with a suitable status and a message with th
   }
   const form = await post(server, '/model', 'sentence=a', { 'content-type': 'application/x-www-form-urlencoded' });
   assert.deepEqual([form.status, form.body['error']], [415, 'Unsupported content type. Send JSON (application/json).']);
+});
+
+test('named columns are joined as in training, and an empty text is an error of every protocol', async () => {
+  const textColumns = ['title', 'content'];
+  const classes = { names: model.labels, numberOf: {}, partial: false };
+  const server = await serve({}, { ...model, preprocessing: { maxLength: 16, reading: { textColumns, classes } } });
+  const rows = [
+    { id: 1, content: 'It stopped working.', title: 'Broken' },
+    { id: 2, content: 'Great.', title: null },
+  ];
+  const expected = await post(server, '/invocations', { inputs: ['Broken. It stopped working.', 'Great.'] });
+  assert.equal(expected.status, 200);
+  for (const body of [
+    { instances: rows },
+    { dataframe_records: [rows[0], { content: 'Great.' }] },
+    { dataframe_split: { columns: ['content', 'title'], data: rows.map(({ content, title }) => [content, title]) } },
+    { inputs: { title: rows.map(({ title }) => title), content: rows.map(({ content }) => content) } },
+  ])
+    assertNear((await post(server, '/invocations', body)).body, expected.body);
+  // Without the columns of training, a usual or only column is the text.
+  const single = await post(server, '/invocations', { dataframe_records: [{ text: 'Great.' }] });
+  assertNear(single.body, { predictions: [(expected.body['predictions'] as unknown[])[1]] });
+  for (const [body, code, message] of [
+    [
+      { instances: [{ a: 'x', b: 'y' }] },
+      'REQUEST_NO_TEXT_COLUMN',
+      /training, title, content, or name the text column/,
+    ],
+    [{ instances: [{ title: 1, content: 'x' }] }, 'REQUEST_INVALID', /The columns title, content of instances must be/],
+    [{ inputs: { title: ['a'], content: ['b', 'c'] } }, 'REQUEST_INVALID', /content has 2 values, the column title 1/],
+    [{ instances: [{ title: '', content: null }] }, 'REQUEST_INVALID', /text 1 of 1 is empty/],
+  ] as const) {
+    const response = await post(server, '/invocations', body);
+    assert.deepEqual([response.status, response.body['code']], [400, code], JSON.stringify(response.body));
+    assert.match(response.body['error'] as string, message);
+  }
+  const input = { name: 'text', shape: [2], datatype: 'BYTES', data: ['Great.', ' \n'] };
+  for (const [url, body] of [
+    ['/model', { data: { sentence: ['Great.', ''] } }],
+    ['/predict', { inputs: ['Great.', '\u00a0'] }],
+    ['/invocations', { inputs: ['Great.', ''] }],
+    ['/v2/models/sentiment/infer', { inputs: [input] }],
+  ] as const) {
+    const { status, body: answer } = await post(server, url, body);
+    assert.deepEqual([status, answer['code']], [400, 'REQUEST_INVALID'], url);
+    assert.match(answer['error'] as string, /There is nothing to score: text 2 of 2 is empty/);
+  }
 });
 
 test('1,000 malformed bodies: no 5xx, no stack trace, and the server still responds correctly', async () => {

@@ -32,14 +32,22 @@ export function readCsv(text: string): Table {
 /** Rows per request. */
 const batchSize = 64;
 
+/** The text of a row: its non-empty text columns, joined as in training. */
+const textOf = (row: Record<string, string>, columns: string[]): string =>
+  columns
+    .map((column) => (row[column] ?? '').trim())
+    .filter((text) => text !== '')
+    .join('. ');
+
 /**
  * Scores the rows of a table.
+ * @param columns with the text
  * @param onProgress called with the fraction of rows done
  * @returns rows with predictions, and the number of rows per label
  */
 export async function scoreRows(
   { rows }: Table,
-  column: string,
+  columns: string[],
   engine: Engine,
   onProgress: (fraction: number) => void,
 ): Promise<{ rows: Record<string, string>[]; counts: Record<string, number> }> {
@@ -47,8 +55,8 @@ export async function scoreRows(
   const counts: Record<string, number> = {};
   for (let i = 0; i < rows.length; i += batchSize) {
     const batch = rows.slice(i, i + batchSize);
-    const withText = batch.filter((row) => (row[column] ?? '').trim() !== '');
-    const probabilities = withText.length > 0 ? await engine(withText.map((row) => row[column]!)) : [];
+    const withText = batch.filter((row) => textOf(row, columns) !== '');
+    const probabilities = withText.length > 0 ? await engine(withText.map((row) => textOf(row, columns))) : [];
     const probabilitiesOf = new Map(withText.map((row, j) => [row, probabilities[j]!]));
     for (const row of batch) {
       const [label, score] = prediction(probabilitiesOf.get(row));

@@ -182,6 +182,15 @@ element('examples').replaceChildren(
   }),
 );
 
+/** What the page needs to know of the training texts. */
+const preprocessing = (await (await fetch('app/preprocessing.json')).json()) as {
+  /** In tokens. */
+  maxLength: number;
+  /** Text columns of training; empty if they are unknown. */
+  textColumns: string[];
+};
+element('length').textContent = `Texts are truncated to ${preprocessing.maxLength} tokens.`;
+
 let table: Table | undefined;
 const column = element<HTMLSelectElement>('column');
 const scoreButton = element<HTMLButtonElement>('score');
@@ -195,11 +204,18 @@ element<HTMLInputElement>('file').addEventListener('change', (event) => {
     element('counts').textContent = '';
     scoreButton.disabled = column.disabled = true;
     table = readCsv(await file.text());
+    const { columns } = table;
+    const { textColumns: trained } = preprocessing;
+    const hasTrained = trained.length > 0 && trained.every((name) => columns.includes(name));
+    const choices = [...(hasTrained && trained.length > 1 ? [trained] : []), ...columns.map((name) => [name])];
     column.replaceChildren(
-      ...table.columns.map((name) => {
+      ...choices.map((names) => {
         const option = document.createElement('option');
-        option.value = option.textContent = name;
-        option.selected = /text|review|content|sentence|body/i.test(name);
+        option.value = JSON.stringify(names);
+        option.textContent = names.join(', ');
+        option.selected = hasTrained
+          ? names.join('\n') === trained.join('\n')
+          : /text|review|content|sentence|body/i.test(names[0]!);
         return option;
       }),
     );
@@ -214,7 +230,12 @@ scoreButton.addEventListener('click', () => {
     bar.hidden = false;
     scoreButton.disabled = true;
     try {
-      const { rows, counts } = await scoreRows(table!, column.value, engine(), (fraction) => (bar.value = fraction));
+      const { rows, counts } = await scoreRows(
+        table!,
+        JSON.parse(column.value) as string[],
+        engine(),
+        (fraction) => (bar.value = fraction),
+      );
       download.href = URL.createObjectURL(new Blob([writeCsv(table!, rows)], { type: 'text/csv' }));
       download.download = 'scored.csv';
       download.hidden = false;

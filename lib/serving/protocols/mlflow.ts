@@ -1,6 +1,7 @@
 /** The protocol of MLflow: /invocations, in its four formats. */
 import type { FastifyRequest } from 'fastify';
 import { RequestError } from '../../errors.js';
+import { textOf } from '../../reviews/review.js';
 import {
   predictionOf,
   predictionSchema,
@@ -19,46 +20,74 @@ interface MlflowBody {
   dataframe_records?: Record<string, unknown>[];
 }
 
-/** Names of columns that contain the text, in order of preference. */
-const textColumns = ['sentence', 'text', 'review', 'content', 'inputs'];
+/** Usual names of columns that contain the text, in order of preference. */
+const usualColumns = ['sentence', 'text', 'review', 'content', 'inputs'];
 
-/** The text column: the first with a known name, or the only column. */
-function textColumnOf(columns: string[]): string {
-  const column = textColumns.find((name) => columns.includes(name)) ?? (columns.length === 1 ? columns[0] : undefined);
+type Row = Record<string, unknown>;
+
+/** The text columns: those of training if all of them are there, else the first with a usual name, or the only column. */
+function textColumnsOf(columns: string[], trained: string[] | undefined): string[] {
+  if (trained?.every((column) => columns.includes(column))) return trained;
+  const column = usualColumns.find((name) => columns.includes(name)) ?? (columns.length === 1 ? columns[0] : undefined);
   if (column === undefined)
     throw new RequestError(
       'REQUEST_NO_TEXT_COLUMN',
-      `No text column among ${columns.join(', ') || '(none)'}. Name the text column one of ${textColumns.join(', ')}.`,
-      { columns },
+      `No text column among ${columns.join(', ') || '(none)'}. ` +
+        (trained ? `Send the columns of training, ${trained.join(', ')}, or name` : 'Name') +
+        ` the text column one of ${usualColumns.join(', ')}.`,
+      { columns, trained },
     );
-  return column;
+  return [column];
 }
 
-/** Texts of rows that are objects, strings or lists of one string. */
-function textsOfRows(rows: unknown, name: string): string[] {
-  if (typeof rows === 'string') return [rows];
-  if (
-    Array.isArray(rows) &&
-    rows.length > 0 &&
-    rows.every((row) => typeof row === 'object' && row !== null && !Array.isArray(row))
-  ) {
-    const records = rows as Record<string, unknown>[];
-    const column = textColumnOf(Object.keys(records[0]!));
-    return requireStrings(
-      records.map((row) => row[column]),
-      `The column ${column} of ${name}`,
+/** Texts of rows with named columns. Of several text columns, some may be empty. */
+function textsOfRows(rows: Row[], columns: string[], trained: string[] | undefined, name: string): string[] {
+  const chosen = textColumnsOf(columns, trained);
+  const isValid = (value: unknown) => typeof value === 'string' || (chosen.length > 1 && (value ?? null) === null);
+  if (!rows.every((row) => chosen.every((column) => isValid(row[column]))))
+    throw new RequestError(
+      'REQUEST_INVALID',
+      `The column${chosen.length > 1 ? 's' : ''} ${chosen.join(', ')} of ${name} must be a string or a list of strings.`,
+      { name, columns: chosen },
     );
+  return rows.map((row) => textOf(row, chosen));
+}
+
+/** Rows of columns by name, {"text": ["…", "…"]}; a column may be a single value. */
+function rowsOfColumns(columns: Row): Row[] {
+  const lists = Object.entries(columns).map(([column, values]) => [column, [values].flat()] as const);
+  const length = lists[0]?.[1].length ?? 0;
+  const other = lists.find(([, values]) => values.length !== length);
+  if (other)
+    throw new RequestError(
+      'REQUEST_INVALID',
+      `The column ${other[0]} has ${other[1].length} values, the column ${lists[0]![0]} ${length}. Send columns of equal length.`,
+      { column: other[0] },
+    );
+  return Array.from({ length }, (_, i) => Object.fromEntries(lists.map(([column, values]) => [column, values[i]])));
+}
+
+const isObject = (value: unknown): value is Row => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Texts of columns by name, or of a list of rows that are objects, strings or lists of one string. */
+function textsOf(value: unknown, trained: string[] | undefined, name: string): string[] {
+  if (typeof value === 'string') return [value];
+  if (isObject(value)) return textsOfRows(rowsOfColumns(value), Object.keys(value), trained, name);
+  if (Array.isArray(value) && value.length > 0 && value.every(isObject)) {
+    const columns = [...new Set(value.flatMap((row) => Object.keys(row)))];
+    return textsOfRows(value, columns, trained, name);
   }
   // A list of rows with one column each: [["…"], ["…"]].
-  const flat = Array.isArray(rows) && rows.every((row) => Array.isArray(row) && row.length === 1) ? rows.flat() : rows;
-  return requireStrings(flat, name);
+  const isFlat = !Array.isArray(value) || !value.every((row) => Array.isArray(row) && row.length === 1);
+  return requireStrings(isFlat ? value : value.flat(), name);
 }
 
 /**
  * Parses a body of MLflow's /invocations.
+ * @param trained text columns of training
  * @throws RequestError unless it contains exactly one format, with a text column
  */
-function parseMlflowRequest(body: MlflowBody): ParsedRequest {
+function parseMlflowRequest(body: MlflowBody, trained: string[] | undefined): ParsedRequest {
   const formats = (['inputs', 'instances', 'dataframe_split', 'dataframe_records'] as const).filter(
     (name) => body[name] !== undefined,
   );
@@ -70,21 +99,10 @@ function parseMlflowRequest(body: MlflowBody): ParsedRequest {
     );
   const [format] = formats as [(typeof formats)[number]];
   const parseTexts = (): string[] => {
-    if (format === 'dataframe_split') {
-      const { columns, data } = body.dataframe_split!;
-      const column = columns.indexOf(textColumnOf(columns));
-      return requireStrings(
-        data.map((row) => row[column]),
-        `The column ${columns[column]}`,
-      );
-    }
-    const rows = body[format];
-    // Columns by name: {"text": ["…", "…"]}.
-    if (typeof rows === 'object' && rows !== null && !Array.isArray(rows)) {
-      const column = textColumnOf(Object.keys(rows));
-      return requireStrings([(rows as Record<string, unknown>)[column]].flat(), `The column ${column}`);
-    }
-    return textsOfRows(rows, format);
+    if (format !== 'dataframe_split') return textsOf(body[format], trained, format);
+    const { columns, data } = body.dataframe_split!;
+    const rows = data.map((row) => Object.fromEntries(columns.map((column, i) => [column, row[i]])));
+    return textsOfRows(rows, columns, trained, format);
   };
   return {
     texts: parseTexts(),
@@ -120,9 +138,9 @@ const schema = scoringSchema(
   { type: 'object', properties: { predictions: { type: 'array', items: predictionSchema } } },
 );
 
-export const mlflow: Protocol = (app, { tunebook, score }) => {
+export const mlflow: Protocol = (app, { tunebook, textColumns, score }) => {
   app.post('/invocations', schema, (request: FastifyRequest<{ Body: MlflowBody }>) =>
-    score(parseMlflowRequest(request.body)),
+    score(parseMlflowRequest(request.body, textColumns)),
   );
   app.get('/version', { schema: { tags: ['MLflow'] } }, (_, reply) => reply.type('text/plain').send(tunebook));
 };

@@ -17,6 +17,8 @@ export interface ServedModel {
   version: string;
   /** Tunebook's version. */
   tunebook: string;
+  /** The text columns of training; undefined if they are unknown. */
+  textColumns: string[] | undefined;
   /** Scores the texts of a request. @returns its response */
   score: (request: ParsedRequest) => Promise<unknown>;
   /** False while the server shuts down. */
