@@ -1,14 +1,15 @@
 /** The command line `npx tunebook …`. Each command imports its modules when it runs: --help loads no TensorFlow. */
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import type { LaunchOptions } from './launch.js';
 import type { NotebooksOptions } from './notebooks.js';
 import { reportError } from './report-error.js';
 import type { ScoreOptions } from './score.js';
 import type { ServeOptions } from './serve.js';
-import { normalizeFlags } from './settings-flags.js';
+import { addSettings, fileSettings, flagsLayer, normalizeFlags } from './settings-flags.js';
 import { addSweepFlags, sweep as runSweep } from './sweep.js';
 import { textsOfArguments } from './text-arguments.js';
 import { addTrainingFlags, runTrainingCommand } from './training-command.js';
+import { environmentLayer, resolveSettings } from '../settings/settings.js';
 import { useSettingForm } from '../settings/setting-text.js';
 import { version } from '../version.js';
 
@@ -110,27 +111,29 @@ program
   .option('--json', 'print the result as JSON')
   .action(async (run: string, options: { json?: boolean }) => (await import('./export.js')).exportRun(run, options));
 
-program
-  .command('score')
-  .argument('[sentences...]', 'texts to score; put -- before texts that look like flags')
-  .description('Score texts, or a file of reviews of any size, with an exported model.')
-  .option('--model <run>', 'run or model folder (default: the newest run with a model)')
-  .option('--file <file>', '.csv, .jsonl, .ndjson or .parquet file to score, read in chunks')
-  .option('--out <file>', '.csv, .jsonl or .ndjson file to write: all rows, with predicted_label and predicted_score')
-  .option('--overwrite', 'allow --out to replace an existing file, also the input file')
-  .addOption(
-    new Option(
-      '--text-columns <names>',
-      'columns with the text, joined in this order: title,content (default: those of training; also --text-col)',
-    ).env('TUNEBOOK_TEXT_COLUMNS'),
-  )
-  .option('--precision <value>', 'number type of the exported model: float32 or int8', 'float32')
-  .option('--json', 'print the result as JSON')
+addSettings(
+  program
+    .command('score')
+    .argument('[sentences...]', 'texts to score; put -- before texts that look like flags')
+    .description('Score texts, or a file of reviews of any size, with an exported model.')
+    .option('--model <run>', 'run or model folder (default: the newest run with a model)')
+    .option('--file <file>', 'file of reviews to score, in any format that finetune reads')
+    .option(
+      '--out <file>',
+      '.csv, .tsv, .jsonl or .ndjson file to write: all rows, with predicted_label and predicted_score',
+    )
+    .option('--overwrite', 'allow --out to replace an existing file, also the input file')
+    .option('--precision <value>', 'number type of the exported model: float32 or int8', 'float32')
+    .option('--json', 'print the result as JSON'),
+  [...fileSettings],
+  { textColumns: 'those of training' },
+)
   // A text may begin with a dash: "-1 star".
   .allowUnknownOption()
   .action(async (args: string[], options: ScoreOptions, command: Command) => {
     const flags = command.options.map(({ long }) => long!);
-    await (await import('./score.js')).score(textsOfArguments(args, process.argv, flags), options);
+    const reading = resolveSettings([environmentLayer(), flagsLayer(command)]).settings;
+    await (await import('./score.js')).score(textsOfArguments(args, process.argv, flags), { ...options, reading });
   });
 
 const addServing = (command: Command) =>

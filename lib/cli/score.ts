@@ -3,12 +3,16 @@ import { SingleBar } from 'cli-progress';
 import { ReviewsError, RunError, SettingsError } from '../errors.js';
 import { wilsonInterval } from '../evaluation/metrics.js';
 import { duration, percent, percentInterval } from '../figures/format.js';
+import { describeSource } from '../reviews/describe-source.js';
+import { listColumns } from '../reviews/columns.js';
 import { openReviews } from '../reviews/open-reviews.js';
 import type { ReviewSource } from '../reviews/review-source.js';
 import { isModelFolder, modelFolderOf, newestModel, notebookModel, openRun } from '../runs/run-folder.js';
 import { checkOutput, scoreFile, type ScoreProgress } from '../serving/score-file.js';
 import { openSentimentModel, type SentimentModel } from '../serving/sentiment.js';
-import { describeSetting } from '../settings/settings.js';
+import { settingText } from '../settings/setting-text.js';
+import type { Settings } from '../settings/settings.js';
+import type { fileSettings } from './settings-flags.js';
 
 /** Options of the command line. */
 export interface ScoreOptions {
@@ -16,7 +20,8 @@ export interface ScoreOptions {
   file?: string;
   out?: string;
   overwrite?: boolean;
-  textColumns?: string;
+  /** How the file is read. */
+  reading: Pick<Settings, (typeof fileSettings)[number]>;
   precision: string;
   json?: boolean;
 }
@@ -72,36 +77,42 @@ function showProgress(): { update: (progress: ScoreProgress) => void; stop: () =
  */
 async function openFile(
   file: string,
-  { textColumns: option }: ScoreOptions,
+  { reading }: ScoreOptions,
   { preprocessing }: SentimentModel,
 ): Promise<{ source: ReviewSource; note: string }> {
-  const requested = option === undefined ? undefined : describeSetting('textColumns').read(option);
-  if (option !== undefined && requested === undefined)
-    throw new SettingsError('SETTING_INVALID', `--text-columns is '${option}'; it must be names separated by commas.`, {
-      name: '--text-columns',
-      value: option,
-    });
+  const requested = reading.textColumns;
   const trained = preprocessing?.reading?.textColumns;
-  const textColumns = (requested as string[] | undefined) ?? trained;
   const trainedText = trained?.join(', ');
+  const open = (textColumns: string[] | undefined) =>
+    openReviews(file, { ...reading, textColumns, labelsOptional: true, allColumns: true });
+  const describe = (source: ReviewSource, reason: string) => ({
+    source,
+    note: `Text columns: ${source.reading.textColumns.join(', ')}, ${reason}.`,
+  });
+  if (requested) {
+    const source = await open(requested);
+    const isOther = trainedText !== undefined && trainedText !== source.reading.textColumns.join(', ');
+    return describe(source, `as specified${isOther ? `; the model was trained on ${trainedText}` : ''}`);
+  }
+  if (!trained)
+    return describe(await open(undefined), 'chosen by their names: the model does not store its training columns');
   try {
-    const source = await openReviews(file, { textColumns, labelsOptional: true });
-    const used = source.reading.textColumns.join(', ');
-    const reason = requested
-      ? `as specified${trainedText === undefined || trainedText === used ? '' : `; the model was trained on ${trainedText}`}`
-      : trained
-        ? 'as in training'
-        : 'chosen by their names: the model does not store its training columns (--text-columns)';
-    return { source, note: `Text columns: ${used}, ${reason}.` };
+    return describe(await open(trained), 'as in training');
   } catch (error) {
-    if (requested || !trained || !(error instanceof ReviewsError) || error.code !== 'REVIEWS_NO_COLUMN') throw error;
-    const columns = error.values['columns'] as string[];
-    throw new ReviewsError(
-      'REVIEWS_NO_COLUMN',
-      `${file} lacks text columns of training: the model was trained on ${trainedText}, the file has ${columns.join(', ')}. ` +
-        'Name the columns with the text: --text-columns.',
-      { ...error.values, trained },
-    );
+    if (!(error instanceof ReviewsError) || error.code !== 'REVIEWS_NO_COLUMN') throw error;
+    try {
+      return describe(
+        await open(undefined),
+        `chosen by their names: the file lacks the training columns ${trainedText}`,
+      );
+    } catch {
+      throw new ReviewsError(
+        'REVIEWS_NO_COLUMN',
+        `${file} lacks text columns of training: the model was trained on ${trainedText}, the file has ` +
+          `${listColumns(error.values['columns'] as string[])}. Name the columns with the text: ${settingText('textColumns')}.`,
+        { ...error.values, trained },
+      );
+    }
   }
 }
 
@@ -118,6 +129,7 @@ const describeTruncated = (truncated: number, all: number, model: SentimentModel
 async function scoreToFile(model: SentimentModel, file: string, out: string, options: ScoreOptions): Promise<void> {
   const { source, note } = await openFile(file, options, model);
   console.error(note);
+  describeSource(source).forEach((sentence) => console.error(sentence));
   const progress = showProgress();
   const { correct, ...counts } = await scoreFile(model, source, out, progress.update).finally(progress.stop);
   const { rows, withoutText, truncated, labeled } = counts;
@@ -134,7 +146,7 @@ async function scoreToFile(model: SentimentModel, file: string, out: string, opt
         `(95 % interval ${percentInterval(wilsonInterval(correct, labeled))})`,
     );
   const skipped = withoutText > 0 ? `, ${withoutText} of them without text and therefore without a prediction` : '';
-  console.log(`${rows.toLocaleString('en')} rows scored${skipped}: ${out}`);
+  console.log(`${rows.toLocaleString('en')} rows scored${skipped}: ${out}, written as ${counts.format}`);
 }
 
 /**

@@ -10,6 +10,9 @@ import {
 import { dashed, flagOf } from '../settings/setting-text.js';
 import { isFlagLike } from './text-arguments.js';
 
+/** Settings of a file that is read, but not trained on. */
+export const fileSettings = ['textColumns', 'encoding', 'delimiter', 'header', 'columns', 'skipBadRows'] as const;
+
 /** Flags by alias: `--num-train-epochs` is `--epochs`. */
 const aliases = new Map(
   settingsList.flatMap(({ name, aliases = [] }) => aliases.map((alias) => [`--${dashed(alias)}`, flagOf(name)])),

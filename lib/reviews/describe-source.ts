@@ -9,7 +9,7 @@ import type { FileDescription } from './row-file.js';
 const delimiterNames: Record<string, string> = { ',': 'comma', ';': 'semicolon', '\t': 'tab', '|': 'vertical bar' };
 
 /** A file's format in words: `delimited text (semicolon, windows-1252, gzip, without a header)`. */
-function describeFile({ format, delimiter, encoding, compression, header }: FileDescription): string {
+export function describeFile({ format, delimiter, encoding, compression, header }: FileDescription): string {
   const details = [
     ...(delimiter === undefined ? [] : [delimiterNames[delimiter] ?? `'${delimiter}'`]),
     ...(encoding ? [encoding] : []),

@@ -6,10 +6,13 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
-import { stringify } from 'csv-stringify';
+import iconv from 'iconv-lite';
+import Papa from 'papaparse';
 import { FileError, ReviewsError, SettingsError } from '../errors.js';
 import { nothingDropped, reviewsOfRows, textOf, type Reading } from '../reviews/review.js';
-import { chunksOfFiles, readChunks, type Row } from '../reviews/row-file.js';
+import { findColumn } from '../reviews/columns.js';
+import { describeFile } from '../reviews/describe-source.js';
+import { chunksOfFiles, readChunks, type Row, type RowFile } from '../reviews/row-file.js';
 import type { ReviewSource } from '../reviews/review-source.js';
 import type { SentimentModel } from './sentiment.js';
 
@@ -39,6 +42,8 @@ export interface ScoredFile {
   labeled: number;
   /** Labeled rows whose predicted class is that of the label. */
   correct: number;
+  /** How the file was written, as in `delimited text (semicolon, windows-1252)`. */
+  format: string;
 }
 
 const extensionOf = (out: string) => path.extname(out).toLowerCase();
@@ -51,8 +56,8 @@ const extensionOf = (out: string) => path.extname(out).toLowerCase();
  * @throws SettingsError for an unknown file extension, FileError if the file exists, is a folder, or its folder does not exist
  */
 export function checkOutput(out: string, input: string, overwrite: boolean): void {
-  if (!['.csv', '.jsonl', '.ndjson'].includes(extensionOf(out)))
-    throw new SettingsError('SETTING_INVALID', `--out is '${out}'; it must end in .csv, .jsonl or .ndjson.`, {
+  if (!['.csv', '.tsv', '.jsonl', '.ndjson'].includes(extensionOf(out)))
+    throw new SettingsError('SETTING_INVALID', `--out is '${out}'; it must end in .csv, .tsv, .jsonl or .ndjson.`, {
       name: '--out',
       value: out,
     });
@@ -73,12 +78,44 @@ export function checkOutput(out: string, input: string, overwrite: boolean): voi
   );
 }
 
+/** How a file is written. */
+interface OutputFormat {
+  /** Undefined for JSON lines. */
+  delimiter: string | undefined;
+  encoding: string;
+}
+
+/** The format of the output: that of the input as far as possible, otherwise UTF-8 with commas, or tabs in a `.tsv` file. */
+function outputFormat(out: string, files: RowFile[], labels: string[]): OutputFormat {
+  const extension = extensionOf(out);
+  if (extension !== '.csv' && extension !== '.tsv') return { delimiter: undefined, encoding: 'utf-8' };
+  const { delimiter = ',', encoding = 'utf-8' } = files[0]!.description;
+  const canWrite = labels.every((label) => iconv.decode(iconv.encode(label, encoding), encoding) === label);
+  return {
+    delimiter: extension === '.tsv' ? '\t' : delimiter === '\t' ? ',' : delimiter,
+    encoding: canWrite ? encoding : 'utf-8',
+  };
+}
+
+const describeFormat = ({ delimiter, encoding }: OutputFormat): string =>
+  describeFile({
+    format: delimiter === undefined ? 'JSON lines' : 'delimited text',
+    encoding,
+    ...(delimiter !== undefined && { delimiter }),
+  });
+
 /** Returns a function that reads the class number of a row; undefined if the row has no label of the training data. */
 function classReader({ name, reading }: ReviewSource, trained: Reading | undefined, columns: string[]) {
-  if (trained?.labelColumn === undefined || !columns.includes(trained.labelColumn)) return () => undefined;
+  const labelColumn = trained?.labelColumn === undefined ? undefined : findColumn(columns, trained.labelColumn);
+  if (!trained || labelColumn === undefined) return () => undefined;
   const { textColumns } = reading;
   // Rows with other labels are only scored.
-  const classReading: Reading = { ...trained, textColumns, classes: { ...trained.classes, partial: true } };
+  const classReading: Reading = {
+    ...trained,
+    textColumns,
+    labelColumn,
+    classes: { ...trained.classes, partial: true },
+  };
   return (row: Row) => reviewsOfRows([row], classReading, nothingDropped(), name)[0]?.label;
 }
 
@@ -106,23 +143,31 @@ export async function scoreFile(
   const totalRows = files.reduce((sum, file) => sum + file.rows, 0);
   const partialFile = `${out}.partial`;
   const stream = fs.createWriteStream(partialFile);
-  const table =
-    extensionOf(out) === '.csv' ? stringify({ header: true, columns: [...columns, ...predictionColumns] }) : undefined;
-  table?.pipe(stream);
-  const write = async (row: Row) => {
-    const target = table ?? stream;
-    const hasRoom = table ? table.write(row) : stream.write(`${JSON.stringify(row, bigIntToString)}\n`);
-    if (!hasRoom) await once(target, 'drain');
+  const format = outputFormat(out, files, model.labels);
+  const write = async (text: string, addBOM = false) => {
+    if (!stream.write(iconv.encode(text, format.encoding, { addBOM }))) await once(stream, 'drain');
   };
+  const fields = [...columns, ...predictionColumns];
+  const table = (rows: unknown[][]) =>
+    `${Papa.unparse(rows, { delimiter: format.delimiter!, newline: '\n', header: false })}\n`;
   const failed = new Promise<never>((_, reject) => stream.once('error', reject));
   failed.catch(() => {});
   const started = performance.now();
   const classOf = classReader(source, model.preprocessing?.reading, columns);
-  const counts: ScoredFile = { rows: 0, withoutText: 0, truncated: 0, labeled: 0, correct: 0 };
+  const counts: ScoredFile = {
+    rows: 0,
+    withoutText: 0,
+    truncated: 0,
+    labeled: 0,
+    correct: 0,
+    format: describeFormat(format),
+  };
   try {
+    if (format.delimiter !== undefined) await write(table([fields]), format.encoding.startsWith('utf-16'));
     for await (const { rows: chunk } of readChunks(chunksOfFiles(files), columns)) {
       const texts = chunk.map((row) => textOf(row, source.reading.textColumns));
       const predictions = await model.predictSentiment(texts.filter((text) => text !== ''));
+      const scored: Row[] = [];
       let next = 0;
       for (const [i, row] of chunk.entries()) {
         const prediction = texts[i] === '' ? undefined : predictions[next++]!;
@@ -132,21 +177,23 @@ export async function scoreFile(
         if (trueClass !== undefined) counts.labeled++;
         if (trueClass !== undefined && prediction?.label === model.labels[trueClass]) counts.correct++;
         const [label, score] = predictionColumns;
-        await Promise.race([
-          failed,
-          write({
-            ...row,
-            [label]: prediction?.label ?? null,
-            [score]: prediction ? Number(prediction.score.toFixed(6)) : null,
-          }),
-        ]);
+        scored.push({
+          ...row,
+          [label]: prediction?.label ?? null,
+          [score]: prediction ? Number(prediction.score.toFixed(6)) : null,
+        });
       }
+      const text =
+        format.delimiter === undefined
+          ? scored.map((row) => `${JSON.stringify(row, bigIntToString)}\n`).join('')
+          : table(scored.map((row) => fields.map((field) => row[field])));
+      await Promise.race([failed, write(text)]);
       counts.rows += chunk.length;
       const { rows } = counts;
       const rowsPerSecond = (1000 * rows) / (performance.now() - started);
       onProgress({ rows, totalRows, rowsPerSecond, secondsLeft: (totalRows - rows) / rowsPerSecond });
     }
-    (table ?? stream).end();
+    stream.end();
     await Promise.race([failed, finished(stream)]);
     fs.renameSync(partialFile, out);
   } catch (error) {
