@@ -132,7 +132,7 @@ addSettings(
   .allowUnknownOption()
   .action(async (args: string[], options: ScoreOptions, command: Command) => {
     const flags = command.options.map(({ long }) => long!);
-    const reading = resolveSettings([environmentLayer(), flagsLayer(command)]).settings;
+    const reading = resolveSettings([environmentLayer(), flagsLayer(command, fileSettings)]).settings;
     await (await import('./score.js')).score(textsOfArguments(args, process.argv, flags), { ...options, reading });
   });
 

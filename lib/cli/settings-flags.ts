@@ -69,10 +69,16 @@ export function addSettings(
   return command;
 }
 
-/** The settings layer of a parsed command line. */
-export function flagsLayer(command: Command): SettingsLayer {
+/**
+ * The settings layer of a parsed command line.
+ * @param settings names of the settings that the command has; other flags may have the same names. @default all
+ */
+export function flagsLayer(
+  command: Command,
+  settings: readonly SettingName[] = settingsList.map(({ name }) => name),
+): SettingsLayer {
   const options = command.opts<Record<string, unknown>>();
-  const names = settingsList.map(({ name }) => name).filter((name) => options[name] !== undefined);
+  const names = settings.filter((name) => options[name] !== undefined);
   return {
     origin: 'command line',
     values: Object.fromEntries(names.map((name) => [name, options[name]])),

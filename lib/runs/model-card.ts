@@ -124,7 +124,10 @@ ${markdownTable(
 
 Loss ${test.loss.toFixed(3)}.${test.meanAbsoluteError === null ? '' : ` Mean absolute error ${test.meanAbsoluteError.toFixed(2)} stars.`} Scores of each class, with the ROC AUC of the class against all others:
 
-${markdownTable(Object.keys(classes[0]!), classes.map(Object.values))}
+${markdownTable(
+  Object.keys(classes[0]!),
+  classes.map((row) => Object.values(row) as (string | number | null)[]),
+)}
 
 Confusion matrix on the test set (rows: true label, columns: predicted label):
 

@@ -36,7 +36,10 @@ test('a class with less than a fifth of an equal share is rare', () => {
     stars,
     settings({ classWeights: 'balanced', streaming: true }),
   );
-  assert.match(two[0]!.message, /^2 of 5 classes are rare: 2 3 \(3\.0 %\), 3 0 \(0\.0 %\) of 100 sampled training reviews/);
+  assert.match(
+    two[0]!.message,
+    /^2 of 5 classes are rare: 2 3 \(3\.0 %\), 3 0 \(0\.0 %\) of 100 sampled training reviews/,
+  );
   assert.doesNotMatch(two[0]!.message, /Weight the classes/);
 });
 

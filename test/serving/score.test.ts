@@ -122,6 +122,7 @@ test('a file in chunks: rows keep their order, columns, markup and quotes, and g
   assert.deepEqual(JSON.parse(lines.stdout), {
     rows: 2500,
     withoutText: 0,
+    format: 'JSON lines (utf-8)',
     truncated: 0,
     labeled: 0,
     textColumns: ['title', 'text'],
@@ -166,12 +167,12 @@ test('a file is read and truncated as in training, and its labels are compared w
   writeTrainedModel();
   const long = 'fine '.repeat(20).trim();
   const rows = [
-    { stars: '1', title: 'Bad', content: 'Broken.', review: 'Great.' },
-    { stars: '5', title: '', content: 'Works.', review: 'Great.' },
-    { stars: '3', title: 'So', content: long, review: 'Great.' },
-    { stars: '5', title: '', content: '', review: 'Great.' },
+    { stars: '1', title: 'Bad', content: 'Broken.', remark: 'Great.' },
+    { stars: '5', title: '', content: 'Works.', remark: 'Great.' },
+    { stars: '3', title: 'So', content: long, remark: 'Great.' },
+    { stars: '5', title: '', content: '', remark: 'Great.' },
   ];
-  const csv = ['stars,title,content,review', ...rows.map((row) => Object.values(row).join(','))].join('\n');
+  const csv = ['stars,title,content,remark', ...rows.map((row) => Object.values(row).join(','))].join('\n');
   fs.writeFileSync(inFolder('stars.csv'), `${csv}\n`);
   const score = (...argv: string[]) => tunebook(['score', ...argv], { cwd: folder });
   const trained = await score('--file', 'stars.csv', '--out', 'by-training.jsonl');
@@ -194,16 +195,27 @@ test('a file is read and truncated as in training, and its labels are compared w
   const correct = [expected[0]!.label === 'negative', expected[1]!.label === 'positive'].filter(Boolean).length;
   assert.match(trained.stdout, new RegExp(`Accuracy ${50 * correct}\\.0 % of 2 rows with a label in 'stars'`));
 
-  const other = await score('--file', 'stars.csv', '--out', 'other.jsonl', '--text-col', 'review', '--json');
-  assert.match(other.stderr, /^Text columns: review, as specified; the model was trained on title, content\.$/m);
+  const other = await score('--file', 'stars.csv', '--out', 'other.jsonl', '--text-col', 'remark', '--json');
+  assert.match(other.stderr, /^Text columns: remark, as specified; the model was trained on title, content\.$/m);
   const { textColumns, labeled } = JSON.parse(other.stdout) as { textColumns: string[]; labeled: number };
-  assert.deepEqual([textColumns, labeled], [['review'], 3]);
+  assert.deepEqual([textColumns, labeled], [['remark'], 3]);
   const unknown = await score('--model', 'model', '--file', 'stars.csv', '--out', 'usual.jsonl');
   assert.match(unknown.stderr, /^Text columns: title, content, chosen by their names: the model does not store/m);
-  fs.writeFileSync(inFolder('texts.csv'), 'id,text\n1,Great.\n');
+  fs.writeFileSync(inFolder('texts.csv'), 'id,words\n1,Great.\n');
   const missing = await score('--file', 'texts.csv', '--out', 'missing.csv');
-  assertFailed(missing, 3, 'ReviewsError', 'REVIEWS_NO_COLUMN', 'title, content', 'id, text', '--text-columns');
+  assertFailed(missing, 3, 'ReviewsError', 'REVIEWS_NO_COLUMN', 'title, content', "'id', 'words'", '--text-columns');
   assert.ok(!fs.existsSync(inFolder('missing.csv')));
+  fs.writeFileSync(inFolder('text.csv'), 'id;text\n1;Caf\xe9.\n', 'latin1');
+  const usual = await score('--file', 'text.csv', '--out', 'text-scored.csv');
+  assert.match(
+    usual.stderr,
+    /^Text columns: text, chosen by their names: the file lacks the training columns title, content\.$/m,
+  );
+  assert.match(usual.stdout, /written as delimited text \(semicolon, windows-1252\)$/m);
+  assert.match(
+    fs.readFileSync(inFolder('text-scored.csv'), 'latin1'),
+    /^id;text;predicted_label;predicted_score\n1;Caf\xe9\.;(negative|positive);0\.\d+\n$/,
+  );
 });
 
 test('an existing file is replaced only with --overwrite, even if it is the input file', async () => {
