@@ -40,65 +40,107 @@ function terms(text: string): string[] {
 
 /** Columns and values of the nonzero entries of a row. */
 export interface SparseRow {
-  columns: number[];
-  values: number[];
+  columns: ArrayLike<number>;
+  values: ArrayLike<number>;
 }
 
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 
+// Loops without callbacks: with them, fitting takes twice as long.
+
 /** weights · row + intercept; the intercept is the last of the weights. */
-const score = ({ columns, values }: SparseRow, weights: Float64Array): number =>
-  columns.reduce((sum, column, i) => sum + weights[column]! * values[i]!, weights.at(-1)!);
+function score({ columns, values }: SparseRow, weights: Float64Array): number {
+  let sum = weights[weights.length - 1]!;
+  for (let i = 0; i < columns.length; i++) sum += weights[columns[i]!]! * values[i]!;
+  return sum;
+}
 
 /** sums += scale · (row, 1) */
 function addRow(sums: Float64Array, { columns, values }: SparseRow, scale: number): void {
-  columns.forEach((column, i) => (sums[column]! += scale * values[i]!));
+  for (let i = 0; i < columns.length; i++) sums[columns[i]!]! += scale * values[i]!;
   sums[sums.length - 1]! += scale;
 }
 
-/** The largest eigenvalue of XᵀX by power iteration, with the intercept. It bounds the curvature of the loss. */
-function largestEigenvalue(rows: SparseRow[], size: number): number {
-  let vector = new Float64Array(size + 1).fill(1 / Math.sqrt(size + 1));
-  let eigenvalue = 0;
-  for (let iteration = 0; iteration < 30; iteration++) {
-    const next = new Float64Array(size + 1);
-    for (const row of rows) addRow(next, row, score(row, vector));
-    eigenvalue = Math.sqrt(next.reduce((sum, value) => sum + value * value, 0));
-    vector = next.map((value) => value / eigenvalue);
-  }
-  return eigenvalue;
+function dot(a: Float64Array, b: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
+  return sum;
 }
 
+const normOf = (vector: Float64Array): number => Math.sqrt(dot(vector, vector));
+
+/** sums += scale · vector */
+function addScaled(sums: Float64Array, vector: Float64Array, scale: number): void {
+  for (let i = 0; i < sums.length; i++) sums[i]! += scale * vector[i]!;
+}
+
+/** log(1 + exp(x)) without overflow. */
+const softplus = (x: number) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+
 /**
- * Logistic regression as in scikit-learn's LogisticRegression(C): the minimum of C · Σ loss + ½ |weights|², without a
- * penalty on the intercept. The solver is Nesterov's accelerated gradient with restarts (O'Donoghue and Candès, 2015).
+ * Logistic regression as in scikit-learn's LogisticRegression(C): the minimum of Σ loss + ½ |weights|² / C, without a
+ * penalty on the intercept. The solver is Newton's method with conjugate gradients and a line search (Nocedal and
+ * Wright, 2006, algorithm 7.1). On 5,200 reviews it reads the rows 28 times; accelerated gradient descent has not
+ * converged after 500.
  * @param labels 0 or 1 for each row
  * @param size number of columns
  * @param c inverse strength of the penalty
  * @returns the weights, with the intercept last
  */
 export function logisticRegression(rows: SparseRow[], labels: number[], size: number, c: number): Float64Array {
-  // The inverse curvature as step size never overshoots. Power iteration underestimates the curvature, hence the 1.05.
-  const stepSize = 1 / (1.05 * 0.25 * largestEigenvalue(rows, size) + 1 / c);
-  let weights = new Float64Array(size + 1);
-  let lookahead = weights;
-  let momentum = 1;
+  const weights = new Float64Array(size + 1);
+  /** vector / c, without the intercept: the derivative of the penalty. */
+  const penaltyOf = (vector: Float64Array) => vector.map((value, i) => (i < size ? value / c : 0));
+  const objectiveOf = (candidate: Float64Array) => {
+    let sum = 0;
+    for (let row = 0; row < rows.length; row++) {
+      const logit = score(rows[row]!, candidate);
+      sum += softplus(logit) - labels[row]! * logit;
+    }
+    return sum + dot(penaltyOf(candidate), candidate) / 2;
+  };
+  const curvatures = new Float64Array(rows.length);
   let initialNorm = 0;
-  for (let iteration = 0; iteration < 500; iteration++) {
-    const gradient = lookahead.map((weight) => weight / c);
-    gradient[size] = 0;
-    rows.forEach((row, i) => addRow(gradient, row, sigmoid(score(row, lookahead)) - labels[i]!));
-    const gradientNorm = Math.sqrt(gradient.reduce((sum, value) => sum + value * value, 0));
+  let objective = objectiveOf(weights);
+  for (let step = 0; step < 100; step++) {
+    const gradient = penaltyOf(weights);
+    for (let row = 0; row < rows.length; row++) {
+      const probability = sigmoid(score(rows[row]!, weights));
+      curvatures[row] = probability * (1 - probability);
+      addRow(gradient, rows[row]!, probability - labels[row]!);
+    }
+    const gradientNorm = normOf(gradient);
     initialNorm ||= gradientNorm;
-    if (gradientNorm < 1e-4 * initialNorm) break;
-    const next = lookahead.map((weight, i) => weight - stepSize * gradient[i]!);
-    const overshoots = gradient.reduce((sum, value, i) => sum + value * (next[i]! - weights[i]!), 0) > 0;
-    const nextMomentum = overshoots ? 1 : (1 + Math.sqrt(1 + 4 * momentum * momentum)) / 2;
-    const extrapolation = overshoots ? 0 : (momentum - 1) / nextMomentum;
-    const previous = weights;
-    lookahead = next.map((weight, i) => weight + extrapolation * (weight - previous[i]!));
-    weights = next;
-    momentum = nextMomentum;
+    if (gradientNorm <= 1e-4 * initialNorm) break;
+    // Solves Hessian · direction = -gradient, the more precisely the closer the minimum is.
+    const tolerance = Math.min(0.5, Math.sqrt(gradientNorm / initialNorm)) * gradientNorm;
+    const direction = new Float64Array(size + 1);
+    const residual = gradient.map((value) => -value);
+    let conjugate = residual.slice();
+    let squared = dot(residual, residual);
+    for (let iteration = 0; iteration < 100; iteration++) {
+      const product = penaltyOf(conjugate);
+      for (let row = 0; row < rows.length; row++)
+        addRow(product, rows[row]!, curvatures[row]! * score(rows[row]!, conjugate));
+      const length = squared / dot(conjugate, product);
+      addScaled(direction, conjugate, length);
+      addScaled(residual, product, -length);
+      const nextSquared = dot(residual, residual);
+      if (Math.sqrt(nextSquared) < tolerance) break;
+      const next = residual.slice();
+      addScaled(next, conjugate, nextSquared / squared);
+      [conjugate, squared] = [next, nextSquared];
+    }
+    const slope = dot(gradient, direction);
+    const start = weights.slice();
+    for (let length = 1, halvings = 0; ; length /= 2, halvings++) {
+      weights.set(start);
+      addScaled(weights, direction, length);
+      const next = objectiveOf(weights);
+      const isLower = next <= objective + 1e-4 * length * slope;
+      if (isLower) objective = next;
+      if (isLower || halvings === 30) break;
+    }
   }
   return weights;
 }
@@ -136,9 +178,12 @@ export function fitBagOfWords(texts: string[], labels: number[]): BagOfWords {
   for (const counts of termCounts) for (const column of counts.keys()) documentCounts[column]!++;
   const inverseFrequencies = documentCounts.map((count) => Math.log((1 + texts.length) / (1 + count)) + 1);
   const tfidfRow = (counts: Map<number, number>): SparseRow => {
-    const termColumns = [...counts.keys()];
-    const values = termColumns.map((column) => (1 + Math.log(counts.get(column)!)) * inverseFrequencies[column]!);
-    const norm = Math.hypot(...values) || 1;
+    const termColumns = Int32Array.from(counts.keys());
+    const values = Float64Array.from(
+      termColumns,
+      (column) => (1 + Math.log(counts.get(column)!)) * inverseFrequencies[column]!,
+    );
+    const norm = normOf(values) || 1;
     return { columns: termColumns, values: values.map((value) => value / norm) };
   };
   const rows = termCounts.map(tfidfRow);
