@@ -28,6 +28,16 @@ export { CheckpointFolder } from './training/checkpoint.js';
 export { overSeeds } from './training/seeds.js';
 export { describeTraining, Trainer } from './training/trainer.js';
 
+// Data quality
+export { findDamagedTexts } from './quality/damaged-texts.js';
+export { findDuplicates } from './quality/duplicates.js';
+export { findLeakingColumns } from './quality/leaking-columns.js';
+export { findLeakingWords } from './quality/leaking-words.js';
+export { findNearDuplicates } from './quality/near-duplicates.js';
+export { textLengths } from './quality/text-lengths.js';
+export { textNotes } from './quality/text-notes.js';
+export { vocabularyFit } from './quality/vocabulary-fit.js';
+
 // Evaluation
 export { accuracyByLength, confidentErrors } from './evaluation/analysis.js';
 export { wordAttribution } from './evaluation/attribution.js';
@@ -92,6 +102,14 @@ export type { FineTuned, PreparedReviews } from './notebook/fine-tune.js';
 export type { MimeBundle } from './notebook/kernel.js';
 export type { KeyNumber } from './notebook/key-numbers.js';
 export type { RepeatedRun, TrainingSubset, Variant } from './notebook/repeat.js';
+export type { TextDamage } from './quality/damaged-texts.js';
+export type { Duplicates, DuplicateText, SharedRows } from './quality/duplicates.js';
+export type { Giveaway } from './quality/giveaway.js';
+export type { LeakingColumn } from './quality/leaking-columns.js';
+export type { LeakingWord } from './quality/leaking-words.js';
+export type { NearDuplicate } from './quality/near-duplicates.js';
+export type { Percentiles, TextLengths, Truncation } from './quality/text-lengths.js';
+export type { VocabularyFit } from './quality/vocabulary-fit.js';
 export type { Classes } from './reviews/labels.js';
 export type { LoadedReviews, LoadReviewsOptions } from './reviews/load-reviews.js';
 export type { AdamWState } from './optim/adamw.js';

@@ -1,11 +1,12 @@
 /**
- * Detection of label noise (confident learning, Northcutt et al., 2021, arXiv:1911.00068, in its simplest form). A bag
- * of words predicts the class of each review by cross-validation. If it is confident of another class than the label,
- * either the label or the prediction is wrong; a person must decide which.
+ * Detection of label noise: a bag of words predicts the class of each review by cross-validation, and confident learning
+ * finds the labels that are probably wrong. Either the label or the prediction is wrong; a person must decide which.
  */
-import type { Review } from '../reviews/review.js';
+import { normalizedText, type Review } from '../reviews/review.js';
+import { groupBy } from '../reviews/group.js';
 import { seededRandom, shuffle } from '../reviews/random.js';
 import { fitBagOfWords } from './baseline.js';
+import { confidentLearning } from './confident-learning.js';
 
 /** A review whose label may be wrong. */
 export interface DoubtfulLabel {
@@ -20,14 +21,48 @@ export interface DoubtfulLabel {
 
 /** The result of findLabelNoise. */
 export interface LabelNoise {
-  /** Fraction of the reviews whose label equals the cross-validated prediction. */
+  /** Fraction of the reviews whose label equals the prediction. */
   agreement: number;
-  /** The other reviews, in descending order of probability. */
+  /** Reviews that are confidently predicted to be of another class than their label, the least plausible label first. */
   doubtful: DoubtfulLabel[];
 }
 
 /**
- * Finds labels that may be wrong.
+ * Finds labels that are probably wrong, from predictions of any model that was not trained on these reviews.
+ * @param reviews labeled reviews
+ * @param probabilities predicted probabilities of each review, by class
+ */
+export function labelNoiseOf(reviews: Review[], probabilities: number[][]): LabelNoise {
+  const labels = reviews.map(({ label }) => label);
+  const predicted = probabilities.map((values) => values.indexOf(Math.max(...values)));
+  const { issues } = confidentLearning(labels, probabilities);
+  return {
+    agreement: labels.filter((label, row) => label === predicted[row]).length / labels.length,
+    doubtful: issues.map((row) => ({
+      review: reviews[row]!.text,
+      label: labels[row]!,
+      suggested: predicted[row]!,
+      probability: probabilities[row]![predicted[row]!]!,
+    })),
+  };
+}
+
+/** The fold of each review. Each class is divided evenly, and copies of a text are in one fold. */
+function foldsOf(reviews: Review[], folds: number, seed: number): number[] {
+  const random = seededRandom(seed);
+  const foldOf = new Array<number>(reviews.length);
+  const copies = [...groupBy(reviews.keys(), (row) => normalizedText(reviews[row]!.text)).values()];
+  let next = 0;
+  for (const [, groups] of groupBy(copies, ([first]) => reviews[first!]!.label))
+    for (const group of shuffle(groups, random)) {
+      for (const row of group) foldOf[row] = next;
+      next = (next + 1) % folds;
+    }
+  return foldOf;
+}
+
+/**
+ * Finds labels that are probably wrong.
  * @param reviews labeled reviews
  * @param options cross-validation
  * @param options.folds number of folds; each is predicted by a bag of words fitted on the others. @default 5
@@ -40,22 +75,21 @@ export function findLabelNoise(
   reviews: Review[],
   { folds = 5, seed = 42 }: { folds?: number; seed?: number } = {},
 ): LabelNoise {
-  const order = shuffle([...reviews.keys()], seededRandom(seed));
-  const doubtful: DoubtfulLabel[] = [];
+  const classes = reviews.reduce((max, { label }) => Math.max(max, label), 0) + 1;
+  const foldOf = foldsOf(reviews, folds, seed);
+  const probabilities = new Array<number[]>(reviews.length);
   for (let fold = 0; fold < folds; fold++) {
-    const training = order.filter((_, i) => i % folds !== fold).map((row) => reviews[row]!);
+    const training = reviews.filter((_, row) => foldOf[row] !== fold);
     const bag = fitBagOfWords(
       training.map(({ text }) => text),
       training.map(({ label }) => label),
     );
-    for (const row of order.filter((_, i) => i % folds === fold)) {
-      const { text, label } = reviews[row]!;
-      const probabilities = bag.probabilities(text);
-      const probability = Math.max(...probabilities);
-      const suggested = probabilities.indexOf(probability);
-      if (suggested !== label) doubtful.push({ review: text, label, suggested, probability });
-    }
+    reviews.forEach(({ text }, row) => {
+      if (foldOf[row] !== fold) return;
+      const known = bag.probabilities(text);
+      // The last classes may have no review outside this fold.
+      probabilities[row] = Array.from({ length: classes }, (_, label) => known[label] ?? 0);
+    });
   }
-  doubtful.sort((a, b) => b.probability - a.probability);
-  return { agreement: 1 - doubtful.length / reviews.length, doubtful };
+  return labelNoiseOf(reviews, probabilities);
 }

@@ -40,5 +40,6 @@ export async function loadReviews(name: string, options: LoadReviewsOptions = {}
   const size = sampleSize({ rows, streaming }, source, describeDevice());
   const sample = await sampleReviews(source, { rows: size, seed });
   const labeled = source.reading.labelColumn !== undefined;
-  return { ...splitReviews(sample, { seed, maxTrainSamples, labelNames: labels, labeled }), labels, source };
+  const { dropped } = source;
+  return { ...splitReviews(sample, { seed, maxTrainSamples, labelNames: labels, labeled, dropped }), labels, source };
 }

@@ -24,6 +24,8 @@ export interface Dropped {
   unmappedLabel: number;
   /** Malformed rows that `skipBadRows` leaves out. */
   malformed: number;
+  /** With a text that is also in another split of the data set: counted by `splitReviews`. */
+  inOtherSplit: number;
 }
 
 /** Creates counts of 0. */
@@ -33,6 +35,7 @@ export const nothingDropped = (): Dropped => ({
   belowThreshold: 0,
   unmappedLabel: 0,
   malformed: 0,
+  inOtherSplit: 0,
 });
 
 /**
@@ -47,6 +50,7 @@ export function describeDropped({
   belowThreshold,
   unmappedLabel,
   malformed,
+  inOtherSplit,
 }: Dropped): string {
   return [
     [emptyText, 'without text'],
@@ -54,6 +58,7 @@ export function describeDropped({
     [belowThreshold, 'rated too close to neutral'],
     [unmappedLabel, 'with a label that the mapping leaves out'],
     [malformed, 'malformed'],
+    [inOtherSplit, 'with a text that is also in another split'],
   ]
     .filter(([count]) => count)
     .map(([count, what]) => `${count} ${what}`)

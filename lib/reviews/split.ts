@@ -4,7 +4,7 @@ import type { SplitName } from '../hub/dataset.js';
 import { seededRandom, shuffle } from './random.js';
 import { settingText } from '../settings/setting-text.js';
 import { groupBy } from './group.js';
-import { normalizedText, type Review } from './review.js';
+import { normalizedText, type Dropped, type Review } from './review.js';
 
 /** Reviews by split; no text is in two splits. */
 export interface ReviewSplit {
@@ -23,8 +23,8 @@ const remedy = () => `Or define the classes: ${settingText('labelMapping', '1-2 
 
 /**
  * Splits reviews at random, stratified by class; duplicates of a text stay together. Splits of the data set (`split`)
- * are preserved: only missing ones are taken from the training rows. Training rows whose text is in another split are
- * left out.
+ * are preserved: only missing ones are taken from the training rows. Training rows whose text is in another split, and
+ * validation rows whose text is in the test split, are left out and counted in `dropped`.
  * @param reviews of sampleReviews; those without `split` are training rows
  * @param options sizes and seed
  * @param options.seed random seed. @default 42
@@ -33,6 +33,7 @@ const remedy = () => `Or define the classes: ${settingText('labelMapping', '1-2 
  * @param options.labelNames class names, for errors. @default the class numbers
  * @param options.labeled false for texts without labels. @default true
  * @param options.maxTrainSamples maximum number of training rows; -1 for all. @default -1
+ * @param options.dropped is incremented by the rows that are left out. @default not counted
  * @throws ReviewsError if there is only one class, a class with too few texts, or too few rows
  * @example
  * const { train, validation, test } = splitReviews(sample, { seed: 42, labelNames: labels });
@@ -46,6 +47,7 @@ export function splitReviews(
     labelNames = [],
     labeled = true,
     maxTrainSamples = -1,
+    dropped,
   }: {
     seed?: number;
     validation?: number;
@@ -53,6 +55,7 @@ export function splitReviews(
     labelNames?: string[];
     labeled?: boolean;
     maxTrainSamples?: number;
+    dropped?: Dropped;
   } = {},
 ): ReviewSplit {
   if (!(validation > 0 && test > 0 && validation + test < 1))
@@ -119,6 +122,7 @@ export function splitReviews(
       seen += group.length;
     });
   }
+  if (dropped) dropped.inOtherSplit += reviews.length - rows.train.length - rows.validation.length - rows.test.length;
   const reviewsOf = (name: SplitName): Review[] => {
     if (rows[name].length === 0)
       throw new ReviewsError(

@@ -25,6 +25,12 @@ export interface Tokenizer {
   maxTokens: number;
   /** The tokens of a text as the vocabulary has them, including the special tokens. */
   tokens(text: string): string[];
+  /** Number of tokens of a text including the special tokens, without truncation. */
+  countTokens(text: string): number;
+  /** Whether the vocabulary contains a word of running text as a single token. */
+  hasWord(word: string): boolean;
+  /** Whether the vocabulary contains words of several scripts, as those of multilingual models do. */
+  isMultilingual: boolean;
 }
 
 /** The properties of tokenizer.json that are used. */
@@ -32,7 +38,7 @@ export interface TokenizerDefinition {
   normalizer?: { type: string } | null;
   pre_tokenizer?: { type: string } | null;
   /** The ids by token; for Unigram, the tokens with their scores, in the order of their ids. */
-  model?: { type?: string; vocab?: Record<string, number> | [string, number][] };
+  model?: { type?: string; vocab?: Record<string, number> | [string, number][]; unk_token?: string | null };
   added_tokens?: {
     id: number;
     content: string;
@@ -156,6 +162,25 @@ const encodeBeginning =
     }
   };
 
+/** Scripts of large languages other than Latin. */
+const scripts = ['Arabic', 'Cyrillic', 'Devanagari', 'Greek', 'Han', 'Hangul', 'Hebrew', 'Thai'].map(
+  (script) => new RegExp(`^(##|▁)?\\p{Script=${script}}{2,}$`, 'u'),
+);
+
+/** Number of words of a script above which a vocabulary includes the script's languages. */
+const minWordsOfScript = 500;
+
+/**
+ * Whether a vocabulary contains many words in at least two of the scripts. BERT's English vocabulary contains the
+ * letters of all of them, but at most 8 words.
+ */
+function isMultilingual({ model: { vocab = {} } = {} }: TokenizerDefinition): boolean {
+  const tokens = Array.isArray(vocab) ? vocab.map(([token]) => token) : Object.keys(vocab);
+  return (
+    scripts.filter((script) => tokens.filter((token) => script.test(token)).length >= minWordsOfScript).length >= 2
+  );
+}
+
 /**
  * Creates a tokenizer from its files.
  * @param files of readTokenizer
@@ -165,10 +190,21 @@ export function createTokenizer({ tokenizer: definition, config }: TokenizerFile
   // The truncation and padding in the file are not used: `encode` truncates, and batches are padded later.
   const tokenizer = new HuggingFaceTokenizer({ ...definition, truncation: null, padding: null }, config);
   const encode = tokenizesWords(definition) ? encodeWords(tokenizer) : encodeBeginning(tokenizer);
+  const tokens = (text: string) => tokenizer.encode(text.toWellFormed()).tokens;
+  let multilingual: boolean | undefined;
   return {
     // Lone surrogates cannot be encoded in UTF-8.
     encode: (text, maxLength = 512) => encode(text.toWellFormed(), Math.min(maxLength, maxTokens)),
     maxTokens,
-    tokens: (text) => tokenizer.encode(text.toWellFormed()).tokens,
+    tokens,
+    countTokens: (text) => encode(text.toWellFormed(), Infinity).length,
+    hasWord(word) {
+      // With a space, since byte-level vocabularies distinguish the beginning of a text from words inside.
+      const [, token, ...rest] = tokens(` ${word}`);
+      return rest.length === 1 && token !== definition.model?.unk_token;
+    },
+    get isMultilingual() {
+      return (multilingual ??= isMultilingual(definition));
+    },
   };
 }

@@ -1,0 +1,27 @@
+/** What to tell the user about texts before training on them: truncation, and a vocabulary that does not fit. */
+import type { Tokenizer } from '../tokenizer/tokenizer.js';
+import { describeTruncation, truncationOfEncoded } from './text-lengths.js';
+import { describeVocabularyFit, vocabularyFit } from './vocabulary-fit.js';
+
+/**
+ * Describes what training on texts loses.
+ * @param texts of all splits
+ * @param ids token ids of each text, from `tokenizer.encode(text, maxLength)`
+ * @param tokenizer of the model
+ * @param maxLength maximum sequence length in tokens
+ * @returns a sentence or two for each problem; empty if there is none
+ * @example
+ * const texts = reviews.test.map(({ text }) => text);
+ * const ids = texts.map((text) => model.tokenizer.encode(text, 128));
+ * textNotes(texts, ids, model.tokenizer, 128).forEach((note) => console.log(note));
+ */
+export const textNotes = (
+  texts: string[],
+  ids: ArrayLike<number>[],
+  tokenizer: Tokenizer,
+  maxLength: number,
+): string[] =>
+  [
+    describeTruncation(truncationOfEncoded(texts, ids, tokenizer, maxLength)),
+    describeVocabularyFit(vocabularyFit(texts, tokenizer)),
+  ].filter((note) => note !== undefined);
