@@ -8,6 +8,7 @@ import { describeEngine } from '../model/model.js';
 import type { PretrainedModel } from '../model/pretrained-model.js';
 import type { ReviewSource } from '../reviews/review-source.js';
 import type { ReviewSplit } from '../reviews/split.js';
+import { textNotes } from '../quality/text-notes.js';
 import { describeDevice } from '../tensorflow/device.js';
 import { readTokenizer } from '../tokenizer/tokenizer.js';
 import { choosePrecision, type PrecisionChoice } from '../tensorflow/precision.js';
@@ -51,9 +52,12 @@ export async function modelOfJob(job: Job): Promise<{ folder: string; precision:
   return { folder, precision: precisionOfRun(job, folder) };
 }
 
-/** Encodes a run's reviews with the model's tokenizer; the training set is streamed if `streaming` is set. */
+/**
+ * Encodes a run's reviews with the model's tokenizer; the training set is streamed if `streaming` is set. Notes how many
+ * texts are truncated, and whether they fit the model's vocabulary.
+ */
 export function encodeRows(
-  { settings, ranks }: Job,
+  { settings, ranks, checkpoint, note }: Job,
   model: PretrainedModel,
   source: ReviewSource,
   split: ReviewSplit,
@@ -68,7 +72,17 @@ export function encodeRows(
         ranks,
       })
     : encode('train');
-  return { train, validation: encode('validation'), test: encode('test') };
+  const [validation, test] = [encode('validation'), encode('test')];
+  if (ranks.isChief && !checkpoint) {
+    // Of a streamed training set, validation and test are a sample.
+    const encoded = train instanceof ReviewStream ? { validation, test } : { train, validation, test };
+    const texts = (Object.keys(encoded) as (keyof ReviewSplit)[]).flatMap((part) =>
+      split[part].map(({ text }) => text),
+    );
+    const ids = Object.values(encoded).flatMap((part) => part.ids);
+    textNotes(texts, ids, model.tokenizer, settings.maxLength).forEach(note);
+  }
+  return { train, validation, test };
 }
 
 /** The number of rows of each part. */

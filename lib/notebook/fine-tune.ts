@@ -7,6 +7,7 @@ import { loadTokenizer } from '../model/load-tokenizer.js';
 import { notesOnLength } from '../model/model.js';
 import { TextClassifier } from '../model/text-classifier.js';
 import { describeSource } from '../reviews/describe-source.js';
+import { textNotes } from '../quality/text-notes.js';
 import { loadReviews } from '../reviews/load-reviews.js';
 import type { ReviewSource } from '../reviews/review-source.js';
 import type { ReviewSplit } from '../reviews/split.js';
@@ -33,8 +34,8 @@ export interface PreparedReviews {
 }
 
 /**
- * Loads, splits and tokenizes the reviews that the settings select. Prints what was read, warnings of rare classes, and a note
- * if the model accepts less than `maxLength`.
+ * Loads, splits and tokenizes the reviews that the settings select. Prints what was read, warnings of rare classes, how
+ * many texts are truncated, and whether they fit the model's vocabulary.
  * @throws ReviewsError, ModelFormatError, HubError
  * @example
  * const prepared = await prepareReviews(readSettings({ rows: 500 }));
@@ -52,6 +53,9 @@ export async function prepareReviews(settings: Settings): Promise<PreparedReview
     labels: Int32Array.from(split[part], ({ label }) => label),
   });
   const [train, validation, test] = [encode('train'), encode('validation'), encode('test')];
+  const texts = [split.train, split.validation, split.test].flat().map(({ text }) => text);
+  const ids = [train, validation, test].flatMap((part) => part.ids);
+  textNotes(texts, ids, tokenizer, settings.maxLength).forEach((note) => console.log(note));
   return { sources, source, split, modelFolder, tokenizer, train, validation, test };
 }
 
