@@ -66,6 +66,25 @@ const sweep = addSweepFlags(
 );
 sweep.action(() => runSweep(sweep));
 
+const inspect = addSettings(
+  program
+    .command('inspect')
+    .argument('[dataset]', 'reviews to inspect, as for --dataset')
+    .description('Report duplicates, label errors, leakage, truncation and other problems of reviews before training.')
+    .option('--out <file>', 'HTML file to write (default: runs/inspect-NAME.html)')
+    .option('--json', 'print the result as JSON')
+    .addHelpText(
+      'after',
+      '\nWith --model RUN, the model of a fine-tuning run also looks for label errors, in rows that it was not trained on.',
+    ),
+  [
+    ...(['source', 'model', 'dataset', 'datasetConfig', 'textColumns', 'labelColumn', 'labelMapping'] as const),
+    ...(['rows', 'maxLength', 'seed'] as const),
+  ],
+  { rows: 'all, at most 100,000; of a data set on the hub 20,000 with a GPU, 2,000 without' },
+);
+inspect.action(async (dataset: string | undefined) => (await import('./inspect.js')).inspect(dataset, inspect));
+
 program
   .command('launch')
   .argument('<command>', 'finetune or adapt')

@@ -4,6 +4,7 @@ import { escapeHtml, tableBundle, type TableRow } from '../figures/html-table.js
 import { formatSetting, settingsList } from '../settings/settings.js';
 import { describeClassWeights } from '../training/class-weights.js';
 import type { RunEnvironment } from './environment.js';
+import { htmlPage, picture, section } from '../figures/html-page.js';
 import { writeFigures } from './figures.js';
 import type { RunMetrics } from './metrics.js';
 import type { RunFolder } from './run-folder.js';
@@ -83,12 +84,6 @@ const environmentRows = ({
   { what: 'command line', value: argv.join(' ') },
 ];
 
-const style = `body{font:15px/1.5 "DejaVu Sans",system-ui,sans-serif;color:#222;background:#fff;max-width:900px;margin:32px auto;padding:0 16px}
-h1{font-size:24px}h2{font-size:18px;margin-top:36px}
-table{border-collapse:collapse;margin:12px 0}td,th{padding:4px 12px 4px 0;border-bottom:1px solid #e6e6e6;vertical-align:top;text-align:left}
-img{max-width:100%;height:auto;display:block;margin:12px 0}
-.headline{font-size:18px;border-left:4px solid #0072b2;padding:4px 12px}.trouble{border-left:4px solid #d55e00;padding:4px 12px}`;
-
 /**
  * Writes figures and report from a run's settings, journal and metrics. For an unfinished run they contain the results
  * so far.
@@ -100,14 +95,9 @@ export async function writeReport(run: RunFolder): Promise<string> {
   const environment = run.read<RunEnvironment>('environment.json');
   const status = run.status;
   const figures = await writeFigures(run);
-  const section = (title: string, ...parts: string[]) => `<h2>${title}</h2>\n${parts.join('\n')}`;
-  const pictures = [...figures].map(
-    ([name, { png, description }]) =>
-      `<img alt="${escapeHtml(description)}" title="${name}" src="data:image/png;base64,${png.toString('base64')}">`,
-  );
+  const pictures = [...figures].map(([name, { png, description }]) => picture(png, description, name));
   const title = `${command === 'finetune' ? 'Fine-tuning' : 'Adaptation'}, ${status?.startedAt.slice(0, 16).replace('T', ' ') ?? ''}`;
   const parts = [
-    `<h1>${escapeHtml(title)}</h1>`,
     `<p>${escapeHtml(sources.banner)}</p>`,
     metrics
       ? `<p class="headline">${headline(metrics)}</p>`
@@ -142,9 +132,6 @@ export async function writeReport(run: RunFolder): Promise<string> {
     ),
     ...(environment ? [section('Environment', table(environmentRows(environment)))] : []),
   ];
-  run.write(
-    'report.html',
-    `<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width">\n<title>${escapeHtml(title)}</title>\n<style>${style}</style>\n<body>\n${parts.join('\n')}\n</body>\n</html>\n`,
-  );
+  run.write('report.html', htmlPage(title, parts));
   return run.path('report.html');
 }
