@@ -47,7 +47,7 @@ export async function inspect(dataset: string | undefined, command: Command): Pr
   const file = out ?? defaultPage(sources.dataset);
   // A folder that cannot be created is reported before the work.
   fs.mkdirSync(path.dirname(file), { recursive: true });
-  const source = await openReviews(sources.dataset, { ...settings, labelsOptional: true });
+  const source = await openReviews(sources.dataset, { ...settings, labelsOptional: true, allColumns: true });
   const tokenizer = loadTokenizer((await fetchModel(sources.model)).folder);
   const size = sampleSize(settings, source, describeDevice());
   const rows = size === -1 && settings.rows === undefined ? defaultRows : size;

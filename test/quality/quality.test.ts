@@ -4,7 +4,6 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import {
-  describeDropped,
   findDamagedTexts,
   findDuplicates,
   findLabelNoise,
@@ -21,7 +20,7 @@ import {
 import { confidentLearning } from '#lib/evaluation/confident-learning.js';
 import { loadTokenizer } from '#lib/model/load-tokenizer.js';
 import { seededRandom } from '#lib/reviews/random.js';
-import { nothingDropped } from '#lib/reviews/review.js';
+import { describeDropped, nothingDropped } from '#lib/reviews/review.js';
 import { createTokenizer } from '#lib/tokenizer/tokenizer.js';
 import { wordPieceTokenizer } from '#lib/tokenizer/word-piece.js';
 import { embeddedModel, fixtures } from '../checkout.js';
