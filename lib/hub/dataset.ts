@@ -219,7 +219,7 @@ function checkSplits(dataset: HubDataset): HubDataset {
     throw new OfflineError(
       'HUB_OFFLINE',
       `The cache contains only some files of ${repository.name} (other shards of ${missing} are missing), ` +
-        `and the hub is not available. ${offlineChoices}`,
+        `and the hub is not available. ${offlineChoices()}`,
       { name: repository.name },
     );
   if (!splits.train)

@@ -207,7 +207,7 @@ async function download(
 const notInCache = ({ name }: Repository, file: string) =>
   new OfflineError(
     'HUB_OFFLINE',
-    `${file} of ${name} is not in the cache, and the hub is not available. ${offlineChoices}`,
+    `${file} of ${name} is not in the cache, and the hub is not available. ${offlineChoices()}`,
     { name, file },
   );
 

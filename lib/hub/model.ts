@@ -116,7 +116,7 @@ export async function fetchModel(
   if (!isRepositoryName(name))
     throw new FileError(
       'FILE_NOT_FOUND',
-      `There is no folder ${name}, and it is not a valid name on the hub. ${offlineChoices}`,
+      `There is no folder ${name}, and it is not a valid name on the hub. ${offlineChoices()}`,
       { path: name },
     );
   return fetchFromHub(hub, name, options);

@@ -146,7 +146,7 @@ export async function openRepository(hub: Hub, type: RepositoryType, text: strin
     if (cached) return cached;
     throw new OfflineError(
       'HUB_OFFLINE',
-      `HF_HUB_OFFLINE is set, and ${what} is not in the cache (${hub.cacheFolder}). ${offlineChoices}`,
+      `HF_HUB_OFFLINE is set, and ${what} is not in the cache (${hub.cacheFolder}). ${offlineChoices()}`,
       { name },
     );
   }

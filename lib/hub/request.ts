@@ -13,9 +13,11 @@ import {
   RepositoryNotFoundError,
   RevisionNotFoundError,
   TokenError,
+  TunebookError,
 } from '../errors.js';
 import { offlineChoices } from './offline-choices.js';
 import type { Hub } from './environment.js';
+import { fetch, proxyRefused } from './fetch.js';
 
 /** Maximum delay in seconds; if the hub requests a longer one, the request fails. */
 const maxDelay = 300;
@@ -58,6 +60,17 @@ function retryAfter({ headers }: Response): number | undefined {
   if (!Number.isNaN(seconds)) return Math.max(0, seconds);
   const reset = /\bt\s*=\s*(\d+)/.exec(headers.get('ratelimit') ?? '')?.[1];
   return reset === undefined ? undefined : Number(reset) + 1;
+}
+
+/** How to fix a connection that failed with this code. */
+function remedyFor(code: string): string {
+  if (code === `${proxyRefused}407`)
+    return 'The proxy requires a user name and a password: set HTTPS_PROXY to http://USER:PASSWORD@HOST:PORT.';
+  if (code.startsWith(proxyRefused))
+    return 'The proxy of HTTPS_PROXY refuses this address. Ask its operator to allow it, or exclude it with NO_PROXY.';
+  if (!unreachable.includes(code))
+    return 'If a proxy intercepts TLS connections, set NODE_EXTRA_CA_CERTS to its certificate.';
+  return 'Behind a proxy, set HTTPS_PROXY to its address.';
 }
 
 /** Converts a response other than 2xx to an error. */
@@ -107,14 +120,10 @@ export async function withRetries<T>(
     } catch (error) {
       if (error instanceof HubError || signal?.aborted) throw error;
       const code = codeOf(error);
-      if (unreachable.includes(code) || /CERT|SELF_SIGNED|SSL/.test(code))
+      if (unreachable.includes(code) || code.startsWith(proxyRefused) || /CERT|SELF_SIGNED|SSL/.test(code))
         throw new OfflineError(
           'HUB_UNREACHABLE',
-          `${hub.endpoint} is unreachable (${code}), while requesting ${what}. ` +
-            (unreachable.includes(code)
-              ? ''
-              : 'If a proxy intercepts TLS connections, set NODE_EXTRA_CA_CERTS to its certificate. ') +
-            offlineChoices,
+          `${hub.endpoint} is unreachable (${code}), while requesting ${what}. ${remedyFor(code)} ${offlineChoices()}`,
           { endpoint: hub.endpoint, systemCode: code },
         );
       const isTransient = error instanceof TransientError;
@@ -180,7 +189,7 @@ export async function requestOnce(
 
 /** A `fetch` for the functions of @huggingface/hub, with retries and complete response bodies. */
 export const hubFetch =
-  (hub: Hub): typeof fetch =>
+  (hub: Hub): typeof globalThis.fetch =>
   (input, init) => {
     const url = input instanceof Request ? input.url : String(input);
     return withRetries(hub, url.split('?')[0]!, async () => {
@@ -204,7 +213,9 @@ export async function isHubAvailable(hub: Hub, seconds = 3): Promise<boolean> {
     const response = await fetch(`${hub.endpoint}/api/models?limit=1`, { signal: AbortSignal.timeout(seconds * 1000) });
     await response.body?.cancel();
     return response.ok;
-  } catch {
+  } catch (error) {
+    // An invalid address of a proxy must not look like a hub that does not respond.
+    if (error instanceof TunebookError) throw error;
     return false;
   }
 }

@@ -17,7 +17,7 @@ const patterns: [string, RegExp][] = [
   ['HTML tags', /<\/?(?:a|b|br|div|em|font|h[1-6]|hr|i|img|li|ol|p|span|strong|table|td|tr|u|ul)(?:\s[^<>]*)?\/?>/i],
   ['HTML entities', /&(?:amp|lt|gt|quot|apos|nbsp|#\d{2,6}|#x[0-9a-f]{2,5});/i],
   ['newlines as the two characters \\n', /\\n/],
-  ['control characters', /[\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F]/],
+  ['control characters', /(?![\t\n\r])\p{Cc}/u],
 ];
 
 /** Characters that an example contains before and after the beginning of the damage. */

@@ -126,7 +126,7 @@ Loss ${test.loss.toFixed(3)}.${test.meanAbsoluteError === null ? '' : ` Mean abs
 
 ${markdownTable(
   Object.keys(classes[0]!),
-  classes.map((row) => Object.values(row) as (string | number | null)[]),
+  classes.map((row) => Object.values<string | number | null>(row)),
 )}
 
 Confusion matrix on the test set (rows: true label, columns: predicted label):

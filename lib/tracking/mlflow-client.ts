@@ -4,6 +4,7 @@
  */
 import fs from 'node:fs';
 import { MlflowError, SettingsError } from '../errors.js';
+import { fetch } from '../hub/fetch.js';
 
 /** The tracking server, the credentials, and the experiment or run to use. */
 export interface MlflowSettings {

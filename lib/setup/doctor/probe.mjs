@@ -56,8 +56,10 @@ export function runProgram(command, argv, { seconds = 20, env = {} } = {}) {
   });
 }
 
+/** @typedef {Error & { code?: string, cause?: { code?: string, message?: string } }} FetchError */
+
 /**
- * Fetches a URL; a failed connection is a result, not an error.
+ * Fetches a URL as the library does, through the proxy of the environment; a failed connection is a result, not an error.
  * @param {string} url
  * @param {Record<string, string>} headers
  * @param {number} [seconds]
@@ -65,13 +67,14 @@ export function runProgram(command, argv, { seconds = 20, env = {} } = {}) {
  *   ENOTFOUND
  */
 export async function reach(url, headers = {}, seconds = 5) {
+  const { fetch } = await compiled('hub/fetch.js');
   try {
     const response = await fetch(url, { headers, signal: AbortSignal.timeout(seconds * 1000) });
     return { status: response.status, text: await response.text() };
   } catch (error) {
-    const { name, message, cause } = /** @type {Error & { cause?: { code?: string, message?: string } }} */ (error);
+    const { name, message, code, cause } = /** @type {FetchError} */ (error);
     const unreachable =
-      name === 'TimeoutError' ? `no response within ${seconds} s` : (cause?.code ?? cause?.message ?? message);
+      name === 'TimeoutError' ? `no response within ${seconds} s` : (code ?? cause?.code ?? cause?.message ?? message);
     return { unreachable };
   }
 }

@@ -12,15 +12,8 @@ const configuredHub = async () => (await compiled('hub/environment.js')).hubOfEn
 /** Returns the remedy for a failed connection to the hub. @param {string} reason */
 function connectionRemedy(reason) {
   if (/CERT|SELF_SIGNED|SSL/.test(reason)) return "export NODE_EXTRA_CA_CERTS=FILE with the proxy's certificate";
-  const proxies = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'];
-  if (proxies.some((name) => process.env[name]) && !process.env['NODE_USE_ENV_PROXY'])
-    return Number.parseInt(process.versions.node) >= 24
-      ? 'export NODE_USE_ENV_PROXY=1, so that Node uses the proxy of the environment'
-      : 'Use Node 24 with NODE_USE_ENV_PROXY=1; older versions ignore the proxy of the environment';
-  return (
-    'Set HF_ENDPOINT to a mirror, or HTTPS_PROXY to a proxy with NODE_USE_ENV_PROXY=1 on Node 24; ' +
-    'or export HF_HUB_OFFLINE=1'
-  );
+  if (reason === 'PROXY_407') return 'Set HTTPS_PROXY to http://USER:PASSWORD@HOST:PORT';
+  return 'Set HF_ENDPOINT to a mirror, or HTTPS_PROXY to a proxy; or export HF_HUB_OFFLINE=1';
 }
 
 /** Size of a model such as distilbert-base-uncased and a sample of reviews, in MB. */
@@ -55,7 +48,7 @@ export const serviceChecks = [
       const response = await reach(`${endpoint}/api/whoami-v2`, token ? { authorization: `Bearer ${token}` } : {});
       if ('unreachable' in response)
         return warning(
-          `${endpoint} cannot be reached (${response.unreachable}); the cache or the embedded model and reviews are used instead.`,
+          `${endpoint} cannot be reached (${response.unreachable}); only the cache and the embedded model and reviews can be used.`,
           connectionRemedy(response.unreachable),
         );
       const { status, text } = response;
