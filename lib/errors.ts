@@ -153,6 +153,9 @@ export class ModelFormatError extends TunebookError<
   | 'MODEL_NOT_CLASSIFIER'
   | 'MODEL_NOT_EXPORTED'
   | 'MODEL_FILE_DAMAGED'
+  | 'MODEL_LFS_POINTER'
+  | 'MODEL_ADAPTER'
+  | 'MODEL_OTHER_FORMAT'
   | 'MODEL_DTYPE_UNSUPPORTED'
   | 'MODEL_SHAPE_MISMATCH'
 > {
@@ -210,6 +213,7 @@ export class RunError extends TunebookError<
   | 'RUN_EXISTS'
   | 'RUN_IN_USE'
   | 'RUN_NO_MODEL'
+  | 'RUN_FILE_DAMAGED'
   | 'RUN_OF_OTHER_COMMAND'
   | 'RUN_SETTINGS_CHANGED'
 > {
@@ -242,7 +246,7 @@ export class DivergedError extends TunebookError<'TRAINING_DIVERGED'> {
     super(
       'TRAINING_DIVERGED',
       `The loss became ${loss} at step ${step} (learning rate ${learningRate.toExponential(2)}). ` +
-        'Divide the learning rate by 3, increase warmupSteps or reduce maxGradNorm; check the data for invalid rows.',
+        'Divide the learning rate by 3, warm up for longer, or reduce the maximum gradient norm; check the data for invalid rows.',
       { step, loss, learningRate },
     );
   }

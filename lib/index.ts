@@ -9,7 +9,7 @@ export { TunebookError } from './errors.js';
 export * as errors from './errors.js';
 
 // Models and reviews by name
-export { fetchModel } from './hub/model.js';
+export { fetchModel } from './model/fetch-model.js';
 export { chooseSources } from './hub/sources.js';
 export { loadReviews } from './reviews/load-reviews.js';
 export { openReviews } from './reviews/open-reviews.js';

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
-import { fetchModel } from '../hub/model.js';
+import { fetchModel } from '../model/fetch-model.js';
 import { chooseSources } from '../hub/sources.js';
 import { loadTokenizer } from '../model/load-tokenizer.js';
 import { openReviews } from '../reviews/open-reviews.js';

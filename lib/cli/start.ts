@@ -6,9 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { Command } from 'commander';
 import { CellError, InterruptedError, NotebookError } from '../errors.js';
-import { fetchModel } from '../hub/model.js';
-import { isRepositoryName } from '../hub/repository.js';
-import { readModelConfig } from '../model/config.js';
+import { openModel } from '../model/fetch-model.js';
 import { executeNotebook, root } from '../notebook/execute.js';
 import { isFileName, openReviews } from '../reviews/open-reviews.js';
 import { parseEntry, type NotebookResult } from '../runs/journal.js';
@@ -55,10 +53,7 @@ const pick = (values: SettingsLayer['values'], names: SettingName[]) =>
 /** Opens the model and the reviews, so that a wrong name, path or column is an error before the notebook starts. */
 async function checkInputs(settings: Settings): Promise<void> {
   const [model, dataset] = [settings.model, settings.dataset].map((name) => name && toAbsolute(name));
-  if (model && model !== 'embedded') {
-    if (fs.existsSync(model)) readModelConfig(model);
-    else if (!isRepositoryName(model)) await fetchModel(model);
-  }
+  if (model) await openModel(model);
   if (dataset && dataset !== 'embedded' && isFileName(dataset)) await openReviews(dataset, settings);
 }
 

@@ -62,7 +62,7 @@ export async function exportModel(
     if (model.freshHead)
       throw new ModelFormatError(
         'MODEL_NOT_CLASSIFIER',
-        `${folder} is not a fine-tuned classifier: it has no classification head. Fine-tune it first: tunebook finetune --model ${folder}`,
+        `${folder} is not a fine-tuned classifier: it has no classification head. Fine-tune it first: npx tunebook finetune --model ${folder}`,
         { folder },
       );
     const { config } = model;

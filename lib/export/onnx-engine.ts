@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { ModelFormatError } from '../errors.js';
-import { labelNames, maxTokens, parseConfig, type EncoderConfig } from '../model/config.js';
+import { labelNames, maxTokens, readModelConfig, type EncoderConfig } from '../model/config.js';
 import { evaluationBatches } from '../model/batch.js';
 
 /** The files of an exported model, in the layout of transformers.js. */
@@ -47,11 +47,10 @@ export async function openOnnxEngine(
   if (!fs.existsSync(file))
     throw new ModelFormatError(
       'MODEL_NOT_EXPORTED',
-      `${folder} has no ${onnxFiles[precision]}. Export the model first: tunebook export ${folder}`,
+      `${folder} has no ${onnxFiles[precision]}. Export the model first: npx tunebook export ${folder}`,
       { folder, precision },
     );
-  const configFile = path.join(folder, 'config.json');
-  const config = parseConfig(JSON.parse(fs.readFileSync(configFile, 'utf8')) as Record<string, unknown>, configFile);
+  const config = readModelConfig(folder);
   const classes = labelNames(config).length;
   const session = await InferenceSession.create(file, { intraOpNumThreads: threads, logSeverityLevel: 3 });
   return {

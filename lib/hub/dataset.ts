@@ -8,6 +8,7 @@ import path from 'node:path';
 import picomatch from 'picomatch';
 import { parse as parseYaml } from 'yaml';
 import { EntryNotFoundError, OfflineError, RevisionNotFoundError } from '../errors.js';
+import { settingText } from '../settings/setting-text.js';
 import { offlineChoices } from './offline-choices.js';
 import { fetchFiles } from './download.js';
 import type { Hub } from './environment.js';
@@ -91,7 +92,7 @@ function chooseConfig(
     throw new EntryNotFoundError(
       'HUB_NO_CONFIGURATION',
       `${name} has ${requested ? `no configuration '${requested}'` : 'several configurations'}. ` +
-        `It has: ${names.join(', ')}. Choose one of them (TUNEBOOK_DATASET_CONFIG).`,
+        `It has: ${names.join(', ')}. Choose one of them: ${settingText('datasetConfig', names[0])}.`,
       { name, configuration: requested, configurations: names },
     );
   return chosen;

@@ -3,7 +3,7 @@
  * NO_PROXY, in upper or lower case. Node's own fetch ignores these variables, except on newer versions with NODE_USE_ENV_PROXY.
  */
 import { SettingsError } from '../errors.js';
-import type { Dispatcher } from 'undici';
+import type * as Undici from 'undici';
 
 /** The code of the error for a proxy that refuses a connection starts with this, and ends with the proxy's status. */
 export const proxyRefused = 'PROXY_';
@@ -24,19 +24,26 @@ function proxyOf(...variables: string[]): string | undefined {
   return address;
 }
 
-async function createDispatcher(): Promise<Dispatcher> {
-  const { EnvHttpProxyAgent } = await import('undici');
+async function load(): Promise<{ undici: typeof Undici; dispatcher: Undici.Dispatcher }> {
+  const undici = await import('undici');
   const httpProxy = proxyOf('http_proxy', 'HTTP_PROXY');
   const httpsProxy = proxyOf('https_proxy', 'HTTPS_PROXY');
   // Many proxies accept tunnels to port 443 only, so that http:// addresses are requested from the proxy itself.
-  return new EnvHttpProxyAgent({
+  const dispatcher = new undici.EnvHttpProxyAgent({
     ...(httpProxy && { httpProxy }),
     ...(httpsProxy && { httpsProxy }),
     proxyTunnel: false,
   });
+  return { undici, dispatcher };
 }
 
-let dispatcher: Promise<Dispatcher> | undefined;
+let loaded: ReturnType<typeof load> | undefined;
+
+/**
+ * Loads what `fetch` needs, so that this does not count toward the timeout of the first request.
+ * @throws SettingsError for an invalid address of a proxy
+ */
+export const loadFetch = (): ReturnType<typeof load> => (loaded ??= load());
 
 /** The status with which a proxy refused a connection; undefined for other errors. */
 function refusedStatus({ message, cause }: Error): string | undefined {
@@ -50,8 +57,8 @@ function refusedStatus({ message, cause }: Error): string | undefined {
  * @throws TypeError if the connection fails, with its cause; with the code PROXY_407 if the proxy requires a password
  */
 export async function fetch(url: string, init: RequestInit = {}): Promise<Response> {
-  const [undici, connection] = await Promise.all([import('undici'), (dispatcher ??= createDispatcher())]);
-  const options = { ...init, dispatcher: connection } as Parameters<typeof undici.fetch>[1];
+  const { undici, dispatcher } = await loadFetch();
+  const options = { ...init, dispatcher } as Parameters<typeof undici.fetch>[1];
   try {
     // undici's own fetch, since that of another version of undici, as in Node, need not accept its dispatchers.
     return await undici.fetch(url, options);

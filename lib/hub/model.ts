@@ -1,12 +1,15 @@
 /** Fetching of models: only the files that fine-tuning needs, since a repository may have weights in five formats. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { EntryNotFoundError, FileError, NoWeightsError } from '../errors.js';
-import { offlineChoices } from './offline-choices.js';
+import { EntryNotFoundError, NoWeightsError } from '../errors.js';
+import { settingText } from '../settings/setting-text.js';
 import { fetchFiles, writeRepositoryRef, type DownloadOptions, type FetchedFile } from './download.js';
 import { embeddedModelFolder } from './embedded.js';
-import { hubOfEnvironment, type Hub } from './environment.js';
-import { isRepositoryName, openRepository, type Repository } from './repository.js';
+import type { Hub } from './environment.js';
+import { findModelFolder } from './local-model.js';
+import { adapterError, howToConvert, otherWeights } from './model-formats.js';
+import { readModelJson } from './model-json.js';
+import { openRepository, type Repository } from './repository.js';
 import { hubFetch } from './request.js';
 
 /** Tunebook's own file in a model's folder: see lib/model/preprocessing.ts. */
@@ -33,7 +36,7 @@ async function findConversion({ hub, id }: Repository): Promise<string | undefin
 }
 
 /** Lists the files with the weights: one file, or an index and its shards. */
-async function weightFiles(repository: Repository, options: DownloadOptions): Promise<string[]> {
+async function weightFiles(repository: Repository, config: object, options: DownloadOptions): Promise<string[]> {
   const has = (name: string) => repository.files.some(({ path }) => path === name);
   if (has('model.safetensors')) return ['model.safetensors'];
   const index = 'model.safetensors.index.json';
@@ -44,15 +47,14 @@ async function weightFiles(repository: Repository, options: DownloadOptions): Pr
     };
     return [index, ...new Set(Object.values(weight_map))];
   }
-  const others = repository.files.filter(({ path }) => /\.(bin|pt|ckpt|h5|msgpack|onnx|gguf|safetensors)$/.test(path));
+  const others = otherWeights(repository.files.map(({ path }) => path));
   const branch = repository.cached ? undefined : await findConversion(repository);
   throw new NoWeightsError(
     'HUB_NO_WEIGHTS',
-    `${repository.name} has no model.safetensors. ` +
-      `It has: ${others.map(({ path }) => path).join(', ') || 'no weights'}. ` +
+    `${repository.name} has no model.safetensors. Its weights: ${others.join(', ') || 'none'}. ` +
       (branch
-        ? `Use Hugging Face's conversion: ${repository.name}@${branch}.`
-        : 'Convert it in Python with AutoModel.from_pretrained(name).save_pretrained(folder), and use that folder.'),
+        ? `Use Hugging Face's conversion: ${settingText('model', `${repository.name}@${branch}`)}.`
+        : `${howToConvert(repository.name, path.basename(repository.name), config, others)} Then use that folder.`),
     { name: repository.name, branch },
   );
 }
@@ -63,22 +65,58 @@ export interface FetchedModel {
   folder: string;
   /** For messages and reports. */
   name: string;
+  /** Whether another folder than the named one is used, a sentence each. */
+  notes: string[];
   /** Sizes in bytes. */
   files: { file: string; size: number; from: FetchedFile['from'] | 'local' | 'embedded' }[];
 }
 
-/** Describes a local folder. */
-function localModel(name: string, folder: string, from: 'local' | 'embedded'): FetchedModel {
-  const files = fs
-    .readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => !entry.isDirectory())
-    .map(({ name: file }) => ({ file, size: fs.statSync(path.join(folder, file)).size, from }));
-  return { folder, name, files };
+/** A model whose config is known, but whose weights have not been downloaded. */
+export interface OpenedModel extends Pick<FetchedModel, 'notes'> {
+  /** The folder of a local model, for which nothing is downloaded. */
+  folder?: string;
+  /** Downloads the files that are not in the cache. */
+  fetch: () => Promise<FetchedModel>;
 }
 
-async function fetchFromHub(hub: Hub, name: string, options: DownloadOptions): Promise<FetchedModel> {
+/**
+ * Opens a model on this machine.
+ * @param name `embedded` or a path
+ * @param checkFolder throws an error if the folder contains no usable model
+ * @throws FileError, RunError, ModelFormatError
+ */
+export function openLocalModel(name: string, checkFolder: (folder: string) => unknown): OpenedModel {
+  const isEmbedded = name === 'embedded';
+  const { folder, notes } = isEmbedded ? { folder: embeddedModelFolder, notes: [] } : findModelFolder(name);
+  checkFolder(folder);
+  const from = isEmbedded ? 'embedded' : 'local';
+  const listFiles = () =>
+    fs
+      .readdirSync(folder)
+      .map((file) => ({ file, stat: fs.statSync(path.join(folder, file), { throwIfNoEntry: false }) }))
+      .flatMap(({ file, stat }) => (stat?.isFile() ? { file, size: stat.size, from } : [])) as FetchedModel['files'];
+  const title = isEmbedded ? 'embedded: all-MiniLM-L6-v2 as a DistilBERT' : folder;
+  return { notes, folder, fetch: () => Promise.resolve({ folder, name: title, notes, files: listFiles() }) };
+}
+
+/**
+ * Opens a model on the hub: checks that it has all files that are needed, and downloads its config only.
+ * @param name `name`, `owner/name` or `owner/name@revision`
+ * @param readConfig reads config.json of a folder; throws an error for an unsupported model
+ * @throws HubError with the subclass of the problem, ModelFormatError for an adapter, and the errors of readConfig
+ */
+export async function openHubModel(
+  hub: Hub,
+  name: string,
+  readConfig: (folder: string) => unknown,
+  options: DownloadOptions,
+): Promise<OpenedModel> {
   const repository = await openRepository(hub, 'model', name);
   const names = new Set(repository.files.map(({ path }) => path));
+  if (names.has('adapter_config.json') && !names.has('model.safetensors')) {
+    const { folder } = await fetchFiles(repository, ['adapter_config.json'], options);
+    throw adapterError(repository.name, readModelJson(path.join(folder, 'adapter_config.json')));
+  }
   if (!names.has('config.json'))
     throw new EntryNotFoundError(
       'HUB_NO_MODEL',
@@ -86,38 +124,19 @@ async function fetchFromHub(hub: Hub, name: string, options: DownloadOptions): P
         `It has: ${[...names].join(', ') || 'no files'}. Choose another model.`,
       { name: repository.name },
     );
+  const { folder, files: first } = await fetchFiles(repository, ['config.json'], options);
+  readConfig(folder);
   const optional = optionalFiles.filter((file) => names.has(file));
   // Older repositories have only the vocabulary.
   if (!names.has('tokenizer.json') && names.has('vocab.txt')) optional.push('vocab.txt');
-  const weights = await weightFiles(repository, options);
-  const { folder, files } = await fetchFiles(repository, ['config.json', ...optional, ...weights], options);
-  writeRepositoryRef(repository);
-  return { folder, name: `${repository.id} on the hub, commit ${repository.commit.slice(0, 7)}`, files };
-}
-
-/**
- * Provides the config, weights and tokenizer of a model as local files, downloading them if necessary.
- * @param name `embedded`, a folder, or `name`, `owner/name` or `owner/name@revision` on the hub
- * @param options progress and cancellation of downloads
- * @param hub which hub. @default the one that HF_ENDPOINT and related variables describe
- * @throws FileError, HubError with the subclass of the problem
- * @example
- * const { folder } = await fetchModel('distilbert-base-uncased');
- * const model = await TextClassifier.load(folder, { labels: ['negative', 'positive'] });
- */
-export async function fetchModel(
-  name: string,
-  options: DownloadOptions = {},
-  hub: Hub = hubOfEnvironment(),
-): Promise<FetchedModel> {
-  if (name === 'embedded')
-    return localModel('embedded: all-MiniLM-L6-v2 as a DistilBERT', embeddedModelFolder, 'embedded');
-  if (fs.existsSync(name)) return localModel(name, name, 'local');
-  if (!isRepositoryName(name))
-    throw new FileError(
-      'FILE_NOT_FOUND',
-      `There is no folder ${name}, and it is not a valid name on the hub. ${offlineChoices()}`,
-      { path: name },
-    );
-  return fetchFromHub(hub, name, options);
+  const weights = await weightFiles(repository, readModelJson(path.join(folder, 'config.json')), options);
+  return {
+    notes: [],
+    async fetch() {
+      const { files } = await fetchFiles(repository, [...optional, ...weights], options);
+      writeRepositoryRef(repository);
+      const title = `${repository.id} on the hub, commit ${repository.commit.slice(0, 7)}`;
+      return { folder, name: title, notes: [], files: [...first, ...files] };
+    },
+  };
 }

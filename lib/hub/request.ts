@@ -17,7 +17,7 @@ import {
 } from '../errors.js';
 import { offlineChoices } from './offline-choices.js';
 import type { Hub } from './environment.js';
-import { fetch, proxyRefused } from './fetch.js';
+import { fetch, loadFetch, proxyRefused } from './fetch.js';
 
 /** Maximum delay in seconds; if the hub requests a longer one, the request fails. */
 const maxDelay = 300;
@@ -142,7 +142,8 @@ export async function withRetries<T>(
           `${what} could not be fetched: ${reason}` +
             (pause > maxDelay ? `, and requests a delay of ${Math.round(pause)} s. ` : ` (${failures} attempts). `) +
             'The bytes received are kept. Try again later' +
-            (/429/.test(reason) && !hub.token ? ', or set HF_TOKEN, which raises the limit.' : '.'),
+            (/429/.test(reason) && !hub.token ? ', or set HF_TOKEN, which raises the limit. ' : '. ') +
+            offlineChoices(),
           { status: isTransient ? error.status : undefined, failures, pause },
         );
       await sleep(pause * 1000, undefined, { ...(signal && { signal }) });
@@ -160,6 +161,7 @@ export async function requestOnce(
   url: string,
   init: RequestInit = {},
 ): Promise<{ response: Response; alive: () => void; done: () => void }> {
+  await loadFetch();
   const timeout = new AbortController();
   const expire = () => timeout.abort(new DOMException(`no data for ${hub.timeout} s`, 'TimeoutError'));
   let timer = setTimeout(expire, hub.timeout * 1000);

@@ -1,6 +1,7 @@
 /**
  * The choice of model and reviews: those that the settings name, else `distilbert-base-uncased` and `amazon_polarity`
- * from the hub, else the embedded ones. A banner says what was chosen and why.
+ * from the hub. If it is not available, notebooks use the embedded ones, and commands end with an error: a job must not
+ * train another model than the one that was meant. A banner says what was chosen and why.
  */
 import { incompleteShard } from './dataset.js';
 import { cachedRepository, parseRepositoryName } from './repository.js';
@@ -23,7 +24,7 @@ export interface Sources {
 /** The model and data set of the original project. */
 export const hubDefaults = { model: 'distilbert-base-uncased', dataset: 'amazon_polarity' } as const;
 
-/** Seconds within which the hub must respond to be chosen. */
+/** Seconds within which the hub must respond; otherwise notebooks use the embedded model and reviews. */
 const hubTimeout = 3;
 
 /** Whether the default model or data set is completely in the cache. */
@@ -44,14 +45,17 @@ function isCached(hub: Hub, type: keyof typeof hubDefaults): boolean {
  * @param settings.source `auto` uses the hub if it responds within 3 s or the files are cached
  * @param settings.model takes precedence over the source
  * @param settings.dataset takes precedence over the source
- * @param hub which hub. @default the one that HF_ENDPOINT and related variables describe
+ * @param options which hub, and what to do without it
+ * @param options.hub which hub. @default the one that HF_ENDPOINT and related variables describe
+ * @param options.fallback whether `auto` uses the embedded ones if the hub is not available. Otherwise those of the hub are
+ *   chosen without a request, so that opening them is an OfflineError. @default true
  * @example
  * const sources = await chooseSources(readSettings());
  * showBanner(sources.banner, sources.fallback);
  */
 export async function chooseSources(
   { source, model, dataset }: Pick<Settings, 'source' | 'model' | 'dataset'>,
-  hub: Hub = hubOfEnvironment(),
+  { hub = hubOfEnvironment(), fallback = true }: { hub?: Hub; fallback?: boolean } = {},
 ): Promise<Sources> {
   const named = [model && `the model ${model}`, dataset && `the reviews ${dataset}`].filter(Boolean);
   const specified = named.length > 0 ? `${named.join(' and ')}, as specified` : '';
@@ -71,7 +75,7 @@ export async function chooseSources(
   if (source === 'embedded')
     return { ...embedded, banner: runsOn(specified, `${pair}, for which no network is needed`), fallback: false };
 
-  const isAvailable = source === 'hub' || (await isHubAvailable(hub, hubTimeout));
+  const isAvailable = source === 'hub' || !fallback || (await isHubAvailable(hub, hubTimeout));
   if (isAvailable || unspecified.every((type) => isCached(hub, type))) {
     const names = unspecified.map((type) => hubDefaults[type]).join(' and ');
     const where = isAvailable && !hub.offline ? hub.endpoint : 'the cache of the hub';

@@ -9,7 +9,7 @@ import { writeResult } from '../runs/result.js';
 import { Trainer } from '../training/trainer.js';
 import type { EndOfTraining } from '../training/training-record.js';
 import { trainingJob, type Job } from './job.js';
-import { assertSameData, countRows, encodeRows, modelOfJob, type Rows } from './rows.js';
+import { assertSameData, countRows, encodeRows, openModelOfJob, type Rows } from './rows.js';
 
 /** Evaluation of the base model; stored so that a resumed run need not repeat it. */
 const beforeFile = 'before.json';
@@ -20,10 +20,11 @@ const beforeFile = 'before.json';
  */
 async function adaptRank(job: Job): Promise<EndOfTraining> {
   const { run, settings, sources, journal, checkpoint, download, note, ranks } = job;
+  const fetchModelOfJob = await openModelOfJob(job);
   const reviews = await loadReviews(sources.dataset, { ...settings, ...download, labelsOptional: true });
   const { source } = reviews;
   const labeled = source.reading.labelColumn !== undefined;
-  const { folder, precision } = await modelOfJob(job);
+  const { folder, precision } = await fetchModelOfJob();
   const model = MaskedLM.fromFolder(folder, { ...settings, precision });
   let data: Rows | undefined;
   try {

@@ -15,7 +15,7 @@ import { Trainer } from '../training/trainer.js';
 import { trainingJob, type Job } from './job.js';
 import { commonMetrics, type FinetuneMetrics } from '../runs/metrics.js';
 import { writeResult } from '../runs/result.js';
-import { assertSameData, countRows, encodeRows, modelOfJob, type Rows } from './rows.js';
+import { assertSameData, countRows, encodeRows, openModelOfJob, type Rows } from './rows.js';
 
 /** Maximum number of training rows for the bag-of-words baseline; with more rows it takes too long and is skipped. */
 const maxBaselineRows = 50_000;
@@ -32,10 +32,11 @@ function baselines({ train, test }: ReviewSplit) {
 /** Fine-tunes a classifier on one rank. */
 async function finetuneRank(job: Job): Promise<EndOfTraining> {
   const { settings, sources, checkpoint, download, journal, note, ranks } = job;
+  const fetchModelOfJob = await openModelOfJob(job);
   const { source, labels, ...split } = await loadReviews(sources.dataset, { ...settings, ...download });
   // A weight of an unknown class is rejected before a model is downloaded.
   if (typeof settings.classWeights === 'object') weightsByNumber(settings.classWeights, labels);
-  const { folder, precision } = await modelOfJob(job);
+  const { folder, precision } = await fetchModelOfJob();
   const model = TextClassifier.fromFolder(folder, { ...settings, precision, reading: source.reading });
   let data: Rows | undefined;
   try {

@@ -230,7 +230,8 @@ async function leadJob(
     for (const broken of checkpoints.broken)
       journal.write('note', { message: `A checkpoint cannot be used and is skipped: ${broken}.` });
     const same = (['source', 'model', 'dataset'] as const).every((name) => before?.settings[name] === settings[name]);
-    const chosen = before && same && run.hasTrained ? before.sources : await chooseSources(settings);
+    const chosen =
+      before && same && run.hasTrained ? before.sources : await chooseSources(settings, { fallback: false });
     const sources = shared.ranks.fromChief(chosen);
     run.write('settings.json', { command, settings, origins, sources });
     run.write('environment.json', describeEnvironment(cluster?.definition.tasks.map(describeTask)));
@@ -280,7 +281,7 @@ async function leadJob(
     // After a signal or the loss of a rank, the wait for the server is short.
     if (tracking && !(await tracking.finish(lost || signals.received !== undefined)))
       notify(
-        `The MLflow server has not received the whole run. When it is available, run: tunebook track ${run.folder}`,
+        `The MLflow server has not received the whole run. When it is available, run: npx tunebook track ${run.folder}`,
       );
     signals.stop();
     await unlock();

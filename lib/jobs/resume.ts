@@ -32,7 +32,7 @@ export function runToResume(command: RunCommand, name: string | true, parent = r
     if (run) return run;
     throw new RunError(
       'RUN_NOT_FOUND',
-      `${parent}/ contains no unfinished run of 'tunebook ${command}' with a checkpoint. Name a run (--resume RUN; 'tunebook runs' lists all), or omit --resume to start a new run.`,
+      `${parent}/ contains no unfinished run of 'npx tunebook ${command}' with a checkpoint. Name a run (--resume RUN; 'npx tunebook runs' lists all), or omit --resume to start a new run.`,
       { folder: parent, command },
     );
   }
@@ -41,7 +41,7 @@ export function runToResume(command: RunCommand, name: string | true, parent = r
   if (actual !== command)
     throw new RunError(
       'RUN_OF_OTHER_COMMAND',
-      `${run.folder} is a run of 'tunebook ${actual}'. Resume it with that command.`,
+      `${run.folder} is a run of 'npx tunebook ${actual}'. Resume it with that command.`,
       { folder: run.folder, command: actual },
     );
   return run;

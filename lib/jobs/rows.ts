@@ -1,9 +1,9 @@
 /** The data of a training run as token ids: encoded or streamed, counted, and compared across ranks. */
 import { hash } from 'node:crypto';
 import { ReviewStream } from '../batching/stream.js';
-import { fetchModel } from '../hub/model.js';
 import type { EncodedReviews } from '../model/batch.js';
 import { readModelConfig } from '../model/config.js';
+import { openModel } from '../model/fetch-model.js';
 import { describeEngine } from '../model/model.js';
 import type { PretrainedModel } from '../model/pretrained-model.js';
 import type { ReviewSource } from '../reviews/review-source.js';
@@ -41,15 +41,27 @@ function precisionOfRun({ run, settings, ranks }: Job, modelFolder: string): Pre
   return ranks.fromChief(ranks.isChief ? choose() : { precision: 'float32' });
 }
 
+/** The folder of a run's model, and its precision. */
+export interface ModelOfJob {
+  folder: string;
+  precision: PrecisionChoice;
+}
+
 /**
- * The folder of a run's model, and its precision. A resumed run downloads nothing: its checkpoint is a complete model.
+ * Opens a run's model: called before reviews are read, so that an unusable model is rejected first.
+ * @returns a function that downloads its weights. A resumed run downloads nothing: its checkpoint is a complete model.
  */
-export async function modelOfJob(job: Job): Promise<{ folder: string; precision: PrecisionChoice }> {
-  const { sources, checkpoint, download } = job;
-  const folder = checkpoint?.folder ?? (await fetchModel(sources.model, download)).folder;
-  // A model without a tokenizer is rejected before anything is measured or loaded.
-  readTokenizer(folder);
-  return { folder, precision: precisionOfRun(job, folder) };
+export async function openModelOfJob(job: Job): Promise<() => Promise<ModelOfJob>> {
+  const { sources, checkpoint, download, note } = job;
+  const opened = checkpoint ? undefined : await openModel(sources.model, download);
+  opened?.notes.forEach(note);
+  // A model without a tokenizer is rejected as early as possible.
+  if (opened?.folder) readTokenizer(opened.folder);
+  return async () => {
+    const folder = checkpoint?.folder ?? (await opened!.fetch()).folder;
+    readTokenizer(folder);
+    return { folder, precision: precisionOfRun(job, folder) };
+  };
 }
 
 /**

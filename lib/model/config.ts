@@ -6,6 +6,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { ModelFormatError } from '../errors.js';
+import { readModelJson } from '../hub/model-json.js';
 
 /** Supported values of `model_type` in config.json. */
 export type ModelType = 'distilbert' | 'bert' | 'roberta' | 'xlm-roberta';
@@ -96,7 +97,7 @@ export function parseConfig(json: Record<string, unknown>, file = 'config.json')
   if (!Object.hasOwn(familyDefaults, kind))
     throw new ModelFormatError(
       'MODEL_TYPE_UNSUPPORTED',
-      `${file} has the model type ${JSON.stringify(kind)}. Supported types: ${Object.keys(familyDefaults).join(', ')}.`,
+      `${file} has the model type ${JSON.stringify(kind)}, which is not supported. Use a model of one of these types: ${Object.keys(familyDefaults).join(', ')}.`,
       { file, modelType: kind },
     );
   const isDistilbert = kind === 'distilbert';
@@ -141,11 +142,19 @@ export function parseConfig(json: Record<string, unknown>, file = 'config.json')
 
 /**
  * Reads config.json of a model folder.
- * @throws ModelFormatError see parseConfig
+ * @throws ModelFormatError if there is none, if it is damaged, and see parseConfig
  */
 export function readModelConfig(folder: string): EncoderConfig {
   const file = path.join(folder, 'config.json');
-  return parseConfig(JSON.parse(fs.readFileSync(file, 'utf8')) as Record<string, unknown>, file);
+  if (!fs.existsSync(file)) {
+    const others = fs.existsSync(folder) ? fs.readdirSync(folder).join(', ') || 'no files' : 'no such folder';
+    throw new ModelFormatError(
+      'MODEL_NO_FILE',
+      `${folder} has no config.json (it contains: ${others}). A Hugging Face model folder has config.json and model.safetensors.`,
+      { folder, file: 'config.json' },
+    );
+  }
+  return parseConfig(readModelJson(file), file);
 }
 
 /**

@@ -1,10 +1,11 @@
 /** A masked-language model: a pretrained encoder with the head that predicts masked tokens. */
 import { ArgumentError } from '../errors.js';
-import { fetchModel } from '../hub/model.js';
+
 import { tf } from '../tensorflow/runtime.js';
 import { maskingVocabulary, type MaskingVocabulary } from '../tokenizer/masking-vocabulary.js';
 import { maskedConfigJson } from './config.js';
 import { families } from './families.js';
+import { fetchModel } from './fetch-model.js';
 import { maskedLanguageModel, maskedLanguageModelShapes } from './masked-language-model.js';
 import {
   batchTensors,
@@ -42,11 +43,14 @@ export class MaskedLM extends PretrainedModel {
   /**
    * Loads a DistilBERT, BERT or RoBERTa in Hugging Face format, with its masked-LM head; without one the head is
    * randomly initialized, and `notes` says so.
-   * @param name `embedded`, a folder, or a model on the hub: `owner/name@revision`
+   * @param name `embedded`, a folder of a model or a run, or a model on the hub: `owner/name@revision`
    * @throws ModelFormatError if a file is missing or does not fit; FileError, HubError
    */
   static async load(name: string, options: LoadOptions = {}): Promise<MaskedLM> {
-    return MaskedLM.fromFolder((await fetchModel(name, options)).folder, options);
+    const { folder, notes } = await fetchModel(name, options);
+    const model = MaskedLM.fromFolder(folder, options);
+    model.notes.unshift(...notes);
+    return model;
   }
 
   /** Loads a model from a folder, see `load`. */

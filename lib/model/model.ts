@@ -1,8 +1,8 @@
 /** A model with any head: its configuration, its parameters on the device, and its engine settings. */
-import fs from 'node:fs';
 import path from 'node:path';
 import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs';
 import { ModelFormatError } from '../errors.js';
+import { readModelJson } from '../hub/model-json.js';
 import type { Settings } from '../settings/settings.js';
 import { settingText } from '../settings/setting-text.js';
 import { hasFusedKernels } from '../tensorflow/fused-kernels.js';
@@ -17,11 +17,12 @@ import { backend, tf } from '../tensorflow/runtime.js';
 import { ResourceVariable } from '../tensorflow/variables.js';
 import type { EncodedBatch } from './batch.js';
 import { composedLayers } from './composed-layers.js';
-import { maxTokens, parseConfig, type EncoderConfig } from './config.js';
+import { maxTokens, type EncoderConfig } from './config.js';
 import { layersFor, type Weights } from './encoder.js';
 import { families, layerOf } from './families.js';
 import type { Layers } from './layers.js';
-import { readSafetensorsFolder, type StoredTensor } from './safetensors.js';
+import { checkModelFolder, weightFilesOf } from './model-folder.js';
+import { readSafetensors, type StoredTensor } from './safetensors.js';
 
 /** How a model is computed. */
 export interface EngineOptions {
@@ -73,23 +74,12 @@ export interface ModelFolder {
  * @throws ModelFormatError if a file is missing or invalid
  */
 export function readModelFolder(folder: string): ModelFolder {
-  const requireFile = (name: string): string => {
-    const file = path.join(folder, name);
-    if (!fs.existsSync(file)) {
-      const others = fs.existsSync(folder) ? fs.readdirSync(folder).join(', ') : 'no such folder';
-      throw new ModelFormatError(
-        'MODEL_NO_FILE',
-        `${folder} has no ${name} (it contains: ${others}). A Hugging Face model folder has config.json and model.safetensors.`,
-        { folder, file: name },
-      );
-    }
-    return file;
-  };
-  const json = JSON.parse(fs.readFileSync(requireFile('config.json'), 'utf8')) as Record<string, unknown>;
-  const config = parseConfig(json, path.join(folder, 'config.json'));
+  const config = checkModelFolder(folder);
+  const json = readModelJson(path.join(folder, 'config.json'));
   const { prefix } = families[config.model_type];
   const stored = new Map<string, StoredTensor>();
-  for (const [name, tensor] of readSafetensorsFolder(folder)) {
+  const tensors = weightFilesOf(folder).flatMap((file) => [...readSafetensors(file)]);
+  for (const [name, tensor] of tensors) {
     // An encoder without a head is stored without the prefix. Early BERT models have other names for layer norm
     // parameters.
     const fullName = /^(embeddings|transformer|encoder|pooler)\./.test(name) ? `${prefix}.${name}` : name;

@@ -4,8 +4,8 @@
  * "Format").
  */
 import fs from 'node:fs';
-import path from 'node:path';
 import { ModelFormatError } from '../errors.js';
+import { isLfsPointer, lfsPointerError } from '../hub/model-json.js';
 
 /** A tensor read from a file or the device, converted to float32. */
 export interface StoredTensor {
@@ -31,9 +31,11 @@ function parseHeader(file: string, descriptor: number, size: number): { header: 
       `${file} is not a complete safetensors file: ${reason}. Download or save it again.`,
       { file },
     );
-  const prefix = Buffer.alloc(8);
-  if (size < 8 || fs.readSync(descriptor, prefix, 0, 8, 0) < 8) throw damaged(`it has only ${size} bytes`);
-  const length = Number(prefix.readBigUInt64LE());
+  const start = Buffer.alloc(64);
+  fs.readSync(descriptor, start, 0, start.length, 0);
+  if (isLfsPointer(start)) throw lfsPointerError(file);
+  if (size < 8) throw damaged(`it has only ${size} bytes`);
+  const length = Number(start.readBigUInt64LE());
   if (length > size - 8) throw damaged('its header is longer than the file');
   const text = Buffer.alloc(length);
   fs.readSync(descriptor, text, 0, length, 8);
@@ -84,8 +86,21 @@ function toFloats(dtype: string, bytes: Uint8Array<ArrayBuffer>): Float32Array {
 }
 
 /**
+ * Checks the header of a file, and that the file is complete.
+ * @throws ModelFormatError see readSafetensors
+ */
+export function checkSafetensors(file: string): void {
+  const descriptor = fs.openSync(file, 'r');
+  try {
+    parseHeader(file, descriptor, fs.fstatSync(descriptor).size);
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+/**
  * Reads all floating-point tensors as float32. Integer tensors, such as position ids of older checkpoints, are ignored.
- * @throws ModelFormatError if the file is truncated, is not a safetensors file, or contains an unsupported type
+ * @throws ModelFormatError if the file is truncated, is not a safetensors file, is a Git LFS pointer, or contains an unsupported type
  */
 export function readSafetensors(file: string): Map<string, StoredTensor> {
   const descriptor = fs.openSync(file, 'r');
@@ -102,33 +117,6 @@ export function readSafetensors(file: string): Map<string, StoredTensor> {
   } finally {
     fs.closeSync(descriptor);
   }
-}
-
-/**
- * Reads the weights of a model folder: model.safetensors, or the shards listed in model.safetensors.index.json.
- * @throws ModelFormatError if a file is missing or damaged
- */
-export function readSafetensorsFolder(folder: string): Map<string, StoredTensor> {
-  const hasFile = (name: string) => fs.existsSync(path.join(folder, name));
-  if (hasFile('model.safetensors')) return readSafetensors(path.join(folder, 'model.safetensors'));
-  const index = path.join(folder, 'model.safetensors.index.json');
-  if (!hasFile('model.safetensors.index.json'))
-    throw new ModelFormatError(
-      'MODEL_NO_FILE',
-      `${folder} has no model.safetensors (it contains: ${fs.readdirSync(folder).join(', ')}). A Hugging Face model folder has config.json and model.safetensors.`,
-      { folder, file: 'model.safetensors' },
-    );
-  const { weight_map: shardOf } = JSON.parse(fs.readFileSync(index, 'utf8')) as { weight_map: Record<string, string> };
-  const tensors = new Map<string, StoredTensor>();
-  for (const shard of new Set(Object.values(shardOf))) {
-    if (!hasFile(shard))
-      throw new ModelFormatError('MODEL_NO_FILE', `${folder} lacks ${shard}, which ${index} lists.`, {
-        folder,
-        file: shard,
-      });
-    for (const [name, tensor] of readSafetensors(path.join(folder, shard))) tensors.set(name, tensor);
-  }
-  return tensors;
 }
 
 /** Writes tensors in order, first to a temporary file that then replaces `file`, so that `file` is always complete. */

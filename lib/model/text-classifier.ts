@@ -1,7 +1,7 @@
 /** A text classifier: a pretrained encoder with a classification head. */
 import type { Tensor } from '@tensorflow/tfjs';
 import { ModelFormatError } from '../errors.js';
-import { fetchModel } from '../hub/model.js';
+
 import { tensorFunction, type TensorFunction } from '../tensorflow/function.js';
 import { tf } from '../tensorflow/runtime.js';
 import type { Reading } from '../reviews/review.js';
@@ -10,6 +10,7 @@ import { evaluationBatches, type EncodedBatch } from './batch.js';
 import { classifierConfigJson, labelNames, type EncoderConfig } from './config.js';
 import type { Weights } from './encoder.js';
 import { families } from './families.js';
+import { fetchModel } from './fetch-model.js';
 import {
   batchTensors,
   buildParameters,
@@ -114,12 +115,15 @@ export class TextClassifier extends PretrainedModel {
    * Loads a model in Hugging Face format: a DistilBERT, BERT or RoBERTa, as a base model, with a masked-LM head, or as
    * a classifier; in one file or in shards, in float32 or half precision. A missing head is randomly initialized, one
    * of another task or with other labels is ignored; `notes` says so.
-   * @param name `embedded`, a folder, or a model on the hub: `owner/name@revision`
+   * @param name `embedded`, a folder of a model or a run, or a model on the hub: `owner/name@revision`
    * @param options see ClassifierOptions
    * @throws ModelFormatError if a file is missing or does not fit; FileError, HubError
    */
   static async load(name: string, options: ClassifierOptions = {}): Promise<TextClassifier> {
-    return TextClassifier.fromFolder((await fetchModel(name, options)).folder, options);
+    const { folder, notes } = await fetchModel(name, options);
+    const model = TextClassifier.fromFolder(folder, options);
+    model.notes.unshift(...notes);
+    return model;
   }
 
   /** Loads a model from a folder, see `load`. */

@@ -1,8 +1,8 @@
 /** The steps of finetune.ipynb as two functions, for the other notebooks. */
 import { chooseSources, type Sources } from '../hub/sources.js';
-import { fetchModel } from '../hub/model.js';
 import type { EncodedReviews } from '../model/batch.js';
 import { readModelConfig } from '../model/config.js';
+import { fetchModel } from '../model/fetch-model.js';
 import { loadTokenizer } from '../model/load-tokenizer.js';
 import { notesOnLength } from '../model/model.js';
 import { TextClassifier } from '../model/text-classifier.js';

@@ -6,6 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import * as tokenizers from '@huggingface/tokenizers';
 import { ModelFormatError } from '../errors.js';
+import { readModelJson } from '../hub/model-json.js';
 import { wordPieceTokenizer } from './word-piece.js';
 
 /** The part of the package that is used; the package's own types import files that it does not contain. */
@@ -60,12 +61,12 @@ export interface TokenizerFiles {
 /**
  * Reads a tokenizer's files from a Hugging Face folder. For older BERT models, which have only vocab.txt, the content
  * of tokenizer.json is generated.
- * @throws ModelFormatError if there is neither tokenizer.json nor vocab.txt
+ * @throws ModelFormatError if there is neither tokenizer.json nor vocab.txt, or if a file is damaged
  */
 export function readTokenizer(folder: string): TokenizerFiles {
   const read = (name: string): object | undefined => {
     const file = path.join(folder, name);
-    return fs.existsSync(file) ? (JSON.parse(fs.readFileSync(file, 'utf8')) as object) : undefined;
+    return fs.existsSync(file) ? readModelJson(file) : undefined;
   };
   const config = read('tokenizer_config.json') ?? {};
   const tokenizer = read('tokenizer.json');

@@ -13,7 +13,7 @@ import {
 } from '#lib/errors.js';
 import type { Hub } from '#lib/hub/environment.js';
 import { chooseSources } from '#lib/hub/sources.js';
-import { fetchModel } from '#lib/hub/model.js';
+import { fetchModel } from '#lib/model/fetch-model.js';
 import { sampleReviews } from '#lib/reviews/sample.js';
 import { openReviews } from '#lib/reviews/open-reviews.js';
 import { splitReviews } from '#lib/reviews/split.js';
@@ -180,7 +180,7 @@ test('a partially cached data set does not count as complete', async () => {
     openReviews('amazon_polarity', { streaming: true }, offline),
     failure(OfflineError, 'HUB_OFFLINE'),
   );
-  assert.equal((await chooseSources({ source: 'auto', model: 'embedded' }, offline)).dataset, 'embedded');
+  assert.equal((await chooseSources({ source: 'auto', model: 'embedded' }, { hub: offline })).dataset, 'embedded');
   // The state in which Python leaves the cache after it has downloaded one of the files.
   const repository = path.join(hub.cacheFolder, 'datasets--amazon_polarity');
   fs.mkdirSync(path.join(repository, 'refs'), { recursive: true });
@@ -189,7 +189,7 @@ test('a partially cached data set does not count as complete', async () => {
     openReviews('amazon_polarity', {}, offline),
     failure(OfflineError, 'HUB_OFFLINE', { name: 'amazon_polarity' }),
   );
-  assert.equal((await chooseSources({ source: 'auto', model: 'embedded' }, offline)).dataset, 'embedded');
+  assert.equal((await chooseSources({ source: 'auto', model: 'embedded' }, { hub: offline })).dataset, 'embedded');
 });
 
 test('a completely downloaded data set is read from the cache, also offline', async () => {
@@ -202,13 +202,13 @@ test('a completely downloaded data set is read from the cache, also offline', as
 
 test('auto selects the hub if it responds or its files are cached, else the embedded pair', async () => {
   const offline = { ...hub, offline: true };
-  const online = await chooseSources({ source: 'auto' }, hub);
+  const online = await chooseSources({ source: 'auto' }, { hub });
   assert.deepEqual(
     [online.model, online.dataset, online.fallback],
     ['distilbert-base-uncased', 'amazon_polarity', false],
   );
   assert.match(online.banner, /^This runs on distilbert-base-uncased and amazon_polarity from http:\/\/127/);
-  const embedded = await chooseSources({ source: 'auto' }, offline);
+  const embedded = await chooseSources({ source: 'auto' }, { hub: offline });
   assert.deepEqual([embedded.model, embedded.dataset, embedded.fallback], ['embedded', 'embedded', true]);
   assert.match(
     embedded.banner,
@@ -216,13 +216,16 @@ test('auto selects the hub if it responds or its files are cached, else the embe
   );
   const unavailable = await startStandInHub([]);
   unavailable.faults.push({ path: /./, status: 503 });
-  assert.equal((await chooseSources({ source: 'auto' }, { ...hub, endpoint: unavailable.endpoint })).fallback, true);
+  assert.equal(
+    (await chooseSources({ source: 'auto' }, { hub: { ...hub, endpoint: unavailable.endpoint } })).fallback,
+    true,
+  );
   await unavailable.close();
   await fetchModel('distilbert-base-uncased', {}, hub);
   await openReviews('amazon_polarity', { streaming: true }, hub);
-  assert.equal((await chooseSources({ source: 'auto' }, offline)).model, 'distilbert-base-uncased');
-  const specified = await chooseSources({ source: 'auto', model: 'a/b', dataset: 'c.csv' }, offline);
+  assert.equal((await chooseSources({ source: 'auto' }, { hub: offline })).model, 'distilbert-base-uncased');
+  const specified = await chooseSources({ source: 'auto', model: 'a/b', dataset: 'c.csv' }, { hub: offline });
   assert.deepEqual([specified.model, specified.dataset], ['a/b', 'c.csv']);
-  const modelOnly = await chooseSources({ source: 'embedded', model: 'a/b' }, offline);
+  const modelOnly = await chooseSources({ source: 'embedded', model: 'a/b' }, { hub: offline });
   assert.deepEqual([modelOnly.model, modelOnly.dataset], ['a/b', 'embedded']);
 });

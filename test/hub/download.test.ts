@@ -23,7 +23,7 @@ import {
   TokenError,
 } from '#lib/errors.js';
 import { hubOfEnvironment, type Hub } from '#lib/hub/environment.js';
-import { fetchModel } from '#lib/hub/model.js';
+import { fetchModel } from '#lib/model/fetch-model.js';
 import { requestOnce } from '#lib/hub/request.js';
 import { failure } from '../failure.js';
 import { embeddedModel } from '../checkout.js';

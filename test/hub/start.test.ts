@@ -116,7 +116,7 @@ test('an unknown name and an invalid flag are errors with a suggestion', async (
     HF_HUB_CACHE: path.join(temporary, 'none'),
   });
   await hub.close();
-  assert.equal(status, 1);
+  assert.equal(status, 3);
   assert.match(output, /Did you mean distilbert\/distilbert-base-uncased\?/);
   const rejected = await start(['--rows', '0'], {});
   assert.deepEqual(

@@ -108,7 +108,7 @@ test('an unusable run folder and a folder without a model are errors without a s
   assert.match(file.stderr, /stars\.csv\/run.*\(ENOTDIR\)/);
   fs.mkdirSync(inFolder('empty'));
   const model = await tunebook(finetune('empty-model', '--model', inFolder('empty')));
-  assert.deepEqual([model.status, ...printedError(model.stderr)], [3, 'ModelFormatError', 'MODEL_NO_TOKENIZER']);
+  assert.deepEqual([model.status, ...printedError(model.stderr)], [3, 'ModelFormatError', 'MODEL_NO_FILE']);
   assert.ok(model.stderr.includes(inFolder('empty')));
   assert.doesNotMatch(model.stderr, /^ +at /m, 'no stack trace for an expected error');
   const frozen = await tunebook(finetune('frozen', '--freeze', '9'));

@@ -23,6 +23,8 @@ before(() => {
   writeTinyModel(inFolder('model'));
   writeStarsCsv(inFolder('stars.csv'), 120);
   fs.mkdirSync(inFolder('no-model'));
+  fs.cpSync(inFolder('model'), inFolder('no-tokenizer'), { recursive: true });
+  fs.rmSync(inFolder('no-tokenizer', 'tokenizer.json'));
   fs.writeFileSync(inFolder('broken.parquet'), 'PAR1 and then something else');
 });
 
@@ -31,7 +33,9 @@ test('a rejected command leaves no folder, and the corrected command can use it'
     [3, 'ReviewsError', 'REVIEWS_NO_COLUMN', 'rating', ['--label-column', 'rating']],
     [2, 'FileError', 'FILE_NOT_FOUND', 'none.csv', ['--dataset', 'none.csv']],
     [3, 'ReviewsError', 'REVIEWS_MALFORMED', 'broken.parquet', ['--dataset', 'broken.parquet']],
-    [3, 'ModelFormatError', 'MODEL_NO_TOKENIZER', 'no-model', ['--model', 'no-model']],
+    [3, 'ModelFormatError', 'MODEL_NO_FILE', 'no-model', ['--model', 'no-model']],
+    [3, 'ModelFormatError', 'MODEL_NO_TOKENIZER', 'no-tokenizer', ['--model', 'no-tokenizer']],
+    [2, 'FileError', 'FILE_NOT_FOUND', './modell', ['--model', './modell']],
     [3, 'OfflineError', 'HUB_OFFLINE', 'no/where', ['--model', 'no/where']],
     [3, 'ReviewsError', 'REVIEWS_NO_ROWS', 'stars.csv', ['--label-mapping', '8 -> negative; 9 -> positive']],
   ];
