@@ -18,10 +18,12 @@ export function listRuns(names: string[], { folder, json }: { folder: string; js
     console.log(json ? JSON.stringify(runs.map(summarizeRun), null, 2) : table(compareRuns(runs)));
     return;
   }
-  const runs = findRuns(folder).map(summarizeRun);
+  const runs = findRuns(folder, (error) => console.error(`Left out: ${error.message}`)).map(summarizeRun);
   if (json) return console.log(JSON.stringify(runs, null, 2));
   if (runs.length === 0)
-    throw new RunError('RUN_NOT_FOUND', `There are no runs in ${folder}/. Start one: tunebook finetune`, { folder });
+    throw new RunError('RUN_NOT_FOUND', `There are no runs in ${folder}/. Start one: npx tunebook finetune`, {
+      folder,
+    });
   console.log(
     table(
       runs.map(({ run, command, state, model, dataset, settings, metrics }) => ({

@@ -8,7 +8,9 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { RunError } from '../errors.js';
 import type { Sources } from '../hub/sources.js';
+import { settingText } from '../settings/setting-text.js';
 import type { Settings, SettingName } from '../settings/settings.js';
+import { parseObject } from '../json.js';
 import { readJournal } from './journal.js';
 import { CheckpointFolder } from '../training/checkpoint.js';
 import type { EndOfTraining } from '../training/training-record.js';
@@ -71,10 +73,22 @@ export class RunFolder {
     return new CheckpointFolder(this.path('checkpoints'));
   }
 
-  /** Reads a JSON file; undefined if it does not exist. */
+  /**
+   * Reads a JSON file; undefined if it does not exist.
+   * @throws RunError if the file is damaged
+   */
   read<Content>(name: string): Content | undefined {
     const file = this.path(name);
-    return fs.existsSync(file) ? (JSON.parse(fs.readFileSync(file, 'utf8')) as Content) : undefined;
+    if (!fs.existsSync(file)) return undefined;
+    return parseObject(fs.readFileSync(file, 'utf8'), (reason) => this.#damaged(name, reason)) as Content;
+  }
+
+  #damaged(name: string, reason: string): RunError {
+    return new RunError(
+      'RUN_FILE_DAMAGED',
+      `${this.path(name)} is damaged: ${reason}. Restore the file from a backup, or delete the run's folder.`,
+      { folder: this.folder, file: this.path(name) },
+    );
   }
 
   /** Writes a file atomically. */
@@ -87,12 +101,33 @@ export class RunFolder {
     fs.renameSync(`${file}.partial`, file);
   }
 
-  get settings(): RunSettings | undefined {
-    return this.read<RunSettings>('settings.json');
+  #readWith<Content>(name: string, required: (keyof Content & string)[]): Content | undefined {
+    const content = this.read<Content>(name);
+    const missing = content && required.find((key) => content[key] === undefined);
+    if (missing) throw this.#damaged(name, `it has no '${missing}'`);
+    return content;
   }
 
+  /** @throws RunError if the file is damaged, or is not that of a run */
+  get settings(): RunSettings | undefined {
+    return this.#readWith<RunSettings>('settings.json', ['command', 'settings', 'sources']);
+  }
+
+  /** @throws RunError if the file is damaged, or is not that of a run */
   get status(): RunStatus | undefined {
-    return this.read<RunStatus>('status.json');
+    return this.#readWith<RunStatus>('status.json', ['state', 'process']);
+  }
+
+  /** The error if a file that describes the run is damaged. */
+  get damage(): RunError | undefined {
+    try {
+      // Reading a file checks it.
+      void [this.settings, this.status, this.read('metrics.json')];
+      return undefined;
+    } catch (error) {
+      if (error instanceof RunError) return error;
+      throw error;
+    }
   }
 
   /** The state of the run. `died` is a run whose process ended without writing its status. */
@@ -148,7 +183,7 @@ export class RunFolder {
       if (lockTime() > firstTime)
         throw new RunError(
           'RUN_IN_USE',
-          `${this.folder} is in use by ${owner}. Wait until it ends, or use another folder (--run-folder).`,
+          `${this.folder} is in use by ${owner}. Wait until it ends, or use another folder (${settingText('runFolder')}).`,
           { folder: this.folder },
         );
       if (waited === 3) onWait(`${this.folder} was in use by ${owner}; waiting up to ${staleAfter} s for a heartbeat.`);
@@ -175,7 +210,7 @@ export function modelFolderOf(run: RunFolder): string {
   if (!fs.existsSync(folder))
     throw new RunError(
       'RUN_NO_MODEL',
-      `${run.folder} has no model yet (${run.state}). Resume the run: tunebook ${run.settings!.command} --resume ${run.folder}`,
+      `${run.folder} has no model yet (${run.state}). Resume the run: npx tunebook ${run.settings!.command} --resume ${run.folder}`,
       { folder: run.folder, state: run.state },
     );
   return folder;
@@ -238,12 +273,19 @@ export const findSweeps = (parent = runsFolder): RunFolder[] =>
     .map((folder) => new RunFolder(folder))
     .filter((folder) => fs.existsSync(folder.path('sweep.json')));
 
-/** The runs in a folder and in its sweeps, the newest last. */
-export function findRuns(parent = runsFolder): RunFolder[] {
+/**
+ * The runs in a folder and in its sweeps, the newest last. A run whose files are damaged is left out.
+ * @param onDamaged called with the error of each such run
+ */
+export function findRuns(parent = runsFolder, onDamaged: (error: RunError) => void = () => {}): RunFolder[] {
   const folders = foldersBelow(parent).flatMap((folder) => [folder, ...foldersBelow(folder)]);
   return folders
     .map((folder) => new RunFolder(folder))
     .filter((run) => run.isRun)
+    .filter(({ damage }) => {
+      if (damage) onDamaged(damage);
+      return !damage;
+    })
     .sort((a, b) => (a.status?.startedAt ?? '').localeCompare(b.status?.startedAt ?? ''));
 }
 
@@ -275,8 +317,8 @@ export function openRun(name: string): RunFolder {
       ? `${name} is not a run: it has no settings.json.` +
           (isModelFolder(model)
             ? ` It contains a model, as notebooks save it: pass ${model} to export, score and serve.`
-            : " 'tunebook runs' lists the runs.")
-      : `There is no run ${name}.${runs.length > 0 ? ` The newest is ${runs.at(-1)}; 'tunebook runs' lists all.` : ` ${runsFolder}/ contains no runs.`}`,
+            : " 'npx tunebook runs' lists the runs.")
+      : `There is no run ${name}.${runs.length > 0 ? ` The newest is ${runs.at(-1)}; 'npx tunebook runs' lists all.` : ` ${runsFolder}/ contains no runs.`}`,
     { folder: name },
   );
 }

@@ -82,3 +82,35 @@ test('runs are listed and compared, a report is created again, and missing runs 
   const missing = await tunebook(['report', 'nothing'], options);
   assertFailed(missing, 2, 'RunError', 'RUN_NOT_FOUND', 'nothing', 'The newest is runs/');
 });
+
+test('a run with a damaged file is an error with a code, and the other runs are still listed', async () => {
+  const runs = fs.mkdtempSync(path.join(folder, 'damaged-'));
+  const [newest] = fs.readdirSync(path.join(folder, 'runs')).sort();
+  const copies: [name: string, file: string, content: string][] = [
+    ['truncated', 'settings.json', '{"command": "finetune",'],
+    ['empty', 'status.json', ''],
+    ['foreign', 'settings.json', '{"editor.fontSize": 12}'],
+    ['metrics', 'metrics.json', '[]'],
+  ];
+  for (const [name, file, content] of copies) {
+    fs.cpSync(path.join(folder, 'runs', newest!), path.join(runs, name), { recursive: true });
+    fs.writeFileSync(path.join(runs, name, file), content);
+  }
+  fs.cpSync(path.join(folder, 'runs', newest!), path.join(runs, 'intact'), { recursive: true });
+  const { status, stdout, stderr } = await tunebook(['runs', '--folder', runs, '--json'], options);
+  assert.equal(status, 0, stderr);
+  assert.deepEqual(
+    (JSON.parse(stdout) as RunSummary[]).map(({ run }) => path.basename(run)),
+    ['intact'],
+  );
+  const left = stderr.trim().split('\n');
+  assert.equal(left.length, copies.length, stderr);
+  for (const [name, file] of copies) {
+    assert.ok(
+      left.some((line) => line.startsWith(`Left out: ${path.join(runs, name, file)} is damaged: `)),
+      stderr,
+    );
+    const report = await tunebook(['report', path.join(runs, name)], options);
+    assertFailed(report, 2, 'RunError', 'RUN_FILE_DAMAGED', path.join(runs, name, file));
+  }
+});
