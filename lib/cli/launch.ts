@@ -105,7 +105,7 @@ export async function launch(command: string, argv: string[], options: LaunchOpt
   if (process.env['TF_CONFIG'])
     throw new SettingsError(
       'SETTING_CONFLICT',
-      `TF_CONFIG is set: the workers have been started already. Run 'tunebook ${command}' without launch.`,
+      `TF_CONFIG is set: the workers have been started already. Run 'npx tunebook ${command}' without launch.`,
       { names: ['TF_CONFIG', 'launch'] },
     );
   const args = normalizeFlags(argv);

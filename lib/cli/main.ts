@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import type { LaunchOptions } from './launch.js';
 import type { NotebooksOptions } from './notebooks.js';
+import { commandLineError, throwErrors, unknownCommand } from './command-line-error.js';
 import { reportError } from './report-error.js';
 import type { ScoreOptions } from './score.js';
 import type { ServeOptions } from './serve.js';
@@ -28,11 +29,9 @@ Exit codes:
   138  another worker was lost; restart all workers with --resume
   129, 130, 143  stopped by SIGHUP, SIGINT or SIGTERM; a checkpoint was written if training had started`;
 
-const program = new Command('tunebook')
+const program = throwErrors(new Command('tunebook'))
   .description('Fine-tune language models on reviews, in TypeScript.')
   .version(version, '--version', 'print the version and exit')
-  .showHelpAfterError("Run 'tunebook help COMMAND' to list the flags of a command.")
-  .exitOverride()
   .enablePositionalOptions()
   .configureHelp({ showGlobalOptions: true });
 
@@ -215,8 +214,13 @@ program
   .description('Check the machine, the set-up, the GPU, the hub and MLflow, and print how to fix each problem.')
   .option('--json', 'print the result as JSON');
 
+const argv = process.argv.slice(2);
 try {
-  await program.parseAsync(normalizeFlags(process.argv));
+  const [name, topic] = argv;
+  // Commander prints the general help for an unknown command.
+  if (name === 'help' && topic !== undefined && !program.commands.some((command) => command.name() === topic))
+    throw unknownCommand(program, topic);
+  await program.parseAsync(normalizeFlags(argv), { from: 'user' });
 } catch (error) {
-  reportError(error);
+  reportError(commandLineError(error, program, argv));
 }

@@ -3,7 +3,9 @@ import { Option, type Command } from 'commander';
 import {
   describeSetting,
   formatSetting,
+  checkSpelling,
   settingsList,
+  spellings,
   type SettingName,
   type SettingsLayer,
 } from '../settings/settings.js';
@@ -13,10 +15,8 @@ import { isFlagLike } from './text-arguments.js';
 /** Settings of a file that is read, but not trained on. */
 export const fileSettings = ['textColumns', 'encoding', 'delimiter', 'header', 'columns', 'skipBadRows'] as const;
 
-/** Flags by alias: `--num-train-epochs` is `--epochs`. */
-const aliases = new Map(
-  settingsList.flatMap(({ name, aliases = [] }) => aliases.map((alias) => [`--${dashed(alias)}`, flagOf(name)])),
-);
+/** Names and aliases of settings by flag: `--num-train-epochs`. */
+const byFlag = new Map(spellings.map((each) => [`--${dashed(each.spelling)}`, each]));
 
 /** Flags that turn a setting off: `--no-header` is `--header=false`. */
 const negations = new Map(
@@ -26,14 +26,18 @@ const negations = new Map(
 /**
  * Replaces underscores in flags with dashes, and aliases with flags: `--train_batch_size` becomes `--batch-size`. Texts
  * that begin with dashes, and everything after `--`, stay as they are.
+ * @throws SettingsError for a value that an alias does not take
  */
 export function normalizeFlags(argv: readonly string[]): string[] {
   const end = argv.includes('--') ? argv.indexOf('--') : argv.length;
-  const normalize = (flag: string) => {
+  return argv.map((arg, i) => {
+    const [, flag, value] = /^(--[^=]+)(?:=(.*))?$/s.exec(arg) ?? [];
+    if (flag === undefined || i >= end || !isFlagLike(arg)) return arg;
     const dashedFlag = flag.replaceAll('_', '-');
-    return aliases.get(dashedFlag) ?? negations.get(dashedFlag) ?? dashedFlag;
-  };
-  return argv.map((arg, i) => (i < end && isFlagLike(arg) ? arg.replace(/^--[^=]+/, normalize) : arg));
+    const found = byFlag.get(dashedFlag);
+    if (found) checkSpelling(found.name, found.spelling, value ?? argv[i + 1], flag, flagOf(found.name));
+    return arg.replace(flag, found ? flagOf(found.name) : (negations.get(dashedFlag) ?? dashedFlag));
+  });
 }
 
 /**

@@ -22,6 +22,7 @@ import {
   type SettingsLayer,
   type Settings,
 } from '../settings/settings.js';
+import { commandLineError, throwErrors } from './command-line-error.js';
 import { describeMetrics, openOutput, titledRows } from './output.js';
 import { describeConfig } from './print-config.js';
 import { reportError } from './report-error.js';
@@ -62,7 +63,7 @@ async function checkInputs(settings: Settings): Promise<void> {
  * @returns environment variables for the notebook
  */
 async function environmentOfFlags(): Promise<Record<string, string>> {
-  const command = new Command('npm start --')
+  const command = throwErrors(new Command('npm start --'))
     .description('Fine-tune DistilBERT on reviews by executing notebooks/finetune.ipynb.')
     .addHelpText(
       'after',
@@ -76,7 +77,12 @@ async function environmentOfFlags(): Promise<Record<string, string>> {
   const defaults = { source: 'embedded' } as const;
   addSettings(command, names, defaults);
   command.option('--print-config', 'print every setting with its origin, and exit');
-  command.exitOverride().parse(normalizeFlags(process.argv));
+  const argv = process.argv.slice(2);
+  try {
+    command.parse(normalizeFlags(argv), { from: 'user' });
+  } catch (error) {
+    throw commandLineError(error, command, argv);
+  }
   const flags = flagsLayer(command);
   const environment = environmentLayer();
   // Validates all settings before the notebook starts.

@@ -91,7 +91,7 @@ function planSweep(command: Command, { config }: Flags): Sweep {
     throw new SettingsError(
       'SETTING_MISSING',
       'A sweep needs a setting with several values, separated by commas: --lr 1e-5,3e-5,5e-5 --seed 1,2,3. ' +
-        'For a single run, use tunebook finetune.',
+        'For a single run, use npx tunebook finetune.',
     );
   const layers = [...(config ? [configLayer(config)] : []), environmentLayer(), flagsLayer(command)];
   for (const combination of combinationsOf(grid)) {
@@ -141,7 +141,7 @@ function chooseSweep(command: Command, flags: Flags): { folder: RunFolder; sweep
       folder ? 'RUN_NOT_A_RUN' : 'RUN_NOT_FOUND',
       folder
         ? `${folder.folder} is not a sweep: it has no ${sweepFile}. Give the folder of a sweep to --resume.`
-        : 'There is no unfinished sweep in runs/. Start one: tunebook sweep --lr 1e-5,3e-5 --seed 1,2,3',
+        : 'There is no unfinished sweep in runs/. Start one: npx tunebook sweep --lr 1e-5,3e-5 --seed 1,2,3',
       { folder: folder?.folder ?? 'runs' },
     );
   const { values } = flagsLayer(command);
@@ -220,7 +220,7 @@ export async function sweep(command: Command): Promise<void> {
     throw new SettingsError(
       'SETTING_CONFLICT',
       'TF_CONFIG is set, but a sweep starts its runs from one process. ' +
-        'Unset TF_CONFIG, or start `tunebook finetune` on all workers for each combination.',
+        "Unset TF_CONFIG, or start 'npx tunebook finetune' on all workers for each combination.",
       { names: ['TF_CONFIG', 'sweep'] },
     );
   const { folder, sweep } = chooseSweep(command, flags);
@@ -237,14 +237,14 @@ export async function sweep(command: Command): Promise<void> {
     print(`\n[${i + 1}/${combinations.length}] ${describeValues(combination.values)}`);
     const exitCode = await runOne(run.folder, combination, sweep, json);
     if (exitCode >= exitCodes.SIGHUP) {
-      print(`\nInterrupted. Resume with: tunebook sweep --resume ${folder.folder}`);
+      print(`\nInterrupted. Resume with: npx tunebook sweep --resume ${folder.folder}`);
       process.exitCode = exitCode;
       return;
     }
     if (exitCode === exitCodes.invalid || exitCode === exitCodes.data || exitCode === exitCodes.diskFull) {
       process.exitCode = exitCode;
       if (hasTrained(folder, sweep))
-        print(`\nAll runs would fail with this error. Fix it, then run: tunebook sweep --resume ${folder.folder}`);
+        print(`\nAll runs would fail with this error. Fix it, then run: npx tunebook sweep --resume ${folder.folder}`);
       else {
         fs.rmSync(folder.path(sweepFile));
         if (!existed) fs.rmdirSync(folder.folder);

@@ -148,7 +148,7 @@ export async function runTrainingCommand(
     const { lead } = await loadJob();
     const { end, exitCode } = await lead({ resolved, run, mlflow, cluster, onEntry: (entry) => output.entry(entry) });
     output.stop();
-    if (end === 'interrupted') output.print(`\nInterrupted. Resume with: tunebook ${name} --resume ${run.folder}`);
+    if (end === 'interrupted') output.print(`\nInterrupted. Resume with: npx tunebook ${name} --resume ${run.folder}`);
     else
       output.print(
         titledRows([

@@ -6,6 +6,7 @@ import { lookup } from 'node:dns/promises';
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 import os from 'node:os';
 import { ClusterDefinitionError } from '../errors.js';
+import { settingText } from '../settings/setting-text.js';
 import { describeTask, hostOf, type ClusterDefinition } from './cluster-definition.js';
 
 /**
@@ -49,8 +50,8 @@ const usesLoopbackOnly = ({ tasks }: Pick<ClusterDefinition, 'tasks'>): boolean 
   (process.env[preloadVariable] ?? '').includes(loopbackLibrary) &&
   tasks.every(({ address }) => isLoopback(hostOf(address)));
 
-const remedy =
-  'TensorFlow’s servers have no authentication, so on a public network any client could use them. Use addresses of a private network, or pass --allow-public-cluster behind a firewall that admits only the ranks.';
+const remedy = (): string =>
+  `TensorFlow’s servers have no authentication, so on a public network any client could use them. Use addresses of a private network, or set ${settingText('allowPublicCluster', 'true')} behind a firewall that admits only the ranks.`;
 
 /**
  * Checks that a cluster has no public addresses.
@@ -69,7 +70,7 @@ export async function rejectPublicAddresses(
     if (publicAddress)
       throw new ClusterDefinitionError(
         'CLUSTER_ADDRESS_PUBLIC',
-        `The address of ${describeTask(task)} is public (${publicAddress.address}). ${remedy}`,
+        `The address of ${describeTask(task)} is public (${publicAddress.address}). ${remedy()}`,
         { rank: task.rank, address: publicAddress.address },
       );
   }
@@ -78,7 +79,7 @@ export async function rejectPublicAddresses(
     if (publicAddress)
       throw new ClusterDefinitionError(
         'CLUSTER_ADDRESS_PUBLIC',
-        `This machine has the public address ${publicAddress.address} (${name}), on which TensorFlow's server would also listen. ${remedy}`,
+        `This machine has the public address ${publicAddress.address} (${name}), on which TensorFlow's server would also listen. ${remedy()}`,
         { address: publicAddress.address, interface: name },
       );
   }

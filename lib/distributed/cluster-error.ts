@@ -1,5 +1,6 @@
 /** Converts TensorFlow's errors about lost and failed ranks to errors for the user. Does not load TensorFlow. */
 import { RankFailedError, RankLostError } from '../errors.js';
+import { settingText } from '../settings/setting-text.js';
 import { describeTask, type ClusterDefinition, type ClusterTask } from './cluster-definition.js';
 
 /** Markers of a failed rank's message inside an error message of TensorFlow. */
@@ -67,7 +68,7 @@ export function explainClusterError(
   if (joining)
     return new RankLostError(
       'RANK_NOT_JOINED',
-      `${names} did not join in time. Check that it was started with the same TF_CONFIG except for the task, and that its port is reachable from here. --cluster-timeout sets the time to wait. (TensorFlow: ${first})`,
+      `${names} did not join in time. Check that it was started with the same TF_CONFIG except for the task, and that its port is reachable from here. ${settingText('clusterTimeout')} sets the time to wait. (TensorFlow: ${first})`,
       { ranks: lost.map(({ rank }) => rank) },
       { cause: error },
     );

@@ -2,12 +2,9 @@
 import fs from 'node:fs';
 import { parse } from 'yaml';
 import { SettingsError } from '../errors.js';
-import { didYouMean, plainName } from './did-you-mean.js';
-import { settingsList, type SettingName, type SettingsLayer } from './settings.js';
-
-const spellings = settingsList.flatMap(({ name, aliases = [] }) =>
-  [name, ...aliases].map((spelling) => ({ spelling, name })),
-);
+import { plainName } from './did-you-mean.js';
+import { checkSpelling, spellings, type SettingName, type SettingsLayer } from './settings.js';
+import { insteadOf } from './unknown-setting.js';
 
 const settingOf = new Map<string, SettingName>(spellings.map(({ spelling, name }) => [plainName(spelling), name]));
 
@@ -49,13 +46,14 @@ export function configLayer(file: string): SettingsLayer {
   for (const [spelling, value] of Object.entries(content)) {
     const name = settingOf.get(plainName(spelling));
     if (!name) {
-      const suggestion = didYouMean(
+      const instead = insteadOf(
         spelling,
-        spellings.map((each) => each.spelling),
+        new Map(spellings.map((each) => [each.spelling, each.spelling])),
+        (known, value) => (value === undefined ? known : `${known}: ${value}`),
       );
       throw new SettingsError(
         'SETTING_UNKNOWN',
-        `${file} contains the unknown setting '${spelling}'.${suggestion} --help lists all settings.`,
+        `${file} contains the unknown setting '${spelling}'.${instead} 'npx tunebook help finetune' lists all settings.`,
         { name: spelling, file },
       );
     }
@@ -65,6 +63,7 @@ export function configLayer(file: string): SettingsLayer {
         `${file} contains '${written[name]}' and '${spelling}', which are the same setting. Remove one.`,
         { names: [written[name], spelling], file },
       );
+    checkSpelling(name, spelling, value, `${spelling} in ${file}`, name);
     written[name] = spelling;
     values[name] = value as unknown;
   }

@@ -24,7 +24,8 @@ const classWeights: Kind<ClassWeights> = {
 export const schema = {
   source: setting(choice('auto', 'hub', 'embedded'), {
     group: 'Model and reviews',
-    description: 'default model and reviews: from the hub, embedded, or auto for the hub if it responds',
+    description:
+      'default model and reviews: embedded, or from the hub; auto is the hub, but notebooks use the embedded ones without it',
     default: 'auto',
   }),
   model: setting(text('a name'), {
@@ -157,6 +158,7 @@ export const schema = {
     group: 'Training',
     description: 'warmup steps; below 1, their fraction of all steps',
     aliases: ['warmup_ratio'],
+    fractionAlias: 'warmup_ratio',
     default: 0.1,
   }),
   lrSchedulerType: setting(choice('linear', 'cosine', 'constant'), {

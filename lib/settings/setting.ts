@@ -22,6 +22,8 @@ export interface SettingDescription {
   description: string;
   /** Other names, as Hugging Face's Trainer and scripts or the original project have them, in snake case. */
   aliases?: string[];
+  /** One of the aliases, whose values are fractions: at least 1 is an error, although the setting takes such values. */
+  fractionAlias?: string;
   /** The placeholder in `--help`. @default 'number' or 'value' */
   argument?: string;
   /** The default in words, for settings without a fixed one. */

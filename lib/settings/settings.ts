@@ -3,9 +3,10 @@
  * each value is recorded with the run.
  */
 import { SettingsError, TunebookError } from '../errors.js';
-import { didYouMean } from './did-you-mean.js';
+import { plainName } from './did-you-mean.js';
 import { fastDevRun, schema } from './schema.js';
 import type { Kind, Setting, SettingGroup } from './setting.js';
+import { insteadOf } from './unknown-setting.js';
 
 type Schema = typeof schema;
 
@@ -52,6 +53,45 @@ const byName = new Map(settingsList.map((each) => [each.name, each]));
 /** The declaration of a setting. */
 export const describeSetting = (name: SettingName): ListedSetting => byName.get(name)!;
 
+/** Names and aliases of all settings, with their setting. */
+export const spellings: readonly { spelling: string; name: SettingName }[] = settingsList.flatMap(
+  ({ name, aliases = [] }) => [name, ...aliases].map((spelling) => ({ spelling, name })),
+);
+
+/** How each name and alias is shown. */
+const shownAs = (show: (name: SettingName) => string): Map<string, string> =>
+  new Map(spellings.map(({ spelling, name }) => [spelling, show(name)]));
+
+/**
+ * Checks a value that was written under an alias.
+ * @param spelling name or alias of the setting
+ * @param value as written; several values for a sweep are separated by commas
+ * @param shownName name of the alias, in the error
+ * @param shownSetting name of the setting, in the error
+ * @throws SettingsError if the alias takes fractions only, and the value is none
+ */
+export function checkSpelling(
+  name: SettingName,
+  spelling: string,
+  value: unknown,
+  shownName: string,
+  shownSetting: string,
+): void {
+  const { fractionAlias } = describeSetting(name);
+  const isFraction = fractionAlias !== undefined && plainName(spelling) === plainName(fractionAlias);
+  if (
+    isFraction &&
+    String(value)
+      .split(',')
+      .some((part) => Number(part) >= 1)
+  )
+    throw new SettingsError(
+      'SETTING_INVALID',
+      `${shownName} is '${String(value)}'; it must be a fraction of all steps, of at least 0 and below 1. For a number of steps, use ${shownSetting}.`,
+      { name, value },
+    );
+}
+
 /** A setting's value as text; for a setting without a value what its default depends on. */
 export function formatSetting(name: SettingName, value: unknown): string {
   const setting = describeSetting(name);
@@ -87,13 +127,22 @@ export interface SettingsLayer {
  * @throws SettingsError for an unknown TUNEBOOK_ variable
  */
 export function environmentLayer(environment: NodeJS.ProcessEnv = process.env): SettingsLayer {
-  const variables = settingsList.map(({ variable }) => variable);
-  const known = new Set([...variables, ...otherVariables.map((other) => `TUNEBOOK_${other}`)]);
+  const variableOf = (name: SettingName) => describeSetting(name).variable;
+  const known = new Set([
+    ...settingsList.map(({ variable }) => variable),
+    ...otherVariables.map((other) => `TUNEBOOK_${other}`),
+  ]);
   for (const variable of Object.keys(environment))
     if (variable.startsWith('TUNEBOOK_') && !known.has(variable))
       throw new SettingsError(
         'SETTING_UNKNOWN',
-        `Unknown environment variable ${variable}.${didYouMean(variable, variables)} Unset or rename it; 'tunebook help finetune' lists all settings.`,
+        `Unknown environment variable ${variable}.` +
+          insteadOf(
+            variable.replace('TUNEBOOK_', ''),
+            shownAs(variableOf),
+            (name, value) => `${variableOf(name)}${value === undefined ? '' : `=${value}`}`,
+          ) +
+          " Unset or rename it; 'npx tunebook help finetune' lists all settings.",
         { name: variable },
       );
   return {
@@ -103,7 +152,7 @@ export function environmentLayer(environment: NodeJS.ProcessEnv = process.env): 
         .filter(({ variable }) => (environment[variable] ?? '') !== '')
         .map(({ name, variable }) => [name, environment[variable]]),
     ),
-    nameOf: (name) => describeSetting(name).variable,
+    nameOf: variableOf,
   };
 }
 
@@ -139,12 +188,15 @@ function readValue(name: SettingName, value: unknown, shownName: string, origin?
 }
 
 /** @throws SettingsError for settings that contradict each other */
-function checkConflicts({ streaming, maxTrainSamples, overfitBatches }: Settings): void {
+function checkConflicts(
+  { streaming, maxTrainSamples, overfitBatches }: Settings,
+  nameOf: (name: SettingName) => string,
+): void {
   const limit = maxTrainSamples > 0 ? 'maxTrainSamples' : overfitBatches > 0 ? 'overfitBatches' : undefined;
   if (streaming && limit)
     throw new SettingsError(
       'SETTING_CONFLICT',
-      `streaming trains on the full training set, ${limit} on a part of it. Remove one of them.`,
+      `${nameOf('streaming')} trains on the full training set, ${nameOf(limit)} on a part of it. Remove one of them.`,
       { names: ['streaming', limit] },
     );
 }
@@ -170,7 +222,7 @@ export function resolveSettings(
   if (settings.fastDevRun)
     for (const [name, value] of Object.entries(quick) as [SettingName, unknown][])
       if (origins[name] === 'default') [settings[name], origins[name]] = [value, 'fastDevRun'];
-  checkConflicts(settings as Settings);
+  checkConflicts(settings as Settings, (name) => layerOf(name)?.nameOf(name) ?? name);
   return { settings: settings as Settings, origins: origins as ResolvedSettings['origins'] };
 }
 
@@ -194,9 +246,15 @@ export const readSettings = (given: Partial<Settings> = {}, environment: NodeJS.
 export function trainingSettings(given: Partial<TrainingSettings> = {}): TrainingSettings {
   for (const name of Object.keys(given))
     if (!byName.has(name as SettingName))
-      throw new SettingsError('SETTING_UNKNOWN', `Unknown setting '${name}'.${didYouMean(name, [...byName.keys()])}`, {
-        name,
-      });
+      throw new SettingsError(
+        'SETTING_UNKNOWN',
+        `Unknown setting '${name}'.${insteadOf(
+          name,
+          shownAs((known) => known),
+          (known, value) => `${known}${value === undefined ? '' : `: '${value}'`}`,
+        )}`,
+        { name },
+      );
   const all = given as Partial<Record<SettingName, unknown>>;
   const chosen = settingsList
     .filter(({ name, group }) => name === 'maxLength' || (trainingGroups as readonly SettingGroup[]).includes(group))

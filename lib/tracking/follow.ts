@@ -30,7 +30,7 @@ export function startTracking(folder: string, settings: MlflowSettings, note: (m
     });
     worker.on('error', (error) => {
       note(
-        `MLflow: tracking failed with an internal error (${error.message}). Run 'tunebook track ${folder}' to send the rest.`,
+        `MLflow: tracking failed with an internal error (${error.message}). Run 'npx tunebook track ${folder}' to send the rest.`,
       );
       resolve(false);
     });

@@ -58,7 +58,7 @@ for (;;) {
     const isTransient = error instanceof MlflowError && error.transient;
     if (failures++ === 0)
       post({
-        note: `MLflow: ${(error as Error).message}. Training continues; ${isTransient ? 'the rest is sent when the server responds' : `when this is fixed, run 'tunebook track ${folder}' to send the rest`}.`,
+        note: `MLflow: ${(error as Error).message}. Training continues; ${isTransient ? 'the rest is sent when the server responds' : `when this is fixed, run 'npx tunebook track ${folder}' to send the rest`}.`,
       });
     if (isLast && (!isTransient || ++finalAttempts >= maxFinalAttempts)) {
       post({ over: { complete: false } });

@@ -11,6 +11,7 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { CheckpointError, DiskFullError, TunebookError } from '../errors.js';
+import { settingText } from '../settings/setting-text.js';
 import { fromJson, toJson } from '../json.js';
 import { readSafetensors, writeSafetensors, type StoredTensor } from '../model/safetensors.js';
 import type { StreamPosition } from '../batching/stream.js';
@@ -177,7 +178,7 @@ export class CheckpointFolder {
     if (code === 'ENOSPC' || code === 'EDQUOT')
       return new DiskFullError(
         'CHECKPOINT_DISK_FULL',
-        `The disk is full: the checkpoint of step ${step} could not be written to ${this.folder}. Free disk space, or keep fewer checkpoints (--save-total-limit). ${fallback}`,
+        `The disk is full: the checkpoint of step ${step} could not be written to ${this.folder}. Free disk space, or keep fewer checkpoints (${settingText('saveTotalLimit', '1')}). ${fallback}`,
         { folder: this.folder, step },
       );
     return new CheckpointError(
@@ -214,7 +215,7 @@ export class CheckpointFolder {
     throw new CheckpointError(
       'CHECKPOINT_VERSION_UNSUPPORTED',
       `${this.path(newest)} was written by another version of Tunebook (format ${String(version)}, this version reads ${formatVersion}). ` +
-        `Start a new run; --model ${this.path(newest)} starts from its model.`,
+        `Start a new run; ${settingText('model', this.path(newest))} starts from its model.`,
       { folder: this.path(newest), version, supported: formatVersion },
     );
   }
