@@ -4,7 +4,19 @@
 /** From the lowest to the highest. Files directly in lib/, such as errors.ts, are below all of them. */
 export const layers = [
   ...['settings', 'tensorflow', 'hub', 'tokenizer', 'distributed', 'reviews', 'model', 'batching', 'optim'],
-  ...['evaluation', 'quality', 'training', 'figures', 'runs', 'tracking', 'export', 'serving', 'jobs', 'notebook', 'cli'],
+  ...[
+    'evaluation',
+    'quality',
+    'training',
+    'figures',
+    'runs',
+    'tracking',
+    'export',
+    'serving',
+    'jobs',
+    'notebook',
+    'cli',
+  ],
 ];
 
 /** @type {import('dependency-cruiser').IConfiguration} */
