@@ -213,19 +213,18 @@ export const schema = {
   earlyStoppingPatience: setting(integer({ min: 0 }), {
     group: 'Evaluation and checkpoints',
     description:
-      'evaluations without improvement of the validation accuracy (with class weights and in adapt: loss) before training stops; 0 disables it',
+      'evaluations without improvement of the validation accuracy (adapt: loss) before training stops; 0 disables it',
     default: 3,
   }),
   earlyStoppingThreshold: setting(number({ min: 0 }), {
     group: 'Evaluation and checkpoints',
-    description:
-      'smallest change of the validation accuracy (with class weights and in adapt: loss) that counts as improvement',
+    description: 'smallest change of the validation accuracy (adapt: loss) that counts as improvement',
     default: 0.001,
   }),
   loadBestModelAtEnd: setting(boolean, {
     group: 'Evaluation and checkpoints',
     description:
-      'keep the parameters of the evaluation with the best validation accuracy (with class weights and in adapt: loss) instead of the last',
+      'keep the parameters of the evaluation with the best validation accuracy (adapt: loss) instead of the last',
     default: true,
   }),
   saveSteps: setting(integer({ min: 0 }), {

@@ -29,7 +29,8 @@ export function addScore(
     earlyStoppingThreshold: threshold,
   }: Pick<TrainingSettings, 'earlyStoppingPatience' | 'earlyStoppingThreshold'>,
 ): { isBest: boolean; stop: boolean } {
-  const isBest = score > state.best;
+  // Of equal evaluations the later one is the best: at first, a model may not predict a rare class at all.
+  const isBest = score >= state.best;
   if (isBest) state.best = score;
   if (score >= state.reference + threshold) {
     state.reference = score;

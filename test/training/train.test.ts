@@ -244,6 +244,19 @@ test('early stopping counts small improvements, except those below the threshold
   );
 });
 
+test('of equal evaluations the later one is the best, and does not count as an improvement', () => {
+  const settings = trainingSettings({ earlyStoppingPatience: 2 });
+  const state = startEarlyStopping();
+  assert.deepEqual(
+    [0.97, 0.97, 0.96].map((accuracy) => addScore(state, accuracy, settings)),
+    [
+      { isBest: true, stop: false },
+      { isBest: true, stop: false },
+      { isBest: false, stop: true },
+    ],
+  );
+});
+
 test('invalid or unknown settings and an empty training set are errors', async () => {
   const model = TextClassifier.create(config, { precision: 'float32' });
   const trainWith = async (settings: object) => new Trainer(model, settings).train(task(4));

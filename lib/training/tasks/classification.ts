@@ -8,7 +8,6 @@ import { everyNth, type EncodedReviews, type LabeledBatch } from '../../model/ba
 import { crossEntropy, weightedCrossEntropy } from '../../model/layers.js';
 import { batchTensors, type ForwardInputs } from '../../model/model.js';
 import { sequenceClassification } from '../../model/sequence-classification.js';
-import { softmax } from '../../model/softmax.js';
 import type { TextClassifier } from '../../model/text-classifier.js';
 import type { TrainingSettings } from '../../settings/settings.js';
 import { tf } from '../../tensorflow/runtime.js';
@@ -52,22 +51,17 @@ export const weightedClassification = (classWeights: number[]): StepTask<Labeled
   };
 };
 
-/** The weighted mean of the cross-entropy of logits, [n * classes], as in training. */
-function weightedLoss(logits: Float32Array, labels: Int32Array, classWeights: number[]): number {
-  const classes = classWeights.length;
-  let [loss, totalWeight] = [0, 0];
-  labels.forEach((label, i) => {
-    const probability = softmax(logits.subarray(i * classes, (i + 1) * classes))[label]!;
-    loss -= classWeights[label]! * Math.log(Math.max(probability, 1e-30));
-    totalWeight += classWeights[label]!;
-  });
-  return loss / totalWeight;
+/** Fraction of correct predictions, with each row weighted by its class; for balanced weights the mean recall. */
+function weightedAccuracy({ confusion }: ClassificationMetrics, classWeights: number[]): number {
+  const weigh = (rowsOf: (label: number) => number) =>
+    classWeights.reduce((sum, weight, label) => sum + weight * rowsOf(label), 0);
+  const present = (label: number) => confusion[label]!.reduce((a, b) => a + b, 0);
+  return weigh((label) => confusion[label]![label]!) / weigh(present);
 }
 
 /**
- * The task of a classifier. The best evaluation is the one with the highest accuracy; with class weights the one with
- * the lowest weighted loss. An accuracy hardly depends on a rare class, and a weighted one is often the same for
- * several evaluations in a row, since the validation set has few rows of the class: training would stop too early.
+ * The task of a classifier. The best evaluation is the one with the highest accuracy; with class weights rows count as
+ * in the loss, since the plain accuracy hardly depends on a rare class.
  * @throws SettingsError for a weight of a class that the model does not have
  */
 export function classificationTask(
@@ -75,8 +69,8 @@ export function classificationTask(
   { evalBatchSize, classWeights }: Pick<TrainingSettings, 'evalBatchSize' | 'classWeights'>,
 ): TrainingTask<LabeledBatch, ClassificationMetrics> {
   if (typeof classWeights === 'object') weightsByNumber(classWeights, model.labels);
-  const evaluateModel = (rows: EncodedReviews, options: EvaluationOptions) =>
-    evaluate(model, rows, { batchSize: evalBatchSize, ...options });
+  const evaluateModel = async (rows: EncodedReviews, options: EvaluationOptions) =>
+    (await evaluate(model, rows, { batchSize: evalBatchSize, ...options })).metrics;
   return {
     objective(labels) {
       const weights = classWeightsOf(classWeights, model.labels, () => {
@@ -90,13 +84,13 @@ export function classificationTask(
       return {
         step: weights ? weightedClassification(weights) : classification,
         async evaluate(rows, options) {
-          const { metrics, logits } = await evaluateModel(rows, options);
-          return { metrics, score: weights ? -weightedLoss(logits, rows.labels, weights) : metrics.accuracy };
+          const metrics = await evaluateModel(rows, options);
+          return { metrics, score: weights ? weightedAccuracy(metrics, weights) : metrics.accuracy };
         },
       };
     },
     prepare: (batch) => batch,
-    evaluate: async (rows, options) => (await evaluateModel(rows, options)).metrics,
+    evaluate: evaluateModel,
     usesInputTokensOnly: true,
     fingerprint: '',
   };
