@@ -72,7 +72,7 @@ async function fineTuned(
   return tunebook.predictions(logits, 2).map(({ label }) => label);
 }
 
-const embedded = await tunebook.sampleReviews(embeddedReviews());
+const embedded = await tunebook.sampleReviews(await embeddedReviews());
 const datasets = [{ name: 'embedded', splitOf: (seed: number) => tunebook.splitReviews(embedded, { seed }) }];
 if (file) {
   const source = await tunebook.openReviews(file, { textColumns: ['title', 'content'], labelColumn: 'label' });
