@@ -22,7 +22,7 @@ export function accuracyByLength(
     const rows = lengths.flatMap((length, row) => (length >= low && length <= high ? [row] : []));
     const correct = rows.filter((row) => predicted[row]!.label === labels[row]).length;
     return {
-      name: `${low}–${high} tokens`,
+      name: low === high ? `${low} tokens` : `${low}–${high} tokens`,
       accuracy: correct / rows.length,
       interval: wilsonInterval(correct, rows.length),
     };

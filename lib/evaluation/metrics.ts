@@ -179,27 +179,19 @@ export function classificationMetrics(
 }
 
 /**
- * The scores of each class and their macro average as rows of a table.
+ * The scores of each class and their macro average as rows of a table, with `–` for an undefined ROC AUC.
  * @example
  * const { metrics } = await evaluate(model, testSet);
  * showTable(describeClasses(metrics));
  */
-export function describeClasses({ perClass, macro, count }: ClassificationMetrics): {
-  class: string;
-  precision: number;
-  recall: number;
-  F1: number;
-  'ROC AUC': number | null;
-  reviews: number;
-}[] {
-  const rounded = (value: number) => Number(value.toFixed(3));
+export function describeClasses({ perClass, macro, count }: ClassificationMetrics): Record<string, string>[] {
   const row = (name: string, { precision, recall, f1, rocAuc }: ClassScores, reviews: number) => ({
     class: name,
-    precision: rounded(precision),
-    recall: rounded(recall),
-    F1: rounded(f1),
-    'ROC AUC': rocAuc === null ? null : rounded(rocAuc),
-    reviews,
+    precision: precision.toFixed(3),
+    recall: recall.toFixed(3),
+    F1: f1.toFixed(3),
+    'ROC AUC': rocAuc?.toFixed(3) ?? '–',
+    reviews: String(reviews),
   });
   return [...perClass.map((each) => row(each.name, each, each.support)), row('macro average', macro, count)];
 }

@@ -6,8 +6,8 @@ const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;
 /** Escapes text for HTML. */
 export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => entities[character]!);
 
-/** The values of a table row, by column name; null if a value is undefined, such as the ROC AUC of a class without rows. */
-export type TableRow = Record<string, string | number | null>;
+/** The values of a table row, by column name. */
+export type TableRow = Record<string, string | number>;
 
 /** The rows of a DataFrame, with its index unless that is only a row number. */
 function rowsOfFrame(frame: DataFrame): TableRow[] {
@@ -22,13 +22,15 @@ function rowsOfFrame(frame: DataFrame): TableRow[] {
 }
 
 /**
- * Formats rows, or a danfo DataFrame, as a table. The columns are the keys of the first row; numbers are right-aligned.
+ * Formats rows, or a danfo DataFrame, as a table. The columns are the keys of the first row. Columns of numbers, and of `–`
+ * for undefined ones, are right-aligned.
  */
 export function tableBundle(table: TableRow[] | DataFrame): { 'text/html': string; 'text/plain': string } {
   const rows = Array.isArray(table) ? table : rowsOfFrame(table);
   const columns = Object.keys(rows[0] ?? {});
-  const isNumber = (column: string) => rows.every((row) => typeof row[column] === 'number' || row[column] === null);
-  const textOf = (row: TableRow, column: string) => (row[column] === null ? '–' : String(row[column] ?? ''));
+  const textOf = (row: TableRow, column: string) => String(row[column] ?? '');
+  const isNumber = (column: string) =>
+    rows.every((row) => /^(-?\d+(\.\d+)?(e[+-]?\d+)?|NaN|–)$/.test(textOf(row, column)));
   const align = columns.map((column) => `style="text-align:${isNumber(column) ? 'right' : 'left'}"`);
   const head = columns.map((column, i) => `<th ${align[i]}>${escapeHtml(column)}</th>`).join('');
   const bodyOf = (row: TableRow) =>

@@ -75,10 +75,12 @@ export function learningCurvesFigure(records: TrainingRecord[], title = 'Fine-tu
           tickformat: '.0%',
           range: [accuracyFloor(evaluations.map(({ evalAccuracy }) => evalAccuracy!)), 1],
         }),
-        legend: { x: 0.2, y: 1.02, bgcolor: 'rgba(255,255,255,0.8)' },
+        // Above the panels, since a loss that does not fall would be behind it.
+        legend: { orientation: 'h', x: 0, y: 1.02, yanchor: 'bottom' },
+        margin: { l: 76, r: 24, t: 80, b: 60 },
       },
       820,
-      380,
+      400,
     ),
     description: `Training loss from ${losses[0]?.toFixed(3)} to ${smoothed(losses).at(-1)?.toFixed(3)} in ${records.at(-1)?.step ?? 0} steps${
       last ? `; validation accuracy ${(100 * last.evalAccuracy!).toFixed(1)} %` : ''

@@ -24,15 +24,21 @@ interface MetadataMetric {
 }
 
 function testResults({ accuracy, macro, meanAbsoluteError }: ClassificationMetrics): MetadataMetric[] {
-  const args = { average: 'macro' };
   return [
     { type: 'accuracy', name: 'Accuracy', value: accuracy },
-    { type: 'f1', name: 'Macro F1', args, value: macro.f1 },
-    { type: 'precision', name: 'Macro precision', args, value: macro.precision },
-    { type: 'recall', name: 'Macro recall', args, value: macro.recall },
+    { type: 'f1', name: 'Macro F1', args: { average: 'macro' }, value: macro.f1 },
+    { type: 'precision', name: 'Macro precision', args: { average: 'macro' }, value: macro.precision },
+    { type: 'recall', name: 'Macro recall', args: { average: 'macro' }, value: macro.recall },
     ...(macro.rocAuc === null
       ? []
-      : [{ type: 'roc_auc', name: 'Macro ROC AUC', args: { ...args, multi_class: 'ovr' }, value: macro.rocAuc }]),
+      : [
+          {
+            type: 'roc_auc',
+            name: 'Macro ROC AUC',
+            args: { average: 'macro', multi_class: 'ovr' },
+            value: macro.rocAuc,
+          },
+        ]),
     ...(meanAbsoluteError === null
       ? []
       : [{ type: 'mae', name: 'Mean absolute error in stars', value: meanAbsoluteError }]),
@@ -72,13 +78,10 @@ function header(metrics: RunMetrics): string {
 }
 
 /** The text of a cell in a Markdown table. */
-const cell = (text: string | number | null) =>
-  String(text ?? '–')
-    .replaceAll('|', '\\|')
-    .replace(/\s+/g, ' ');
+const cell = (text: string | number) => String(text).replaceAll('|', '\\|').replace(/\s+/g, ' ');
 
 /** A Markdown table. */
-const markdownTable = (columns: string[], rows: (string | number | null)[][]): string =>
+const markdownTable = (columns: string[], rows: (string | number)[][]): string =>
   [columns, columns.map(() => '-'), ...rows].map((row) => `| ${row.map(cell).join(' | ')} |`).join('\n');
 
 /** The settings in the model card. */
@@ -126,7 +129,7 @@ Loss ${test.loss.toFixed(3)}.${test.meanAbsoluteError === null ? '' : ` Mean abs
 
 ${markdownTable(
   Object.keys(classes[0]!),
-  classes.map((row) => Object.values<string | number | null>(row)),
+  classes.map((row) => Object.values(row)),
 )}
 
 Confusion matrix on the test set (rows: true label, columns: predicted label):

@@ -93,24 +93,21 @@ test('star ratings are class names with stars, or at least three numbers up to 1
     assert.equal(starsOfClasses(names), undefined, names.join());
 });
 
-test('a table of the classes has the scores of each, their macro average, and null for what is undefined', () => {
-  const rows = describeClasses(
-    classificationMetrics(Float32Array.from([0, 2, 1, 5, 0, 1, 0, 2, 3]), [1, 0, 2], ['a', 'b', 'c']),
-  );
+test('a table of the classes has the scores of each, their macro average, and a dash for what is undefined', () => {
+  const metrics = classificationMetrics(Float32Array.from([0, 2, 1, 5, 0, 1, 0, 3, 2]), [1, 0, 1], ['a', 'b', 'c']);
+  const rows = describeClasses(metrics).map((row) => Object.values(row).join(' '));
   assert.deepEqual(rows, [
-    { class: 'a', precision: 1, recall: 1, F1: 1, 'ROC AUC': 1, reviews: 1 },
-    { class: 'b', precision: 1, recall: 1, F1: 1, 'ROC AUC': 1, reviews: 1 },
-    { class: 'c', precision: 1, recall: 1, F1: 1, 'ROC AUC': 1, reviews: 1 },
-    { class: 'macro average', precision: 1, recall: 1, F1: 1, 'ROC AUC': 1, reviews: 3 },
+    'a 1.000 1.000 1.000 1.000 1',
+    'b 1.000 1.000 1.000 1.000 2',
+    'c 0.000 0.000 0.000 – 0',
+    'macro average 1.000 1.000 1.000 – 3',
   ]);
-  const undefinedArea = describeClasses(classificationMetrics(Float32Array.from([0, 2, 1]), [1], ['a', 'b', 'c']));
-  assert.deepEqual(
-    undefinedArea.map((row) => [row.class, row.F1, row['ROC AUC']]),
-    [
-      ['a', 0, null],
-      ['b', 1, null],
-      ['c', 0, null],
-      ['macro average', 1, null],
-    ],
-  );
+  assert.deepEqual(Object.keys(describeClasses(metrics)[0]!), [
+    'class',
+    'precision',
+    'recall',
+    'F1',
+    'ROC AUC',
+    'reviews',
+  ]);
 });

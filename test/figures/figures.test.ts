@@ -140,13 +140,13 @@ test('the reliability diagram begins at the lowest probability of a prediction, 
   assert.ok(Math.abs(rangeOf(2) - 0.48) < 1e-9);
 });
 
-test('a table shows null as a dash and keeps the alignment of numbers', () => {
+test('columns of numbers are right-aligned, also as text and with dashes', () => {
   const bundle = tableBundle([
-    { class: 'a', area: 0.5 },
-    { class: 'b', area: null },
+    { class: 'a', area: '0.500' },
+    { class: 'b', area: '–' },
   ]);
-  assert.equal(bundle['text/plain'], 'class  area\na      0.5\nb      –');
-  assert.match(bundle['text/html'], /<td style="text-align:right">–<\/td>/);
+  assert.equal(bundle['text/plain'], 'class  area\na      0.500\nb      –');
+  assert.match(bundle['text/html'], /<td style="text-align:left">b<\/td><td style="text-align:right">–<\/td>/);
 });
 
 test('the figure of the stages is rendered', async () => {
