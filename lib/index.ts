@@ -115,9 +115,20 @@ export type { LoadedReviews, LoadReviewsOptions } from './reviews/load-reviews.j
 export type { AdamWState } from './optim/adamw.js';
 export type { LossScaleState } from './optim/loss-scale.js';
 export type { ReviewsOptions } from './reviews/reviews-options.js';
-export type { ReviewSource, SourceFile } from './reviews/review-source.js';
+export type { DataSummary } from './reviews/describe-source.js';
+export type { ReviewSource, SkippedFile, SourceFile } from './reviews/review-source.js';
 export type { Dropped, Reading, Review } from './reviews/review.js';
-export type { Chunk, ParquetPlace, ReadRows, Row, RowFile, RowLocation, StoredPlace } from './reviews/row-file.js';
+export type {
+  BadRow,
+  Chunk,
+  FileDescription,
+  ParquetPlace,
+  ReadRows,
+  Row,
+  RowFile,
+  RowLocation,
+  StoredPlace,
+} from './reviews/row-file.js';
 export type { ReviewSplit } from './reviews/split.js';
 export type { ReviewTable } from './reviews/table.js';
 export type { WordAssociation } from './reviews/word-associations.js';
