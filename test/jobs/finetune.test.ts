@@ -215,7 +215,7 @@ test('SIGTERM and SIGINT write a checkpoint and set the exit code; a second sign
     if (!npx) assert.equal(status, code, stderr);
     assert.equal(new RunFolder(run).status!.exitCode, code, stderr);
     assert.match(stderr, /training stops after this step, with a checkpoint\. A second signal stops it at once\./);
-    assert.match(stderr, /Interrupted\. Resume with: tunebook finetune --resume /);
+    assert.match(stderr, /Interrupted\. Resume with: npx tunebook finetune --resume /);
     const { state } = new CheckpointFolder(path.join(run, 'checkpoints')).newest()!;
     assert.equal(state.step, recordsOf(readJournal(run)).at(-1)!.step, 'the last step is in the checkpoint');
     assert.equal(new RunFolder(run).state, 'interrupted');
@@ -394,7 +394,7 @@ test('settings come from a file, the environment and flags; their origins are st
   const configArgs = ['--config', bad];
   for (const argv of [['--epoch', '3'], ['reviews.csv']]) {
     const { status, stderr } = await tunebook(['finetune', ...argv]);
-    assert.deepEqual([status, /unknown option '--epoch'|too many arguments/.test(stderr)], [2, true], stderr);
+    assert.deepEqual([status, /has no option --epoch\.|Too many arguments/.test(stderr)], [2, true], stderr);
   }
   await Promise.all([
     invalid("--learning-rate is 'fast'", ['--lr', 'fast']),

@@ -120,7 +120,7 @@ test('invalid settings are rejected before any run', async () => {
   await rejects('RunError', 'RUN_EXISTS', 'fails', ...sweep('--seed', '1,2', '--run-folder', 'fails'));
   await rejects('RunError', 'RUN_SETTINGS_CHANGED', '--freeze 1,9', ...sweep('--seed', '1,2', '--resume', 'fails'));
   await rejects('RunError', 'RUN_NOT_A_RUN', 'sweep.json', 'sweep', '--resume', 'model');
-  await rejects('FileError', 'FILE_NOT_FOUND', 'none.csv', 'sweep', '--dataset', 'none.csv', '--seed', '1,2');
+  await rejects('FileError', 'FILE_NOT_FOUND', 'none.csv', ...sweep('--dataset', 'none.csv', '--seed', '1,2'));
   assert.deepEqual(
     fs.readdirSync(path.join(folder, 'runs')).filter((name) => name.startsWith('sweep-')).length,
     1,

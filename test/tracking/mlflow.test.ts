@@ -149,7 +149,7 @@ test('training continues without the server; missed data is sent when it is back
     stderr,
     /MLflow: http.* is unreachable \((ECONNREFUSED|the connection was closed)\)\. Training continues; the rest is sent when the server responds\./,
   );
-  assert.match(stderr, /The MLflow server has not received the whole run\. When it is available, run: tunebook track /);
+  assert.match(stderr, /The MLflow server has not received the whole run\. When it is available, run: npx tunebook track /);
   const down = await tunebook(['track', inFolder('killed')], env);
   assertFailed(down, 1, 'MlflowError', 'MLFLOW_UNREACHABLE', 'ECONNREFUSED');
 
@@ -268,7 +268,7 @@ test('a server that does not respond or rejects the credentials does not stop a 
   assert.equal(rejected.status, 0, rejected.stderr);
   assert.match(
     rejected.stdout,
-    /rejected the credentials \(401\)\. Check MLFLOW_TRACKING_TOKEN, or .*when this is fixed, run 'tunebook track .*' to send the rest/,
+    /rejected the credentials \(401\)\. Check MLFLOW_TRACKING_TOKEN, or .*when this is fixed, run 'npx tunebook track .*' to send the rest/,
   );
   assert.equal(headers[0], `Basic ${Buffer.from('ann:se@cret').toString('base64')}`);
   // No secret in files or output.
