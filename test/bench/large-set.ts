@@ -1,14 +1,13 @@
 /**
  * Generates a data set of the size and shape of amazon_polarity: the same columns, text lengths (a title of a few words,
- * content with a mean of 78 and a median of 70 words) and row groups of 1,000 rows. The texts are Markov chains over the
- * words of the embedded reviews. One word in 25 is misspelled, so that new words keep appearing, as in real reviews.
+ * content with a mean of 78 and a median of 70 words) and row groups of 1,000 rows. The texts are
+ * those of review-texts.ts.
  */
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileWriter, ParquetWriter } from 'hyparquet-writer';
-import { embeddedReviews } from '#lib/reviews/embedded.js';
-import { sampleReviews } from '#lib/reviews/sample.js';
 import { seededRandom } from '#lib/reviews/random.js';
+import { reviewTexts } from './review-texts.js';
 
 const rowsPerFile = 900_000;
 const rowsPerWrite = 20_000;
@@ -18,32 +17,8 @@ export async function writeLargeSet(folder: string, rows: number): Promise<void>
   if (fs.existsSync(path.join(folder, 'test.parquet'))) return;
   fs.mkdirSync(folder, { recursive: true });
   const random = seededRandom(1);
-  const successors = new Map<string, string[]>();
-  const words: string[] = [];
-  for (const { text } of await sampleReviews(await embeddedReviews())) {
-    const sentence = text.split(/\s+/);
-    words.push(...sentence);
-    sentence.slice(1).forEach((word, i) => {
-      const list = successors.get(sentence[i]!);
-      if (list) list.push(word);
-      else successors.set(sentence[i]!, [word]);
-    });
-  }
-  const pick = (list: string[]) => list[Math.floor(random() * list.length)]!;
+  const text = await reviewTexts(random);
   const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
-  const misspell = (word: string) => {
-    const index = Math.floor(random() * word.length);
-    return word.slice(0, index) + String.fromCharCode(97 + Math.floor(random() * 26)) + word.slice(index + 1);
-  };
-  const text = (count: number) => {
-    const generated = [pick(words)];
-    while (generated.length < count) {
-      const list = successors.get(generated.at(-1)!);
-      const word = list && random() < 0.8 ? pick(list) : pick(words);
-      generated.push(random() < 0.04 ? misspell(word) : word);
-    }
-    return generated.join(' ');
-  };
 
   const write = async (file: string, count: number) => {
     const writer = new ParquetWriter({

@@ -1,14 +1,38 @@
 /** Arrow: the stream format, in which `datasets` saves to disk, and the file format (Feather). Read batch by batch. */
-import { RecordBatchReader, type RecordBatch } from 'apache-arrow';
+import { isUtf8 } from 'node:buffer';
+import {
+  CompressionType,
+  compressionRegistry,
+  DataType,
+  RecordBatchReader,
+  type RecordBatch,
+  type Vector,
+} from 'apache-arrow';
+import { decompress } from 'fzstd';
+import { ByteBuffer } from 'flatbuffers';
+import { decompressFrameSync } from 'lz4-napi';
 import { ReviewsError } from '../../errors.js';
 import type { Row } from '../row-file.js';
 import type { FileBytes } from './bytes.js';
-import type { RowReader } from './row-reader.js';
+import { badRow, type RowReader } from './row-reader.js';
 import { classNamesOfHuggingFace } from './hugging-face.js';
 
 /** Whether a file begins as Arrow does: the file format with its name, the stream format with a continuation mark. */
 export const isArrow = (head: Buffer): boolean =>
   head.subarray(0, 6).toString('latin1') === 'ARROW1' || (head.length >= 8 && head.readUInt32LE(0) === 0xffffffff);
+
+// pyarrow compresses Feather files with LZ4 unless told otherwise.
+compressionRegistry.set(CompressionType.LZ4_FRAME, { decode: (bytes) => decompressFrameSync(Buffer.from(bytes)) });
+// A copy, since numbers must begin at a multiple of their size.
+compressionRegistry.set(CompressionType.ZSTD, { decode: (bytes) => decompress(bytes).slice() });
+
+// apache-arrow does not verify the lengths of lists in a file's metadata: damaged ones would fill the memory.
+const { __vector_len: vectorLength } = ByteBuffer.prototype;
+ByteBuffer.prototype.__vector_len = function (this: ByteBuffer, offset: number): number {
+  const length = vectorLength.call(this, offset);
+  if (length < 0 || length > this.capacity()) throw new Error('its metadata are damaged');
+  return length;
+};
 
 /** Rows of a batch. */
 const batchRows = 1000;
@@ -30,7 +54,10 @@ export async function openArrow(bytes: FileBytes): Promise<RowReader> {
   async function* batches(): AsyncGenerator<RecordBatch> {
     try {
       const reader = await RecordBatchReader.from(bytes.read());
-      yield* reader as AsyncIterable<RecordBatch>;
+      for await (const batch of reader as AsyncIterable<RecordBatch>) {
+        batch.schema.fields.forEach((field, i) => checkOffsets(batch.getChildAt(i)!, field.name));
+        yield batch;
+      }
     } catch (error) {
       throw damaged(error);
     }
@@ -41,6 +68,7 @@ export async function openArrow(bytes: FileBytes): Promise<RowReader> {
     const reader = await RecordBatchReader.from(bytes.read());
     await reader.open();
     columns = reader.schema.fields.map((field) => field.name);
+    if (columns.some((column) => typeof column !== 'string')) throw new Error('a column has no name');
     classNames = classNamesOfHuggingFace(reader.schema.metadata.get('huggingface'));
     await reader.cancel();
   } catch (error) {
@@ -50,18 +78,50 @@ export async function openArrow(bytes: FileBytes): Promise<RowReader> {
     columns,
     classNames,
     describe: () => ({ format: 'Arrow', ...(bytes.compression && { compression: bytes.compression }) }),
-    async *rows() {
+    async *rows(onBadRow) {
+      let before = 0;
       for await (const batch of batches()) {
         const vectors = columns.map((column) => batch.getChild(column)!);
         for (let start = 0; start < batch.numRows; start += batchRows) {
           const count = Math.min(batchRows, batch.numRows - start);
-          yield Array.from({ length: count }, (_, i): Row =>
-            Object.fromEntries(columns.map((column, c) => [column, plainValue(vectors[c]!.get(start + i))])),
-          );
+          const rows: Row[] = [];
+          for (let i = start; i < start + count; i++) {
+            const row = Object.fromEntries(columns.map((column, c) => [column, plainValue(vectors[c]!.get(i))]));
+            const damagedAt = columns.findIndex((column, c) => isDamagedText(row[column], vectors[c]!, i));
+            if (damagedAt < 0) rows.push(row);
+            else
+              onBadRow(badRow(before + i + 1, `has bytes that are not valid utf-8`, String(row[columns[damagedAt]!])));
+          }
+          if (rows.length > 0) yield rows;
         }
+        before += batch.numRows;
       }
     },
   };
+}
+
+/** @throws Error if the texts of a column are not where the column states, since its bytes are damaged */
+function checkOffsets(vector: Vector, name: string): void {
+  for (const data of vector.data) {
+    if (!DataType.isUtf8(data.type) && !DataType.isLargeUtf8(data.type)) continue;
+    const { length } = data.values as Uint8Array;
+    const offsets = data.valueOffsets as Int32Array | BigInt64Array;
+    let before = 0;
+    for (let i = 0; i <= data.length; i++) {
+      const offset = Number(offsets[i]);
+      if (!(offset >= before && offset <= length)) throw new Error(`the texts of '${name}' are damaged`);
+      before = offset;
+    }
+  }
+}
+
+/** Whether a replacement character in a text stands for invalid bytes. */
+function isDamagedText(value: unknown, vector: Vector, index: number): boolean {
+  if (typeof value !== 'string' || !value.includes('\ufffd')) return false;
+  const data = vector.data[0];
+  if (!data || !(DataType.isUtf8(data.type) || DataType.isLargeUtf8(data.type))) return false;
+  const [from, to] = [Number(data.valueOffsets[index]), Number(data.valueOffsets[index + 1])];
+  return !isUtf8((data.values as Uint8Array).subarray(from, to));
 }
 
 /** Lists are vectors of Arrow, which are no plain arrays. */

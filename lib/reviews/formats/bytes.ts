@@ -5,10 +5,10 @@
 import fs from 'node:fs';
 import { PassThrough, type Readable } from 'node:stream';
 import zlib from 'node:zlib';
-import { Decompress } from 'fzstd';
 import unbzip2 from 'unbzip2-stream';
-import yauzl, { type Entry, type ZipFile } from 'yauzl';
+import { entriesOf, openEntry, openZip } from './zip.js';
 import { ReviewsError } from '../../errors.js';
+import { zstandard } from './zstandard.js';
 
 /** A file whose bytes can be read from start to end, any number of times. */
 export interface FileBytes {
@@ -33,19 +33,9 @@ const startsWith = (bytes: Buffer, ...start: number[]) => start.every((byte, i) 
 export const isZip = (head: Buffer): boolean => startsWith(head, 0x50, 0x4b, 3, 4);
 
 /** Opens the only file in a ZIP archive, apart from those that operating systems add. */
-async function openZipEntry(name: string, path: string): Promise<Readable> {
-  const zip = await new Promise<ZipFile>((resolve, reject) => {
-    yauzl.open(path, { lazyEntries: true, autoClose: false }, (error, file) => (error ? reject(error) : resolve(file)));
-  });
-  const entries: Entry[] = [];
-  await new Promise<void>((resolve, reject) => {
-    zip.on('entry', (entry: Entry) => {
-      if (!/\/$|^__MACOSX\/|(^|\/)\.[^/]*$/.test(entry.fileName)) entries.push(entry);
-      zip.readEntry();
-    });
-    zip.on('end', resolve).on('error', reject);
-    zip.readEntry();
-  });
+async function openZipEntry(name: string, path: string): Promise<AsyncIterable<Buffer>> {
+  const zip = await openZip(path);
+  const entries = (await entriesOf(zip)).filter(({ fileName }) => !/\/$|^__MACOSX\/|(^|\/)\.[^/]*$/.test(fileName));
   const [entry, ...others] = entries;
   if (!entry || others.length > 0) {
     zip.close();
@@ -57,38 +47,7 @@ async function openZipEntry(name: string, path: string): Promise<Readable> {
       { file: name, files: names.length },
     );
   }
-  return new Promise((resolve, reject) => {
-    zip.openReadStream(entry, (error, stream) => {
-      if (error) reject(error);
-      else {
-        stream.once('close', () => zip.close());
-        resolve(stream);
-      }
-    });
-  });
-}
-
-/** Decompresses Zstandard. Node has it since version 22.15 only. */
-async function* zstandard(input: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let output: Uint8Array[] = [];
-  let ended = false;
-  const decompressor = new Decompress((bytes, isLast) => {
-    if (bytes.length > 0) output.push(bytes);
-    ended = isLast ?? false;
-  });
-  const flush = () => {
-    const bytes = output;
-    output = [];
-    // The decompressor overwrites its buffers.
-    return bytes.map((part) => Buffer.from(part));
-  };
-  for await (const bytes of input) {
-    decompressor.push(bytes);
-    yield* flush();
-  }
-  decompressor.push(new Uint8Array(0), true);
-  if (!ended) throw new Error('unexpected end of file');
-  yield* flush();
+  return openEntry(zip, entry);
 }
 
 /** Pipes a file through a decompressor; errors of both end the result. */

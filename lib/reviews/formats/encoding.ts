@@ -85,10 +85,24 @@ function encodingOfInvalid(name: string, bytes: Buffer): string {
   );
 }
 
+/** Whether every newline of bytes is one of UTF-16, so that no part of them is in an encoding of single bytes. */
+function hasNewlinesOfUtf16(bytes: Buffer, encoding: 'utf-16le' | 'utf-16be'): boolean {
+  const [atByte, other] = encoding === 'utf-16le' ? [0, 1] : [1, -1];
+  for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10, at + 1))
+    if (at % 2 !== atByte || (bytes[at + other] ?? 0) !== 0) return false;
+  return true;
+}
+
 /** Detects UTF-16 by its byte order mark, or by the zero bytes of Latin letters. */
 function detectUtf16(head: Buffer): string | undefined {
   if (head[0] === 0xff && head[1] === 0xfe) return 'utf-16le';
   if (head[0] === 0xfe && head[1] === 0xff) return 'utf-16be';
+  const encoding = encodingOfZeros(head);
+  return encoding && hasNewlinesOfUtf16(head, encoding) ? encoding : undefined;
+}
+
+/** UTF-16 if every second byte is zero in most places, as in Latin text. */
+function encodingOfZeros(head: Buffer): 'utf-16le' | 'utf-16be' | undefined {
   let [even, odd] = [0, 0];
   for (const [i, byte] of head.entries())
     if (byte === 0)
@@ -106,11 +120,27 @@ const binaryFraction = 1 / 200;
 export const isBinary = (head: Buffer): boolean =>
   head.filter((byte) => byte === 0).length > binaryFraction * head.length && detectUtf16(head) === undefined;
 
-/** Replaces half surrogate pairs by the mark of invalid bytes. */
-const markLoneSurrogates = (text: string): string =>
-  text.isWellFormed()
+/**
+ * Marks what UTF-16 cannot contain: half surrogate pairs, and the unassigned character that a newline becomes if a byte
+ * is lost before it.
+ */
+const markInvalidUtf16 = (text: string): string =>
+  text.isWellFormed() && !text.includes('\u0a00')
     ? text
-    : text.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, invalidBytes);
+    : text.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]|\u0a00/g, invalidBytes);
+
+/** Marks zero characters: text contains them where a part of it has another encoding or was overwritten. */
+const markZeros = (text: string): string => (text.includes('\0') ? text.replaceAll('\0', invalidBytes) : text);
+
+/** Windows-1252's characters of the bytes that continue a character of UTF-8. */
+const continuation = `[${iconv.decode(Buffer.from(Array.from({ length: 64 }, (_, i) => 128 + i)), 'windows-1252').replace(/[\]\\^-]/g, '\\$&')}]`;
+
+/** UTF-8 decoded as Windows-1252, such as Ã© for é. Punctuation after capital letters, as in CAFÉ», is none. */
+const utf8Sequences = new RegExp(
+  `(?:(?<![A-Z\u00c0-\u00de])[\u00c2-\u00df]|[\u00c2-\u00df](?![»”’…–—™®]))${continuation}` +
+    `|[\u00e0-\u00ef]${continuation}{2}|[\u00f0-\u00f4]${continuation}{3}`,
+  'g',
+);
 
 /** Decodes a stream of bytes. */
 export class TextStream {
@@ -158,13 +188,13 @@ export class TextStream {
         isFirst = false;
         if (isUtf8(block)) {
           if (onlyAscii && !isAscii(block)) onlyAscii = false;
-          yield block.toString('utf8');
+          yield markZeros(block.toString('utf8'));
           continue;
         }
         if (onlyAscii && !this.#isRequested) this.encoding = encodingOfInvalid(this.name, block);
         onlyAscii = false;
         if (this.encoding === 'utf-8') {
-          yield decodeDamagedUtf8(block);
+          yield markZeros(decodeDamagedUtf8(block));
           continue;
         }
         block = Buffer.concat([block, rest]);
@@ -189,6 +219,10 @@ export class TextStream {
 
   /** Other encodings than Unicode's have no replacement character: one in the result stands for invalid bytes. */
   #mark(text: string): string {
-    return this.encoding.startsWith('utf-16') ? markLoneSurrogates(text) : text.replaceAll('\ufffd', invalidBytes);
+    if (this.encoding.startsWith('utf-16')) return markZeros(markInvalidUtf16(text));
+    const marked = markZeros(text.replaceAll('\ufffd', invalidBytes));
+    return this.encoding === 'windows-1252' && !this.#isRequested
+      ? marked.replace(utf8Sequences, invalidBytes)
+      : marked;
   }
 }

@@ -8,6 +8,7 @@ import { ReviewsError } from '../../errors.js';
 import type { Row } from '../row-file.js';
 import type { FileBytes } from './bytes.js';
 import { isHeader, rolesOf } from './header.js';
+import { checkArchive } from './zip.js';
 import { badRow, type RowReader, type TextOptions } from './row-reader.js';
 
 type Cell = string | number | boolean | Date | null;
@@ -33,7 +34,9 @@ export async function openExcel(
 ): Promise<RowReader> {
   let sheets: { sheet: string; data: Cell[][] }[];
   try {
-    sheets = (await readWorkbook(await allBytes(bytes))) as unknown as typeof sheets;
+    const archive = await allBytes(bytes);
+    await checkArchive(archive);
+    sheets = (await readWorkbook(archive)) as unknown as typeof sheets;
   } catch (error) {
     throw new ReviewsError(
       'REVIEWS_DAMAGED',

@@ -21,12 +21,18 @@ export function openFastText(file: TextFile): RowReader | undefined {
           if (content.trim() === '') continue;
           const invalid = badEncoding(line, content, file.encoding());
           const match = labels.exec(content);
-          if (invalid ?? !match) {
-            onBadRow(invalid ?? badRow(line, 'has no label such as __label__positive', content));
+          // A label within the text belongs to a row whose newline is missing.
+          const reason = !match
+            ? 'has no label such as __label__positive'
+            : match[2]?.includes('__label__')
+              ? 'has a label within its text'
+              : undefined;
+          if (invalid ?? reason) {
+            onBadRow(invalid ?? badRow(line, reason!, content));
             continue;
           }
-          const found = match[1]!.split(/\s+/).map((label) => label.slice('__label__'.length));
-          rows.push({ label: found.length > 1 ? found : found[0], text: match[2] ?? '' });
+          const found = match![1]!.split(/\s+/).map((label) => label.slice('__label__'.length));
+          rows.push({ label: found.length > 1 ? found : found[0], text: match![2] ?? '' });
         }
         if (rows.length > 0) yield rows;
       }

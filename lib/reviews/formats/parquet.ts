@@ -1,4 +1,5 @@
 /** Parquet, read by row groups with hyparquet; only the requested columns are read. */
+import { isUtf8 } from 'node:buffer';
 import { statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import {
@@ -56,6 +57,15 @@ function cacheRanges(file: AsyncBuffer, count: number): AsyncBuffer {
   };
 }
 
+const decoder = new TextDecoder();
+
+/** Decodes UTF-8. @throws Error for invalid bytes, which hyparquet replaces */
+function stringFromBytes(bytes: Uint8Array | undefined): string | undefined {
+  const text = bytes && decoder.decode(bytes);
+  if (text?.includes('\ufffd') && !isUtf8(bytes!)) throw new Error('a text has bytes that are not valid utf-8');
+  return text;
+}
+
 /** The error for a file that cannot be parsed; errors of the hub are passed on. */
 const malformedError = (name: string, error: unknown) =>
   error instanceof HubError
@@ -105,6 +115,7 @@ export async function openParquet(name: string, place: ParquetPlace, openRemote:
           file: cached,
           metadata,
           compressors,
+          parsers: { stringFromBytes },
           columns: requested,
           rowStart: chunk.start,
           rowEnd: chunk.start + chunk.rows,

@@ -103,11 +103,14 @@ export async function* linesOf(file: TextFile): AsyncGenerator<{ text: string; l
 /** Characters of a bad row that an error shows. */
 const shownCharacters = 80;
 
-/** A malformed row; `content` is cut. */
+/** A malformed row; `content` is cut, and its newlines are written as \n. */
 export const badRow = (line: number, reason: string, content: string): BadRow => ({
   line,
   reason,
-  content: content.length > shownCharacters ? `${content.slice(0, shownCharacters)}…` : content,
+  content: (content.length > shownCharacters ? `${content.slice(0, shownCharacters)}…` : content).replace(
+    /\r?\n|\r/g,
+    '\\n',
+  ),
 });
 
 /** The bad row of a text with bytes that are invalid in its encoding; undefined if there are none. */
