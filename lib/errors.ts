@@ -114,6 +114,7 @@ export class FileError extends TunebookError<'FILE_NOT_FOUND' | 'FILE_EXISTS' | 
 export class ReviewsError extends TunebookError<
   | 'REVIEWS_NOT_INSTALLED'
   | 'REVIEWS_FORMAT_UNKNOWN'
+  | 'REVIEWS_NO_TABLE'
   | 'REVIEWS_UNREADABLE'
   | 'REVIEWS_DAMAGED'
   | 'REVIEWS_ARCHIVE_UNSUPPORTED'

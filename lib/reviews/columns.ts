@@ -80,6 +80,24 @@ function checkAmbiguous(name: string, texts: string[], labels: string[], options
     );
 }
 
+/** Whether columns have no names but their numbers, since the file has no header. */
+export const areNumbered = (columns: string[]): boolean => columns.every((column) => /^column \d+$/.test(column));
+
+/** What to do if a file has no column names. */
+const withoutNames = (columns: string[]): string =>
+  areNumbered(columns)
+    ? ` Its first line was read as data: name all columns, in order (${settingText('columns', 'label,text')}), or, if it ` +
+      `contains the names, say so (${settingText('header', 'true')}).`
+    : '';
+
+const noLabelError = (name: string, columns: string[]) =>
+  new ReviewsError(
+    'REVIEWS_NO_LABEL_COLUMN',
+    `${name} has no column 'label' and no other usual label column. It has: ${listColumns(columns)}. ` +
+      `Name the column that contains the label: ${settingText('labelColumn', 'stars')}.${withoutNames(columns)}`,
+    { name, columns },
+  );
+
 /**
  * Chooses the columns.
  * @param name of the file or data set, for messages
@@ -104,7 +122,11 @@ export function chooseColumns(
   };
   const textColumns = options.textColumns?.map(found);
   const labelColumn = options.labelColumn === undefined ? undefined : found(options.labelColumn);
-  if (roles) return { textColumns: textColumns ?? roles.textColumns, labelColumn: labelColumn ?? roles.labelColumn };
+  if (roles) {
+    const chosen = { textColumns: textColumns ?? roles.textColumns, labelColumn: labelColumn ?? roles.labelColumn };
+    if (chosen.labelColumn === undefined && !options.labelsOptional) throw noLabelError(name, columns);
+    return chosen;
+  }
   const isFree = (column: string) => !textColumns?.includes(column) && column !== labelColumn;
   const withName = (names: Set<string>) => columns.filter((column) => names.has(plain(column)) && isFree(column));
   const [titles, texts, labels] = [withName(titleNames), withName(textNames), withName(labelNames)];
@@ -115,16 +137,10 @@ export function chooseColumns(
     throw new ReviewsError(
       'REVIEWS_NO_TEXT_COLUMN',
       `${name} has no column 'text' and no other usual text column. It has: ${listColumns(columns)}. ` +
-        `Name the columns that contain the text: ${settingText('textColumns', 'title,content')}.`,
+        `Name the columns that contain the text: ${settingText('textColumns', 'title,content')}.${withoutNames(columns)}`,
       { name, columns },
     );
-  if (labelColumn === undefined && label === undefined && !options.labelsOptional)
-    throw new ReviewsError(
-      'REVIEWS_NO_LABEL_COLUMN',
-      `${name} has no column 'label' and no other usual label column. It has: ${listColumns(columns)}. ` +
-        `Name the column that contains the label: ${settingText('labelColumn', 'stars')}.`,
-      { name, columns },
-    );
+  if (labelColumn === undefined && label === undefined && !options.labelsOptional) throw noLabelError(name, columns);
   return {
     // Of several headings none is certain to belong to the text.
     textColumns: textColumns ?? [...(titles.length === 1 ? titles : []), text!],

@@ -2,7 +2,7 @@
 import { ReviewsError } from '../errors.js';
 import type { SplitName } from '../hub/dataset.js';
 import { readLabelMapping } from '../settings/label-mapping.js';
-import { chooseColumns, findColumn, listColumns, type ChosenColumns } from './columns.js';
+import { areNumbered, chooseColumns, findColumn, listColumns, type ChosenColumns } from './columns.js';
 import type { RowReader } from './formats/row-reader.js';
 import { classesOfValues, classNumber, mappedClasses, namedClasses, noClasses, type Classes } from './labels.js';
 import { labelsOfFiles } from './labels-of-files.js';
@@ -64,9 +64,14 @@ function chooseFiles(
 ): { chosen: ChosenColumns; kept: SourceCandidate[]; skipped: SkippedFile[] } {
   const found = candidates.map((candidate) => ({ candidate, columns: columnsOrError(candidate, options) }));
   const usable = found.filter(({ columns }) => !(columns instanceof Error));
-  const first = usable.find(({ candidate }) => candidate.split === 'train') ?? usable[0];
+  const training = usable.filter(({ candidate }) => candidate.split === 'train');
+  // A file with column names, rather than a README.txt of lines.
+  const hasNames = ({ candidate }: (typeof usable)[0]) => !areNumbered(columnsOfCandidate(candidate));
+  const first = training.find(hasNames) ?? training[0] ?? usable[0];
   if (!first) {
-    const failed = found.find(({ candidate }) => candidate.split === 'train') ?? found[0]!;
+    const failed =
+      found.find(({ candidate }) => candidate.split === 'train' && !areNumbered(columnsOfCandidate(candidate))) ??
+      found[0]!;
     throw failed.columns as ReviewsError;
   }
   const reference = first.columns as ChosenColumns;
@@ -106,6 +111,7 @@ async function load(candidate: SourceCandidate, reading: ChosenColumns, options:
     ? content.reader
     : renameColumns(content.reader, new Map(own.map((column, i) => [column, wanted[i]!])));
   const file = await storeRows(name, reader, options.allColumns ? undefined : wanted, {
+    textColumns: reading.textColumns,
     // Where labels are optional, their errors are too.
     labelColumn: options.labelsOptional ? undefined : reading.labelColumn,
     skipBadRows: options.skipBadRows,
@@ -160,6 +166,14 @@ function describeBadRows(files: RowFile[]): string[] {
   return all.length === 0 ? [] : [`Malformed rows, such as: ${all.slice(0, maxListed).join('; ')}.`];
 }
 
+/** A note on characters that are replaced, since UTF-8 cannot contain them. */
+function describeHalfCharacters(files: RowFile[]): string[] {
+  const count = files.reduce((sum, { halfCharacters = 0 }) => sum + halfCharacters, 0);
+  if (count === 0) return [];
+  const texts = count === 1 ? '1 text contains' : `${count.toLocaleString('en')} texts contain`;
+  return [`${texts} half of a character such as an emoji (a lone surrogate), which is replaced by U+FFFD.`];
+}
+
 /**
  * Creates a source.
  * @param name for messages
@@ -209,6 +223,6 @@ export async function createSource(
     files: rest.files,
     skipped: [...(rest.skipped ?? []), ...skipped],
     ...(classCounts && { classCounts }),
-    notes: [...found.notes, ...describeBadRows(files)],
+    notes: [...found.notes, ...describeBadRows(files), ...describeHalfCharacters(files)],
   };
 }

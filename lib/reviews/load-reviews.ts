@@ -27,7 +27,7 @@ export interface LoadedReviews extends ReviewSplit {
 
 /**
  * Opens, samples and splits reviews; the same result each time for the same options.
- * @param name `embedded`, a .csv, .jsonl, .ndjson or .parquet file, a folder of such files, or a data set on the hub
+ * @param name `embedded`, a file or folder in any of the formats of lib/reviews/README.md, or a data set on the hub
  * @param options see LoadReviewsOptions
  * @throws FileError, ReviewsError, HubError
  * @example

@@ -9,7 +9,7 @@ import { checkEncoding } from './formats/encoding.js';
 import { dataExtensions, isDataFile, openFile } from './formats/formats.js';
 import { openParquet } from './formats/parquet.js';
 import type { ReviewsOptions } from './reviews-options.js';
-import type { ReviewSource, SourceFile } from './review-source.js';
+import type { ReviewSource, SkippedFile, SourceFile } from './review-source.js';
 
 const openNoRemote = (): never => {
   throw new TypeError('a local source has no URLs');
@@ -17,6 +17,9 @@ const openNoRemote = (): never => {
 
 /** Files in which `datasets` describes what it saved to disk. */
 const descriptionFiles = new Set(['dataset_dict.json', 'dataset_info.json', 'dataset_infos.json', 'state.json']);
+
+/** Whether a path is a folder; a link that leads nowhere is none, and its error follows when it is opened. */
+const isFolder = (file: string) => fs.statSync(file, { throwIfNoEntry: false })?.isDirectory() ?? false;
 
 /** Data files of a folder and its subfolders, sorted. */
 const dataFilesIn = (folder: string): string[] =>
@@ -27,9 +30,18 @@ const dataFilesIn = (folder: string): string[] =>
     .filter((file) => {
       const relative = path.relative(folder, file);
       const isHidden = relative.split(path.sep).some((part) => part.startsWith('.'));
-      return !isHidden && isDataFile(file) && !descriptionFiles.has(path.basename(file)) && fs.statSync(file).isFile();
+      return !isHidden && isDataFile(file) && !descriptionFiles.has(path.basename(file)) && !isFolder(file);
     })
     .sort();
+
+/**
+ * The split of a file: by its name, or else by its folders, as in test/data-00000-of-00001.arrow. A file whose path
+ * indicates none is training data.
+ */
+const splitOfFile = (file: string) => splitOfPath(file) ?? splitOfPath(path.dirname(file)) ?? 'train';
+
+/** Codes of errors that show that a file of a folder contains something else than reviews. */
+const unrelated = new Set(['REVIEWS_FORMAT_UNKNOWN', 'REVIEWS_NO_TABLE', 'REVIEWS_ARCHIVE_UNSUPPORTED']);
 
 const sizeOf = (file: string): SourceFile => ({ file, size: fs.statSync(file).size, from: 'local' });
 
@@ -67,10 +79,10 @@ function openClassFolders(name: string, options: ReviewsOptions): Promise<Review
  */
 export async function openLocal(name: string, options: ReviewsOptions): Promise<ReviewSource> {
   if (options.encoding !== undefined) checkEncoding(options.encoding);
-  const isFolder = fs.statSync(name).isDirectory();
-  const classFolders = isFolder ? openClassFolders(name, options) : undefined;
+  const isOneFile = !isFolder(name);
+  const classFolders = isOneFile ? undefined : openClassFolders(name, options);
   if (classFolders) return classFolders;
-  const files = isFolder ? dataFilesIn(name) : [name];
+  const files = isOneFile ? [name] : dataFilesIn(name);
   if (files.length === 0)
     throw new ReviewsError(
       'REVIEWS_NO_FILES',
@@ -79,10 +91,17 @@ export async function openLocal(name: string, options: ReviewsOptions): Promise<
       { folder: name },
     );
   const candidates: SourceCandidate[] = [];
-  for (const file of files) {
-    // A file whose name indicates no split is training data.
-    const split = (isFolder && splitOfPath(path.relative(name, file))) || 'train';
-    candidates.push(await openCandidate(file, split, options));
-  }
-  return createSource(name, candidates, options, { files: files.map(sizeOf) });
+  const skipped: SkippedFile[] = [];
+  let firstError: ReviewsError | undefined;
+  for (const file of files)
+    try {
+      const split = isOneFile ? 'train' : splitOfFile(path.relative(name, file));
+      candidates.push(await openCandidate(file, split, options));
+    } catch (error) {
+      if (!(error instanceof ReviewsError) || !unrelated.has(error.code)) throw error;
+      firstError ??= error;
+      skipped.push({ file, reason: 'it contains no table' });
+    }
+  if (candidates.length === 0) throw firstError!;
+  return createSource(name, candidates, options, { files: candidates.map((each) => sizeOf(each.name)), skipped });
 }

@@ -64,6 +64,8 @@ export interface RowFile {
   labels?: Map<string, number>;
   /** Malformed rows that were left out, and the first of them. */
   badRows?: { count: number; first: BadRow[] };
+  /** Number of rows whose text contains a lone surrogate, which is replaced by U+FFFD. */
+  halfCharacters?: number;
   description: FileDescription;
   read: ReadRows;
 }

@@ -73,6 +73,9 @@ export const storedRowsReader =
     // The file is open as long as `place` exists.
     toRows(v8.deserialize(await readAt(place.fd, from, bytes)) as Columns, rows);
 
+/** Whether a text contains a lone surrogate, which JSON can write as \\ud83d: half of an emoji that was cut. */
+const hasHalfCharacter = (value: unknown): boolean => typeof value === 'string' && !value.isWellFormed();
+
 const lengthOf = (row: Row, columns: string[]): number =>
   columns.reduce((sum, column) => sum + (typeof row[column] === 'string' ? row[column].length : 8), 0);
 
@@ -80,6 +83,7 @@ const lengthOf = (row: Row, columns: string[]): number =>
  * Reads a file and stores its rows.
  * @param name for messages
  * @param columns to store. @default all of them
+ * @param options.textColumns columns whose half characters are counted
  * @param options.labelColumn column whose different values are counted
  * @param options.skipBadRows leaves out bad rows and counts them. @default false
  * @throws ReviewsError for a bad row, FileError if the disk is full
@@ -88,7 +92,11 @@ export async function storeRows(
   name: string,
   reader: RowReader,
   columns: string[] | undefined,
-  { labelColumn, skipBadRows = false }: { labelColumn: string | undefined; skipBadRows?: boolean | undefined },
+  {
+    textColumns,
+    labelColumn,
+    skipBadRows = false,
+  }: { textColumns: string[]; labelColumn: string | undefined; skipBadRows?: boolean | undefined },
 ): Promise<RowFile & { place: StoredPlace }> {
   const file = new TemporaryFile();
   const chunks: Chunk[] = [];
@@ -96,6 +104,7 @@ export async function storeRows(
   const labels = new LabelCounts(name, labelColumn ?? '');
   const badRows: BadRow[] = [];
   let badRowCount = 0;
+  let halfCharacters = 0;
   let count = 0;
   let pending: Row[] = [];
   let characters = 0;
@@ -117,6 +126,7 @@ export async function storeRows(
     for (const row of rows) {
       if (reader.hasMoreColumns && !columns) for (const column of Object.keys(row)) all.add(column);
       if (labelColumn !== undefined) labels.add(row[labelColumn]);
+      if (textColumns.some((column) => hasHalfCharacter(row[column]))) halfCharacters++;
       pending.push(row);
       characters += lengthOf(row, columns ?? reader.columns);
       if (pending.length >= rowsInChunk || characters >= charactersInChunk) write();
@@ -133,6 +143,7 @@ export async function storeRows(
     classNames: reader.classNames ?? {},
     ...(labelColumn !== undefined && { labels: labels.labels }),
     badRows: { count: badRowCount, first: badRows },
+    halfCharacters,
     description: reader.describe(),
     read: storedRowsReader(place),
   };

@@ -292,14 +292,14 @@ export async function readDamaged(
       if (wrong) return { description, outcome: 'read', wrong: `${wrong}: ${JSON.stringify(review)}` };
     }
     const isCut = ['cut', 'a part lost'].includes(mutation.name) || base.kind === 'unchecked';
-    const left = Object.values(source.dropped).reduce((a, b) => a + b);
+    const left = Object.values(source.dropped).reduce<number>((sum, count) => sum + Number(count), 0);
     const isLost =
       !isCut && mutation.edits < 4 && left === 0 && read.length < reviews.length - (base.kind === 'text' ? 1 : 0);
     return { description, outcome: 'read', wrong: isLost ? `only ${read.length} rows` : undefined };
   } catch (error) {
     if (!(error instanceof TunebookError)) return { description, outcome: 'threw', wrong: (error as Error).stack };
     const isParagraph = !/\n|\bat .*:\d+:\d+\)/.test(error.message) && error.message.length < 1000;
-    return { description, outcome: error.code, wrong: isParagraph ? undefined : error.message };
+    return { description, outcome: String(error.code), wrong: isParagraph ? undefined : error.message };
   } finally {
     fs.rmSync(target, { recursive: true });
   }

@@ -27,8 +27,9 @@ compressionRegistry.set(CompressionType.LZ4_FRAME, { decode: (bytes) => decompre
 compressionRegistry.set(CompressionType.ZSTD, { decode: (bytes) => decompress(bytes).slice() });
 
 // apache-arrow does not verify the lengths of lists in a file's metadata: damaged ones would fill the memory.
-const { __vector_len: vectorLength } = ByteBuffer.prototype;
-ByteBuffer.prototype.__vector_len = function (this: ByteBuffer, offset: number): number {
+// oxlint-disable-next-line typescript/unbound-method -- it is called with its object below
+const vectorLength = ByteBuffer.prototype.__vector_len;
+ByteBuffer.prototype.__vector_len = function (offset: number): number {
   const length = vectorLength.call(this, offset);
   if (length < 0 || length > this.capacity()) throw new Error('its metadata are damaged');
   return length;
@@ -120,7 +121,8 @@ function isDamagedText(value: unknown, vector: Vector, index: number): boolean {
   if (typeof value !== 'string' || !value.includes('\ufffd')) return false;
   const data = vector.data[0];
   if (!data || !(DataType.isUtf8(data.type) || DataType.isLargeUtf8(data.type))) return false;
-  const [from, to] = [Number(data.valueOffsets[index]), Number(data.valueOffsets[index + 1])];
+  const offsets = data.valueOffsets as Int32Array | BigInt64Array;
+  const [from, to] = [Number(offsets[index]), Number(offsets[index + 1])];
   return !isUtf8((data.values as Uint8Array).subarray(from, to));
 }
 

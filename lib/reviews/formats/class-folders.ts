@@ -16,7 +16,8 @@ export interface ClassFolder {
   classes: string[];
 }
 
-const isText = (name: string) => path.extname(name).toLowerCase() === '.txt';
+/** Texts have the extension .txt or none, as in the 20 newsgroups, whose files are named 49960. */
+const isText = (name: string) => ['.txt', ''].includes(path.extname(name).toLowerCase());
 
 /** Whether a folder contains texts, apart from files that begin with a dot, and no folders. */
 function containsTextsOnly(folder: string): boolean {

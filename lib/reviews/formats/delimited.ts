@@ -87,7 +87,7 @@ class DelimitedParser {
 }
 
 /** Excel's line that names the delimiter. */
-const delimiterLine = /^sep=(.)\r?\n/;
+const delimiterLine = /^"?sep=(.)"?\r?\n/;
 
 /** Makes LF the newline. Files of old Macs have CR only. */
 const normalizeNewlines = (head: string): ((text: string) => string) =>

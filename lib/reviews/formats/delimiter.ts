@@ -40,16 +40,16 @@ const candidates: Dialect[] = [',', '\t', ';', '|'].flatMap((delimiter) => [
 const minConsistency = 0.7;
 
 /** Fraction of rows with the most frequent number of columns; 0 if that is one column. */
-function consistency(text: string, isWhole: boolean, dialect: Dialect): { score: number; columns: number } {
+function consistency(text: string, isWhole: boolean, dialect: Dialect): number {
   const { rows, quoteErrors } = parseRows(text, dialect, isWhole);
   const filled = rows.filter((row) => !isEmptyRow(row));
   const counts = new Map<number, number>();
   for (const { length } of filled) counts.set(length, (counts.get(length) ?? 0) + 1);
   const [columns, count] = [...counts].reduce((best, each) => (each[1] > best[1] ? each : best), [1, 0]);
-  if (columns < 2) return { score: 0, columns: 1 };
+  if (columns < 2) return 0;
   const score = (count - new Set(quoteErrors).size) / filled.length;
   const header = filled[0]!.length === columns && filled[0]!.some((cell) => isUsualName(cell)) ? 1 : 0;
-  return { score: score < minConsistency && !header ? 0 : score + header, columns };
+  return score < minConsistency && !header ? 0 : score + header;
 }
 
 /**
@@ -62,11 +62,11 @@ export function detectDialect(text: string, isWhole: boolean, isTable: boolean):
   let best: Dialect | undefined;
   let bestScore = 0;
   for (const dialect of candidates) {
-    const { score, columns } = consistency(text, isWhole, dialect);
+    const score = consistency(text, isWhole, dialect);
     // Prose has commas too, as many in each of a few lines by chance.
     if (!isTable && dialect.delimiter !== '\t' && score < 1 + minConsistency) continue;
     // Quotes are the rule: without them a row must fit better.
-    const total = columns > 1 ? score + (dialect.quotes ? 1e-6 : 0) : 0;
+    const total = score > 0 ? score + (dialect.quotes ? 1e-6 : 0) : 0;
     if (total > bestScore) [best, bestScore] = [dialect, total];
   }
   return best ?? { delimiter: noDelimiter, quotes: isTable };
@@ -75,6 +75,6 @@ export function detectDialect(text: string, isWhole: boolean, isTable: boolean):
 /** Whether quotes enclose values in text with a known delimiter. */
 export function detectQuotes(text: string, isWhole: boolean, delimiter: string): boolean {
   if (delimiter !== '\t') return true;
-  const score = (quotes: boolean) => consistency(text, isWhole, { delimiter, quotes }).score;
+  const score = (quotes: boolean) => consistency(text, isWhole, { delimiter, quotes });
   return score(true) >= score(false);
 }

@@ -58,6 +58,9 @@ function decodeDamagedUtf8(bytes: Buffer): string {
 /** Minimum fraction of bytes beyond ASCII in scripts other than Latin: two thirds and more, in Latin a tenth at most. */
 const otherScript = 0.25;
 
+/** Number of such bytes that are sufficient evidence: a text of a word, such as café, has one in four. */
+const minOtherScript = 4;
+
 /** Number of bytes beyond ASCII. */
 function bytesBeyondAscii(bytes: Buffer): number {
   let count = 0;
@@ -76,8 +79,9 @@ function encodingOfInvalid(name: string, bytes: Buffer): string {
   // eslint-disable-next-line no-control-regex
   const valid = (text.match(/[^\u0000-\u007f]/gu)?.length ?? 0) - invalid;
   if (valid > invalid) return 'utf-8';
-  if (bytesBeyondAscii(bytes) / bytes.length < otherScript) return 'windows-1252';
-  const [guess] = analyse(bytes);
+  const beyondAscii = bytesBeyondAscii(bytes);
+  if (beyondAscii < minOtherScript || beyondAscii / bytes.length < otherScript) return 'windows-1252';
+  const guess = analyse(bytes).find(({ name: encoding }) => !encoding.startsWith('UTF-'));
   throw new ReviewsError(
     'REVIEWS_ENCODING_UNKNOWN',
     `${name} is not UTF-8; its encoding may be ${guess?.name ?? 'anything'}. Name it: ${settingText('encoding', (guess?.name ?? 'windows-1251').toLowerCase())}.`,

@@ -42,6 +42,16 @@ const unsupported: { matches: (head: Buffer) => boolean; what: string; remedy: s
     remedy: 'Save it as .xlsx or CSV',
   },
   { matches: (head) => head.toString('latin1', 0, 4) === '%PDF', what: 'a PDF', remedy: 'Save the texts as CSV' },
+  {
+    matches: (head) => /^\s*<(?:!doctype html|html|\?xml)/i.test(head.toString('latin1', 0, 100)),
+    what: 'a web page or XML, perhaps in place of a download that failed',
+    remedy: 'Download it again, or save it as CSV',
+  },
+  {
+    matches: (head) => head.toString('latin1', 0, 24) === 'version https://git-lfs.',
+    what: 'a Git LFS pointer instead of the data',
+    remedy: 'Download the data with git lfs pull',
+  },
   { matches: (head) => head.toString('latin1', 0, 3) === 'ORC', what: 'an ORC file', remedy: 'Save it as Parquet' },
 ];
 

@@ -21,6 +21,8 @@ const maxWordsInName = 6;
  */
 export function isHeader(first: string[], rows: string[][]): boolean {
   if (first.some((cell) => isUsualName(cell))) return true;
+  // A line of text is no name.
+  if (first.length < 2) return false;
   if (first.some((cell) => isNumber(labelText(cell)) || words(cell).length > maxWordsInName)) return false;
   // A name is not repeated as a value of its column.
   return !first.some((cell, i) => cell.trim() !== '' && rows.some((row) => row[i]?.trim() === cell.trim()));

@@ -20,6 +20,10 @@ const malformedError = (file: TextFile, reason: string) =>
     { file: file.name },
   );
 
+/** The error for JSON without rows, such as the settings of another program. */
+const noTableError = (file: TextFile, reason: string) =>
+  new ReviewsError('REVIEWS_NO_TABLE', malformedError(file, reason).message, { file: file.name });
+
 /** Rows of a batch. */
 const batchRows = 1000;
 
@@ -40,6 +44,7 @@ async function openArray(file: TextFile): Promise<RowReader> {
   const columns = new Set<string>();
   for await (const { value, number } of elementsOf(file)) {
     if (isObject(value)) for (const column of Object.keys(value)) columns.add(column);
+    else if (number === 1) throw noTableError(file, 'its elements are no objects');
     if (number >= batchRows) break;
   }
   return {
@@ -72,11 +77,20 @@ function badValues(row: Row, number: number, encoding: string) {
   return undefined;
 }
 
-/** The rows of a table by columns, {"text": {"0": …}, "label": {"0": …}} or {"text": […], "label": […]}, or by index. */
+/**
+ * The rows of a table by columns, {"text": {"0": …}, "label": {"0": …}} or {"text": […], "label": […]}; by index; or
+ * within a document, {"data": [{"text": …}]}, as pandas' orients `split` and `table` and many exports have it.
+ */
 function rowsOfTable(table: Row, file: TextFile): Row[] {
   const entries = Object.entries(table);
+  const { columns, data } = table;
+  // pandas' orient="split": {"columns": […], "index": […], "data": [[…], …]}.
+  if (Array.isArray(columns) && Array.isArray(data) && data.every((row) => Array.isArray(row)))
+    return data.map((row: unknown[]) => Object.fromEntries(columns.map((column, i) => [String(column), row[i]])));
+  const lists = entries.map(([, value]) => value).filter((value) => Array.isArray(value) && value.length > 0);
+  if (lists.length === 1 && (lists[0] as unknown[]).every(isObject)) return lists[0] as Row[];
   if (entries.length === 0 || !entries.every(([, value]) => typeof value === 'object' && value !== null))
-    throw malformedError(file, 'it is one object');
+    throw noTableError(file, 'it is one object');
   const [, first] = entries[0]!;
   // pandas' orient="index": {"0": {"text": …, "label": …}}.
   if (isObject(first) && Object.keys(first).some(isUsualName) && !entries.some(([name]) => isUsualName(name)))
@@ -109,14 +123,16 @@ async function openTable(file: TextFile): Promise<RowReader> {
   } catch (error) {
     throw malformedError(file, (error as Error).message);
   }
-  if (!isObject(table)) throw malformedError(file, 'it is no object');
+  if (!isObject(table)) throw noTableError(file, 'it is no object');
   const rows = rowsOfTable(table, file);
   return {
-    columns: [...new Set(rows.slice(0, batchRows).flatMap((row) => Object.keys(row)))],
+    columns: [...new Set(rows.slice(0, batchRows).flatMap((row) => (isObject(row) ? Object.keys(row) : [])))],
     describe: () => describeText(file, 'JSON table'),
     async *rows(onBadRow) {
       const valid = rows.filter((row, i) => {
-        const bad = badValues(row, i + 1, file.encoding());
+        const bad = isObject(row)
+          ? badValues(row, i + 1, file.encoding())
+          : badRow(i + 1, 'of the table is no object', JSON.stringify(row));
         if (bad) onBadRow(bad);
         return !bad;
       });

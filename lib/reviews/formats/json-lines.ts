@@ -16,10 +16,8 @@ import {
 /** Reads a line; throws a SyntaxError if it is malformed. */
 type ParseLine = (line: string) => unknown;
 
-const parseJson: ParseLine = (line) => JSON.parse(line);
-
 const pythonToken =
-  /[uUbB]?'((?:[^'\\]|\\.)*)'|[uUbB]?"((?:[^"\\]|\\.)*)"|\b(?:None|True|False|nan|inf)\b|[()]|,(?=\s*[}\])])/g;
+  /[uUbB]?'((?:[^'\\]|\\.)*)'|[uUbB]?"((?:[^"\\]|\\.)*)"|\b(?:None|True|False|nan|inf|NaN|-?Infinity)\b|[()]|,(?=\s*[}\])])/g;
 
 const pythonEscapes: Record<string, string> = {
   n: '\n',
@@ -41,7 +39,15 @@ const unescapePython = (text: string): string =>
         : String.fromCodePoint(parseInt((byte ?? short ?? long)!, 16)),
   );
 
-const pythonWords: Record<string, string> = { None: 'null', True: 'true', False: 'false', nan: 'null', inf: 'null' };
+const pythonWords: Record<string, string> = {
+  None: 'null',
+  True: 'true',
+  False: 'false',
+  nan: 'null',
+  inf: 'null',
+  NaN: 'null',
+  Infinity: 'null',
+};
 
 /** Reads a Python literal of dicts, lists, tuples, strings, numbers, None, True and False by rewriting it as JSON. */
 export const parsePython: ParseLine = (line) =>
@@ -51,9 +57,19 @@ export const parsePython: ParseLine = (line) =>
       if (text !== undefined) return JSON.stringify(unescapePython(text));
       if (token === '(') return '[';
       if (token === ')') return ']';
-      return pythonWords[token] ?? '';
+      return pythonWords[token.replace('-', '')] ?? '';
     }),
   );
+
+/** Python's json writes NaN and Infinity, which JSON does not have. */
+const parseJson: ParseLine = (line) => {
+  try {
+    return JSON.parse(line);
+  } catch (error) {
+    if (/\b(?:NaN|Infinity)\b/.test(line)) return parsePython(line);
+    throw error;
+  }
+};
 
 const isRow = (value: unknown): value is Row => typeof value === 'object' && value !== null && !Array.isArray(value);
 

@@ -59,7 +59,7 @@ function headerLength(descriptor: number): number {
 
 /** Decompresses a stream. @throws Error if it is incomplete or a checksum is wrong */
 export async function* zstandard(input: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  const { create64 } = await xxhash();
+  const hashes = await xxhash();
   const reader = new ByteReader(input);
   try {
     while (!(await reader.isAtEnd())) {
@@ -72,7 +72,7 @@ export async function* zstandard(input: AsyncIterable<Buffer>): AsyncGenerator<B
       const descriptor = await reader.take(1);
       const hasChecksum = (descriptor[0]! & 4) > 0;
       let pending = Buffer.concat([magic, descriptor, await reader.take(headerLength(descriptor[0]!))]);
-      const hash = create64();
+      const hash = hashes.create64();
       let output: Buffer[] = [];
       // The decompressor overwrites its buffers.
       const decompressor = new Decompress((bytes) => output.push(Buffer.from(bytes)));
