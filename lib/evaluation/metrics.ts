@@ -180,6 +180,7 @@ export function classificationMetrics(
 
 /**
  * The scores of each class and their macro average as rows of a table, with `–` for an undefined ROC AUC.
+ * @param metrics of an evaluation
  * @example
  * const { metrics } = await evaluate(model, testSet);
  * showTable(describeClasses(metrics));

@@ -109,6 +109,7 @@ export function splitReviews(
       );
     const count = groups.reduce((sum, group) => sum + group.length, 0);
     // Each split that is taken from the training rows gets at least one text of the class.
+    const parts: Record<SplitName, number[][]> = { train: [], validation: [], test: [] };
     let seen = 0;
     groups.forEach((group, i) => {
       const fraction = seen / count;
@@ -118,9 +119,17 @@ export function splitReviews(
           : fraction < sizes.test + sizes.validation || (sizes.validation > 0 && i === 1 && sizes.test > 0)
             ? 'validation'
             : 'train';
-      for (const member of group) rows[part].push(member);
+      parts[part].push(group);
       seen += group.length;
     });
+    // A class with few texts, or with many copies of one, can leave a split without it: it gets one of another split.
+    for (const part of ['train', 'validation', 'test'] as const)
+      if (parts[part].length === 0 && (part === 'train' || sizes[part] > 0)) {
+        const [largest] = Object.values(parts).sort((a, b) => b.length - a.length);
+        parts[part].push(largest!.pop()!);
+      }
+    for (const part of ['train', 'validation', 'test'] as const)
+      for (const member of parts[part].flat()) rows[part].push(member);
   }
   if (dropped) dropped.inOtherSplit += reviews.length - rows.train.length - rows.validation.length - rows.test.length;
   const reviewsOf = (name: SplitName): Review[] => {

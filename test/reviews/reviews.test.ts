@@ -181,6 +181,25 @@ test('the split is stratified and seeded, and keeps duplicates of a text in one 
   assert.notDeepEqual(partsOf({ seed: 1 })[2], parts[2]);
 });
 
+test('every split has a text of every class, also of small ones and of those with many copies', () => {
+  const common = Array.from({ length: 60 }, (_, i) => ({ text: `common ${i}`, label: 0 }));
+  for (const copies of [
+    [1, 1, 1],
+    [1, 1, 1, 1, 1, 1],
+    [1, 1, 8],
+    [9, 1, 1, 1],
+  ])
+    for (let seed = 0; seed < 40; seed++) {
+      const rare = copies.flatMap((count, i) => Array.from({ length: count }, () => ({ text: `rare ${i}`, label: 1 })));
+      const split = splitReviews([...common, ...rare], { seed });
+      for (const [name, part] of Object.entries(split) as [string, Review[]][])
+        assert.ok(
+          part.some(({ label }) => label === 1),
+          `${name}, seed ${seed}, copies ${copies.join()}`,
+        );
+    }
+});
+
 test('a single class and too few rows are errors', () => {
   const rows = (...labels: number[]) => labels.map((label, i) => ({ text: `text ${i}`, label }));
   assert.throws(

@@ -149,7 +149,10 @@ test('training continues without the server; missed data is sent when it is back
     stderr,
     /MLflow: http.* is unreachable \((ECONNREFUSED|the connection was closed)\)\. Training continues; the rest is sent when the server responds\./,
   );
-  assert.match(stderr, /The MLflow server has not received the whole run\. When it is available, run: npx tunebook track /);
+  assert.match(
+    stderr,
+    /The MLflow server has not received the whole run\. When it is available, run: npx tunebook track /,
+  );
   const down = await tunebook(['track', inFolder('killed')], env);
   assertFailed(down, 1, 'MlflowError', 'MLFLOW_UNREACHABLE', 'ECONNREFUSED');
 
