@@ -135,7 +135,7 @@ test('a streamed run that is killed with SIGKILL and resumed ends with the same 
 
 test('invalid settings are rejected', async () => {
   const conflict = await tunebook(adapt('conflict', '--streaming', '--max-train-samples', '5'));
-  assertFailed(conflict, 2, 'SettingsError', 'SETTING_CONFLICT', 'streaming', 'maxTrainSamples');
+  assertFailed(conflict, 2, 'SettingsError', 'SETTING_CONFLICT', '--streaming', '--max-train-samples');
   const probability = await tunebook(adapt('probability', '--mlm-probability', '15'));
   assertFailed(probability, 2, 'SettingsError', 'SETTING_INVALID', "--mlm-probability is '15'");
   const column = await tunebook(adapt('column', '--text-columns', 'words'));

@@ -54,7 +54,7 @@ test('a CSV with stars and two text columns: all output files of a run exist and
   assert.deepEqual(metrics.labelNames, ['negative', 'positive']);
   assert.equal(metrics.rows.train + metrics.rows.validation + metrics.rows.test, 192);
   const percent = `${(100 * metrics.test.accuracy).toFixed(1)} %`;
-  assert.match(stdout, /left out: 48/, 'three stars');
+  assert.match(stdout, /Left out: 48/, 'three stars');
   assert.match(stdout, /step 1\/\d+, epoch 0\.\d+, loss 0\.\d+, .* samples\/s, .* left, .* [MG]B/);
   assert.match(stdout, /validation loss .*, accuracy/);
   assert.ok(stdout.includes(`Accuracy     ${percent} of ${metrics.rows.test} test reviews`));
@@ -242,7 +242,7 @@ test('a full disk is reported, the last complete checkpoint is kept, and the run
     assert.equal(status, 5, stderr);
     assert.match(
       stderr,
-      /The disk is full: the checkpoint of step \d+ could not be written.*Free disk space, or keep fewer checkpoints \(--save-total-limit\)\. .*checkpoint-\d+ is complete: resume from it with --resume\./,
+      /The disk is full: the checkpoint of step \d+ could not be written.*Free disk space, or keep fewer checkpoints \(--save-total-limit 1\)\. .*checkpoint-\d+ is complete: resume from it with --resume\./,
     );
     const checkpoints = new CheckpointFolder(fromOutside(path.join(run, 'checkpoints')));
     const [steps, newest] = [checkpoints.steps(), checkpoints.newest()];
@@ -357,7 +357,7 @@ test('quick checks: limits for rows and steps, and overfitting on a few batches'
   assert.match(stdout, /Overfitting: .* the same 16 reviews/);
   assert.ok(recordsOf(readJournal(overfitted)).at(-1)!.evalLoss! < 0.1, 'the validation loss approaches 0');
   const both = await tunebook(['finetune', '--streaming', '--overfit-batches', '2']);
-  assertFailed(both, 2, 'SettingsError', 'SETTING_CONFLICT', 'streaming', 'overfitBatches');
+  assertFailed(both, 2, 'SettingsError', 'SETTING_CONFLICT', '--streaming', '--overfit-batches');
 });
 
 test('settings come from a file, the environment and flags; their origins are stored, and errors name the source', async () => {
