@@ -35,15 +35,16 @@ export function classNumber({ numberOf, ranges = [] }: Classes, value: unknown):
 /** Classes of a label mapping; rows with other labels are left out. */
 export function mappedClasses(mapping: LabelMapping): Classes {
   const labels = Object.values(mapping).flatMap((list, number) => list.map((label) => ({ label, number })));
+  const ranges = labels.flatMap(({ label, number }) => {
+    const range = rangeOf(label);
+    return range ? [{ ...range, number }] : [];
+  });
   return {
     names: Object.keys(mapping),
     numberOf: Object.fromEntries(
       labels.filter(({ label }) => !rangeOf(label)).map(({ label, number }) => [labelKey(label), number]),
     ),
-    ranges: labels.flatMap(({ label, number }) => {
-      const range = rangeOf(label);
-      return range ? [{ ...range, number }] : [];
-    }),
+    ...(ranges.length > 0 && { ranges }),
     partial: true,
   };
 }
