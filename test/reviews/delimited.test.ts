@@ -188,3 +188,16 @@ test('rows that are divided between blocks of the file', async () => {
     'b|negative',
   ]);
 });
+
+test('wrong quotes neither join rows nor leave parts of texts', async () => {
+  const options = { skipBadRows: true };
+  const joined = await readText(
+    'a.csv',
+    'text,label\n"Fine ""quote"", really\nyes",pos\n"Broken"",neg\n""next",pos\nlast,neg\n',
+    options,
+  );
+  assert.deepEqual(joined.reviews, ['Fine "quote", really\nyes|pos', 'last|neg']);
+  assert.equal(joined.source.dropped.malformed, 1);
+  const rest = await readText('a.csv', 'text;label\ngood;pos\nopen"First line\nsecond line";neg\nlast;neg\n', options);
+  assert.deepEqual([rest.reviews, rest.source.dropped.malformed], [['good|pos', 'last|neg'], 2]);
+});

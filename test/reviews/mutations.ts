@@ -137,7 +137,7 @@ export const mutations: Mutation[] = [
       const at = below(random, content.length);
       const bytes = Buffer.from(content);
       return random() < 0.5
-        ? bytes.fill(0, at, at + 9)
+        ? bytes.fill(0, at, Math.min(at + 9, bytes.length))
         : Buffer.concat([bytes.subarray(0, at), Buffer.alloc(1 + below(random, 3)), bytes.subarray(at)]);
     },
   },
@@ -188,7 +188,7 @@ export const mutations: Mutation[] = [
     kinds: ['text'],
     edits: 1,
     apply: (content, random) => {
-      const to = pick(random, ['\r\n', '\r', '\n\r', '\n\n']);
+      const to = pick(random, ['\r\n', '\r', '\n\n']);
       return replaceSome(content, random, /\n/g, () => to);
     },
   },
@@ -203,7 +203,7 @@ export const mutations: Mutation[] = [
     kinds: ['text'],
     edits: 2,
     apply: (content, random) =>
-      replaceSome(content, random, /[{}[\]:]/g, () => pick(random, ['{', '}', '[', ']', ':', ','])),
+      replaceSome(content, random, /[{}[\]]|:(?!-)/g, () => pick(random, ['{', '}', '[', ']', ':', ','])),
   },
   {
     name: 'another encoding',
@@ -245,6 +245,8 @@ function write(target: string, { name, kind, content }: Base, mutation: Mutation
 }
 
 const plain = (text: string) => text.replace(/\s+/g, ' ').replaceAll(':-)', '😀').trim();
+/** The workbook has stars. */
+const labelOf = (name: string) => ({ 1: 'negative', 5: 'positive' })[name] ?? name;
 const originals = new Map(reviews.map(({ text, label }, i) => [i, { text: plain(text), label }]));
 
 /** What is wrong with a review that was read; undefined if nothing is. */
@@ -252,7 +254,7 @@ function damageOf(
   { text, label }: Labeled,
   { kind }: Base,
   { name, edits }: Mutation,
-  isLast: boolean,
+  { isLast, dropped }: { isLast: boolean; dropped: number },
 ): string | undefined {
   if ((kind !== 'unchecked' && text.includes('\0')) || /[\ufffd\ufdd0]/.test(text) || !text.isWellFormed())
     return 'replaced characters';
@@ -261,10 +263,18 @@ function damageOf(
   // Formats without checksums cannot show which letters were changed, and no format which were lost at its end.
   if (kind === 'unchecked' || kind === 'folder' || name === 'a part lost' || (name === 'cut' && isLast))
     return undefined;
-  if (markers.size > 1) return 'two texts in one';
   const wanted = [...originals.values()].filter(({ text }) => distance(text, read) <= edits);
+  // The last line of a text that has lost its quotes is a row; the line before it was reported.
+  const isEnd =
+    !read.startsWith('<') &&
+    (name === 'lost newlines' || (dropped > 0 && ['lost quotes', 'wrong bytes'].includes(name)));
+  // fastText's label ends with a space, and a label that lost its newline is a class of its own, which is reported.
+  const hasOtherLabel = /["'<]/.test(label) && ['added quotes', 'lost newlines', 'other newlines'].includes(name);
+  if (isEnd || hasOtherLabel) return undefined;
+  // Two rows without the quotes between them are a valid row.
+  if (wanted.length === 0 && markers.size > 1) return name === 'lost quotes' ? undefined : 'two texts in one';
   if (wanted.length === 0) return 'another text';
-  if (!wanted.some((each) => distance(each.label, label) <= edits)) return 'another label';
+  if (kind !== 'wide' && !wanted.some((each) => distance(each.label, label) <= edits)) return 'another label';
   return undefined;
 }
 
@@ -286,9 +296,15 @@ export async function readDamaged(
   try {
     const file = write(target, base, mutation, random);
     const source = await openReviews(file, { skipBadRows: random() < 0.5 });
-    const read = (await sampleReviews(source)).map(({ text, label }) => ({ text, label: source.labelNames[label]! }));
+    const read = (await sampleReviews(source)).map(({ text, label }) => ({
+      text,
+      label: labelOf(source.labelNames[label]!),
+    }));
     for (const [i, review] of read.entries()) {
-      const wrong = damageOf(review, base, mutation, i === read.length - 1);
+      const wrong = damageOf(review, base, mutation, {
+        isLast: i === read.length - 1,
+        dropped: source.dropped.malformed,
+      });
       if (wrong) return { description, outcome: 'read', wrong: `${wrong}: ${JSON.stringify(review)}` };
     }
     const isCut = ['cut', 'a part lost'].includes(mutation.name) || base.kind === 'unchecked';

@@ -5,6 +5,8 @@ import {
   compressionRegistry,
   DataType,
   RecordBatchReader,
+  type AsyncRecordBatchFileReader,
+  type RecordBatchFileReader,
   type RecordBatch,
   type Vector,
 } from 'apache-arrow';
@@ -55,7 +57,9 @@ export async function openArrow(bytes: FileBytes): Promise<RowReader> {
   async function* batches(): AsyncGenerator<RecordBatch> {
     try {
       const reader = await RecordBatchReader.from(bytes.read());
-      for await (const batch of reader as AsyncIterable<RecordBatch>) {
+      await reader.open();
+      // Iterating over a file does not end if one of its messages is damaged.
+      for await (const batch of reader.isFile() ? batchesOfFile(reader) : (reader as AsyncIterable<RecordBatch>)) {
         batch.schema.fields.forEach((field, i) => checkOffsets(batch.getChildAt(i)!, field.name));
         yield batch;
       }
@@ -99,6 +103,15 @@ export async function openArrow(bytes: FileBytes): Promise<RowReader> {
       }
     },
   };
+}
+
+/** Batches of the file format. @throws Error if one is not where the file states */
+async function* batchesOfFile(reader: RecordBatchFileReader | AsyncRecordBatchFileReader): AsyncGenerator<RecordBatch> {
+  for (let i = 0; i < reader.numRecordBatches; i++) {
+    const batch = await reader.readRecordBatch(i);
+    if (!batch) throw new Error('a batch is missing');
+    yield batch;
+  }
 }
 
 /** @throws Error if the texts of a column are not where the column states, since its bytes are damaged */

@@ -171,9 +171,14 @@ export function openDelimited(file: TextFile, options: TextOptions): RowReader {
       header: hasHeader,
     }),
     async *rows(onBadRow) {
-      const parser = new DelimitedParser(dialect, columns.length, (row) =>
-        onBadRow({ ...row, line: row.line + (delimiterText ? 1 : 0) }),
-      );
+      const swallowed = endOfRow(dialect.delimiter);
+      // The line after the last bad row.
+      let afterBadRow = 0;
+      const report = (row: BadRow, lines: number) => {
+        afterBadRow = row.line + lines;
+        onBadRow({ ...row, line: row.line + (delimiterText ? 1 : 0) });
+      };
+      const parser = new DelimitedParser(dialect, columns.length, (row) => report(row, 1));
       let isFirst = true;
       function* toRows(parsed: Generator<Cells[]>): Generator<Row[]> {
         for (const batch of parsed) {
@@ -184,9 +189,11 @@ export function openDelimited(file: TextFile, options: TextOptions): RowReader {
               continue;
             }
             isFirst = false;
-            const bad = badCells(cells, columns.length, line, describeCells, file.encoding());
+            const bad =
+              badCells(cells, columns.length, line, describeCells, file.encoding(), swallowed) ??
+              (line === afterBadRow ? restOfBadRow(cells, line, describeCells) : undefined);
             if (bad) {
-              onBadRow({ ...bad, line: bad.line + (delimiterText ? 1 : 0) });
+              report(bad, linesIn(cells));
               continue;
             }
             const row: Row = {};
@@ -212,6 +219,25 @@ export function openDelimited(file: TextFile, options: TextOptions): RowReader {
   };
 }
 
+/**
+ * The row after a bad one, if a value of it has a quote that nothing opens: probably the end of a text whose beginning is in the bad
+ * row, which must not be read as a whole one.
+ */
+const restOfBadRow = (cells: string[], line: number, describe: (cells: string[]) => string): BadRow | undefined =>
+  cells.some((cell) => !cell.startsWith('"') && (cell.endsWith('"') || cell.split('"').length % 2 === 0))
+    ? badRow(line, 'has a quote that is not opened', describe(cells))
+    : undefined;
+
+/**
+ * The end of a row within a value, such as `",positive⏎` or `"⏎positive,"`: wrong quotes or newlines (CR in a file
+ * with LF) join two rows to a valid one.
+ * In sentences a space follows the delimiter.
+ */
+function endOfRow(delimiter: string): RegExp {
+  const escaped = delimiter.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+  return new RegExp(`"${escaped}[^\\s][^\\n]{0,100}\\n|"\\n[^\\s"][^\\n]{0,100}${escaped}"|\\r"`);
+}
+
 /** What is wrong with a row; undefined if nothing is. Empty values after the last column are no error. */
 function badCells(
   cells: string[],
@@ -219,6 +245,7 @@ function badCells(
   line: number,
   describe: (cells: string[]) => string,
   encoding: string,
+  swallowed: RegExp,
 ): BadRow | undefined {
   const hasWrongLength =
     cells.length < columns || (cells.length > columns && cells.slice(columns).some((cell) => cell.trim() !== ''));
@@ -231,6 +258,8 @@ function badCells(
   for (const cell of cells) {
     const bad = badEncoding(line, cell, encoding);
     if (bad) return bad;
+    if ((cell.includes('\n') || cell.includes('\r')) && swallowed.test(cell))
+      return badRow(line, 'has the end of a row within a value, so that a quote may be wrong', describe(cells));
   }
   return undefined;
 }

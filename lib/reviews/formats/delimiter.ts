@@ -39,6 +39,9 @@ const candidates: Dialect[] = [',', '\t', ';', '|'].flatMap((delimiter) => [
 /** Minimum fraction of the rows that must have the same number of columns. */
 const minConsistency = 0.7;
 
+/** A value with quotes around it and doubled quotes inside, which show that quotes enclose values. */
+const quotedCell = /^"[^"]*""(?:[^"]|"")*"$/;
+
 /** Fraction of rows with the most frequent number of columns; 0 if that is one column. */
 function consistency(text: string, isWhole: boolean, dialect: Dialect): number {
   const { rows, quoteErrors } = parseRows(text, dialect, isWhole);
@@ -47,6 +50,7 @@ function consistency(text: string, isWhole: boolean, dialect: Dialect): number {
   for (const { length } of filled) counts.set(length, (counts.get(length) ?? 0) + 1);
   const [columns, count] = [...counts].reduce((best, each) => (each[1] > best[1] ? each : best), [1, 0]);
   if (columns < 2) return 0;
+  if (!dialect.quotes && filled.some((row) => row.some((cell) => quotedCell.test(cell)))) return 0;
   const score = (count - new Set(quoteErrors).size) / filled.length;
   const header = filled[0]!.length === columns && filled[0]!.some((cell) => isUsualName(cell)) ? 1 : 0;
   return score < minConsistency && !header ? 0 : score + header;

@@ -16,7 +16,7 @@ const isObject = (value: unknown): value is Row => typeof value === 'object' && 
 const malformedError = (file: TextFile, reason: string) =>
   new ReviewsError(
     'REVIEWS_MALFORMED',
-    `${file.name} is not a JSON table: ${reason}. Write an array of objects, or an object per line: [{"text": …, "label": …}].`,
+    `${file.name} is not a JSON table: ${reason.replace(/\s+/g, ' ')}. Write an array of objects, or an object per line: [{"text": …, "label": …}].`,
     { file: file.name },
   );
 

@@ -30,9 +30,13 @@ function openPlace(place: ParquetPlace, openRemote: OpenRemote): AsyncBuffer {
   const size = 'fd' in place ? place.size : statSync(place.path).size;
   return {
     byteLength: size,
-    async slice(start, end = size) {
-      const bytes = await read(start, end);
-      return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
+    slice(start, end = size) {
+      const bytes = read(start, end).then(
+        (part) => part.buffer.slice(part.byteOffset, part.byteOffset + part.byteLength) as ArrayBuffer,
+      );
+      // hyparquet does not wait for ranges that it reads ahead when another one fails.
+      bytes.catch(() => {});
+      return bytes;
     },
   };
 }
@@ -89,6 +93,8 @@ export async function openParquet(name: string, place: ParquetPlace, openRemote:
     throw malformedError(name, error);
   }
   const columns = parquetSchema(metadata).children.map(({ element }) => element.name);
+  if (columns.some((column) => typeof column !== 'string'))
+    throw malformedError(name, new Error('a column has no name'));
   const groups = metadata.row_groups.map(({ num_rows, columns, total_byte_size }) => ({
     rows: Number(num_rows),
     bytes:
