@@ -71,7 +71,7 @@ const compressions: Compression[] = [
   {
     name: 'gzip',
     matches: (head) => startsWith(head, 0x1f, 0x8b),
-    open: (_, path) => pipeThrough(openFile(path), zlib.createGunzip({ chunkSize: 1 << 18 })),
+    open: (_, path) => pipeThrough(openFile(path), zlib.createGunzip({ chunkSize: 1 << 16 })),
   },
   {
     name: 'bzip2',

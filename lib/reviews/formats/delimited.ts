@@ -6,6 +6,7 @@ import { ReviewsError } from '../../errors.js';
 import { settingText } from '../../settings/setting-text.js';
 import type { BadRow, Row } from '../row-file.js';
 import { detectDialect, detectQuotes, isEmptyRow, noDelimiter, parseRows, type Dialect } from './delimiter.js';
+import { invalidBytes } from './encoding.js';
 import { isHeader, rolesOf } from './header.js';
 import { badEncoding, badRow, describeText, type RowReader, type TextFile, type TextOptions } from './row-reader.js';
 
@@ -16,6 +17,8 @@ const maxRowCharacters = 1 << 22;
 interface Cells {
   cells: string[];
   line: number;
+  /** Whether values must be examined: the row has several lines, or its block has invalid bytes or CR. */
+  isUnusual: boolean;
 }
 
 /** Number of lines of a row. */
@@ -61,9 +64,11 @@ class DelimitedParser {
       const isBroken = firstError < rows.length;
       const parsed: Cells[] = [];
       const before = this.#line;
+      const isUnusual = this.#text.includes(invalidBytes) || this.#text.includes('\r');
       for (const cells of isBroken ? rows.slice(0, firstError) : rows) {
-        if (!isEmptyRow(cells)) parsed.push({ cells, line: this.#line });
-        this.#line += linesIn(cells);
+        const lines = linesIn(cells);
+        if (!isEmptyRow(cells)) parsed.push({ cells, line: this.#line, isUnusual: isUnusual || lines > 1 });
+        this.#line += lines;
       }
       if (parsed.length > 0) yield parsed;
       this.#text = isBroken ? afterLines(this.#text, this.#line - before) : this.#text.slice(end);
@@ -80,7 +85,7 @@ class DelimitedParser {
     this.#text = end < 0 ? '' : this.#text.slice(end + 1);
     const line = this.#line++;
     const cells = content.split(this.dialect.delimiter);
-    if (this.dialect.delimiter === '\t' && cells.length === this.columns) return { cells, line };
+    if (this.dialect.delimiter === '\t' && cells.length === this.columns) return { cells, line, isUnusual: true };
     this.onBadRow(badRow(line, 'has a quote that is not closed', content));
     return undefined;
   }
@@ -183,14 +188,15 @@ export function openDelimited(file: TextFile, options: TextOptions): RowReader {
       function* toRows(parsed: Generator<Cells[]>): Generator<Row[]> {
         for (const batch of parsed) {
           const rows: Row[] = [];
-          for (const { cells, line } of batch) {
+          for (const { cells, line, isUnusual } of batch) {
             if (isFirst && hasHeader) {
               isFirst = false;
               continue;
             }
             isFirst = false;
             const bad =
-              badCells(cells, columns.length, line, describeCells, file.encoding(), swallowed) ??
+              wrongLength(cells, columns.length, line, describeCells) ??
+              (isUnusual ? badValue(cells, line, describeCells, file.encoding(), swallowed) : undefined) ??
               (line === afterBadRow ? restOfBadRow(cells, line, describeCells) : undefined);
             if (bad) {
               report(bad, linesIn(cells));
@@ -238,27 +244,31 @@ function endOfRow(delimiter: string): RegExp {
   return new RegExp(`"${escaped}[^\\s][^\\n]{0,100}\\n|"\\n[^\\s"][^\\n]{0,100}${escaped}"|\\r"`);
 }
 
-/** What is wrong with a row; undefined if nothing is. Empty values after the last column are no error. */
-function badCells(
+/** The error of a row with too few or too many values. Empty values after the last column are no error. */
+function wrongLength(
   cells: string[],
   columns: number,
+  line: number,
+  describe: (cells: string[]) => string,
+): BadRow | undefined {
+  const isWrong =
+    cells.length < columns || (cells.length > columns && cells.slice(columns).some((cell) => cell.trim() !== ''));
+  const values = `${cells.length} ${cells.length === 1 ? 'value' : 'values'}`;
+  return isWrong ? badRow(line, `has ${values} instead of ${columns}`, describe(cells)) : undefined;
+}
+
+/** The error of a row with invalid bytes or the end of another row in a value. */
+function badValue(
+  cells: string[],
   line: number,
   describe: (cells: string[]) => string,
   encoding: string,
   swallowed: RegExp,
 ): BadRow | undefined {
-  const hasWrongLength =
-    cells.length < columns || (cells.length > columns && cells.slice(columns).some((cell) => cell.trim() !== ''));
-  if (hasWrongLength)
-    return badRow(
-      line,
-      `has ${cells.length} ${cells.length === 1 ? 'value' : 'values'} instead of ${columns}`,
-      describe(cells),
-    );
   for (const cell of cells) {
     const bad = badEncoding(line, cell, encoding);
     if (bad) return bad;
-    if ((cell.includes('\n') || cell.includes('\r')) && swallowed.test(cell))
+    if (swallowed.test(cell))
       return badRow(line, 'has the end of a row within a value, so that a quote may be wrong', describe(cells));
   }
   return undefined;
