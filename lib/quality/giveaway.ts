@@ -46,10 +46,3 @@ export function giveawayOf(counts: number[], totals: number[], minCoverage: numb
   const conditional = (rows * entropy(counts) + (all - rows) * entropy(rest)) / all;
   return { label, rows, precision, coverage, information: entropy(totals) - conditional };
 }
-
-/** Number of rows by class. */
-export function countLabels(labels: Iterable<number>, classes: number): number[] {
-  const counts = new Array<number>(classes).fill(0);
-  for (const label of labels) counts[label]!++;
-  return counts;
-}

@@ -3,7 +3,8 @@
  * it, such as the reason of a complaint. They must not become part of the text.
  */
 import { labelText } from '../settings/label-mapping.js';
-import { countLabels, giveawayOf, type Giveaway } from './giveaway.js';
+import { countClasses } from '../evaluation/count-classes.js';
+import { giveawayOf, type Giveaway } from './giveaway.js';
 
 /** A column that determines at least one class. */
 export interface LeakingColumn {
@@ -74,7 +75,7 @@ export function findLeakingColumns(
   columns: string[],
 ): LeakingColumn[] {
   const classes = labels.reduce((max, label) => Math.max(max, label), 0) + 1;
-  const totals = countLabels(labels, classes);
+  const totals = countClasses(labels, classes);
   const determined = ({ classes: list }: LeakingColumn) => list.reduce((sum, { rows: count }) => sum + count, 0);
   return columns
     .flatMap((column): LeakingColumn[] => {
@@ -83,7 +84,7 @@ export function findLeakingColumns(
       const predicted = predictedFromOthers(categories, labels, classes);
       const found = totals.flatMap((_, label) => {
         const members = labels.filter((_, row) => predicted[row] === label);
-        const giveaway = giveawayOf(countLabels(members, classes), totals, minCoverage);
+        const giveaway = giveawayOf(countClasses(members, classes), totals, minCoverage);
         return giveaway && giveaway.label === label ? [giveaway] : [];
       });
       return found.length > 0 ? [{ column, classes: found }] : [];

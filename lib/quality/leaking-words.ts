@@ -3,7 +3,8 @@
  * learns them instead of the sentiment, and fails on texts without them.
  */
 import type { Review } from '../reviews/review.js';
-import { countLabels, giveawayOf, type Giveaway } from './giveaway.js';
+import { countClasses } from '../evaluation/count-classes.js';
+import { giveawayOf, type Giveaway } from './giveaway.js';
 import { wordsAndSymbolsOf } from './words.js';
 
 /** A word or phrase that predicts a class almost perfectly. */
@@ -42,7 +43,7 @@ export function findLeakingWords(
   { minCoverage = 0.2 }: { minCoverage?: number } = {},
 ): LeakingWord[] {
   const classes = reviews.reduce((max, { label }) => Math.max(max, label), 0) + 1;
-  const totals = countLabels(
+  const totals = countClasses(
     reviews.map(({ label }) => label),
     classes,
   );

@@ -75,12 +75,12 @@ function chooseFiles(
     throw failed.columns as ReviewsError;
   }
   const reference = first.columns as ChosenColumns;
-  const has = (candidate: SourceCandidate, wanted: string[]) =>
+  const lackedBy = (candidate: SourceCandidate, wanted: string[]) =>
     wanted.filter((column) => findColumn(columnsOfCandidate(candidate), column) === undefined);
   // Texts are sufficient where labels are optional: a label that some files lack is not needed.
   const isPartial = usable.some(
     ({ candidate }) =>
-      has(candidate, reference.textColumns).length === 0 && has(candidate, columnsOf(reference)).length > 0,
+      lackedBy(candidate, reference.textColumns).length === 0 && lackedBy(candidate, columnsOf(reference)).length > 0,
   );
   const chosen = {
     ...reference,
@@ -89,7 +89,7 @@ function chooseFiles(
   const kept: SourceCandidate[] = [];
   const skipped: SkippedFile[] = [];
   for (const { candidate } of found) {
-    const missing = has(candidate, columnsOf(chosen));
+    const missing = lackedBy(candidate, columnsOf(chosen));
     if (missing.length === 0) kept.push(candidate);
     else
       skipped.push({
@@ -105,8 +105,8 @@ async function load(candidate: SourceCandidate, reading: ChosenColumns, options:
   const { name, split, content } = candidate;
   if ('file' in content) return { split, ...content };
   // Names may differ in case between files.
-  const own = columnsOf(reading).map((column) => findColumn(content.reader.columns, column)!);
   const wanted = columnsOf(reading);
+  const own = wanted.map((column) => findColumn(content.reader.columns, column)!);
   const reader: RowReader = own.every((column, i) => column === wanted[i])
     ? content.reader
     : renameColumns(content.reader, new Map(own.map((column, i) => [column, wanted[i]!])));

@@ -16,12 +16,8 @@ import { decompressFrameSync } from 'lz4-napi';
 import { ReviewsError } from '../../errors.js';
 import type { Row } from '../row-file.js';
 import type { FileBytes } from './bytes.js';
-import { badRow, type RowReader } from './row-reader.js';
+import { badRow, batchRows, type RowReader } from './row-reader.js';
 import { classNamesOfHuggingFace } from './hugging-face.js';
-
-/** Whether a file begins as Arrow does: the file format with its name, the stream format with a continuation mark. */
-export const isArrow = (head: Buffer): boolean =>
-  head.subarray(0, 6).toString('latin1') === 'ARROW1' || (head.length >= 8 && head.readUInt32LE(0) === 0xffffffff);
 
 // pyarrow compresses Feather files with LZ4 unless told otherwise.
 compressionRegistry.set(CompressionType.LZ4_FRAME, { decode: (bytes) => decompressFrameSync(Buffer.from(bytes)) });
@@ -36,9 +32,6 @@ ByteBuffer.prototype.__vector_len = function (offset: number): number {
   if (length < 0 || length > this.capacity()) throw new Error('its metadata are damaged');
   return length;
 };
-
-/** Rows of a batch. */
-const batchRows = 1000;
 
 /**
  * Opens an Arrow file.

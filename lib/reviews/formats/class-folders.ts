@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Row } from '../row-file.js';
 import { openBytes } from './bytes.js';
-import { badEncoding, openText, type RowReader, type TextOptions } from './row-reader.js';
+import { badEncoding, batchRows, openText, type RowReader, type TextOptions } from './row-reader.js';
 
 /** Folders of texts without a label, by name. */
 const unlabeled = new Set(['unsup', 'unlabeled', 'unlabelled', 'unsupervised']);
@@ -36,9 +36,6 @@ export function findClassFolders(folder: string): ClassFolder[] {
   if (classes.filter((name) => !unlabeled.has(name)).length >= 2) return [{ folder, classes }];
   return folders.flatMap((name) => findClassFolders(path.join(folder, name)));
 }
-
-/** Rows of a batch. */
-const batchRows = 1000;
 
 /** Opens the texts of a class folder as rows with the columns `text`, `label` and `file`. */
 export function openClassFolder({ folder, classes }: ClassFolder, options: TextOptions): RowReader {

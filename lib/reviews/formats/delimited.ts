@@ -5,7 +5,15 @@
 import { ReviewsError } from '../../errors.js';
 import { settingText } from '../../settings/setting-text.js';
 import type { BadRow, Row } from '../row-file.js';
-import { detectDialect, detectQuotes, isEmptyRow, noDelimiter, parseRows, type Dialect } from './delimiter.js';
+import {
+  detectDialect,
+  detectQuotes,
+  isEmptyRow,
+  mostFrequentLength,
+  noDelimiter,
+  parseRows,
+  type Dialect,
+} from './delimiter.js';
 import { invalidBytes } from './encoding.js';
 import { isHeader, rolesOf } from './header.js';
 import { badEncoding, badRow, describeText, type RowReader, type TextFile, type TextOptions } from './row-reader.js';
@@ -38,17 +46,21 @@ function afterLines(text: string, lines: number): string {
 /** Parses text that arrives in blocks. */
 class DelimitedParser {
   #text = '';
-  #line = 1;
+  #line: number;
 
   /**
    * @param columns number of columns
+   * @param firstLine number of the first line of the text
    * @param onBadRow receives rows whose quotes are wrong
    */
   constructor(
     readonly dialect: Dialect,
     readonly columns: number,
+    firstLine: number,
     readonly onBadRow: (row: BadRow) => void,
-  ) {}
+  ) {
+    this.#line = firstLine;
+  }
 
   /**
    * Parses all rows that are complete. A row whose quotes are wrong ends with its line, so that it does not damage the
@@ -118,19 +130,8 @@ function namesOf(cells: string[]): string[] {
 /** Characters that stand for a delimiter that is hard to type. */
 const delimiterNames: { [name: string]: string } = { tab: '\t', '\\t': '\t' };
 
-/** Names of the delimiters, for messages. */
-export const nameDelimiter = (delimiter: string): string =>
-  ({ '\t': 'tab', [noDelimiter]: 'none' })[delimiter] ?? `'${delimiter}'`;
-
 /** Extensions of files that promise a table; other text may be a text per line. */
 const tableExtensions = ['.csv', '.tsv', '.tab'];
-
-/** Number of columns of most rows. */
-function mostFrequentLength(rows: string[][]): number {
-  const counts = new Map<number, number>();
-  for (const { length } of rows) counts.set(length, (counts.get(length) ?? 0) + 1);
-  return [...counts].reduce((best, each) => (each[1] > best[1] ? each : best), [0, 0])[0];
-}
 
 /** @throws ReviewsError if the columns are not as many as their names */
 function checkColumns(name: string, columns: string[], row: string[]): void {
@@ -163,7 +164,7 @@ export function openDelimited(file: TextFile, options: TextOptions): RowReader {
   const hasHeader = options.header === undefined || options.header === 'auto' ? isHeader(first, rows) : options.header;
   const values = hasHeader ? rows : sample;
   if (options.columns && first.length > 0) checkColumns(file.name, options.columns, first);
-  const width = hasHeader ? first.length : mostFrequentLength(sample);
+  const width = hasHeader ? first.length : mostFrequentLength(sample).length;
   const columns = options.columns ?? namesOf(hasHeader ? first : Array.from({ length: width }, () => ''));
   const roles = hasHeader || options.columns ? undefined : rolesOf(columns, values);
   const describeCells = (cells: string[]) => cells.join(dialect.delimiter === noDelimiter ? '' : dialect.delimiter);
@@ -181,9 +182,9 @@ export function openDelimited(file: TextFile, options: TextOptions): RowReader {
       let afterBadRow = 0;
       const report = (row: BadRow, lines: number) => {
         afterBadRow = row.line + lines;
-        onBadRow({ ...row, line: row.line + (delimiterText ? 1 : 0) });
+        onBadRow(row);
       };
-      const parser = new DelimitedParser(dialect, columns.length, (row) => report(row, 1));
+      const parser = new DelimitedParser(dialect, columns.length, delimiterText ? 2 : 1, (row) => report(row, 1));
       let isFirst = true;
       function* toRows(parsed: Generator<Cells[]>): Generator<Row[]> {
         for (const batch of parsed) {

@@ -42,13 +42,19 @@ const minConsistency = 0.7;
 /** A value with quotes around it and doubled quotes inside, which show that quotes enclose values. */
 const quotedCell = /^"[^"]*""(?:[^"]|"")*"$/;
 
+/** The number of columns that most rows have, and the number of these rows. */
+export function mostFrequentLength(rows: string[][]): { length: number; count: number } {
+  const counts = new Map<number, number>();
+  for (const { length } of rows) counts.set(length, (counts.get(length) ?? 0) + 1);
+  const [length, count] = [...counts].reduce((best, each) => (each[1] > best[1] ? each : best), [0, 0]);
+  return { length, count };
+}
+
 /** Fraction of rows with the most frequent number of columns; 0 if that is one column. */
 function consistency(text: string, isWhole: boolean, dialect: Dialect): number {
   const { rows, quoteErrors } = parseRows(text, dialect, isWhole);
   const filled = rows.filter((row) => !isEmptyRow(row));
-  const counts = new Map<number, number>();
-  for (const { length } of filled) counts.set(length, (counts.get(length) ?? 0) + 1);
-  const [columns, count] = [...counts].reduce((best, each) => (each[1] > best[1] ? each : best), [1, 0]);
+  const { length: columns, count } = mostFrequentLength(filled);
   if (columns < 2) return 0;
   if (!dialect.quotes && filled.some((row) => row.some((cell) => quotedCell.test(cell)))) return 0;
   const score = (count - new Set(quoteErrors).size) / filled.length;

@@ -9,7 +9,7 @@ import type { Row } from '../row-file.js';
 import type { FileBytes } from './bytes.js';
 import { isHeader, rolesOf } from './header.js';
 import { checkArchive } from './zip.js';
-import { badRow, type RowReader, type TextOptions } from './row-reader.js';
+import { badRow, batchesOf, batchRows, type RowReader, type TextOptions } from './row-reader.js';
 
 type Cell = string | number | boolean | Date | null;
 
@@ -47,7 +47,7 @@ export async function openExcel(
   const filled = sheets.filter(({ data }) => data.some((row) => !isEmpty(row)));
   const { sheet, data } = filled[0] ?? { sheet: '', data: [] };
   const [first = [], ...rest] = data.filter((row) => !isEmpty(row));
-  const texts = (rows: Cell[][]) => rows.slice(0, 1000).map((row) => row.map(textOfCell));
+  const texts = (rows: Cell[][]) => rows.slice(0, batchRows).map((row) => row.map(textOfCell));
   const hasHeader = header === undefined || header === 'auto' ? isHeader(first.map(textOfCell), texts(rest)) : header;
   const columns = given ?? first.map((cell, i) => (hasHeader && textOfCell(cell).trim()) || `column ${i + 1}`);
   const rows = hasHeader ? rest : [first, ...rest];
@@ -65,7 +65,7 @@ export async function openExcel(
           );
         else valid.push(Object.fromEntries(columns.map((column, c) => [column, row[c] ?? null])));
       }
-      for (let i = 0; i < valid.length; i += 1000) yield await Promise.resolve(valid.slice(i, i + 1000));
+      yield* batchesOf(valid);
     },
   };
 }

@@ -1,15 +1,15 @@
-/** The formats of local files. The content determines the format; to add one, write its file and list it here. */
+/**
+ * The formats of local files. The content determines the format; to add one, write its file and list it here. Formats whose
+ * libraries take long to load are loaded when a file has them.
+ */
 import path from 'node:path';
 import { ReviewsError } from '../../errors.js';
-import { isArrow, openArrow } from './arrow.js';
 import { isZip, openBytes, type FileBytes } from './bytes.js';
 import { openDelimited } from './delimited.js';
 import { isBinary } from './encoding.js';
-import { openExcel } from './excel.js';
 import { openFastText } from './fast-text.js';
-import { openJsonDocument } from './json-document.js';
 import { openJsonLines } from './json-lines.js';
-import { openText, type RowReader, type TextOptions } from './row-reader.js';
+import { openText, type RowReader, type TextFile, type TextOptions } from './row-reader.js';
 import { copyToTemporaryFile } from './temporary-file.js';
 
 const compressionExtensions = ['.gz', '.bz2', '.zst', '.zip'];
@@ -20,16 +20,24 @@ export const dataExtensions = '.csv .tsv .tab .txt .json .jsonl .ndjson .xlsx .a
 /** The extension of a file in lower case, without that of a compression: `.csv` of `reviews.CSV.gz`. */
 export function extensionOf(file: string): string {
   const extension = path.extname(file).toLowerCase();
-  return compressionExtensions.includes(extension) ? path.extname(path.basename(file, path.extname(file))) : extension;
+  return compressionExtensions.includes(extension)
+    ? path.extname(file.slice(0, -extension.length)).toLowerCase()
+    : extension;
 }
 
 /** Whether the name of a file is that of a data file. */
-export const isDataFile = (file: string): boolean =>
-  dataExtensions.includes(extensionOf(file).toLowerCase()) || /\.zip$/i.test(file);
+export const isDataFile = (file: string): boolean => dataExtensions.includes(extensionOf(file)) || /\.zip$/i.test(file);
 
 /** Formats that must be read at random, by their first bytes and extensions. */
 const isParquet = (head: Buffer) => head.subarray(0, 4).toString('latin1') === 'PAR1';
-const isExcel = (head: Buffer, name: string) => isZip(head) && /\.xls[xm]$/i.test(name);
+
+/** Whether a file begins as Arrow does: the file format with its name, the stream format with a continuation mark. */
+const isArrow = (head: Buffer) =>
+  head.subarray(0, 6).toString('latin1') === 'ARROW1' || (head.length >= 8 && head.readUInt32LE(0) === 0xffffffff);
+
+/** Whether a ZIP archive is an Excel workbook, by its name or its content. */
+const isWorkbook = (head: Buffer, name: string) =>
+  isZip(head) && (/\.xls[xm]$/i.test(name) || (head.includes('xl/') && head.includes('[Content_Types].xml')));
 
 /** A local file: Parquet, which is read at random, or rows that are read from start to end. */
 export type OpenedFile = { parquet: { path: string } | { fd: number; size: number } } | { reader: RowReader };
@@ -55,8 +63,7 @@ const unsupported: { matches: (head: Buffer) => boolean; what: string; remedy: s
   { matches: (head) => head.toString('latin1', 0, 3) === 'ORC', what: 'an ORC file', remedy: 'Save it as Parquet' },
 ];
 
-/** Whether a ZIP archive is an Excel workbook, whatever its name. */
-const hasWorkbook = (head: Buffer) => isZip(head) && head.includes('xl/') && head.includes('[Content_Types].xml');
+const openJson = async (text: TextFile) => (await import('./json-document.js')).openJsonDocument(text);
 
 async function openReader(bytes: FileBytes, extension: string, options: TextOptions): Promise<RowReader> {
   const { name, head } = bytes;
@@ -73,9 +80,9 @@ async function openReader(bytes: FileBytes, extension: string, options: TextOpti
   const start = text.head.trimStart();
   const isJsonLines = ['.jsonl', '.ndjson'].includes(extension);
   if (start !== '' && (/^\[\s*[{\]]/.test(start) || (extension === '.json' && !start.startsWith('{'))))
-    return openJsonDocument(text);
+    return openJson(text);
   if (start.startsWith('{') || (start !== '' && isJsonLines))
-    return (await openJsonLines(text, isJsonLines)) ?? (await openJsonDocument(text));
+    return (await openJsonLines(text, isJsonLines)) ?? (await openJson(text));
   return openDelimited(text, options);
 }
 
@@ -85,13 +92,14 @@ async function openReader(bytes: FileBytes, extension: string, options: TextOpti
  * @throws ReviewsError if the format is unknown or the file is damaged
  */
 export async function openFile(name: string, file: string, options: TextOptions): Promise<OpenedFile> {
-  const extension = extensionOf(file).toLowerCase();
-  const bytes = await openBytes(name, file, (head) => isExcel(head, file) || hasWorkbook(head));
+  const extension = extensionOf(file);
+  const bytes = await openBytes(name, file, (head) => isWorkbook(head, file));
   const { head, compression } = bytes;
   const copy = () => copyToTemporaryFile(bytes.read());
   if (isParquet(head) || extension === '.parquet') return { parquet: compression ? await copy() : { path: file } };
-  if (isArrow(head) || extension === '.arrow' || extension === '.feather') return { reader: await openArrow(bytes) };
-  if (isExcel(head, file) || hasWorkbook(head) || extension === '.xlsx')
-    return { reader: await openExcel(bytes, options) };
+  if (isArrow(head) || extension === '.arrow' || extension === '.feather')
+    return { reader: await (await import('./arrow.js')).openArrow(bytes) };
+  if (isWorkbook(head, file) || extension === '.xlsx')
+    return { reader: await (await import('./excel.js')).openExcel(bytes, options) };
   return { reader: await openReader(bytes, extension, options) };
 }

@@ -9,7 +9,15 @@ import { streamArray } from 'stream-json/streamers/stream-array.js';
 import { ReviewsError } from '../../errors.js';
 import type { Row } from '../row-file.js';
 import { isUsualName } from '../columns.js';
-import { badRow, badEncoding, describeText, type RowReader, type TextFile } from './row-reader.js';
+import {
+  badRow,
+  badEncoding,
+  batchesOf,
+  batchRows,
+  describeText,
+  type RowReader,
+  type TextFile,
+} from './row-reader.js';
 
 const isObject = (value: unknown): value is Row => typeof value === 'object' && value !== null && !Array.isArray(value);
 
@@ -23,9 +31,6 @@ const malformedError = (file: TextFile, reason: string) =>
 /** The error for JSON without rows, such as the settings of another program. */
 const noTableError = (file: TextFile, reason: string) =>
   new ReviewsError('REVIEWS_NO_TABLE', malformedError(file, reason).message, { file: file.name });
-
-/** Rows of a batch. */
-const batchRows = 1000;
 
 /** Elements of an array, with their numbers from 1. */
 async function* elementsOf(file: TextFile): AsyncGenerator<{ value: unknown; number: number }> {
@@ -136,7 +141,7 @@ async function openTable(file: TextFile): Promise<RowReader> {
         if (bad) onBadRow(bad);
         return !bad;
       });
-      for (let i = 0; i < valid.length; i += batchRows) yield await Promise.resolve(valid.slice(i, i + batchRows));
+      yield* batchesOf(valid);
     },
   };
 }

@@ -100,6 +100,14 @@ export async function* linesOf(file: TextFile): AsyncGenerator<{ text: string; l
   if (last !== '') yield [{ text: clean(last), line }];
 }
 
+/** Rows of a batch. */
+export const batchRows = 1000;
+
+/** Rows in memory, in batches. */
+export async function* batchesOf(rows: Row[]): AsyncGenerator<Row[]> {
+  for (let i = 0; i < rows.length; i += batchRows) yield await Promise.resolve(rows.slice(i, i + batchRows));
+}
+
 /** Characters of a bad row that an error shows. */
 const shownCharacters = 80;
 
