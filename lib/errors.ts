@@ -64,7 +64,6 @@ export class TunebookError<Code extends string = string> extends Error {
 
 /** A function was called with an argument that it does not accept. */
 export class ArgumentError extends TunebookError<
-  | 'ARGUMENT_TOO_MANY_LAYERS'
   | 'ARGUMENT_LABEL_INVALID'
   | 'ARGUMENT_NO_CHECKPOINTS'
   | 'ARGUMENT_NO_ROWS'

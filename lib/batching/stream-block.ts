@@ -4,6 +4,7 @@
 import { hash } from 'node:crypto';
 import { normalizedText, type Dropped, type Reading } from '../reviews/review.js';
 import type { Chunk, RowLocation } from '../reviews/row-file.js';
+import type { SettingForm } from '../settings/setting-text.js';
 import type { TokenizerFiles } from '../tokenizer/tokenizer.js';
 
 /** Settings of a worker, passed once at its start. */
@@ -15,6 +16,8 @@ export interface WorkerSettings {
   maxLength: number;
   /** Keys of the texts to exclude, see textKey. */
   without: string[];
+  /** How messages name settings. */
+  form: SettingForm;
 }
 
 /** Consecutive rows of a file, which is given by its index. */

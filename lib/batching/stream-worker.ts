@@ -6,10 +6,12 @@ import { columnsOf, nothingDropped, reviewsOfRows } from '../reviews/review.js';
 import type { ReadRows } from '../reviews/row-file.js';
 import { packError } from './thread-error.js';
 import { textKey, type BlockPart, type PackedBlock, type WorkerSettings } from './stream-block.js';
+import { useSettingForm } from '../settings/setting-text.js';
 import { createTokenizer } from '../tokenizer/tokenizer.js';
 import { chunkReader } from '../reviews/chunk-reader.js';
 
-const { files, reading, tokenizerFiles, maxTokens, maxLength, without } = workerData as WorkerSettings;
+const { files, reading, tokenizerFiles, maxTokens, maxLength, without, form } = workerData as WorkerSettings;
+useSettingForm(form);
 const tokenizer = createTokenizer(tokenizerFiles, maxTokens);
 const heldOutKeys = new Set(without);
 const readers = new Map<number, Promise<ReadRows>>();

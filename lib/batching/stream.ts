@@ -17,6 +17,7 @@ import { groupBy } from '../reviews/group.js';
 import type { Dropped, Review } from '../reviews/review.js';
 import type { RowFile } from '../reviews/row-file.js';
 import type { ReviewSource } from '../reviews/review-source.js';
+import { settingForm } from '../settings/setting-text.js';
 import { singleProcess, type Ranks } from '../distributed/ranks.js';
 import { unpackError } from './thread-error.js';
 import type { PretrainedModel } from '../model/pretrained-model.js';
@@ -173,6 +174,7 @@ export class ReviewStream {
       maxTokens,
       maxLength,
       without: without.flatMap((reviews) => reviews.map(({ text }) => textKey(text))),
+      form: settingForm(),
     };
     this.fingerprint = hash(
       'sha256',

@@ -77,7 +77,8 @@ const inspect = addSettings(
       '\nWith --model RUN, the model of a fine-tuning run also looks for label errors, in rows that it was not trained on.',
     ),
   [
-    ...(['source', 'model', 'dataset', 'datasetConfig', 'textColumns', 'labelColumn', 'labelMapping'] as const),
+    ...(['source', 'model', 'dataset', 'datasetConfig', 'labelColumn', 'labelMapping'] as const),
+    ...fileSettings,
     ...(['rows', 'maxLength', 'seed'] as const),
   ],
   { rows: 'all, at most 100,000; of a data set on the hub 20,000 with a GPU, 2,000 without' },

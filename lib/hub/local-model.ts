@@ -5,19 +5,13 @@ import { FileError, ModelFormatError, RunError } from '../errors.js';
 import { closestName } from '../settings/did-you-mean.js';
 import { settingText } from '../settings/setting-text.js';
 import { cachedCommit, snapshotFolder } from './cache.js';
-import { isRepositoryName, parseRepositoryName } from './repository.js';
+import { isLocalPath } from './repository.js';
 
 const isFolder = (name: string) => fs.existsSync(name) && fs.statSync(name).isDirectory();
 
-/**
- * Whether a name is a path and not a name on the hub: because it exists, because of its form (`./model`, `runs/a/model`), or
- * because its first part is a folder here (`runs/modell`).
- */
-export function isModelPath(text: string): boolean {
-  if (fs.existsSync(text) || !isRepositoryName(text)) return true;
-  const { name } = parseRepositoryName(text);
-  return /\.(safetensors|bin|h5|onnx)$/.test(name) || (name.includes('/') && isFolder(name.split('/')[0]!));
-}
+/** Whether a name is a local model rather than one on the hub. */
+export const isModelPath = (text: string): boolean =>
+  isLocalPath(text, (name) => /\.(safetensors|bin|h5|onnx)$/.test(name));
 
 /** Creates the error for a folder that does not exist. */
 function noFolderError(name: string): FileError {

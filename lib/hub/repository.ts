@@ -1,5 +1,6 @@
 /** Models and data sets on the hub: the commit of a revision and its files. Offline, the cache is used. */
 import fs from 'node:fs';
+import path from 'node:path';
 import { datasetInfo, listDatasets, listFiles, listModels, modelInfo } from '@huggingface/hub';
 import {
   GatedRepoError,
@@ -50,6 +51,18 @@ export function parseRepositoryName(text: string): { name: string; revision: str
 /** Whether a text is a valid name of a repository: `name` or `owner/name`, optionally with `@revision`. */
 export const isRepositoryName = (text: string): boolean =>
   /^[\w][\w.-]*(\/[\w][\w.-]*)?(@[\w./-]+)?$/.test(text) && !text.includes('..') && !text.includes('--');
+
+/**
+ * Whether a name is a local path, even a misspelled one, rather than a repository on the hub: it exists, has the form of a
+ * path (`./model`, `runs/a/model`) or the extension of a file, or its folder exists here (`runs/modell`).
+ * @param text a name, optionally with `@revision`
+ * @param isFile whether a name has the extension of a file of this kind
+ */
+export function isLocalPath(text: string, isFile: (name: string) => boolean): boolean {
+  if (fs.existsSync(text) || !isRepositoryName(text)) return true;
+  const { name } = parseRepositoryName(text);
+  return isFile(name) || (name.includes('/') && fs.existsSync(path.dirname(name)));
+}
 
 const kinds = { model: 'model', dataset: 'data set' };
 

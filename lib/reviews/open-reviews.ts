@@ -3,11 +3,10 @@
  * `ReviewSource`.
  */
 import fs from 'node:fs';
-import path from 'node:path';
 import { FileError, ReviewsError } from '../errors.js';
 import type { DownloadOptions } from '../hub/download.js';
 import { hubOfEnvironment, type Hub } from '../hub/environment.js';
-import { isRepositoryName } from '../hub/repository.js';
+import { isLocalPath } from '../hub/repository.js';
 import { settingText } from '../settings/setting-text.js';
 import { embeddedReviews } from './embedded.js';
 import { isDataFile } from './formats/formats.js';
@@ -16,13 +15,8 @@ import { openFromHub } from './open-hub.js';
 import { openLocal } from './open-local.js';
 import type { ReviewSource } from './review-source.js';
 
-/** Whether a name means a local file or folder, even one that does not exist, rather than a data set on the hub. */
-export function isFileName(name: string): boolean {
-  if (fs.existsSync(name) || isDataFile(name) || !isRepositoryName(name)) return true;
-  // `data/revews` in a project with a folder `data` is a misspelled path.
-  const folder = path.dirname(name);
-  return folder !== '.' && fs.existsSync(folder);
-}
+/** Whether a name is a local file or folder rather than a data set on the hub. */
+export const isFileName = (name: string): boolean => isLocalPath(name, isDataFile);
 
 /**
  * Opens reviews by name.

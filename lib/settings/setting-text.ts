@@ -11,6 +11,9 @@ export function useSettingForm(chosen: SettingForm): void {
   form = chosen;
 }
 
+/** The form in use. */
+export const settingForm = (): SettingForm => form;
+
 /** A name in lower case with dashes instead of capitals and underscores. */
 export const dashed = (name: string): string => name.replace(/[A-Z]/g, '-$&').replace(/_/g, '-').toLowerCase();
 

@@ -3,8 +3,9 @@
  * them.
  */
 
-import { ArgumentError } from '../errors.js';
+import { SettingsError } from '../errors.js';
 import { isEmbedding, layerOf } from '../model/families.js';
+import { settingText } from '../settings/setting-text.js';
 import type { Settings } from '../settings/settings.js';
 
 /**
@@ -15,14 +16,14 @@ export type Freeze = Settings['freeze'];
 
 /**
  * The names of the parameters that are trained.
- * @throws ArgumentError if `freeze` exceeds the number of layers
+ * @throws SettingsError if `freeze` exceeds the number of layers
  */
 export function trainedParameters(names: Iterable<string>, layers: number, freeze: Freeze): string[] {
   if (typeof freeze === 'number' && freeze > layers)
-    throw new ArgumentError(
-      'ARGUMENT_TOO_MANY_LAYERS',
-      `freeze is ${freeze}, but the model has ${layers} layers. Use a smaller number, or encoder for the whole encoder.`,
-      { freeze, layers },
+    throw new SettingsError(
+      'SETTING_INVALID',
+      `${settingText('freeze')} is ${freeze}, but the model has ${layers} layers. Use a smaller number, or ${settingText('freeze', 'encoder')} for the whole encoder.`,
+      { name: 'freeze', value: freeze, layers },
     );
   const frozenLayers = freeze === 'encoder' ? layers : typeof freeze === 'number' ? freeze : 0;
   const isFrozen = (name: string) => {

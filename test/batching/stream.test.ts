@@ -14,6 +14,7 @@ import { openReviews } from '#lib/reviews/open-reviews.js';
 import { ReviewStream, type StreamedBatch, type StreamOptions, type StreamPosition } from '#lib/batching/stream.js';
 import { loadTokenizer } from '#lib/model/load-tokenizer.js';
 import { readTokenizer } from '#lib/tokenizer/tokenizer.js';
+import { useSettingForm } from '#lib/settings/setting-text.js';
 import { appendDownsampled, type TrainingRecord } from '#lib/training/training-record.js';
 import { Trainer } from '#lib/training/trainer.js';
 import { failure } from '../failure.js';
@@ -159,10 +160,16 @@ test('a damaged file, an unknown label in a late row and a source that cannot be
   const lateLabel = await openReviews(
     write('late.parquet', polarityParquet(rows.map((row, i) => ({ ...row, label: i === 3000 ? 7 : row.label })))),
   );
-  await assert.rejects(
-    collect(streamOf(lateLabel), 1),
-    failure(ReviewsError, 'REVIEWS_UNKNOWN_LABEL', { label: '7', column: 'label', labels: ['negative', 'positive'] }),
-  );
+  useSettingForm('flag');
+  await assert.rejects(collect(streamOf(lateLabel), 1), (error: Error) => {
+    assert.match(error.message, /--label-mapping/, 'the workers name settings as this process does');
+    return failure(ReviewsError, 'REVIEWS_UNKNOWN_LABEL', {
+      label: '7',
+      column: 'label',
+      labels: ['negative', 'positive'],
+    })(error);
+  });
+  useSettingForm('code');
   const reviews = await openReviews('embedded');
   assert.throws(() => new ReviewStream(reviews, { model: embedded }), failure(ReviewsError, 'REVIEWS_NOT_STREAMABLE'));
   await assert.rejects(openReviews('embedded', { streaming: true }), failure(ReviewsError, 'REVIEWS_NOT_STREAMABLE'));

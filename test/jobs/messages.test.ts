@@ -112,6 +112,6 @@ test('an unusable run folder and a folder without a model are errors without a s
   assert.ok(model.stderr.includes(inFolder('empty')));
   assert.doesNotMatch(model.stderr, /^ +at /m, 'no stack trace for an expected error');
   const frozen = await tunebook(finetune('frozen', '--freeze', '9'));
-  assert.deepEqual([frozen.status, ...printedError(frozen.stderr)], [1, 'ArgumentError', 'ARGUMENT_TOO_MANY_LAYERS']);
-  assert.match(frozen.stderr, /freeze is 9/);
+  assert.deepEqual([frozen.status, ...printedError(frozen.stderr)], [2, 'SettingsError', 'SETTING_INVALID']);
+  assert.match(frozen.stderr, /--freeze is 9/);
 });

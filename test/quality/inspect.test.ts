@@ -98,6 +98,17 @@ test('German texts get the hint, texts without labels are inspected as far as po
   assert.match(findings[0]!, /--model distilbert-base-multilingual-cased/);
   assert.deepEqual([labelColumn, classes, labelErrors], [null, [], []]);
   assert.match(skipped.join(), /no label column/);
+
+  fs.writeFileSync(
+    inFolder('latin.txt'),
+    Buffer.from('4|Schöne Tage in München\n1|Müde Kellner, kalte Suppe\n1\n', 'latin1'),
+  );
+  const reading = ['--encoding', 'windows-1252', '--delimiter', '|', '--no-header', '--columns', 'stars,text'];
+  const named = await inspect('latin.txt', ...reading, '--skip-bad-rows');
+  assert.deepEqual(
+    [named.labelColumn, named.textColumns, named.reviews, named.dropped.malformed],
+    ['stars', ['text'], 2, 1],
+  );
 });
 
 test('the model of a run judges only rows that it was not trained on; a file with one class is no error', async () => {

@@ -15,7 +15,7 @@ import {
   type Dialect,
 } from './delimiter.js';
 import { invalidBytes } from './encoding.js';
-import { isHeader, rolesOf } from './header.js';
+import { columnNames, isHeader, rolesOf } from './header.js';
 import { badEncoding, badRow, describeText, type RowReader, type TextFile, type TextOptions } from './row-reader.js';
 
 /** Maximum number of characters in a row; a quote that is not closed would take the rest of the file. */
@@ -112,21 +112,6 @@ const normalizeNewlines = (head: string): ((text: string) => string) =>
     ? (text) => text.replaceAll('\r', '\n')
     : (text) => (text.includes('\r') ? text.replaceAll('\r\n', '\n') : text);
 
-/** Column names without surrounding spaces and quotes. Empty and repeated names get the number of their column. */
-function namesOf(cells: string[]): string[] {
-  const seen = new Set<string>();
-  return cells.map((cell, i) => {
-    const name =
-      cell
-        .trim()
-        .replace(/^(["'])(.*)\1$/s, '$2')
-        .trim() || `column ${i + 1}`;
-    const unique = seen.has(name) ? `${name} (column ${i + 1})` : name;
-    seen.add(unique);
-    return unique;
-  });
-}
-
 /** Characters that stand for a delimiter that is hard to type. */
 const delimiterNames: { [name: string]: string } = { tab: '\t', '\\t': '\t' };
 
@@ -165,7 +150,7 @@ export function openDelimited(file: TextFile, options: TextOptions): RowReader {
   const values = hasHeader ? rows : sample;
   if (options.columns && first.length > 0) checkColumns(file.name, options.columns, first);
   const width = hasHeader ? first.length : mostFrequentLength(sample).length;
-  const columns = options.columns ?? namesOf(hasHeader ? first : Array.from({ length: width }, () => ''));
+  const columns = options.columns ?? columnNames(hasHeader ? first : Array.from({ length: width }, () => ''));
   const roles = hasHeader || options.columns ? undefined : rolesOf(columns, values);
   const describeCells = (cells: string[]) => cells.join(dialect.delimiter === noDelimiter ? '' : dialect.delimiter);
   return {

@@ -7,7 +7,7 @@ import readWorkbook from 'read-excel-file/node';
 import { ReviewsError } from '../../errors.js';
 import type { Row } from '../row-file.js';
 import type { FileBytes } from './bytes.js';
-import { isHeader, rolesOf } from './header.js';
+import { columnNames, isHeader, rolesOf } from './header.js';
 import { checkArchive } from './zip.js';
 import { badRow, batchesOf, batchRows, type RowReader, type TextOptions } from './row-reader.js';
 
@@ -46,11 +46,12 @@ export async function openExcel(
   }
   const filled = sheets.filter(({ data }) => data.some((row) => !isEmpty(row)));
   const { sheet, data } = filled[0] ?? { sheet: '', data: [] };
-  const [first = [], ...rest] = data.filter((row) => !isEmpty(row));
-  const texts = (rows: Cell[][]) => rows.slice(0, batchRows).map((row) => row.map(textOfCell));
-  const hasHeader = header === undefined || header === 'auto' ? isHeader(first.map(textOfCell), texts(rest)) : header;
-  const columns = given ?? first.map((cell, i) => (hasHeader && textOfCell(cell).trim()) || `column ${i + 1}`);
-  const rows = hasHeader ? rest : [first, ...rest];
+  const all = data.map((cells, i) => ({ cells, line: i + 1 })).filter(({ cells }) => !isEmpty(cells));
+  const names = all[0]?.cells.map(textOfCell) ?? [];
+  const texts = (rows: typeof all) => rows.slice(0, batchRows).map(({ cells }) => cells.map(textOfCell));
+  const hasHeader = header === undefined || header === 'auto' ? isHeader(names, texts(all.slice(1))) : header;
+  const columns = given ?? columnNames(names.map((name) => (hasHeader ? name : '')));
+  const rows = hasHeader ? all.slice(1) : all;
   const roles = hasHeader || given ? undefined : rolesOf(columns, texts(rows));
   return {
     columns,
@@ -58,12 +59,12 @@ export async function openExcel(
     describe: () => ({ format: `Excel, sheet '${sheet}'`, header: hasHeader }),
     async *rows(onBadRow) {
       const valid: Row[] = [];
-      for (const [i, row] of rows.entries()) {
-        if (row.length > columns.length && row.slice(columns.length).some((cell) => textOfCell(cell) !== ''))
+      for (const { cells, line } of rows) {
+        if (cells.length > columns.length && cells.slice(columns.length).some((cell) => textOfCell(cell) !== ''))
           onBadRow(
-            badRow(i + 1, `has ${row.length} values instead of ${columns.length}`, row.map(textOfCell).join(' | ')),
+            badRow(line, `has ${cells.length} values instead of ${columns.length}`, cells.map(textOfCell).join(' | ')),
           );
-        else valid.push(Object.fromEntries(columns.map((column, c) => [column, row[c] ?? null])));
+        else valid.push(Object.fromEntries(columns.map((column, c) => [column, cells[c] ?? null])));
       }
       yield* batchesOf(valid);
     },

@@ -1,6 +1,6 @@
 /**
- * Files without column names: whether the first line is data, and which columns contain the text and the label, as far
- * as their values show it.
+ * Column names: those of the first line. Of files without them: whether the first line is data, and which columns contain
+ * the text and the label, as far as their values show it.
  */
 import { labelText } from '../../settings/label-mapping.js';
 import { isUsualName, type ChosenColumns } from '../columns.js';
@@ -26,6 +26,21 @@ export function isHeader(first: string[], rows: string[][]): boolean {
   if (first.some((cell) => isNumber(labelText(cell)) || words(cell).length > maxWordsInName)) return false;
   // A name is not repeated as a value of its column.
   return !first.some((cell, i) => cell.trim() !== '' && rows.some((row) => row[i]?.trim() === cell.trim()));
+}
+
+/** Column names without surrounding spaces and quotes. Empty and repeated names get the number of their column. */
+export function columnNames(cells: string[]): string[] {
+  const seen = new Set<string>();
+  return cells.map((cell, i) => {
+    const name =
+      cell
+        .trim()
+        .replace(/^(["'])(.*)\1$/s, '$2')
+        .trim() || `column ${i + 1}`;
+    const unique = seen.has(name) ? `${name} (column ${i + 1})` : name;
+    seen.add(unique);
+    return unique;
+  });
 }
 
 /** Maximum number of classes that are recognized by their values. */
