@@ -122,3 +122,16 @@ export const starsFlags = (file: string): string[] => [
   '--label-mapping',
   '1,2 -> negative; 4,5 -> positive',
 ];
+
+/**
+ * Arguments that fine-tune the model of `writeTinyModel` in `folder/model` on the reviews of `writeStarsCsv` in
+ * `folder/stars.csv`.
+ * @param run name of the run folder in the folder
+ */
+export const finetuneTiny = (folder: string, run: string, ...more: string[]): string[] => [
+  'finetune',
+  ...starsFlags(path.join(folder, 'stars.csv')),
+  ...['--model', path.join(folder, 'model'), '--run-folder', path.join(folder, run)],
+  ...['--max-length', '32', '--batch-size', '8', '--lr', '3e-3'],
+  ...more,
+];

@@ -17,7 +17,7 @@ import { readJournal, recordsOf } from '#lib/runs/journal.js';
 import { assertFailed, failure } from '../failure.js';
 import { root } from '../checkout.js';
 import { pythonWith } from '../python-environment.js';
-import { starsFlags, writeStarsCsv, writeTinyModel, tunebook } from '../cli/command.js';
+import { finetuneTiny, writeStarsCsv, writeTinyModel, tunebook } from '../cli/command.js';
 import { inNamespace, main } from './ranks.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-launch-'));
@@ -26,21 +26,7 @@ const inFolder = (...names: string[]) => path.join(folder, ...names);
 const manifests = path.join(root, 'lib/distributed/manifests');
 writeTinyModel(inFolder('model'));
 writeStarsCsv(inFolder('stars.csv'));
-const finetune = (startCommand: string, ...more: string[]) => [
-  'finetune',
-  ...starsFlags(inFolder('stars.csv')),
-  '--model',
-  inFolder('model'),
-  '--max-length',
-  '32',
-  '--batch-size',
-  '8',
-  '--lr',
-  '3e-3',
-  '--run-folder',
-  inFolder(startCommand),
-  ...more,
-];
+const finetune = (run: string, ...more: string[]) => finetuneTiny(folder, run, ...more);
 
 /** Starts a command in a network namespace. */
 function run(command: string[], env: NodeJS.ProcessEnv = {}) {

@@ -8,7 +8,7 @@ import { after, test } from 'node:test';
 import type { FinetuneMetrics } from '#lib/runs/metrics.js';
 import { RunFolder } from '#lib/runs/run-folder.js';
 import { readJournal, recordsOf } from '#lib/runs/journal.js';
-import { starsFlags, writeStarsCsv, writeTinyModel } from '../cli/command.js';
+import { finetuneTiny, writeStarsCsv, writeTinyModel } from '../cli/command.js';
 import { main, startRanks, type PlannedSignal, type RankCommand } from './ranks.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-lost-'));
@@ -18,24 +18,7 @@ writeTinyModel(inFolder('model'), 0);
 writeStarsCsv(inFolder('stars.csv'));
 
 const finetune = (run: string, ...more: string[]): RankCommand => ({
-  argv: [
-    main,
-    'finetune',
-    ...starsFlags(inFolder('stars.csv')),
-    '--model',
-    inFolder('model'),
-    '--max-length',
-    '32',
-    '--batch-size',
-    '8',
-    '--lr',
-    '3e-3',
-    '--precision',
-    'float32',
-    '--run-folder',
-    inFolder(run),
-    ...more,
-  ],
+  argv: [main, ...finetuneTiny(folder, run, '--precision', 'float32', ...more)],
 });
 const endless = ['--epochs', '2000', '--early-stopping-patience', '0', '--save-steps', '20'];
 const losses = (run: string) => recordsOf(readJournal(inFolder(run))).map(({ loss }) => loss);

@@ -7,28 +7,13 @@ import { after, before, test } from 'node:test';
 import { RunFolder } from '#lib/runs/run-folder.js';
 import { CheckpointFolder } from '#lib/training/checkpoint.js';
 import { assertFailed, printedError } from '../failure.js';
-import { starsFlags, waitForOutput, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
+import { finetuneTiny, waitForOutput, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-runs-'));
 after(() => fs.rmSync(folder, { recursive: true }));
 const inFolder = (...names: string[]) => path.join(folder, ...names);
-const finetune = (run: string, ...more: string[]) => [
-  'finetune',
-  ...starsFlags(inFolder('stars.csv')),
-  '--model',
-  inFolder('model'),
-  '--max-length',
-  '32',
-  '--max-steps',
-  '200',
-  '--early-stopping-patience',
-  '0',
-  '--save-steps',
-  '2',
-  '--run-folder',
-  inFolder(run),
-  ...more,
-];
+const finetune = (run: string, ...more: string[]) =>
+  finetuneTiny(folder, run, '--max-steps', '200', '--early-stopping-patience', '0', '--save-steps', '2', ...more);
 
 before(async () => {
   writeTinyModel(inFolder('model'));

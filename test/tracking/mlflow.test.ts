@@ -11,7 +11,7 @@ import { RunFolder } from '#lib/runs/run-folder.js';
 import { mlflowOfEnvironment } from '#lib/tracking/mlflow-client.js';
 import { readJournal, recordsOf } from '#lib/runs/journal.js';
 import { assertFailed } from '../failure.js';
-import { starsFlags, waitForOutput, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
+import { finetuneTiny, waitForOutput, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
 import { freePort, startMlflow, type MlflowServer } from './mlflow-server.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-mlflow-'));
@@ -27,23 +27,8 @@ after(async () => {
   fs.rmSync(folder, { recursive: true });
 });
 
-const finetune = (run: string, ...more: string[]) => [
-  'finetune',
-  ...starsFlags(inFolder('stars.csv')),
-  '--model',
-  inFolder('model'),
-  '--batch-size',
-  '8',
-  '--max-length',
-  '32',
-  '--lr',
-  '3e-3',
-  '--early-stopping-patience',
-  '0',
-  ...more,
-  '--run-folder',
-  inFolder(run),
-];
+const finetune = (run: string, ...more: string[]) =>
+  finetuneTiny(folder, run, '--early-stopping-patience', '0', ...more);
 const environment = (more: Record<string, string> = {}) => ({ env: { MLFLOW_TRACKING_URI: server.uri, ...more } });
 
 interface Run {
