@@ -141,7 +141,11 @@ try {
     executed,
     report,
     // Relative to the folder of the notebook, where the kernel runs; the same on every machine.
-    environment: { ...flags, TUNEBOOK_RUN_FOLDER: path.relative(notebooks, runFolder) },
+    environment: {
+      ...flags,
+      TUNEBOOK_RUN_FOLDER: path.relative(notebooks, runFolder),
+      TUNEBOOK_SETTING_FORM: 'flag',
+    },
     onInterrupt() {
       output.print('\nTraining stops after this step; the remaining cells still run. Ctrl-C again stops at once.');
     },

@@ -50,7 +50,8 @@ patchSocket();
 /** Whether this code runs in a notebook. */
 export const inKernel = (): boolean => liveKernel() !== undefined;
 
-if (inKernel()) useSettingForm('variable');
+// npm start, whose settings are flags, executes a notebook too.
+if (inKernel()) useSettingForm(process.env['TUNEBOOK_SETTING_FORM'] === 'flag' ? 'flag' : 'variable');
 
 /**
  * Shows an output below the cell.

@@ -109,6 +109,7 @@ const otherVariables = [
   'REJECTIONS',
   'SCREENSHOTS',
   'SERVE_TOKEN',
+  'SETTING_FORM',
   'TENSORFLOW',
 ];
 

@@ -91,6 +91,7 @@ test('npm start runs all of finetune.ipynb, with five classes and texts that exc
   );
   assert.equal(status, 0, output);
   assert.match(output, /Accuracy +\S+ % of 20 test reviews/);
+  assert.match(output, /CLASS_NEVER_PREDICTED.*--class-weights balanced/, 'messages name settings as flags');
   assert.equal(stderr, '', 'TensorFlow, oneDNN and Jupyter print nothing to stderr');
 
   const code = readNotebook(path.join(folder, 'finetune.ipynb')).cells.filter(({ cell_type }) => cell_type === 'code');
