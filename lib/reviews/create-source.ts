@@ -4,7 +4,15 @@ import type { SplitName } from '../hub/dataset.js';
 import { readLabelMapping } from '../settings/label-mapping.js';
 import { areNumbered, chooseColumns, findColumn, listColumns, type ChosenColumns } from './columns.js';
 import type { RowReader } from './formats/row-reader.js';
-import { classesOfValues, classNumber, mappedClasses, namedClasses, noClasses, type Classes } from './labels.js';
+import {
+  classesOfValues,
+  classNumber,
+  compareMapping,
+  mappedClasses,
+  namedClasses,
+  noClasses,
+  type Classes,
+} from './labels.js';
 import { labelsOfFiles } from './labels-of-files.js';
 import type { ReviewsOptions } from './reviews-options.js';
 import { columnsOf, nothingDropped, type Reading } from './review.js';
@@ -137,8 +145,17 @@ async function chooseClasses(
   options: ReviewsOptions,
   declared: Record<string, string[]>,
 ): Promise<{ classes: Classes; notes: string[] }> {
-  if (options.labelMapping) return { classes: mappedClasses(readLabelMapping(options.labelMapping)), notes: [] };
   const names = files.find((file) => file.classNames[column])?.classNames[column] ?? declared[column];
+  if (options.labelMapping) {
+    const mapping = readLabelMapping(options.labelMapping);
+    const classes = mappedClasses(mapping, names);
+    // Parquet files are not counted, and a class may occur in rows that are not read here.
+    const isCounted = !names && files.every(({ labels }) => labels);
+    return {
+      classes,
+      notes: isCounted ? compareMapping(mapping, await labelsOfFiles(files, column), column, options) : [],
+    };
+  }
   if (names) return { classes: namedClasses(names), notes: [] };
   return classesOfValues(await labelsOfFiles(files, column), column);
 }

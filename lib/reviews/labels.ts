@@ -3,9 +3,17 @@
  * label mapping assigns them to classes; without one, each value is a class.
  */
 import { ReviewsError } from '../errors.js';
-import { formatLabelMapping, isMultiLabel, labelKey, rangeOf, type LabelMapping } from '../settings/label-mapping.js';
+import {
+  formatLabelMapping,
+  isMultiLabel,
+  labelKey,
+  labelNumber,
+  rangeOf,
+  type LabelMapping,
+} from '../settings/label-mapping.js';
 import { settingText } from '../settings/setting-text.js';
 import { groupBy } from './group.js';
+import { isMissing } from './missing-values.js';
 
 /** What the values of a label column mean. */
 export interface Classes {
@@ -28,25 +36,61 @@ export const noClasses: Classes = { names: ['text'], numberOf: {}, partial: fals
 export function classNumber({ numberOf, ranges = [] }: Classes, value: unknown): number | undefined {
   const key = labelKey(value);
   if (Object.hasOwn(numberOf, key)) return numberOf[key];
-  const number = key === '' ? NaN : Number(key);
+  const number = labelNumber(key);
   return ranges.find(({ low, high }) => low <= number && number <= high)?.number;
 }
 
-/** Classes of a label mapping; rows with other labels are left out. */
-export function mappedClasses(mapping: LabelMapping): Classes {
+/**
+ * Classes of a label mapping; rows with other labels are left out.
+ * @param names class names of the data set by number, which the mapping may use too. @default none
+ */
+export function mappedClasses(mapping: LabelMapping, names: string[] = []): Classes {
   const labels = Object.values(mapping).flatMap((list, number) => list.map((label) => ({ label, number })));
   const ranges = labels.flatMap(({ label, number }) => {
     const range = rangeOf(label);
     return range ? [{ ...range, number }] : [];
   });
-  return {
-    names: Object.keys(mapping),
-    numberOf: Object.fromEntries(
-      labels.filter(({ label }) => !rangeOf(label)).map(({ label, number }) => [labelKey(label), number]),
-    ),
-    ...(ranges.length > 0 && { ranges }),
-    partial: true,
+  // A column may also contain the text of a range: '1-2'.
+  const numberOf = Object.fromEntries(labels.map(({ label, number }) => [labelKey(label), number]));
+  for (const [i, name] of names.entries()) {
+    const number = numberOf[labelKey(name)];
+    if (number !== undefined) numberOf[String(i)] ??= number;
+  }
+  return { names: Object.keys(mapping), numberOf, ...(ranges.length > 0 && { ranges }), partial: true };
+}
+
+/**
+ * Compares a label mapping with the labels of a column.
+ * @param labels number of rows by label
+ * @returns a note on labels that the mapping contains and the column does not
+ * @throws ReviewsError if a class has no rows although others have some, unless `labelsOptional`
+ */
+export function compareMapping(
+  mapping: LabelMapping,
+  labels: Map<string, number>,
+  column: string,
+  { labelsOptional = false }: { labelsOptional?: boolean | undefined },
+): string[] {
+  const keys = [...labels.keys()].map(labelKey);
+  const occurs = (label: string) => {
+    const range = rangeOf(label);
+    return keys.some(
+      (key) => key === labelKey(label) || (range && range.low <= labelNumber(key) && labelNumber(key) <= range.high),
+    );
   };
+  const classes = Object.entries(mapping);
+  const empty = classes.filter(([, list]) => !list.some(occurs)).map(([name]) => name);
+  if (empty.length > 0 && empty.length < classes.length && !labelsOptional)
+    throw new ReviewsError(
+      'REVIEWS_EMPTY_CLASS',
+      `The label mapping has the class ${empty[0]} (${mapping[empty[0]!]!.join(', ')}), but no row of '${column}' belongs to it. ` +
+        `The column contains ${listLabels(labels)}. Correct ${settingText('labelMapping')}.`,
+      { class: empty[0], column, labels: [...labels.keys()].sort() },
+    );
+  const unused = classes.flatMap(([, list]) => list.filter((label) => !occurs(label)));
+  return unused.length > 0 && empty.length < classes.length
+    ? [`Labels of the mapping that '${column}' does not contain: ${unused.join(', ')}.`]
+    : [];
 }
 
 /** Classes that a data set names; its column contains their numbers or their names. */
@@ -67,9 +111,12 @@ const maxClasses = 100;
 /** Maximum number of labels that a message lists. */
 const maxListed = 10;
 
+/** Compares names, and numbers within them: Topic 2 precedes Topic 10. */
+const collator = new Intl.Collator('en', { numeric: true });
+
 /** Labels in order: numbers ascending, then names in alphabetical order. */
 const sortedLabels = (labels: Iterable<string>): string[] =>
-  [...labels].sort((a, b) => Number(a) - Number(b) || (a < b ? -1 : 1));
+  [...labels].sort((a, b) => labelNumber(a) - labelNumber(b) || collator.compare(a, b));
 
 /** Labels with their counts, for messages: `'1' (24 rows), '5' (90 rows)`. */
 export function listLabels(labels: Map<string, number>): string {
@@ -83,21 +130,30 @@ export function listLabels(labels: Map<string, number>): string {
 
 /** Names that mean negative and positive. */
 const polarities = {
-  negative: /^(neg|negative|negativ|bad|no|false|unhelpful|1-2|schlecht)$/,
+  negative: /^(neg|negative|negativ|bad|no|false|unhelpful|schlecht)$/,
   positive: /^(pos|positive|positiv|good|yes|true|helpful|gut)$/,
 };
 
+/** The middle of a number, a rating or a range such as `1-2`; NaN of other labels. */
+function middleOf(label: string): number {
+  const range = rangeOf(label);
+  return range ? (range.low + range.high) / 2 : labelNumber(label);
+}
+
 /** Proposes a mapping of labels to classes that fits: the lower numbers are negative, the higher ones positive. */
 export function proposeMapping(labels: Iterable<string>): LabelMapping {
-  const sorted = sortedLabels(labels);
-  const numbers = sorted.map(Number);
-  if (sorted.length >= 2 && numbers.every((number) => Number.isFinite(number))) {
-    const [low, high] = [numbers[0]!, numbers.at(-1)!];
-    if (sorted.length === 2) return { negative: [sorted[0]!], positive: [sorted[1]!] };
-    const middle = (low + high) / 2;
-    const [below, above] = [numbers.filter((number) => number < middle), numbers.filter((number) => number > middle)];
-    const range = (values: number[]) => (values.length === 1 ? `${values[0]}` : `${values[0]}-${values.at(-1)}`);
-    return { negative: [range(below)], positive: [range(above)] };
+  const sorted = sortedLabels(new Map([...labels].map((label) => [labelKey(label), label])).values());
+  if (sorted.length >= 2 && sorted.every((label) => Number.isFinite(middleOf(label)))) {
+    sorted.sort((a, b) => middleOf(a) - middleOf(b));
+    const middle = (middleOf(sorted[0]!) + middleOf(sorted.at(-1)!)) / 2;
+    const [below, above] = [
+      sorted.filter((label) => middleOf(label) < middle),
+      sorted.filter((label) => middleOf(label) > middle),
+    ];
+    const isPlain = sorted.every((label) => Number.isFinite(Number(label)));
+    const range = (values: string[]) =>
+      isPlain && values.length > 1 ? [`${values[0]}-${values.at(-1)}`] : values.slice(0, maxListed);
+    return { negative: range(below), positive: range(above) };
   }
   const withPolarity = (pattern: RegExp) => sorted.filter((label) => pattern.test(labelKey(label)));
   const negative = withPolarity(polarities.negative);
@@ -110,6 +166,23 @@ export function proposeMapping(labels: Iterable<string>): LabelMapping {
 export const proposedMapping = (labels: Iterable<string>): string =>
   settingText('labelMapping', formatLabelMapping(proposeMapping(labels)));
 
+/** Number of classes above which numbers are probably a quantity. */
+const manyClasses = 20;
+
+/** A note on numbers that are probably a quantity rather than classes. */
+const numbersNote = (sorted: string[], column: string): string[] =>
+  sorted.length > manyClasses && sorted.every((label) => Number.isFinite(labelNumber(label)))
+    ? [
+        `Each of the ${sorted.length} different numbers in '${column}' is a class. To make classes of ranges: ${proposedMapping(sorted)}.`,
+      ]
+    : [];
+
+/** A note on labels such as `N/A` that are read as missing. */
+function missingNote(labels: Map<string, number>): string[] {
+  const missing = new Map([...labels].filter(([label]) => isMissing(label)));
+  return missing.size > 0 ? [`Read as no label: ${listLabels(missing)}.`] : [];
+}
+
 /**
  * Makes each value of a column a class: numbers in ascending order, names in alphabetical order. Values that differ only
  * in case or surrounding spaces are one class, named by its most frequent spelling. 0 and 1 are named negative and
@@ -119,40 +192,72 @@ export const proposedMapping = (labels: Iterable<string>): string =>
  * @throws ReviewsError if there are more than 100 values
  */
 export function classesOfValues(labels: Map<string, number>, column: string): { classes: Classes; notes: string[] } {
-  const groups = groupBy(labels.keys(), labelKey);
+  const present = [...labels.keys()].filter((label) => !isMissing(label));
+  const groups = groupBy(present, labelKey);
   if (groups.size > maxClasses)
     throw new ReviewsError(
       'REVIEWS_TOO_MANY_CLASSES',
       `'${column}' contains ${groups.size > 1000 ? 'more than 1,000' : groups.size} different values, such as ` +
-        `${sortedLabels(labels.keys())
+        `${sortedLabels(present)
           .slice(0, 3)
           .map((label) => `'${label}'`)
-          .join(', ')}; the maximum is ${maxClasses} classes. ` +
-        `Check that it is the label column (${settingText('labelColumn')}), or define the classes: ${proposedMapping(labels.keys())}.`,
+          .join(
+            ', ',
+          )}; the maximum is ${maxClasses} classes. Check that it is the label column (${settingText('labelColumn')})` +
+        (present.every((label) => Number.isFinite(labelNumber(label)))
+          ? `, or make classes of ranges: ${proposedMapping(present)}.`
+          : ', or map its values to fewer classes.'),
       { column, classes: groups.size },
     );
   const spellings = [...groups.values()].map((group) => group.sort((a, b) => labels.get(b)! - labels.get(a)!));
   const nameOf = new Map(spellings.map((group) => [group[0]!, group]));
   const sorted = sortedLabels(nameOf.keys());
+  const isBinary = sorted.join() === '0,1';
   return {
     classes: {
-      names: sorted.join() === '0,1' ? ['negative', 'positive'] : sorted,
+      names: isBinary ? ['negative', 'positive'] : sorted,
       numberOf: Object.fromEntries(sorted.map((name, number) => [labelKey(name), number])),
       partial: false,
     },
-    notes: spellings
-      .filter((group) => group.length > 1)
-      .map((group) => `${group.map((label) => `'${label}'`).join(', ')} are one class: ${group[0]}.`),
+    notes: [
+      ...spellings
+        .filter((group) => group.length > 1)
+        .map((group) => `${group.map((label) => `'${label}'`).join(', ')} are one class: ${group[0]}.`),
+      ...(isBinary
+        ? [
+            '0 is named negative and 1 positive; to name them otherwise: ' +
+              settingText('labelMapping', '0 -> no; 1 -> yes') +
+              '.',
+          ]
+        : []),
+      ...numbersNote(sorted, column),
+      ...missingNote(labels),
+    ],
   };
 }
 
-/** @throws ReviewsError if a value contains several labels */
+const severalLabelsError = (name: string, column: string, value: unknown) =>
+  new ReviewsError(
+    'REVIEWS_MULTI_LABEL',
+    `${name} has rows with several labels in '${column}', such as ${typeof value === 'string' ? value : JSON.stringify(value)}; ` +
+      'a review must have one. Keep one label per row, or train a model per label on a column of its own.',
+    { file: name, column, value },
+  );
+
+/** @throws ReviewsError if a value is a list of several labels */
 export function checkSingleLabel(name: string, column: string, value: unknown): void {
-  if (isMultiLabel(value))
-    throw new ReviewsError(
-      'REVIEWS_MULTI_LABEL',
-      `${name} has rows with several labels in '${column}', such as ${typeof value === 'string' ? value : JSON.stringify(value)}; ` +
-        'a review must have one. Keep one label per row, or train a model per label on a column of its own.',
-      { file: name, column, value },
-    );
+  if (isMultiLabel(value)) throw severalLabelsError(name, column, value);
+}
+
+/**
+ * Checks that no value joins others of the column: `price|quality` beside `price` and `quality`.
+ * @param values the different values of a column
+ * @throws ReviewsError if one does
+ */
+export function checkJoinedLabels(name: string, column: string, values: Iterable<unknown>): void {
+  const texts = new Set([...values].filter((value) => typeof value === 'string').map((value) => value.trim()));
+  for (const text of texts) {
+    const parts = text.split(/[,;|]/).map((part) => part.trim());
+    if (parts.length > 1 && parts.every((part) => texts.has(part))) throw severalLabelsError(name, column, text);
+  }
 }

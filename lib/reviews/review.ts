@@ -3,6 +3,7 @@ import { ReviewsError } from '../errors.js';
 import type { SplitName } from '../hub/dataset.js';
 import { settingText } from '../settings/setting-text.js';
 import { checkSingleLabel, classNumber, type Classes } from './labels.js';
+import { isMissing } from './missing-values.js';
 import { labelText } from '../settings/label-mapping.js';
 
 /** A text and its class. */
@@ -83,12 +84,16 @@ export const columnsOf = ({ textColumns, labelColumn }: Pick<Reading, 'textColum
   ...(labelColumn === undefined ? [] : [labelColumn]),
 ];
 
-/** The text of a row: its non-empty text columns, joined. Lone surrogates are replaced, since UTF-8 has none. */
+/**
+ * The text of a row: its text columns, joined, without empty ones and spellings of missing values. Lone surrogates are
+ * replaced, since UTF-8 has none.
+ */
 export const textOf = (row: Record<string, unknown>, textColumns: string[]): string =>
   textColumns
     .map((column) => row[column])
-    .filter((value) => typeof value === 'string' && value.trim() !== '')
-    .map((value) => (value as string).trim().toWellFormed())
+    .filter((value) => ['string', 'number', 'bigint', 'boolean'].includes(typeof value))
+    .map((value) => String(value).trim().toWellFormed())
+    .filter((text) => !isMissing(text))
     .join('. ');
 
 /**
@@ -118,7 +123,7 @@ export function reviewsOfRows(
     const number = classNumber(classes, value);
     if (text === '') dropped.emptyText++;
     else if (number !== undefined) reviews.push({ text, label: number });
-    else if (label === '' || label === classes.hiddenLabel) {
+    else if (isMissing(label) || label === classes.hiddenLabel) {
       checkSingleLabel(where, labelColumn, value);
       dropped.missingLabel++;
     } else if (classes.partial) dropped.unmappedLabel++;

@@ -128,7 +128,11 @@ export async function sampleReviews(
 
 /** What the labels are, and a mapping that fits them. */
 async function describeMapping({ splits, reading: { labelColumn, classes } }: ReviewSource) {
-  const labels = await labelsOfFiles(Object.values(splits).flat(), labelColumn!);
+  const files = Object.values(splits).flat();
+  const names = files.find((file) => file.classNames[labelColumn!])?.classNames[labelColumn!];
+  const labels = new Map(
+    [...(await labelsOfFiles(files, labelColumn!))].map(([label, count]) => [names?.[Number(label)] ?? label, count]),
+  );
   const mapped = [...Object.keys(classes.numberOf), ...(classes.ranges ?? []).map(({ low, high }) => `${low}-${high}`)];
   return {
     text:

@@ -19,8 +19,6 @@ export interface ReviewSplit {
 /** Minimum number of different texts per class: one for each split. */
 const minTexts = 3;
 
-const remedy = () => `Or define the classes: ${settingText('labelMapping', '1-2 -> negative; 4-5 -> positive')}.`;
-
 /**
  * Splits reviews at random, stratified by class; duplicates of a text stay together. Splits of the data set (`split`)
  * are preserved: only missing ones are taken from the training rows. Training rows whose text is in another split, and
@@ -91,7 +89,7 @@ export function splitReviews(
     throw new ReviewsError(
       'REVIEWS_ONE_CLASS',
       `All ${reviews.length} rows have the same class${groups ? `, ${nameOf(groups)}` : ''}; training needs two. ` +
-        `Check the label column. If the rows are sorted by label, sample more of them. ${remedy()}`,
+        `Check the label column. If the rows are sorted by label, sample more of them.`,
       { rows: reviews.length, label: groups && nameOf(groups) },
     );
   }
@@ -104,7 +102,7 @@ export function splitReviews(
         'REVIEWS_SMALL_CLASS',
         `The class ${nameOf(groups)} has ${groups.length} different ${groups.length === 1 ? 'text' : 'texts'} among ` +
           `${reviews.length} rows, too few to split: training, validation and test need one each. ` +
-          `Check the label column for mistakes. ${remedy()}`,
+          `Check the label column for mistakes, add or sample more rows, or join or leave out classes with ${settingText('labelMapping')}.`,
         { rows: reviews.length, label: nameOf(groups), texts: groups.length },
       );
     const count = groups.reduce((sum, group) => sum + group.length, 0);

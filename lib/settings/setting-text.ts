@@ -27,7 +27,8 @@ export const flagOf = (setting: SettingName): string => `--${dashed(setting)}`;
 export function settingText(name: SettingName, value?: string): string {
   const spelled = { flag: flagOf(name), variable: describeSetting(name).variable, code: name }[form];
   if (value === undefined) return spelled;
-  if (form === 'code') return `${name}: ${/^(-?\d+(\.\d+)?|true|false)$/.test(value) ? value : `'${value}'`}`;
-  const quoted = /^[\w.,/@+-]+$/.test(value) ? value : `'${value}'`;
+  if (form === 'code')
+    return `${name}: ${/^(-?\d+(\.\d+)?|true|false)$/.test(value) ? value : value.includes("'") ? JSON.stringify(value) : `'${value}'`}`;
+  const quoted = /^[\w.,/@+-]+$/.test(value) ? value : `'${value.replaceAll("'", String.raw`'\''`)}'`;
   return form === 'flag' ? `${spelled} ${quoted}` : `${spelled}=${quoted}`;
 }

@@ -40,17 +40,20 @@ test('rows with null, empty or blank text or without a label are dropped and cou
       { text: '', label: 1 },
       { text: ' \t\n ', label: 0 },
       { label: 0 },
-      { text: 'a number is no text', label: null },
+      { text: 'without a label', label: null },
+      { text: 'N/A', label: 1 },
+      { text: 'the label is missing', label: 'None' },
       { text: 12, label: 1 },
       { text: '  good ', label: 1 },
       { text: 'bad', label: 0 },
     ),
   );
   assert.deepEqual(reviews, [
+    { text: '12', label: 1 },
     { text: 'good', label: 1 },
     { text: 'bad', label: 0 },
   ]);
-  assert.equal(describeDropped(source.dropped), '5 without text, 1 without a label');
+  assert.equal(describeDropped(source.dropped), '5 without text, 2 without a label');
 });
 
 test('texts of 1 MB are tokenized quickly, with the same tokens', () => {

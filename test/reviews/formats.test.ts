@@ -137,8 +137,11 @@ test("McAuley's JSON lines and Python dicts, with and without gzip; Amazon Revie
   assert.deepEqual((await readText('a.json', `${json}\n`)).columns, [['summary', 'reviewText'], 'overall']);
   const row = JSON.stringify({ rating: 5, title: 'T', text: 'good', images: [], asin: 'B0', verified_purchase: true });
   assert.deepEqual((await readText('a.jsonl', `${row}\n`)).columns, [['title', 'text'], 'rating']);
-  const { reviews, source } = await readText('a.jsonl', '{"text": "NaN", "label": 1}\n{"text": "x", "label": NaN}\n');
-  assert.deepEqual([reviews, source.dropped.missingLabel], [['NaN|1'], 1]);
+  const { reviews, source } = await readText(
+    'a.jsonl',
+    '{"text": "is NaN, not", "label": 1}\n{"text": "x", "label": NaN}\n',
+  );
+  assert.deepEqual([reviews, source.dropped.missingLabel], [['is NaN, not|1'], 1]);
 });
 
 test('GLUE: tabs, and quotes that are letters; a test part without labels is skipped', async () => {
@@ -222,5 +225,5 @@ test('lone surrogates are replaced and counted', async () => {
     '{"text": "half \\ud83d", "label": 1}\n{"text": "whole \\ud83d\\ude00", "label": 0}\n',
   );
   assert.deepEqual(reviews, ['half \ufffd|positive', 'whole 😀|negative']);
-  assert.match(source.notes[0]!, /^1 text contains half of a character/);
+  assert.match(source.notes.join(' '), /1 text contains half of a character/);
 });
