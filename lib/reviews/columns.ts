@@ -1,5 +1,5 @@
 /** Which columns contain the text and the label: those that are named, or those with usual names. */
-import { ReviewsError } from '../errors.js';
+import { ReviewsError, SettingsError } from '../errors.js';
 import { settingText } from '../settings/setting-text.js';
 
 /** Options of `chooseColumns`. */
@@ -18,42 +18,63 @@ export interface ChosenColumns {
   labelColumn: string | undefined;
 }
 
-/** A name without case, spaces and punctuation: `reviewText`, `review_text` and `reviews.Text` differ in one letter. */
-const plain = (name: string): string => name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, '');
+/** What the columns of a file without names contain, as their values show it. */
+export interface Roles {
+  /** Possible texts, each of one or several columns; more than one if that is uncertain. */
+  texts: string[][];
+  /** Possible labels. */
+  labels: string[];
+}
 
-/** Usual names of the text, as in public data sets. */
-const textNames = new Set(
-  ['text', 'review', 'reviews', 'review_text', 'reviews.text', 'review_body', 'review_content', 'content', 'tweet']
-    .concat(['tweet_text', 'sentence', 'comment', 'comment_text', 'feedback', 'body'])
-    .map(plain),
-);
+/** A name without case, spaces, punctuation, and the number that a repeated name gets. */
+const plain = (name: string): string =>
+  name
+    .replace(/ \(column \d+\)$/, '')
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]/gu, '');
+
+const namesOf = (...names: string[]) => new Set(names.flatMap((name) => name.split(' ')).map(plain));
+
+/** Usual names of the text, as in public data sets. Those of a later group count if no column has one of an earlier group. */
+const textNames = [
+  namesOf(
+    'text review reviews review_text reviews.text review_body review_content content tweet tweet_text sentence',
+    'comment comments comment_text feedback body',
+  ),
+  namesOf(
+    'message phrase verbatim translated_review original_tweet sentiment_text review_comment review_comment_message',
+    'customer_review user_review customer_feedback clean_text statement opinion post document utterance description',
+  ),
+];
 
 /** Usual names of a heading, which is read before the text. */
-const titleNames = new Set(
-  ['title', 'summary', 'review_title', 'reviews.title', 'review_summary', 'headline'].map(plain),
-);
+const titleNames = namesOf('title summary review_title reviews.title review_summary headline');
 
-/** Usual names of the label. */
-const labelNames = new Set(
-  ['label', 'labels', 'rating', 'ratings', 'score', 'overall', 'sentiment', 'stars', 'star_rating', 'polarity']
-    .concat([
-      'target',
-      'class',
-      'airline_sentiment',
-      'review_rating',
-      'reviews.rating',
-      'review_score',
-      'review_sentiment',
-    ])
-    .map(plain),
-);
+/** Usual names of the label, in groups as for the text. */
+const labelNames = [
+  namesOf(
+    'label labels rating ratings score overall sentiment stars star_rating polarity target class airline_sentiment',
+    'review_rating reviews.rating review_score review_sentiment',
+  ),
+  namesOf(
+    'sentiments sentiment_label label_text gold_label rating_value overall_rating customer_rating user_rating',
+    'rate star grade emotion feeling category class_index recommended',
+  ),
+];
 
 /** Whether a name is a usual one of a text, heading or label. */
 export const isUsualName = (name: string): boolean =>
-  [textNames, titleNames, labelNames].some((names) => names.has(plain(name)));
+  [...textNames, titleNames, ...labelNames].some((names) => names.has(plain(name)));
+
+/** Columns that a message lists, and characters of each. */
+const [maxListed, maxCharacters] = [30, 40];
 
 /** Lists column names for a message, quoted so that spaces are visible. */
-export const listColumns = (columns: string[]): string => columns.map((column) => `'${column}'`).join(', ');
+export const listColumns = (columns: string[]): string =>
+  columns
+    .slice(0, maxListed)
+    .map((column) => `'${column.length > maxCharacters ? `${column.slice(0, maxCharacters)}…` : column}'`)
+    .join(', ') + (columns.length > maxListed ? `, … (${columns.length} columns)` : '');
 
 /** The column with a name as the user wrote it, or else the only one that differs in case and surrounding spaces. */
 export function findColumn(columns: string[], name: string): string | undefined {
@@ -62,7 +83,7 @@ export function findColumn(columns: string[], name: string): string | undefined 
   return same.length === 1 ? same[0] : undefined;
 }
 
-/** @throws ReviewsError for usual names of several columns */
+/** @throws ReviewsError if several columns are equally likely */
 function checkAmbiguous(name: string, texts: string[], labels: string[], options: ColumnOptions): void {
   const ambiguous = [
     ...(options.textColumns || texts.length < 2
@@ -75,7 +96,7 @@ function checkAmbiguous(name: string, texts: string[], labels: string[], options
   if (ambiguous.length > 0)
     throw new ReviewsError(
       'REVIEWS_COLUMNS_AMBIGUOUS',
-      `${name} has several columns with usual names: ${ambiguous.join(', and ')}. Name the right ones.`,
+      `${name} has several likely columns: ${ambiguous.join(', and ')}. Name the right ones.`,
       { name, textColumns: texts, labelColumns: labels },
     );
 }
@@ -90,27 +111,47 @@ const withoutNames = (columns: string[]): string =>
       `contains the names, say so (${settingText('header', 'true')}).`
     : '';
 
-const noLabelError = (name: string, columns: string[]) =>
-  new ReviewsError(
+const noLabelError = (name: string, columns: string[], textColumns: string[]) => {
+  const used = textColumns.find((column) => labelNames.some((names) => names.has(plain(column))));
+  return new ReviewsError(
     'REVIEWS_NO_LABEL_COLUMN',
-    `${name} has no column 'label' and no other usual label column. It has: ${listColumns(columns)}. ` +
+    `${name} has no column 'label' and no other usual label column${used === undefined ? '' : ` but '${used}', which is read as text`}. ` +
+      `It has: ${listColumns(columns)}. ` +
       `Name the column that contains the label: ${settingText('labelColumn', 'stars')}.${withoutNames(columns)}`,
     { name, columns },
   );
+};
+
+const noTextError = (name: string, columns: string[]) =>
+  new ReviewsError(
+    'REVIEWS_NO_TEXT_COLUMN',
+    `${name} has no column 'text' and no other usual text column. It has: ${listColumns(columns)}. ` +
+      `Name the columns that contain the text: ${settingText('textColumns', 'title,content')}.${withoutNames(columns)}`,
+    { name, columns },
+  );
+
+/** @throws SettingsError for a column that is named twice, as text and label or as two texts */
+function checkNamedOnce(textColumns: string[], labelColumn: string | undefined): void {
+  const repeated = textColumns.find((column, i) => column === labelColumn || textColumns.indexOf(column) < i);
+  if (repeated !== undefined)
+    throw new SettingsError(
+      'SETTING_CONFLICT',
+      repeated === labelColumn
+        ? `'${repeated}' is the label column and cannot be a text column too. Correct ${settingText('textColumns')} or ${settingText('labelColumn')}.`
+        : `${settingText('textColumns')} names '${repeated}' twice. Name it once.`,
+      { column: repeated },
+    );
+}
 
 /**
  * Chooses the columns.
  * @param name of the file or data set, for messages
  * @param columns all columns
- * @param roles columns whose content shows what they are; used for what the options leave open
+ * @param roles of columns without names; used for what the options leave open
+ * @throws SettingsError for a column that is named twice
  * @throws ReviewsError if a named column does not exist, or if no column or several may be the text or the label
  */
-export function chooseColumns(
-  name: string,
-  columns: string[],
-  options: ColumnOptions,
-  roles?: ChosenColumns,
-): ChosenColumns {
+export function chooseColumns(name: string, columns: string[], options: ColumnOptions, roles?: Roles): ChosenColumns {
   const found = (wanted: string): string => {
     const column = findColumn(columns, wanted);
     if (column !== undefined) return column;
@@ -122,28 +163,30 @@ export function chooseColumns(
   };
   const textColumns = options.textColumns?.map(found);
   const labelColumn = options.labelColumn === undefined ? undefined : found(options.labelColumn);
+  checkNamedOnce(textColumns ?? [], labelColumn);
   if (roles) {
-    const chosen = { textColumns: textColumns ?? roles.textColumns, labelColumn: labelColumn ?? roles.labelColumn };
-    if (chosen.labelColumn === undefined && !options.labelsOptional) throw noLabelError(name, columns);
-    return chosen;
+    const [texts, labels] = [roles.texts, (labelColumn ?? options.labelsOptional) ? [] : roles.labels];
+    checkAmbiguous(name, texts.length > 1 ? texts.flat() : [], labels.length > 1 ? labels : [], options);
+    const chosen = {
+      textColumns: textColumns ?? texts[0],
+      labelColumn: labelColumn ?? (roles.labels.length === 1 ? roles.labels[0] : undefined),
+    };
+    if (!chosen.textColumns) throw noTextError(name, columns);
+    if (chosen.labelColumn === undefined && !options.labelsOptional)
+      throw noLabelError(name, columns, chosen.textColumns);
+    return { ...chosen, textColumns: chosen.textColumns };
   }
   const isFree = (column: string) => !textColumns?.includes(column) && column !== labelColumn;
   const withName = (names: Set<string>) => columns.filter((column) => names.has(plain(column)) && isFree(column));
-  const [titles, texts, labels] = [withName(titleNames), withName(textNames), withName(labelNames)];
+  const first = (groups: Set<string>[]) => groups.map(withName).find(({ length }) => length > 0) ?? [];
+  const [titles, texts, labels] = [withName(titleNames), first(textNames), first(labelNames)];
   checkAmbiguous(name, texts, labels, options);
-  const [text] = texts;
   const [label] = labels;
-  if (!textColumns && text === undefined)
-    throw new ReviewsError(
-      'REVIEWS_NO_TEXT_COLUMN',
-      `${name} has no column 'text' and no other usual text column. It has: ${listColumns(columns)}. ` +
-        `Name the columns that contain the text: ${settingText('textColumns', 'title,content')}.${withoutNames(columns)}`,
-      { name, columns },
-    );
-  if (labelColumn === undefined && label === undefined && !options.labelsOptional) throw noLabelError(name, columns);
-  return {
-    // Of several headings none is certain to belong to the text.
-    textColumns: textColumns ?? [...(titles.length === 1 ? titles : []), text!],
-    labelColumn: labelColumn ?? label,
-  };
+  // Of several headings none is certain to belong to the text. One is the text if there is no other column.
+  const isComplete = texts.length > 0 || columns.every((column) => titles.includes(column) || labels.includes(column));
+  const titled = titles.length <= 1 && isComplete ? [...titles, ...texts] : texts;
+  if (!textColumns && titled.length === 0) throw noTextError(name, columns);
+  if (labelColumn === undefined && label === undefined && !options.labelsOptional)
+    throw noLabelError(name, columns, textColumns ?? titled);
+  return { textColumns: textColumns ?? titled, labelColumn: labelColumn ?? label };
 }

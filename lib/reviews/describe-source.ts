@@ -1,4 +1,5 @@
 /** What was read of a source and how, in sentences: for the console, the journal, reports and model cards. */
+import { describeDelimiter } from '../settings/delimiter.js';
 import { groupBy } from './group.js';
 import { listColumns } from './columns.js';
 import { describeDropped, type Dropped, type Review } from './review.js';
@@ -6,15 +7,21 @@ import type { ReviewSource, SkippedFile } from './review-source.js';
 import type { ReviewSplit } from './split.js';
 import type { FileDescription } from './row-file.js';
 
-const delimiterNames: Record<string, string> = { ',': 'comma', ';': 'semicolon', '\t': 'tab', '|': 'vertical bar' };
-
 /** A file's format in words: `delimited text (semicolon, windows-1252, gzip, without a header)`. */
-export function describeFile({ format, delimiter, encoding, compression, header }: FileDescription): string {
+export function describeFile({
+  format,
+  delimiter,
+  encoding,
+  compression,
+  header,
+  linesAboveHeader,
+}: FileDescription): string {
   const details = [
-    ...(delimiter === undefined ? [] : [delimiterNames[delimiter] ?? `'${delimiter}'`]),
+    ...(delimiter === undefined ? [] : [describeDelimiter(delimiter)]),
     ...(encoding ? [encoding] : []),
     ...(compression ? [compression] : []),
     ...(header === false ? ['without a header'] : []),
+    ...(linesAboveHeader === undefined ? [] : [`without the ${linesAboveHeader} lines above the header`]),
   ];
   return details.length > 0 ? `${format} (${details.join(', ')})` : format;
 }

@@ -250,7 +250,7 @@ export function checkSingleLabel(name: string, column: string, value: unknown): 
 }
 
 /**
- * Checks that no value joins others of the column: `price|quality` beside `price` and `quality`.
+ * Checks that no value joins labels: `price|quality`, `2,15`, or `a, b` beside `a` and `b`.
  * @param values the different values of a column
  * @throws ReviewsError if one does
  */
@@ -258,6 +258,10 @@ export function checkJoinedLabels(name: string, column: string, values: Iterable
   const texts = new Set([...values].filter((value) => typeof value === 'string').map((value) => value.trim()));
   for (const text of texts) {
     const parts = text.split(/[,;|]/).map((part) => part.trim());
-    if (parts.length > 1 && parts.every((part) => texts.has(part))) throw severalLabelsError(name, column, text);
+    // `2,15` is no number: a decimal comma is followed by one digit.
+    const areLabels =
+      parts.every((part) => texts.has(part)) ||
+      (parts.every((part) => /^\d+$/.test(part)) && Number.isNaN(labelNumber(labelKey(text))));
+    if (parts.length > 1 && (areLabels || text.includes('|'))) throw severalLabelsError(name, column, text);
   }
 }

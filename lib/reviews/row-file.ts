@@ -26,6 +26,8 @@ export interface FileDescription {
   delimiter?: string;
   /** Of delimited text and Excel. */
   header?: boolean;
+  /** Lines above the header that belong to no table, and are left out. */
+  linesAboveHeader?: number;
   /** gzip, bzip2, zstd or zip. */
   compression?: string;
 }

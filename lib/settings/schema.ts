@@ -4,6 +4,7 @@
  * record in a run's folder all follow from this list.
  */
 import { formatClassWeights, readClassWeights, splitClassWeights, type ClassWeights } from './class-weights.js';
+import { formatDelimiter, readDelimiter } from './delimiter.js';
 import { formatLabelMapping, readLabelMapping, type LabelMapping } from './label-mapping.js';
 import { boolean, choice, either, integer, names, number, setting, text, type Kind } from './setting.js';
 
@@ -18,6 +19,12 @@ const classWeights: Kind<ClassWeights> = {
   read: readClassWeights,
   format: formatClassWeights,
   split: splitClassWeights,
+};
+
+const delimiter: Kind<string> = {
+  allowed: 'a character, or comma, semicolon, tab or pipe',
+  read: readDelimiter,
+  format: formatDelimiter,
 };
 
 /** All settings, in the order of `--help`. */
@@ -79,7 +86,7 @@ export const schema = {
     default: undefined,
     defaultText: 'detected: UTF-8, UTF-16 or Windows-1252',
   }),
-  delimiter: setting(text('a character, or tab'), {
+  delimiter: setting(delimiter, {
     group: 'Model and reviews',
     description: 'delimiter of the columns in text files',
     argument: 'character',

@@ -201,3 +201,116 @@ test('wrong quotes neither join rows nor leave parts of texts', async () => {
   const rest = await readText('a.csv', 'text;label\ngood;pos\nopen"First line\nsecond line";neg\nlast;neg\n', options);
   assert.deepEqual([rest.reviews, rest.source.dropped.malformed], [['good|pos', 'last|neg'], 2]);
 });
+
+test('a column of codes, dates or addresses is no title of a text', async () => {
+  const other: ((i: number) => string)[] = [
+    (i) => `62894936988300083${i}`,
+    (i) => `R-0000${i}`,
+    (i) => `Mon Apr 0${i} 22:19:10 PDT 2009`,
+    (i) => `https://example.com/reviews/of-a-product/${i}`,
+    (i) => `user_${i}`,
+  ];
+  for (const value of other)
+    for (const order of [
+      [0, 1, 2],
+      [1, 0, 2],
+      [1, 2, 0],
+    ]) {
+      const rows = Array.from({ length: 8 }, (_, i) => {
+        const cells = [value(i), String(i % 2), `a text of some words, number ${i}`];
+        return order.map((c) => cells[c]).join('\t');
+      });
+      const { columns, reviews } = await readText('a.tsv', rows.join('\n'));
+      const text = `column ${order.indexOf(2) + 1}`;
+      assert.deepEqual([columns, reviews.length], [[[text], `column ${order.indexOf(1) + 1}`], 8], rows[0]);
+    }
+});
+
+test('columns without names that are equally likely are an error that names them', async () => {
+  const rows = Array.from({ length: 8 }, (_, i) => `${i % 2},${i % 3},a text of some words ${i}`).join('\n');
+  await assert.rejects(
+    readText('a.csv', rows),
+    failure(ReviewsError, 'REVIEWS_COLUMNS_AMBIGUOUS', { labelColumns: ['column 1', 'column 2'] }),
+  );
+  const { columns } = await readText('a.csv', rows, { labelColumn: 'column 2' });
+  assert.deepEqual(columns, [['column 3'], 'column 2']);
+});
+
+test('rarer names count if no column has a usual one; a name that occurs twice is ambiguous', async () => {
+  const read = async (header: string) => (await readText('a.csv', `${header}\ngood,1,x\nbad,0,y\n`)).columns;
+  assert.deepEqual(await read('phrase,category,id'), [['phrase'], 'category']);
+  assert.deepEqual(await read('text,label,category'), [['text'], 'label']);
+  await assert.rejects(
+    read('text,label,text'),
+    failure(ReviewsError, 'REVIEWS_COLUMNS_AMBIGUOUS', { textColumns: ['text', 'text (column 3)'] }),
+  );
+  await assert.rejects(
+    readText('a.csv', 'text,label\ngood,1\nbad,0\n', { textColumns: ['text', 'label'], labelColumn: 'label' }),
+    failure(SettingsError, 'SETTING_CONFLICT', { column: 'label' }),
+  );
+});
+
+test('lines above the header are left out; a header that is repeated is a bad row', async () => {
+  const table = 'Text,Stars\nGood,5\nBad,1\n';
+  for (const above of ['Export of 2024-03-01\n\n', '# a comment\n# another\n', 'Reviews,\n']) {
+    const { reviews, description } = await readText('a.csv', above + table);
+    assert.deepEqual(reviews, ['Good|5', 'Bad|1'], above);
+    assert.equal(description.linesAboveHeader, above.split('\n').filter(Boolean).length);
+  }
+  await assert.rejects(
+    readText('a.csv', table + table),
+    failure(ReviewsError, 'REVIEWS_MALFORMED', { line: 4, content: 'Text,Stars' }),
+  );
+  const { reviews, source } = await readText('a.csv', table + table, { skipBadRows: true });
+  assert.deepEqual([reviews.length, source.dropped.malformed], [4, 1]);
+});
+
+test('the numbers that pandas writes for columns without names are a header', async () => {
+  const { reviews, description } = await readText(
+    'a.csv',
+    '0,1\nthis is fine,7\nthis was bad,8\nthis seems fine,7\nthis became bad,8\n',
+  );
+  assert.deepEqual([reviews[0], description.header], ['this is fine|7', true]);
+});
+
+test('quotes with backslashes, spaces after delimiters, and newlines of old Macs with LF in quotes', async () => {
+  const quotes = await readText('a.csv', 'text,label\n"He said \\"good\\", really",1\n"plain",0\n');
+  assert.deepEqual(quotes.reviews, ['He said "good", really|positive', 'plain|negative']);
+  const spaces = await readText('a.csv', '"text", "label"\n"good, really", "yes"\n"bad", "no"\n');
+  assert.deepEqual(spaces.reviews, ['good, really|yes', 'bad|no']);
+  const mac = await readText('a.csv', 'text,label\r"good\n\n\n\nreally",1\rbad,0\r');
+  assert.deepEqual(mac.reviews, ['good\n\n\n\nreally|positive', 'bad|negative']);
+});
+
+test('tabs and bars are delimiters rather than commas within texts; a line of prose is no header', async () => {
+  const lines = (delimiter: string) =>
+    Array.from({ length: 8 }, (_, i) => [i, `a text, with commas, number ${i}`, i % 2].join(delimiter)).join('\n');
+  for (const [name, delimiter] of [
+    ['a.tsv', '\t'],
+    ['a.csv', '|'],
+    ['a.txt', '|'],
+  ] as const) {
+    const { columns, description } = await readText(name, lines(delimiter));
+    assert.deepEqual([columns, description.delimiter], [[['column 2'], 'column 3'], delimiter]);
+  }
+  const prose = await readText('a.txt', 'Overall, great phone\nNot for me, sorry\n', { labelsOptional: true });
+  assert.deepEqual(prose.reviews, ['Overall, great phone|text', 'Not for me, sorry|text']);
+});
+
+test('delimiters by name; what cannot be one is rejected', async () => {
+  const { reviews } = await readText('a.csv', 'text;label\nGood, really;1\nBad;0\n', { delimiter: 'semicolon' });
+  assert.deepEqual(reviews, ['Good, really|positive', 'Bad|negative']);
+  for (const delimiter of ['"', '\n', 'xyz'])
+    await assert.rejects(
+      readText('a.csv', 'text,label\na,1\n', { delimiter }),
+      failure(SettingsError, 'SETTING_INVALID', { name: 'delimiter', value: delimiter }),
+    );
+});
+
+test('a header with bytes that are not valid in the named encoding is an error that says so', async () => {
+  const bytes = Buffer.from('Überschrift;Sterne\nGut;5\n', 'latin1');
+  await assert.rejects(
+    readText('a.csv', bytes, { encoding: 'utf-8', textColumns: ['Überschrift'], labelColumn: 'Sterne' }),
+    failure(ReviewsError, 'REVIEWS_MALFORMED', { line: 1 }),
+  );
+});

@@ -116,11 +116,11 @@ test("Zhang et al.'s and Sentiment140's files without a header: columns by conte
     'train.csv',
     Array.from(
       { length: 6 },
-      (_, i) => `"${1 + (i % 2)}","Title ${i}","My lovely Pat has one of the great voices\\n"\n`,
+      (_, i) => `"${1 + (i % 2)}","A good title ${i}","My lovely Pat has one of the great voices\\n"\n`,
     ).join(''),
   );
   assert.deepEqual(zhang.columns, [['column 2', 'column 3'], 'column 1']);
-  assert.equal(zhang.reviews[0], 'Title 0. My lovely Pat has one of the great voices\\n|1');
+  assert.equal(zhang.reviews[0], 'A good title 0. My lovely Pat has one of the great voices\\n|1');
   const row = (label: number, i: number) =>
     `"${label}","${1467810369 + i}","Mon Apr 06 22:19:${10 + i} PDT 2009","NO_QUERY","user${i}","is at the café again number ${i}"\n`;
   const tweets = await readText('a.csv', Buffer.from([0, 4, 0, 4, 4, 0].map(row).join(''), 'latin1'));

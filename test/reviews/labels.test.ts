@@ -55,8 +55,10 @@ test('lists of labels are rejected; a list of one label is that label', async ()
     await assert.rejects(readText(name, content), failure(ReviewsError, 'REVIEWS_MULTI_LABEL'));
   assert.deepEqual((await readText('a.csv', csv("['price']", "['quality']"))).reviews, ['t0|price', 't1|quality']);
   for (const joined of [
-    ['price', 'quality', 'price|quality'],
-    ['2', '15', '2,15'],
+    ['price', 'quality', 'price, quality'],
+    ['1', '2', '1,2'],
+    ['0', '1', '2,15'],
+    ['good', 'bad', 'price|quality'],
   ])
     await assert.rejects(
       readText('a.csv', csv(...joined)),

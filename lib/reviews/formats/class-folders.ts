@@ -42,7 +42,7 @@ export function openClassFolder({ folder, classes }: ClassFolder, options: TextO
   const encodings = new Set<string>();
   return {
     columns: ['text', 'label', 'file'],
-    roles: { textColumns: ['text'], labelColumn: 'label' },
+    roles: { texts: [['text']], labels: ['label'] },
     describe: () => ({ format: 'a text per file', encoding: [...encodings].sort().join(', ') }),
     async *rows(onBadRow) {
       let rows: Row[] = [];

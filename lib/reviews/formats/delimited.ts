@@ -2,21 +2,22 @@
  * Delimited text: CSV and its relatives, with or without a header, and lines of text. Read by Papa Parse (RFC 4180),
  * which is faster than Python's csv. Newlines within texts are read as LF.
  */
-import { ReviewsError } from '../../errors.js';
+import { ReviewsError, SettingsError } from '../../errors.js';
+import { readDelimiter } from '../../settings/delimiter.js';
 import { settingText } from '../../settings/setting-text.js';
 import type { BadRow, Row } from '../row-file.js';
-import {
-  detectDialect,
-  detectQuotes,
-  isEmptyRow,
-  mostFrequentLength,
-  noDelimiter,
-  parseRows,
-  type Dialect,
-} from './delimiter.js';
+import { detectDialect, isEmptyRow, mostFrequentLength, noDelimiter, parseRows, type Dialect } from './delimiter.js';
 import { invalidBytes } from './encoding.js';
-import { columnNames, isHeader, rolesOf } from './header.js';
-import { badEncoding, badRow, describeText, type RowReader, type TextFile, type TextOptions } from './row-reader.js';
+import { columnNames, isHeader, isNumbering, linesAboveHeader, rolesOf } from './header.js';
+import {
+  badEncoding,
+  badRow,
+  describeText,
+  malformedRowError,
+  type RowReader,
+  type TextFile,
+  type TextOptions,
+} from './row-reader.js';
 
 /** Maximum number of characters in a row; a quote that is not closed would take the rest of the file. */
 const maxRowCharacters = 1 << 22;
@@ -106,52 +107,70 @@ class DelimitedParser {
 /** Excel's line that names the delimiter. */
 const delimiterLine = /^"?sep=(.)"?\r?\n/;
 
-/** Makes LF the newline. Files of old Macs have CR only. */
-const normalizeNewlines = (head: string): ((text: string) => string) =>
-  head.includes('\r') && !head.includes('\n')
+/** Makes LF the newline. Files of old Macs have CR, and LF only within quotes. */
+function normalizeNewlines(head: string): (text: string) => string {
+  const unquoted = head.replace(/"[^"]*"?/g, '');
+  const count = (newline: string) => unquoted.split(newline).length;
+  const isMac = !head.includes('\r\n') && count('\r') > count('\n');
+  return isMac
     ? (text) => text.replaceAll('\r', '\n')
     : (text) => (text.includes('\r') ? text.replaceAll('\r\n', '\n') : text);
+}
 
-/** Characters that stand for a delimiter that is hard to type. */
-const delimiterNames: { [name: string]: string } = { tab: '\t', '\\t': '\t' };
-
-/** Extensions of files that promise a table; other text may be a text per line. */
-const tableExtensions = ['.csv', '.tsv', '.tab'];
+/** Extensions of files that promise a table, and the delimiter if they promise one; other text may be a text per line. */
+const tableExtensions: { [extension: string]: string | undefined } = { '.csv': undefined, '.tsv': '\t', '.tab': '\t' };
 
 /** @throws ReviewsError if the columns are not as many as their names */
-function checkColumns(name: string, columns: string[], row: string[]): void {
-  if (columns.length !== row.length)
+export function checkColumns(name: string, columns: string[], count: number): void {
+  if (columns.length !== count)
     throw new ReviewsError(
       'REVIEWS_COLUMNS_MISMATCH',
-      `${name} has ${row.length} columns, but ${settingText('columns')} names ${columns.length}: ${columns.join(', ')}. ` +
+      `${name} has ${count} ${count === 1 ? 'column' : 'columns'}, but ${settingText('columns')} names ${columns.length}: ${columns.join(', ')}. ` +
         'Name every column, in order.',
-      { file: name, columns, count: row.length },
+      { file: name, columns, count },
     );
 }
 
 /**
  * Opens delimited text.
- * @throws ReviewsError if the named columns do not fit
+ * @throws SettingsError for an impossible delimiter
+ * @throws ReviewsError if the named columns do not fit, or the header has invalid bytes
  */
 export function openDelimited(file: TextFile, options: TextOptions): RowReader {
   const normalize = normalizeNewlines(file.head);
-  const isTable = tableExtensions.includes(file.extension);
-  const named = options.delimiter === undefined ? undefined : (delimiterNames[options.delimiter] ?? options.delimiter);
+  const named = options.delimiter === undefined ? undefined : readDelimiter(options.delimiter);
+  if (options.delimiter !== undefined && named === undefined)
+    throw new SettingsError(
+      'SETTING_INVALID',
+      `${settingText('delimiter')} is '${options.delimiter}', which cannot be a delimiter. Name a character, or comma, semicolon, tab or pipe.`,
+      { name: 'delimiter', value: options.delimiter },
+    );
+  const isTable = file.extension in tableExtensions;
   const [delimiterText = '', declared] = delimiterLine.exec(file.head) ?? [];
   const head = normalize(file.head.slice(delimiterText.length));
-  const delimiter = named ?? declared;
-  const dialect =
-    delimiter === undefined
-      ? detectDialect(head, file.isWhole, isTable)
-      : { delimiter, quotes: detectQuotes(head, file.isWhole, delimiter) };
-  const sample = parseRows(head, dialect, file.isWhole).rows.filter((row) => !isEmptyRow(row));
+  const dialect = detectDialect(head, {
+    isWhole: file.isWhole,
+    isTable,
+    expected: tableExtensions[file.extension],
+    delimiter: named ?? declared,
+  });
+  const parsed = parseRows(head, dialect, file.isWhole).rows.filter((row) => !isEmptyRow(row));
+  const above = options.header === false ? 0 : linesAboveHeader(parsed);
+  const sample = parsed.slice(above);
   const [first = [], ...rows] = sample;
   const hasHeader = options.header === undefined || options.header === 'auto' ? isHeader(first, rows) : options.header;
   const values = hasHeader ? rows : sample;
-  if (options.columns && first.length > 0) checkColumns(file.name, options.columns, first);
+  if (options.columns && first.length > 0) checkColumns(file.name, options.columns, first.length);
   const width = hasHeader ? first.length : mostFrequentLength(sample).length;
   const columns = options.columns ?? columnNames(hasHeader ? first : Array.from({ length: width }, () => ''));
-  const roles = hasHeader || options.columns ? undefined : rolesOf(columns, values);
+  const badHeader = hasHeader ? badEncoding(above + 1, first.join(dialect.delimiter), file.encoding()) : undefined;
+  if (badHeader) throw malformedRowError(file.name, badHeader);
+  const roles = (hasHeader && !isNumbering(first)) || options.columns ? undefined : rolesOf(columns, values);
+  const isHeaderAgain = (cells: string[]) =>
+    hasHeader &&
+    cells.length === first.length &&
+    cells[0]!.endsWith(first[0]!) &&
+    cells.every((cell, i) => cell.replace('\uFEFF', '') === first[i]);
   const describeCells = (cells: string[]) => cells.join(dialect.delimiter === noDelimiter ? '' : dialect.delimiter);
   return {
     columns,
@@ -160,6 +179,7 @@ export function openDelimited(file: TextFile, options: TextOptions): RowReader {
       ...describeText(file, dialect.delimiter === noDelimiter ? 'text' : 'delimited text'),
       ...(dialect.delimiter !== noDelimiter && { delimiter: dialect.delimiter }),
       header: hasHeader,
+      ...(above > 0 && { linesAboveHeader: above }),
     }),
     async *rows(onBadRow) {
       const swallowed = endOfRow(dialect.delimiter);
@@ -170,17 +190,17 @@ export function openDelimited(file: TextFile, options: TextOptions): RowReader {
         onBadRow(row);
       };
       const parser = new DelimitedParser(dialect, columns.length, delimiterText ? 2 : 1, (row) => report(row, 1));
-      let isFirst = true;
+      let skippedRows = above + (hasHeader ? 1 : 0);
       function* toRows(parsed: Generator<Cells[]>): Generator<Row[]> {
         for (const batch of parsed) {
           const rows: Row[] = [];
           for (const { cells, line, isUnusual } of batch) {
-            if (isFirst && hasHeader) {
-              isFirst = false;
+            if (skippedRows > 0) {
+              skippedRows--;
               continue;
             }
-            isFirst = false;
             const bad =
+              (isHeaderAgain(cells) ? badRow(line, 'repeats the header', describeCells(cells)) : undefined) ??
               wrongLength(cells, columns.length, line, describeCells) ??
               (isUnusual ? badValue(cells, line, describeCells, file.encoding(), swallowed) : undefined) ??
               (line === afterBadRow ? restOfBadRow(cells, line, describeCells) : undefined);

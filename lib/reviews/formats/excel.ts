@@ -1,20 +1,26 @@
 /**
- * Excel workbooks (.xlsx): the first sheet that is not empty. Read by read-excel-file, which is maintained; `xlsx` on npm
+ * Excel workbooks (.xlsx): the first sheet with usual column names, or else the first that is not empty. Read by read-excel-file, which is maintained; `xlsx` on npm
  * has known vulnerabilities.
  */
 
 import readWorkbook from 'read-excel-file/node';
 import { ReviewsError } from '../../errors.js';
+import { isUsualName } from '../columns.js';
 import type { Row } from '../row-file.js';
 import type { FileBytes } from './bytes.js';
-import { columnNames, isHeader, rolesOf } from './header.js';
+import { checkColumns } from './delimited.js';
+import { columnNames, isHeader, isNumbering, linesAboveHeader, rolesOf } from './header.js';
 import { checkArchive } from './zip.js';
 import { badRow, batchesOf, batchRows, type RowReader, type TextOptions } from './row-reader.js';
 
 type Cell = string | number | boolean | Date | null;
 
 const textOfCell = (cell: Cell | undefined): string =>
-  cell === null || cell === undefined ? '' : cell instanceof Date ? cell.toISOString() : String(cell);
+  cell === null || cell === undefined
+    ? ''
+    : cell instanceof Date
+      ? cell.toISOString().replace('T00:00:00.000Z', '')
+      : String(cell);
 
 async function allBytes({ read }: Pick<FileBytes, 'read'>): Promise<Buffer> {
   const parts: Buffer[] = [];
@@ -23,6 +29,28 @@ async function allBytes({ read }: Pick<FileBytes, 'read'>): Promise<Buffer> {
 }
 
 const isEmpty = (row: Cell[]) => row.every((cell) => textOfCell(cell).trim() === '');
+
+/** A cell as plain data; dates as text, since Excel makes dates of labels such as 1-2. */
+const plainCell = (cell: Cell | undefined) => (cell instanceof Date ? textOfCell(cell) : (cell ?? null));
+
+interface Sheet {
+  sheet: string;
+  /** Of the first line of the table, which may be data. */
+  names: string[];
+  rows: { cells: Cell[]; line: number }[];
+  hasHeader: boolean;
+  above: number;
+}
+
+/** The table of a sheet: its lines that are not empty. */
+function tableOf(sheet: string, data: Cell[][], header: TextOptions['header']): Sheet {
+  const filled = data.map((cells, i) => ({ cells, line: i + 1 })).filter(({ cells }) => !isEmpty(cells));
+  const first = filled.slice(0, batchRows).map(({ cells }) => cells.map(textOfCell));
+  const above = header === false ? 0 : linesAboveHeader(first);
+  const [names = [], ...rest] = first.slice(above);
+  const hasHeader = header === undefined || header === 'auto' ? isHeader(names, rest) : header;
+  return { sheet, names, rows: filled.slice(above + (hasHeader ? 1 : 0)), hasHeader, above };
+}
 
 /**
  * Opens a workbook.
@@ -44,19 +72,22 @@ export async function openExcel(
       { file: name },
     );
   }
-  const filled = sheets.filter(({ data }) => data.some((row) => !isEmpty(row)));
-  const { sheet, data } = filled[0] ?? { sheet: '', data: [] };
-  const all = data.map((cells, i) => ({ cells, line: i + 1 })).filter(({ cells }) => !isEmpty(cells));
-  const names = all[0]?.cells.map(textOfCell) ?? [];
-  const texts = (rows: typeof all) => rows.slice(0, batchRows).map(({ cells }) => cells.map(textOfCell));
-  const hasHeader = header === undefined || header === 'auto' ? isHeader(names, texts(all.slice(1))) : header;
-  const columns = given ?? columnNames(names.map((name) => (hasHeader ? name : '')));
-  const rows = hasHeader ? all.slice(1) : all;
-  const roles = hasHeader || given ? undefined : rolesOf(columns, texts(rows));
+  const tables = sheets
+    .map(({ sheet, data }) => tableOf(sheet, data, header))
+    .filter(({ rows, names }) => rows.length > 0 || names.length > 0);
+  const chosen = tables.find(({ names }) => names.some((cell) => isUsualName(cell))) ?? tables[0];
+  const { sheet, names, rows, hasHeader, above } = chosen ?? tableOf('', [], header);
+  const width = Math.max(names.length, ...rows.slice(0, batchRows).map(({ cells }) => cells.length));
+  if (given && width > 0) checkColumns(name, given, width);
+  const columns = given ?? columnNames(Array.from({ length: width }, (_, i) => (hasHeader ? (names[i] ?? '') : '')));
+  const texts = rows.slice(0, batchRows).map(({ cells }) => cells.map(textOfCell));
+  const roles = (hasHeader && !isNumbering(names)) || given ? undefined : rolesOf(columns, texts);
+  const others = tables.filter((each) => each !== chosen).map((each) => `'${each.sheet}'`);
+  const format = `Excel, sheet '${sheet}'${others.length > 0 ? `, not ${others.join(', ')}` : ''}`;
   return {
     columns,
     ...(roles && { roles }),
-    describe: () => ({ format: `Excel, sheet '${sheet}'`, header: hasHeader }),
+    describe: () => ({ format, header: hasHeader, ...(above > 0 && { linesAboveHeader: above }) }),
     async *rows(onBadRow) {
       const valid: Row[] = [];
       for (const { cells, line } of rows) {
@@ -64,7 +95,7 @@ export async function openExcel(
           onBadRow(
             badRow(line, `has ${cells.length} values instead of ${columns.length}`, cells.map(textOfCell).join(' | ')),
           );
-        else valid.push(Object.fromEntries(columns.map((column, c) => [column, cells[c] ?? null])));
+        else valid.push(Object.fromEntries(columns.map((column, c) => [column, plainCell(cells[c])])));
       }
       yield* batchesOf(valid);
     },

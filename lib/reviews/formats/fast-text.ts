@@ -12,7 +12,7 @@ export function openFastText(file: TextFile): RowReader | undefined {
   if (!/^\s*__label__\S/.test(file.head)) return undefined;
   return {
     columns: ['label', 'text'],
-    roles: { textColumns: ['text'], labelColumn: 'label' },
+    roles: { texts: [['text']], labels: ['label'] },
     describe: () => describeText(file, 'fastText'),
     async *rows(onBadRow) {
       for await (const block of linesOf(file)) {

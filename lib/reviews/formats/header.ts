@@ -3,8 +3,9 @@
  * the text and the label, as far as their values show it.
  */
 import { labelText } from '../../settings/label-mapping.js';
-import { isUsualName, type ChosenColumns } from '../columns.js';
+import { isUsualName, type Roles } from '../columns.js';
 import { groupBy } from '../group.js';
+import { maxLinesAbove, mostFrequentLength } from './delimiter.js';
 
 /** Words of letters. */
 const words = (value: string): string[] => value.match(/\p{L}{2,}/gu) ?? [];
@@ -14,18 +15,36 @@ const isNumber = (value: string) => value.trim() !== '' && Number.isFinite(Numbe
 /** Words in a cell that no column name has. */
 const maxWordsInName = 6;
 
+/** Whether names are the numbers from 0, as pandas writes them for columns without names, also after its index. */
+export function isNumbering(names: string[]): boolean {
+  const numbers = names[0]?.trim() === '' ? names.slice(1) : names;
+  return numbers.length > 1 && numbers.every((name, i) => name.trim() === String(i));
+}
+
 /**
  * Whether the first line of a file contains column names rather than values.
  * @param first cells of the first line
  * @param rows some of the following rows
  */
 export function isHeader(first: string[], rows: string[][]): boolean {
-  if (first.some((cell) => isUsualName(cell))) return true;
+  if (first.some((cell) => isUsualName(cell)) || isNumbering(first)) return true;
   // A line of text is no name.
   if (first.length < 2) return false;
   if (first.some((cell) => isNumber(labelText(cell)) || words(cell).length > maxWordsInName)) return false;
   // A name is not repeated as a value of its column.
   return !first.some((cell, i) => cell.trim() !== '' && rows.some((row) => row[i]?.trim() === cell.trim()));
+}
+
+/**
+ * Counts the lines above the header that belong to no table: of at most one value, before a line of usual column names.
+ * @param rows the first rows of a file
+ */
+export function linesAboveHeader(rows: string[][]): number {
+  const filled = (row: string[]) => row.filter((cell) => cell.trim() !== '').length;
+  const at = rows.slice(0, maxLinesAbove + 1).findIndex((row) => filled(row) > 1);
+  const names = (row: string[]) => row.filter((cell) => isUsualName(cell)).length;
+  const isTable = at > 0 && rows[at]!.length === mostFrequentLength(rows).length;
+  return isTable && rows.slice(0, at).every((row) => names(row) < names(rows[at]!)) ? at : 0;
 }
 
 /** Column names without surrounding spaces and quotes. Empty and repeated names get the number of their column. */
@@ -49,6 +68,15 @@ const maxClasses = 20;
 /** Minimum number of words, on average, in a column of texts. */
 const minWords = 3;
 
+/** An address or a code: characters of ASCII without a space. */
+const isCode = /^[\x21-\x7E]*$/;
+
+/** Minimum number of words, on average, in a column of titles: a code or the name of a user is one word. */
+const minTitleWords = 1.5;
+
+/** Maximum fraction of the parts of a title that contain digits: dates have more. */
+const maxDigits = 0.4;
+
 /** Columns that are shorter than the longest by this factor are not its equal. */
 const clearlyShorter = 2;
 
@@ -56,33 +84,34 @@ const clearlyShorter = 2;
  * Finds the columns of the text and the label by their values.
  * @param columns names of the columns
  * @param rows some rows
- * @returns undefined if that is uncertain
  */
-export function rolesOf(columns: string[], rows: string[][]): ChosenColumns | undefined {
+export function rolesOf(columns: string[], rows: string[][]): Roles {
   const all = columns.map((column, i) => {
     const values = rows.map((row) => row[i] ?? '');
     const counts = groupBy(values, labelText);
-    const letters = values.map((value) => words(value).join('').length);
+    const sum = (count: (value: string) => number) => values.reduce((total, value) => total + count(value), 0);
+    const parts = values.flatMap((value) => value.split(/\s+/));
+    const withDigits = parts.filter((part) => /\p{N}/u.test(part)).length;
     return {
       column,
       isLabel:
         counts.size >= 2 &&
         counts.size <= Math.min(maxClasses, rows.length / 2) &&
         !values.some((v) => v.trim() === ''),
-      isText: values.reduce((sum, value) => sum + words(value).length, 0) >= minWords * values.length,
-      length: letters.reduce((a, b) => a + b, 0),
+      isText: sum((value) => (isCode.test(value) ? 0 : words(value).length)) >= minWords * values.length,
+      isTitle: parts.length - withDigits >= minTitleWords * values.length && withDigits <= maxDigits * parts.length,
+      length: sum((value) => words(value).join('').length),
     };
   });
-  const labels = all.filter(({ isLabel, isText }) => isLabel && !isText);
-  const texts = all.filter(({ isText }) => isText).sort((a, b) => b.length - a.length);
-  const [text, other] = texts.length > 0 ? texts : columns.length === 1 ? all : [];
-  if (!text || labels.length > 1) return undefined;
-  const labelColumn = labels[0]?.column;
+  const likely = all.filter(({ isText }) => isText).sort((a, b) => b.length - a.length);
+  const [text, other] = likely.length > 0 ? likely : columns.length === 1 ? all : [];
+  const labels = all.filter((each) => each.isLabel && !each.isText && each !== text).map(({ column }) => column);
+  if (!text) return { texts: [], labels };
   // Label, title and text: the layout of Zhang et al.'s data sets.
-  if (columns.length === 3 && labelColumn !== undefined) {
-    const [first, second] = columns.filter((column) => column !== labelColumn);
-    if (text.column === second) return { textColumns: [first!, second], labelColumn };
+  if (columns.length === 3 && labels.length === 1) {
+    const [first, second] = all.filter(({ column }) => column !== labels[0]);
+    if (text === second && first!.isTitle) return { texts: [[first!.column, second.column]], labels };
   }
-  if (other && clearlyShorter * other.length > text.length) return undefined;
-  return { textColumns: [text.column], labelColumn };
+  const equals = likely.filter(({ length }) => clearlyShorter * length > text.length);
+  return { texts: other && equals.length > 1 ? equals.map(({ column }) => [column]) : [[text.column]], labels };
 }

@@ -4,6 +4,7 @@
  */
 import { ReviewsError } from '../../errors.js';
 import { settingText } from '../../settings/setting-text.js';
+import type { Roles } from '../columns.js';
 import type { BadRow, FileDescription, Row } from '../row-file.js';
 import type { FileBytes } from './bytes.js';
 import { invalidBytes, TextStream } from './encoding.js';
@@ -29,7 +30,7 @@ export interface RowReader {
   /** Whether rows may have columns that `columns` lacks: in JSON files. */
   hasMoreColumns?: boolean;
   /** Columns whose role follows from their content, in files without column names. */
-  roles?: { textColumns: string[]; labelColumn: string | undefined };
+  roles?: Roles;
   /** Class names by column, if the file contains them. */
   classNames?: Record<string, string[]>;
   /** The format and its details, as in `CSV with the delimiter ';'`; complete once the rows have been read. */
