@@ -6,10 +6,12 @@ import { didYouMean } from '../settings/did-you-mean.js';
 import { dashed, settingText } from '../settings/setting-text.js';
 import { insteadOf } from '../settings/unknown-setting.js';
 
-/** Makes a command throw errors instead of printing them and ending the process; its subcommands inherit this. */
+/** Makes a command throw errors instead of printing them and ending the process, and wrap its help; its subcommands inherit this. */
 export const throwErrors = (command: Command): Command =>
   command
     .configureOutput({ outputError() {} })
+    // Descriptions beside long flags are wrapped too; by default they need 40 columns.
+    .configureHelp({ showGlobalOptions: true, minWidthToWrap: 30 })
     .showSuggestionAfterError(false)
     .exitOverride();
 

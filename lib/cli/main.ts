@@ -32,8 +32,7 @@ Exit codes:
 const program = throwErrors(new Command('tunebook'))
   .description('Fine-tune language models on reviews, in TypeScript.')
   .version(version, '--version', 'print the version and exit')
-  .enablePositionalOptions()
-  .configureHelp({ showGlobalOptions: true });
+  .enablePositionalOptions();
 
 const finetune = addTrainingFlags(
   program

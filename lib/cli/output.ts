@@ -75,7 +75,10 @@ export function describeMetrics(metrics: RunMetrics | NotebookResult): string {
   const speed = `${training.samplesPerSecond.toFixed(1)} samples/s (${training.engine})`;
   return titledRows([
     ...results,
-    ['Training', `${duration(training.seconds)}, ${training.step} steps, ${speed}; ${end}`],
+    [
+      'Training',
+      `${duration(training.seconds)}, ${training.step} ${training.step === 1 ? 'step' : 'steps'}, ${speed}; ${end}`,
+    ],
   ]);
 }
 

@@ -21,6 +21,9 @@ export interface Warning {
 /** A class is rare if it has less than this fraction of an equal share of the rows: of two classes, less than 10 %. */
 const rareFraction = 0.2;
 
+/** Classes are balanced if the largest has less than this multiple of the rows of the smallest. */
+const balancedRatio = 1.5;
+
 /** Maximum number of classes that a message lists. */
 const maxListed = 20;
 
@@ -96,6 +99,12 @@ export function evaluationWarnings(
   { classWeights }: Pick<Settings, 'classWeights'>,
 ): Warning[] {
   const isWeighted = classWeights !== 'none';
+  const counts = countClasses(
+    train.map(({ label }) => label),
+    labels.length,
+  );
+  // Weights of classes of about equal size are about 1.
+  const isBalanced = Math.max(...counts) < balancedRatio * Math.min(...counts);
   const present = confusion.map(sum);
   const missed = labels.map((_, i) => i).filter((i) => present[i]! > 0 && confusion.every((row) => row[i] === 0));
   const warnings: Warning[] = [];
@@ -117,14 +126,12 @@ export function evaluationWarnings(
       code: 'CLASS_NEVER_PREDICTED',
       message:
         `${subject} of ${format(count)} test reviews. ` +
-        `${isWeighted ? weigh : `Weight the classes (${settingText('classWeights', 'balanced')})`}, ` +
-        `train longer, or add reviews of ${object}.`,
+        (isBalanced
+          ? `The classes are balanced: train longer, or add reviews of ${object}.`
+          : `${isWeighted ? weigh : `Weight the classes (${settingText('classWeights', 'balanced')})`}, ` +
+            `train longer, or add reviews of ${object}.`),
     });
   }
-  const counts = countClasses(
-    train.map(({ label }) => label),
-    labels.length,
-  );
   const majority = counts.indexOf(Math.max(...counts));
   const baseline = present[majority]! / count;
   if (interval.low <= baseline)

@@ -3,7 +3,7 @@ import { escapeHtml } from './html-table.js';
 
 const style = `body{font:15px/1.5 "DejaVu Sans",system-ui,sans-serif;color:#222;background:#fff;max-width:900px;margin:32px auto;padding:0 16px}
 h1{font-size:24px}h2{font-size:18px;margin-top:36px}
-table{border-collapse:collapse;margin:12px 0}td,th{padding:4px 12px 4px 0;border-bottom:1px solid #e6e6e6;vertical-align:top;text-align:left}
+table{border-collapse:collapse;margin:12px 0;display:block;overflow-x:auto}td,th{padding:4px 12px 4px 0;border-bottom:1px solid #e6e6e6;vertical-align:top;text-align:left}
 img{max-width:100%;height:auto;display:block;margin:12px 0}
 .headline{font-size:18px;border-left:4px solid #0072b2;padding:4px 12px}.trouble{border-left:4px solid #d55e00;padding:4px 12px}`;
 

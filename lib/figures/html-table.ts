@@ -27,7 +27,8 @@ function rowsOfFrame(frame: DataFrame): TableRow[] {
  */
 export function tableBundle(table: TableRow[] | DataFrame): { 'text/html': string; 'text/plain': string } {
   const rows = Array.isArray(table) ? table : rowsOfFrame(table);
-  const columns = Object.keys(rows[0] ?? {});
+  if (rows.length === 0) return { 'text/html': '<p>no rows</p>', 'text/plain': 'no rows' };
+  const columns = Object.keys(rows[0]!);
   const textOf = (row: TableRow, column: string) => String(row[column] ?? '');
   const isNumber = (column: string) =>
     rows.every((row) => /^(-?\d+(\.\d+)?(e[+-]?\d+)?|NaN|–)$/.test(textOf(row, column)));

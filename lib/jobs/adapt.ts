@@ -30,7 +30,7 @@ async function adaptRank(job: Job): Promise<EndOfTraining> {
   try {
     data = encodeRows(job, model, source, reviews);
     const rows = countRows(data);
-    const summarized = summarizeData(source, reviews, settings.streaming);
+    const summarized = summarizeData(source, reviews, settings.streaming, data.notes);
     journal.write('data', { ...summarized, rows });
     note(
       `${source.name}: ${rows.train} training, ${rows.validation} validation and ${rows.test} test ` +
@@ -50,7 +50,7 @@ async function adaptRank(job: Job): Promise<EndOfTraining> {
     if (!ranks.isChief) return result.end;
     const summary: AdaptMetrics = {
       command: 'adapt',
-      ...commonMetrics(sources, rows, summarizeData(source, reviews, settings.streaming), result),
+      ...commonMetrics(sources, rows, summarizeData(source, reviews, settings.streaming, data.notes), result),
       before,
       after,
     };

@@ -51,7 +51,7 @@ async function finetuneRank(job: Job): Promise<EndOfTraining> {
       note(`Overfitting: the training and validation sets are the same ${data.train.ids.length} reviews.`);
     }
     const rows = countRows(data);
-    const summarized = summarizeData(source, split, settings.streaming);
+    const summarized = summarizeData(source, split, settings.streaming, data.notes);
     journal.write('data', { ...summarized, rows, labelNames: labels });
     note(`${source.name}: ${rows.train} training, ${rows.validation} validation and ${rows.test} test reviews.`);
     summarized.sentences.forEach(note);
@@ -82,7 +82,7 @@ async function finetuneRank(job: Job): Promise<EndOfTraining> {
     const lengths = test.ids.map((ids) => ids.length);
     const summary: FinetuneMetrics = {
       command: 'finetune',
-      ...commonMetrics(sources, rows, summarizeData(source, split, settings.streaming), result),
+      ...commonMetrics(sources, rows, summarizeData(source, split, settings.streaming, data.notes), result),
       labelNames: labels,
       classWeights: classWeights ?? null,
       warnings: [...before, ...after],

@@ -20,6 +20,8 @@ export interface Rows {
   train: EncodedReviews | ReviewStream;
   validation: EncodedReviews;
   test: EncodedReviews;
+  /** How many texts are truncated, and whether they fit the model's vocabulary, see textNotes. */
+  notes: string[];
 }
 
 /** Stores the precision of a run for a resume: another precision would give another result. */
@@ -64,12 +66,9 @@ export async function openModelOfJob(job: Job): Promise<() => Promise<ModelOfJob
   };
 }
 
-/**
- * Encodes a run's reviews with the model's tokenizer; the training set is streamed if `streaming` is set. Notes how many
- * texts are truncated, and whether they fit the model's vocabulary.
- */
+/** Encodes a run's reviews with the model's tokenizer; the training set is streamed if `streaming` is set. */
 export function encodeRows(
-  { settings, ranks, checkpoint, note }: Job,
+  { settings, ranks }: Job,
   model: PretrainedModel,
   source: ReviewSource,
   split: ReviewSplit,
@@ -85,16 +84,12 @@ export function encodeRows(
       })
     : encode('train');
   const [validation, test] = [encode('validation'), encode('test')];
-  if (ranks.isChief && !checkpoint) {
-    // Of a streamed training set, validation and test are a sample.
-    const encoded = train instanceof ReviewStream ? { validation, test } : { train, validation, test };
-    const texts = (Object.keys(encoded) as (keyof ReviewSplit)[]).flatMap((part) =>
-      split[part].map(({ text }) => text),
-    );
-    const ids = Object.values(encoded).flatMap((part) => part.ids);
-    textNotes(texts, ids, model.tokenizer, settings.maxLength).forEach(note);
-  }
-  return { train, validation, test };
+  // Of a streamed training set, validation and test are a sample.
+  const encoded = train instanceof ReviewStream ? { validation, test } : { train, validation, test };
+  const texts = (Object.keys(encoded) as (keyof ReviewSplit)[]).flatMap((part) => split[part].map(({ text }) => text));
+  const ids = Object.values(encoded).flatMap((part) => part.ids);
+  const notes = ranks.isChief ? textNotes(texts, ids, model.tokenizer, settings.maxLength) : [];
+  return { train, validation, test, notes };
 }
 
 /** The number of rows of each part. */

@@ -10,10 +10,15 @@ export interface TextDamage {
   example: string;
 }
 
-const patterns: [string, RegExp][] = [
+/** Damage that a wrong encoding causes before the file is written: the text itself is lost or unreadable. */
+const misread: [string, RegExp][] = [
   ['replacement characters (U+FFFD)', /\uFFFD/],
   // UTF-8 that was read as Windows-1252 or Latin-1: é becomes Ã©, ’ becomes â€™.
   ['UTF-8 read as Windows-1252 or Latin-1', /Ã[\u0080-\u00BF€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€|â\u0080/],
+];
+
+const patterns: [string, RegExp][] = [
+  ...misread,
   ['HTML tags', /<\/?(?:a|b|br|div|em|font|h[1-6]|hr|i|img|li|ol|p|span|strong|table|td|tr|u|ul)(?:\s[^<>]*)?\/?>/i],
   ['HTML entities', /&(?:amp|lt|gt|quot|apos|nbsp|#\d{2,6}|#x[0-9a-f]{2,5});/i],
   ['newlines as the two characters \\n', /\\n/],
@@ -37,4 +42,15 @@ export function findDamagedTexts(texts: string[]): TextDamage[] {
     const start = first.search(pattern);
     return [{ damage, texts: damaged.length, example: first.slice(Math.max(0, start - context), start + context) }];
   });
+}
+
+/** Describes texts that a wrong encoding has damaged; undefined if there are none. */
+export function describeMisread(found: TextDamage[]): string | undefined {
+  const kinds = found.filter(({ damage }) => misread.some(([kind]) => kind === damage));
+  if (kinds.length === 0) return undefined;
+  const list = kinds.map(
+    ({ damage, texts, example }) =>
+      `${damage} in ${texts.toLocaleString('en')} ${texts === 1 ? 'text' : 'texts'} ("${example}")`,
+  );
+  return `Damaged by a wrong encoding before they were stored in the file: ${list.join('; ')}. Export the data again as UTF-8.`;
 }

@@ -1,5 +1,6 @@
-/** What to tell the user about texts before training on them: truncation, and a vocabulary that does not fit. */
+/** What to tell the user about texts before training on them: truncation, a vocabulary that does not fit, and wrong encodings. */
 import type { Tokenizer } from '../tokenizer/tokenizer.js';
+import { describeMisread, findDamagedTexts } from './damaged-texts.js';
 import { describeTruncation, truncationOfEncoded } from './text-lengths.js';
 import { describeVocabularyFit, vocabularyFit } from './vocabulary-fit.js';
 
@@ -24,4 +25,5 @@ export const textNotes = (
   [
     describeTruncation(truncationOfEncoded(texts, ids, tokenizer, maxLength)),
     describeVocabularyFit(vocabularyFit(texts, tokenizer)),
+    describeMisread(findDamagedTexts(texts)),
   ].filter((note) => note !== undefined);

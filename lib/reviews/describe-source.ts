@@ -81,7 +81,7 @@ export interface DataSummary {
   classes: { name: string; rows: number }[];
   dropped: Dropped;
   skipped: SkippedFile[];
-  /** What was read and how, see describeSource. */
+  /** What was read and how, see describeSource, and notes on the texts. */
   sentences: string[];
 }
 
@@ -89,8 +89,14 @@ export interface DataSummary {
  * Summarizes the data of a run.
  * @param split the reviews that are used
  * @param isStreamed whether all rows are used for training
+ * @param notes on the texts
  */
-export function summarizeData(source: ReviewSource, split: ReviewSplit, isStreamed: boolean): DataSummary {
+export function summarizeData(
+  source: ReviewSource,
+  split: ReviewSplit,
+  isStreamed: boolean,
+  notes: string[],
+): DataSummary {
   const { name, reading, labelNames, classCounts, dropped, skipped } = source;
   const counted = countByClass([...split.train, ...split.validation, ...split.test], labelNames);
   const all =
@@ -102,7 +108,7 @@ export function summarizeData(source: ReviewSource, split: ReviewSplit, isStream
     classes: reading.labelColumn === undefined ? [] : all,
     dropped: { ...dropped },
     skipped,
-    sentences: describeSource(source),
+    sentences: [...describeSource(source), ...notes],
   };
 }
 

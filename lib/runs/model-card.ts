@@ -2,17 +2,24 @@
  * The model card, README.md: model, training data, training procedure and test results, with the metadata that the
  * Hugging Face hub reads (a model-index).
  */
+import path from 'node:path';
 import { stringify } from 'yaml';
 import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
 import { describeClasses, type ClassificationMetrics } from '../evaluation/metrics.js';
 import { percent, percentInterval } from '../figures/format.js';
+import { isLocalPath } from '../hub/repository.js';
+import { isDataFile } from '../reviews/formats/formats.js';
 import { formatSetting } from '../settings/settings.js';
 import { describeClassWeights } from '../training/class-weights.js';
 import type { RunEnvironment } from './environment.js';
 import type { RunMetrics } from './metrics.js';
 import type { RunSettings } from './run-folder.js';
 
-const isHubName = (name: string) => name !== 'embedded' && /^[\w.-]+(\/[\w.-]+)?(@.*)?$/.test(name);
+const isHubName = (name: string) => name !== 'embedded' && !isLocalPath(name, isDataFile);
+
+/** A name for others: of a local file or folder without its path, which exists on one machine only. */
+const publicName = (name: string) => (isHubName(name) ? name : path.basename(name));
+
 const withoutRevision = (name: string) => name.replace(/@.*/, '');
 
 /** A metric in the metadata: `args` are those of the metric in Hugging Face's `evaluate`. */
@@ -50,15 +57,28 @@ const adaptationResults = ({ loss, perplexity }: MaskedMetrics): MetadataMetric[
   { type: 'perplexity', name: 'Masked-LM perplexity', value: perplexity },
 ];
 
+/** The model that Tunebook contains, converted to a DistilBERT; see data/README.md. */
+const embeddedModel = 'sentence-transformers/all-MiniLM-L6-v2';
+
+const baseModel = ({ model }: RunMetrics) =>
+  model === 'embedded'
+    ? `Tunebook's embedded model (\`${embeddedModel}\` as a DistilBERT, licence Apache-2.0)`
+    : `\`${publicName(model)}\``;
+
 function header(metrics: RunMetrics): string {
   const isFinetune = metrics.command === 'finetune';
   const task = isFinetune ? 'text-classification' : 'fill-mask';
-  const dataset = { type: withoutRevision(metrics.dataset), name: metrics.dataset, split: 'test' };
+  const dataset = {
+    type: withoutRevision(publicName(metrics.dataset)),
+    name: publicName(metrics.dataset),
+    split: 'test',
+  };
   const results = isFinetune ? testResults(metrics.test) : adaptationResults(metrics.after);
   return stringify({
     library_name: 'transformers',
     pipeline_tag: task,
     tags: ['tunebook', ...(isFinetune ? ['sentiment'] : ['domain-adaptation'])],
+    ...(metrics.model === 'embedded' && { base_model: embeddedModel }),
     ...(isHubName(metrics.model) && { base_model: withoutRevision(metrics.model) }),
     ...(isHubName(metrics.dataset) && { datasets: [withoutRevision(metrics.dataset)] }),
     metrics: results.map(({ type }) => type),
@@ -86,6 +106,7 @@ const markdownTable = (columns: string[], rows: (string | number)[][]): string =
 
 /** The settings in the model card. */
 const listedSettings = [
+  'labelMapping',
   'learningRate',
   'epochs',
   'maxSteps',
@@ -181,7 +202,7 @@ ${header(metrics)}---
 
 # ${metrics.command === 'finetune' ? 'Review classifier' : 'Masked-language model for reviews'}
 
-${description} ${metrics.command === 'finetune' ? 'Fine-tuned' : 'Adapted'} from \`${metrics.model}\` on reviews of \`${metrics.dataset}\` with Tunebook ${tunebook}${git ? ` (commit ${git.commit.slice(0, 7)}${git.changed ? ', with changes' : ''})` : ''}, in TypeScript.
+${description} ${metrics.command === 'finetune' ? 'Fine-tuned' : 'Adapted'} from ${baseModel(metrics)} on reviews of \`${publicName(metrics.dataset)}\` with Tunebook ${tunebook}${git ? ` (commit ${git.commit.slice(0, 7)}${git.changed ? ', with changes' : ''})` : ''}, in TypeScript.
 
 ## Results
 

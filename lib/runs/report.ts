@@ -101,7 +101,7 @@ export async function writeReport(run: RunFolder): Promise<string> {
     `<p>${escapeHtml(sources.banner)}</p>`,
     metrics
       ? `<p class="headline">${headline(metrics)}</p>`
-      : `<p class="trouble">This run is not finished: ${escapeHtml(run.state)}${status?.message ? `. ${escapeHtml(status.message)}` : ''}.</p>`,
+      : `<p class="trouble">This run is not finished: ${escapeHtml(run.state)}. ${escapeHtml(status?.message ?? '')}</p>`,
     ...(metrics?.command === 'finetune' ? (metrics.warnings ?? []) : []).map(
       ({ message }) => `<p class="trouble">${escapeHtml(message)}</p>`,
     ),

@@ -4,6 +4,9 @@ import { SettingsError } from '../errors.js';
 /** None, balanced by the number of training rows of each class, or weights by class name; other classes have the weight 1. */
 export type ClassWeights = 'none' | 'balanced' | Record<string, number>;
 
+/** Larger weights make the loss overflow or vanish. */
+const maxWeight = 10_000;
+
 const invalid = (what: string, values: Record<string, unknown>) => new SettingsError('SETTING_INVALID', what, values);
 
 /** Weights as names and values. The last `=` separates them, since a class name may contain one. */
@@ -30,8 +33,11 @@ export function readClassWeights(value: unknown): ClassWeights | undefined {
   for (const [name, given] of entries) {
     const weight = typeof given === 'string' || typeof given === 'number' ? Number(given) : NaN;
     if (weights.has(name)) throw invalid(`The class '${name}' occurs twice.`, { class: name });
-    if (!(weight > 0 && weight < Infinity))
-      throw invalid(`The weight of '${name}' is '${String(given)}'; a weight is a number above 0.`, { class: name });
+    if (!(weight >= 1 / maxWeight && weight <= maxWeight))
+      throw invalid(
+        `The weight of '${name}' is '${String(given)}'; a weight is a number from ${1 / maxWeight} to ${maxWeight}.`,
+        { class: name },
+      );
     weights.set(name, weight);
   }
   return Object.fromEntries([...weights].sort(([a], [b]) => (a < b ? -1 : 1)));

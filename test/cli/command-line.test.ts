@@ -44,6 +44,10 @@ test('help and version still succeed', async () => {
   for (const argv of [['--help'], ['--version'], ['help', 'finetune'], ['finetune', '--help']]) {
     const { status, stdout, stderr } = await tunebook(argv, { cwd: folder });
     assert.deepEqual([status, stderr], [0, ''], argv.join(' '));
+    assert.ok(
+      stdout.split('\n').every((line) => !line.startsWith('  -') || line.length <= 80),
+      stdout,
+    );
     assert.ok(stdout.length > 0);
   }
 });

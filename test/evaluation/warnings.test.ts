@@ -51,6 +51,9 @@ test('a class with test rows that is never predicted gives a warning with its nu
   const [never, majority] = evaluationWarnings(metrics, reviews(58, 1882), labels, settings());
   assert.equal(never!.code, 'CLASS_NEVER_PREDICTED');
   assert.match(never!.message, /^The class negative is never predicted: its recall is 0 on 18 of 597 test reviews/);
+  assert.match(never!.message, /Weight the classes/);
+  const [balanced] = evaluationWarnings(metrics, reviews(900, 1000), labels, settings());
+  assert.match(balanced!.message, /The classes are balanced: train longer/);
   assert.equal(majority!.code, 'ACCURACY_NOT_ABOVE_MAJORITY');
   assert.match(majority!.message, /is not better than always predicting positive, which is right in 97\.0 %/);
   // A class without test rows need not be predicted.

@@ -75,6 +75,11 @@ test('a CSV with stars and two text columns: all output files of a run exist and
   type Card = { 'model-index': { results: { metrics: { type: string; value: number }[] }[] }[] };
   const [accuracy] = (parse(card[1]!) as Card)['model-index'][0]!.results[0]!.metrics;
   assert.equal(accuracy!.value, Number(metrics.test.accuracy.toFixed(4)));
+  assert.ok(card[2]!.includes('| labelMapping | 1,2 -> negative; 4,5 -> positive |'));
+  assert.ok(
+    card[2]!.includes('`stars.csv`') && !card.join('').includes(folder),
+    'a path of this machine means nothing',
+  );
 
   // model/ contains the best model; the last checkpoint can be loaded as a model too.
   const last = new CheckpointFolder(path.join(run, 'checkpoints')).newest()!;

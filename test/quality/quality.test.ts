@@ -146,6 +146,20 @@ test('lengths and truncation equal the manual calculation', () => {
   assert.deepEqual(others, []);
 });
 
+test('texts that a wrong encoding has damaged are noted, with an example', () => {
+  const texts = ['The cafÃ© was good', 'Na\uFFFDve but nice', 'Fine'];
+  const notes = textNotes(
+    texts,
+    texts.map((text) => tokenizer.encode(text)),
+    tokenizer,
+    128,
+  );
+  assert.match(
+    notes.join(),
+    /U\+FFFD\) in 1 text .*UTF-8 read as Windows-1252 or Latin-1 in 1 text \("The cafÃ© was good"\)/,
+  );
+});
+
 test('the limit of the model counts if it is smaller than the setting', () => {
   const long = 'good '.repeat(600);
   assert.equal(textLengths([long], tokenizer, 1024).truncation.maxLength, 512);

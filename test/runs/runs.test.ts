@@ -43,7 +43,7 @@ test('runs are listed and compared, a report is created again, and missing runs 
   ])
     assert.equal((await finetune(...more)).status, 0);
   const failed = await finetune('--freeze', '9');
-  assert.equal(failed.status, 1);
+  assert.equal(failed.status, 2);
 
   const { stdout } = await tunebook(['runs'], options);
   const lines = stdout.trim().split('\n');
@@ -77,7 +77,7 @@ test('runs are listed and compared, a report is created again, and missing runs 
   assert.equal((await tunebook(['report', third], options)).status, 0);
   assert.match(
     fs.readFileSync(path.join(folder, third, 'report.html'), 'utf8'),
-    /This run is not finished: failed\. freeze is 9, but the model has 2 layers/,
+    /This run is not finished: failed\. --freeze is 9, but the model has 2 layers/,
   );
   const missing = await tunebook(['report', 'nothing'], options);
   assertFailed(missing, 2, 'RunError', 'RUN_NOT_FOUND', 'nothing', 'The newest is runs/');

@@ -84,6 +84,7 @@ test('valid values of every type are read; invalid ones are errors', () => {
     ['classWeights', 'negative=1,negative=2'],
     ['classWeights', 'negative=1,positive'],
     ['classWeights', { negative: Infinity }],
+    ['classWeights', { negative: 1e300 }],
     ['classWeights', { negative: true }],
     ['classWeights', {}],
     ['classWeights', [1, 2]],
