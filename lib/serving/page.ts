@@ -63,8 +63,7 @@ export function addPage(app: FastifyInstance, folder: string, { maxLength, prepr
     'csv.js': path.join(here, 'app/csv.js'),
     'plotly.js': require.resolve('plotly.js-dist'),
     'transformers.js': path.join(packageFolder('@huggingface/transformers'), 'dist/transformers.min.js'),
-    'csv-parse.js': path.join(packageFolder('csv-parse'), 'dist/esm/sync.js'),
-    'csv-stringify.js': path.join(packageFolder('csv-stringify'), 'dist/esm/sync.js'),
+    'papaparse.js': require.resolve('papaparse/papaparse.min.js'),
   };
   for (const name of fs.readdirSync(ort))
     if (/^ort-wasm.*\.(mjs|wasm)$/.test(name)) files[`ort/${name}`] = path.join(ort, name);

@@ -6,7 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { parse } from 'csv-parse/sync';
+import Papa from 'papaparse';
 import type { Page } from 'playwright-core';
 import { exportModel } from '#lib/export/export.js';
 import { writePreprocessing } from '#lib/model/preprocessing.js';
@@ -132,19 +132,25 @@ test('the page shows predictions and word attributions of both engines, scores a
     await page.selectOption('#engine', 'server');
     const rows = Array.from({ length: 150 }, (_, i) => ({
       id: String(i),
-      title: i === 7 ? '' : 'Fine',
+      title: i === 7 ? '' : 'Très bien',
       review: i === 7 ? '' : `"odd", ${i}\nand even`,
     }));
     const quoted = (value: string) => `"${value.replaceAll('"', '""')}"`;
-    const csv = `id,title,review\n${rows.map(({ id, title, review }) => `${id},${title},${quoted(review)}`).join('\n')}\n`;
-    await page.setInputFiles('#file', { name: 'reviews.csv', mimeType: 'text/csv', buffer: Buffer.from(csv) });
+    const csv = `id;title;review\n${rows.map(({ id, title, review }) => `${id};${title};${quoted(review)}`).join('\n')}\n`;
+    await page.setInputFiles('#file', {
+      name: 'reviews.csv',
+      mimeType: 'text/csv',
+      buffer: Buffer.from(csv, 'latin1'),
+    });
     await waitUntil(page, "!document.getElementById('score').disabled");
     const columns = await page.$$eval('#column option:checked', (options) => options.map((each) => each.textContent));
     assert.deepEqual(columns, ['title, review'], 'the columns of training');
     await page.click('#score');
     await page.waitForSelector('#download:not([hidden])');
     const [download] = await Promise.all([page.waitForEvent('download'), page.click('#download')]);
-    const scored = parse<Record<string, string>>(fs.readFileSync(await download.path(), 'utf8'), { columns: true });
+    const { data: scored, meta } = Papa.parse<Record<string, string>>(fs.readFileSync(await download.path(), 'utf8'), {
+      header: true,
+    });
     assert.deepEqual(
       scored.map(({ id, title, review }) => ({ id, title, review })),
       rows,
@@ -152,9 +158,10 @@ test('the page shows predictions and word attributions of both engines, scores a
     assert.ok(
       scored.every(({ predicted_label: label }, i) => (i === 7 ? label === '' : /negative|positive/.test(label!))),
     );
+    assert.equal(meta.delimiter, ';');
     // The columns are joined as in training.
     const [joined] = await page.evaluate<Record<string, number>[]>(
-      `import('/app/engines.js').then(({ serverEngine }) => serverEngine(${JSON.stringify([`Fine. ${rows[3]!.review}`])}))`,
+      `import('/app/engines.js').then(({ serverEngine }) => serverEngine(${JSON.stringify([`Très bien. ${rows[3]!.review}`])}))`,
     );
     const probability = joined![scored[3]!['predicted_label']!]!;
     assert.ok(Math.abs(probability - Number(scored[3]!['predicted_score'])) < 1e-5);
@@ -163,6 +170,9 @@ test('the page shows predictions and word attributions of both engines, scores a
     await page.setInputFiles('#file', { name: 'broken.csv', mimeType: 'text/csv', buffer: Buffer.from('a,b\n"1') });
     await waitUntil(page, "document.getElementById('trouble').textContent !== ''");
     assert.match(await text('#trouble'), /Cannot read the CSV file: /);
+    await page.setInputFiles('#file', { name: 'a.xlsx', mimeType: 'text/csv', buffer: Buffer.from('PK\x03\x04\0\0') });
+    await waitUntil(page, "/not a CSV file/.test(document.getElementById('trouble').textContent)");
+    assert.equal(await page.isDisabled('#score'), true);
 
     // Dark mode on a phone.
     await page.emulateMedia({ colorScheme: 'dark' });

@@ -1,32 +1,54 @@
 /** CSV files in the browser: reads them, scores their rows in batches, and writes them with the predictions. */
 import type { Engine, Probabilities } from './engines.js';
 
+/** A file: its columns, its rows, and the delimiter between its values. */
 export interface Table {
   columns: string[];
   rows: Record<string, string>[];
+  delimiter: string;
 }
 
-// The browser builds of csv-parse and csv-stringify, served next to the page.
-const { parse } = (await import(new URL('csv-parse.js', import.meta.url).href)) as {
-  parse: (text: string, options: object) => Record<string, string>[];
-};
-const { stringify } = (await import(new URL('csv-stringify.js', import.meta.url).href)) as {
-  stringify: (rows: object[], options: object) => string;
+// papaparse.js, which the page loads before its modules.
+declare const Papa: {
+  parse(
+    text: string,
+    options: { header: true; skipEmptyLines: true },
+  ): {
+    data: Record<string, string>[];
+    errors: { code: string; message: string; row?: number }[];
+    meta: { fields?: string[]; delimiter: string };
+  };
+  unparse(data: { fields: string[]; data: Record<string, string>[] }, options: { delimiter: string }): string;
 };
 
 /**
- * Parses a CSV file.
+ * Decodes a text file: UTF-8 or UTF-16, else Windows-1252.
+ * @throws Error with a message for the user if the file is not text
+ */
+export function decodeText(bytes: Uint8Array): string {
+  const [first, second] = bytes;
+  if (first === 0xff && second === 0xfe) return new TextDecoder('utf-16le').decode(bytes);
+  if (first === 0xfe && second === 0xff) return new TextDecoder('utf-16be').decode(bytes);
+  if (bytes.includes(0))
+    throw new Error('This is not a CSV file. Save it as CSV, or score it with: npx tunebook score --file FILE');
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return new TextDecoder('windows-1252').decode(bytes);
+  }
+}
+
+/**
+ * Parses a CSV file; the delimiter is detected.
  * @throws Error with a message for the user if the file is not a CSV file with a header and rows
  */
 export function readCsv(text: string): Table {
-  let rows: Record<string, string>[];
-  try {
-    rows = parse(text, { columns: true, bom: true, skip_empty_lines: true });
-  } catch (error) {
-    throw new Error(`Cannot read the CSV file: ${(error as Error).message}`, { cause: error });
-  }
-  if (rows.length === 0) throw new Error('The CSV file has no rows below its header.');
-  return { columns: Object.keys(rows[0]!), rows };
+  const { data, errors, meta } = Papa.parse(text, { header: true, skipEmptyLines: true });
+  // A file with one column has no delimiter to detect.
+  const error = errors.find(({ code }) => code !== 'UndetectableDelimiter');
+  if (error) throw new Error(`Cannot read the CSV file: row ${(error.row ?? 0) + 1}: ${error.message}`);
+  if (data.length === 0) throw new Error('The CSV file has no rows below its header.');
+  return { columns: meta.fields!, rows: data, delimiter: meta.delimiter };
 }
 
 /** Rows per request. */
@@ -75,6 +97,6 @@ function prediction(probabilities: Probabilities | undefined): [string, string] 
   return [label, score.toFixed(6)];
 }
 
-/** Formats a table with its predictions as CSV. */
-export const writeCsv = ({ columns }: Table, rows: Record<string, string>[]): string =>
-  stringify(rows, { header: true, columns: [...columns, 'predicted_label', 'predicted_score'] });
+/** Formats a table with its predictions as CSV, with the delimiter of the file. */
+export const writeCsv = ({ columns, delimiter }: Table, rows: Record<string, string>[]): string =>
+  Papa.unparse({ fields: [...columns, 'predicted_label', 'predicted_score'], data: rows }, { delimiter });

@@ -3,7 +3,7 @@
  * inserted as text, never as markup.
  */
 import { browserEngine, serverEngine, type Engine, type Probabilities } from './engines.js';
-import { readCsv, scoreRows, writeCsv, type Table } from './csv.js';
+import { decodeText, readCsv, scoreRows, writeCsv, type Table } from './csv.js';
 
 declare const Plotly: {
   react: (element: HTMLElement, data: object[], layout: object, config: object) => Promise<void>;
@@ -203,7 +203,8 @@ element<HTMLInputElement>('file').addEventListener('change', (event) => {
     download.hidden = element('progress').hidden = true;
     element('counts').textContent = '';
     scoreButton.disabled = column.disabled = true;
-    table = readCsv(await file.text());
+    column.replaceChildren();
+    table = readCsv(decodeText(new Uint8Array(await file.arrayBuffer())));
     const { columns } = table;
     const { textColumns: trained } = preprocessing;
     const hasTrained = trained.length > 0 && trained.every((name) => columns.includes(name));
