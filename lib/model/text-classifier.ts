@@ -68,7 +68,9 @@ function adjustHead({ json, config, stored }: ModelFolder, labels: string[]): st
     head.shape[0] === labels.length ? rowsOfLabels(json['id2label'] ? storedLabels : labels, labels) : undefined;
   if (!rows) {
     for (const name of kinds) stored.delete(name);
-    return [`The stored head has the labels ${storedLabels.join(', ')}, not ${labels.join(', ')}, and is ignored.`];
+    return [
+      `The stored head has other labels (${storedLabels.join(', ')}) than the reviews (${labels.join(', ')}) and is ignored.`,
+    ];
   }
   if (rows.every((row, i) => row === i)) return [];
   for (const name of kinds) {
