@@ -244,9 +244,16 @@ const severalLabelsError = (name: string, column: string, value: unknown) =>
     { file: name, column, value },
   );
 
-/** @throws ReviewsError if a value is a list of several labels */
+/** @throws ReviewsError if a value is a list of several labels, or an object */
 export function checkSingleLabel(name: string, column: string, value: unknown): void {
   if (isMultiLabel(value)) throw severalLabelsError(name, column, value);
+  if (typeof value === 'object' && value?.constructor === Object)
+    throw new ReviewsError(
+      'REVIEWS_NO_LABEL_COLUMN',
+      `${name} has objects in '${column}', such as ${JSON.stringify(value)}, and not labels. ` +
+        `Move the label to a column of its own, or name another column with ${settingText('labelColumn')}.`,
+      { file: name, column, value },
+    );
 }
 
 /**

@@ -66,6 +66,13 @@ test('lists of labels are rejected; a list of one label is that label', async ()
     );
 });
 
+test('objects are no labels', async () => {
+  await assert.rejects(
+    readText('a.jsonl', '{"text":"a","label":{"value":5}}\n{"text":"b","label":{"value":1}}\n'),
+    failure(ReviewsError, 'REVIEWS_NO_LABEL_COLUMN', { column: 'label', value: { value: 5 } }),
+  );
+});
+
 test('decimal commas, full-width digits, spaces and other maxima than 5', async () => {
   const { reviews, source } = await readText('a.csv', csv('1,5', '1.50', '４', '4.', 'very  good', 'Very good\u200b'));
   assert.deepEqual(reviews, ['t0|1.5', 't1|1.5', 't2|4', 't3|4', 't4|very  good', 't5|very  good']);

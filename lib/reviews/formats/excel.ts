@@ -1,5 +1,5 @@
 /**
- * Excel workbooks (.xlsx): the first sheet with usual column names, or else the first that is not empty. Read by read-excel-file, which is maintained; `xlsx` on npm
+ * Excel workbooks (.xlsx): the first sheet with usual column names, or else the largest. Read by read-excel-file, which is maintained; `xlsx` on npm
  * has known vulnerabilities.
  */
 
@@ -75,7 +75,8 @@ export async function openExcel(
   const tables = sheets
     .map(({ sheet, data }) => tableOf(sheet, data, header))
     .filter(({ rows, names }) => rows.length > 0 || names.length > 0);
-  const chosen = tables.find(({ names }) => names.some((cell) => isUsualName(cell))) ?? tables[0];
+  const largest = tables.toSorted((a, b) => b.rows.length - a.rows.length)[0];
+  const chosen = tables.find(({ names }) => names.some((cell) => isUsualName(cell))) ?? largest;
   const { sheet, names, rows, hasHeader, above } = chosen ?? tableOf('', [], header);
   const width = Math.max(names.length, ...rows.slice(0, batchRows).map(({ cells }) => cells.length));
   if (given && width > 0) checkColumns(name, given, width);
