@@ -2,6 +2,7 @@
  * Columns that determine the label almost perfectly: another form of the label, or something that was known only after
  * it, such as the reason of a complaint. They must not become part of the text.
  */
+import { stringifyExact } from '../reviews/exact-json.js';
 import { labelText } from '../settings/label-mapping.js';
 import { countClasses } from '../evaluation/count-classes.js';
 import { giveawayOf, type Giveaway } from './giveaway.js';
@@ -22,7 +23,7 @@ const maxRanges = 50;
 /** The values of a column as categories; undefined for a column that identifies rows, such as an id or a text. */
 function categoriesOf(values: unknown[]): string[] | undefined {
   const texts = values.map(
-    (value) => labelText(value) || (value === null || value === undefined ? '' : JSON.stringify(value)),
+    (value) => labelText(value) || (value === null || value === undefined ? '' : stringifyExact(value)),
   );
   const distinct = new Set(texts).size;
   const numbers = texts.map((text) => (text === '' ? Number.NaN : Number(text)));

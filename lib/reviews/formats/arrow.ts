@@ -15,6 +15,7 @@ import { ByteBuffer } from 'flatbuffers';
 import { decompressFrameSync } from 'lz4-napi';
 import { ReviewsError } from '../../errors.js';
 import type { Row } from '../row-file.js';
+import { isPlain, plainValue } from './arrow-values.js';
 import type { FileBytes } from './bytes.js';
 import { badRow, batchRows, type RowReader } from './row-reader.js';
 import { classNamesOfHuggingFace } from './hugging-face.js';
@@ -80,11 +81,14 @@ export async function openArrow(bytes: FileBytes): Promise<RowReader> {
       let before = 0;
       for await (const batch of batches()) {
         const vectors = columns.map((column) => batch.getChild(column)!);
+        const arePlain = vectors.map(({ type }) => isPlain(type as DataType));
         for (let start = 0; start < batch.numRows; start += batchRows) {
           const count = Math.min(batchRows, batch.numRows - start);
           const rows: Row[] = [];
           for (let i = start; i < start + count; i++) {
-            const row = Object.fromEntries(columns.map((column, c) => [column, plainValue(vectors[c]!.get(i))]));
+            const row = Object.fromEntries(
+              columns.map((column, c) => [column, arePlain[c] ? vectors[c]!.get(i) : plainValue(vectors[c]!, i)]),
+            );
             const damagedAt = columns.findIndex((column, c) => isDamagedText(row[column], vectors[c]!, i));
             if (damagedAt < 0) rows.push(row);
             else
@@ -131,9 +135,3 @@ function isDamagedText(value: unknown, vector: Vector, index: number): boolean {
   const [from, to] = [Number(offsets[index]), Number(offsets[index + 1])];
   return !isUtf8((data.values as Uint8Array).subarray(from, to));
 }
-
-/** Lists are vectors of Arrow, which are no plain arrays. */
-const plainValue = (value: unknown): unknown =>
-  typeof value === 'object' && value !== null && Symbol.iterator in value && !ArrayBuffer.isView(value)
-    ? [...(value as Iterable<unknown>)]
-    : value;

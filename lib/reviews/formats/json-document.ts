@@ -7,6 +7,7 @@ import chain from 'stream-chain';
 import { parser } from 'stream-json';
 import { streamArray } from 'stream-json/streamers/stream-array.js';
 import { ReviewsError } from '../../errors.js';
+import { exactNumber, parseExact, stringifyExact } from '../exact-json.js';
 import type { Row } from '../row-file.js';
 import { isUsualName } from '../columns.js';
 import {
@@ -32,10 +33,20 @@ const malformedError = (file: TextFile, reason: string) =>
 const noTableError = (file: TextFile, reason: string) =>
   new ReviewsError('REVIEWS_NO_TABLE', malformedError(file, reason).message, { file: file.name });
 
+/** Keeps the digits of numbers beyond 2^53: stream-json assembles the values of strings as they are. */
+function exactToken(token: parser.Token): parser.Token {
+  if (token.name !== 'numberValue') return token;
+  const value = exactNumber(token.value);
+  return typeof value === 'bigint' ? { name: 'stringValue', value: value as unknown as string } : token;
+}
+
 /** Elements of an array, with their numbers from 1. */
 async function* elementsOf(file: TextFile): AsyncGenerator<{ value: unknown; number: number }> {
   const text = Readable.from(file.read());
-  const elements = chain([text, parser(), streamArray()]) as unknown as AsyncIterable<{ key: number; value: unknown }>;
+  const elements = chain([text, parser(), exactToken, streamArray()]) as unknown as AsyncIterable<{
+    key: number;
+    value: unknown;
+  }>;
   try {
     for await (const { key, value } of elements) yield { value, number: key + 1 };
   } catch (error) {
@@ -59,7 +70,7 @@ async function openArray(file: TextFile): Promise<RowReader> {
     async *rows(onBadRow) {
       let rows: Row[] = [];
       for await (const { value, number } of elementsOf(file)) {
-        const content = isObject(value) ? '' : JSON.stringify(value);
+        const content = isObject(value) ? '' : stringifyExact(value);
         const invalid = isObject(value) ? badValues(value, number, file.encoding()) : undefined;
         if (!isObject(value)) onBadRow(badRow(number, 'of the array is no object', content));
         else if (invalid) onBadRow(invalid);
@@ -124,7 +135,7 @@ async function openTable(file: TextFile): Promise<RowReader> {
   }
   let table: unknown;
   try {
-    table = JSON.parse(parts.join(''));
+    table = parseExact(parts.join(''));
   } catch (error) {
     throw malformedError(file, (error as Error).message);
   }
@@ -137,7 +148,7 @@ async function openTable(file: TextFile): Promise<RowReader> {
       const valid = rows.filter((row, i) => {
         const bad = isObject(row)
           ? badValues(row, i + 1, file.encoding())
-          : badRow(i + 1, 'of the table is no object', JSON.stringify(row));
+          : badRow(i + 1, 'of the table is no object', stringifyExact(row));
         if (bad) onBadRow(bad);
         return !bad;
       });

@@ -2,6 +2,7 @@
  * One object per line: JSON, or the literals of Python's dict, which older data sets contain. A line with more than one
  * value for a key has the last one, as in Python.
  */
+import { parseExact } from '../exact-json.js';
 import type { Row } from '../row-file.js';
 import {
   badEncoding,
@@ -51,7 +52,7 @@ const pythonWords: Record<string, string> = {
 
 /** Reads a Python literal of dicts, lists, tuples, strings, numbers, None, True and False by rewriting it as JSON. */
 export const parsePython: ParseLine = (line) =>
-  JSON.parse(
+  parseExact(
     line.replace(pythonToken, (token: string, single?: string, double?: string) => {
       const text = single ?? double;
       if (text !== undefined) return JSON.stringify(unescapePython(text));
@@ -64,7 +65,7 @@ export const parsePython: ParseLine = (line) =>
 /** Python's json writes NaN and Infinity, which JSON does not have. */
 const parseJson: ParseLine = (line) => {
   try {
-    return JSON.parse(line);
+    return parseExact(line);
   } catch (error) {
     if (/\b(?:NaN|Infinity)\b/.test(line)) return parsePython(line);
     throw error;

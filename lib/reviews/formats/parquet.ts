@@ -13,6 +13,7 @@ import { compressors } from 'hyparquet-compressors';
 import { HubError, ReviewsError } from '../../errors.js';
 import { chunksOf, type OpenRemote, type ParquetPlace, type Row, type RowFile } from '../row-file.js';
 import { classNamesOfHuggingFace } from './hugging-face.js';
+import { isoDay, isoTime } from './iso-time.js';
 import { readAt } from './temporary-file.js';
 
 function openPlace(place: ParquetPlace, openRemote: OpenRemote): AsyncBuffer {
@@ -70,6 +71,15 @@ function stringFromBytes(bytes: Uint8Array | undefined): string | undefined {
   return text;
 }
 
+/** What hyparquet would change: invalid text, and times, of which it keeps milliseconds only. */
+const parsers = {
+  stringFromBytes,
+  timestampFromMilliseconds: (count: bigint) => isoTime(count, 3),
+  timestampFromMicroseconds: (count: bigint) => isoTime(count, 6),
+  timestampFromNanoseconds: (count: bigint) => isoTime(count, 9),
+  dateFromDays: isoDay,
+};
+
 /** The error for a file that cannot be parsed; errors of the hub are passed on. */
 const malformedError = (name: string, error: unknown) =>
   error instanceof HubError
@@ -121,7 +131,7 @@ export async function openParquet(name: string, place: ParquetPlace, openRemote:
           file: cached,
           metadata,
           compressors,
-          parsers: { stringFromBytes },
+          parsers,
           columns: requested,
           rowStart: chunk.start,
           rowEnd: chunk.start + chunk.rows,
