@@ -117,7 +117,7 @@ export type { LossScaleState } from './optim/loss-scale.js';
 export type { ReviewsOptions } from './reviews/reviews-options.js';
 export type { DataSummary } from './reviews/describe-source.js';
 export type { ReviewSource, SkippedFile, SourceFile } from './reviews/review-source.js';
-export type { Dropped, Reading, Review } from './reviews/review.js';
+export type { Dropped, NamedFormat, Reading, Review } from './reviews/review.js';
 export type {
   BadRow,
   Chunk,

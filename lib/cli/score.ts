@@ -4,8 +4,9 @@ import { ReviewsError, RunError, SettingsError } from '../errors.js';
 import { wilsonInterval } from '../evaluation/metrics.js';
 import { duration, percent, percentInterval } from '../figures/format.js';
 import { describeSource } from '../reviews/describe-source.js';
-import { listColumns } from '../reviews/columns.js';
+import { areNumbered, listColumns } from '../reviews/columns.js';
 import { openReviews } from '../reviews/open-reviews.js';
+import type { NamedFormat } from '../reviews/review.js';
 import type { ReviewSource } from '../reviews/review-source.js';
 import { isModelFolder, modelFolderOf, newestModel, notebookModel, openRun } from '../runs/run-folder.js';
 import { checkOutput, scoreFile, type ScoreProgress } from '../serving/score-file.js';
@@ -70,49 +71,89 @@ function showProgress(): { update: (progress: ScoreProgress) => void; stop: () =
   };
 }
 
+/** Codes of errors of a file that lacks columns of training, or has another number of them. */
+const otherColumns = ['REVIEWS_NO_COLUMN', 'REVIEWS_COLUMNS_MISMATCH'];
+
+/** Opens a file as in training; undefined if its columns are others. */
+async function openAsInTraining(open: () => Promise<ReviewSource>): Promise<ReviewSource | undefined> {
+  try {
+    return await open();
+  } catch (error) {
+    if (error instanceof ReviewsError && otherColumns.includes(error.code)) return undefined;
+    throw error;
+  }
+}
+
+/** The named settings of training that the command does not override; undefined if there are none. */
+function formatOfTraining(trained: NamedFormat = {}, { delimiter, header, columns }: ScoreOptions['reading']) {
+  const named = { ...trained };
+  if (delimiter !== undefined) delete named.delimiter;
+  if (header !== 'auto') delete named.header;
+  if (columns) delete named.columns;
+  return Object.keys(named).length > 0 ? named : undefined;
+}
+
+const describeFormat = ({ delimiter, header, columns }: NamedFormat): string =>
+  [
+    ...(delimiter === undefined ? [] : [settingText('delimiter', delimiter)]),
+    ...(header === undefined ? [] : [settingText('header', String(header))]),
+    ...(columns ? [settingText('columns', columns.join(','))] : []),
+  ].join(', ');
+
 /**
- * Opens the file to score, with the text columns of the command, or else those of training, or else usual ones.
- * @returns the source, and a sentence about its columns
+ * Opens the file to score: with the settings and text columns of the command, or else those of training, or else what is
+ * detected.
+ * @returns the source, and sentences about its format and columns
  * @throws ReviewsError if the file lacks these columns
  */
 async function openFile(
   file: string,
   { reading }: ScoreOptions,
   { preprocessing }: SentimentModel,
-): Promise<{ source: ReviewSource; note: string }> {
+): Promise<{ source: ReviewSource; notes: string[] }> {
   const requested = reading.textColumns;
   const trained = preprocessing?.reading?.textColumns;
   const trainedText = trained?.join(', ');
-  const open = (textColumns: string[] | undefined) =>
-    openReviews(file, { ...reading, textColumns, labelsOptional: true, allColumns: true });
+  const format = formatOfTraining(preprocessing?.reading?.format, reading);
+  const notes: string[] = [];
+  const open = (textColumns: string[] | undefined, named: NamedFormat = {}) =>
+    openReviews(file, { ...reading, ...named, textColumns, labelsOptional: true, allColumns: true });
   const describe = (source: ReviewSource, reason: string) => ({
     source,
-    note: `Text columns: ${source.reading.textColumns.join(', ')}, ${reason}.`,
+    notes: [...notes, `Text columns: ${source.reading.textColumns.join(', ')}, ${reason}.`],
   });
+  let source: ReviewSource | undefined;
+  if (format) {
+    source = await openAsInTraining(() => open(requested ?? trained, format));
+    notes.push(
+      source
+        ? `Format as in training: ${describeFormat(format)}. Flags override it.`
+        : `The format is detected: the columns are not those of training (${describeFormat(format)}).`,
+    );
+  }
   if (requested) {
-    const source = await open(requested);
+    source ??= await open(requested);
     const isOther = trainedText !== undefined && trainedText !== source.reading.textColumns.join(', ');
     return describe(source, `as specified${isOther ? `; the model was trained on ${trainedText}` : ''}`);
   }
-  if (!trained)
-    return describe(await open(undefined), 'chosen by their names: the model does not store its training columns');
+  const chosen = async (reason: string) => {
+    const found = await open(undefined);
+    const by = areNumbered(found.reading.textColumns) ? 'content' : 'names';
+    return describe(found, `chosen by their ${by}: ${reason}`);
+  };
+  if (!trained) return chosen('the model does not store its training columns');
+  source ??= await openAsInTraining(() => open(trained));
+  if (source) return describe(source, 'as in training');
   try {
-    return describe(await open(trained), 'as in training');
+    return await chosen(`the file lacks the training columns ${trainedText}`);
   } catch (error) {
-    if (!(error instanceof ReviewsError) || error.code !== 'REVIEWS_NO_COLUMN') throw error;
-    try {
-      return describe(
-        await open(undefined),
-        `chosen by their names: the file lacks the training columns ${trainedText}`,
-      );
-    } catch {
-      throw new ReviewsError(
-        'REVIEWS_NO_COLUMN',
-        `${file} lacks text columns of training: the model was trained on ${trainedText}, the file has ` +
-          `${listColumns(error.values['columns'] as string[])}. Name the columns with the text: ${settingText('textColumns')}.`,
-        { ...error.values, trained },
-      );
-    }
+    if (!(error instanceof ReviewsError) || error.code !== 'REVIEWS_NO_TEXT_COLUMN') throw error;
+    throw new ReviewsError(
+      'REVIEWS_NO_COLUMN',
+      `${file} lacks text columns of training: the model was trained on ${trainedText}, the file has ` +
+        `${listColumns(error.values['columns'] as string[])}. Name the columns with the text: ${settingText('textColumns')}.`,
+      { ...error.values, trained },
+    );
   }
 }
 
@@ -127,14 +168,16 @@ const describeTruncated = (truncated: number, all: number, model: SentimentModel
  * @throws see `score`
  */
 async function scoreToFile(model: SentimentModel, file: string, out: string, options: ScoreOptions): Promise<void> {
-  const { source, note } = await openFile(file, options, model);
-  console.error(note);
-  describeSource(source).forEach((sentence) => console.error(sentence));
+  const { source, notes } = await openFile(file, options, model);
+  [...notes, ...describeSource(source)].forEach((sentence) => console.error(sentence));
   const progress = showProgress();
-  const { correct, ...counts } = await scoreFile(model, source, out, progress.update).finally(progress.stop);
+  const { correct, encodingNote, ...counts } = await scoreFile(model, source, out, progress.update).finally(
+    progress.stop,
+  );
   const { rows, withoutText, truncated, labeled } = counts;
   const truncatedNote = describeTruncated(truncated, rows - withoutText, model);
   if (truncatedNote) console.error(truncatedNote);
+  if (encodingNote) console.error(encodingNote);
   const accuracy = labeled > 0 ? correct / labeled : undefined;
   if (options.json) {
     console.log(JSON.stringify({ ...counts, accuracy, textColumns: source.reading.textColumns, out }));

@@ -32,10 +32,16 @@ const classes = z
   .refine(({ names, numberOf }) => Object.values(numberOf).every((number) => number < names.length), {
     error: 'numberOf contains a class number without a name',
   });
+const format = z.looseObject({
+  delimiter: z.string().optional(),
+  header: z.boolean().optional(),
+  columns: z.array(z.string()).min(1).optional(),
+});
 const reading = z.looseObject({
   textColumns: z.array(z.string()).min(1),
   labelColumn: z.string().optional(),
   classes,
+  format: format.optional(),
 });
 const preprocessing = z.object({ maxLength: z.int().min(1), reading: reading.optional() });
 

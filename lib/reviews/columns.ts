@@ -76,11 +76,15 @@ export const listColumns = (columns: string[]): string =>
     .map((column) => `'${column.length > maxCharacters ? `${column.slice(0, maxCharacters)}…` : column}'`)
     .join(', ') + (columns.length > maxListed ? `, … (${columns.length} columns)` : '');
 
+/** The columns whose names differ from a name at most in case and surrounding spaces. */
+const similarColumns = (columns: string[], name: string): string[] =>
+  columns.filter((column) => column.trim().toLowerCase() === name.trim().toLowerCase());
+
 /** The column with a name as the user wrote it, or else the only one that differs in case and surrounding spaces. */
 export function findColumn(columns: string[], name: string): string | undefined {
   if (columns.includes(name)) return name;
-  const same = columns.filter((column) => column.trim().toLowerCase() === name.trim().toLowerCase());
-  return same.length === 1 ? same[0] : undefined;
+  const similar = similarColumns(columns, name);
+  return similar.length === 1 ? similar[0] : undefined;
 }
 
 /** @throws ReviewsError if several columns are equally likely */
@@ -152,17 +156,25 @@ function checkNamedOnce(textColumns: string[], labelColumn: string | undefined):
  * @throws ReviewsError if a named column does not exist, or if no column or several may be the text or the label
  */
 export function chooseColumns(name: string, columns: string[], options: ColumnOptions, roles?: Roles): ChosenColumns {
-  const found = (wanted: string): string => {
+  const found = (wanted: string, setting: 'textColumns' | 'labelColumn'): string => {
     const column = findColumn(columns, wanted);
     if (column !== undefined) return column;
+    const similar = similarColumns(columns, wanted);
+    if (similar.length > 1)
+      throw new ReviewsError(
+        'REVIEWS_COLUMNS_AMBIGUOUS',
+        `${name} has several columns named '${wanted}' apart from case and spaces: ${listColumns(similar)}. Name the right one as ` +
+          `it is written, such as ${settingText(setting, similar[0])}.`,
+        { name, column: wanted, columns: similar },
+      );
     throw new ReviewsError('REVIEWS_NO_COLUMN', `${name} has no column '${wanted}'. It has: ${listColumns(columns)}.`, {
       name,
       column: wanted,
       columns,
     });
   };
-  const textColumns = options.textColumns?.map(found);
-  const labelColumn = options.labelColumn === undefined ? undefined : found(options.labelColumn);
+  const textColumns = options.textColumns?.map((column) => found(column, 'textColumns'));
+  const labelColumn = options.labelColumn === undefined ? undefined : found(options.labelColumn, 'labelColumn');
   checkNamedOnce(textColumns ?? [], labelColumn);
   if (roles) {
     const [texts, labels] = [roles.texts, (labelColumn ?? options.labelsOptional) ? [] : roles.labels];

@@ -15,7 +15,7 @@ import {
 } from './labels.js';
 import { labelsOfFiles } from './labels-of-files.js';
 import type { ReviewsOptions } from './reviews-options.js';
-import { columnsOf, nothingDropped, type Reading } from './review.js';
+import { columnsOf, nothingDropped, type NamedFormat, type Reading } from './review.js';
 import type { ReviewSource, SkippedFile } from './review-source.js';
 import type { BadRow, RowFile, RowLocation } from './row-file.js';
 import { storeRows } from './stored-rows.js';
@@ -160,6 +160,17 @@ async function chooseClasses(
   return classesOfValues(await labelsOfFiles(files, column), column);
 }
 
+/** The settings of delimited text and Excel that were named; undefined if there are none, or no such file. */
+function namedFormat(files: RowFile[], { delimiter, header, columns }: ReviewsOptions): NamedFormat | undefined {
+  const named = {
+    ...(delimiter !== undefined && { delimiter }),
+    ...(typeof header === 'boolean' && { header }),
+    ...(columns && { columns }),
+  };
+  const apply = files.some(({ description }) => description.header !== undefined);
+  return apply && Object.keys(named).length > 0 ? named : undefined;
+}
+
 /** Number of rows by class, if the labels of all files have been counted. */
 function countClasses(files: RowFile[], classes: Classes): number[] | undefined {
   if (!files.every(({ labels }) => labels)) return undefined;
@@ -222,7 +233,8 @@ export async function createSource(
     labelColumn = undefined;
   }
   const { classes } = found;
-  const reading: Reading = { textColumns: chosen.textColumns, labelColumn, classes };
+  const format = namedFormat(files, options);
+  const reading: Reading = { textColumns: chosen.textColumns, labelColumn, classes, ...(format && { format }) };
   const splits: ReviewSource['splits'] = {};
   const locations: ReviewSource['locations'] = {};
   for (const { split, file, location } of loaded) {

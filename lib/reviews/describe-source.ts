@@ -8,17 +8,11 @@ import type { ReviewSplit } from './split.js';
 import type { FileDescription } from './row-file.js';
 
 /** A file's format in words: `delimited text (semicolon, windows-1252, gzip, without a header)`. */
-export function describeFile({
-  format,
-  delimiter,
-  encoding,
-  compression,
-  header,
-  linesAboveHeader,
-}: FileDescription): string {
+export function describeFile(description: FileDescription): string {
+  const { format, delimiter, encoding, byteOrderMark, compression, header, linesAboveHeader } = description;
   const details = [
     ...(delimiter === undefined ? [] : [describeDelimiter(delimiter)]),
-    ...(encoding ? [encoding] : []),
+    ...(encoding ? [byteOrderMark ? `${encoding} with a byte order mark` : encoding] : []),
     ...(compression ? [compression] : []),
     ...(header === false ? ['without a header'] : []),
     ...(linesAboveHeader === undefined ? [] : [`without the ${linesAboveHeader} lines above the header`]),

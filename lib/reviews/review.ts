@@ -66,6 +66,13 @@ export function describeDropped({
     .join(', ');
 }
 
+/** Settings of delimited text and Excel that the user named; what is detected is not among them. */
+export interface NamedFormat {
+  delimiter?: string;
+  header?: boolean;
+  columns?: string[];
+}
+
 /** How to read rows; plain data, so that it can be sent to workers. */
 export interface Reading {
   /** Columns of the text, joined by '. '. */
@@ -73,6 +80,8 @@ export interface Reading {
   /** Undefined for texts without labels, whose class is 0. */
   labelColumn?: string | undefined;
   classes: Classes;
+  /** How the file was read, as far as the user named it: the defaults of scoring. */
+  format?: NamedFormat;
 }
 
 /**

@@ -20,8 +20,10 @@ export interface BadRow {
 /** How a file was read. */
 export interface FileDescription {
   format: string;
-  /** Of text files. */
+  /** Of text files; of a text per file all encodings, separated by commas. */
   encoding?: string;
+  /** Whether UTF-8 begins with a byte order mark, without which Excel reads it as Windows-1252. */
+  byteOrderMark?: boolean;
   /** Of delimited text. */
   delimiter?: string;
   /** Of delimited text and Excel. */

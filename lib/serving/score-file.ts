@@ -5,6 +5,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { once } from 'node:events';
+import { randomUUID } from 'node:crypto';
 import { finished } from 'node:stream/promises';
 import iconv from 'iconv-lite';
 import Papa from 'papaparse';
@@ -12,6 +13,7 @@ import { FileError, ReviewsError, SettingsError } from '../errors.js';
 import { nothingDropped, reviewsOfRows, textOf, type Reading } from '../reviews/review.js';
 import { findColumn } from '../reviews/columns.js';
 import { describeFile } from '../reviews/describe-source.js';
+import { cellOf, stringifyExact } from '../reviews/exact-json.js';
 import { chunksOfFiles, readChunks, type Row, type RowFile } from '../reviews/row-file.js';
 import type { ReviewSource } from '../reviews/review-source.js';
 import type { SentimentModel } from './sentiment.js';
@@ -28,9 +30,6 @@ export interface ScoreProgress {
 /** Names of the columns with the prediction. */
 const predictionColumns = ['predicted_label', 'predicted_score'] as const;
 
-/** Converts integers beyond 2^53, which Parquet may contain and JSON cannot represent, to strings. */
-const bigIntToString = (_: string, value: unknown) => (typeof value === 'bigint' ? String(value) : value);
-
 /** The result of scoring a file, in numbers of rows. */
 export interface ScoredFile {
   rows: number;
@@ -44,6 +43,8 @@ export interface ScoredFile {
   correct: number;
   /** How the file was written, as in `delimited text (semicolon, windows-1252)`. */
   format: string;
+  /** Why the output has another encoding than the input, a sentence; undefined if it has the same. */
+  encodingNote?: string;
 }
 
 const extensionOf = (out: string) => path.extname(out).toLowerCase();
@@ -83,24 +84,63 @@ interface OutputFormat {
   /** Undefined for JSON lines. */
   delimiter: string | undefined;
   encoding: string;
+  byteOrderMark: boolean;
+  encodingNote?: string;
+}
+
+/** Whether a text is the same after it was written in an encoding, which may lack some of its characters. */
+const canEncode = (text: string, encoding: string): boolean =>
+  iconv.decode(iconv.encode(text, encoding), encoding) === text;
+
+/** The encoding of the input if it can represent all rows, otherwise UTF-8 and the reason. */
+async function outputEncoding(
+  files: RowFile[],
+  columns: string[],
+  labels: string[],
+): Promise<Pick<OutputFormat, 'encoding' | 'encodingNote'>> {
+  const utf8 = (reason: string) => ({
+    encoding: 'utf-8',
+    encodingNote: `The output is written in utf-8, since ${reason}.`,
+  });
+  const encodings = new Set(files.flatMap(({ description }) => (description.encoding ?? 'utf-8').split(', ')));
+  if (encodings.size > 1) return utf8(`the files have several encodings: ${[...encodings].sort().join(', ')}`);
+  const [encoding = 'utf-8'] = encodings;
+  if (/^utf-?(8|16)/.test(encoding)) return { encoding };
+  const withoutCharacterOf = (text: string) => {
+    if (canEncode(text, encoding)) return undefined;
+    const character = Array.from(text).find((each) => !canEncode(each, encoding)) ?? text;
+    return utf8(`${encoding} has no '${character}'`);
+  };
+  const lacking = withoutCharacterOf([...columns, ...labels].join(' '));
+  if (lacking) return lacking;
+  for await (const { rows } of readChunks(chunksOfFiles(files), columns)) {
+    const text = rows.flatMap((row) => columns.map((column) => String(cellOf(row[column])))).join(' ');
+    const lacking = withoutCharacterOf(text);
+    if (lacking) return lacking;
+  }
+  return { encoding };
 }
 
 /** The format of the output: that of the input as far as possible, otherwise UTF-8 with commas, or tabs in a `.tsv` file. */
-function outputFormat(out: string, files: RowFile[], labels: string[]): OutputFormat {
+async function outputFormat(out: string, files: RowFile[], columns: string[], labels: string[]): Promise<OutputFormat> {
   const extension = extensionOf(out);
-  if (extension !== '.csv' && extension !== '.tsv') return { delimiter: undefined, encoding: 'utf-8' };
-  const { delimiter = ',', encoding = 'utf-8' } = files[0]!.description;
-  const canWrite = labels.every((label) => iconv.decode(iconv.encode(label, encoding), encoding) === label);
+  // JSON is UTF-8 without a byte order mark (RFC 8259).
+  if (extension !== '.csv' && extension !== '.tsv')
+    return { delimiter: undefined, encoding: 'utf-8', byteOrderMark: false };
+  const { delimiter = ',', byteOrderMark = false } = files[0]!.description;
+  const encoding = await outputEncoding(files, columns, labels);
   return {
+    ...encoding,
     delimiter: extension === '.tsv' ? '\t' : delimiter === '\t' ? ',' : delimiter,
-    encoding: canWrite ? encoding : 'utf-8',
+    byteOrderMark: encoding.encoding === 'utf-8' ? byteOrderMark : encoding.encoding.startsWith('utf-16'),
   };
 }
 
-const describeFormat = ({ delimiter, encoding }: OutputFormat): string =>
+const describeFormat = ({ delimiter, encoding, byteOrderMark }: OutputFormat): string =>
   describeFile({
     format: delimiter === undefined ? 'JSON lines' : 'delimited text',
     encoding,
+    ...(byteOrderMark && encoding === 'utf-8' && { byteOrderMark }),
     ...(delimiter !== undefined && { delimiter }),
   });
 
@@ -141,9 +181,9 @@ export async function scoreFile(
       { name: source.name, column: conflict },
     );
   const totalRows = files.reduce((sum, file) => sum + file.rows, 0);
-  const partialFile = `${out}.partial`;
+  const format = await outputFormat(out, files, columns, model.labels);
+  const partialFile = `${out}.${randomUUID()}.partial`;
   const stream = fs.createWriteStream(partialFile);
-  const format = outputFormat(out, files, model.labels);
   const write = async (text: string, addBOM = false) => {
     if (!stream.write(iconv.encode(text, format.encoding, { addBOM }))) await once(stream, 'drain');
   };
@@ -161,9 +201,10 @@ export async function scoreFile(
     labeled: 0,
     correct: 0,
     format: describeFormat(format),
+    ...(format.encodingNote !== undefined && { encodingNote: format.encodingNote }),
   };
   try {
-    if (format.delimiter !== undefined) await write(table([fields]), format.encoding.startsWith('utf-16'));
+    if (format.delimiter !== undefined) await write(table([fields]), format.byteOrderMark);
     for await (const { rows: chunk } of readChunks(chunksOfFiles(files), columns)) {
       const texts = chunk.map((row) => textOf(row, source.reading.textColumns));
       const predictions = await model.predictSentiment(texts.filter((text) => text !== ''));
@@ -185,8 +226,8 @@ export async function scoreFile(
       }
       const text =
         format.delimiter === undefined
-          ? scored.map((row) => `${JSON.stringify(row, bigIntToString)}\n`).join('')
-          : table(scored.map((row) => fields.map((field) => row[field])));
+          ? scored.map((row) => `${stringifyExact(row)}\n`).join('')
+          : table(scored.map((row) => fields.map((field) => cellOf(row[field]))));
       await Promise.race([failed, write(text)]);
       counts.rows += chunk.length;
       const { rows } = counts;

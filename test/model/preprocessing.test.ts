@@ -23,6 +23,7 @@ const reading: Reading = {
   textColumns: ['title', 'content'],
   labelColumn: 'stars',
   classes: { names: ['bad', 'good'], numberOf: { 1: 0, 5: 1 }, partial: true },
+  format: { delimiter: '@', header: false, columns: ['stars', 'title', 'content'] },
 };
 const rows = Array.from({ length: 8 }, (_, i) => ({ text: i % 2 ? 'lovely' : 'awful', label: i % 2 }));
 
@@ -64,7 +65,7 @@ test('the file is optional, keeps fields that it does not know, and a damaged on
   const other = path.join(folder, 'other');
   fs.mkdirSync(other);
   assert.equal(readPreprocessing(other), undefined);
-  const extended = { ...reading, delimiter: ';', classes: { ...reading.classes, order: 'stars' } };
+  const extended = { ...reading, order: 'random', classes: { ...reading.classes, order: 'stars' } };
   writePreprocessing(other, { maxLength: 16, reading: extended });
   assert.deepEqual(readPreprocessing(other)!.reading, extended);
   const file = path.join(other, 'tunebook.json');
@@ -79,6 +80,10 @@ test('the file is optional, keeps fields that it does not know, and a damaged on
         maxLength: 16,
         reading: { ...reading, classes: { ...reading.classes, numberOf: { 1: 2 } } },
       }),
+      'MODEL_FILE_DAMAGED',
+    ],
+    [
+      JSON.stringify({ formatVersion: 1, maxLength: 16, reading: { ...reading, format: { columns: 'text' } } }),
       'MODEL_FILE_DAMAGED',
     ],
     ['{ "formatVersion": 2 }', 'MODEL_CONFIG_UNSUPPORTED'],

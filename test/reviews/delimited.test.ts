@@ -102,6 +102,25 @@ test('columns: in any case, by usual names, after a title; two equally likely on
   );
   const chosen = await readText('a.csv', two, { textColumns: ['REVIEW_TEXT'], labelColumn: 'Rating' });
   assert.deepEqual(chosen.reviews, ['good|1', 'bad|2']);
+  const similar = 'Words,WORDS,label\ngood,x,1\nbad,y,2\n';
+  await assert.rejects(
+    readText('a.csv', similar, { textColumns: ['words'] }),
+    failure(ReviewsError, 'REVIEWS_COLUMNS_AMBIGUOUS', { column: 'words', columns: ['Words', 'WORDS'] }),
+  );
+  assert.deepEqual((await readText('a.csv', similar, { textColumns: ['WORDS'] })).reviews, ['x|1', 'y|2']);
+});
+
+test('the settings of the format that were named are kept for scoring; what is detected is not', async () => {
+  const text = 'good@1\nbad@0\n';
+  const named = { delimiter: '@', header: false, columns: ['text', 'label'] };
+  assert.deepEqual((await readText('a.txt', text, named)).source.reading.format, named);
+  assert.deepEqual((await readText('a.txt', text, { ...named, header: 'auto' })).source.reading.format, {
+    delimiter: '@',
+    columns: ['text', 'label'],
+  });
+  assert.equal((await readText('a.csv', 'text,label\ngood,1\nbad,0\n')).source.reading.format, undefined);
+  const lines = '{"text": "good", "label": 1}\n{"text": "bad", "label": 0}\n';
+  assert.equal((await readText('a.jsonl', lines, { delimiter: ';' })).source.reading.format, undefined);
 });
 
 const western = 'text,label\nDéjà vu – “naïve” 5 €,1\nplain,0\n';
@@ -109,7 +128,6 @@ const western = 'text,label\nDéjà vu – “naïve” 5 €,1\nplain,0\n';
 test('encodings: UTF-8, UTF-16 and Windows-1252 are detected', async () => {
   for (const [bytes, encoding] of [
     [Buffer.from(western), 'utf-8'],
-    [Buffer.from(`\ufeff${western}`), 'utf-8'],
     [iconv.encode(western, 'utf-16le', { addBOM: true }), 'utf-16le'],
     [iconv.encode(western, 'utf-16be', { addBOM: true }), 'utf-16be'],
     [iconv.encode(western, 'utf-16le'), 'utf-16le'],
@@ -118,7 +136,10 @@ test('encodings: UTF-8, UTF-16 and Windows-1252 are detected', async () => {
   ] as const) {
     const { reviews, description } = await readText('a.csv', bytes);
     assert.deepEqual([reviews, description.encoding], [['Déjà vu – “naïve” 5 €|positive', 'plain|negative'], encoding]);
+    assert.equal(description.byteOrderMark, undefined);
   }
+  const { description, columns } = await readText('a.csv', `\ufeff${western}`);
+  assert.deepEqual([description.encoding, description.byteOrderMark, columns], ['utf-8', true, [['text'], 'label']]);
 });
 
 test('encodings of other scripts must be named; the error names the probable one', async () => {

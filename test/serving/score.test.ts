@@ -10,6 +10,7 @@ import { exportModel } from '#lib/export/export.js';
 import { writePreprocessing } from '#lib/model/preprocessing.js';
 import { TextClassifier } from '#lib/model/text-classifier.js';
 import { embeddedReviews } from '#lib/reviews/embedded.js';
+import type { Reading } from '#lib/reviews/review.js';
 import { sampleReviews } from '#lib/reviews/sample.js';
 import { openSentimentModel } from '#lib/serving/sentiment.js';
 import { assertFailed } from '../failure.js';
@@ -151,7 +152,7 @@ test('a file in chunks: rows keep their order, columns, markup and quotes, and g
 });
 
 /** The exported model with the preprocessing of a training run; `inFolder('runs/train/model')`. */
-function writeTrainedModel(): void {
+function writeTrainedModel(reading: Partial<Reading> = {}): void {
   fs.cpSync(inFolder('model'), inFolder('runs/train/model'), { recursive: true });
   writePreprocessing(inFolder('runs/train/model'), {
     maxLength: 16,
@@ -159,6 +160,7 @@ function writeTrainedModel(): void {
       textColumns: ['title', 'content'],
       labelColumn: 'stars',
       classes: { names: ['negative', 'positive'], numberOf: { 1: 0, 5: 1 }, partial: true },
+      ...reading,
     },
   });
 }
@@ -244,6 +246,124 @@ test('an existing file is replaced only with --overwrite, even if it is the inpu
   const scored = fs.readFileSync(inFolder('own.csv'), 'utf8');
   assertFailed(await score('own.csv', '--overwrite'), 3, 'ReviewsError', 'REVIEWS_COLUMN_EXISTS');
   assert.equal(fs.readFileSync(inFolder('own.csv'), 'utf8'), scored);
+});
+
+/** Scores a file with the tiny model and returns what was printed, and the bytes of the output. */
+async function scoreTo(file: string, out: string, ...more: string[]) {
+  const result = await tunebook(['score', '--model', 'model', '--file', file, '--out', out, ...more], { cwd: folder });
+  assert.equal(result.status, 0, result.stderr);
+  return { ...result, bytes: fs.readFileSync(inFolder(out)) };
+}
+
+test('the output has the encoding of the input, or UTF-8 where that lacks a character: none is replaced', async () => {
+  fs.mkdirSync(inFolder('mixed'));
+  fs.writeFileSync(inFolder('mixed/a.csv'), 'text\nCaf\xe9.\n', 'latin1');
+  fs.writeFileSync(inFolder('mixed/b.csv'), 'text\nFine 😀\n');
+  const mixed = await scoreTo('mixed', 'mixed.csv');
+  assert.match(mixed.bytes.toString(), /^text,predicted_label,predicted_score\nCafé\.,.*\nFine 😀,.*\n$/);
+  assert.match(mixed.stderr, /written in utf-8, since the files have several encodings: utf-8, windows-1252\./);
+  assert.match(mixed.stdout, /written as delimited text \(comma, utf-8\)/);
+
+  // The character is in a row far behind the first.
+  const lines = Array.from({ length: 2500 }, (_, i) => `{"text": "Caf\xe9 ${i}${i === 2400 ? ' \\u2605' : ''}"}\n`);
+  fs.writeFileSync(inFolder('escapes.jsonl'), lines.join(''), 'latin1');
+  const escapes = await scoreTo('escapes.jsonl', 'escapes.csv');
+  assert.match(escapes.stderr, /written in utf-8, since windows-1252 has no '★'\./);
+  const rows = parse<{ text: string }>(escapes.bytes.toString(), { columns: true });
+  assert.deepEqual([rows[0]!.text, rows[2400]!.text], ['Café 0', 'Café 2400 ★']);
+  fs.writeFileSync(inFolder('escapes.jsonl'), lines.slice(0, 3).join(''), 'latin1');
+  const same = await scoreTo('escapes.jsonl', 'same.csv');
+  assert.match(same.stdout, /\(comma, windows-1252\)/);
+  assert.match(same.bytes.toString('latin1'), /^Caf\xe9 0,/m);
+
+  for (const [name, text] of [
+    ['good/1.txt', 'Caf\xe9'],
+    ['bad/1.txt', 'Poor'],
+    ['bad/2.txt', Buffer.from('Müde').toString('latin1')],
+  ] as const) {
+    fs.mkdirSync(path.dirname(inFolder('classes', name)), { recursive: true });
+    fs.writeFileSync(inFolder('classes', name), text, 'latin1');
+  }
+  const classes = await scoreTo('classes', 'classes.csv');
+  assert.match(classes.bytes.toString(), /^Müde,bad,.*\nCafé,good,/m);
+});
+
+test('a byte order mark is kept in delimited text, so that Excel reads it as UTF-8', async () => {
+  fs.writeFileSync(inFolder('mark.csv'), '\ufefftext;id\nCafé;1\n');
+  const { bytes, stdout } = await scoreTo('mark.csv', 'mark-scored.csv');
+  assert.ok(bytes.toString().startsWith('\ufefftext;id;predicted_label'));
+  assert.match(stdout, /\(semicolon, utf-8 with a byte order mark\)/);
+  const lines = await scoreTo('mark.csv', 'mark-scored.jsonl');
+  assert.ok(lines.bytes.toString().startsWith('{"text":"Café"'));
+});
+
+test('other columns are not changed: large integers, objects and lists', async () => {
+  const other = '"id":570306133677760513,"meta":{"ids":[570306133677760514]},"tags":["x","y"]';
+  fs.writeFileSync(
+    inFolder('nested.jsonl'),
+    `{"text":"Fine.",${other}}\n{"text":"Poor.","id":1,"meta":null,"tags":[]}\n`,
+  );
+  const lines = (await scoreTo('nested.jsonl', 'nested-scored.jsonl')).bytes.toString();
+  assert.ok(lines.startsWith(`{"text":"Fine.",${other},"predicted_label"`), lines);
+  const rows = parse<Record<string, string>>((await scoreTo('nested.jsonl', 'nested.csv')).bytes, { columns: true });
+  assert.deepEqual(
+    rows.map(({ id, meta, tags }) => [id, meta, tags]),
+    [
+      ['570306133677760513', '{"ids":[570306133677760514]}', '["x","y"]'],
+      ['1', '', '[]'],
+    ],
+  );
+});
+
+test('a file that exists already beside the output is neither overwritten nor removed', async () => {
+  fs.writeFileSync(inFolder('beside.csv.partial'), 'valuable');
+  await scoreTo('mark.csv', 'beside.csv');
+  assert.equal(fs.readFileSync(inFolder('beside.csv.partial'), 'utf8'), 'valuable');
+  assert.deepEqual(
+    fs.readdirSync(folder).filter((name) => name.includes('partial')),
+    ['beside.csv.partial'],
+  );
+});
+
+test('the format that was named for training is the default of scoring', async () => {
+  writeTrainedModel({ format: { delimiter: '@', header: false, columns: ['content', 'stars', 'title'] } });
+  fs.writeFileSync(inFolder('named.txt'), 'Broken.@1@Bad\nWorks.@5@\n');
+  const score = (file: string, ...more: string[]) =>
+    tunebook(['score', '--file', file, '--out', 'named.csv', '--overwrite', ...more], { cwd: folder });
+  const header = () => fs.readFileSync(inFolder('named.csv'), 'utf8').split('\n')[0];
+  const trained = await score('named.txt');
+  assert.match(
+    trained.stderr,
+    /^Format as in training: --delimiter '?@'?, --header false, --columns content,stars,title\. Flags override it\.$/m,
+  );
+  assert.match(trained.stderr, /^Text columns: title, content, as in training\.$/m);
+  assert.match(trained.stdout, /of 2 rows with a label in 'stars'/);
+  assert.equal(header(), 'content@stars@title@predicted_label@predicted_score');
+
+  const flags = await score('named.txt', '--delimiter', '@', '--no-header', '--columns', 'title,stars,content');
+  assert.doesNotMatch(flags.stderr, /Format as in training/);
+  assert.equal(header(), 'title@stars@content@predicted_label@predicted_score');
+
+  // Another format, with the columns of training and without.
+  fs.writeFileSync(inFolder('other.csv'), 'title,content\nBad,Broken.\n');
+  const detected = await score('other.csv');
+  assert.match(detected.stderr, /^The format is detected: the columns are not those of training/m);
+  assert.match(detected.stderr, /^Text columns: title, content, as in training\.$/m);
+  fs.writeFileSync(inFolder('lines.txt'), 'It broke.\nIt works, and well.\n');
+  const lines = await score('lines.txt');
+  assert.match(lines.stderr, /^Text columns: column 1, chosen by their content: the file lacks the training columns/m);
+});
+
+test('errors of a file that lacks the columns of training are those of the file', async () => {
+  writeTrainedModel({ textColumns: ['text'] });
+  const score = (content: string) => {
+    fs.writeFileSync(inFolder('wrong.csv'), content);
+    return tunebook(['score', '--file', 'wrong.csv', '--out', 'wrong-scored.csv'], { cwd: folder });
+  };
+  const ambiguous = await score('Text,TEXT\nFine,Poor\n');
+  assertFailed(ambiguous, 3, 'ReviewsError', 'REVIEWS_COLUMNS_AMBIGUOUS', "'Text', 'TEXT'", '--text-columns');
+  const malformed = await score('review,id\nFine,1\nPoor\n');
+  assertFailed(malformed, 3, 'ReviewsError', 'REVIEWS_MALFORMED', 'line 3');
 });
 
 test('a text may begin with a dash; an empty text is an error', async () => {

@@ -12,6 +12,9 @@ import { settingText } from '../../settings/setting-text.js';
 /** Stands for invalid bytes; a noncharacter, which no text contains. */
 export const invalidBytes = '\ufdd0';
 
+/** Whether bytes begin with the byte order mark of UTF-8. */
+export const hasUtf8Mark = (bytes: Buffer): boolean => bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+
 /** Encodings that are decoded here rather than by iconv-lite, which does not report invalid UTF-8. */
 const utf8Names = ['utf-8', 'utf8'];
 
@@ -185,7 +188,7 @@ export class TextStream {
         const complete = block.length - incompleteBytes(block);
         rest = block.subarray(complete);
         block = block.subarray(0, complete);
-        if (isFirst && block[0] === 0xef && block[1] === 0xbb && block[2] === 0xbf) {
+        if (isFirst && hasUtf8Mark(block)) {
           block = block.subarray(3);
           onlyAscii = false;
         }

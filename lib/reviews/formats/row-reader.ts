@@ -7,7 +7,7 @@ import { settingText } from '../../settings/setting-text.js';
 import type { Roles } from '../columns.js';
 import type { BadRow, FileDescription, Row } from '../row-file.js';
 import type { FileBytes } from './bytes.js';
-import { invalidBytes, TextStream } from './encoding.js';
+import { hasUtf8Mark, invalidBytes, TextStream } from './encoding.js';
 
 /** Options that override what is detected in text files. */
 export interface TextOptions {
@@ -52,6 +52,8 @@ export interface TextFile {
   isWhole: boolean;
   /** Of the last read, which may have found another encoding than the head. */
   encoding(): string;
+  /** Whether it begins with the byte order mark of UTF-8, which the text does not contain. */
+  hasMark: boolean;
   compression: string | undefined;
   /** Decodes the file. Blocks of text may end anywhere. */
   read(): AsyncGenerator<string>;
@@ -75,6 +77,7 @@ export async function openText(
     head,
     isWhole: bytes.isWhole,
     encoding: () => current.encoding,
+    hasMark: hasUtf8Mark(bytes.head),
     compression: bytes.compression,
     async *read() {
       current = new TextStream(bytes.name, bytes.head, encoding);
@@ -141,5 +144,6 @@ export const malformedRowError = (name: string, { line, reason, content }: BadRo
 export const describeText = (file: TextFile, format: string): FileDescription => ({
   format,
   encoding: file.encoding(),
+  ...(file.hasMark && file.encoding() === 'utf-8' && { byteOrderMark: true }),
   ...(file.compression && { compression: file.compression }),
 });
