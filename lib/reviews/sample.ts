@@ -166,9 +166,10 @@ async function checkMapping(source: ReviewSource, sample: Review[]): Promise<voi
   if (dropped.unmappedLabel === 0 || sample.some(({ label }) => label !== sample[0]!.label)) return;
   const { text, values } = await describeMapping(source);
   const label = labelNames[sample[0]!.label]!;
+  const allRows = sample.length === 1 ? 'The only row' : `All ${sample.length} rows`;
   throw new ReviewsError(
     'REVIEWS_ONE_CLASS',
-    `All ${sample.length} rows of ${name} that the label mapping contains have the same class, ${label}; training needs two. ${text}`,
+    `${allRows} of ${name} that the label mapping contains ${sample.length === 1 ? 'has' : 'have'} the class ${label}; training needs two classes. ${text}`,
     { name, label, rows: sample.length, ...values },
   );
 }

@@ -86,10 +86,13 @@ export function splitReviews(
   };
   if (labeled && byLabel.size < 2) {
     const [groups] = byLabel.values();
+    const allRows = reviews.length === 1 ? 'The only row has' : `All ${reviews.length} rows have`;
+    const cause = groups
+      ? `${allRows} the class ${nameOf(groups)}; training needs two classes.`
+      : 'No training row is left: their texts are also in validation or test.';
     throw new ReviewsError(
       'REVIEWS_ONE_CLASS',
-      `All ${reviews.length} rows have the same class${groups ? `, ${nameOf(groups)}` : ''}; training needs two. ` +
-        `Check the label column. If the rows are sorted by label, sample more of them.`,
+      `${cause} Check the label column. If the rows are sorted by label, sample more of them.`,
       { rows: reviews.length, label: groups && nameOf(groups) },
     );
   }
@@ -97,12 +100,18 @@ export function splitReviews(
   const sizes = { test: rows.test.length > 0 ? 0 : test, validation: rows.validation.length > 0 ? 0 : validation };
   for (const label of [...byLabel.keys()].sort((a, b) => a - b)) {
     const groups = shuffle(byLabel.get(label)!, random);
+    const texts = `${groups.length} different ${groups.length === 1 ? 'text' : 'texts'}`;
+    const among = `${reviews.length} ${reviews.length === 1 ? 'row' : 'rows'}`;
     if (groups.length < minTexts)
       throw new ReviewsError(
         'REVIEWS_SMALL_CLASS',
-        `The class ${nameOf(groups)} has ${groups.length} different ${groups.length === 1 ? 'text' : 'texts'} among ` +
-          `${reviews.length} rows, too few to split: training, validation and test need one each. ` +
-          `Check the label column for mistakes, add or sample more rows, or join or leave out classes with ${settingText('labelMapping')}.`,
+        (labeled
+          ? `The class ${nameOf(groups)} has ${texts} among ${among}`
+          : `${texts} among ${among} are available`) +
+          ', too few to split: training, validation and test need one each. ' +
+          (labeled
+            ? `Check the label column for mistakes, add or sample more rows, or join or leave out classes with ${settingText('labelMapping')}.`
+            : 'Use more rows.'),
         { rows: reviews.length, label: nameOf(groups), texts: groups.length },
       );
     const count = groups.reduce((sum, group) => sum + group.length, 0);

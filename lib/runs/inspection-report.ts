@@ -11,7 +11,7 @@ import { describeTruncation } from '../quality/text-lengths.js';
 import { describeVocabularyFit } from '../quality/vocabulary-fit.js';
 import type { SplitName } from '../hub/dataset.js';
 import { groupBy } from '../reviews/group.js';
-import { describeDropped, type Review } from '../reviews/review.js';
+import type { Review } from '../reviews/review.js';
 import { wordAssociations } from '../reviews/word-associations.js';
 import { settingText } from '../settings/setting-text.js';
 import type { Tokenizer } from '../tokenizer/tokenizer.js';
@@ -49,9 +49,12 @@ function canJudge({ classes, reviews }: Inspection, { agreement }: LabelErrors):
 export function findingsOf(inspection: Inspection): string[] {
   const { vocabulary, lengths, duplicates, nearDuplicates, damage, labelErrors, leakingWords, leakingColumns } =
     inspection;
-  const { classes, reviews } = inspection;
+  const { classes, reviews, splitProblem } = inspection;
   const className = (label: number) => classes[label]!.name;
-  const findings: (string | undefined)[] = [describeVocabularyFit(vocabulary)];
+  const findings: (string | undefined)[] = [
+    splitProblem === undefined ? undefined : `The reviews cannot be used for training. ${splitProblem}`,
+    describeVocabularyFit(vocabulary),
+  ];
   for (const { column, classes: given } of leakingColumns)
     findings.push(
       `The column '${column}' gives the label away (${given.map(({ label, coverage }) => `${percent(coverage)} of ${className(label)}`).join(', ')}). Do not use it as text.`,
@@ -264,13 +267,11 @@ function sectionsOf({ inspection, reviews }: InspectedReviews, tokenizer: Tokeni
 }
 
 /** What was read, in one paragraph. */
-function describeSource({ name, textColumns, labelColumn, totalRows, reviews, dropped, splits }: Inspection): string {
+function describeRead({ name, read, totalRows, reviews, splits }: Inspection): string {
   const parts = Object.entries(splits).map(([split, rows]) => `${count(rows)} ${split}`);
-  const left = describeDropped(dropped);
   return (
-    `${name}: text from ${textColumns.join(', ')}; ${labelColumn === null ? 'no labels' : `labels from ${labelColumn}`}. ` +
-    `${counted(reviews, 'review')}${reviews < totalRows ? ` of ${counted(totalRows, 'row')}` : ''}` +
-    `${parts.length > 1 ? ` (${parts.join(', ')})` : ''}${left ? `; left out: ${left}` : ''}.`
+    `${name}: ${counted(reviews, 'review')}${reviews < totalRows ? ` of ${counted(totalRows, 'row')}` : ''}` +
+    `${parts.length > 1 ? ` (${parts.join(', ')})` : ''}. ${read.join(' ')}`
   );
 }
 
@@ -303,7 +304,8 @@ function wrapped(text: string, indentation = ''): string {
   return lines.join('\n');
 }
 
-const nothingFound = 'No problem was found.';
+const nothingFound = ({ skipped }: Inspection) =>
+  skipped.length === 0 ? 'No problem was found.' : 'No problem was found in what was checked.';
 
 /**
  * Formats an inspection for a terminal, in lines of at most 96 characters.
@@ -312,10 +314,10 @@ export function inspectionText(inspected: InspectedReviews, tokenizer: Tokenizer
   const { inspection } = inspected;
   const findings = findingsOf(inspection);
   const blocks = [
-    wrapped(describeSource(inspection)),
+    wrapped(describeRead(inspection)),
     findings.length > 0
       ? ['To look at before training:', ...findings.map((finding) => wrapped(`- ${finding}`, '  '))].join('\n')
-      : nothingFound,
+      : nothingFound(inspection),
     ...inspection.skipped.map((reason) => wrapped(`Not checked. ${reason}`)),
     ...sectionsOf(inspected, tokenizer)
       .filter(({ text, table = [] }) => text.length + table.length > 0)
@@ -339,10 +341,10 @@ export async function inspectionPage(inspected: InspectedReviews, tokenizer: Tok
   const findings = findingsOf(inspection);
   const paragraphs = (lines: string[]) => lines.map((line) => `<p>${escapeHtml(line)}</p>`);
   const parts = [
-    ...paragraphs([describeSource(inspection)]),
+    ...paragraphs([describeRead(inspection)]),
     findings.length > 0
       ? `<div class="trouble"><p>To look at before training:</p><ul>${findings.map((finding) => `<li>${escapeHtml(finding)}</li>`).join('')}</ul></div>`
-      : `<p class="headline">${nothingFound}</p>`,
+      : `<p class="headline">${nothingFound(inspection)}</p>`,
     ...paragraphs(inspection.skipped.map((reason) => `Not checked. ${reason}`)),
   ];
   for (const { title, text, table = [], figure } of sectionsOf(inspected, tokenizer)) {

@@ -10,6 +10,7 @@ import { findNearDuplicates, type NearDuplicate } from '../quality/near-duplicat
 import { textLengths, type TextLengths } from '../quality/text-lengths.js';
 import { vocabularyFit, type VocabularyFit } from '../quality/vocabulary-fit.js';
 import { seededRandom, shuffle } from '../reviews/random.js';
+import { describeSource } from '../reviews/describe-source.js';
 import { columnsOf, nothingDropped, reviewsOfRows, type Dropped, type Review } from '../reviews/review.js';
 import type { ReviewSource } from '../reviews/review-source.js';
 import { chunksOfFiles, readChunks, type Row } from '../reviews/row-file.js';
@@ -46,6 +47,8 @@ export interface Inspection {
   /** For messages and reports. */
   name: string;
   textColumns: string[];
+  /** What was read and how, see describeSource. */
+  read: string[];
   /** Null for texts without labels. */
   labelColumn: string | null;
   /** Number of rows of all files. */
@@ -74,6 +77,8 @@ export interface Inspection {
   labelErrors: LabelErrors[];
   leakingWords: LeakingWord[];
   leakingColumns: LeakingColumn[];
+  /** Why the reviews cannot be split for training; undefined if they can. */
+  splitProblem?: string;
   /** Checks that were not made, and why, a sentence each. */
   skipped: string[];
 }
@@ -186,21 +191,25 @@ export async function inspectReviews(
     );
 
   let split: ReviewSplit | undefined;
+  let splitProblem: string | undefined;
   try {
     split = splitReviews(reviews, { seed, labelNames, labeled });
   } catch (error) {
     if (!(error instanceof ReviewsError)) throw error;
-    skipped.push(`The reviews cannot be split for training: ${error.message}`);
+    splitProblem = error.message;
+    skipped.push('The reviews cannot be split: near-duplicates across splits are not checked.');
   }
   const near = split && findNearDuplicates(split);
   const duplicates = findDuplicates(reviews);
   const present = new Set(reviews.map(({ label }) => label));
   const hasClasses = labeled && present.size > 1;
+  if (labeled && !hasClasses) skipped.push('There is one class: label errors and leakage are not checked.');
   return {
     reviews,
     inspection: {
       name: source.name,
       textColumns,
+      read: describeSource(source),
       labelColumn: labelColumn ?? null,
       totalRows: Object.values(source.splits)
         .flat()
@@ -236,6 +245,7 @@ export async function inspectReviews(
       labelErrors: hasClasses ? await inspectLabels(reviews, labelNames, { seed, run, skipped }) : [],
       leakingWords: hasClasses ? findLeakingWords(reviews).slice(0, maxExamples) : [],
       leakingColumns: hasClasses ? await inspectColumns(source) : [],
+      ...(splitProblem !== undefined && { splitProblem }),
       skipped,
     },
   };

@@ -4,6 +4,9 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
+import { Field, Int64, Struct, Table, tableToIPC, vectorFromArray } from 'apache-arrow';
+import type { SchemaElement } from 'hyparquet';
+import { parquetWriteBuffer } from 'hyparquet-writer';
 import type { Inspection } from '#lib/runs/inspection.js';
 import { starsFlags, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
 import { assertFailed } from '../failure.js';
@@ -135,7 +138,64 @@ test('the model of a run judges only rows that it was not trained on; a file wit
     `text,label\n${Array.from({ length: 40 }, (_, i) => `fine item ${i},good`).join('\n')}\n`,
   );
   const one = await inspect('one.csv');
+  assert.match(one.findings[0]!, /All 40 rows have the class good; training needs two classes/);
   assert.match(one.skipped.join(), /cannot be split/);
+  assert.match(one.skipped.join(), /There is one class/);
+  fs.writeFileSync(inFolder('single.csv'), 'text,label\nfine item,good\n');
+  assert.match((await inspect('single.csv')).findings[0]!, /The only row has the class good/);
+  fs.writeFileSync(inFolder('texts.txt'), 'fine item\n');
+  assert.match(
+    (await inspect('texts.txt')).findings[0]!,
+    /^The reviews cannot be used for training\. 1 different text among 1 row /,
+  );
+});
+
+test('what was read is in the terminal, in the page and in the JSON', async () => {
+  const rows = Array.from({ length: 20 }, (_, i) => `Caf\xe9 ${i};${i % 2}\n`).join('');
+  fs.writeFileSync(inFolder('western.csv'), `Words;label\n${rows}`, 'latin1');
+  const sentence = /Read as delimited text \(semicolon, windows-1252\); text: 'Words'; label: 'label'\./;
+  const flags = ['western.csv', '--text-columns', 'words'];
+  const { read, page } = await inspect(...flags);
+  assert.match(read.join(' '), sentence);
+  assert.match(fs.readFileSync(inFolder(page), 'utf8').replaceAll('&#39;', "'"), sentence);
+  const { stdout } = await tunebook(['inspect', ...flags, '--source', 'embedded'], { cwd: folder });
+  assert.match(stdout.replace(/\s+/g, ' '), sentence);
+});
+
+test('columns with structs and lists of large integers are examined', async () => {
+  const label = (i: number) => (i % 2 ? 'good' : 'bad');
+  const indices = Array.from({ length: 40 }, (_, i) => i);
+  const table = new Table({
+    text: vectorFromArray(indices.map((i) => reviewText(i, i % 2))),
+    label: vectorFromArray(indices.map(label)),
+    meta: vectorFromArray(
+      indices.map((i) => ({ id: BigInt(i % 2) })),
+      new Struct([new Field('id', new Int64())]),
+    ),
+  });
+  fs.writeFileSync(inFolder('struct.arrow'), tableToIPC(table, 'stream'));
+  const schema: SchemaElement[] = [
+    { name: 'root', num_children: 3 },
+    { name: 'text', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'REQUIRED' },
+    { name: 'label', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'REQUIRED' },
+    { name: 'helpful', converted_type: 'LIST', num_children: 1, repetition_type: 'REQUIRED' },
+    { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
+    { name: 'element', type: 'INT64', repetition_type: 'REQUIRED' },
+  ];
+  const columnData = [
+    { name: 'text', data: indices.map((i) => reviewText(i, i % 2)) },
+    { name: 'label', data: indices.map(label) },
+    { name: 'helpful', data: indices.map((i) => [BigInt(i % 2), 1n]) },
+  ];
+  fs.writeFileSync(inFolder('list.parquet'), Buffer.from(parquetWriteBuffer({ columnData, schema })));
+  for (const [file, column] of [
+    ['struct.arrow', 'meta'],
+    ['list.parquet', 'helpful'],
+  ] as const)
+    assert.deepEqual(
+      (await inspect(file)).leakingColumns.map((each) => each.column),
+      [column],
+    );
 });
 
 test('a missing file and an unknown column are errors before a page is written', async () => {
