@@ -109,23 +109,25 @@ test('Arrow: structs, lists, dictionaries, times and decimals become plain value
     assert.deepEqual(await readRows('a.arrow', tableToIPC(table, kind)), expected);
 });
 
-test('Parquet: times have all their digits, days have none', async () => {
+test('Parquet: times have all their digits, days have no time, decimals are not rounded', async () => {
   const schema: SchemaElement[] = [
-    { name: 'root', num_children: 4 },
+    { name: 'root', num_children: 5 },
     { name: 'text', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'REQUIRED' },
     { name: 'when', type: 'INT64', converted_type: 'TIMESTAMP_MICROS', repetition_type: 'OPTIONAL' },
     { name: 'day', type: 'INT32', converted_type: 'DATE', repetition_type: 'OPTIONAL' },
     { name: 'count', type: 'INT64', repetition_type: 'REQUIRED' },
+    { name: 'price', type: 'INT32', converted_type: 'DECIMAL', scale: 2, precision: 9, repetition_type: 'OPTIONAL' },
   ];
   const columnData = [
     { name: 'text', data: ['Fine', 'Poor'] },
     { name: 'when', data: [1_714_557_600_123_456n, null] },
     { name: 'day', data: [19_844, null] },
     { name: 'count', data: [id, 1n] },
+    { name: 'price', data: [0.35, null] },
   ];
   assert.deepEqual(await readRows('a.parquet', Buffer.from(parquetWriteBuffer({ columnData, schema }))), [
-    { text: 'Fine', when: '2024-05-01T10:00:00.123456Z', day: '2024-05-01', count: id },
-    { text: 'Poor', when: null, day: null, count: 1n },
+    { text: 'Fine', when: '2024-05-01T10:00:00.123456Z', day: '2024-05-01', count: id, price: 0.35 },
+    { text: 'Poor', when: null, day: null, count: 1n, price: null },
   ]);
 });
 

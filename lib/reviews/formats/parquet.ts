@@ -102,7 +102,9 @@ export async function openParquet(name: string, place: ParquetPlace, openRemote:
   } catch (error) {
     throw malformedError(name, error);
   }
-  const columns = parquetSchema(metadata).children.map(({ element }) => element.name);
+  const elements = parquetSchema(metadata).children.map(({ element }) => element);
+  const columns = elements.map(({ name }) => name);
+  const decimals = elements.filter((element) => element.converted_type === 'DECIMAL');
   if (columns.some((column) => typeof column !== 'string'))
     throw malformedError(name, new Error('a column has no name'));
   const groups = metadata.row_groups.map(({ num_rows, columns, total_byte_size }) => ({
@@ -127,7 +129,7 @@ export async function openParquet(name: string, place: ParquetPlace, openRemote:
     description: { format: 'Parquet' },
     async read(chunk, requested) {
       try {
-        return (await parquetReadObjects({
+        const rows = (await parquetReadObjects({
           file: cached,
           metadata,
           compressors,
@@ -136,6 +138,10 @@ export async function openParquet(name: string, place: ParquetPlace, openRemote:
           rowStart: chunk.start,
           rowEnd: chunk.start + chunk.rows,
         })) as Row[];
+        // hyparquet multiplies by 0.01: 0.35 becomes 0.35000000000000003.
+        for (const { name: column, scale = 0 } of decimals)
+          for (const row of rows) if (typeof row[column] === 'number') row[column] = Number(row[column].toFixed(scale));
+        return rows;
       } catch (error) {
         throw malformedError(name, error);
       }
