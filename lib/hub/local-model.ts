@@ -34,17 +34,48 @@ const checkpointsIn = (folder: string): string[] =>
     .sort((a, b) => Number(b.slice(11)) - Number(a.slice(11)))
     .map((name) => path.join(folder, name));
 
-/** The only commit in a cached repository, if it lacks the reference of its main branch. */
-function onlyCommit(repository: string): string | undefined {
-  const commits = fs.readdirSync(path.join(repository, 'snapshots'));
-  return commits.length === 1 ? commits[0] : undefined;
+const foldersIn = (folder: string): string[] =>
+  fs.readdirSync(folder).filter((name) => isFolder(path.join(folder, name)));
+
+/**
+ * The snapshot of a cached repository: that of its main branch, or the only one.
+ * @throws ModelFormatError if there are several
+ */
+function cachedSnapshot(repository: string): string {
+  const commits = foldersIn(path.join(repository, 'snapshots'));
+  const commit = cachedCommit(repository, 'main') ?? (commits.length === 1 ? commits[0] : undefined);
+  if (commit === undefined) throw severalError(path.join(repository, 'snapshots'), commits, 'snapshots of a model');
+  return snapshotFolder(repository, commit);
+}
+
+/** The error for a folder of the hub's cache with several models, or none. */
+const severalError = (folder: string, names: string[], what: string): ModelFormatError =>
+  new ModelFormatError(
+    'MODEL_NO_FILE',
+    `${folder} contains ${names.length} ${what}${names.length > 0 ? `: ${names.slice(0, 5).join(', ')}${names.length > 5 ? ', …' : ''}` : ''}. ` +
+      `Name one of them, as in ${settingText('model', path.join(folder, names[0] ?? 'model'))}.`,
+    { folder, file: 'config.json', names },
+  );
+
+/**
+ * The repository in the hub's cache that a folder stands for: itself, its `snapshots`, or the whole cache if it has one model.
+ * @throws ModelFormatError for a cache of several models
+ */
+function cachedRepositoryOf(folder: string): string | undefined {
+  if (isFolder(path.join(folder, 'snapshots'))) return folder;
+  if (path.basename(path.resolve(folder)) === 'snapshots') return path.dirname(path.resolve(folder));
+  const models = foldersIn(folder).filter((name) => /^models--/.test(name));
+  if (models.length > 1) throw severalError(folder, models, 'models of the hub');
+  const [only] = models.filter((name) => isFolder(path.join(folder, name, 'snapshots')));
+  return only && path.join(folder, only);
 }
 
 /**
  * Finds the folder of a local model.
  * @param name an existing path
  * @returns the folder, and a note if it is not the named one
- * @throws FileError if there is no such folder; RunError for a run without a model; ModelFormatError for a folder of checkpoints
+ * @throws FileError if there is no such folder; RunError for a run without a model; ModelFormatError for a folder of checkpoints or
+ *   of several models in the hub's cache
  */
 export function findModelFolder(name: string): { folder: string; notes: string[] } {
   if (!fs.existsSync(name)) throw noFolderError(name);
@@ -57,12 +88,10 @@ export function findModelFolder(name: string): { folder: string; notes: string[]
     );
   const has = (...parts: string[]) => fs.existsSync(path.join(name, ...parts));
   if (has('config.json')) return { folder: name, notes: [] };
-  if (has('snapshots')) {
-    const commit = cachedCommit(name, 'main') ?? onlyCommit(name);
-    if (commit) {
-      const folder = snapshotFolder(name, commit);
-      return { folder, notes: [`${name} is a folder of the hub's cache; its snapshot ${folder} is used.`] };
-    }
+  const repository = cachedRepositoryOf(name);
+  if (repository !== undefined) {
+    const folder = cachedSnapshot(repository);
+    return { folder, notes: [`${name} is a folder of the hub's cache; its snapshot ${folder} is used.`] };
   }
   if (has('model', 'config.json')) {
     const folder = path.join(name, 'model');

@@ -15,13 +15,15 @@ function classOf({ architectures }: { architectures?: unknown }): string {
 }
 
 /**
- * How to convert weights to safetensors in Python; a sentence.
+ * How to convert weights to safetensors in Python, and which folder to use then; sentences.
  * @param source folder, or name on the hub
  * @param target folder to write; the tokenizer is written too if it differs from the source
  * @param config content of config.json
  * @param files names of the model's files
  */
 export function howToConvert(source: string, target: string, config: object, files: string[]): string {
+  if (files.every((file) => file.endsWith('.gguf')))
+    return 'GGUF, which has quantized weights, is not supported. Use the original model, which has model.safetensors.';
   const isTensorFlow =
     !files.some((file) => /\.(bin|pt|pth|ckpt)$/.test(file)) && files.some((file) => /\.h5$/.test(file));
   const name = classOf(config);
@@ -32,7 +34,7 @@ export function howToConvert(source: string, target: string, config: object, fil
     `${name}.from_pretrained('${source}'${isTensorFlow ? ', from_tf=True' : ''})` +
     `.save_pretrained('${target}', safe_serialization=True)${tokenizer}"` +
     (isTensorFlow ? ', with transformers 4 and tensorflow' : '') +
-    '.'
+    (source === target ? '.' : `. Then use ${target}.`)
   );
 }
 

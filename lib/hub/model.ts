@@ -54,7 +54,7 @@ async function weightFiles(repository: Repository, config: object, options: Down
     `${repository.name} has no model.safetensors. Its weights: ${others.join(', ') || 'none'}. ` +
       (branch
         ? `Use Hugging Face's conversion: ${settingText('model', `${repository.name}@${branch}`)}.`
-        : `${howToConvert(repository.name, path.basename(repository.name), config, others)} Then use that folder.`),
+        : howToConvert(repository.name, path.basename(repository.name), config, others)),
     { name: repository.name, branch },
   );
 }

@@ -10,6 +10,7 @@ import {
   RepositoryNotFoundError,
   RevisionNotFoundError,
 } from '../errors.js';
+import { runsFolder } from '../runs-folder.js';
 import { offlineChoices } from './offline-choices.js';
 import { cachedCommit, cachedFiles, repositoryFolder, type RepositoryType } from './cache.js';
 import type { Hub } from './environment.js';
@@ -54,14 +55,14 @@ export const isRepositoryName = (text: string): boolean =>
 
 /**
  * Whether a name is a local path, even a misspelled one, rather than a repository on the hub: it exists, has the form of a
- * path (`./model`, `runs/a/model`) or the extension of a file, or its folder exists here (`runs/modell`).
+ * path (`./model`, `runs/a/model`, `runs/a`) or the extension of a file, or its folder exists here (`models/modell`).
  * @param text a name, optionally with `@revision`
  * @param isFile whether a name has the extension of a file of this kind
  */
 export function isLocalPath(text: string, isFile: (name: string) => boolean): boolean {
   if (fs.existsSync(text) || !isRepositoryName(text)) return true;
   const { name } = parseRepositoryName(text);
-  return isFile(name) || (name.includes('/') && fs.existsSync(path.dirname(name)));
+  return isFile(name) || name.startsWith(`${runsFolder}/`) || (name.includes('/') && fs.existsSync(path.dirname(name)));
 }
 
 const kinds = { model: 'model', dataset: 'data set' };

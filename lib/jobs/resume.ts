@@ -10,7 +10,8 @@ import {
   type SettingName,
   type SettingsLayer,
 } from '../settings/settings.js';
-import { findRuns, openRun, RunFolder, runsFolder, type RunCommand } from '../runs/run-folder.js';
+import { findRuns, openRun, RunFolder, type RunCommand } from '../runs/run-folder.js';
+import { runsFolder } from '../runs-folder.js';
 
 const isFinished = ({ state }: RunFolder) => state === 'completed' || state === 'early stopping';
 

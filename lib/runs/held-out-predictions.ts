@@ -9,7 +9,8 @@ import { softmax } from '../model/softmax.js';
 import { TextClassifier } from '../model/text-classifier.js';
 import { loadReviews } from '../reviews/load-reviews.js';
 import { normalizedText, type Review } from '../reviews/review.js';
-import { modelFolderOf, RunFolder, runsFolder } from './run-folder.js';
+import { modelFolderOf, RunFolder } from './run-folder.js';
+import { runsFolder } from '../runs-folder.js';
 
 /** The result of heldOutLabelNoise. */
 export interface HeldOutNoise {

@@ -11,6 +11,7 @@ import type { Sources } from '../hub/sources.js';
 import { settingText } from '../settings/setting-text.js';
 import type { Settings, SettingName } from '../settings/settings.js';
 import { parseObject } from '../json.js';
+import { runsFolder } from '../runs-folder.js';
 import { readJournal } from './journal.js';
 import { CheckpointFolder } from '../training/checkpoint.js';
 import type { EndOfTraining } from '../training/training-record.js';
@@ -229,9 +230,6 @@ export const notebookModel = (name: string): string | undefined =>
     .filter((folder) => !new RunFolder(folder).isRun)
     .map((folder) => path.join(folder, 'model'))
     .find(isModelFolder);
-
-/** The default parent folder of runs. */
-export const runsFolder = 'runs';
 
 /**
  * Creates a folder named after the time, so that names sort by time: 2026-11-24T09-30-00, then 2026-11-24T09-30-00-2. A

@@ -108,6 +108,7 @@ test('weights in other formats name the command that converts them', async () =>
       '{"model_type":"distilbert","architectures":["DistilBertForSequenceClassification"]}',
       /AutoModelForSequenceClassification\.from_pretrained\('(.*)'\)\.save_pretrained\('\1', safe_serialization=True\)/,
     ],
+    ['model.gguf', bertConfig, /GGUF.* is not supported.* original model/],
     ['tf_model.h5', bertConfig, /AutoModelForMaskedLM\.from_pretrained\('(.*)', from_tf=True\)\.save_pretrained\('\1'/],
   ];
   for (const [file, config, conversion] of cases) {
@@ -160,6 +161,8 @@ test('a mistyped path is not requested from the hub, and the similar folder is n
   const typed: [name: string, suggestion: string][] = [
     ['./modle', './model'],
     ['runs/a/modell', 'runs/a/model'],
+    // Its folder need not exist.
+    ['runs/nope/model', ''],
     ['runs/aa', 'runs/a'],
     [inFolder('modell'), inFolder('model')],
     ['model/model.safetensor', ''],
@@ -200,6 +203,22 @@ test("a run's folder stands for its model, a folder of the hub's cache for its s
     assert.equal(model.notes[0], notes[0]);
     model.dispose();
   }
+});
+
+test("the hub's cache and its snapshots stand for the only model in them; several are named", async () => {
+  const commits = ['b', 'c'].map((letter) => letter.repeat(40));
+  const snapshots = inFolder('home/hub/models--owner--name/snapshots');
+  const add = (commit: string) => fs.cpSync(inFolder('model'), path.join(snapshots, commit), { recursive: true });
+  add(commits[0]!);
+  for (const name of [inFolder('home/hub'), snapshots])
+    assert.equal((await fetchModel(name)).folder, path.join(snapshots, commits[0]!));
+  add(commits[1]!);
+  await assert.rejects(fetchModel(snapshots), failure(ModelFormatError, 'MODEL_NO_FILE', { names: commits }));
+  fs.mkdirSync(inFolder('home/hub/models--owner--other'));
+  await assert.rejects(
+    fetchModel(inFolder('home/hub')),
+    failure(ModelFormatError, 'MODEL_NO_FILE', { names: ['models--owner--name', 'models--owner--other'] }),
+  );
 });
 
 test('a run without a model and a folder of checkpoints name the newest checkpoint', async () => {
