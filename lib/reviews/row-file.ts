@@ -15,6 +15,8 @@ export interface BadRow {
   reason: string;
   /** Its first characters. */
   content: string;
+  /** How to correct it, if that is known. */
+  remedy?: string;
 }
 
 /** How a file was read. */

@@ -7,7 +7,7 @@ import { settingText } from '../../settings/setting-text.js';
 import type { Roles } from '../columns.js';
 import type { BadRow, FileDescription, Row } from '../row-file.js';
 import type { FileBytes } from './bytes.js';
-import { hasUtf8Mark, invalidBytes, TextStream } from './encoding.js';
+import { hasUtf8Mark, invalidBytes, probableEncoding, TextStream, withoutMarks } from './encoding.js';
 
 /** Options that override what is detected in text files. */
 export interface TextOptions {
@@ -115,27 +115,31 @@ export async function* batchesOf(rows: Row[]): AsyncGenerator<Row[]> {
 /** Characters of a bad row that an error shows. */
 const shownCharacters = 80;
 
-/** A malformed row; `content` is cut, and its newlines are written as \n. */
-export const badRow = (line: number, reason: string, content: string): BadRow => ({
-  line,
-  reason,
-  content: (content.length > shownCharacters ? `${content.slice(0, shownCharacters)}…` : content).replace(
-    /\r?\n|\r/g,
-    '\\n',
-  ),
-});
+/** A malformed row; `content` is cut, its newlines are written as \n, and its invalid bytes as replacement characters. */
+export function badRow(line: number, reason: string, content: string): BadRow {
+  const shown = withoutMarks(content);
+  const cut = shown.length > shownCharacters ? `${shown.slice(0, shownCharacters)}…` : shown;
+  return { line, reason, content: cut.replace(/\r?\n|\r/g, '\\n') };
+}
 
 /** The bad row of a text with bytes that are invalid in its encoding; undefined if there are none. */
-export const badEncoding = (line: number, text: string, encoding: string): BadRow | undefined =>
-  text.includes(invalidBytes)
-    ? badRow(line, `has bytes that are not valid ${encoding}`, text.replaceAll(invalidBytes, '�'))
-    : undefined;
+export function badEncoding(line: number, text: string, encoding: string): BadRow | undefined {
+  if (!text.includes(invalidBytes)) return undefined;
+  const probable = probableEncoding(text);
+  if (probable === undefined) return badRow(line, `has bytes that are not valid ${encoding}`, text);
+  return {
+    ...badRow(line, `is probably in another encoding than ${encoding}${probable && `, such as ${probable}`}`, text),
+    remedy:
+      `Name the encoding of the whole file, ${settingText('encoding', probable || 'windows-1251')} ` +
+      `(or ${encoding} if the line is right), or save the file as UTF-8`,
+  };
+}
 
 /** The error for a malformed row. */
-export const malformedRowError = (name: string, { line, reason, content }: BadRow): ReviewsError =>
+export const malformedRowError = (name: string, { line, reason, content, remedy }: BadRow): ReviewsError =>
   new ReviewsError(
     'REVIEWS_MALFORMED',
-    `${name}, line ${line}, ${reason}: ${content}. Correct the line, or leave out such rows with ` +
+    `${name}, line ${line}, ${reason}: ${content}. ${remedy ?? 'Correct the line'}, or leave out such rows with ` +
       `${settingText('skipBadRows', 'true')}.`,
     { file: name, line, content },
   );
