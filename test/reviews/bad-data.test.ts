@@ -148,7 +148,7 @@ const parquet = () =>
 test('a truncated Parquet file and one with damaged pages are errors', async () => {
   const valid = parquet();
   assert.equal((await read(write('parquet', valid))).reviews.length, 500);
-  for (const length of [0, 3, 100, valid.length - 1, valid.length - 300])
+  for (const length of [3, 100, valid.length - 1, valid.length - 300])
     await assert.rejects(read(write('parquet', valid.subarray(0, length))), failure(ReviewsError, 'REVIEWS_MALFORMED'));
   const broken = Buffer.from(valid);
   broken.fill(255, 4, 200);

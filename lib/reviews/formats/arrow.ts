@@ -17,6 +17,7 @@ import { ReviewsError } from '../../errors.js';
 import type { Row } from '../row-file.js';
 import { isPlain, plainValue } from './arrow-values.js';
 import type { FileBytes } from './bytes.js';
+import { damagedText } from './damage.js';
 import { badRow, batchRows, type RowReader } from './row-reader.js';
 import { classNamesOfHuggingFace } from './hugging-face.js';
 
@@ -43,11 +44,9 @@ export async function openArrow(bytes: FileBytes): Promise<RowReader> {
   const damaged = (error: unknown) =>
     error instanceof ReviewsError
       ? error
-      : new ReviewsError(
-          'REVIEWS_DAMAGED',
-          `${name} is not a valid Arrow file (${(error as Error).message}). It may be incomplete: save it again.`,
-          { file: name },
-        );
+      : new ReviewsError('REVIEWS_DAMAGED', `${damagedText(name, 'Arrow file', error)} Download or save it again.`, {
+          file: name,
+        });
   async function* batches(): AsyncGenerator<RecordBatch> {
     try {
       const reader = await RecordBatchReader.from(bytes.read());

@@ -7,7 +7,8 @@ import { PassThrough, type Readable } from 'node:stream';
 import zlib from 'node:zlib';
 import unbzip2 from 'unbzip2-stream';
 import { entriesOf, openEntry, openZip } from './zip.js';
-import { ReviewsError } from '../../errors.js';
+import { FileError, ReviewsError } from '../../errors.js';
+import { damagedText } from './damage.js';
 import { zstandard } from './zstandard.js';
 
 /** A file whose bytes can be read from start to end, any number of times. */
@@ -32,6 +33,9 @@ const startsWith = (bytes: Buffer, ...start: number[]) => start.every((byte, i) 
 /** A ZIP archive; an Excel file is one too. */
 export const isZip = (head: Buffer): boolean => startsWith(head, 0x50, 0x4b, 3, 4);
 
+/** ZIP's compression methods: stored, and deflate. */
+const supportedMethods = new Set([0, 8]);
+
 /** Opens the only file in a ZIP archive, apart from those that operating systems add. */
 async function openZipEntry(name: string, path: string): Promise<AsyncIterable<Buffer>> {
   const zip = await openZip(path);
@@ -45,6 +49,19 @@ async function openZipEntry(name: string, path: string): Promise<AsyncIterable<B
       `${name} contains ${names.length} files${entry ? ` (${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''})` : ''}; ` +
         'only a ZIP archive of one file can be read. Unpack it and pass the file or the folder.',
       { file: name, files: names.length },
+    );
+  }
+  const problem = entry.isEncrypted()
+    ? 'is encrypted'
+    : supportedMethods.has(entry.compressionMethod)
+      ? undefined
+      : `is compressed with ZIP's method ${entry.compressionMethod}, which is not supported`;
+  if (problem) {
+    zip.close();
+    throw new ReviewsError(
+      'REVIEWS_ARCHIVE_UNSUPPORTED',
+      `${entry.fileName} in ${name} ${problem}. Unpack it and pass the file.`,
+      { file: name, method: entry.compressionMethod },
     );
   }
   return openEntry(zip, entry);
@@ -80,11 +97,18 @@ const compressions: Compression[] = [
   },
   {
     name: 'zstd',
-    matches: (head) => startsWith(head, 0x28, 0xb5, 0x2f, 0xfd),
+    // A frame, or one with metadata, which pzstd writes first.
+    matches: (head) =>
+      startsWith(head, 0x28, 0xb5, 0x2f, 0xfd) ||
+      (head[0]! >> 4 === 5 && startsWith(head.subarray(1), 0x2a, 0x4d, 0x18)),
     open: (_, path) => zstandard(openFile(path) as AsyncIterable<Buffer>),
   },
   { name: 'zip', matches: isZip, open: openZipEntry },
 ];
+
+/** The compression that the first bytes of a file show. */
+export const compressionOf = (head: Buffer): string | undefined =>
+  compressions.find((each) => each.matches(head))?.name;
 
 const unreadableError = (name: string, error: unknown, compression: string | undefined): unknown => {
   if (error instanceof ReviewsError) return error;
@@ -97,7 +121,7 @@ const unreadableError = (name: string, error: unknown, compression: string | und
     );
   return new ReviewsError(
     'REVIEWS_DAMAGED',
-    `${name} is damaged ${compression ?? ''}: ${message}. It may be incomplete: download or compress it again.`,
+    `${damagedText(name, `${compression ?? ''} file`, error)} Download or compress it again.`,
     { file: name, compression },
   );
 };
@@ -113,17 +137,29 @@ async function readHead(read: () => AsyncGenerator<Buffer>): Promise<{ head: Buf
   return { head: Buffer.concat(parts).subarray(0, headBytes), isWhole: length <= headBytes };
 }
 
+/** @throws FileError for a pipe or device, whose bytes can be read only once: the head would be missing in the rows */
+function checkKind(name: string, path: string): void {
+  const kind = fs.statSync(path, { throwIfNoEntry: false });
+  if (!kind || kind.isFile() || kind.isDirectory()) return;
+  throw new FileError(
+    'FILE_UNUSABLE',
+    `${name} is a pipe or a device, which can be read only once. Write its content to a file first, and pass that.`,
+    { path: name },
+  );
+}
+
 /**
  * Opens a local file.
  * @param name for messages
  * @param isArchive whether a ZIP archive is opened as such, instead of the file in it. @default Excel files
- * @throws ReviewsError if it cannot be read, is damaged, or is an archive of several files
+ * @throws ReviewsError if it cannot be read, is damaged, or is an archive of several files; FileError for a pipe
  */
 export async function openBytes(
   name: string,
   path: string,
   isArchive: (head: Buffer) => boolean = () => false,
 ): Promise<FileBytes> {
+  checkKind(name, path);
   const readFrom = (compression?: Compression) =>
     async function* read(): AsyncGenerator<Buffer> {
       try {

@@ -10,6 +10,7 @@ import { ReviewsError } from '../../errors.js';
 import { exactNumber, parseExact, stringifyExact } from '../exact-json.js';
 import type { Row } from '../row-file.js';
 import { isUsualName } from '../columns.js';
+import { invalidBytes, withoutMarks } from './encoding.js';
 import {
   badRow,
   badEncoding,
@@ -25,7 +26,7 @@ const isObject = (value: unknown): value is Row => typeof value === 'object' && 
 const malformedError = (file: TextFile, reason: string) =>
   new ReviewsError(
     'REVIEWS_MALFORMED',
-    `${file.name} is not a JSON table: ${reason.replace(/\s+/g, ' ')}. Write an array of objects, or an object per line: [{"text": …, "label": …}].`,
+    `${file.name} is not a JSON table: ${withoutMarks(reason).replace(/\s+/g, ' ')}. Write an array of objects, or an object per line: [{"text": …, "label": …}].`,
     { file: file.name },
   );
 
@@ -59,7 +60,7 @@ async function* elementsOf(file: TextFile): AsyncGenerator<{ value: unknown; num
 async function openArray(file: TextFile): Promise<RowReader> {
   const columns = new Set<string>();
   for await (const { value, number } of elementsOf(file)) {
-    if (isObject(value)) for (const column of Object.keys(value)) columns.add(column);
+    if (isObject(value)) for (const column of validKeys(value)) columns.add(column);
     else if (number === 1) throw noTableError(file, 'its elements are no objects');
     if (number >= batchRows) break;
   }
@@ -86,12 +87,15 @@ async function openArray(file: TextFile): Promise<RowReader> {
 }
 
 function badValues(row: Row, number: number, encoding: string) {
-  for (const value of Object.values(row)) {
+  for (const value of Object.entries(row).flat()) {
     const bad = typeof value === 'string' ? badEncoding(number, value, encoding) : undefined;
     if (bad) return bad;
   }
   return undefined;
 }
+
+/** The keys of a row that have no invalid bytes; a row with others is a bad row. */
+const validKeys = (row: Row): string[] => Object.keys(row).filter((key) => !key.includes(invalidBytes));
 
 /**
  * The rows of a table by columns, {"text": {"0": …}, "label": {"0": …}} or {"text": […], "label": […]}; by index; or
@@ -99,7 +103,13 @@ function badValues(row: Row, number: number, encoding: string) {
  */
 function rowsOfTable(table: Row, file: TextFile): Row[] {
   const entries = Object.entries(table);
-  const { columns, data } = table;
+  const damaged = Object.keys(table).find((key) => key.includes(invalidBytes));
+  if (damaged !== undefined)
+    throw malformedError(file, `the name '${damaged}' has bytes that are not valid ${file.encoding()}`);
+  const { columns, data, rows } = table;
+  // The hub's API for rows: {"rows": [{"row_idx": 0, "row": {…}}]}.
+  if (Array.isArray(rows) && rows.length > 0 && rows.every((each) => isObject(each) && isObject(each['row'])))
+    return rows.map((each: Row) => each['row'] as Row);
   // pandas' orient="split": {"columns": […], "index": […], "data": [[…], …]}.
   if (Array.isArray(columns) && Array.isArray(data) && data.every((row) => Array.isArray(row)))
     return data.map((row: unknown[]) => Object.fromEntries(columns.map((column, i) => [String(column), row[i]])));
@@ -142,7 +152,7 @@ async function openTable(file: TextFile): Promise<RowReader> {
   if (!isObject(table)) throw noTableError(file, 'it is no object');
   const rows = rowsOfTable(table, file);
   return {
-    columns: [...new Set(rows.slice(0, batchRows).flatMap((row) => (isObject(row) ? Object.keys(row) : [])))],
+    columns: [...new Set(rows.slice(0, batchRows).flatMap((row) => (isObject(row) ? validKeys(row) : [])))],
     describe: () => describeText(file, 'JSON table'),
     async *rows(onBadRow) {
       const valid = rows.filter((row, i) => {

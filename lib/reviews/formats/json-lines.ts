@@ -2,8 +2,10 @@
  * One object per line: JSON, or the literals of Python's dict, which older data sets contain. A line with more than one
  * value for a key has the last one, as in Python.
  */
+import { isUsualName } from '../columns.js';
 import { parseExact } from '../exact-json.js';
 import type { Row } from '../row-file.js';
+import { invalidBytes } from './encoding.js';
 import {
   badEncoding,
   badRow,
@@ -105,6 +107,19 @@ const malformedLine = (line: number, text: string, parse: ParseLine) =>
   badRow(line, `is no ${parse === parseJson ? 'JSON object' : 'Python dict'}`, text);
 
 /**
+ * Whether an object is a table by columns, or a document that contains rows, such as {"version": 1, "data": [{…}]}.
+ * @param isLine whether the file promises an object per line, so that a list of objects is a value
+ */
+function isTable(row: Row, isLine: boolean): boolean {
+  const values = Object.values(row);
+  const isList = (value: unknown) => Array.isArray(value) && value.length > 0 && value.every(isRow);
+  return (
+    values.every((value) => typeof value === 'object' && value !== null) ||
+    (!isLine && values.some(isList) && !Object.keys(row).some(isUsualName))
+  );
+}
+
+/**
  * Opens a file of one object per line.
  * @param isJson whether the name of the file says so
  * @returns undefined if the first line is no object, or if it is a whole table
@@ -119,9 +134,10 @@ export async function openJsonLines(file: TextFile, isJson: boolean): Promise<Ro
     if (isJson) throw malformedRowError(file.name, malformedLine(1, first, parseJson));
     return undefined;
   }
-  const isTable = Object.values(rowOf(first, parse)!).every((value) => typeof value === 'object' && value !== null);
-  if (lines.length === 1 && isTable) return undefined;
-  const columns = new Set(lines.flatMap((line) => Object.keys(rowOf(line, parse) ?? {})));
+  if (lines.length === 1 && isTable(rowOf(first, parse)!, isJson)) return undefined;
+  // Lines with invalid bytes are bad rows.
+  const valid = lines.filter((line) => !line.includes(invalidBytes));
+  const columns = new Set(valid.flatMap((line) => Object.keys(rowOf(line, parse) ?? {})));
   return {
     columns: [...columns],
     hasMoreColumns: true,

@@ -12,6 +12,7 @@ import {
 import { compressors } from 'hyparquet-compressors';
 import { HubError, ReviewsError } from '../../errors.js';
 import { chunksOf, type OpenRemote, type ParquetPlace, type Row, type RowFile } from '../row-file.js';
+import { damagedText } from './damage.js';
 import { classNamesOfHuggingFace } from './hugging-face.js';
 import { isoDay, isoTime } from './iso-time.js';
 import { readAt } from './temporary-file.js';
@@ -84,11 +85,9 @@ const parsers = {
 const malformedError = (name: string, error: unknown) =>
   error instanceof HubError
     ? error
-    : new ReviewsError(
-        'REVIEWS_MALFORMED',
-        `${name} is not a valid Parquet file (${(error as Error).message}). It may be truncated: download it again.`,
-        { file: name },
-      );
+    : new ReviewsError('REVIEWS_MALFORMED', `${damagedText(name, 'Parquet file', error)} Download or save it again.`, {
+        file: name,
+      });
 
 /**
  * Opens a Parquet file.
