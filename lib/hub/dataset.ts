@@ -20,17 +20,32 @@ export type SplitName = 'train' | 'validation' | 'test';
 /** Words in file names that indicate a split. */
 const splitKeywords: Record<SplitName, string[]> = {
   train: ['train', 'training'],
-  validation: ['validation', 'valid', 'val', 'dev'],
+  validation: ['validation', 'valid', 'val', 'dev', 'development'],
   test: ['test', 'testing', 'eval', 'evaluation'],
 };
 
+/** The words of a name, without case: `test` of `testdata.manual.2009.csv` too. */
+const wordsOf = (name: string): string[] =>
+  name
+    .toLowerCase()
+    .split(/[^a-z]+/)
+    .map((word) => word.replace(/(?:data|set)$/, ''))
+    .filter((word) => word !== '');
+
+/** Whether a name is that of a split and nothing else, such as `train`, `test_2` and `dev`. */
+export function isSplitName(name: string): boolean {
+  const words = wordsOf(name);
+  const keywords = Object.values(splitKeywords).flat();
+  return words.length > 0 && words.every((word) => keywords.includes(word));
+}
+
 /** The split that a file's path indicates. The name of the file takes precedence, then its folder, and so on upward. */
 export function splitOfPath(file: string): SplitName | undefined {
-  const parts = file.toLowerCase().split('/').reverse();
+  const parts = file.split('/').reverse();
   // In `train-00000-of-00004.parquet`, the folders are ignored.
   const isShard = /-\d+-of-\d+/.test(parts[0]!);
   for (const part of isShard ? parts.slice(0, 1) : parts) {
-    const words = part.split(/[^a-z]+/);
+    const words = wordsOf(part);
     const split = (Object.keys(splitKeywords) as SplitName[]).findLast((name) =>
       splitKeywords[name].some((word) => words.includes(word)),
     );

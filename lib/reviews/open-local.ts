@@ -6,7 +6,7 @@ import { splitOfPath } from '../hub/dataset.js';
 import { createSource, type SourceCandidate } from './create-source.js';
 import { findClassFolders, openClassFolder } from './formats/class-folders.js';
 import { checkEncoding } from './formats/encoding.js';
-import { dataExtensions, isDataFile, openFile } from './formats/formats.js';
+import { compressionExtension, dataExtensions, extensionOf, isDataFile, openFile } from './formats/formats.js';
 import { openParquet } from './formats/parquet.js';
 import type { ReviewsOptions } from './reviews-options.js';
 import type { ReviewSource, SkippedFile, SourceFile } from './review-source.js';
@@ -20,6 +20,40 @@ const descriptionFiles = new Set(['dataset_dict.json', 'dataset_info.json', 'dat
 
 /** Whether a path is a folder; a link that leads nowhere is none, and its error follows when it is opened. */
 const isFolder = (file: string) => fs.statSync(file, { throwIfNoEntry: false })?.isDirectory() ?? false;
+
+/** The data files that `datasets` lists in a folder's state.json; it leaves caches of map and filter beside them. */
+function savedFiles(folder: string): string[] | undefined {
+  try {
+    const state = JSON.parse(fs.readFileSync(path.join(folder, 'state.json'), 'utf8')) as {
+      _data_files?: { filename: string }[];
+    };
+    return state._data_files?.map(({ filename }) => filename);
+  } catch {
+    // No folder of save_to_disk.
+    return undefined;
+  }
+}
+
+/** Why files of a folder are not read, although their names are those of data files: their rows are in other files. */
+function repeatedFiles(files: string[]): Map<string, string> {
+  const reasons = new Map<string, string>();
+  const saved = new Map([...new Set(files.map((file) => path.dirname(file)))].map((each) => [each, savedFiles(each)]));
+  // The files are sorted: a file comes before its compressed form.
+  const contents = new Map<string, string>();
+  for (const file of files) {
+    const content = file.replace(compressionExtension, '');
+    // train.zip usually contains train.csv.
+    const same = [content, ...(extensionOf(file) === '' ? dataExtensions.map((each) => content + each) : [])]
+      .map((each) => contents.get(each))
+      .find((each) => each !== undefined);
+    if (same === undefined) contents.set(content, file);
+    else reasons.set(file, `it is ${path.basename(same)}, compressed`);
+    const listed = saved.get(path.dirname(file));
+    if (listed && file.endsWith('.arrow') && !listed.includes(path.basename(file)))
+      reasons.set(file, 'state.json does not list it: a cache of datasets');
+  }
+  return reasons;
+}
 
 /** Data files of a folder and its subfolders, sorted. */
 const dataFilesIn = (folder: string): string[] =>
@@ -69,7 +103,8 @@ function openClassFolders(name: string, options: ReviewsOptions): Promise<Review
   const read = new Set(found.flatMap(({ folder, classes }) => classes.map((each) => path.join(folder, each))));
   const skipped = dataFilesIn(name)
     .filter((file) => !read.has(path.dirname(file)))
-    .map((file) => ({ file, reason: 'the reviews are in the folders of the classes' }));
+    .map((file) => ({ file, reason: 'the reviews are in the folders of the classes' }))
+    .concat(found.flatMap(({ others }) => others.map((file) => ({ file, reason: 'it is no text of a class' }))));
   return createSource(name, candidates, options, { files: [...read].map(sizeOf), skipped });
 }
 
@@ -82,7 +117,9 @@ export async function openLocal(name: string, options: ReviewsOptions): Promise<
   const isOneFile = !isFolder(name);
   const classFolders = isOneFile ? undefined : openClassFolders(name, options);
   if (classFolders) return classFolders;
-  const files = isOneFile ? [name] : dataFilesIn(name);
+  const all = isOneFile ? [name] : dataFilesIn(name);
+  const repeated = repeatedFiles(all);
+  const files = all.filter((file) => !repeated.has(file));
   if (files.length === 0)
     throw new ReviewsError(
       'REVIEWS_NO_FILES',
@@ -91,7 +128,7 @@ export async function openLocal(name: string, options: ReviewsOptions): Promise<
       { folder: name },
     );
   const candidates: SourceCandidate[] = [];
-  const skipped: SkippedFile[] = [];
+  const skipped: SkippedFile[] = [...repeated].map(([file, reason]) => ({ file, reason }));
   let firstError: ReviewsError | undefined;
   for (const file of files)
     try {
@@ -100,7 +137,8 @@ export async function openLocal(name: string, options: ReviewsOptions): Promise<
     } catch (error) {
       if (!(error instanceof ReviewsError) || !unrelated.has(error.code)) throw error;
       firstError ??= error;
-      skipped.push({ file, reason: 'it contains no table' });
+      const isArchive = error.code === 'REVIEWS_ARCHIVE_UNSUPPORTED';
+      skipped.push({ file, reason: isArchive ? 'archives like it cannot be read: unpack it' : 'it contains no table' });
     }
   if (candidates.length === 0) throw firstError!;
   return createSource(name, candidates, options, { files: candidates.map((each) => sizeOf(each.name)), skipped });

@@ -1,8 +1,10 @@
 /** One text per file, in folders named after their classes: train/pos/1_9.txt (as in aclImdb). */
 import fs from 'node:fs';
 import path from 'node:path';
+import { isSplitName } from '../../hub/dataset.js';
 import type { Row } from '../row-file.js';
 import { openBytes } from './bytes.js';
+import { isDataFile } from './formats.js';
 import { badEncoding, batchRows, openText, type RowReader, type TextOptions } from './row-reader.js';
 
 /** Folders of texts without a label, by name. */
@@ -14,15 +16,30 @@ export interface ClassFolder {
   folder: string;
   /** Names of the classes, sorted. */
   classes: string[];
+  /** Paths in their folders that are no texts, such as README.md. */
+  others: string[];
 }
 
-/** Texts have the extension .txt or none, as in the 20 newsgroups, whose files are named 49960. */
-const isText = (name: string) => ['.txt', ''].includes(path.extname(name).toLowerCase());
+/** Texts have the extension .txt or none, as in the 20 newsgroups, whose files are named 49960. A README is none. */
+const isText = (name: string) =>
+  ['.txt', ''].includes(path.extname(name).toLowerCase()) && !/^(?:readme|licen[cs]e)(?:\.|$)/i.test(name);
 
-/** Whether a folder contains texts, apart from files that begin with a dot, and no folders. */
-function containsTextsOnly(folder: string): boolean {
-  const entries = fs.readdirSync(folder, { withFileTypes: true }).filter(({ name }) => !name.startsWith('.'));
-  return entries.length > 0 && entries.every((entry) => entry.isFile() && isText(entry.name));
+const isHidden = (name: string) => name.startsWith('.');
+
+/**
+ * Whether a folder contains the texts of a class: mostly texts, no tables and no folders. Folders of splits contain all
+ * classes: their files are read by their content.
+ */
+function isClass(folder: string): boolean {
+  if (isSplitName(path.basename(folder))) return false;
+  const entries = fs.readdirSync(folder, { withFileTypes: true }).filter(({ name }) => !isHidden(name));
+  const texts = entries.filter(({ name }) => isText(name));
+  const others = entries.filter(({ name }) => !isText(name));
+  return (
+    texts.length > others.length &&
+    entries.every((entry) => entry.isFile()) &&
+    !others.some(({ name }) => isDataFile(name) && path.extname(name).toLowerCase() !== '.txt')
+  );
 }
 
 /** Finds the folders in a folder, itself included, whose subfolders contain the texts of two classes or more. */
@@ -32,8 +49,15 @@ export function findClassFolders(folder: string): ClassFolder[] {
     .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
     .map(({ name }) => name)
     .sort();
-  const classes = folders.filter((name) => containsTextsOnly(path.join(folder, name)));
-  if (classes.filter((name) => !unlabeled.has(name)).length >= 2) return [{ folder, classes }];
+  const classes = folders.filter((name) => isClass(path.join(folder, name)));
+  if (classes.filter((name) => !unlabeled.has(name)).length >= 2) {
+    const filesIn = (name: string) =>
+      fs.readdirSync(path.join(folder, name)).map((file) => path.join(folder, name, file));
+    const others = classes
+      .flatMap(filesIn)
+      .filter((file) => !isText(path.basename(file)) && !isHidden(path.basename(file)));
+    return [{ folder, classes, others }];
+  }
   return folders.flatMap((name) => findClassFolders(path.join(folder, name)));
 }
 
@@ -48,7 +72,7 @@ export function openClassFolder({ folder, classes }: ClassFolder, options: TextO
       let rows: Row[] = [];
       for (const name of classes) {
         const label = unlabeled.has(name) ? null : name;
-        const files = fs.readdirSync(path.join(folder, name)).filter((file) => isText(file) && !file.startsWith('.'));
+        const files = fs.readdirSync(path.join(folder, name)).filter((file) => isText(file) && !isHidden(file));
         for (const file of files.sort()) {
           const relative = path.join(name, file);
           const text = await openText(await openBytes(relative, path.join(folder, relative)), '.txt', options);
