@@ -77,10 +77,11 @@ test('npm start with the default names completes and downloads only the needed f
 test('npm start runs all of finetune.ipynb, with five classes and texts that exceed the maximum length', async () => {
   const file = path.join(temporary, 'stars.jsonl');
   const words = ['terrible', 'poor', 'average', 'good', 'wonderful'];
-  const rows = Array.from({ length: 100 }, (_, i) =>
+  const ratings = Array.from({ length: 120 }, (_, i) => (i < 100 ? (i % 5) + 1 : 5));
+  const rows = ratings.map((rating, i) =>
     JSON.stringify({
-      rating: (i % 5) + 1,
-      title: `${words[i % 5]} thing ${i}`,
+      rating,
+      title: `${words[rating - 1]} thing ${i}`,
       text: 'I have used it '.repeat(1 + (i % 7)),
     }),
   );
@@ -90,7 +91,7 @@ test('npm start runs all of finetune.ipynb, with five classes and texts that exc
     {},
   );
   assert.equal(status, 0, output);
-  assert.match(output, /Accuracy +\S+ % of 20 test reviews/);
+  assert.match(output, /Accuracy +\S+ % of 24 test reviews/);
   assert.match(output, /CLASS_NEVER_PREDICTED.*--class-weights balanced/, 'messages name settings as flags');
   assert.equal(stderr, '', 'TensorFlow, oneDNN and Jupyter print nothing to stderr');
 
