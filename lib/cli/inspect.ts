@@ -5,14 +5,16 @@ import type { Command } from 'commander';
 import { fetchModel } from '../model/fetch-model.js';
 import { chooseSources } from '../hub/sources.js';
 import { loadTokenizer } from '../model/load-tokenizer.js';
+import { ReviewsError } from '../errors.js';
 import { openReviews } from '../reviews/open-reviews.js';
+import type { ReviewSource } from '../reviews/review-source.js';
 import { sampleSize } from '../reviews/sample.js';
 import { runOfModel } from '../runs/held-out-predictions.js';
 import { inspectReviews } from '../runs/inspection.js';
 import { findingsOf, inspectionPage, inspectionText } from '../runs/inspection-report.js';
 import { modelFolderOf } from '../runs/run-folder.js';
 import { runsFolder } from '../runs-folder.js';
-import { environmentLayer, resolveSettings } from '../settings/settings.js';
+import { environmentLayer, resolveSettings, type Settings } from '../settings/settings.js';
 import { describeDevice } from '../tensorflow/device.js';
 import { writeAtomically } from '../work-folder.js';
 import { flagsLayer } from './settings-flags.js';
@@ -20,17 +22,29 @@ import { flagsLayer } from './settings-flags.js';
 /** Number of reviews that are sampled from larger files unless --rows is set; more would take minutes. */
 const defaultRows = 100_000;
 
-/** The default file of the page: runs/inspect-reviews.html for reviews.csv. */
+/** The default file of the page: runs/inspect-reviews-csv.html for reviews.csv. */
 const defaultPage = (dataset: string) =>
-  path.join(
-    runsFolder,
-    `inspect-${
-      path
-        .basename(dataset)
-        .replace(/\.[\w.]*$/, '')
-        .replace(/[^\w-]+/g, '-') || 'reviews'
-    }.html`,
-  );
+  path.join(runsFolder, `inspect-${path.basename(dataset).replace(/[^\w-]+/g, '-')}.html`);
+
+/** Problems of labels that leave the texts readable. */
+const labelProblems = ['REVIEWS_NO_LABEL_COLUMN', 'REVIEWS_MULTI_LABEL', 'REVIEWS_TOO_MANY_CLASSES'];
+
+/** Opens reviews as finetune does; only their texts, with the reason, if their labels cannot be read. */
+async function openWithLabels(
+  name: string,
+  settings: Settings,
+): Promise<{ source: ReviewSource; labelProblem?: string }> {
+  const options = { ...settings, allColumns: true };
+  try {
+    return { source: await openReviews(name, options) };
+  } catch (error) {
+    if (!(error instanceof ReviewsError && labelProblems.includes(error.code))) throw error;
+    return {
+      source: await openReviews(name, { ...options, labelColumn: undefined, labelsOptional: true }),
+      labelProblem: error.message,
+    };
+  }
+}
 
 /**
  * Runs `tunebook inspect`.
@@ -48,11 +62,11 @@ export async function inspect(dataset: string | undefined, command: Command): Pr
   const file = out ?? defaultPage(sources.dataset);
   // A folder that cannot be created is reported before the work.
   fs.mkdirSync(path.dirname(file), { recursive: true });
-  const source = await openReviews(sources.dataset, { ...settings, labelsOptional: true, allColumns: true });
+  const { source, labelProblem } = await openWithLabels(sources.dataset, settings);
   const tokenizer = loadTokenizer((await fetchModel(sources.model)).folder);
   const size = sampleSize(settings, source, describeDevice());
   const rows = size === -1 && settings.rows === undefined ? defaultRows : size;
-  const inspected = await inspectReviews(source, { ...settings, tokenizer, rows, run });
+  const inspected = await inspectReviews(source, { ...settings, tokenizer, rows, run, labelProblem });
   writeAtomically(file, await inspectionPage(inspected, tokenizer));
   const { inspection } = inspected;
   if (json) console.log(JSON.stringify({ findings: findingsOf(inspection), ...inspection, page: file }, null, 2));

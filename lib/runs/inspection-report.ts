@@ -49,9 +49,10 @@ function canJudge({ classes, reviews }: Inspection, { agreement }: LabelErrors):
 export function findingsOf(inspection: Inspection): string[] {
   const { vocabulary, lengths, duplicates, nearDuplicates, damage, labelErrors, leakingWords, leakingColumns } =
     inspection;
-  const { classes, reviews, splitProblem } = inspection;
+  const { classes, reviews, labelProblem, splitProblem } = inspection;
   const className = (label: number) => classes[label]!.name;
   const findings: (string | undefined)[] = [
+    labelProblem === undefined ? undefined : `The reviews cannot be used for fine-tuning. ${labelProblem}`,
     splitProblem === undefined ? undefined : `The reviews cannot be used for training. ${splitProblem}`,
     describeVocabularyFit(vocabulary),
   ];
@@ -103,8 +104,14 @@ interface Section {
   /** Sentences before the table. */
   text: string[];
   table?: TableRow[];
+  /** Number of rows that the table is the beginning of. @default its own */
+  total?: number;
   figure?: Figure;
 }
+
+/** States that a table is only the beginning of a list. */
+const shownOf = (shown: number, total: number): string[] =>
+  shown > 0 && shown < total ? [`The first ${shown} of ${count(total)}:`] : [];
 
 const classSection = ({ classes, reviews, splits }: Inspection, all: Review[]): Section => {
   const splitNames = (['train', 'validation', 'test'] as SplitName[]).filter((name) => splits[name]);
@@ -158,6 +165,7 @@ const duplicateSection = ({ duplicates, classes }: Inspection): Section => ({
         `${counted(rows, `${split} row`)} with a text that is also in ${other}; training leaves ${rows === 1 ? 'it' : 'them'} out.`,
     ),
   ],
+  total: duplicates.texts,
   table: [...new Set([...duplicates.conflictingExamples, ...duplicates.examples])].map(({ text, rows, labels }) => ({
     rows,
     ...(classes.length > 0 && { labels: labels.map((label) => classes[label]!.name).join(', ') }),
@@ -176,6 +184,7 @@ const nearDuplicateSection = ({ nearDuplicates }: Inspection): Section[] =>
               : `${count(nearDuplicates.count)} of ${counted(nearDuplicates.heldOut, 'validation and test review')} ` +
                 `(${percent(nearDuplicates.count / nearDuplicates.heldOut)}) ${nearDuplicates.count === 1 ? 'is' : 'are'} almost equal to a training review.`,
           ],
+          total: nearDuplicates.count,
           table: nearDuplicates.examples.map(({ split, review, training, similarity }) => ({
             similarity: percent(similarity),
             split,
@@ -212,6 +221,7 @@ const labelErrorSections = (inspection: Inspection): Section[] =>
   inspection.labelErrors.map((result) => ({
     title: `Probable label errors (${result.model})`,
     text: [describeLabelErrors(inspection, result)],
+    total: result.count,
     table: (canJudge(inspection, result) ? result.examples : []).map(({ review, label, suggested, probability }) => ({
       label: inspection.classes[label]!.name,
       predicted: inspection.classes[suggested]!.name,
@@ -321,11 +331,12 @@ export function inspectionText(inspected: InspectedReviews, tokenizer: Tokenizer
     ...inspection.skipped.map((reason) => wrapped(`Not checked. ${reason}`)),
     ...sectionsOf(inspected, tokenizer)
       .filter(({ text, table = [] }) => text.length + table.length > 0)
-      .map(({ title, text, table = [] }) => {
+      .map(({ title, text, table = [], total = table.length }) => {
         const shown = table.slice(0, title === 'Classes' ? table.length : terminalRows);
         return [
           title.toUpperCase(),
           ...text.map((line) => wrapped(line)),
+          ...shownOf(shown.length, total),
           ...(shown.length > 0 ? [tableBundle(fitted(shown))['text/plain']] : []),
         ].join('\n');
       }),
@@ -347,7 +358,7 @@ export async function inspectionPage(inspected: InspectedReviews, tokenizer: Tok
       : `<p class="headline">${nothingFound(inspection)}</p>`,
     ...paragraphs(inspection.skipped.map((reason) => `Not checked. ${reason}`)),
   ];
-  for (const { title, text, table = [], figure } of sectionsOf(inspected, tokenizer)) {
+  for (const { title, text, table = [], total = table.length, figure } of sectionsOf(inspected, tokenizer)) {
     const rows = table.map((row) =>
       Object.fromEntries(
         Object.entries(row).map(([column, value]) => [
@@ -361,6 +372,7 @@ export async function inspectionPage(inspected: InspectedReviews, tokenizer: Tok
         title,
         ...paragraphs(text),
         ...(figure ? [picture(await renderPng(figure), figure.description, title)] : []),
+        ...paragraphs(shownOf(rows.length, total)),
         ...(rows.length > 0 ? [tableBundle(rows)['text/html']] : []),
       ),
     );

@@ -77,6 +77,8 @@ export interface Inspection {
   labelErrors: LabelErrors[];
   leakingWords: LeakingWord[];
   leakingColumns: LeakingColumn[];
+  /** Why the labels are not read; undefined if they are. */
+  labelProblem?: string;
   /** Why the reviews cannot be split for training; undefined if they can. */
   splitProblem?: string;
   /** Checks that were not made, and why, a sentence each. */
@@ -166,6 +168,7 @@ export interface InspectedReviews {
  * @param options.rows number of reviews to sample at random; -1 for all. @default -1
  * @param options.maxLength maximum sequence length in tokens. @default 128
  * @param options.seed random seed of sample, split and cross-validation. @default 42
+ * @param options.labelProblem why the labels are not read. @default they are, if there are labels
  * @param options.run a fine-tuning run, whose model also looks for label errors. @default none
  * @throws ReviewsError if no row is usable
  */
@@ -176,8 +179,16 @@ export async function inspectReviews(
     rows = -1,
     maxLength = 128,
     seed = 42,
+    labelProblem,
     run,
-  }: { tokenizer: Tokenizer; rows?: number; maxLength?: number; seed?: number; run?: RunFolder | undefined },
+  }: {
+    tokenizer: Tokenizer;
+    rows?: number;
+    maxLength?: number;
+    seed?: number;
+    labelProblem?: string | undefined;
+    run?: RunFolder | undefined;
+  },
 ): Promise<InspectedReviews> {
   const { labelColumn, textColumns } = source.reading;
   const { labelNames } = source;
@@ -245,6 +256,7 @@ export async function inspectReviews(
       labelErrors: hasClasses ? await inspectLabels(reviews, labelNames, { seed, run, skipped }) : [],
       leakingWords: hasClasses ? findLeakingWords(reviews).slice(0, maxExamples) : [],
       leakingColumns: hasClasses ? await inspectColumns(source) : [],
+      ...(labelProblem !== undefined && { labelProblem }),
       ...(splitProblem !== undefined && { splitProblem }),
       skipped,
     },

@@ -98,7 +98,8 @@ test('German texts get the hint, texts without labels are inspected as far as po
     `text\n${Array.from({ length: 60 }, (_, i) => `"${german[i % 2]}, Bestellung ${i}"`).join('\n')}\n`,
   );
   const { findings, skipped, labelColumn, classes, labelErrors } = await inspect('german.csv');
-  assert.match(findings[0]!, /--model distilbert-base-multilingual-cased/);
+  assert.match(findings[0]!, /cannot be used for fine-tuning\..*german\.csv has no column 'label'/);
+  assert.match(findings[1]!, /--model distilbert-base-multilingual-cased/);
   assert.deepEqual([labelColumn, classes, labelErrors], [null, [], []]);
   assert.match(skipped.join(), /no label column/);
 
@@ -145,9 +146,19 @@ test('the model of a run judges only rows that it was not trained on; a file wit
   assert.match((await inspect('single.csv')).findings[0]!, /The only row has the class good/);
   fs.writeFileSync(inFolder('texts.txt'), 'fine item\n');
   assert.match(
-    (await inspect('texts.txt')).findings[0]!,
+    (await inspect('texts.txt')).findings[1]!,
     /^The reviews cannot be used for training\. 1 different text among 1 row /,
   );
+});
+
+test('a folder is read as by finetune: an unlabeled test file is skipped, and the labels are inspected', async () => {
+  fs.mkdirSync(inFolder('splits'));
+  const rows = Array.from({ length: 40 }, (_, i) => reviewText(i, i % 2));
+  fs.writeFileSync(inFolder('splits/train.csv'), `text,label\n${rows.map((text, i) => `${text},${i % 2}\n`).join('')}`);
+  fs.writeFileSync(inFolder('splits/test.csv'), `text\n${rows.map((text) => `${text}\n`).join('')}`);
+  const { reviews, labelColumn, read } = await inspect('splits');
+  assert.deepEqual([reviews, labelColumn], [40, 'label']);
+  assert.match(read.join(' '), /Skipped: \S+test\.csv \(it has no column 'label'\)/);
 });
 
 test('what was read is in the terminal, in the page and in the JSON', async () => {
