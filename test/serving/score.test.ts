@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { parse } from 'csv-parse/sync';
+import Papa from 'papaparse';
 import { exportModel } from '#lib/export/export.js';
 import { writePreprocessing } from '#lib/model/preprocessing.js';
 import { TextClassifier } from '#lib/model/text-classifier.js';
@@ -16,6 +16,8 @@ import { openSentimentModel } from '#lib/serving/sentiment.js';
 import { assertFailed } from '../failure.js';
 import { root } from '../checkout.js';
 import { tunebook, writeTinyModel } from '../cli/command.js';
+
+const readCsv = <Row>(text: string) => Papa.parse<Row>(text, { header: true, skipEmptyLines: true }).data;
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-score-'));
 after(() => fs.rmSync(folder, { recursive: true }));
@@ -93,7 +95,7 @@ test('a file in chunks: rows keep their order, columns, markup and quotes, and g
   const { status, stdout, stderr } = await tunebook([...argv, '--text-columns', 'text']);
   assert.equal(status, 0, stderr);
   assert.match(stdout, /2,500 rows scored, 25 of them without text and therefore without a prediction: .*scored\.csv/);
-  const scored = parse<Record<string, string>>(fs.readFileSync(inFolder('scored.csv'), 'utf8'), { columns: true });
+  const scored = readCsv<Record<string, string>>(fs.readFileSync(inFolder('scored.csv'), 'utf8'));
   assert.deepEqual(
     scored.map(({ id, title, text }) => ({ id, title, text })),
     rows,
@@ -269,7 +271,7 @@ test('the output has the encoding of the input, or UTF-8 where that lacks a char
   fs.writeFileSync(inFolder('escapes.jsonl'), lines.join(''), 'latin1');
   const escapes = await scoreTo('escapes.jsonl', 'escapes.csv');
   assert.match(escapes.stderr, /written in utf-8, since windows-1252 has no '★'\./);
-  const rows = parse<{ text: string }>(escapes.bytes.toString(), { columns: true });
+  const rows = readCsv<{ text: string }>(escapes.bytes.toString());
   assert.deepEqual([rows[0]!.text, rows[2400]!.text], ['Café 0', 'Café 2400 ★']);
   fs.writeFileSync(inFolder('escapes.jsonl'), lines.slice(0, 3).join(''), 'latin1');
   const same = await scoreTo('escapes.jsonl', 'same.csv');
@@ -305,7 +307,7 @@ test('other columns are not changed: large integers, objects and lists', async (
   );
   const lines = (await scoreTo('nested.jsonl', 'nested-scored.jsonl')).bytes.toString();
   assert.ok(lines.startsWith(`{"text":"Fine.",${other},"predicted_label"`), lines);
-  const rows = parse<Record<string, string>>((await scoreTo('nested.jsonl', 'nested.csv')).bytes, { columns: true });
+  const rows = readCsv<Record<string, string>>((await scoreTo('nested.jsonl', 'nested.csv')).bytes.toString());
   assert.deepEqual(
     rows.map(({ id, meta, tags }) => [id, meta, tags]),
     [
