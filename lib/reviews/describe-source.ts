@@ -15,7 +15,9 @@ export function describeFile(description: FileDescription): string {
     ...(encoding ? [byteOrderMark ? `${encoding} with a byte order mark` : encoding] : []),
     ...(compression ? [compression] : []),
     ...(header === false ? ['without a header'] : []),
-    ...(linesAboveHeader === undefined ? [] : [`without the ${linesAboveHeader} lines above the header`]),
+    ...(linesAboveHeader === undefined
+      ? []
+      : [`without ${linesAboveHeader} ${linesAboveHeader === 1 ? 'line' : 'lines'} above the header`]),
   ];
   return details.length > 0 ? `${format} (${details.join(', ')})` : format;
 }
