@@ -356,5 +356,23 @@ export class OverloadedError extends TunebookError<'SERVER_OVERLOADED'> {
   }
 }
 
+/** A client has sent more requests than its limit. */
+export class RateLimitError extends TunebookError<'REQUEST_RATE_LIMITED'> {
+  /** For the web framework. */
+  readonly statusCode = 429;
+
+  /**
+   * @param limit requests per minute
+   * @param retryAfter seconds until the next request is accepted
+   */
+  constructor(limit: number, retryAfter: number) {
+    super(
+      'REQUEST_RATE_LIMITED',
+      `This client has sent its ${limit.toLocaleString('en')} requests of this minute. Retry in ${retryAfter} s, or send several texts per request.`,
+      { limit, retryAfter },
+    );
+  }
+}
+
 /** A scoring request was not answered in time. */
 export class TimeoutError extends TunebookError<'REQUEST_TIMEOUT'> {}

@@ -164,6 +164,7 @@ const addServing = (command: Command) =>
     .option('--timeout <seconds>', 'seconds after which a request times out', '30')
     .option('--body-limit <bytes>', 'maximum size of a request body in bytes', '1048576')
     .option('--queue <texts>', 'maximum number of waiting texts; above it, the server responds with 429', '2048')
+    .option('--rate-limit <requests>', 'maximum number of scoring requests per minute and client (default: no limit)')
     .addHelpText(
       'after',
       "\nIf TUNEBOOK_SERVE_TOKEN is set, requests except health checks need the header 'authorization: Bearer TOKEN'.",

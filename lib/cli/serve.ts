@@ -16,6 +16,7 @@ export interface ServeOptions {
   timeout: string;
   bodyLimit: string;
   queue: string;
+  rateLimit?: string;
 }
 
 function readInteger(flag: string, value: string, min: number, max: number): number {
@@ -70,6 +71,8 @@ export async function serve(name: string | undefined, options: ServeOptions, pag
   const timeout = readInteger('--timeout', options.timeout, 1, 3600);
   const bodyLimit = readInteger('--body-limit', options.bodyLimit, 1024, 1 << 30);
   const maxQueuedTexts = readInteger('--queue', options.queue, 1, 1_000_000);
+  const rateLimit =
+    options.rateLimit === undefined ? undefined : readInteger('--rate-limit', options.rateLimit, 1, 1_000_000);
   if (options.precision !== 'float32' && options.precision !== 'int8')
     throw new SettingsError('SETTING_INVALID', `--precision is '${options.precision}'; it must be float32 or int8.`, {
       name: '--precision',
@@ -89,6 +92,7 @@ export async function serve(name: string | undefined, options: ServeOptions, pag
     timeout,
     bodyLimit,
     maxQueuedTexts,
+    rateLimit,
     token,
     ...(options.name !== undefined && { name: options.name }),
     ...(page && { page: folder }),

@@ -4,10 +4,11 @@
  */
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
+import rateLimiter from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
 import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { OverloadedError, RequestError, TimeoutError, UnknownModelError } from '../errors.js';
+import { OverloadedError, RateLimitError, RequestError, TimeoutError, UnknownModelError } from '../errors.js';
 import { Batcher, type BatcherOptions } from './batcher.js';
 import { addPage } from './page.js';
 import { domino } from './protocols/domino.js';
@@ -27,6 +28,8 @@ export interface ServerOptions extends BatcherOptions {
   tunebook: string;
   /** The token that every request except health checks must contain. @default none */
   token?: string | undefined;
+  /** Maximum number of scoring requests per minute and address of a client. @default no limit */
+  rateLimit?: number | undefined;
   /** Maximum size of a body in bytes. @default 1 MiB */
   bodyLimit?: number;
   /** Folder of the exported model for scoring in the browser; serves the web page too. @default no page */
@@ -62,7 +65,7 @@ function describeError(error: FastifyError): { status: number; message: string; 
   const { message, code } = error;
   if (error instanceof RequestError) return { status: 400, message, code };
   if (error instanceof UnknownModelError) return { status: 404, message, code };
-  if (error instanceof OverloadedError) return { status: 429, message, code };
+  if (error instanceof OverloadedError || error instanceof RateLimitError) return { status: 429, message, code };
   if (error instanceof TimeoutError) return { status: 504, message, code };
   if (error.validation) {
     const [first] = error.validation;
@@ -132,7 +135,15 @@ export interface ScoringServer {
 
 /** Creates the scoring API of a model that is loaded and warmed up. */
 export async function createServer(model: SentimentModel, options: ServerOptions): Promise<ScoringServer> {
-  const { name = 'sentiment', version = '1', token, tunebook, bodyLimit = 1 << 20, maxTexts = 1024 } = options;
+  const {
+    name = 'sentiment',
+    version = '1',
+    token,
+    tunebook,
+    rateLimit,
+    bodyLimit = 1 << 20,
+    maxTexts = 1024,
+  } = options;
   const batcher = new Batcher(model, options);
   const metrics = createMetrics(batcher);
   const app = fastify({
@@ -170,6 +181,14 @@ export async function createServer(model: SentimentModel, options: ServerOptions
     lastActivity = performance.now();
     done();
   });
+  if (rateLimit !== undefined)
+    // Each response states the limit and what is left of it, a rejection also when to retry.
+    await app.register(rateLimiter, {
+      max: rateLimit,
+      timeWindow: 60_000,
+      allowList: ({ method }) => method !== 'POST',
+      errorResponseBuilder: (_, { max, ttl }) => new RateLimitError(max, Math.ceil(ttl / 1000)),
+    });
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const { status, message, code } = describeError(error);
     if (error instanceof OverloadedError) reply.header('retry-after', error.retryAfter);

@@ -342,6 +342,22 @@ test('a token, as Bearer or as a password, is required for all routes except hea
   assert.equal((await server.inject({ url: '/health/ready' })).statusCode, 200);
 });
 
+test('a rate limit per client: 429 with a time to retry; health checks are not limited', async () => {
+  const server = await serve({ rateLimit: 2 });
+  const body = { data: { sentence: 'Great.' } };
+  const request = (remoteAddress: string) =>
+    server.inject({ method: 'POST', url: '/model', remoteAddress, payload: body });
+  for (const left of ['1', '0']) {
+    const { statusCode, headers } = await request('192.0.2.1');
+    assert.deepEqual([statusCode, headers['x-ratelimit-remaining']], [200, left]);
+  }
+  const rejected = await request('192.0.2.1');
+  assert.deepEqual([rejected.statusCode, rejected.json<{ code: string }>().code], [429, 'REQUEST_RATE_LIMITED']);
+  assert.ok(Number(rejected.headers['retry-after']) >= 1);
+  assert.equal((await request('192.0.2.2')).statusCode, 200);
+  assert.equal((await server.inject({ url: '/health/ready', remoteAddress: '192.0.2.1' })).statusCode, 200);
+});
+
 test('a full queue: 429 with a time to retry, no accepted request is lost, and slow requests time out', async () => {
   const server = await serve({ maxQueuedTexts: 64, maxBatchSize: 16 });
   const text = 'a rather long review of a thing that was bought '.repeat(4);
