@@ -28,7 +28,8 @@ export function classBalanceFigure(parts: Record<string, Review[]>, labelNames: 
       name,
       y: classes,
       x: byClass,
-      text: byClass.map(String),
+      // A single part has the number beside its bar.
+      ...(counts.length > 1 && { text: byClass.map(String) }),
       textposition: 'inside',
       insidetextanchor: 'middle',
       textangle: 0,
