@@ -27,7 +27,12 @@ const defaultPage = (dataset: string) =>
   path.join(runsFolder, `inspect-${path.basename(dataset).replace(/[^\w-]+/g, '-')}.html`);
 
 /** Problems of labels that leave the texts readable. */
-const labelProblems = ['REVIEWS_NO_LABEL_COLUMN', 'REVIEWS_MULTI_LABEL', 'REVIEWS_TOO_MANY_CLASSES'];
+const labelProblems = [
+  'REVIEWS_NO_LABEL_COLUMN',
+  'REVIEWS_MULTI_LABEL',
+  'REVIEWS_TOO_MANY_CLASSES',
+  'REVIEWS_EMPTY_CLASS',
+];
 
 /** Opens reviews as finetune does; only their texts, with the reason, if their labels cannot be read. */
 async function openWithLabels(

@@ -64,6 +64,7 @@ const labelNames = [
 
 /** Whether a name is a usual one of a text, heading or label. */
 export const isUsualName = (name: string): boolean =>
+  /^[\s"']*[\p{L}\p{N}][\p{L}\p{N} ._-]*[\s"']*$/u.test(name) &&
   [...textNames, titleNames, ...labelNames].some((names) => names.has(plain(name)));
 
 /** Columns that a message lists, and characters of each. */
@@ -167,11 +168,15 @@ export function chooseColumns(name: string, columns: string[], options: ColumnOp
           `it is written, such as ${settingText(setting, similar[0])}.`,
         { name, column: wanted, columns: similar },
       );
-    throw new ReviewsError('REVIEWS_NO_COLUMN', `${name} has no column '${wanted}'. It has: ${listColumns(columns)}.`, {
-      name,
-      column: wanted,
-      columns,
-    });
+    throw new ReviewsError(
+      'REVIEWS_NO_COLUMN',
+      `${name} has no column '${wanted}'. It has: ${listColumns(columns)}. Name one of these.${withoutNames(columns)}`,
+      {
+        name,
+        column: wanted,
+        columns,
+      },
+    );
   };
   const textColumns = options.textColumns?.map((column) => found(column, 'textColumns'));
   const labelColumn = options.labelColumn === undefined ? undefined : found(options.labelColumn, 'labelColumn');

@@ -139,6 +139,10 @@ const renameColumns = (reader: RowReader, names: Map<string, string>): RowReader
   },
 });
 
+/** Whether files have no form of their own for missing values: delimited text and Excel, as in pandas. */
+const hasMissingSpellings = (files: RowFile[]) =>
+  files.every(({ description: { format } }) => /^(?:delimited text|Excel)/.test(format));
+
 async function chooseClasses(
   files: RowFile[],
   column: string,
@@ -157,7 +161,7 @@ async function chooseClasses(
     };
   }
   if (names) return { classes: namedClasses(names), notes: [] };
-  return classesOfValues(await labelsOfFiles(files, column), column);
+  return classesOfValues(await labelsOfFiles(files, column), column, files[0]!.name, hasMissingSpellings(files));
 }
 
 /** The settings of delimited text and Excel that were named; undefined if there are none, or no such file. */
@@ -234,7 +238,13 @@ export async function createSource(
   }
   const { classes } = found;
   const format = namedFormat(files, options);
-  const reading: Reading = { textColumns: chosen.textColumns, labelColumn, classes, ...(format && { format }) };
+  const reading: Reading = {
+    textColumns: chosen.textColumns,
+    labelColumn,
+    classes,
+    ...(format && { format }),
+    ...(hasMissingSpellings(files) && { missingSpellings: true }),
+  };
   const splits: ReviewSource['splits'] = {};
   const locations: ReviewSource['locations'] = {};
   for (const { split, file, location } of loaded) {

@@ -1,6 +1,6 @@
 /** The labels that files contain, with their counts. */
 import { labelText } from '../settings/label-mapping.js';
-import { checkJoinedLabels, checkSingleLabel } from './labels.js';
+import { checkSingleLabel } from './labels.js';
 import { chunksOfFiles, readChunks, type RowFile } from './row-file.js';
 
 /** Maximum number of chunks, evenly spaced, that are read of Parquet files, whose labels are not counted otherwise. */
@@ -18,17 +18,11 @@ export async function labelsOfFiles(files: RowFile[], column: string): Promise<M
   const all = chunksOfFiles(files.filter(({ labels }) => !labels));
   const count = Math.min(all.length, maxChunks);
   const chosen = Array.from({ length: count }, (_, i) => all[Math.floor((i * all.length) / count)]!);
-  const values = new Map<RowFile, Set<unknown>>();
-  for await (const { file, rows } of readChunks(chosen, [column])) {
-    const ofFile = values.get(file) ?? new Set();
-    values.set(file, ofFile);
+  for await (const { file, rows } of readChunks(chosen, [column]))
     for (const row of rows) {
       const label = labelText(row[column]);
       if (label === '') checkSingleLabel(file.name, column, row[column]);
       else add(label, 1);
-      ofFile.add(row[column]);
     }
-  }
-  for (const [{ name }, ofFile] of values) checkJoinedLabels(name, column, ofFile);
   return counts;
 }

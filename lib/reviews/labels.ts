@@ -177,22 +177,34 @@ const numbersNote = (sorted: string[], column: string): string[] =>
       ]
     : [];
 
-/** A note on labels such as `N/A` that are read as missing. */
-function missingNote(labels: Map<string, number>): string[] {
-  const missing = new Map([...labels].filter(([label]) => isMissing(label)));
-  return missing.size > 0 ? [`Read as no label: ${listLabels(missing)}.`] : [];
-}
+/** A note on labels such as `N/A` that are read as missing, and how to make them classes. */
+const missingNote = (missing: Map<string, number>): string[] =>
+  missing.size === 0
+    ? []
+    : [
+        `Read as no label: ${listLabels(missing)}. To make them classes, map all labels: ` +
+          `${settingText('labelMapping', [...missing.keys()].map((label) => `${label} -> ${label}`).join('; '))} and so on.`,
+      ];
 
 /**
  * Makes each value of a column a class: numbers in ascending order, names in alphabetical order. Values that differ only
  * in case or surrounding spaces are one class, named by its most frequent spelling. 0 and 1 are named negative and
  * positive.
  * @param labels number of rows by value
+ * @param name of the file, for errors
+ * @param missingSpellings whether `N/A` and the like are no labels
  * @returns the classes, and for each that has several spellings a sentence
- * @throws ReviewsError if there are more than 100 values
+ * @throws ReviewsError if there are more than 100 values, or one joins several labels
  */
-export function classesOfValues(labels: Map<string, number>, column: string): { classes: Classes; notes: string[] } {
-  const present = [...labels.keys()].filter((label) => !isMissing(label));
+export function classesOfValues(
+  labels: Map<string, number>,
+  column: string,
+  name: string,
+  missingSpellings: boolean,
+): { classes: Classes; notes: string[] } {
+  checkJoinedLabels(name, column, [...labels.keys()]);
+  const missing = new Map([...labels].filter(([label]) => missingSpellings && isMissing(label)));
+  const present = [...labels.keys()].filter((label) => !missing.has(label));
   const groups = groupBy(present, labelKey);
   if (groups.size > maxClasses)
     throw new ReviewsError(
@@ -231,16 +243,16 @@ export function classesOfValues(labels: Map<string, number>, column: string): { 
           ]
         : []),
       ...numbersNote(sorted, column),
-      ...missingNote(labels),
+      ...missingNote(missing),
     ],
   };
 }
 
-const severalLabelsError = (name: string, column: string, value: unknown) =>
+const severalLabelsError = (name: string, column: string, value: unknown, remedy = '') =>
   new ReviewsError(
     'REVIEWS_MULTI_LABEL',
     `${name} has rows with several labels in '${column}', such as ${typeof value === 'string' ? value : JSON.stringify(value)}; ` +
-      'a review must have one. Keep one label per row, or train a model per label on a column of its own.',
+      `a review must have one. Keep one label per row, or train a model per label on a column of its own.${remedy}`,
     { file: name, column, value },
   );
 
@@ -257,18 +269,25 @@ export function checkSingleLabel(name: string, column: string, value: unknown): 
 }
 
 /**
- * Checks that no value joins labels: `price|quality`, `2,15`, or `a, b` beside `a` and `b`.
- * @param values the different values of a column
+ * Checks that no label joins others of the column: `price|quality` and `price|service`, or `a, b` beside `a` and `b`.
  * @throws ReviewsError if one does
  */
-export function checkJoinedLabels(name: string, column: string, values: Iterable<unknown>): void {
-  const texts = new Set([...values].filter((value) => typeof value === 'string').map((value) => value.trim()));
-  for (const text of texts) {
-    const parts = text.split(/[,;|]/).map((part) => part.trim());
-    // `2,15` is no number: a decimal comma is followed by one digit.
-    const areLabels =
-      parts.every((part) => texts.has(part)) ||
-      (parts.every((part) => /^\d+$/.test(part)) && Number.isNaN(labelNumber(labelKey(text))));
-    if (parts.length > 1 && (areLabels || text.includes('|'))) throw severalLabelsError(name, column, text);
+function checkJoinedLabels(name: string, column: string, labels: string[]): void {
+  const names = labels.filter((label) => Number.isNaN(labelNumber(label)));
+  const all = new Set(labels);
+  const partsOf = (label: string) => label.split(/[,;|]/).map((part) => part.trim());
+  const counts = new Map<string, number>();
+  for (const part of names.flatMap(partsOf)) counts.set(part, (counts.get(part) ?? 0) + 1);
+  for (const label of names) {
+    const parts = partsOf(label);
+    if (parts.length < 2 || parts.some((part) => part === '')) continue;
+    const isList = /[;|]/.test(label) && parts.some((part) => all.has(part) || counts.get(part)! > 1);
+    if (isList || parts.every((part) => all.has(part)))
+      throw severalLabelsError(
+        name,
+        column,
+        label,
+        ` To use the rows with one label only, or to make '${label}' a class, name the classes with ${settingText('labelMapping')}.`,
+      );
   }
 }

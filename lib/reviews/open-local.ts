@@ -6,7 +6,7 @@ import { splitOfPath } from '../hub/dataset.js';
 import { createSource, type SourceCandidate } from './create-source.js';
 import { findClassFolders, openClassFolder } from './formats/class-folders.js';
 import { checkEncoding } from './formats/encoding.js';
-import { compressionExtension, dataExtensions, extensionOf, isDataFile, openFile } from './formats/formats.js';
+import { compressionExtension, dataExtensions, isDataFile, openFile } from './formats/formats.js';
 import { openParquet } from './formats/parquet.js';
 import type { ReviewsOptions } from './reviews-options.js';
 import type { ReviewSource, SkippedFile, SourceFile } from './review-source.js';
@@ -27,7 +27,9 @@ function savedFiles(folder: string): string[] | undefined {
     const state = JSON.parse(fs.readFileSync(path.join(folder, 'state.json'), 'utf8')) as {
       _data_files?: { filename: string }[];
     };
-    return state._data_files?.map(({ filename }) => filename);
+    const names = state._data_files?.map(({ filename }) => filename) ?? [];
+    // A list of other files says nothing about those that are here.
+    return names.length > 0 && names.every((each) => fs.existsSync(path.join(folder, each))) ? names : undefined;
   } catch {
     // No folder of save_to_disk.
     return undefined;
@@ -42,10 +44,7 @@ function repeatedFiles(files: string[]): Map<string, string> {
   const contents = new Map<string, string>();
   for (const file of files) {
     const content = file.replace(compressionExtension, '');
-    // train.zip usually contains train.csv.
-    const same = [content, ...(extensionOf(file) === '' ? dataExtensions.map((each) => content + each) : [])]
-      .map((each) => contents.get(each))
-      .find((each) => each !== undefined);
+    const same = contents.get(content);
     if (same === undefined) contents.set(content, file);
     else reasons.set(file, `it is ${path.basename(same)}, compressed`);
     const listed = saved.get(path.dirname(file));

@@ -80,6 +80,8 @@ export interface Reading {
   /** Undefined for texts without labels, whose class is 0. */
   labelColumn?: string | undefined;
   classes: Classes;
+  /** Whether `N/A` and the like are missing values, as in formats that have no other form for them. @default false */
+  missingSpellings?: boolean;
   /** How the file was read, as far as the user named it: the defaults of scoring. */
   format?: NamedFormat;
 }
@@ -94,15 +96,14 @@ export const columnsOf = ({ textColumns, labelColumn }: Pick<Reading, 'textColum
 ];
 
 /**
- * The text of a row: its text columns, joined, without empty ones and spellings of missing values. Lone surrogates are
- * replaced, since UTF-8 has none.
+ * The text of a row: its non-empty text columns, joined. Lone surrogates are replaced, since UTF-8 has none.
  */
 export const textOf = (row: Record<string, unknown>, textColumns: string[]): string =>
   textColumns
     .map((column) => row[column])
-    .filter((value) => ['string', 'number', 'bigint', 'boolean'].includes(typeof value))
+    .filter((value) => ['string', 'number', 'bigint', 'boolean'].includes(typeof value) && !Number.isNaN(value))
     .map((value) => String(value).trim().toWellFormed())
-    .filter((text) => !isMissing(text))
+    .filter((text) => text !== '')
     .join('. ');
 
 /**
@@ -115,13 +116,14 @@ export const textOf = (row: Record<string, unknown>, textColumns: string[]): str
  */
 export function reviewsOfRows(
   rows: Record<string, unknown>[],
-  { textColumns, labelColumn, classes }: Reading,
+  { textColumns, labelColumn, classes, missingSpellings = false }: Reading,
   dropped: Dropped,
   where: string,
 ): Review[] {
   const reviews: Review[] = [];
   for (const row of rows) {
-    const text = textOf(row, textColumns);
+    const joined = textOf(row, textColumns);
+    const text = missingSpellings && isMissing(joined) ? '' : joined;
     if (labelColumn === undefined) {
       if (text === '') dropped.emptyText++;
       else reviews.push({ text, label: 0 });
@@ -132,7 +134,7 @@ export function reviewsOfRows(
     const number = classNumber(classes, value);
     if (text === '') dropped.emptyText++;
     else if (number !== undefined) reviews.push({ text, label: number });
-    else if (isMissing(label) || label === classes.hiddenLabel) {
+    else if (label === '' || label === classes.hiddenLabel || (missingSpellings && isMissing(label))) {
       checkSingleLabel(where, labelColumn, value);
       dropped.missingLabel++;
     } else if (classes.partial) dropped.unmappedLabel++;
@@ -140,7 +142,7 @@ export function reviewsOfRows(
       throw new ReviewsError(
         'REVIEWS_UNKNOWN_LABEL',
         `${where} has a row with the label '${label}' in '${labelColumn}', which is not one of ${classes.names.join(', ')}. ` +
-          `Correct the row, or define the classes: ${settingText('labelMapping', '1-2 -> negative; 4-5 -> positive')}.`,
+          `Correct the row, or name the classes with ${settingText('labelMapping')}.`,
         { file: where, column: labelColumn, label, labels: classes.names },
       );
   }

@@ -5,7 +5,7 @@
  */
 import v8 from 'node:v8';
 import { labelText } from '../settings/label-mapping.js';
-import { checkJoinedLabels, checkSingleLabel } from './labels.js';
+import { checkSingleLabel } from './labels.js';
 import { closeWith, readAt, TemporaryFile } from './formats/temporary-file.js';
 import { malformedRowError, type RowReader } from './formats/row-reader.js';
 import type { BadRow, Chunk, ReadRows, Row, RowFile, StoredPlace } from './row-file.js';
@@ -37,9 +37,7 @@ class LabelCounts {
     this.#counts.set(key, (count ?? 0) + 1);
   }
 
-  /** @throws ReviewsError if a value joins several labels */
   get labels(): Map<string, number> {
-    checkJoinedLabels(this.name, this.column, this.#counts.keys());
     const labels = new Map<string, number>();
     for (const [value, count] of this.#counts) {
       const label = labelText(value);

@@ -7,8 +7,8 @@ import { ReviewsError } from '../errors.js';
 /** Labels by class name. Classes are numbered in this order; rows with other labels are left out. */
 export type LabelMapping = Record<string, string[]>;
 
-/** A number as people write it: `5`, `5.0`, `5.`, `.5`; `4,5` and `5,00` where the comma is the decimal separator. */
-const numberText = String.raw`-?(?:\d+(?:\.\d*|,\d0?)?|\.\d+)`;
+/** A number as people write it: `5`, `5.0`, `5.`, `.5`; `4,5` and `4,25` where the comma is the decimal separator. */
+const numberText = String.raw`-?(?:\d+(?:\.\d*|,\d{1,2})?|\.\d+)`;
 
 /** Forms of a rating, such as `5 stars`, `5.0 out of 5 stars`, `Rated 5/5` and `8/10`. */
 const rating = new RegExp(

@@ -338,3 +338,14 @@ test('a header with bytes that are not valid in the named encoding is an error t
     failure(ReviewsError, 'REVIEWS_MALFORMED', { line: 1 }),
   );
 });
+
+test('a usual name that is a value of its column is no header', async () => {
+  const rows = Array.from(
+    { length: 8 },
+    (_, i) => `${i % 2 ? 'Not recommended' : 'Recommended'}\ta text of some words ${i}`,
+  );
+  const { reviews, description } = await readText('a.tsv', rows.join('\n'));
+  assert.deepEqual([reviews.length, description.header], [8, false]);
+  const words = await readText('a.csv', 'comment\ngreat\ncomment\nfine\n', { labelsOptional: true });
+  assert.deepEqual(words.reviews, ['great|text', 'comment|text', 'fine|text']);
+});

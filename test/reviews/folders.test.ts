@@ -94,15 +94,29 @@ test('of a folder of save_to_disk, the files that state.json lists are read, wit
   assert.deepEqual(skipped, ['cache-1a2b3c4d5e6f7a8b.arrow: state.json does not list it: a cache of datasets']);
 });
 
+test('valid and invalid are classes, although valid is the name of a split too', async () => {
+  const { reviews } = await readFile(writeFolder({ 'valid/1.txt': 'good', 'invalid/1.txt': 'bad' }));
+  assert.deepEqual(reviews, ['bad|invalid', 'good|valid']);
+});
+
+test('a state.json that lists other files is ignored', async () => {
+  const arrow = fs.readFileSync(path.join(fixtures, 'formats/stream.arrow'));
+  for (const state of ['{"_data_files": []}', '{"_data_files": [{"filename": "other.arrow"}]}'])
+    assert.equal((await readFile(writeFolder({ 'data.arrow': arrow, 'state.json': state }))).reviews.length, 40);
+});
+
 test('a file and its compressed form are read once', async () => {
   const { reviews, skipped } = await readFile(
     writeFolder({
       'train.csv': table,
       'train.csv.gz': zlib.gzipSync(table),
-      'train.zip': 'not read',
+      'train.csv.zip': 'not read',
       'test.csv.gz': zlib.gzipSync(table),
     }),
   );
   assert.equal(reviews.length, 4);
-  assert.deepEqual(skipped, ['train.csv.gz: it is train.csv, compressed', 'train.zip: it is train.csv, compressed']);
+  assert.deepEqual(skipped, [
+    'train.csv.gz: it is train.csv, compressed',
+    'train.csv.zip: it is train.csv, compressed',
+  ]);
 });

@@ -56,14 +56,15 @@ test('lists of labels are rejected; a list of one label is that label', async ()
   assert.deepEqual((await readText('a.csv', csv("['price']", "['quality']"))).reviews, ['t0|price', 't1|quality']);
   for (const joined of [
     ['price', 'quality', 'price, quality'],
-    ['1', '2', '1,2'],
-    ['0', '1', '2,15'],
-    ['good', 'bad', 'price|quality'],
-  ])
-    await assert.rejects(
-      readText('a.csv', csv(...joined)),
-      failure(ReviewsError, 'REVIEWS_MULTI_LABEL', { value: joined[2] }),
-    );
+    ['price|service', 'other', 'price|quality'],
+  ]) {
+    await assert.rejects(readText('a.csv', csv(...joined)), failure(ReviewsError, 'REVIEWS_MULTI_LABEL'));
+    // A mapping leaves joined labels out, or names them.
+    const mapping = { labelMapping: { a: [joined[1]!], b: [joined[2]!] } };
+    assert.deepEqual((await readText('a.csv', csv(...joined), mapping)).reviews, ['t1|a', 't2|b']);
+  }
+  const single = await readText('a.csv', csv('TCP|IP', 'UDP', '1', '5', '1,5', '4,25'));
+  assert.deepEqual(single.source.labelNames, ['1', '1.5', '4.25', '5', 'TCP|IP', 'UDP']);
 });
 
 test('objects are no labels', async () => {
@@ -91,6 +92,10 @@ test('spellings of missing values are no labels, unless a mapping names them', a
   assert.match(source.notes.join(), /'#N\/A' \(1 row\), 'N\/A' \(1 row\), 'None' \(1 row\)/);
   const mapped = await readText('a.csv', labels, { labelMapping: 'good -> good; None -> nothing' });
   assert.deepEqual(mapped.reviews, ['t0|good', 't3|nothing']);
+  const texts = await readText('a.csv', 'text,label\nN/A,1\nGood,1\nBad,0\n');
+  assert.deepEqual([texts.reviews.length, texts.source.dropped.emptyText], [2, 1]);
+  const json = await readText('a.jsonl', '{"text":"NA","label":"None"}\n{"text":"b","label":"c"}\n');
+  assert.deepEqual(json.reviews, ['NA|None', 'b|c'], 'JSON has null');
 });
 
 test('0 and 1 are named negative and positive, with a note; many numbers get a note', async () => {

@@ -26,12 +26,8 @@ const isText = (name: string) =>
 
 const isHidden = (name: string) => name.startsWith('.');
 
-/**
- * Whether a folder contains the texts of a class: mostly texts, no tables and no folders. Folders of splits contain all
- * classes: their files are read by their content.
- */
+/** Whether a folder contains the texts of a class: mostly texts, no tables and no folders. */
 function isClass(folder: string): boolean {
-  if (isSplitName(path.basename(folder))) return false;
   const entries = fs.readdirSync(folder, { withFileTypes: true }).filter(({ name }) => !isHidden(name));
   const texts = entries.filter(({ name }) => isText(name));
   const others = entries.filter(({ name }) => !isText(name));
@@ -49,14 +45,17 @@ export function findClassFolders(folder: string): ClassFolder[] {
     .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
     .map(({ name }) => name)
     .sort();
-  const classes = folders.filter((name) => isClass(path.join(folder, name)));
+  const withTexts = folders.filter((name) => isClass(path.join(folder, name)));
+  // Folders of splits contain all classes: their files are read by their content. But of valid and invalid both are classes.
+  const others = withTexts.filter((name) => !isSplitName(name));
+  const classes = others.length === 1 ? withTexts : others;
   if (classes.filter((name) => !unlabeled.has(name)).length >= 2) {
     const filesIn = (name: string) =>
       fs.readdirSync(path.join(folder, name)).map((file) => path.join(folder, name, file));
-    const others = classes
+    const noTexts = classes
       .flatMap(filesIn)
       .filter((file) => !isText(path.basename(file)) && !isHidden(path.basename(file)));
-    return [{ folder, classes, others }];
+    return [{ folder, classes, others: noTexts }];
   }
   return folders.flatMap((name) => findClassFolders(path.join(folder, name)));
 }

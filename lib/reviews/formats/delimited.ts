@@ -166,11 +166,15 @@ export function openDelimited(file: TextFile, options: TextOptions): RowReader {
   const badHeader = hasHeader ? badEncoding(above + 1, first.join(dialect.delimiter), file.encoding()) : undefined;
   if (badHeader) throw malformedRowError(file.name, badHeader);
   const roles = (hasHeader && !isNumbering(first)) || options.columns ? undefined : rolesOf(columns, values);
+  const plainName = (cell: string) => cell.replace('\uFEFF', '').trim().toLowerCase();
+  const names = first.map(plainName);
   const isHeaderAgain = (cells: string[]) =>
     hasHeader &&
-    cells.length === first.length &&
-    cells[0]!.endsWith(first[0]!) &&
-    cells.every((cell, i) => cell.replace('\uFEFF', '') === first[i]);
+    names.length > 1 &&
+    cells.length === names.length &&
+    // Most rows differ in the length of their first value already.
+    Math.abs(cells[0]!.length - first[0]!.length) <= 2 &&
+    cells.every((cell, i) => plainName(cell) === names[i]);
   const describeCells = (cells: string[]) => cells.join(dialect.delimiter === noDelimiter ? '' : dialect.delimiter);
   return {
     columns,

@@ -1,11 +1,12 @@
 /**
- * Excel workbooks (.xlsx): the first sheet with usual column names, or else the largest. Read by read-excel-file, which is maintained; `xlsx` on npm
+ * Excel workbooks (.xlsx): the largest sheet with the named columns, or with usual names of text and label, or of
+ * all. Read by read-excel-file, which is maintained; `xlsx` on npm
  * has known vulnerabilities.
  */
 
 import readWorkbook from 'read-excel-file/node';
 import { ReviewsError } from '../../errors.js';
-import { isUsualName } from '../columns.js';
+import { findColumn, isUsualName, type ColumnOptions } from '../columns.js';
 import type { Row } from '../row-file.js';
 import type { FileBytes } from './bytes.js';
 import { checkColumns } from './delimited.js';
@@ -58,7 +59,7 @@ function tableOf(sheet: string, data: Cell[][], header: TextOptions['header']): 
  */
 export async function openExcel(
   { name, ...bytes }: FileBytes,
-  { header, columns: given }: TextOptions,
+  { header, columns: given, textColumns, labelColumn }: TextOptions & ColumnOptions,
 ): Promise<RowReader> {
   let sheets: { sheet: string; data: Cell[][] }[];
   try {
@@ -75,8 +76,15 @@ export async function openExcel(
   const tables = sheets
     .map(({ sheet, data }) => tableOf(sheet, data, header))
     .filter(({ rows, names }) => rows.length > 0 || names.length > 0);
-  const largest = tables.toSorted((a, b) => b.rows.length - a.rows.length)[0];
-  const chosen = tables.find(({ names }) => names.some((cell) => isUsualName(cell))) ?? largest;
+  const bySize = tables.toSorted((a, b) => b.rows.length - a.rows.length);
+  const wanted = [...(textColumns ?? []), ...(labelColumn === undefined ? [] : [labelColumn])];
+  const usualNames = ({ names }: Sheet) => names.filter((cell) => isUsualName(cell)).length;
+  const chosen =
+    (wanted.length > 0
+      ? bySize.find(({ names }) => wanted.every((column) => findColumn(names, column) !== undefined))
+      : undefined) ??
+    bySize.find((table) => usualNames(table) > 1) ??
+    bySize[0];
   const { sheet, names, rows, hasHeader, above } = chosen ?? tableOf('', [], header);
   const width = Math.max(names.length, ...rows.slice(0, batchRows).map(({ cells }) => cells.length));
   if (given && width > 0) checkColumns(name, given, width);

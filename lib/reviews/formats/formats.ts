@@ -2,6 +2,7 @@
  * The formats of local files. The content determines the format; to add one, write its file and list it here. Formats whose
  * libraries take long to load are loaded when a file has them.
  */
+import type { ColumnOptions } from '../columns.js';
 import path from 'node:path';
 import { ReviewsError } from '../../errors.js';
 import { compressionOf, isZip, openBytes, type FileBytes } from './bytes.js';
@@ -135,7 +136,7 @@ async function openReader(bytes: FileBytes, extension: string, options: TextOpti
  * @param name for messages
  * @throws ReviewsError if the format is unknown or the file is damaged
  */
-export async function openFile(name: string, file: string, options: TextOptions): Promise<OpenedFile> {
+export async function openFile(name: string, file: string, options: TextOptions & ColumnOptions): Promise<OpenedFile> {
   const extension = extensionOf(file);
   const bytes = await openBytes(name, file, (head) => isWorkbook(head, file));
   const { head, compression } = bytes;

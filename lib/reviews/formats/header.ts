@@ -27,12 +27,14 @@ export function isNumbering(names: string[]): boolean {
  * @param rows some of the following rows
  */
 export function isHeader(first: string[], rows: string[][]): boolean {
-  if (first.some((cell) => isUsualName(cell)) || isNumbering(first)) return true;
+  // A name is not repeated as a value of its column, unless the whole header is.
+  const others = rows.filter((row) => row.some((cell, i) => cell.trim() !== first[i]?.trim()));
+  const isRepeated = first.map((cell, i) => cell.trim() !== '' && others.some((row) => row[i]?.trim() === cell.trim()));
+  if (first.some((cell, i) => isUsualName(cell) && !isRepeated[i]) || isNumbering(first)) return true;
   // A line of text is no name.
   if (first.length < 2) return false;
   if (first.some((cell) => isNumber(labelText(cell)) || words(cell).length > maxWordsInName)) return false;
-  // A name is not repeated as a value of its column.
-  return !first.some((cell, i) => cell.trim() !== '' && rows.some((row) => row[i]?.trim() === cell.trim()));
+  return !isRepeated.includes(true);
 }
 
 /**

@@ -44,10 +44,16 @@ export const countBeyondAscii = (text: string): number =>
 /** Number of places where a letter beyond ASCII is next to one of ASCII, as in café. */
 export const countAccents = (text: string): number => text.match(accentedWords)?.length ?? 0;
 
+/** Minimum length of different words in all that is evidence: an English text may list äöüß or áéíóú. */
+const minEvidence = 11;
+
+const isEvidence = (words: Iterable<string>): boolean =>
+  [...new Set(words)].reduce((sum, { length }) => sum + length, 0) >= minEvidence;
+
 /** Whether a text is mostly in another script, as far as its letters beyond ASCII show. */
 export function isInOtherScript(text: string): boolean {
-  const words = otherWords(text).length;
-  return words > 1 && words > countAccents(text);
+  const words = otherWords(text);
+  return isEvidence(words) && words.length > countAccents(text);
 }
 
 // eslint-disable-next-line no-control-regex
@@ -60,8 +66,8 @@ const pairs = /[^\x00-\x7f]{2,}|\ufffd/g;
 export function mayBeMultiByte(text: string): boolean {
   const isPair = (run: string) =>
     run.includes('\ufffd') || new Set(Array.from(run).filter((character) => !punctuation.has(character))).size > 1;
-  const found = (text.match(pairs) ?? []).filter(isPair).length;
-  return found > 1 && found > countAccents(text);
+  const found = (text.match(pairs) ?? []).filter(isPair);
+  return isEvidence(found) && found.length > countAccents(text);
 }
 
 /** Encodings of several bytes per character, which include letters of ASCII. */
@@ -98,9 +104,6 @@ export function guessEncoding(bytes: Buffer, kind: 'all' | 'multi-byte' = 'all')
   return found?.name.toLowerCase();
 }
 
-/** Number of different words that must have been seen before a line with one such word counts. */
-const minWordsSeen = 3;
-
 /** Fraction of such words among all that have letters beyond ASCII: a German text may list ÄÖÜß. */
 const minFraction = 0.01;
 
@@ -133,8 +136,8 @@ export class OtherScriptFinder {
     const words = otherWords(line);
     if (words.length === 0 || words.length <= countAccents(line)) return false;
     this.#words += words.length;
-    for (const word of words) if (this.#seen.size < minWordsSeen) this.#seen.add(word);
-    if (words.length >= minWordsSeen || this.#accents === 0) return true;
-    return this.#seen.size >= minWordsSeen && this.#words > minFraction * this.#accents;
+    if (isEvidence(words)) return true;
+    if (!isEvidence(this.#seen)) for (const word of words) this.#seen.add(word);
+    return isEvidence(this.#seen) && this.#words > minFraction * this.#accents;
   }
 }

@@ -126,7 +126,16 @@ export function badRow(line: number, reason: string, content: string): BadRow {
 export function badEncoding(line: number, text: string, encoding: string): BadRow | undefined {
   if (!text.includes(invalidBytes)) return undefined;
   const probable = probableEncoding(text);
-  if (probable === undefined) return badRow(line, `has bytes that are not valid ${encoding}`, text);
+  if (probable === undefined) {
+    const row = badRow(line, `has bytes that are not valid ${encoding}`, text);
+    // Windows-1252 is a guess; Polish and Czech text in windows-1250 differs in a few bytes.
+    return encoding === 'windows-1252'
+      ? {
+          ...row,
+          remedy: `Correct the line, or name the encoding of the file, such as ${settingText('encoding', 'windows-1250')}`,
+        }
+      : row;
+  }
   return {
     ...badRow(line, `is probably in another encoding than ${encoding}${probable && `, such as ${probable}`}`, text),
     remedy:
