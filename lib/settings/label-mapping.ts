@@ -49,7 +49,8 @@ export function labelText(value: unknown): string {
   const text = String(value).replace(invisible, '').trim();
   if (/^nan$/i.test(text)) return '';
   const [, number, maximum] = rating.exec(text.normalize('NFKC')) ?? [];
-  if (number === undefined || number.length > 15) return text;
+  // Codes such as 007 are names.
+  if (number === undefined || number.length > 15 || /^-?0\d/.test(number)) return text;
   const isUsual = maximum === undefined || toNumber(maximum) === usualMaximum;
   return String(toNumber(number)) + (isUsual ? '' : `/${toNumber(maximum)}`);
 }

@@ -64,6 +64,7 @@ test('lists of labels are rejected; a list of one label is that label', async ()
     assert.deepEqual((await readText('a.csv', csv(...joined), mapping)).reviews, ['t1|a', 't2|b']);
   }
   const single = await readText('a.csv', csv('TCP|IP', 'UDP', '1', '5', '1,5', '4,25'));
+  assert.deepEqual((await readText('a.csv', csv('007', '7', '05/06'))).source.labelNames, ['05/06', '007', '7']);
   assert.deepEqual(single.source.labelNames, ['1', '1.5', '4.25', '5', 'TCP|IP', 'UDP']);
 });
 
