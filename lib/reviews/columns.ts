@@ -12,6 +12,12 @@ export interface ColumnOptions {
   labelsOptional?: boolean | undefined;
 }
 
+/** The columns that the options name. */
+export const namedColumns = ({ textColumns = [], labelColumn }: ColumnOptions): string[] => [
+  ...textColumns,
+  ...(labelColumn === undefined ? [] : [labelColumn]),
+];
+
 /** The columns of the text and of the label. */
 export interface ChosenColumns {
   textColumns: string[];

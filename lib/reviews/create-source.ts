@@ -2,7 +2,7 @@
 import { ReviewsError } from '../errors.js';
 import type { SplitName } from '../hub/dataset.js';
 import { readLabelMapping } from '../settings/label-mapping.js';
-import { areNumbered, chooseColumns, findColumn, listColumns, type ChosenColumns } from './columns.js';
+import { areNumbered, chooseColumns, findColumn, listColumns, namedColumns, type ChosenColumns } from './columns.js';
 import type { RowReader } from './formats/row-reader.js';
 import {
   classesOfValues,
@@ -219,7 +219,7 @@ export async function createSource(
   rest: Pick<ReviewSource, 'files'> & { skipped?: SkippedFile[] },
   declared: Record<string, string[]> = {},
 ): Promise<ReviewSource> {
-  const wanted = [...(options.textColumns ?? []), ...(options.labelColumn === undefined ? [] : [options.labelColumn])];
+  const wanted = namedColumns(options);
   for (const candidate of candidates) await completeColumns(candidate, wanted);
   const { chosen, kept, skipped } = chooseFiles(candidates, options);
   const loaded: Loaded[] = [];

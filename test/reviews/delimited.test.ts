@@ -281,6 +281,11 @@ test('lines above the header are left out; a header that is repeated is a bad ro
     assert.deepEqual(reviews, ['Good|5', 'Bad|1'], above);
     assert.equal(description.linesAboveHeader, above.split('\n').filter(Boolean).length);
   }
+  const several = await readText('a.csv', `Reviews of a shop, by us\nDate,2024-03-01\n${table}`);
+  assert.deepEqual(several.reviews, ['Good|5', 'Bad|1']);
+  const options = { textColumns: ['Kommentar'], labelColumn: 'Note' };
+  const named = await readText('a.csv', 'Bewertungen 2024\n\nKommentar;Note\nGut;5\nSchlecht;1\n', options);
+  assert.deepEqual(named.reviews, ['Gut|5', 'Schlecht|1']);
   await assert.rejects(
     readText('a.csv', table + table),
     failure(ReviewsError, 'REVIEWS_MALFORMED', { line: 4, content: 'Text,Stars' }),

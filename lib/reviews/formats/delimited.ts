@@ -5,6 +5,7 @@
 import { ReviewsError, SettingsError } from '../../errors.js';
 import { readDelimiter } from '../../settings/delimiter.js';
 import { settingText } from '../../settings/setting-text.js';
+import { namedColumns, type ColumnOptions } from '../columns.js';
 import type { BadRow, Row } from '../row-file.js';
 import { detectDialect, isEmptyRow, mostFrequentLength, noDelimiter, parseRows, type Dialect } from './delimiter.js';
 import { invalidBytes } from './encoding.js';
@@ -136,7 +137,8 @@ export function checkColumns(name: string, columns: string[], count: number): vo
  * @throws SettingsError for an impossible delimiter
  * @throws ReviewsError if the named columns do not fit, or the header has invalid bytes
  */
-export function openDelimited(file: TextFile, options: TextOptions): RowReader {
+export function openDelimited(file: TextFile, options: TextOptions & ColumnOptions): RowReader {
+  const wanted = namedColumns(options);
   const normalize = normalizeNewlines(file.head);
   const named = options.delimiter === undefined ? undefined : readDelimiter(options.delimiter);
   if (options.delimiter !== undefined && named === undefined)
@@ -155,10 +157,11 @@ export function openDelimited(file: TextFile, options: TextOptions): RowReader {
     delimiter: named ?? declared,
   });
   const parsed = parseRows(head, dialect, file.isWhole).rows.filter((row) => !isEmptyRow(row));
-  const above = options.header === false ? 0 : linesAboveHeader(parsed);
+  const above = options.header === false ? 0 : linesAboveHeader(parsed, wanted);
   const sample = parsed.slice(above);
   const [first = [], ...rows] = sample;
-  const hasHeader = options.header === undefined || options.header === 'auto' ? isHeader(first, rows) : options.header;
+  const hasHeader =
+    options.header === undefined || options.header === 'auto' ? isHeader(first, rows, wanted) : options.header;
   const values = hasHeader ? rows : sample;
   if (options.columns && first.length > 0) checkColumns(file.name, options.columns, first.length);
   const width = hasHeader ? first.length : mostFrequentLength(sample).length;

@@ -6,7 +6,7 @@
 
 import readWorkbook from 'read-excel-file/node';
 import { ReviewsError } from '../../errors.js';
-import { findColumn, isUsualName, type ColumnOptions } from '../columns.js';
+import { findColumn, isUsualName, namedColumns, type ColumnOptions } from '../columns.js';
 import type { Row } from '../row-file.js';
 import type { FileBytes } from './bytes.js';
 import { checkColumns } from './delimited.js';
@@ -44,12 +44,12 @@ interface Sheet {
 }
 
 /** The table of a sheet: its lines that are not empty. */
-function tableOf(sheet: string, data: Cell[][], header: TextOptions['header']): Sheet {
+function tableOf(sheet: string, data: Cell[][], header: TextOptions['header'], wanted: string[]): Sheet {
   const filled = data.map((cells, i) => ({ cells, line: i + 1 })).filter(({ cells }) => !isEmpty(cells));
   const first = filled.slice(0, batchRows).map(({ cells }) => cells.map(textOfCell));
-  const above = header === false ? 0 : linesAboveHeader(first);
+  const above = header === false ? 0 : linesAboveHeader(first, wanted);
   const [names = [], ...rest] = first.slice(above);
-  const hasHeader = header === undefined || header === 'auto' ? isHeader(names, rest) : header;
+  const hasHeader = header === undefined || header === 'auto' ? isHeader(names, rest, wanted) : header;
   return { sheet, names, rows: filled.slice(above + (hasHeader ? 1 : 0)), hasHeader, above };
 }
 
@@ -73,11 +73,11 @@ export async function openExcel(
       { file: name },
     );
   }
+  const wanted = namedColumns({ textColumns, labelColumn });
   const tables = sheets
-    .map(({ sheet, data }) => tableOf(sheet, data, header))
+    .map(({ sheet, data }) => tableOf(sheet, data, header, wanted))
     .filter(({ rows, names }) => rows.length > 0 || names.length > 0);
   const bySize = tables.toSorted((a, b) => b.rows.length - a.rows.length);
-  const wanted = [...(textColumns ?? []), ...(labelColumn === undefined ? [] : [labelColumn])];
   const usualNames = ({ names }: Sheet) => names.filter((cell) => isUsualName(cell)).length;
   const chosen =
     (wanted.length > 0
@@ -85,7 +85,7 @@ export async function openExcel(
       : undefined) ??
     bySize.find((table) => usualNames(table) > 1) ??
     bySize[0];
-  const { sheet, names, rows, hasHeader, above } = chosen ?? tableOf('', [], header);
+  const { sheet, names, rows, hasHeader, above } = chosen ?? tableOf('', [], header, wanted);
   const width = Math.max(names.length, ...rows.slice(0, batchRows).map(({ cells }) => cells.length));
   if (given && width > 0) checkColumns(name, given, width);
   const columns = given ?? columnNames(Array.from({ length: width }, (_, i) => (hasHeader ? (names[i] ?? '') : '')));

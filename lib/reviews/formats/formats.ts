@@ -110,7 +110,11 @@ function checkSupported({ name, head, compression }: FileBytes, extension: strin
 
 const openJson = async (text: TextFile) => (await import('./json-document.js')).openJsonDocument(text);
 
-async function openReader(bytes: FileBytes, extension: string, options: TextOptions): Promise<RowReader> {
+async function openReader(
+  bytes: FileBytes,
+  extension: string,
+  options: TextOptions & ColumnOptions,
+): Promise<RowReader> {
   const { name, head } = bytes;
   const isText = options.encoding !== undefined && isWide(options.encoding);
   if (!isText && isBinary(head))

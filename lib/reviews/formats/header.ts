@@ -3,7 +3,7 @@
  * the text and the label, as far as their values show it.
  */
 import { labelText } from '../../settings/label-mapping.js';
-import { isUsualName, type Roles } from '../columns.js';
+import { findColumn, isUsualName, type Roles } from '../columns.js';
 import { groupBy } from '../group.js';
 import { maxLinesAbove, mostFrequentLength } from './delimiter.js';
 
@@ -25,8 +25,10 @@ export function isNumbering(names: string[]): boolean {
  * Whether the first line of a file contains column names rather than values.
  * @param first cells of the first line
  * @param rows some of the following rows
+ * @param named columns that the user names
  */
-export function isHeader(first: string[], rows: string[][]): boolean {
+export function isHeader(first: string[], rows: string[][], named: string[]): boolean {
+  if (named.some((name) => findColumn(first, name) !== undefined)) return true;
   // A name is not repeated as a value of its column, unless the whole header is.
   const others = rows.filter((row) => row.some((cell, i) => cell.trim() !== first[i]?.trim()));
   const isRepeated = first.map((cell, i) => cell.trim() !== '' && others.some((row) => row[i]?.trim() === cell.trim()));
@@ -38,15 +40,22 @@ export function isHeader(first: string[], rows: string[][]): boolean {
 }
 
 /**
- * Counts the lines above the header that belong to no table: of at most one value, before a line of usual column names.
+ * Counts the lines above the header that belong to no table: those before a line of two usual or named columns, or those of
+ * at most one value before a line with one.
  * @param rows the first rows of a file
+ * @param named columns that the user names
  */
-export function linesAboveHeader(rows: string[][]): number {
+export function linesAboveHeader(rows: string[][], named: string[]): number {
+  const isName = (cell: string) => isUsualName(cell) || named.some((name) => findColumn([cell], name) !== undefined);
+  const names = (row: string[]) => row.filter(isName).length;
   const filled = (row: string[]) => row.filter((cell) => cell.trim() !== '').length;
-  const at = rows.slice(0, maxLinesAbove + 1).findIndex((row) => filled(row) > 1);
-  const names = (row: string[]) => row.filter((cell) => isUsualName(cell)).length;
-  const isTable = at > 0 && rows[at]!.length === mostFrequentLength(rows).length;
-  return isTable && rows.slice(0, at).every((row) => names(row) < names(rows[at]!)) ? at : 0;
+  const width = mostFrequentLength(rows).length;
+  const first = rows.slice(0, maxLinesAbove + 1);
+  const certain = first.findIndex((row) => row.length === width && names(row) > 1);
+  if (certain >= 0) return certain;
+  const at = first.findIndex((row) => filled(row) > 1);
+  const isTable = at > 0 && rows[at]!.length === width;
+  return isTable && first.slice(0, at).every((row) => names(row) < names(rows[at]!)) ? at : 0;
 }
 
 /** Column names without surrounding spaces and quotes. Empty and repeated names get the number of their column. */
