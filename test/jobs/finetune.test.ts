@@ -92,6 +92,7 @@ test('a CSV with stars and two text columns: all output files of a run exist and
       textColumns: ['title', 'content'],
       labelColumn: 'stars',
       classes: { names: ['negative', 'positive'], numberOf: { 1: 0, 2: 0, 4: 1, 5: 1 }, partial: true },
+      missingSpellings: true,
     });
     classifier.dispose();
   }
