@@ -241,7 +241,9 @@ export async function sweep(command: Command): Promise<void> {
       process.exitCode = exitCode;
       return;
     }
-    if (exitCode === exitCodes.invalid || exitCode === exitCodes.data || exitCode === exitCodes.diskFull) {
+    // A setting that is invalid although other runs have trained is one of this combination: --freeze 1,9.
+    const isOwn = exitCode === exitCodes.invalid && hasTrained(folder, sweep);
+    if (!isOwn && [exitCodes.invalid, exitCodes.data, exitCodes.diskFull].some((code) => code === exitCode)) {
       process.exitCode = exitCode;
       if (hasTrained(folder, sweep))
         print(`\nAll runs would fail with this error. Fix it, then run: npx tunebook sweep --resume ${folder.folder}`);
