@@ -44,7 +44,7 @@ test('a workbook in a ZIP archive, and Zstandard that begins with metadata, are 
   assert.equal(skipped.description.compression, 'zstd');
 });
 
-test('archives that cannot be read say what they are', async () => {
+test('the error for an unsupported archive names its kind', async () => {
   const tar = Buffer.alloc(1536);
   tar.write('a.csv');
   tar.write('ustar', 257);

@@ -9,7 +9,7 @@ import { namedColumns, type ColumnOptions } from '../columns.js';
 import type { BadRow, Row } from '../row-file.js';
 import { detectDialect, isEmptyRow, mostFrequentLength, noDelimiter, parseRows, type Dialect } from './delimiter.js';
 import { invalidBytes } from './encoding.js';
-import { columnNames, isHeader, isNumbering, linesAboveHeader, rolesOf } from './header.js';
+import { columnNames, findHeader, isNumbering, rolesOf } from './header.js';
 import {
   badEncoding,
   badRow,
@@ -157,14 +157,9 @@ export function openDelimited(file: TextFile, options: TextOptions & ColumnOptio
     delimiter: named ?? declared,
   });
   const parsed = parseRows(head, dialect, file.isWhole).rows.filter((row) => !isEmptyRow(row));
-  const above = options.header === false ? 0 : linesAboveHeader(parsed, wanted);
-  const sample = parsed.slice(above);
-  const [first = [], ...rows] = sample;
-  const hasHeader =
-    options.header === undefined || options.header === 'auto' ? isHeader(first, rows, wanted) : options.header;
-  const values = hasHeader ? rows : sample;
+  const { above, first, hasHeader, values } = findHeader(parsed, options.header, wanted);
   if (options.columns && first.length > 0) checkColumns(file.name, options.columns, first.length);
-  const width = hasHeader ? first.length : mostFrequentLength(sample).length;
+  const width = hasHeader ? first.length : mostFrequentLength(values).length;
   const columns = options.columns ?? columnNames(hasHeader ? first : Array.from({ length: width }, () => ''));
   const badHeader = hasHeader ? badEncoding(above + 1, first.join(dialect.delimiter), file.encoding()) : undefined;
   if (badHeader) throw malformedRowError(file.name, badHeader);

@@ -10,7 +10,7 @@ import { findColumn, isUsualName, namedColumns, type ColumnOptions } from '../co
 import type { Row } from '../row-file.js';
 import type { FileBytes } from './bytes.js';
 import { checkColumns } from './delimited.js';
-import { columnNames, isHeader, isNumbering, linesAboveHeader, rolesOf } from './header.js';
+import { columnNames, findHeader, isNumbering, rolesOf } from './header.js';
 import { checkArchive } from './zip.js';
 import { badRow, batchesOf, batchRows, type RowReader, type TextOptions } from './row-reader.js';
 
@@ -47,9 +47,7 @@ interface Sheet {
 function tableOf(sheet: string, data: Cell[][], header: TextOptions['header'], wanted: string[]): Sheet {
   const filled = data.map((cells, i) => ({ cells, line: i + 1 })).filter(({ cells }) => !isEmpty(cells));
   const first = filled.slice(0, batchRows).map(({ cells }) => cells.map(textOfCell));
-  const above = header === false ? 0 : linesAboveHeader(first, wanted);
-  const [names = [], ...rest] = first.slice(above);
-  const hasHeader = header === undefined || header === 'auto' ? isHeader(names, rest, wanted) : header;
+  const { above, first: names, hasHeader } = findHeader(first, header, wanted);
   return { sheet, names, rows: filled.slice(above + (hasHeader ? 1 : 0)), hasHeader, above };
 }
 

@@ -27,7 +27,7 @@ export function isNumbering(names: string[]): boolean {
  * @param rows some of the following rows
  * @param named columns that the user names
  */
-export function isHeader(first: string[], rows: string[][], named: string[]): boolean {
+function isHeader(first: string[], rows: string[][], named: string[]): boolean {
   if (named.some((name) => findColumn(first, name) !== undefined)) return true;
   // A name is not repeated as a value of its column, unless the whole header is.
   const others = rows.filter((row) => row.some((cell, i) => cell.trim() !== first[i]?.trim()));
@@ -45,7 +45,7 @@ export function isHeader(first: string[], rows: string[][], named: string[]): bo
  * @param rows the first rows of a file
  * @param named columns that the user names
  */
-export function linesAboveHeader(rows: string[][], named: string[]): number {
+function linesAboveHeader(rows: string[][], named: string[]): number {
   const isName = (cell: string) => isUsualName(cell) || named.some((name) => findColumn([cell], name) !== undefined);
   const names = (row: string[]) => row.filter(isName).length;
   const filled = (row: string[]) => row.filter((cell) => cell.trim() !== '').length;
@@ -56,6 +56,31 @@ export function linesAboveHeader(rows: string[][], named: string[]): number {
   const at = first.findIndex((row) => filled(row) > 1);
   const isTable = at > 0 && rows[at]!.length === width;
   return isTable && first.slice(0, at).every((row) => names(row) < names(rows[at]!)) ? at : 0;
+}
+
+/** The header of a table. */
+interface Header {
+  /** Number of lines above it that belong to no table. */
+  above: number;
+  /** The cells of the first line of the table, which are names if `hasHeader`, otherwise values. */
+  first: string[];
+  hasHeader: boolean;
+  /** The rows of values among the first rows. */
+  values: string[][];
+}
+
+/**
+ * Finds the header of delimited text or a sheet.
+ * @param rows the first rows of a file
+ * @param header whether there is one. @default detected
+ * @param named columns that the user names
+ */
+export function findHeader(rows: string[][], header: boolean | 'auto' = 'auto', named: string[]): Header {
+  const above = header === false ? 0 : linesAboveHeader(rows, named);
+  const table = rows.slice(above);
+  const [first = [], ...rest] = table;
+  const hasHeader = header === 'auto' ? isHeader(first, rest, named) : header;
+  return { above, first, hasHeader, values: hasHeader ? rest : table };
 }
 
 /** Column names without surrounding spaces and quotes. Empty and repeated names get the number of their column. */
