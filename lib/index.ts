@@ -68,7 +68,8 @@ export { precisionOf } from './tensorflow/precision.js';
 
 // Types of the above
 export type { MaskedBatch, MaskingOptions } from './batching/masking.js';
-export type { BatchOptions, StreamedBatch, StreamOptions, StreamPosition } from './batching/stream.js';
+export type { BatchOptions } from './batching/batches.js';
+export type { StreamedBatch, StreamOptions, StreamPosition } from './batching/stream.js';
 export type { Ranks } from './distributed/ranks.js';
 export type { Attribution } from './evaluation/attribution.js';
 export type { BaselineResult } from './evaluation/baseline.js';
@@ -89,12 +90,13 @@ export type { Hub } from './hub/environment.js';
 export type { FetchedModel } from './hub/model.js';
 export type { Sources } from './hub/sources.js';
 export type { EncodedBatch, EncodedReviews, IndexedBatch, LabeledBatch } from './model/batch.js';
+export type { PackedTexts } from './model/packed-texts.js';
 export type { EncoderConfig, ModelType } from './model/config.js';
 export type { DropoutSource } from './model/dropout.js';
 export type { Weights } from './model/encoder.js';
 export type { AttentionOptions, Dense, Layers } from './model/layers.js';
 export type { TokenPrediction } from './model/masked-lm.js';
-export type { Engine, EngineOptions, ForwardInputs, JitCompileSetting, Model } from './model/model.js';
+export type { Engine, EngineOptions, JitCompileSetting, Model } from './model/model.js';
 export type { LoadOptions, ModelParts, ParameterCount, PretrainedModel } from './model/pretrained-model.js';
 export type { StoredTensor } from './model/safetensors.js';
 export type { ClassifierOptions, Prediction } from './model/text-classifier.js';

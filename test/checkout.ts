@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { packTexts, type EncodedBatch } from '#lib/model/batch.js';
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 export const fixtures = path.join(root, 'test/fixtures');
@@ -94,3 +95,15 @@ export function gradientsDiffer(
     })
     .reduce((worst, each) => (each.difference > worst.difference ? each : worst));
 }
+
+/** Packs the texts of a reference's padded batch. */
+export function packPadded(inputIds: number[], lengths: number[]): EncodedBatch {
+  const tokens = inputIds.length / lengths.length;
+  return packTexts(lengths.map((length, row) => Int32Array.from(inputIds.slice(row * tokens, row * tokens + length))));
+}
+
+/** Number of tokens of each text of a reference's padded batch. */
+export const referenceLengths = ({ attentionMask, batch, tokens }: Reference): number[] =>
+  Array.from({ length: batch }, (_, row) =>
+    attentionMask.slice(row * tokens, (row + 1) * tokens).reduce((a, b) => a + b),
+  );

@@ -5,18 +5,14 @@
  */
 import { seededRandom } from '../reviews/random.js';
 import type { MaskingVocabulary } from '../tokenizer/masking-vocabulary.js';
-import { type EncodedBatch, everyNth } from '../model/batch.js';
+import { type EncodedBatch, selectTexts } from '../model/batch.js';
 
-/** A batch with masked tokens. Its lists have n elements, of which the last ones may be padding. */
+/** A batch with masked tokens. */
 export interface MaskedBatch extends EncodedBatch {
-  /** Positions of the tokens to predict, as text * tokens + token, padded with 0; [n]. */
+  /** Indices of the tokens to predict, in `inputIds`; [n]. */
   positions: Int32Array;
   /** Original ids of these tokens, [n]. */
   targets: Int32Array;
-  /** 1 for a token to predict, 0 for padding; [n]. */
-  weights: Float32Array;
-  /** Number of tokens to predict. */
-  masked: number;
 }
 
 /** Options of masking. */
@@ -28,51 +24,21 @@ export interface MaskingOptions {
 }
 
 /**
- * The padded number of tokens to predict. Each number needs a graph of its own, so it is somewhat above the
- * expected number for a batch shape: nearly all batches of a shape have the same one.
+ * Some texts of a masked batch.
+ * @param rows row numbers in ascending order
  */
-function paddedCount(masked: number, tokens: number, probability: number): number {
-  const expected = tokens * probability;
-  const usual = Math.ceil((expected + 3 * Math.sqrt(expected)) / 16) * 16;
-  return masked <= usual ? usual : Math.ceil(masked / usual) * usual;
-}
-
-/**
- * Every n-th text of a masked batch, see everyNth.
- * @returns undefined if there is no such text, or no token to predict in them
- */
-export function everyNthMasked(batch: MaskedBatch, first: number, n: number): MaskedBatch | undefined {
-  const { positions, targets, weights, tokens } = batch;
-  const part = everyNth(batch, first, n)?.part;
-  const selected = [...positions.keys()].filter(
-    (i) => weights[i] === 1 && Math.floor(positions[i]! / tokens) % n === first,
+export function selectMasked(batch: MaskedBatch, rows: number[]): MaskedBatch {
+  const { offsets, positions, targets } = batch;
+  const part = selectTexts(batch, rows);
+  const chosen = rows.flatMap((row, i) =>
+    [...positions.keys()]
+      .filter((at) => positions[at]! >= offsets[row]! && positions[at]! < offsets[row + 1]!)
+      .map((at) => ({ position: positions[at]! - offsets[row]! + part.offsets[i]!, target: targets[at]! })),
   );
-  if (!part || selected.length === 0) return undefined;
-  // The same size for all parts of all batches of a shape, unless this one has more tokens to predict.
-  const usual = Math.ceil(positions.length / n / 16) * 16;
-  const padded = Math.ceil(selected.length / usual) * usual;
-  const filled = <List extends Int32Array | Float32Array>(list: List, values: number[]): List => {
-    list.set(values);
-    return list;
-  };
   return {
     ...part,
-    positions: filled(
-      new Int32Array(padded),
-      selected.map((i) => {
-        const row = Math.floor(positions[i]! / tokens);
-        return ((row - first) / n) * tokens + (positions[i]! % tokens);
-      }),
-    ),
-    targets: filled(
-      new Int32Array(padded),
-      selected.map((i) => targets[i]!),
-    ),
-    weights: filled(
-      new Float32Array(padded),
-      selected.map(() => 1),
-    ),
-    masked: selected.length,
+    positions: Int32Array.from(chosen, ({ position }) => position),
+    targets: Int32Array.from(chosen, ({ target }) => target),
   };
 }
 
@@ -93,41 +59,35 @@ export function maskBatch(
   ...seeds: number[]
 ): MaskedBatch {
   const random = seededRandom(...seeds);
-  const inputIds = batch.inputIds.slice();
+  const original = batch.inputIds;
   const chosen: number[] = [];
-  for (let row = 0; row < batch.batch; row++) {
-    let isChosen = false;
-    let inWord = false;
-    for (let i = row * batch.tokens; i < row * batch.tokens + batch.lengths[row]!; i++) {
-      const id = batch.inputIds[i]!;
-      if (special.has(id)) {
-        inWord = false;
-        continue;
-      }
-      // With `wholeWords`, the pieces of a word after the first are chosen with it.
-      if (!(wholeWords && inWord && continues[id])) isChosen = random() < probability;
-      inWord = true;
-      if (isChosen) chosen.push(i);
+  let isChosen = false;
+  let inWord = false;
+  for (const [i, id] of original.entries()) {
+    // Every text starts with a special token.
+    if (special.has(id)) {
+      inWord = false;
+      continue;
     }
+    // With `wholeWords`, the pieces of a word after the first are chosen with it.
+    if (!(wholeWords && inWord && continues[id])) isChosen = random() < probability;
+    inWord = true;
+    if (isChosen) chosen.push(i);
   }
   if (chosen.length === 0) {
-    const candidates = [...batch.inputIds.keys()].filter(
-      (i) => i % batch.tokens < batch.lengths[Math.floor(i / batch.tokens)]! && !special.has(batch.inputIds[i]!),
-    );
+    const candidates = [...original.keys()].filter((i) => !special.has(original[i]!));
     if (candidates.length > 0) chosen.push(candidates[Math.floor(random() * candidates.length)]!);
   }
-  const padded = paddedCount(chosen.length, batch.batch * batch.tokens, probability);
-  const positions = new Int32Array(padded);
-  const targets = new Int32Array(padded);
-  const weights = new Float32Array(padded);
-  chosen.forEach((position, i) => {
-    positions[i] = position;
-    targets[i] = batch.inputIds[position]!;
-    weights[i] = 1;
+  const inputIds = original.slice();
+  for (const position of chosen) {
     const draw = random();
     if (draw < 0.8) inputIds[position] = mask;
     else if (draw < 0.9) inputIds[position] = Math.floor(random() * size);
-  });
-  const { lengths, tokens } = batch;
-  return { inputIds, lengths, batch: batch.batch, tokens, positions, targets, weights, masked: chosen.length };
+  }
+  return {
+    inputIds,
+    offsets: batch.offsets,
+    positions: Int32Array.from(chosen),
+    targets: Int32Array.from(chosen, (position) => original[position]!),
+  };
 }

@@ -1,7 +1,7 @@
 /**
  * Training batches of a data set of any size, in constant memory. Worker threads read, clean and tokenize the rows, in
  * blocks of several thousand rows, a few blocks ahead of the trainer. Each epoch reads the chunks of the files in
- * another order. Within a block, rows are shuffled and grouped by length as in trainingBatches.
+ * another order. Within a block, rows are shuffled as in trainingBatches.
  *
  * Several ranks divide the reading: each reads every n-th block and sends it to the others. The batches are therefore
  * the same for every number of ranks.
@@ -21,7 +21,7 @@ import { settingForm } from '../settings/setting-text.js';
 import { singleProcess, type Ranks } from '../distributed/ranks.js';
 import { unpackError } from './thread-error.js';
 import type { PretrainedModel } from '../model/pretrained-model.js';
-import { trainingBatches } from './batches.js';
+import { trainingBatches, type BatchOptions } from './batches.js';
 import { seededRandom, shuffle } from '../reviews/random.js';
 import { textKey, type BlockPart, type PackedBlock, type WorkerSettings } from './stream-block.js';
 import type { EncodedReviews, IndexedBatch } from '../model/batch.js';
@@ -101,14 +101,6 @@ const firstBlockRows = 1024;
 
 /** Blocks per epoch at most, so that each block of each epoch has a random order of its own. */
 const maxBlocks = 2 ** 20;
-
-/** Options of the batches, see trainingBatches. */
-export interface BatchOptions {
-  batchSize: number;
-  seed: number;
-  groupByLength?: boolean;
-  maxTokens?: number;
-}
 
 /**
  * A stream of training rows that are read during training, epoch after epoch, in constant memory.

@@ -6,7 +6,9 @@ import { evaluationBatches, type EncodedReviews } from '../model/batch.js';
 import type { Weights } from '../model/encoder.js';
 import { maskedLanguageModel } from '../model/masked-language-model.js';
 import type { MaskedLM } from '../model/masked-lm.js';
-import { batchTensors, prepareWeights, readWeights, type ForwardInputs } from '../model/model.js';
+import type { Layers } from '../model/layers.js';
+import { captureOptions, prepareWeights, readWeights } from '../model/model.js';
+import { batchTensors, type PackedTexts } from '../model/packed-texts.js';
 import { tensorFunction } from '../tensorflow/function.js';
 import { sparseCrossEntropy } from '../tensorflow/kernels.js';
 import { tf } from '../tensorflow/runtime.js';
@@ -23,16 +25,30 @@ export interface MaskedMetrics {
   accuracy: number;
 }
 
-/** Ids and lengths of the forward pass; positions, targets and weights [n], see MaskedBatch. */
-export type MaskedInputs = ForwardInputs & { positions: Tensor1D; targets: Tensor1D; weights: Tensor1D };
+/** Packed texts; indices of the tokens to predict, their ids, and weights: 1, and 0 for padding; [n]. */
+export type MaskedInputs = PackedTexts & { masked: Tensor1D; targets: Tensor1D; weights: Tensor1D };
 
-/** A masked batch as tensors; the caller disposes of them. */
-export const maskedTensors = (batch: MaskedBatch): MaskedInputs => ({
-  ...batchTensors(batch),
-  positions: tf.tensor1d(batch.positions, 'int32'),
-  targets: tf.tensor1d(batch.targets, 'int32'),
-  weights: tf.tensor1d(batch.weights),
-});
+/**
+ * A masked batch as tensors; the caller disposes of them. The number of tokens to predict is rounded up to one that nearly
+ * all batches of this size have, see roundTokens.
+ */
+export function maskedTensors(batch: MaskedBatch, layers: Layers): MaskedInputs {
+  const texts = batchTensors(batch, layers);
+  const { positions, targets } = batch;
+  const multiple = layers.anyShape ? 16 : Math.max(16, texts.ids.shape[0] / 4);
+  const count = Math.max(1, Math.ceil(targets.length / multiple)) * multiple;
+  const pad = (list: Int32Array) => {
+    const padded = new Int32Array(count);
+    padded.set(list);
+    return tf.tensor1d(padded, 'int32');
+  };
+  return {
+    ...texts,
+    masked: pad(positions),
+    targets: pad(targets),
+    weights: tf.tensor1d(new Float32Array(count).fill(1, 0, targets.length)),
+  };
+}
 
 /** Seed of the masks, so that every model predicts the same tokens. */
 const maskSeed = 0x5eed;
@@ -57,23 +73,23 @@ export async function evaluateMasked(
 ): Promise<MaskedMetrics> {
   const { config, engine } = model;
   const forward = tensorFunction(
-    ({ ids, lengths, positions, targets, weights, ...prepared }: MaskedInputs & Weights) => {
-      const all = { ...readWeights(model), ...prepared };
-      const logits = maskedLanguageModel(all, ids, positions, config, { ...(lengths && { lengths }), ...engine });
+    ({ ids, positions, offsets, slots, masked, targets, weights, ...prepared }: MaskedInputs & Weights) => {
+      const texts = { ids, positions, offsets, ...(slots && { slots }) };
+      const logits = maskedLanguageModel({ ...readWeights(model), ...prepared }, texts, masked, config, engine);
       const { losses } = sparseCrossEntropy(logits, targets);
       const correct = tf.cast(tf.equal(tf.argMax(logits, -1), targets), 'float32');
       return { loss: tf.sum(tf.mul(losses, weights)), correct: tf.sum(tf.mul(correct, weights)) };
     },
-    { name: 'the masked-LM pass', eager: engine.eager, jitCompile: engine.jitCompile === true },
+    { name: 'the masked-LM pass', ...captureOptions(engine) },
   );
   const prepared = prepareWeights(model);
   const sums = { count: 0, loss: 0, correct: 0 };
   try {
     for (const [i, batch] of partOfRank(ranks, [...evaluationBatches(texts, batchSize, model.maxTokens).entries()])) {
       const masked = maskBatch(batch, model.vocabulary, masking, maskSeed, i);
-      const inputs = maskedTensors(masked);
+      const inputs = maskedTensors(masked, engine.layers);
       const results = forward.call({ ...inputs, ...prepared });
-      sums.count += masked.masked;
+      sums.count += masked.targets.length;
       sums.loss += results.loss.dataSync()[0]!;
       sums.correct += results.correct.dataSync()[0]!;
       tf.dispose([...Object.values(inputs), results.loss, results.correct] as Tensor[]);

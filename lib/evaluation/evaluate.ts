@@ -1,4 +1,4 @@
-/** Evaluation of a classifier. Reviews are batched by length, so that there is little padding. */
+/** Evaluation of a classifier. */
 import type { TextClassifier } from '../model/text-classifier.js';
 import { prepareWeights } from '../model/model.js';
 import { singleProcess, partOfRank, type Ranks } from '../distributed/ranks.js';
@@ -39,7 +39,6 @@ export async function evaluate(
   const prepared = prepareWeights(model);
   try {
     const batches = evaluationBatches(reviews, batchSize, model.maxTokens);
-    // The batches are sorted by length, so that all ranks get about the same work.
     for (const batch of partOfRank(ranks, batches)) {
       const batchLogits = model.logits(batch, prepared);
       batch.indices.forEach((index, row) =>

@@ -3,8 +3,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { ModelFormatError } from '../errors.js';
-import { labelNames, maxTokens, readModelConfig, type EncoderConfig } from '../model/config.js';
-import { evaluationBatches } from '../model/batch.js';
+import { labelNames, readModelConfig, type EncoderConfig } from '../model/config.js';
+import { chunk } from '../model/batch.js';
 
 /** The files of an exported model, in the layout of transformers.js. */
 export const onnxFiles = { float32: 'onnx/model.onnx', int8: 'onnx/model_quantized.onnx' } as const;
@@ -57,17 +57,18 @@ export async function openOnnxEngine(
     config,
     async logits(ids) {
       const logitsOfTexts = new Float32Array(ids.length * classes);
-      const texts = { ids, labels: new Int32Array(ids.length) };
-      for (const { inputIds, lengths, batch, tokens, indices } of evaluationBatches(
-        texts,
-        batchSize,
-        maxTokens(config),
-      )) {
-        const mask = new BigInt64Array(batch * tokens);
-        for (let row = 0; row < batch; row++) mask.fill(1n, row * tokens, row * tokens + lengths[row]!);
-        const shape = [batch, tokens];
+      const byLength = [...ids.keys()].sort((a, b) => ids[b]!.length - ids[a]!.length);
+      for (const indices of chunk(byLength, batchSize)) {
+        const tokens = ids[indices[0]!]!.length;
+        const inputIds = new BigInt64Array(indices.length * tokens);
+        const mask = new BigInt64Array(indices.length * tokens);
+        indices.forEach((index, row) => {
+          inputIds.set(BigInt64Array.from(ids[index]!, BigInt), row * tokens);
+          mask.fill(1n, row * tokens, row * tokens + ids[index]!.length);
+        });
+        const shape = [indices.length, tokens];
         const { logits } = await session.run({
-          input_ids: new Tensor('int64', BigInt64Array.from(inputIds, BigInt), shape),
+          input_ids: new Tensor('int64', inputIds, shape),
           attention_mask: new Tensor('int64', mask, shape),
         });
         const rows = logits!.data as Float32Array;

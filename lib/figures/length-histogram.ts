@@ -1,4 +1,4 @@
-/** A histogram of text lengths in tokens, which determine the cost of padding. */
+/** A histogram of text lengths in tokens, which determine the cost of training. */
 import { axis, colors, layoutOf, type Figure } from './figure.js';
 
 /**

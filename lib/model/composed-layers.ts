@@ -1,6 +1,18 @@
-/** Transformer layers composed of TensorFlow's own kernels, for every device that TensorFlow supports. */
-import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
-import { batchMatMul, castTo, softmax, statelessKeep } from '../tensorflow/kernels.js';
+/**
+ * Transformer layers composed of TensorFlow's own kernels, for every device that TensorFlow supports. They pad texts inside
+ * attention only.
+ */
+import type { Rank, Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs';
+import {
+  batchMatMul,
+  castTo,
+  columnOf,
+  gatherRows,
+  rowCount,
+  softmax,
+  statelessKeep,
+  sumRows,
+} from '../tensorflow/kernels.js';
 import { tf } from '../tensorflow/runtime.js';
 import { customGradient, type Save } from './custom-gradient.js';
 import { applyMask } from './dropout.js';
@@ -33,40 +45,71 @@ const dropout: Layers['dropout'] = (x, rate, source) => {
   })(x);
 };
 
+/** Ids of rows, with any row for padding, which attention ignores. */
+const rowIds = (ids: Tensor): Tensor1D => tf.maximum<Tensor1D>(ids, tf.scalar(0, 'int32'));
+
+/** Packed rows as padded texts: x [tokens, dim], slots [batch, longest] -> [batch * longest, dim]. */
+const padTexts = (x: Tensor, slots: Tensor2D): Tensor => {
+  const ids = tf.reshape<Rank.R1>(slots, [-1]);
+  return customGradient((...inputs) => {
+    const [x, save] = inputs as [Tensor, Save];
+    save([rowCount(x), ids]);
+    return {
+      value: gatherRows(x, rowIds(ids)),
+      gradFunc: (dy, [rows, ids]) => sumRows(dy, ids!, rows!),
+    };
+  })(x);
+};
+
+/** Padded texts as packed rows: x [batch * longest, dim], slots [batch, longest] -> [tokens, dim]. */
+const unpadTexts = (x: Tensor, slots: Tensor2D, tokens: number): Tensor => {
+  const ids = tf.reshape<Rank.R1>(slots, [-1]);
+  return customGradient((...inputs) => {
+    const [x, save] = inputs as [Tensor, Save];
+    save([ids]);
+    return {
+      value: sumRows(x, ids, tf.scalar(tokens, 'int32')),
+      gradFunc: (dy, saved) => {
+        const [ids] = saved as [Tensor1D];
+        const isToken = tf.cast(tf.greaterEqual(ids, tf.scalar(0, 'int32')), 'float32'); // [batch * longest]
+        return tf.mul(gatherRows(dy, rowIds(ids)), columnOf(isToken as Tensor1D));
+      },
+    };
+  })(x);
+};
+
 /**
  * Scaled dot-product attention, softmax(query · keyᵀ / √width) · value per head, with one gradient for the whole.
- * @param query [batch, heads, query tokens, width]
- * @param key [batch, heads, tokens, width]
- * @param value [batch, heads, tokens, width]
+ * @param query [batch, heads, queries, width]
+ * @param key [batch, heads, longest, width]
+ * @param value [batch, heads, longest, width]
+ * @param slots [batch, longest], negative for padding, which is excluded
  */
 function attend(
   query: Tensor,
   key: Tensor,
   value: Tensor,
-  { lengths, rate, source, precision }: AttentionOptions,
+  slots: Tensor2D,
+  { rate, source, precision }: AttentionOptions,
 ): Tensor {
   const [batch, , , width] = query.shape as [number, number, number, number];
-  const tokens = key.shape[2]!;
   const scale = 1 / Math.sqrt(width);
   const seed = rate > 0 ? source?.nextSeed() : undefined;
   const multiply = (a: Tensor, b: Tensor, transposeA = false, transposeB = false) =>
     castTo(batchMatMul(castTo(a, precision), castTo(b, precision), transposeA, transposeB), 'float32');
-  // Excludes padding from attention: e^-1e9 is 0 in float32.
-  const isPadding = (lengths: Tensor1D) =>
-    tf.greaterEqual(tf.range(0, tokens, 1, 'int32'), tf.reshape(lengths, [batch, 1])); // [batch, tokens]
-  const bias = lengths && tf.reshape(tf.mul(tf.cast(isPadding(lengths), 'float32'), -1e9), [batch, 1, 1, tokens]);
+  // e^-1e9 is 0 in float32.
+  const bias = tf.reshape(tf.mul(tf.cast(tf.less(slots, tf.scalar(0, 'int32')), 'float32'), -1e9), [batch, 1, 1, -1]);
   return customGradient((...inputs) => {
     const [query, key, value, save] = inputs as [Tensor, Tensor, Tensor, Save];
     const scaled = tf.mul(query, scale);
-    const scores = multiply(scaled, key, false, true); // [batch, heads, query tokens, tokens]
-    const weights = softmax(bias ? tf.add(scores, bias) : scores);
+    const weights = softmax(tf.add(multiply(scaled, key, false, true), bias)); // [batch, heads, queries, longest]
     const keep = seed && statelessKeep(weights.shape, rate, seed);
     const used = keep ? applyMask(weights, keep) : weights;
     // The factor 1 / (1 - rate) of dropout is applied to the products, which have fewer elements than the weights.
     const rescale = (x: Tensor) => (keep ? tf.mul(x, 1 / (1 - rate)) : x);
     save([scaled, key, value, weights, ...(keep ? [used, keep] : [])]);
     return {
-      value: rescale(multiply(used, value)), // [batch, heads, query tokens, width]
+      value: rescale(multiply(used, value)), // [batch, heads, queries, width]
       gradFunc: (dy, saved) => {
         const [scaled, key, value, weights, used, keep] = saved as [Tensor, Tensor, Tensor, Tensor, Tensor?, Tensor?];
         const dProduct = rescale(dy);
@@ -85,17 +128,25 @@ function attend(
 }
 
 export const composedLayers: Layers = {
+  anyShape: false,
   attention(x, queryInput, { query, key, value }, outWeight, options) {
-    const { batch, heads, precision } = options;
-    const dim = x.shape[1]!;
-    // [batch * tokens, dim] -> [batch, heads, tokens, dim / heads]
-    const project = (rows: Tensor, { weight, bias }: Dense) =>
-      tf.transpose(
-        tf.reshape(addBias(product(rows, weight, precision), bias), [batch, -1, heads, dim / heads]),
-        [0, 2, 1, 3],
-      );
-    const context = attend(project(queryInput, query), project(x, key), project(x, value), options);
-    return product(tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [-1, dim]), outWeight, precision);
+    const { texts, queries, heads, precision } = options;
+    const [tokens, dim] = x.shape as [number, number];
+    const slots = texts.slots!;
+    const [batch] = slots.shape;
+    const project = (rows: Tensor, { weight, bias }: Dense) => addBias(product(rows, weight, precision), bias);
+    // [batch * n, dim] -> [batch, heads, n, dim / heads]
+    const split = (rows: Tensor) => tf.transpose(tf.reshape(rows, [batch, -1, heads, dim / heads]), [0, 2, 1, 3]);
+    const projectedQueries = project(queryInput, query); // [queries, dim]
+    const context = attend(
+      split(queries === 'all' ? padTexts(projectedQueries, slots) : projectedQueries),
+      split(padTexts(project(x, key), slots)),
+      split(padTexts(project(x, value), slots)),
+      slots,
+      options,
+    );
+    const joined = tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [-1, dim]); // [batch * n, dim]
+    return product(queries === 'all' ? unpadTexts(joined, slots, tokens) : joined, outWeight, precision);
   },
   feedForward: (x, { weight, bias }, outerWeight, precision) =>
     product(gelu(addBias(product(x, weight, precision), bias)), outerWeight, precision),

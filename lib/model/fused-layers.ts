@@ -4,18 +4,17 @@
  */
 import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
 import {
-  fusedAttentionWeights,
-  fusedAttentionWeightsGradient,
+  fusedAttention,
+  fusedAttentionGradient,
   fusedDropout,
   fusedGelu,
   fusedGeluGradient,
-  fusedJoinHeads,
   fusedResidualLayerNorm,
   fusedResidualLayerNormGradient,
-  fusedSplitHeads,
   wideSum,
+  type AttentionInputs,
 } from '../tensorflow/fused-kernels.js';
-import { batchMatMul, castTo, matMul } from '../tensorflow/kernels.js';
+import { castTo, indicesOf, matMul } from '../tensorflow/kernels.js';
 import { binding, nativeType, tf } from '../tensorflow/runtime.js';
 import { customGradient, type Save } from './custom-gradient.js';
 import type { DropoutSource } from './dropout.js';
@@ -30,12 +29,12 @@ const sumOf = (parts: Tensor[]): Tensor =>
   nativeType(parts[0]!) === binding.TF_FLOAT ? tf.addN(parts) : wideSum(parts);
 
 export const fusedLayers: Layers = {
-  attention(x, queryInput, { query, key, value }, outWeight, { batch, heads, lengths, precision, ...dropout }) {
+  anyShape: true,
+
+  attention(x, queryInput, { query, key, value }, outWeight, { texts, queries, heads, precision, ...dropout }) {
     const { rate, seed } = dropoutArguments(dropout.rate, dropout.source);
-    const dim = x.shape[1]!;
-    const tokens = x.shape[0] / batch;
-    const factor = 1 / Math.sqrt(dim / heads);
-    const counts = lengths ?? tf.fill([batch], tokens, 'int32');
+    const { offsets } = texts;
+    const queryOffsets = queries === 'all' ? offsets : indicesOf(offsets);
     const sameRows = queryInput === x;
     // In self-attention of all tokens, the gradients of queries, keys and values are added up. Otherwise the query
     // input has its own gradient.
@@ -45,32 +44,44 @@ export const fusedLayers: Layers = {
     return customGradient((...inputs) => {
       const save = inputs.pop() as unknown as Save;
       const [x, queryInput = x] = (inputs as Tensor[]).splice(0, rows.length) as [Tensor, Tensor?];
-      const [queryBias, keyBias, valueBias] = [inputs[1], inputs[3], inputs[5]] as [Tensor, Tensor, Tensor];
+      const biases = [inputs[1], inputs[3], inputs[5]] as [Tensor, Tensor, Tensor];
       const weights = [inputs[0], inputs[2], inputs[4], inputs[6]].map((weight) => castTo(weight as Tensor, precision));
       const [queryWeight, keyWeight, valueWeight, outWeight] = weights as [Tensor, Tensor, Tensor, Tensor];
-      const inputRows = castTo(x, precision); // [batch * tokens, dim]
-      const queryRows = sameRows ? inputRows : castTo(queryInput, precision); // [batch * queries, dim]
-      const project = (rows: Tensor, weight: Tensor, bias: Tensor) =>
-        fusedSplitHeads(matMul(rows, weight, false, true), bias, batch, heads);
-      const query = project(queryRows, queryWeight, queryBias); // [batch, heads, queries, width]
-      const key = project(inputRows, keyWeight, keyBias); // [batch, heads, tokens, width]
-      const value = project(inputRows, valueWeight, valueBias);
-      const scores = batchMatMul(query, key, false, true); // [batch, heads, queries, tokens]
-      const [probabilities, used] = fusedAttentionWeights(scores, counts, factor, rate, seed);
-      const [context] = fusedJoinHeads(batchMatMul(used, value)); // [batch * queries, dim]
-      save([inputRows, queryRows, ...weights, query, key, value, probabilities, used, context, seed]);
+      const inputRows = castTo(x, precision); // [tokens, dim]
+      const queryRows = sameRows ? inputRows : castTo(queryInput, precision); // [queries, dim]
+      const query = matMul(queryRows, queryWeight, false, true); // [queries, dim]
+      const key = matMul(inputRows, keyWeight, false, true); // [tokens, dim]
+      const value = matMul(inputRows, valueWeight, false, true); // [tokens, dim]
+      const fused = { projections: [query, key, value], biases, queryOffsets, offsets, seed } as AttentionInputs;
+      const [context, logSums] = fusedAttention(fused, heads, rate); // [queries, dim], [queries, heads]
+      save([
+        inputRows,
+        queryRows,
+        ...weights,
+        query,
+        key,
+        value,
+        ...biases,
+        queryOffsets,
+        offsets,
+        seed,
+        context,
+        logSums,
+      ]);
       return {
-        value: matMul(context, outWeight, false, true), // [batch * queries, dim]
+        value: matMul(context, outWeight, false, true), // [queries, dim]
         gradFunc: (dy, saved) => {
-          const [inputRows, queryRows, queryWeight, keyWeight, valueWeight, outWeight, ...results] = saved;
-          const [query, key, value, probabilities, used, context, seed] = results;
-          const dContext = matMul(dy, outWeight!);
-          const dHeads = fusedSplitHeads(dContext, tf.zeros([dim]), batch, heads); // [batch, heads, queries, width]
-          const dUsed = batchMatMul(dHeads, value!, false, true); // [batch, heads, queries, tokens]
-          const dScores = fusedAttentionWeightsGradient(dUsed, probabilities!, factor, rate, seed!);
-          const [dQuery, dQueryBias] = fusedJoinHeads(batchMatMul(dScores, key!)); // [batch * queries, dim]
-          const [dKey, dKeyBias] = fusedJoinHeads(batchMatMul(dScores, query!, true, false)); // [batch * tokens, dim]
-          const [dValue, dValueBias] = fusedJoinHeads(batchMatMul(used!, dHeads, true, false));
+          const [inputRows, queryRows, queryWeight, keyWeight, valueWeight, outWeight, ...attention] = saved;
+          const [query, key, value, queryBias, keyBias, valueBias, queryOffsets, offsets, seed, context, logSums] =
+            attention as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
+          const dContext = matMul(dy, outWeight!); // [queries, dim]
+          const [dQuery, dKey, dValue, dQueryBias, dKeyBias, dValueBias] = fusedAttentionGradient(
+            dContext,
+            { projections: [query, key, value], biases: [queryBias, keyBias, valueBias], queryOffsets, offsets, seed },
+            logSums,
+            heads,
+            rate,
+          ) as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
           const dQueryInput = matMul(dQuery, queryWeight!);
           const dInput = [matMul(dKey, keyWeight!), matMul(dValue, valueWeight!)];
           return [
@@ -81,7 +92,7 @@ export const fusedLayers: Layers = {
             dKeyBias,
             matMul(dValue, inputRows!, true, false),
             dValueBias,
-            matMul(dy, context!, true, false),
+            matMul(dy, context, true, false),
           ];
         },
       };

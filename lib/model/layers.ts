@@ -7,14 +7,20 @@
  * Weights are stored as [out, in], as in PyTorch: products transpose them inside the kernel at no cost. The output of a
  * block does not include the bias of its last product; the layer norm that follows adds it. The output, and gradients
  * of weights, may have the precision of the products. The input of a block is float32.
+ *
+ * Code in which nothing depends on the number of tokens or texts can be captured once for all of them: no `x.shape[0]`, no
+ * tf.reshape of rows, and no tfjs gradient that reshapes, such as that of tf.add.
  */
 import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
 import {
   biasAdd,
   biasAddGradient,
   castTo,
+  columnOf,
   gatherRows,
   matMul,
+  reluGradient,
+  rowCount,
   sparseCrossEntropy,
   sumRows,
 } from '../tensorflow/kernels.js';
@@ -22,6 +28,7 @@ import type { Precision } from '../tensorflow/kernels.js';
 import { tf } from '../tensorflow/runtime.js';
 import { customGradient, type Save } from './custom-gradient.js';
 import type { DropoutSource } from './dropout.js';
+import type { PackedTexts } from './packed-texts.js';
 
 /** A dense layer: weight [out, in], bias [out]. */
 export interface Dense {
@@ -31,10 +38,10 @@ export interface Dense {
 
 /** Options of attention. */
 export interface AttentionOptions {
-  batch: number;
+  texts: PackedTexts;
+  /** Which tokens have a query: all of them, or the first one of each text. */
+  queries: 'all' | 'first';
   heads: number;
-  /** Number of tokens of each text without padding, [batch], int32; undefined if the batch has no padding. */
-  lengths: Tensor1D | undefined;
   /** Dropout rate of the attention weights. */
   rate: number;
   /** Seeds for dropout; undefined outside training. */
@@ -45,12 +52,14 @@ export interface AttentionOptions {
 
 /** The blocks of an encoder, with TensorFlow's or the project's own kernels. */
 export interface Layers {
+  /** Whether a captured graph of these layers computes any number of tokens and texts. */
+  anyShape: boolean;
   /**
-   * Multi-head attention: softmax(query · keyᵀ / √width) · value per head, without padding; then the output projection.
-   * @param x [batch * tokens, dim], input of keys and values
-   * @param queryInput [batch * query tokens, dim], input of queries; `x` itself for self-attention of all tokens
+   * Multi-head attention: softmax(query · keyᵀ / √width) · value per text and head; then the output projection.
+   * @param x [tokens, dim], input of keys and values
+   * @param queryInput [queries, dim], input of queries; `x` itself for self-attention of all tokens
    * @param outWeight [dim, dim]
-   * @returns [batch * query tokens, dim], without the output bias
+   * @returns [queries, dim], without the output bias
    */
   attention(
     x: Tensor,
@@ -127,14 +136,21 @@ export const layerNorm = (x: Tensor, scale: Tensor, shift: Tensor, epsilon: numb
     };
   })(x, scale, shift);
 
-/** Rows of an embedding by their ids: [rows, width], [n] -> [n, width]. */
+/** Rows by their ids, such as those of an embedding: [rows, width], [n] -> [n, width]. */
 export const embeddingLookup = (table: Tensor, ids: Tensor1D): Tensor =>
   customGradient((...inputs) => {
     const [table, save] = inputs as [Tensor, Save];
-    const rows = table.shape[0];
-    save([ids]);
-    return { value: gatherRows(table, ids), gradFunc: (dy, [ids]) => sumRows(dy, ids!, rows) };
+    save([ids, rowCount(table)]);
+    return { value: gatherRows(table, ids), gradFunc: (dy, [ids, rows]) => sumRows(dy, ids!, rows!) };
   })(table);
+
+/** max(x, 0). The gradient of tf.relu depends on the shape at capture. */
+export const relu: (x: Tensor) => Tensor = customGradient((...inputs) => {
+  const [x, save] = inputs as [Tensor, Save];
+  const value = tf.relu(x);
+  save([value]);
+  return { value, gradFunc: (dy, [y]) => reluGradient(dy, y!) };
+});
 
 /**
  * Weighted mean of the cross-entropy of the rows: logits [n, classes], labels [n] (int32), weights [n] (at least 0, and
@@ -148,16 +164,6 @@ export const weightedCrossEntropy = (logits: Tensor, labels: Tensor1D, weights: 
     save([gradient, rowWeights]);
     return {
       value: tf.sum(tf.mul(losses, rowWeights)),
-      gradFunc: (dy, [gradient, rowWeights]) => tf.mul(gradient!, tf.mul(tf.reshape(rowWeights!, [-1, 1]), dy)),
+      gradFunc: (dy, [gradient, rowWeights]) => tf.mul(gradient!, tf.mul(columnOf(rowWeights as Tensor1D), dy)),
     };
-  })(logits);
-
-/** Mean cross-entropy of all rows: logits [n, classes], labels [n] (int32) -> scalar. */
-export const crossEntropy = (logits: Tensor, labels: Tensor1D): Tensor =>
-  customGradient((...inputs) => {
-    const [logits, save] = inputs as [Tensor, Save];
-    const { losses, gradient } = sparseCrossEntropy(logits, labels);
-    save([gradient]);
-    const rowWeight = 1 / labels.shape[0];
-    return { value: tf.mean(losses), gradFunc: (dy, [gradient]) => tf.mul(gradient!, tf.mul(dy, rowWeight)) };
   })(logits);

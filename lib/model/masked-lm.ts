@@ -3,19 +3,13 @@ import { ArgumentError } from '../errors.js';
 
 import { tf } from '../tensorflow/runtime.js';
 import { maskingVocabulary, type MaskingVocabulary } from '../tokenizer/masking-vocabulary.js';
+import { packTexts } from './batch.js';
 import { maskedConfigJson } from './config.js';
 import { families } from './families.js';
 import { fetchModel } from './fetch-model.js';
 import { maskedLanguageModel, maskedLanguageModelShapes } from './masked-language-model.js';
-import {
-  batchTensors,
-  buildParameters,
-  checkEncoder,
-  engineOf,
-  notesOnLength,
-  readModelFolder,
-  readWeights,
-} from './model.js';
+import { buildParameters, checkEncoder, engineOf, notesOnLength, readModelFolder, readWeights } from './model.js';
+import { batchTensors } from './packed-texts.js';
 import { PretrainedModel, tokenizerFilesOf, type LoadOptions, type ModelParts } from './pretrained-model.js';
 
 /** A predicted token, in the format of the transformers fill-mask pipeline. */
@@ -110,10 +104,9 @@ export class MaskedLM extends PretrainedModel {
         },
       );
     const probabilities = tf.tidy(() => {
-      const tokens = ids.length;
-      const inputs = batchTensors({ inputIds: ids, lengths: Int32Array.of(tokens), batch: 1, tokens });
+      const texts = batchTensors(packTexts([ids]), this.engine.layers);
       const positions = tf.tensor1d(masked, 'int32');
-      const logits = maskedLanguageModel(readWeights(this), inputs.ids, positions, this.config, this.engine); // [1, vocabulary]
+      const logits = maskedLanguageModel(readWeights(this), texts, positions, this.config, this.engine); // [1, vocabulary]
       return tf.softmax(logits).dataSync<'float32'>();
     });
     return [...probabilities.keys()]

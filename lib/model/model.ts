@@ -1,11 +1,11 @@
 /** A model with any head: its configuration, its parameters on the device, and its engine settings. */
 import path from 'node:path';
-import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs';
 import { ModelFormatError } from '../errors.js';
 import { readModelJson } from '../hub/model-json.js';
 import type { Settings } from '../settings/settings.js';
 import { settingText } from '../settings/setting-text.js';
 import { hasFusedKernels } from '../tensorflow/fused-kernels.js';
+import type { FunctionOptions } from '../tensorflow/function.js';
 import { castTo, statelessNormal } from '../tensorflow/kernels.js';
 import {
   choosePrecision,
@@ -15,7 +15,6 @@ import {
 } from '../tensorflow/precision.js';
 import { backend, tf } from '../tensorflow/runtime.js';
 import { ResourceVariable } from '../tensorflow/variables.js';
-import type { EncodedBatch } from './batch.js';
 import { composedLayers } from './composed-layers.js';
 import { maxTokens, type EncoderConfig } from './config.js';
 import { layersFor, type Weights } from './encoder.js';
@@ -202,24 +201,19 @@ export const describeEngine = ({ precision, reason, eager, jitCompile }: Engine)
   (reason === undefined ? '' : `; ${reason}`) +
   (hasFusedKernels || backend.isUsingGpuDevice ? '' : ', without fused kernels (slower)');
 
+/** Options of a captured function that computes a model, see tensorFunction. */
+export const captureOptions = ({ eager, jitCompile, layers }: Engine): FunctionOptions => ({
+  eager,
+  jitCompile: jitCompile === true,
+  anyShape: layers.anyShape,
+});
+
 /**
  * Reads all parameters for one step. Call it inside tf.tidy, which frees the tensors.
  * @param model model with the parameters
  */
 export const readWeights = ({ parameters }: Pick<Model, 'parameters'>): Weights =>
   Object.fromEntries([...parameters].map(([name, parameter]) => [name, parameter.read()]));
-
-/** Inputs of `sequenceClassification`: token ids, and lengths if there is padding. */
-export type ForwardInputs = { ids: Tensor2D; lengths?: Tensor1D };
-
-/**
- * Converts a batch to int32 tensors: ids [batch, tokens] and lengths [batch]. The caller disposes of them.
- * @param batch padded texts
- */
-export const batchTensors = ({ inputIds, lengths, batch, tokens }: EncodedBatch): ForwardInputs => ({
-  ids: tf.tensor2d(inputIds, [batch, tokens], 'int32'),
-  ...(lengths.some((length) => length < tokens) && { lengths: tf.tensor1d(lengths, 'int32') }),
-});
 
 /**
  * Casts the weights of products to the precision of the engine once, for several forward passes before the next update.

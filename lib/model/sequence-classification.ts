@@ -7,7 +7,8 @@ import { tf } from '../tensorflow/runtime.js';
 import type { EncoderConfig } from './config.js';
 import { encode, encoderShapes, layersFor, type ForwardOptions, type Weights } from './encoder.js';
 import { families } from './families.js';
-import { addBias, product } from './layers.js';
+import { addBias, product, relu } from './layers.js';
+import type { PackedTexts } from './packed-texts.js';
 
 /** The shape of every weight of a classifier, by its Hugging Face name, in the order in which they are stored. */
 export function classifierShapes(config: EncoderConfig, labels: number): Map<string, number[]> {
@@ -22,24 +23,23 @@ export function classifierShapes(config: EncoderConfig, labels: number): Map<str
 }
 
 /**
- * Computes the logits of texts.
- * @param inputIds [batch, tokens], int32
+ * Computes the logits of packed texts.
  * @param options see ForwardOptions
  * @returns [batch, labels]
  */
 export function sequenceClassification(
   weights: Weights,
-  inputIds: Tensor2D,
+  texts: PackedTexts,
   config: EncoderConfig,
   options: ForwardOptions = {},
 ): Tensor2D {
   const { source, precision = 'float32', layers = layersFor(precision) } = options;
   const family = families[config.model_type];
-  const x = encode(weights, inputIds, config, 'cls', options); // [batch, dim]
+  const x = encode(weights, texts, config, 'cls', options); // [batch, dim]
   // Two small products: float32 costs little time here and keeps the logits precise.
   const linear = (x: Tensor, name: string) =>
     addBias(product(x, weights[`${name}.weight`]!, 'float32'), weights[`${name}.bias`]!);
   const drop = (x: Tensor) => layers.dropout(x, config.seq_classif_dropout, source);
   const pooled = linear(family.dropsFirst ? drop(x) : x, family.dense); // [batch, dim]
-  return linear(drop(family.activation === 'relu' ? tf.relu(pooled) : tf.tanh(pooled)), family.classifier) as Tensor2D;
+  return linear(drop(family.activation === 'relu' ? relu(pooled) : tf.tanh(pooled)), family.classifier) as Tensor2D;
 }

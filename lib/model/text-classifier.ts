@@ -12,17 +12,17 @@ import type { Weights } from './encoder.js';
 import { families } from './families.js';
 import { fetchModel } from './fetch-model.js';
 import {
-  batchTensors,
   buildParameters,
+  captureOptions,
   checkEncoder,
   engineOf,
   notesOnLength,
   prepareWeights,
   readModelFolder,
   readWeights,
-  type ForwardInputs,
   type ModelFolder,
 } from './model.js';
+import { batchTensors, type PackedTexts } from './packed-texts.js';
 import { readPreprocessing, writePreprocessing, type Preprocessing } from './preprocessing.js';
 import { PretrainedModel, tokenizerFilesOf, type LoadOptions, type ModelParts } from './pretrained-model.js';
 import { softmax } from './softmax.js';
@@ -82,6 +82,9 @@ function adjustHead({ json, config, stored }: ModelFolder, labels: string[]): st
   return [`The stored head's labels ${storedLabels.join(', ')} are reordered to ${labels.join(', ')}.`];
 }
 
+/** Packed texts, and weights cast before, see prepareWeights. */
+type ForwardInputs = PackedTexts & Weights;
+
 /** Texts per batch of `predict`. */
 const predictBatchSize = 64;
 
@@ -91,8 +94,8 @@ const predictBatchSize = 64;
  * const model = await TextClassifier.load('embedded', { labels: ['negative', 'positive'] });
  */
 export class TextClassifier extends PretrainedModel {
-  /** The forward pass without dropout: ids [batch, tokens] and lengths [batch], int32, to logits [batch, labels]. */
-  readonly forward: TensorFunction<ForwardInputs & Weights, { logits: Tensor }>;
+  /** The forward pass without dropout: packed texts to logits [batch, labels]. */
+  readonly forward: TensorFunction<ForwardInputs, { logits: Tensor }>;
   /**
    * Maximum sequence length of predictions, in tokens: that of training, also of a saved model; before training what the model accepts.
    */
@@ -106,10 +109,11 @@ export class TextClassifier extends PretrainedModel {
     this.reading = reading;
     const { config, engine } = this;
     this.forward = tensorFunction(
-      ({ ids, lengths, ...prepared }: ForwardInputs & Weights) => ({
-        logits: sequenceClassification({ ...readWeights(this), ...prepared }, ids, config, { lengths, ...engine }),
-      }),
-      { name: 'the forward pass', eager: engine.eager, jitCompile: engine.jitCompile === true },
+      ({ ids, positions, offsets, slots, ...prepared }: ForwardInputs) => {
+        const texts = { ids, positions, offsets, ...(slots && { slots }) };
+        return { logits: sequenceClassification({ ...readWeights(this), ...prepared }, texts, config, engine) };
+      },
+      { name: 'the forward pass', ...captureOptions(engine) },
     );
   }
 
@@ -197,7 +201,7 @@ export class TextClassifier extends PretrainedModel {
    * @returns [batch * labels], row by row
    */
   logits(batch: EncodedBatch, prepared: Weights = {}): Float32Array {
-    const inputs = batchTensors(batch);
+    const inputs = batchTensors(batch, this.engine.layers);
     const { logits } = this.forward.call({ ...inputs, ...prepared });
     const data = logits.dataSync<'float32'>();
     tf.dispose([inputs, logits]);

@@ -193,11 +193,6 @@ export const schema = {
     default: 'none',
     only: 'finetune',
   }),
-  groupByLength: setting(boolean, {
-    group: 'Training',
-    description: 'group texts of similar length into batches, to reduce padding',
-    default: true,
-  }),
   freeze: setting(either(choice('none', 'embeddings', 'encoder'), integer({ min: 1 })), {
     group: 'Training',
     description: 'parameters to freeze: none, embeddings, encoder, or the number of lowest layers',

@@ -71,8 +71,12 @@ const replacements: [names: string[], sentence: (write: Write) => string][] = [
   [['token', 'use_auth_token', 'hub_token'], () => 'Set the environment variable HF_TOKEN.'],
   [['push_to_hub', 'hub_model_id'], () => "Upload the run's folder model with Hugging Face's command 'hf upload'."],
   [
-    ['pad_to_max_length', 'dataloader_num_workers', 'preprocessing_num_workers', 'overwrite_cache'],
-    () => `${notNeeded}texts are encoded once, and batches are padded to their longest text.`,
+    ['pad_to_max_length', 'group_by_length', 'train_sampling_strategy'],
+    () => `${notNeeded}the texts of a batch follow one another, without padding.`,
+  ],
+  [
+    ['dataloader_num_workers', 'preprocessing_num_workers', 'overwrite_cache'],
+    () => `${notNeeded}texts are encoded once.`,
   ],
 ];
 

@@ -39,6 +39,12 @@ export interface FunctionOptions {
   eager?: boolean;
   /** Compile each graph with XLA, which takes seconds and may run faster. @default false */
   jitCompile?: boolean;
+  /**
+   * Capture one graph for inputs of all sizes, for code in which nothing depends on them: a size that JavaScript reads
+   * (`x.shape[0]`) is a constant in the graph. Sizes of 0 and 1, which tfjs may treat in another way, have their own graphs.
+   * @default false
+   */
+  anyShape?: boolean;
   /** Maximum number of graphs; beyond it the least recently used graph is removed. @default 128 */
   limit?: number;
 }
@@ -220,6 +226,7 @@ export class TensorFunction<Inputs extends NamedTensors, Outputs extends NamedTe
       name: options.name ?? 'function',
       eager: options.eager ?? false,
       jitCompile: options.jitCompile ?? false,
+      anyShape: options.anyShape ?? false,
       limit: options.limit ?? 128,
     };
   }
@@ -245,9 +252,11 @@ export class TensorFunction<Inputs extends NamedTensors, Outputs extends NamedTe
     const names = Object.keys(inputs).sort();
     const tensors = names.map((name) => inputs[name]!);
     const ids = backend.getInputTensorIds(tensors);
+    const shapeOf = ({ shape }: Tensor) =>
+      this.#options.anyShape ? shape.map((size) => (size > 1 ? '*' : size)).join() : shape.join();
     // A tensor passed under two names is one input of the graph.
     const signature = tensors
-      .map((tensor, i) => `${names[i]}:${nativeType(tensor)}[${tensor.shape.join()}]${ids.indexOf(ids[i]!)}`)
+      .map((tensor, i) => `${names[i]}:${nativeType(tensor)}[${shapeOf(tensor)}]${ids.indexOf(ids[i]!)}`)
       .join();
     const concrete = this.#concrete.get(signature);
     if (!concrete) return this.#capture(signature, inputs, ids, tensors);

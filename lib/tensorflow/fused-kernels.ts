@@ -122,52 +122,58 @@ export const fusedResidualLayerNormGradient = (
     5,
   );
 
+/** Queries, keys and values of packed texts, see `fusedAttention`. */
+export interface AttentionInputs {
+  /** [queries, dim], [tokens, dim] and [tokens, dim] of T: products without bias. */
+  projections: [Tensor, Tensor, Tensor];
+  /** [dim] each. */
+  biases: [Tensor, Tensor, Tensor];
+  /** The first query of each text, and the number of queries; [batch + 1], int32. */
+  queryOffsets: Tensor;
+  /** The first token of each text, and the number of tokens; [batch + 1], int32. */
+  offsets: Tensor;
+  seed: Tensor;
+}
+
+const attentionArguments = ({ projections, biases, queryOffsets, offsets, seed }: AttentionInputs): Tensor[] => [
+  ...projections,
+  ...biases,
+  queryOffsets,
+  offsets,
+  seed,
+];
+
 /**
- * Attention weights: softmax(factor · scores) of each row without padding, before and after dropout.
- * @param scores [batch, heads, query tokens, tokens] of T
- * @param lengths [batch], int32: number of tokens of each text without padding
+ * Multi-head attention of packed texts: dropout(softmax(query · keyᵀ / √width)) · value for each text and head. Rows after
+ * the last text are 0.
+ * @returns the context, [queries, dim] of T, and the logarithm of each row's sum of exp(scores), [queries, heads]
  */
-export const fusedAttentionWeights = (
-  scores: Tensor,
-  lengths: Tensor,
-  factor: number,
-  rate: number,
-  seed: Tensor1D,
-): [Tensor, Tensor] =>
+export const fusedAttention = (inputs: AttentionInputs, heads: number, rate: number): [Tensor, Tensor] =>
   execute(
-    'TunebookAttentionWeights',
-    [typeOf(scores), floatAttribute('rate', rate), floatAttribute('scale', factor)],
-    [scores, lengths, seed],
+    'TunebookAttention',
+    [typeOf(inputs.projections[0]), intAttribute('heads', heads), floatAttribute('rate', rate)],
+    attentionArguments(inputs),
     2,
   ) as [Tensor, Tensor];
 
 /**
- * Gradient of `fusedAttentionWeights`.
- * @returns the gradient by scores
+ * Gradient of `fusedAttention`.
+ * @param logSums result of `fusedAttention`
+ * @returns the gradients by the projections, and by the biases
  */
-export const fusedAttentionWeightsGradient = (
-  dUsed: Tensor,
-  weights: Tensor,
-  factor: number,
+export const fusedAttentionGradient = (
+  dContext: Tensor,
+  inputs: AttentionInputs,
+  logSums: Tensor,
+  heads: number,
   rate: number,
-  seed: Tensor,
-): Tensor =>
-  executeOne(
-    'TunebookAttentionWeightsGrad',
-    [typeOf(weights), floatAttribute('rate', rate), floatAttribute('scale', factor)],
-    [dUsed, weights, seed],
+): Tensor[] =>
+  execute(
+    'TunebookAttentionGrad',
+    [typeOf(dContext), intAttribute('heads', heads), floatAttribute('rate', rate)],
+    [...attentionArguments(inputs), dContext, logSums],
+    6,
   );
-
-/** x + bias, split into heads: [batch * tokens, heads * width] of T -> [batch, heads, tokens, width] of T. */
-export const fusedSplitHeads = (x: Tensor, bias: Tensor, batch: number, heads: number): Tensor =>
-  executeOne('TunebookSplitHeads', [typeOf(x), intAttribute('batch', batch), intAttribute('heads', heads)], [x, bias]);
-
-/**
- * Joins heads: [batch, heads, tokens, width] of T -> [batch * tokens, heads * width] of T.
- * @returns the joined rows and their sum, [heads * width]
- */
-export const fusedJoinHeads = (x: Tensor): [Tensor, Tensor] =>
-  execute('TunebookJoinHeads', [typeOf(x)], [x], 2) as [Tensor, Tensor];
 
 /** The float32 sum of bfloat16 tensors. */
 export const wideSum = (parts: Tensor[]): Tensor =>

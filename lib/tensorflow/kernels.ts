@@ -9,6 +9,7 @@ import {
   boolAttribute,
   execute,
   executeOne,
+  intAttribute,
   nativeType,
   nativeTypes,
   tf,
@@ -108,19 +109,54 @@ export const gatherRows = (table: Tensor, ids: Tensor1D): Tensor =>
     [table, ids, tf.scalar(0, 'int32')],
   );
 
-/**
- * Sums the rows with equal ids, the gradient of `gatherRows`: values [n, width], ids [n] -> [rows, width].
- */
-export const sumRows = (values: Tensor, ids: Tensor, rows: number): Tensor => {
-  const count = tf.scalar(rows, 'int32');
-  const sums = executeOne(
-    'UnsortedSegmentSum',
-    [float, typeAttribute('int32', 'Tindices'), typeAttribute('int32', 'Tnumsegments')],
-    [values, ids, count],
-  );
-  count.dispose();
-  return sums;
+/** The number of rows of a tensor, a scalar. In a graph it is that of the current input, unlike `x.shape[0]`. */
+export const rowCount = (x: Tensor): Tensor => {
+  const shape = executeOne('Shape', [typeOf(x), typeAttribute('int32', 'out_type')], [x]);
+  return tf.tidy(() => stridedSlice(shape, 0, 1, true));
 };
+
+/** x[from:to] of a list; `element` returns x[from] as a scalar. */
+const stridedSlice = (x: Tensor, from: number, to: number, element = false): Tensor =>
+  executeOne(
+    'StridedSlice',
+    [
+      typeOf(x),
+      typeAttribute('int32', 'Index'),
+      ...['begin_mask', 'end_mask', 'ellipsis_mask', 'new_axis_mask'].map((name) => intAttribute(name, 0)),
+      intAttribute('shrink_axis_mask', element ? 1 : 0),
+    ],
+    [x, tf.tensor1d([from], 'int32'), tf.tensor1d([to], 'int32'), tf.tensor1d([1], 'int32')],
+  );
+
+/** All elements of a list but the last one. */
+export const withoutLast = (x: Tensor1D): Tensor1D => stridedSlice(x, 0, -1) as Tensor1D;
+
+/** 0, 1, … for each element of a list, int32. */
+export const indicesOf = (x: Tensor1D): Tensor1D =>
+  executeOne(
+    'Range',
+    [typeAttribute('int32', 'Tidx')],
+    [tf.scalar(0, 'int32'), rowCount(x), tf.scalar(1, 'int32')],
+  ) as Tensor1D;
+
+/**
+ * Sums the rows with equal ids, the gradient of `gatherRows`: values [n, width], ids [n] -> [rows, width]. Rows with
+ * negative ids are left out.
+ * @param rows a scalar
+ */
+export const sumRows = (values: Tensor, ids: Tensor, rows: Tensor): Tensor =>
+  executeOne(
+    'UnsortedSegmentSum',
+    [typeOf(values), typeAttribute('int32', 'Tindices'), typeAttribute('int32', 'Tnumsegments')],
+    [values, ids, rows],
+  );
+
+/** A list as a column: [n] -> [n, 1]. */
+export const columnOf = (x: Tensor1D): Tensor =>
+  executeOne('ExpandDims', [typeOf(x), typeAttribute('int32', 'Tdim')], [x, tf.scalar(1, 'int32')]);
+
+/** The gradient of relu: `dy` where the output `y` is above 0. */
+export const reluGradient = (dy: Tensor, y: Tensor): Tensor => executeOne('ReluGrad', [float], [dy, y]);
 
 /** Overwrites rows of a variable [rows, width] in place: at ids [n] with the values [n, width]. */
 export function scatterRows(variable: ResourceVariable, ids: Tensor1D, values: Tensor): void {

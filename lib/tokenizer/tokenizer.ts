@@ -188,7 +188,7 @@ function isMultilingual({ model: { vocab = {} } = {} }: TokenizerDefinition): bo
  * @param maxTokens maximum sequence length of the model; longer texts are truncated. @default Infinity
  */
 export function createTokenizer({ tokenizer: definition, config }: TokenizerFiles, maxTokens = Infinity): Tokenizer {
-  // The truncation and padding in the file are not used: `encode` truncates, and batches are padded later.
+  // The truncation and padding in the file are not used: `encode` truncates, and batches are packed.
   const tokenizer = new HuggingFaceTokenizer({ ...definition, truncation: null, padding: null }, config);
   const encode = tokenizesWords(definition) ? encodeWords(tokenizer) : encodeBeginning(tokenizer);
   const tokens = (text: string) => tokenizer.encode(text.toWellFormed()).tokens;

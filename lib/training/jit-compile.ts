@@ -13,7 +13,8 @@ import type { Precision } from '../tensorflow/kernels.js';
 import type { Ranks } from '../distributed/ranks.js';
 import { TrainingStep } from './step.js';
 import { classification } from './tasks/classification.js';
-import { type LabeledBatch, paddedLengths } from '../model/batch.js';
+import { packTexts, type LabeledBatch } from '../model/batch.js';
+import { sizesOfBatches } from '../model/packed-texts.js';
 
 /** Seconds per encoder layer, of a training step on a batch of `measuredShape` and of compiling the step's graph. */
 export interface LayerSeconds {
@@ -57,13 +58,8 @@ const rounds = 5;
  */
 export function measureLayer(config: EncoderConfig, precision: Precision): LayerSeconds {
   const { batch, tokens } = measuredShape;
-  const inputIds = Int32Array.from({ length: batch * tokens }, (_, i) => 5 + (i % 90));
-  const rows: LabeledBatch = {
-    ...measuredShape,
-    inputIds,
-    lengths: new Int32Array(batch).fill(tokens),
-    labels: new Int32Array(batch),
-  };
+  const texts = Array.from({ length: batch }, () => Int32Array.from({ length: tokens }, (_, i) => 5 + (i % 90)));
+  const rows: LabeledBatch = { ...packTexts(texts), labels: new Int32Array(batch) };
   const small = { ...config, n_layers: 1, vocab_size: 100 };
   const createStep = (jitCompile: boolean) => {
     const model = TextClassifier.create(small, { precision, jitCompile });
@@ -126,13 +122,11 @@ export function shouldCompile({ graph, xla, compiling }: LayerSeconds, work: Tra
 /**
  * Decides whether XLA compiles a run's training steps.
  * @param model the model to train; if its engine's `jitCompile` is `auto`, one encoder layer is measured
- * @param maxTokens tokens of the longest text, which determines the number of batch shapes
  * @param work number and size of the batches
  * @param ranks processes that train together; XLA cannot compile sums over several
  */
 export function chooseJitCompile(
   { config, engine }: Model,
-  maxTokens: number,
   work: Pick<TrainingWork, 'batches' | 'batchSize'>,
   ranks: Ranks,
 ): JitCompileChoice {
@@ -145,6 +139,6 @@ export function chooseJitCompile(
     () => measureLayer(config, engine.precision),
   );
   // One more shape for the smaller batch at the end of an epoch.
-  const shapes = paddedLengths(maxTokens) + 1;
+  const shapes = sizesOfBatches + 1;
   return shouldCompile(seconds, { ...work, shapes, layers });
 }

@@ -3,7 +3,7 @@ import { DivergedError } from '../errors.js';
 import type { NextBatch } from '../batching/positions.js';
 import type { StreamPosition } from '../batching/stream.js';
 import type { Ranks } from '../distributed/ranks.js';
-import type { EncodedBatch } from '../model/batch.js';
+import { textCount, type EncodedBatch } from '../model/batch.js';
 import type { TrainerState } from './checkpoint.js';
 import type { Schedule } from './schedule.js';
 import type { TrainingStep } from './step.js';
@@ -106,7 +106,7 @@ export async function runLoop<Batch extends EncodedBatch>(loop: Loop<Batch>): Pr
 
     state.step++;
     state.position = next;
-    state.samples += group.reduce((sum, { batch }) => sum + batch, 0);
+    state.samples += group.reduce((sum, batch) => sum + textCount(batch), 0);
     state.trainSeconds += secondsSince(from);
     const record: TrainingRecord = {
       step: state.step,

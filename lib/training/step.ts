@@ -1,6 +1,6 @@
 /**
- * One training step: forward pass, backward pass, gradient clipping and AdamW, as one TensorFlow function per batch
- * shape. Only the loss and the gradient norm are read back. With gradient accumulation each batch is one call, and the
+ * One training step: forward pass, backward pass, gradient clipping and AdamW, as one TensorFlow function, which is
+ * captured once for all numbers of tokens, or once per size, see roundTokens. Only the loss and the gradient norm are read back. With gradient accumulation each batch is one call, and the
  * call of the last batch updates the parameters.
  *
  * Several ranks compute a step together: each computes its part of every batch's rows. The gradients are summed before
@@ -9,7 +9,7 @@
  */
 import type { Scalar, Tensor, Tensor1D } from '@tensorflow/tfjs';
 import { ArgumentError } from '../errors.js';
-import { readWeights, type Model } from '../model/model.js';
+import { captureOptions, readWeights, type Model } from '../model/model.js';
 import { dropoutSource, seedOfPass } from '../model/dropout.js';
 import type { StoredTensor } from '../model/safetensors.js';
 import { tensorFunction, type NamedTensors, type TensorFunction } from '../tensorflow/function.js';
@@ -17,7 +17,8 @@ import { castTo } from '../tensorflow/kernels.js';
 import { singleProcess, sumKeys, type Ranks } from '../distributed/ranks.js';
 import { tf } from '../tensorflow/runtime.js';
 import { zerosVariable, type ResourceVariable } from '../tensorflow/variables.js';
-import type { EncodedBatch } from '../model/batch.js';
+import { rowsOfRank, type EncodedBatch } from '../model/batch.js';
+import type { Layers } from '../model/layers.js';
 import { AdamW, clipFactor, globalNorm, type AdamWOptions, type AdamWState } from '../optim/adamw.js';
 import { LossScale, type LossScaleState } from '../optim/loss-scale.js';
 import type { StepTask } from './tasks/task.js';
@@ -120,6 +121,7 @@ export class TrainingStep<Batch extends EncodedBatch> {
   readonly #accumulate: TensorFunction<ScaledInputs, { loss: Tensor }>;
   /** `results` are the loss, the gradient norm, and the number of ranks that requested a stop. */
   readonly #update: TensorFunction<UpdateInputs, { results: Tensor }>;
+  readonly #layers: Layers;
   readonly #ranks: Ranks;
   #passes = 0;
 
@@ -141,20 +143,21 @@ export class TrainingStep<Batch extends EncodedBatch> {
     const model = this.#vocabulary?.model ?? fullModel;
     this.#weightDecay = adam.weightDecay ?? 0;
     this.#task = task;
+    this.#layers = model.engine.layers;
     this.#ranks = ranks;
     this.#seed = seed;
     this.#lossScale = new LossScale(model.engine.precision);
     const parameters = new Map(trained.map((name) => [name, model.parameters.get(name)!]));
     this.#optimizer = new AdamW(parameters, { fused: model.engine.fused, ...adam });
     this.#sums = new Map(accumulates ? [...parameters].map(([name, { shape }]) => [name, zerosVariable(shape)]) : []);
-    const { eager } = model.engine;
+    const capture = { ...captureOptions(model.engine), jitCompile };
     this.#accumulate = tensorFunction(
       ({ weight, ...inputs }: ScaledInputs) => {
         const { loss, gradients } = lossAndGradients(model, task, inputs, trained, weight);
         for (const [name, gradient] of gradients) this.#sums.get(name)!.add(castTo(gradient, 'float32'));
         return { loss };
       },
-      { name: 'the gradient accumulation pass', eager, jitCompile },
+      { name: 'the gradient accumulation pass', ...capture },
     );
     this.#update = tensorFunction(
       ({
@@ -190,7 +193,7 @@ export class TrainingStep<Batch extends EncodedBatch> {
         });
         return { results };
       },
-      { name: 'the training step', eager, jitCompile },
+      { name: 'the training step', ...capture },
     );
   }
 
@@ -234,12 +237,17 @@ export class TrainingStep<Batch extends EncodedBatch> {
     }
   }
 
-  /** This rank's part of a batch and its weight. A rank without a part computes the whole batch with weight 0. */
+  /**
+   * This rank's part of a batch and its weight. A rank without a text, or without a masked token, computes the whole batch
+   * with weight 0.
+   */
   #partOf(batch: Batch): { part: Batch; weight: number } {
     const { rank, size } = this.#ranks;
     if (size === 1) return { part: batch, weight: this.#task.weight(batch) };
-    const part = this.#task.share(batch, rank, size);
-    return part ? { part, weight: this.#task.weight(part) } : { part: batch, weight: 0 };
+    const rows = rowsOfRank(batch, rank, size);
+    const part = this.#task.select(batch, rows);
+    const weight = rows.length > 0 ? this.#task.weight(part) : 0;
+    return weight > 0 ? { part, weight } : { part: batch, weight: 0 };
   }
 
   #attempt(batches: Batch[], learningRate: number, firstPass: number, stop: boolean): StepResult {
@@ -248,7 +256,7 @@ export class TrainingStep<Batch extends EncodedBatch> {
     const parts = batches.map((batch) => this.#partOf(batch));
     const fractionOf = (i: number) => parts[i]!.weight / totalWeight;
     const pass = (i: number) => ({
-      ...this.#task.tensors(parts[i]!.part),
+      ...this.#task.tensors(parts[i]!.part, this.#layers),
       seed: seedOfPass(this.#seed, firstPass + i, this.#ranks.rank),
       weight: tf.scalar(fractionOf(i) * this.#lossScale.value),
     });

@@ -1,7 +1,7 @@
 /** The Trainer: fine-tunes a TextClassifier, or adapts a MaskedLM to a domain. */
 import { createHash } from 'node:crypto';
 import path from 'node:path';
-import { trainingBatches } from '../batching/batches.js';
+import { trainingBatches, type BatchOptions } from '../batching/batches.js';
 import { batchesInMemory, type NextBatch } from '../batching/positions.js';
 import { ReviewStream, type StreamPosition } from '../batching/stream.js';
 import { singleProcess, type Ranks } from '../distributed/ranks.js';
@@ -90,7 +90,7 @@ const isEncoded = (data: TrainingData): data is EncodedReviews => 'ids' in data;
 
 async function* batchesOfStream(
   stream: ReviewStream,
-  options: { batchSize: number; seed: number; groupByLength: boolean; maxTokens: number },
+  options: BatchOptions,
   from: StreamPosition,
 ): AsyncGenerator<NextBatch<LabeledBatch>> {
   for await (const { next, ...batch } of stream.batches(options, from))
@@ -195,7 +195,6 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
     const batching = {
       batchSize: settings.batchSize,
       seed: settings.seed,
-      groupByLength: settings.groupByLength,
       maxTokens: model.maxTokens,
     };
     async function* batches(from: StreamPosition): AsyncGenerator<NextBatch<EncodedBatch>> {
@@ -214,7 +213,7 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
     // Predictions truncate as training does. Rows that were tokenized before may be longer than the setting.
     if (model instanceof TextClassifier)
       model.maxLength = Math.min(isStream ? longest : Math.max(longest, settings.maxLength), model.maxTokens);
-    const compilation = chooseJitCompile(model, Math.min(longest, model.maxTokens), work, ranks);
+    const compilation = chooseJitCompile(model, work, ranks);
     const step = new TrainingStep(model, objective.step, {
       trained,
       texts: task.usesInputTokensOnly && !isStream ? rows.ids : undefined,

@@ -11,7 +11,15 @@ import { seededRandom } from '#lib/reviews/random.js';
 import { loadTokenizer } from '#lib/model/load-tokenizer.js';
 import { failure } from '../failure.js';
 import { embeddedModel, fixtures } from '../checkout.js';
-import { evaluationBatches, padBatch, type EncodedReviews } from '#lib/model/batch.js';
+import {
+  evaluationBatches,
+  packBatch,
+  packTexts,
+  rowsOfRank,
+  selectTexts,
+  type EncodedReviews,
+} from '#lib/model/batch.js';
+import { roundTokens } from '#lib/model/packed-texts.js';
 
 test('token ids match those of transformers', () => {
   const tokenizer = loadTokenizer(embeddedModel);
@@ -56,9 +64,9 @@ test("texts are truncated to the model's maximum length even if a greater length
 
 test('a text that is longer than the model accepts is an error, not one of TensorFlow', () => {
   const reviews = { ids: [new Int32Array(9), new Int32Array(3)], labels: new Int32Array(2) };
-  assert.equal(padBatch(reviews, [1], 8).tokens, 8);
+  assert.deepEqual([...packBatch(reviews, [1], 8).offsets], [0, 3]);
   assert.throws(
-    () => padBatch(reviews, [0, 1], 8),
+    () => packBatch(reviews, [0, 1], 8),
     failure(ArgumentError, 'ARGUMENT_TEXT_TOO_LONG', { tokens: 9, maxTokens: 8 }),
   );
 });
@@ -74,44 +82,67 @@ const reviews: EncodedReviews = {
 const order = (epoch: number, seed = 1) =>
   trainingBatches(reviews, { batchSize: 8, seed, epoch }).map(({ indices }) => indices);
 
-test('an epoch contains each row once, in its own order, padded to the rounded length of the longest text', () => {
+test('an epoch contains each row once, in its own order, packed without padding', () => {
   const batches = trainingBatches(reviews, { batchSize: 8, seed: 1, epoch: 0 });
   assert.deepEqual(
     batches.flatMap(({ indices }) => indices).sort((a, b) => a - b),
     Array.from({ length: 103 }, (_, i) => i),
   );
-  assert.equal(batches[0]!.tokens, 56);
-  for (const { indices, tokens } of batches)
-    assert.equal(tokens, 8 * Math.ceil(Math.max(...indices.map((index) => reviews.ids[index]!.length)) / 8));
-  const padded = (length: number) => padBatch({ ids: [new Int32Array(length)], labels: new Int32Array(1) }, [0]).tokens;
-  assert.deepEqual([1, 8, 9, 128, 129, 256, 257].map(padded), [8, 8, 16, 128, 144, 256, 288]);
-  assert.equal(padBatch(reviews, batches[0]!.indices, 52).tokens, 52, 'padding stops at the maximum length');
-  for (const { indices, inputIds, lengths, tokens, labels } of batches)
-    indices.forEach((index, row) => {
-      const ids = reviews.ids[index]!;
-      assert.deepEqual(inputIds.subarray(row * tokens, row * tokens + ids.length), ids);
-      assert.equal(lengths[row], ids.length);
-      assert.equal(labels[row], index % 2);
+  assert.deepEqual(
+    batches.map(({ labels }) => labels.length),
+    [...new Array<number>(12).fill(8), 7],
+  );
+  for (const batch of batches) {
+    assert.deepEqual(
+      [...batch.inputIds],
+      batch.indices.flatMap((index) => [...reviews.ids[index]!]),
+    );
+    batch.indices.forEach((index, row) => {
+      assert.deepEqual(selectTexts(batch, [row]).inputIds, reviews.ids[index]);
+      assert.equal(batch.labels[row], index % 2);
     });
+  }
   assert.deepEqual(order(0), order(0));
   assert.notDeepEqual(order(0), order(1));
   assert.notDeepEqual(order(0), order(0, 2));
 });
 
-test('grouping by length reduces padding to less than a third', () => {
-  const padding = (groupByLength: boolean) =>
-    trainingBatches(reviews, { batchSize: 8, seed: 1, epoch: 0, groupByLength }).reduce(
-      (sum, { inputIds, lengths }) => sum + inputIds.length - lengths.reduce((a, b) => a + b),
-      0,
-    );
-  assert.ok(padding(true) < padding(false) / 3, `${padding(true)} against ${padding(false)}`);
+test('evaluation batches contain the rows in their order', () => {
+  const batches = evaluationBatches(reviews, 10);
+  assert.deepEqual(
+    batches.flatMap(({ indices }) => indices),
+    Array.from({ length: 103 }, (_, i) => i),
+  );
+  assert.equal(batches.at(-1)!.labels.length, 3);
 });
 
-test('evaluation batches contain each row once, longest first', () => {
-  const batches = evaluationBatches(reviews, 10);
-  assert.equal(new Set(batches.flatMap(({ indices }) => indices)).size, 103);
+test('ranks divide a batch into parts of about as many tokens and texts', () => {
+  const [batch] = trainingBatches(reviews, { batchSize: 32, seed: 1, epoch: 0 });
+  for (const ranks of [2, 3, 5]) {
+    const rows = Array.from({ length: ranks }, (_, rank) => rowsOfRank(batch!, rank, ranks));
+    assert.deepEqual(
+      rows.flat().sort((a, b) => a - b),
+      Array.from({ length: 32 }, (_, row) => row),
+    );
+    const tokens = rows.map((part) => selectTexts(batch!, part).inputIds.length);
+    const longest = Math.max(...batch!.indices.map((index) => reviews.ids[index]!.length));
+    assert.ok(Math.max(...tokens) - Math.min(...tokens) <= longest, tokens.join());
+    assert.ok(rows.every((part) => part.length === Math.floor(32 / ranks) || part.length === Math.ceil(32 / ranks)));
+  }
+  assert.deepEqual(rowsOfRank(packTexts([Int32Array.of(1)]), 1, 2), []);
+});
+
+test('the tokens of batches are rounded up to few sizes, by at most an eighth', () => {
+  const sizes = (layers: { anyShape: boolean }, from: number, to: number) =>
+    new Set(Array.from({ length: to - from + 1 }, (_, i) => roundTokens(from + i, layers)));
+  // A graph per size: eight sizes from 1,025 to 2,048 tokens.
   assert.deepEqual(
-    batches.map(({ tokens }) => tokens),
-    batches.map(({ tokens }) => tokens).sort((a, b) => b - a),
+    [...sizes({ anyShape: false }, 1025, 2048)],
+    Array.from({ length: 8 }, (_, i) => 1152 + 128 * i),
+  );
+  assert.equal(roundTokens(1, { anyShape: false }), 16);
+  assert.deepEqual(
+    [1, 16, 17, 1025].map((tokens) => roundTokens(tokens, { anyShape: true })),
+    [16, 16, 32, 1040],
   );
 });

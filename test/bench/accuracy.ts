@@ -6,7 +6,7 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { padBatch } from '#lib/model/batch.js';
+import { packTexts } from '#lib/model/batch.js';
 import * as tunebook from 'tunebook';
 import { smoothed } from '#lib/figures/learning-curves.js';
 import { embeddedReviews } from '#lib/reviews/embedded.js';
@@ -78,9 +78,7 @@ function savedModel(
   const folder = path.join(root, '.tunebook/bench/model');
   model.save(folder);
   fs.writeFileSync(path.join(folder, 'rows.json'), JSON.stringify(testReviews.ids.map((ids) => [...ids])));
-  const logits = Float32Array.from(
-    testReviews.ids.flatMap((ids) => [...model.logits(padBatch({ ids: [ids], labels: new Int32Array(1) }, [0]))]),
-  );
+  const logits = Float32Array.from(testReviews.ids.flatMap((ids) => [...model.logits(packTexts([ids]))]));
   const python = spawnSync(findPyTorch(), [path.join(root, 'test/bench/saved-model.py'), folder], {
     encoding: 'utf8',
     maxBuffer: 1 << 26,

@@ -10,7 +10,7 @@ import { joinCluster } from '#lib/distributed/cluster.js';
 import type { Precision } from '#lib/tensorflow/kernels.js';
 import { singleProcess } from '#lib/distributed/ranks.js';
 import { nativeType, tf } from '#lib/tensorflow/runtime.js';
-import { padBatch } from '#lib/model/batch.js';
+import { packBatch } from '#lib/model/batch.js';
 import { seededRandom } from '#lib/reviews/random.js';
 import { lossAndGradients, TrainingStep } from '#lib/training/step.js';
 import { classification } from '#lib/training/tasks/classification.js';
@@ -26,7 +26,7 @@ const reviews = {
   ids: Array.from({ length: size }, () => Int32Array.from({ length: 128 }, () => 1000 + Math.floor(29_000 * random()))),
   labels: Int32Array.from({ length: size }, (_, row) => row % 2),
 };
-const batch = padBatch(reviews, [...reviews.ids.keys()]);
+const batch = packBatch(reviews, [...reviews.ids.keys()]);
 const steps = {
   summed: new TrainingStep(model, classification, { ranks }),
   // The same part of the same batch, without communication.
@@ -35,7 +35,11 @@ const steps = {
   }),
 };
 const bytes = tf.tidy(() => {
-  const { gradients } = lossAndGradients(model, classification, classification.tensors(padBatch(reviews, [0])));
+  const { gradients } = lossAndGradients(
+    model,
+    classification,
+    classification.tensors(packBatch(reviews, [0]), model.engine.layers),
+  );
   return [...gradients.values()].reduce(
     (sum, gradient) => sum + gradient.size * (nativeType(gradient) === 1 ? 4 : 2),
     0,

@@ -40,12 +40,10 @@ const stream = new ReviewStream(source, {
 started = performance.now();
 let rowsRead = 0;
 let tokens = 0;
-let paddedTokens = 0;
 let nextReport = 0;
-for await (const { batch, lengths, inputIds, next } of stream.batches({ batchSize: 16, seed: 42 })) {
-  rowsRead += batch;
-  for (const length of lengths) tokens += length;
-  paddedTokens += inputIds.length;
+for await (const { labels, inputIds, next } of stream.batches({ batchSize: 16, seed: 42 })) {
+  rowsRead += labels.length;
+  tokens += inputIds.length;
   if (rowsRead >= nextReport || next.epoch > 0) {
     const seconds = (performance.now() - started) / 1000;
     console.log(
@@ -57,7 +55,7 @@ for await (const { batch, lengths, inputIds, next } of stream.batches({ batchSiz
 }
 const { heldOut, dropped } = stream;
 console.log(
-  `${(tokens / rowsRead).toFixed(0)} tokens on average, ${((100 * (paddedTokens - tokens)) / paddedTokens).toFixed(1)} % padding, ` +
+  `${(tokens / rowsRead).toFixed(0)} tokens on average, ` +
     `${heldOut} rows held out, ${describeDropped(dropped) || 'none'} left out`,
 );
 await stream.dispose();

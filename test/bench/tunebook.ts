@@ -9,14 +9,16 @@ import type { Precision } from '#lib/tensorflow/kernels.js';
 import { trainingBatches } from '#lib/batching/batches.js';
 import { TrainingStep } from '#lib/training/step.js';
 import { classification } from '#lib/training/tasks/classification.js';
-import { operationsOf, readRows, type Rows, type Turn } from './work.js';
+import { packedOperations, readRows, type Rows, type Turn } from './work.js';
 import {
-  type EncodedBatch,
-  type LabeledBatch,
   evaluationBatches,
-  padBatch,
+  packBatch,
+  textCount,
+  type EncodedBatch,
   type EncodedReviews,
+  type LabeledBatch,
 } from '#lib/model/batch.js';
+import { roundTokens } from '#lib/model/packed-texts.js';
 
 const [mode, rows, size, precision, engine] = process.argv.slice(2) as [string, Rows, string, Precision, string];
 const training = mode === 'train';
@@ -29,7 +31,7 @@ const classifier = TextClassifier.create(parseConfig({}), {
 
 const fixedBatches = (reviews: EncodedReviews) =>
   Array.from({ length: Math.floor(reviews.ids.length / batchSize) }, (_, i) =>
-    padBatch(
+    packBatch(
       reviews,
       Array.from({ length: batchSize }, (_, row) => i * batchSize + row),
     ),
@@ -58,9 +60,9 @@ for await (const line of readline.createInterface({ input: process.stdin })) {
   for (let i = 0; i < Number(line); i++) {
     const batch = batches[next++ % batches.length]!;
     step(batch);
-    turn.samples += batch.batch;
-    turn.tokens += batch.lengths.reduce((a, b) => a + b);
-    turn.operations += operationsOf(batch.batch, batch.tokens, 1, training);
+    turn.samples += textCount(batch);
+    turn.tokens += batch.inputIds.length;
+    turn.operations += packedOperations(batch, roundTokens(batch.inputIds.length, classifier.engine.layers), training);
   }
   turn.seconds = (performance.now() - from) / 1000;
   turn.peakBytes = process.resourceUsage().maxRSS * 1024;

@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { sampleReviews } from '#lib/reviews/sample.js';
 import { openReviews } from '#lib/reviews/open-reviews.js';
-import type { EncodedReviews } from '#lib/model/batch.js';
+import { textCount, type EncodedBatch, type EncodedReviews } from '#lib/model/batch.js';
 import { loadTokenizer } from '#lib/model/load-tokenizer.js';
 import { embeddedModel, root } from '../checkout.js';
 
@@ -63,15 +63,21 @@ export interface Turn {
 }
 
 /**
- * Counts the multiplications and additions of DistilBERT-base's matrix products for one batch, including padding.
- * @param outputTokens number of tokens per text that the last layer computes: all of them, or only the one that the head reads
+ * Counts the multiplications and additions of DistilBERT-base's matrix products for a packed batch. The last layer computes
+ * the token that the head reads only.
+ * @param batch its texts
+ * @param tokens number of tokens with padding
  */
-export function operationsOf(batch: number, tokens: number, outputTokens: number, training: boolean): number {
+export function packedOperations(batch: EncodedBatch, tokens: number, training: boolean): number {
   const [dim, hidden, layers] = [768, 3072, 6];
-  const layer = (outputTokens: number) =>
-    // Keys and values; queries, output projection and feed-forward; attention scores and their weighted sum.
-    2 *
-    batch *
-    (tokens * 2 * dim ** 2 + outputTokens * (2 * dim ** 2 + 2 * dim * hidden) + 2 * outputTokens * tokens * dim);
-  return (training ? 3 : 1) * ((layers - 1) * layer(tokens) + layer(outputTokens));
+  const texts = textCount(batch);
+  const lengths = Array.from({ length: texts }, (_, row) => batch.offsets[row + 1]! - batch.offsets[row]!);
+  // Keys and values; queries, output projection and feed-forward; attention scores and their weighted sum.
+  const layer = (queries: number, pairs: number) =>
+    2 * (tokens * 2 * dim ** 2 + queries * (2 * dim ** 2 + 2 * dim * hidden) + 2 * pairs * dim);
+  const sum = (values: number[]) => values.reduce((a, b) => a + b, 0);
+  return (
+    (training ? 3 : 1) *
+    ((layers - 1) * layer(tokens, sum(lengths.map((length) => length ** 2))) + layer(texts, sum(lengths)))
+  );
 }

@@ -10,7 +10,7 @@ import { singleProcess } from '#lib/distributed/ranks.js';
 import { ReviewStream } from '#lib/batching/stream.js';
 import { classification } from '#lib/training/tasks/classification.js';
 import { Trainer } from '#lib/training/trainer.js';
-import type { EncodedReviews } from '#lib/model/batch.js';
+import { selectTexts, type EncodedReviews } from '#lib/model/batch.js';
 import type { TrainingSettings } from '#lib/settings/settings.js';
 
 /** Task of a rank. */
@@ -46,15 +46,11 @@ const definition = clusterOfEnvironment();
 const cluster = definition && joinCluster(definition, { timeout: 60 });
 const ranks = cluster?.ranks ?? singleProcess;
 const trainedRows: string[] = [];
-const originalShare = classification.share.bind(classification);
+const originalSelect = classification.select.bind(classification);
 // Records the rows of this rank where they are assigned.
-classification.share = (batch, rank, n) => {
-  const part = originalShare(batch, rank, n);
-  if (part)
-    for (let row = 0; row < part.batch; row++)
-      trainedRows.push(
-        `${part.inputIds.subarray(row * part.tokens, row * part.tokens + part.lengths[row]!).join(' ')}: ${part.labels[row]}`,
-      );
+classification.select = (batch, rows) => {
+  const part = originalSelect(batch, rows);
+  part.labels.forEach((label, row) => trainedRows.push(`${selectTexts(part, [row]).inputIds.join(' ')}: ${label}`));
   return part;
 };
 const classifier = TextClassifier.fromFolder(task.modelFolder, { precision: task.precision, seed: 1 });

@@ -17,7 +17,7 @@ import {
   withTemperature,
   wordAttribution,
 } from 'tunebook';
-import { padBatch } from '#lib/model/batch.js';
+import { packTexts } from '#lib/model/batch.js';
 import { seededRandom } from '#lib/reviews/random.js';
 import { failure } from '../failure.js';
 import { embeddedModel } from '../checkout.js';
@@ -127,7 +127,7 @@ test("a word's contribution is the change of the log-odds when the word is remov
     ['It', 'broke', 'twice.'],
   );
   const logOddsOf = (text: string) => {
-    const logits = classifier.logits(padBatch(classifier.encode([{ text, label: 0 }]), [0]));
+    const logits = classifier.logits(packTexts(classifier.encode([{ text, label: 0 }]).ids));
     return logits[1]! - logits[0]!;
   };
   const logOdds = logOddsOf('It broke twice.');

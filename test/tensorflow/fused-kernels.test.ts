@@ -6,15 +6,20 @@ import { test } from 'node:test';
 import type { Tensor } from '@tensorflow/tfjs';
 import { composedLayers } from '#lib/model/composed-layers.js';
 import { fusedLayers } from '#lib/model/fused-layers.js';
+import { packTexts } from '#lib/model/batch.js';
+import { embeddingLookup } from '#lib/model/layers.js';
+import { batchTensors } from '#lib/model/packed-texts.js';
 import { fusedDropout, fusedSquareSum, kernelLevel, wideSum } from '#lib/tensorflow/fused-kernels.js';
-import { castTo, statelessNormal } from '#lib/tensorflow/kernels.js';
+import { castTo, statelessNormal, withoutLast } from '#lib/tensorflow/kernels.js';
 import { binding, nativeType, tf } from '#lib/tensorflow/runtime.js';
 import { AdamW, type UpdateScalars } from '#lib/optim/adamw.js';
 import { ResourceVariable } from '#lib/tensorflow/variables.js';
 import { relativeDifference } from '../checkout.js';
 
-const [batch, tokens, heads, dim, hidden] = [3, 37, 4, 300, 700];
-const rows = batch * tokens;
+const [heads, dim, hidden] = [4, 300, 700];
+/** Fewer and more tokens than the rows that attention processes at a time, and 7 tokens of padding. */
+const lengths = [37, 64, 1, 16, 83];
+const rows = 208;
 
 let nextSeed = 0;
 const normal = (...shape: number[]): Tensor =>
@@ -56,33 +61,38 @@ function assertAgreement(
 }
 
 for (const precision of ['float32', 'bfloat16'] as const) {
-  test(`fused attention with padding equals the composed layer in ${precision}`, () => {
-    const lengths = tf.tensor1d([tokens, 16, 5], 'int32');
-    const options = { batch, heads, lengths, rate: 0, source: undefined, precision };
-    const weight = () => tf.div(normal(dim, dim), Math.sqrt(dim));
-    const inputs = [normal(rows, dim), weight(), normal(dim), weight(), weight(), normal(dim), weight()];
-    // The gradient of the keys' bias is not compared: the bias shifts all scores of a row equally, so its gradient
-    // consists of rounding errors.
-    const keyBias = normal(dim);
-    assertAgreement(
-      'attention',
-      (layers) => (x, queryWeight, queryBias, keyWeight, valueWeight, valueBias, outWeight) =>
-        layers.attention(
-          x,
-          x,
-          {
-            query: { weight: queryWeight, bias: queryBias },
-            key: { weight: keyWeight, bias: keyBias },
-            value: { weight: valueWeight, bias: valueBias },
-          },
-          outWeight,
-          options,
-        ),
-      inputs,
-      normal(rows, dim),
-      tolerances[precision],
-    );
-  });
+  for (const queries of ['all', 'first'] as const)
+    test(`fused attention of packed texts with ${queries} queries equals the composed layer in ${precision}`, () => {
+      const batch = packTexts(lengths.map((length) => new Int32Array(length)));
+      const options = { queries, heads, rate: 0, source: undefined, precision };
+      const weight = () => tf.div(normal(dim, dim), Math.sqrt(dim));
+      const inputs = [normal(rows, dim), weight(), normal(dim), weight(), weight(), normal(dim), weight()];
+      // The gradient of the keys' bias is not compared: the bias shifts all scores of a row equally, so its gradient
+      // consists of rounding errors.
+      const keyBias = normal(dim);
+      assertAgreement(
+        'attention',
+        (layers) => (x, queryWeight, queryBias, keyWeight, valueWeight, valueBias, outWeight) => {
+          const texts = batchTensors(batch, layers);
+          assert.equal(texts.ids.shape[0], rows);
+          const queryInput = queries === 'all' ? x : embeddingLookup(x, withoutLast(texts.offsets));
+          return layers.attention(
+            x,
+            queryInput,
+            {
+              query: { weight: queryWeight, bias: queryBias },
+              key: { weight: keyWeight, bias: keyBias },
+              value: { weight: valueWeight, bias: valueBias },
+            },
+            outWeight,
+            { ...options, texts },
+          );
+        },
+        inputs,
+        normal(queries === 'all' ? rows : lengths.length, dim),
+        tolerances[precision],
+      );
+    });
 
   test(`the fused feed-forward block equals the composed layer in ${precision}`, () => {
     const inputs = [normal(rows, dim), tf.div(normal(hidden, dim), 8), normal(hidden), tf.div(normal(dim, hidden), 8)];

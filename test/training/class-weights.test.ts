@@ -10,7 +10,7 @@ import { test } from 'node:test';
 import type { Scalar } from '@tensorflow/tfjs';
 import { ReviewStream } from '#lib/batching/stream.js';
 import { ArgumentError, SettingsError } from '#lib/errors.js';
-import { everyNth, type LabeledBatch } from '#lib/model/batch.js';
+import { selectTexts, type LabeledBatch } from '#lib/model/batch.js';
 import { composedLayers } from '#lib/model/composed-layers.js';
 import { fusedLayers } from '#lib/model/fused-layers.js';
 import { weightedCrossEntropy } from '#lib/model/layers.js';
@@ -23,7 +23,16 @@ import { balancedWeights } from '#lib/training/class-weights.js';
 import { lossAndGradients, TrainingStep } from '#lib/training/step.js';
 import { classificationTask, weightedClassification } from '#lib/training/tasks/classification.js';
 import { Trainer } from '#lib/training/trainer.js';
-import { embeddedModel, fixtures, gradientsDiffer, reference, relativeDifference, unpack } from '../checkout.js';
+import {
+  embeddedModel,
+  fixtures,
+  gradientsDiffer,
+  packPadded,
+  reference,
+  referenceLengths,
+  relativeDifference,
+  unpack,
+} from '../checkout.js';
 import { failure } from '../failure.js';
 import type { Packed } from '../checkout.js';
 
@@ -32,16 +41,14 @@ const expected = JSON.parse(fs.readFileSync(path.join(fixtures, 'class-weights.j
   tiny: { weights: number[]; loss: number; gradients: Record<string, Packed>; norm: number; losses: number[] };
   balanced: { counts: number[]; weights: number[] }[];
 };
-const { inputIds, attentionMask, batch: rows, tokens, labels, curve } = reference();
+const { inputIds, labels, curve } = reference();
+const rows = labels.length;
 const batch: LabeledBatch = {
-  inputIds: Int32Array.from(inputIds),
-  lengths: Int32Array.from({ length: rows }, (_, row) =>
-    attentionMask.slice(row * tokens, (row + 1) * tokens).reduce((a, b) => a + b),
-  ),
+  ...packPadded(inputIds, referenceLengths(reference())),
   labels: Int32Array.from(labels),
-  batch: rows,
-  tokens,
 };
+/** Token ids of each text of the batch. */
+const texts = Array.from({ length: rows }, (_, row) => selectTexts(batch, [row]).inputIds);
 const weighted = weightedClassification(expected.tiny.weights);
 const tiny = (layers = fusedLayers) =>
   TextClassifier.fromFolder(path.join(fixtures, 'tiny'), { precision: 'float32', layers });
@@ -62,7 +69,7 @@ test("the weighted loss of five classes and its gradient are PyTorch's", () => {
 for (const [implementation, layers] of Object.entries({ fused: fusedLayers, composed: composedLayers }))
   test(`${implementation} layers: loss and all gradients of a model are PyTorch's`, () => {
     const model = tiny(layers);
-    const { loss, gradients } = lossAndGradients(model, weighted, weighted.tensors(batch));
+    const { loss, gradients } = lossAndGradients(model, weighted, weighted.tensors(batch, layers));
     isClose(loss.dataSync()[0]!, expected.tiny.loss);
     const { parameter, difference } = gradientsDiffer(gradients, expected.tiny.gradients);
     assert.ok(difference < 1e-5, `${parameter}: ${difference}`);
@@ -70,16 +77,7 @@ for (const [implementation, layers] of Object.entries({ fused: fusedLayers, comp
   });
 
 test('batches of any division, accumulated, have the loss and the gradient norm of one batch', () => {
-  const part = (indices: number[]): LabeledBatch => {
-    const parts = indices.map((index) => everyNth(batch, index, rows)!.part);
-    return {
-      inputIds: Int32Array.from(parts.flatMap(({ inputIds }) => [...inputIds])),
-      lengths: Int32Array.from(parts.flatMap(({ lengths }) => [...lengths])),
-      labels: Int32Array.from(indices, (index) => labels[index]!),
-      batch: indices.length,
-      tokens,
-    };
-  };
+  const part = (indices: number[]): LabeledBatch => weighted.select(batch, indices);
   // The classes of the four rows are 1, 0, 0, 1, so that the parts have weights of 3.4 and 3.4; 6.4 and 0.4; 3, 0.8 and 3.
   for (const division of [
     [[0, 1, 2, 3]],
@@ -105,15 +103,14 @@ test("the losses of 20 training steps are PyTorch's", () => {
   const step = new TrainingStep(model, weighted, { weightDecay: curve.weightDecay });
   for (const [i, loss] of expected.tiny.losses.entries()) {
     const { inputIds, labels } = curve.batches[i]!;
-    const tokens = inputIds.length / labels.length;
     const actual = step.run(
       [
         {
-          inputIds: Int32Array.from(inputIds),
-          lengths: new Int32Array(labels.length).fill(tokens),
+          ...packPadded(
+            inputIds,
+            labels.map(() => inputIds.length / labels.length),
+          ),
           labels: Int32Array.from(labels),
-          batch: labels.length,
-          tokens,
         },
       ],
       curve.learningRate * learningRateFactor(i, curve.batches.length, curve.warmupSteps, 'linear'),
@@ -132,10 +129,7 @@ test("balanced weights are scikit-learn's; a class without rows does not change 
 });
 
 test('the Trainer counts the classes, uses weights by name, and rejects a name that is not a class', async () => {
-  const data = {
-    ids: Array.from({ length: 4 }, (_, row) => batch.inputIds.slice(row * tokens, row * tokens + batch.lengths[row]!)),
-    labels: Int32Array.from([1, 0, 0, 0]),
-  };
+  const data = { ids: texts, labels: Int32Array.from([1, 0, 0, 0]) };
   const firstLoss = async (classWeights: ClassWeights) => {
     const model = tiny();
     const { records } = await new Trainer(model, { classWeights, maxSteps: 1 }).train(data);
@@ -157,12 +151,7 @@ test('the Trainer counts the classes, uses weights by name, and rejects a name t
 
 test('with class weights, rows count as their class weighs for the best evaluation; metrics are unweighted', async () => {
   const model = tiny();
-  const data = {
-    ids: Array.from({ length: rows }, (_, row) =>
-      batch.inputIds.slice(row * tokens, row * tokens + batch.lengths[row]!),
-    ),
-    labels: batch.labels,
-  };
+  const data = { ids: texts, labels: batch.labels };
   const evaluateWith = (classWeights: ClassWeights) =>
     classificationTask(model, { evalBatchSize: 3, classWeights }).objective(data.labels).evaluate(data, {});
   const unweighted = await evaluateWith('none');

@@ -23,14 +23,37 @@ struct Range {
   int64_t first, last;
 };
 
-struct AttentionShape {
-  int64_t tokens;         // Length of a row.
-  int64_t rows_per_text;  // heads * query tokens.
+// Texts packed one after another: text t has the tokens [offsets[t], offsets[t + 1]) and the queries [query_offsets[t],
+// query_offsets[t + 1]). Queries, keys and values are the products with the weights, without bias.
+template <typename Number>
+struct AttentionInputs {
+  const Number *query, *key, *value;                // [queries, heads * width], [tokens, heads * width] twice
+  const float *query_bias, *key_bias, *value_bias;  // [heads * width]
+  const int32_t *query_offsets, *offsets;           // [texts + 1]
+  int64_t heads, width;
+  Dropout dropout;  // Of the attention weights.
 };
 
-struct HeadsShape {
-  int64_t tokens, heads, width;
+template <typename Number>
+struct AttentionGradients {
+  const Number* dcontext;          // [queries, heads * width]
+  const float* log_sums;           // [queries, heads]
+  Number *dquery, *dkey, *dvalue;  // As query, key and value.
 };
+
+// Query rows that attention processes at a time: a multiple of the rows of a tile (matrix-product.h).
+constexpr int64_t kAttentionRows = 24;
+
+// Numbers from row to row of a matrix in the memory of attention: an odd number of cache lines. With a power of two, the
+// rows would compete for the same lines of the cache.
+static constexpr int64_t ScratchStep(int64_t columns) { return ((columns + 15) / 16 | 1) * 16; }
+
+// Numbers of memory that attention and its gradient need for texts of at most `tokens` tokens.
+static constexpr int64_t AttentionScratch(int64_t tokens, int64_t width) {
+  const int64_t columns = (width + 15) / 16 * 16;
+  return (4 * tokens + 5 * kAttentionRows) * ScratchStep(columns) +
+         (2 * columns + 4 * kAttentionRows + 1) * ScratchStep(tokens);
+}
 
 // Scalars of an AdamW step.
 struct AdamWScalars {
@@ -49,15 +72,14 @@ struct TypedKernels {
   void (*gelu_gradient)(const Number* dy, const Number* x, const float* bias, Number* dx, float* dbias, int64_t width,
                         Range rows);
 
-  // weights = softmax(scale * scores) over the first lengths[text] tokens of each row, used = dropout(weights).
-  // scores, weights, used [texts, heads, query tokens, tokens]; lengths [texts]. A null `used` disables dropout.
-  // scratch [tokens, rounded up to a multiple of 16].
-  void (*attention_weights)(const Number* scores, const int32_t* lengths, Dropout dropout, float scale, Number* weights,
-                            Number* used, AttentionShape shape, float* scratch, Range rows);
+  // context = dropout(softmax(query · keyᵀ / sqrt(width))) · value, for each text and head; log_sums: logarithm of the
+  // sum of exp(scores) of each row. Items are text * heads + head. context [queries, heads * width], log_sums [queries,
+  // heads], memory [AttentionScratch].
+  void (*attention)(const AttentionInputs<Number>& inputs, Number* context, float* log_sums, float* memory, Range items);
 
-  // Gradient by scores. scratch [tokens].
-  void (*attention_weights_gradient)(const Number* dused, const Number* weights, Dropout dropout, float scale,
-                                     Number* dscores, int64_t tokens, float* scratch, Range rows);
+  // Gradients of attention. Adds the gradients by the biases to three sums [heads * width].
+  void (*attention_gradient)(const AttentionInputs<Number>& inputs, const AttentionGradients<Number>& gradients,
+                             float* dquery_bias, float* dkey_bias, float* dvalue_bias, float* memory, Range items);
 
   // sum = a + dropout(b + bias); y = layer norm of sum. a, sum, y [rows, width]; b [rows, width];
   // statistics [rows, 2]: mean and 1 / standard deviation.
@@ -69,12 +91,6 @@ struct TypedKernels {
   void (*residual_layer_norm_gradient)(const float* dy, const float* sum, const float* statistics, const float* scale,
                                        Dropout dropout, float* da, Number* db, float* dbias, float* dscale, float* dshift,
                                        int64_t width, Range rows);
-
-  // [texts * tokens, heads * width] + bias -> [texts, heads, tokens, width].
-  void (*split_heads)(const Number* x, const float* bias, Number* y, HeadsShape shape, Range rows);
-
-  // [texts, heads, tokens, width] -> [texts * tokens, heads * width]. Adds the sum over rows to `sum` [heads * width].
-  void (*join_heads)(const Number* x, Number* y, float* sum, HeadsShape shape, Range rows);
 
   // Sum of squares, accumulated in float64.
   double (*square_sum)(const Number* x, Range elements);

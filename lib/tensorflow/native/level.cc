@@ -3,10 +3,9 @@
 //   -DTUNEBOOK_LEVEL="x86-64-v3" -DTUNEBOOK_KERNELS=kernels_x86_64_v3
 // The object file exports only the table, see numbers.h.
 #include "adamw.h"
-#include "attention-weights.h"
+#include "attention.h"
 #include "dropout.h"
 #include "gelu.h"
-#include "heads.h"
 #include "kernels.h"
 #include "residual-layer-norm.h"
 #include "sums.h"
@@ -21,12 +20,10 @@ template <typename Number>
 constexpr tunebook::TypedKernels<Number> Typed() {
   return {Gelu<Number>,
           GeluGradient<Number>,
-          AttentionWeights<Number>,
-          AttentionWeightsGradient<Number>,
+          Attention<Number>,
+          AttentionGradient<Number>,
           ResidualLayerNorm<Number>,
           ResidualLayerNormGradient<Number>,
-          SplitHeads<Number>,
-          JoinHeads<Number>,
           SquareSum<Number>,
           AdamW<Number>};
 }

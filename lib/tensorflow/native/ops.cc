@@ -1,6 +1,9 @@
 // The project's TensorFlow operations: names, types, shapes and memory. Their inner loops are in the header files of
 // this directory, compiled once per instruction-set level. Only this file and parallel.h include TensorFlow's headers.
+#include <algorithm>
 #include <cmath>
+#include <functional>
+#include <memory>
 #include <type_traits>
 #include <vector>
 
@@ -161,92 +164,187 @@ TUNEBOOK_KERNEL("TunebookGeluGrad", GeluGradOp);
 
 // --- Attention -------------------------------------------------------------------------------------------------------
 
-REGISTER_OP("TunebookAttentionWeights")
-    .Attr("rate: float")
-    .Attr("scale: float")
-    .Attr("T: {float, bfloat16}")
-    .Input("scores: T")       // [texts, heads, query tokens, tokens]
-    .Input("lengths: int32")  // [texts]: tokens of each text; the rest is padding and gets no weight
-    .Input("seed: int32")     // [2]
-    .Output("weights: T")     // before dropout
-    .Output("used: T")        // after dropout
+// Inputs of both operations of attention, in this order.
+#define TUNEBOOK_ATTENTION_INPUTS                                      \
+  Attr("heads: int")                                                   \
+      .Attr("rate: float")                                             \
+      .Attr("T: {float, bfloat16}")                                    \
+      .Input("query: T")              /* [queries, dim] */             \
+      .Input("key: T")                /* [tokens, dim] */              \
+      .Input("value: T")              /* [tokens, dim] */              \
+      .Input("query_bias: float")     /* [dim] */                      \
+      .Input("key_bias: float")       /* [dim] */                      \
+      .Input("value_bias: float")     /* [dim] */                      \
+      .Input("query_offsets: int32")  /* [texts + 1], from 0 */        \
+      .Input("offsets: int32")        /* [texts + 1], from 0 */        \
+      .Input("seed: int32")           /* [2] */
+
+// Rows after the last text are padding: their outputs and gradients are 0.
+REGISTER_OP("TunebookAttention")
+    .TUNEBOOK_ATTENTION_INPUTS
+    .Output("context: T")       // [queries, dim]
+    .Output("log_sums: float")  // [queries, heads]
     .SetShapeFn([](InferenceContext* c) {
       c->set_output(0, c->input(0));
-      c->set_output(1, c->input(0));
+      c->set_output(1, c->UnknownShapeOfRank(2));
       return absl::OkStatus();
     });
 
+REGISTER_OP("TunebookAttentionGrad")
+    .TUNEBOOK_ATTENTION_INPUTS
+    .Input("dcontext: T")       // [queries, dim]
+    .Input("log_sums: float")   // [queries, heads]
+    .Output("dquery: T")        // [queries, dim]
+    .Output("dkey: T")          // [tokens, dim]
+    .Output("dvalue: T")        // [tokens, dim]
+    .Output("dquery_bias: float")
+    .Output("dkey_bias: float")
+    .Output("dvalue_bias: float")
+    .SetShapeFn([](InferenceContext* c) {
+      for (int i = 0; i < 6; i++) c->set_output(i, c->input(i));
+      return absl::OkStatus();
+    });
+
+// The inputs of a call, and the division of its work among threads.
 template <typename T>
-class AttentionWeightsOp : public LevelOpKernel {
+struct AttentionCall {
+  AttentionInputs<NumberOf<T>> inputs;
+  int64_t texts, dim, longest = 0;
+  // The work before each text: products, and reading and writing rows.
+  std::vector<int64_t> work = {0};
+
+  // Whether offsets increase from 0 to at most `rows`.
+  static bool AreOffsets(const Tensor& offsets, int64_t rows) {
+    const auto values = offsets.vec<int32_t>();
+    if (values.size() == 0 || values(0) != 0 || values(values.size() - 1) > rows) return false;
+    for (int64_t i = 1; i < values.size(); i++)
+      if (values(i) <= values(i - 1)) return false;
+    return true;
+  }
+
+  absl::Status Read(OpKernelContext* context, int64_t heads, float rate) {
+    const Tensor &query = context->input(0), &key = context->input(1);
+    const Tensor &query_offsets = context->input(6), &offsets = context->input(7);
+    dim = query.dim_size(1);
+    texts = offsets.NumElements() - 1;
+    if (query_offsets.NumElements() != texts + 1 || !AreOffsets(query_offsets, query.dim_size(0)) ||
+        !AreOffsets(offsets, key.dim_size(0)))
+      return absl::InvalidArgumentError(
+          "The offsets of texts and of queries must increase from 0, be equally many, and be at most the number of rows.");
+    if (dim % heads != 0 || key.dim_size(1) != dim || context->input(2).shape() != key.shape())
+      return absl::InvalidArgumentError("Queries, keys and values must have the same width, a multiple of the heads.");
+    const auto bias = [&](int input) { return context->input(input).flat<float>().data(); };
+    inputs = {NumbersOf<T>(query),
+              NumbersOf<T>(key),
+              NumbersOf<T>(context->input(2)),
+              bias(3),
+              bias(4),
+              bias(5),
+              query_offsets.flat<int32_t>().data(),
+              offsets.flat<int32_t>().data(),
+              heads,
+              dim / heads,
+              DropoutOf(context->input(8), rate)};
+    for (int64_t text = 0; text < texts; text++) {
+      const int64_t tokens = inputs.offsets[text + 1] - inputs.offsets[text];
+      const int64_t queries = inputs.query_offsets[text + 1] - inputs.query_offsets[text];
+      work.push_back(work.back() + queries * tokens + 16 * (queries + tokens));
+      longest = std::max(longest, tokens);
+    }
+    return absl::OkStatus();
+  }
+
+  int Parts(OpKernelContext* context) const { return PartsOf(context, texts * inputs.heads, work.back() * dim / 16); }
+
+  // The first item (text * heads + head) of a part, so that all parts have about equal work.
+  int64_t FirstItem(int part, int parts) const {
+    const int64_t wanted = work.back() * inputs.heads * part / parts;
+    const int64_t text = std::upper_bound(work.begin(), work.end(), wanted / inputs.heads) - work.begin() - 1;
+    if (text == texts) return texts * inputs.heads;
+    return text * inputs.heads + (wanted - work[text] * inputs.heads) / (work[text + 1] - work[text]);
+  }
+
+  // Calls run(part, memory, items) for each part, in parallel.
+  void Divide(OpKernelContext* context, int parts, const std::function<void(int, float*, Range)>& run) const {
+    InParts(context, parts, parts, [&](int part, Range) {
+      // Not initialized; aligned to cache lines.
+      const std::unique_ptr<float[]> memory(new float[AttentionScratch(longest, inputs.width) + 16]);
+      float* const aligned = memory.get() + (64 - reinterpret_cast<uintptr_t>(memory.get()) % 64) % 64 / 4;
+      run(part, aligned, {FirstItem(part, parts), FirstItem(part + 1, parts)});
+    });
+  }
+
+  // Allocates an output with the shape of an input. Its rows after the last text become 0.
+  absl::Status Allocate(OpKernelContext* context, int output, int input, const int32_t* offsets, Tensor** tensor) const {
+    const absl::Status status = context->allocate_output(output, context->input(input).shape(), tensor);
+    if (!status.ok()) return status;
+    NumberOf<T>* const numbers = NumbersOf<T>(*tensor);
+    std::fill(numbers + offsets[texts] * dim, numbers + (*tensor)->NumElements(), NumberOf<T>(0));
+    return status;
+  }
+};
+
+template <typename T>
+class AttentionOp : public LevelOpKernel {
  public:
-  explicit AttentionWeightsOp(OpKernelConstruction* context) : LevelOpKernel(context) {
+  explicit AttentionOp(OpKernelConstruction* context) : LevelOpKernel(context) {
+    OP_REQUIRES_OK(context, context->GetAttr("heads", &heads_));
     OP_REQUIRES_OK(context, context->GetAttr("rate", &rate_));
-    OP_REQUIRES_OK(context, context->GetAttr("scale", &scale_));
   }
   void Compute(OpKernelContext* context) override {
-    const TensorShape& shape = context->input(0).shape();
-    const int64_t tokens = shape.dim_size(3), rows_per_text = shape.dim_size(1) * shape.dim_size(2);
-    const int64_t rows = shape.dim_size(0) * rows_per_text;
-    Tensor *weights_output, *used_output;
-    OP_REQUIRES_OK(context, context->allocate_output(0, shape, &weights_output));
-    // Without dropout both outputs are equal and share their memory.
-    if (rate_ > 0)
-      OP_REQUIRES_OK(context, context->allocate_output(1, shape, &used_output));
-    else
-      context->set_output(1, *weights_output);
-    const auto* scores = NumbersOf<T>(context->input(0));
-    const int32_t* lengths = context->input(1).flat<int32_t>().data();
-    const Dropout dropout = DropoutOf(context->input(2), rate_);
-    auto* weights = NumbersOf<T>(weights_output);
-    auto* used = rate_ > 0 ? NumbersOf<T>(used_output) : nullptr;
-    InParts(context, PartsOf(context, rows, rows * tokens), rows, [&](int, Range range) {
-      std::vector<float> scratch((tokens + 15) / 16 * 16);
-      KernelsOf<T>().attention_weights(scores, lengths, dropout, scale_, weights, used, {tokens, rows_per_text},
-                                       scratch.data(), range);
+    AttentionCall<T> call;
+    OP_REQUIRES_OK(context, call.Read(context, heads_, rate_));
+    Tensor *output, *log_sums_output;
+    OP_REQUIRES_OK(context, call.Allocate(context, 0, 0, call.inputs.query_offsets, &output));
+    OP_REQUIRES_OK(
+        context, context->allocate_output(1, TensorShape({context->input(0).dim_size(0), heads_}), &log_sums_output));
+    float* log_sums = log_sums_output->flat<float>().data();
+    call.Divide(context, call.Parts(context), [&](int, float* memory, Range items) {
+      KernelsOf<T>().attention(call.inputs, NumbersOf<T>(output), log_sums, memory, items);
     });
   }
 
  private:
-  float rate_, scale_;
+  int64_t heads_;
+  float rate_;
 };
-TUNEBOOK_KERNEL("TunebookAttentionWeights", AttentionWeightsOp);
-
-REGISTER_OP("TunebookAttentionWeightsGrad")
-    .Attr("rate: float")
-    .Attr("scale: float")
-    .Attr("T: {float, bfloat16}")
-    .Input("dused: T")
-    .Input("weights: T")
-    .Input("seed: int32")
-    .Output("dscores: T")
-    .SetShapeFn(tensorflow::shape_inference::UnchangedShape);
+TUNEBOOK_KERNEL("TunebookAttention", AttentionOp);
 
 template <typename T>
-class AttentionWeightsGradOp : public LevelOpKernel {
+class AttentionGradOp : public LevelOpKernel {
  public:
-  explicit AttentionWeightsGradOp(OpKernelConstruction* context) : LevelOpKernel(context) {
+  explicit AttentionGradOp(OpKernelConstruction* context) : LevelOpKernel(context) {
+    OP_REQUIRES_OK(context, context->GetAttr("heads", &heads_));
     OP_REQUIRES_OK(context, context->GetAttr("rate", &rate_));
-    OP_REQUIRES_OK(context, context->GetAttr("scale", &scale_));
   }
   void Compute(OpKernelContext* context) override {
-    const TensorShape& shape = context->input(1).shape();
-    const int64_t tokens = shape.dim_size(3), rows = shape.num_elements() / tokens;
-    Tensor* output;
-    OP_REQUIRES_OK(context, context->allocate_output(0, shape, &output));
-    const auto* dused = NumbersOf<T>(context->input(0));
-    const auto* weights = NumbersOf<T>(context->input(1));
-    const Dropout dropout = DropoutOf(context->input(2), rate_);
-    auto* dscores = NumbersOf<T>(output);
-    InParts(context, PartsOf(context, rows, rows * tokens), rows, [&](int, Range range) {
-      std::vector<float> scratch(tokens);
-      KernelsOf<T>().attention_weights_gradient(dused, weights, dropout, scale_, dscores, tokens, scratch.data(), range);
+    AttentionCall<T> call;
+    OP_REQUIRES_OK(context, call.Read(context, heads_, rate_));
+    Tensor *dquery, *dkey, *dvalue, *totals[3];
+    OP_REQUIRES_OK(context, call.Allocate(context, 0, 0, call.inputs.query_offsets, &dquery));
+    OP_REQUIRES_OK(context, call.Allocate(context, 1, 1, call.inputs.offsets, &dkey));
+    OP_REQUIRES_OK(context, call.Allocate(context, 2, 2, call.inputs.offsets, &dvalue));
+    for (int i = 0; i < 3; i++)
+      OP_REQUIRES_OK(context, context->allocate_output(3 + i, TensorShape({call.dim}), &totals[i]));
+    const AttentionGradients<NumberOf<T>> gradients = {NumbersOf<T>(context->input(9)),
+                                                       context->input(10).flat<float>().data(), NumbersOf<T>(dquery),
+                                                       NumbersOf<T>(dkey), NumbersOf<T>(dvalue)};
+    const int parts = call.Parts(context);
+    PartialSums query_sums(parts, call.dim), key_sums(parts, call.dim), value_sums(parts, call.dim);
+    call.Divide(context, parts, [&](int part, float* memory, Range items) {
+      KernelsOf<T>().attention_gradient(call.inputs, gradients, query_sums.Part(part), key_sums.Part(part),
+                                        value_sums.Part(part), memory, items);
     });
+    query_sums.AddUp(totals[0]->flat<float>().data());
+    key_sums.AddUp(totals[1]->flat<float>().data());
+    value_sums.AddUp(totals[2]->flat<float>().data());
   }
 
  private:
-  float rate_, scale_;
+  int64_t heads_;
+  float rate_;
 };
-TUNEBOOK_KERNEL("TunebookAttentionWeightsGrad", AttentionWeightsGradOp);
+TUNEBOOK_KERNEL("TunebookAttentionGrad", AttentionGradOp);
 
 // --- Residual connection with layer norm -----------------------------------------------------------------------------
 
@@ -363,72 +461,6 @@ class ResidualLayerNormGradOp : public LevelOpKernel {
   float rate_;
 };
 TUNEBOOK_KERNEL("TunebookResidualLayerNormGrad", ResidualLayerNormGradOp);
-
-// --- Heads -----------------------------------------------------------------------------------------------------------
-
-REGISTER_OP("TunebookSplitHeads")
-    .Attr("batch: int")
-    .Attr("heads: int")
-    .Attr("T: {float, bfloat16}")
-    .Input("x: T")         // [batch * tokens, heads * width]
-    .Input("bias: float")  // [heads * width]
-    .Output("y: T")        // [batch, heads, tokens, width]
-    .SetShapeFn(tensorflow::shape_inference::UnknownShape);
-
-template <typename T>
-class SplitHeadsOp : public LevelOpKernel {
- public:
-  explicit SplitHeadsOp(OpKernelConstruction* context) : LevelOpKernel(context) {
-    OP_REQUIRES_OK(context, context->GetAttr("batch", &batch_));
-    OP_REQUIRES_OK(context, context->GetAttr("heads", &heads_));
-  }
-  void Compute(OpKernelContext* context) override {
-    const Tensor& input = context->input(0);
-    const int64_t rows = input.dim_size(0), columns = input.dim_size(1);
-    const HeadsShape shape = {rows / batch_, heads_, columns / heads_};
-    Tensor* output;
-    OP_REQUIRES_OK(context,
-                   context->allocate_output(0, TensorShape({batch_, heads_, shape.tokens, shape.width}), &output));
-    const auto* x = NumbersOf<T>(input);
-    const float* bias = context->input(1).flat<float>().data();
-    auto* y = NumbersOf<T>(output);
-    InParts(context, PartsOf(context, rows, rows * columns), rows,
-            [&](int, Range range) { KernelsOf<T>().split_heads(x, bias, y, shape, range); });
-  }
-
- private:
-  int64_t batch_, heads_;
-};
-TUNEBOOK_KERNEL("TunebookSplitHeads", SplitHeadsOp);
-
-REGISTER_OP("TunebookJoinHeads")
-    .Attr("T: {float, bfloat16}")
-    .Input("x: T")         // [batch, heads, tokens, width]
-    .Output("y: T")        // [batch * tokens, heads * width]
-    .Output("sum: float")  // [heads * width]
-    .SetShapeFn(tensorflow::shape_inference::UnknownShape);
-
-template <typename T>
-class JoinHeadsOp : public LevelOpKernel {
- public:
-  using LevelOpKernel::LevelOpKernel;
-  void Compute(OpKernelContext* context) override {
-    const Tensor& input = context->input(0);
-    const HeadsShape shape = {input.dim_size(2), input.dim_size(1), input.dim_size(3)};
-    const int64_t rows = input.dim_size(0) * shape.tokens, columns = shape.heads * shape.width;
-    Tensor *output, *total;
-    OP_REQUIRES_OK(context, context->allocate_output(0, TensorShape({rows, columns}), &output));
-    OP_REQUIRES_OK(context, context->allocate_output(1, TensorShape({columns}), &total));
-    const auto* x = NumbersOf<T>(input);
-    auto* y = NumbersOf<T>(output);
-    const int parts = PartsOf(context, rows, rows * columns);
-    PartialSums sums(parts, columns);
-    InParts(context, parts, rows,
-            [&](int part, Range range) { KernelsOf<T>().join_heads(x, y, sums.Part(part), shape, range); });
-    sums.AddUp(total->flat<float>().data());
-  }
-};
-TUNEBOOK_KERNEL("TunebookJoinHeads", JoinHeadsOp);
 
 // --- Dropout ---------------------------------------------------------------------------------------------------------
 

@@ -4,9 +4,9 @@ import { ArgumentError } from '../../errors.js';
 import { countClasses } from '../../evaluation/count-classes.js';
 import { evaluate } from '../../evaluation/evaluate.js';
 import type { ClassificationMetrics } from '../../evaluation/metrics.js';
-import { everyNth, type EncodedReviews, type LabeledBatch } from '../../model/batch.js';
-import { crossEntropy, weightedCrossEntropy } from '../../model/layers.js';
-import { batchTensors, type ForwardInputs } from '../../model/model.js';
+import { selectTexts, type EncodedReviews, type LabeledBatch } from '../../model/batch.js';
+import { weightedCrossEntropy } from '../../model/layers.js';
+import { batchTensors, type PackedTexts } from '../../model/packed-texts.js';
 import { sequenceClassification } from '../../model/sequence-classification.js';
 import type { TextClassifier } from '../../model/text-classifier.js';
 import type { TrainingSettings } from '../../settings/settings.js';
@@ -14,42 +14,35 @@ import { tf } from '../../tensorflow/runtime.js';
 import { classWeightsOf, weightsByNumber } from '../class-weights.js';
 import type { EvaluationOptions, StepTask, TrainingTask } from './task.js';
 
-/** Ids and lengths of the forward pass; labels [batch], int32. */
-export type ClassificationInputs = ForwardInputs & { labels: Tensor1D };
-
-/** The training step of classification: the mean cross-entropy of the rows. */
-export const classification: StepTask<LabeledBatch, ClassificationInputs> = {
-  tensors: (batch) => ({ ...batchTensors(batch), labels: tf.tensor1d(batch.labels, 'int32') }),
-  loss(weights, { ids, lengths, labels }, { config, engine }, source) {
-    const logits = sequenceClassification(weights, ids, config, { lengths, source, ...engine }); // [batch, labels]
-    return crossEntropy(logits, labels) as Scalar;
-  },
-  weight: ({ batch }) => batch,
-  share(batch, rank, n) {
-    const found = everyNth(batch, rank, n);
-    return found && { ...found.part, labels: Int32Array.from(found.rows, (row) => batch.labels[row]!) };
-  },
-};
-
-/** Like ClassificationInputs, with the class weight of each row, [batch]. */
-export type WeightedInputs = ClassificationInputs & { rowWeights: Tensor1D };
+/** Packed texts; class numbers, int32, and weights of the texts, [batch]. */
+export type ClassificationInputs = PackedTexts & { labels: Tensor1D; weights: Tensor1D };
 
 /**
- * The training step of classification with class weights: the weighted mean of the cross-entropy of the rows.
- * @param classWeights by class number
+ * The training step of classification: the mean cross-entropy of the texts, weighted by their classes.
+ * @param classWeights by class number; 1 for others
  */
-export const weightedClassification = (classWeights: number[]): StepTask<LabeledBatch, WeightedInputs> => {
-  const weightsOf = ({ labels }: LabeledBatch) => Float32Array.from(labels, (label) => classWeights[label]!);
+export function weightedClassification(classWeights: number[]): StepTask<LabeledBatch, ClassificationInputs> {
+  const weightsOf = ({ labels }: LabeledBatch) => Float32Array.from(labels, (label) => classWeights[label] ?? 1);
   return {
-    ...classification,
-    tensors: (batch) => ({ ...classification.tensors(batch), rowWeights: tf.tensor1d(weightsOf(batch)) }),
-    loss(weights, { ids, lengths, labels, rowWeights }, { config, engine }, source) {
-      const logits = sequenceClassification(weights, ids, config, { lengths, source, ...engine }); // [batch, labels]
-      return weightedCrossEntropy(logits, labels, rowWeights) as Scalar;
+    tensors: (batch, layers) => ({
+      ...batchTensors(batch, layers),
+      labels: tf.tensor1d(batch.labels, 'int32'),
+      weights: tf.tensor1d(weightsOf(batch)),
+    }),
+    loss(parameters, { labels, weights, ...texts }, { config, engine }, source) {
+      const logits = sequenceClassification(parameters, texts, config, { source, ...engine }); // [batch, labels]
+      return weightedCrossEntropy(logits, labels, weights) as Scalar;
     },
     weight: (batch) => weightsOf(batch).reduce((sum, weight) => sum + weight, 0),
+    select: (batch, rows) => ({
+      ...selectTexts(batch, rows),
+      labels: Int32Array.from(rows, (row) => batch.labels[row]!),
+    }),
   };
-};
+}
+
+/** The training step of classification without class weights. */
+export const classification = weightedClassification([]);
 
 /** Fraction of correct predictions, with each row weighted by its class; for balanced weights the mean recall. */
 function weightedAccuracy({ confusion }: ClassificationMetrics, classWeights: number[]): number {

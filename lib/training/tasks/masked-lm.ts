@@ -3,7 +3,7 @@
  * arXiv:2004.10964). Labels are ignored.
  */
 import type { Scalar } from '@tensorflow/tfjs';
-import { everyNthMasked, maskBatch, type MaskedBatch } from '../../batching/masking.js';
+import { maskBatch, selectMasked, type MaskedBatch } from '../../batching/masking.js';
 import {
   evaluateMasked,
   maskedTensors,
@@ -19,12 +19,12 @@ import type { StepTask, TrainingTask } from './task.js';
 /** The training step of masked-language modeling: the mean cross-entropy of the masked tokens. */
 export const maskedLanguageModeling: StepTask<MaskedBatch, MaskedInputs> = {
   tensors: maskedTensors,
-  loss(weights, { ids, lengths, positions, targets, weights: counts }, { config, engine }, source) {
-    const logits = maskedLanguageModel(weights, ids, positions, config, { lengths, source, ...engine }); // [n, vocabulary]
-    return weightedCrossEntropy(logits, targets, counts) as Scalar;
+  loss(parameters, { masked, targets, weights, ...texts }, { config, engine }, source) {
+    const logits = maskedLanguageModel(parameters, texts, masked, config, { source, ...engine }); // [n, vocabulary]
+    return weightedCrossEntropy(logits, targets, weights) as Scalar;
   },
-  weight: ({ masked }) => masked,
-  share: everyNthMasked,
+  weight: ({ targets }) => targets.length,
+  select: selectMasked,
 };
 
 /** The task of a masked-language model; the best evaluation is the one with the lowest loss. */

@@ -8,25 +8,26 @@ import type { Ranks } from '../../distributed/ranks.js';
 import type { EncodedBatch, EncodedReviews, LabeledBatch } from '../../model/batch.js';
 import type { DropoutSource } from '../../model/dropout.js';
 import type { Weights } from '../../model/encoder.js';
+import type { Layers } from '../../model/layers.js';
 import type { Model } from '../../model/model.js';
 import type { NamedTensors } from '../../tensorflow/function.js';
 
 /** The part of a task that a training step needs. */
 export interface StepTask<Batch extends EncodedBatch, Inputs extends NamedTensors = NamedTensors> {
   /** The tensors of a batch, as `loss` takes them. */
-  tensors(batch: Batch): Inputs;
+  tensors(batch: Batch, layers: Layers): Inputs;
   /**
    * The mean loss of a batch, a scalar.
    * @param source random numbers for dropout; undefined disables dropout
    */
   loss(weights: Weights, inputs: Inputs, model: Model, source: DropoutSource | undefined): Scalar;
   /**
-   * Weight of a batch in the mean over accumulated batches and over ranks: its rows, the sum of their class weights, or
-   * its masked tokens.
+   * Weight of a batch in the mean over accumulated batches and over ranks: the sum of its texts' class weights, or its
+   * number of masked tokens.
    */
   weight(batch: Batch): number;
-  /** The part of a batch for one of n ranks; undefined if nothing is left for it. */
-  share(batch: Batch, rank: number, n: number): Batch | undefined;
+  /** Some texts of a batch. */
+  select(batch: Batch, rows: number[]): Batch;
 }
 
 /** Metrics of every task. */

@@ -1,0 +1,69 @@
+/**
+ * Packed texts as tensors, the input of a forward pass. The number of tokens is rounded up with padding at the end, which
+ * belongs to no text: attention does not read it, and its gradients are 0.
+ */
+import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs';
+import { tf } from '../tensorflow/runtime.js';
+import type { EncodedBatch } from './batch.js';
+
+/** Packed texts on the device, int32. */
+export type PackedTexts = {
+  /** Token ids, [tokens]. */
+  ids: Tensor1D;
+  /** Position of each token in its text, [tokens]. */
+  positions: Tensor1D;
+  /** The first token of each text, and the number of tokens without padding; [batch + 1]. */
+  offsets: Tensor1D;
+  /**
+   * The index of each token of each text, and -1 after the last token of a text; [batch, longest]. Only for layers that pad
+   * texts inside attention.
+   */
+  slots?: Tensor2D;
+};
+
+/**
+ * Rounds a number of tokens up. Layers that compute any number of tokens with one graph round little, since the matrix
+ * products prepare each new size once. Other layers need a graph per size: eight sizes within a factor of two.
+ */
+export function roundTokens(tokens: number, { anyShape }: { anyShape: boolean }): number {
+  const multiple = anyShape ? 16 : Math.max(16, 2 ** (Math.floor(Math.log2(tokens)) - 3));
+  return Math.ceil(tokens / multiple) * multiple;
+}
+
+/** Number of sizes of `roundTokens` within a factor of two, which contain nearly all batches of a data set. */
+export const sizesOfBatches = 8;
+
+/** Rounds the longest text up to a power of two, at least 32: the size of padded texts inside attention. */
+const roundLongest = (tokens: number): number => Math.max(32, 2 ** Math.ceil(Math.log2(tokens)));
+
+/**
+ * Converts a batch to tensors. The caller disposes of them.
+ * @param batch packed texts
+ * @param layers the layers that compute them
+ */
+export function batchTensors(batch: EncodedBatch, layers: { anyShape: boolean }): PackedTexts {
+  const { inputIds, offsets } = batch;
+  const tokens = roundTokens(inputIds.length, layers);
+  const padded = new Int32Array(tokens);
+  padded.set(inputIds);
+  const positions = new Int32Array(tokens);
+  let longest = 0;
+  for (let row = 1; row < offsets.length; row++) {
+    const from = offsets[row - 1]!;
+    const length = offsets[row]! - from;
+    longest = Math.max(longest, length);
+    for (let i = 0; i < length; i++) positions[from + i] = i;
+  }
+  const tensors = {
+    ids: tf.tensor1d(padded, 'int32'),
+    positions: tf.tensor1d(positions, 'int32'),
+    offsets: tf.tensor1d(offsets, 'int32'),
+  };
+  if (layers.anyShape) return tensors;
+  const texts = offsets.length - 1;
+  const columns = roundLongest(longest);
+  const slots = new Int32Array(texts * columns).fill(-1);
+  for (let row = 0; row < texts; row++)
+    for (let i = offsets[row]!; i < offsets[row + 1]!; i++) slots[row * columns + i - offsets[row]!] = i;
+  return { ...tensors, slots: tf.tensor2d(slots, [texts, columns], 'int32') };
+}
