@@ -1,25 +1,36 @@
 /**
- * Scores requests that arrive together in one batch. Requests queue while the model is busy; once it is free, it takes
- * the queued requests, in batches of texts of similar length. A request never waits for a batch to fill, and under load
- * batches are full. The queue is limited: a request that exceeds it is rejected with the time after which to retry.
+ * Scores texts of requests that arrive together in one batch. Texts queue while the model is busy. Once it is free, the oldest
+ * ones are a round: they are divided into batches of similar length, and each request is answered as soon as its batches are
+ * scored. A text never waits for a batch to fill, and younger texts wait for the next round, so that none is overtaken for
+ * ever. The queue is limited: a request that exceeds it is rejected with the time after which to retry.
  */
 import { OverloadedError, TimeoutError } from '../errors.js';
+import { tokenBatches } from '../export/token-batches.js';
 import type { SentimentModel } from './sentiment.js';
 
+/** Maximum number of texts per round: with more of them there is hardly less padding, and younger texts wait longer. */
+const maxRoundSize = 128;
+
 interface PendingRequest {
-  texts: string[];
+  /** Probabilities of each text, as far as they are computed. */
+  probabilities: number[][];
+  /** Number of texts that are not scored yet. */
+  left: number;
   resolve: (probabilities: number[][]) => void;
-  reject: (error: unknown) => void;
-  /** Timed out: the result is not needed. */
-  timedOut: boolean;
+  reject: (error: Error) => void;
+}
+
+interface QueuedText {
+  ids: Int32Array;
+  request: PendingRequest;
+  /** The text's number in the request. */
+  index: number;
 }
 
 /** Options of a batcher. */
 export interface BatcherOptions {
   /** Maximum number of queued texts. @default 2048 */
   maxQueuedTexts?: number;
-  /** Maximum number of texts per call of the model. @default 128 */
-  maxBatchSize?: number;
   /** Seconds after which a request times out. @default 30 */
   timeout?: number;
 }
@@ -28,24 +39,24 @@ export interface BatcherOptions {
 export class Batcher {
   readonly #model: SentimentModel;
   readonly #maxQueued: number;
-  readonly #maxBatchSize: number;
   readonly #timeout: number;
-  #queue: PendingRequest[] = [];
-  #queuedTexts = 0;
-  #running = false;
+  #queue: QueuedText[] = [];
+  /** Batches of the current round that are not scored yet. */
+  #round: QueuedText[][] = [];
+  /** Settles when the queue is empty; undefined if no batch is being scored. */
+  #running: Promise<void> | undefined;
   /** Moving average of the seconds per text. */
   #secondsPerText = 0.01;
 
-  constructor(model: SentimentModel, { maxQueuedTexts = 2048, maxBatchSize = 128, timeout = 30 }: BatcherOptions = {}) {
+  constructor(model: SentimentModel, { maxQueuedTexts = 2048, timeout = 30 }: BatcherOptions = {}) {
     this.#model = model;
     this.#maxQueued = maxQueuedTexts;
-    this.#maxBatchSize = maxBatchSize;
     this.#timeout = timeout;
   }
 
   /** Number of queued texts. */
   get waiting(): number {
-    return this.#queuedTexts;
+    return this.#queue.length + this.#round.flat().length;
   }
 
   /**
@@ -56,60 +67,71 @@ export class Batcher {
   score(texts: string[]): Promise<number[][]> {
     if (texts.length === 0) return Promise.resolve([]);
     // A single request may exceed the limit if the queue is empty.
-    if (this.#queuedTexts > 0 && this.#queuedTexts + texts.length > this.#maxQueued)
-      return Promise.reject(new OverloadedError(Math.max(1, Math.ceil(this.#queuedTexts * this.#secondsPerText))));
+    if (this.waiting > 0 && this.waiting + texts.length > this.#maxQueued)
+      return Promise.reject(new OverloadedError(Math.max(1, Math.ceil(this.waiting * this.#secondsPerText))));
+    const encoded = texts.map((text) => this.#model.encode(text));
     return new Promise<number[][]>((resolve, reject) => {
-      const entry: PendingRequest = { texts, resolve, reject, timedOut: false };
-      const timer = setTimeout(() => {
-        entry.timedOut = true;
-        reject(
-          new TimeoutError(
-            'REQUEST_TIMEOUT',
-            `The request timed out after ${this.#timeout} s. Send fewer texts per request, or retry later.`,
-            { seconds: this.#timeout },
-          ),
-        );
-      }, 1000 * this.#timeout);
-      const done =
-        <Value>(settle: (value: Value) => void) =>
-        (value: Value) => {
+      const request: PendingRequest = {
+        probabilities: [],
+        left: texts.length,
+        resolve: (probabilities) => {
           clearTimeout(timer);
-          settle(value);
-        };
-      entry.resolve = done(resolve);
-      entry.reject = done(reject);
-      this.#queue.push(entry);
-      this.#queuedTexts += texts.length;
-      if (!this.#running) void this.#run();
+          resolve(probabilities);
+        },
+        reject: (error) => {
+          clearTimeout(timer);
+          const remains = (text: QueuedText) => text.request !== request;
+          this.#queue = this.#queue.filter(remains);
+          this.#round = this.#round.map((batch) => batch.filter(remains)).filter((batch) => batch.length > 0);
+          reject(error);
+        },
+      };
+      const timer = setTimeout(
+        () =>
+          request.reject(
+            new TimeoutError(
+              'REQUEST_TIMEOUT',
+              `The request timed out after ${this.#timeout} s. Send fewer texts per request, or retry later.`,
+              { seconds: this.#timeout },
+            ),
+          ),
+        1000 * this.#timeout,
+      );
+      this.#queue.push(...encoded.map((ids, index) => ({ ids, request, index })));
+      this.#running ??= this.#run();
     });
+  }
+
+  /** Removes the next batch, that with the oldest text; undefined if none is left. */
+  #takeBatch(): QueuedText[] | undefined {
+    if (this.#round.length === 0) {
+      const texts = this.#queue.splice(0, maxRoundSize);
+      const lengths = texts.map(({ ids }) => ids.length);
+      // In the order of their oldest texts, so that no text waits much longer than others.
+      this.#round = tokenBatches(lengths, this.#model.maxBatchTokens)
+        .sort((a, b) => Math.min(...a) - Math.min(...b))
+        .map((indices) => indices.map((i) => texts[i]!));
+    }
+    return this.#round.shift();
   }
 
   /** Processes the queue until it is empty. Never throws: an error rejects the requests of its batch. */
   async #run(): Promise<void> {
-    this.#running = true;
     // Requests that arrive in the same turn of the event loop share a batch.
     await new Promise((resolve) => setImmediate(resolve));
-    while (this.#queue.length > 0) {
-      const requests: PendingRequest[] = [];
-      let count = 0;
-      while (this.#queue.length > 0 && (count === 0 || count + this.#queue[0]!.texts.length <= this.#maxBatchSize)) {
-        const entry = this.#queue.shift()!;
-        this.#queuedTexts -= entry.texts.length;
-        if (entry.timedOut) continue;
-        requests.push(entry);
-        count += entry.texts.length;
-      }
-      if (count === 0) continue;
+    for (let batch = this.#takeBatch(); batch; batch = this.#takeBatch()) {
       const start = performance.now();
       try {
-        const probabilities = await this.#model.predictProbabilities(requests.flatMap(({ texts }) => texts));
-        let offset = 0;
-        for (const { texts, resolve } of requests) resolve(probabilities.slice(offset, (offset += texts.length)));
+        const probabilities = await this.#model.predictProbabilities(batch.map(({ ids }) => ids));
+        for (const [row, { request, index }] of batch.entries()) {
+          request.probabilities[index] = probabilities[row]!;
+          if (--request.left === 0) request.resolve(request.probabilities);
+        }
       } catch (error) {
-        for (const { reject } of requests) reject(error);
+        for (const { request } of batch) request.reject(error as Error);
       }
-      this.#secondsPerText = 0.8 * this.#secondsPerText + 0.2 * ((performance.now() - start) / 1000 / count);
+      this.#secondsPerText = 0.8 * this.#secondsPerText + 0.2 * ((performance.now() - start) / 1000 / batch.length);
     }
-    this.#running = false;
+    this.#running = undefined;
   }
 }

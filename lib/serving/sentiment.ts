@@ -26,8 +26,12 @@ export interface SentimentModel {
   predictSentiment(sentence: string): Promise<Prediction>;
   /** Predicts the class of each sentence, in order. An empty list gives an empty list. */
   predictSentiment(sentences: string[]): Promise<Prediction[]>;
-  /** Computes the probabilities of all classes, by class number, for each sentence. */
-  predictProbabilities(sentences: string[]): Promise<number[][]>;
+  /** Computes the probabilities of all classes, by class number, for each sentence or for its token ids of `encode`. */
+  predictProbabilities(sentences: (string | Int32Array)[]): Promise<number[][]>;
+  /** Token ids of a sentence, truncated to `maxLength` tokens. */
+  encode(sentence: string): Int32Array;
+  /** Maximum number of tokens of a batch, padding included. */
+  maxBatchTokens: number;
   /** Whether a sentence has more than `maxLength` tokens, so that predictions ignore its end. */
   isTruncated(sentence: string): boolean;
   /** Frees the memory of the model, which cannot be used afterwards. */
@@ -45,7 +49,9 @@ export async function openSentimentModel(folder: string, options: OnnxEngineOpti
   const engine = await openOnnxEngine(folder, options);
   const labels = labelNames(engine.config);
   const maxLength = Math.min(preprocessing?.maxLength ?? Infinity, maxTokens(engine.config));
-  const logitsOf = (sentences: string[]) => engine.logits(sentences.map((text) => tokenizer.encode(text, maxLength)));
+  const encode = (sentence: string) => tokenizer.encode(sentence, maxLength);
+  const logitsOf = (sentences: (string | Int32Array)[]) =>
+    engine.logits(sentences.map((sentence) => (typeof sentence === 'string' ? encode(sentence) : sentence)));
   async function predictSentiment(sentence: string): Promise<Prediction>;
   async function predictSentiment(sentences: string[]): Promise<Prediction[]>;
   async function predictSentiment(sentence: string | string[]): Promise<Prediction | Prediction[]> {
@@ -62,6 +68,8 @@ export async function openSentimentModel(folder: string, options: OnnxEngineOpti
       const logits = await logitsOf(sentences);
       return sentences.map((_, row) => softmax(logits.subarray(row * labels.length, (row + 1) * labels.length)));
     },
+    encode,
+    maxBatchTokens: engine.maxBatchTokens,
     isTruncated: (sentence) => tokenizer.encode(sentence, maxLength + 1).length > maxLength,
     dispose: () => engine.dispose(),
   };

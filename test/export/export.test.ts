@@ -55,7 +55,7 @@ test('each family: logits of onnxruntime, in Node and in Python, equal those of 
       'model.onnx',
       'model_quantized.onnx',
     ]);
-    const engine = await openOnnxEngine(modelFolder, { batchSize: 2 });
+    const engine = await openOnnxEngine(modelFolder, { maxBatchTokens: 48 });
     const onnxLogits = await engine.logits(texts.ids);
     await engine.dispose();
     const maxDifference = (others: ArrayLike<number>) =>

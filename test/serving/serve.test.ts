@@ -359,7 +359,7 @@ test('a rate limit per client: 429 with a time to retry; health checks are not l
 });
 
 test('a full queue: 429 with a time to retry, no accepted request is lost, and slow requests time out', async () => {
-  const server = await serve({ maxQueuedTexts: 64, maxBatchSize: 16 });
+  const server = await serve({ maxQueuedTexts: 64 });
   const text = 'a rather long review of a thing that was bought '.repeat(4);
   const responses = await Promise.all(
     Array.from({ length: 60 }, (_, i) =>
