@@ -348,6 +348,23 @@ export class RequestError extends TunebookError<'REQUEST_INVALID' | 'REQUEST_NO_
 /** A scoring request for a model that is not served. */
 export class UnknownModelError extends TunebookError<'REQUEST_UNKNOWN_MODEL'> {}
 
+/** A served model could not be replaced, because the newer one could not be loaded. */
+export class ModelLoadError extends TunebookError<'MODEL_NOT_LOADED'> {
+  /**
+   * @param version the version that is served
+   * @param cause why loading failed
+   */
+  constructor(version: string, cause: unknown) {
+    super(
+      'MODEL_NOT_LOADED',
+      `The model could not be loaded, so version ${version} is still served. ` +
+        (cause instanceof TunebookError ? cause.message : 'The cause is an internal error (logged).'),
+      { version, cause: cause instanceof TunebookError ? cause.code : undefined },
+      { cause },
+    );
+  }
+}
+
 /** The server's queue is full. */
 export class OverloadedError extends TunebookError<'SERVER_OVERLOADED'> {
   /** @param retryAfter seconds until the queue is likely to have room */

@@ -3,7 +3,8 @@ import path from 'node:path';
 import { SettingsError } from '../errors.js';
 import { onEndingSignal } from '../signals.js';
 import { createServer } from '../serving/server.js';
-import { openSentimentModel } from '../serving/sentiment.js';
+import type { LoadedModel } from '../serving/current-model.js';
+import { openSentimentModel, type OnnxEngineOptions } from '../serving/sentiment.js';
 import { version } from '../version.js';
 import { describeMaxLength, modelFolder } from './score.js';
 
@@ -59,6 +60,21 @@ function listenError(error: unknown, host: string, port: number): unknown {
   }
 }
 
+/** Opens and warms up the model of a run, or the newest one. Called again, it finds a newer run or export. */
+async function loadModel(
+  name: string | undefined,
+  precision: NonNullable<OnnxEngineOptions['precision']>,
+): Promise<LoadedModel> {
+  const folder = modelFolder(name);
+  const model = await openSentimentModel(folder, { precision });
+  // Warm-up: the first forward pass of each length is slower than the following ones.
+  await model.predictSentiment(['warm', 'warm '.repeat(60), 'warm '.repeat(200)]).catch(async (error: unknown) => {
+    await model.dispose();
+    throw error;
+  });
+  return { model, version: path.basename(path.dirname(path.resolve(folder))) };
+}
+
 const isLocal = (host: string) => ['127.0.0.1', '::1', 'localhost'].includes(host);
 
 /**
@@ -78,15 +94,14 @@ export async function serve(name: string | undefined, options: ServeOptions, pag
       name: '--precision',
       value: options.precision,
     });
+  const { precision } = options;
   const token = process.env['TUNEBOOK_SERVE_TOKEN'] || undefined;
   if (!isLocal(options.host) && token === undefined)
     console.error(
       `Warning: ${options.host}:${port} accepts requests without a token. Set TUNEBOOK_SERVE_TOKEN to require one.`,
     );
-  const folder = modelFolder(name);
-  const model = await openSentimentModel(folder, { precision: options.precision });
-  // Warm-up: the first forward pass of each length is slower than the following ones.
-  await model.predictSentiment(['warm', 'warm '.repeat(60), 'warm '.repeat(200)]);
+  const { model, version: modelVersion } = await loadModel(name, precision);
+  const { folder } = model;
   const server = await createServer(model, {
     tunebook: version,
     timeout,
@@ -95,8 +110,13 @@ export async function serve(name: string | undefined, options: ServeOptions, pag
     rateLimit,
     token,
     ...(options.name !== undefined && { name: options.name }),
-    ...(page && { page: folder }),
-    version: path.basename(path.dirname(path.resolve(folder))),
+    page,
+    version: modelVersion,
+    load: async () => {
+      const loaded = await loadModel(name, precision);
+      console.log(`Loaded ${loaded.model.folder}, which now answers requests.`);
+      return loaded;
+    },
   });
   const address = await server.app.listen({ host: options.host, port }).catch((error: unknown) => {
     throw listenError(error, options.host, port);
@@ -105,7 +125,7 @@ export async function serve(name: string | undefined, options: ServeOptions, pag
   console.log(
     page
       ? `Serving the web page of ${folder} at ${address}`
-      : `Serving ${folder} (${options.precision}) at ${address}; API description: ${address}/openapi.json`,
+      : `Serving ${folder} (${precision}) at ${address}; API description: ${address}/openapi.json`,
   );
   await new Promise<void>((resolve) => {
     let stopping = false;
@@ -118,5 +138,5 @@ export async function serve(name: string | undefined, options: ServeOptions, pag
     });
   });
   await server.drain();
-  await model.dispose();
+  await server.model.dispose();
 }

@@ -40,7 +40,7 @@ export interface OnnxEngineOptions {
 /**
  * Loads an exported model into onnxruntime.
  * @param folder of an exported model
- * @throws ModelFormatError if the model was not exported
+ * @throws ModelFormatError if the model was not exported, or if the exported file is damaged
  */
 export async function openOnnxEngine(
   folder: string,
@@ -55,7 +55,16 @@ export async function openOnnxEngine(
     );
   const config = readModelConfig(folder);
   const classes = labelNames(config).length;
-  const session = await InferenceSession.create(file, { intraOpNumThreads: threads, logSeverityLevel: 3 });
+  const session = await InferenceSession.create(file, { intraOpNumThreads: threads, logSeverityLevel: 3 }).catch(
+    (error: Error) => {
+      throw new ModelFormatError(
+        'MODEL_FILE_DAMAGED',
+        `onnxruntime cannot load ${file}: ${error.message} Export the model again: npx tunebook export ${folder}`,
+        { file },
+        { cause: error },
+      );
+    },
+  );
   return {
     config,
     maxBatchTokens,

@@ -59,6 +59,11 @@ export class Batcher {
     return this.#queue.length + this.#round.flat().length;
   }
 
+  /** Resolves when all requests are answered. */
+  get idle(): Promise<void> {
+    return this.#running ?? Promise.resolve();
+  }
+
   /**
    * Scores texts.
    * @returns probabilities of all classes for each text

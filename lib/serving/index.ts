@@ -3,6 +3,7 @@
  * @module tunebook/serving
  */
 export { createServer } from './server.js';
+export type { LoadedModel } from './current-model.js';
 export type { ScoringServer, ServerOptions } from './server.js';
 export { openSentimentModel } from './sentiment.js';
 export type { OnnxEngineOptions, Prediction, Preprocessing, SentimentModel } from './sentiment.js';

@@ -51,10 +51,9 @@ const policy = (nonce: string) =>
 
 /**
  * Adds the page to a server.
- * @param folder of the exported model, for scoring in the browser
- * @param model the model on the server; both truncate texts to the same length
+ * @param model the model on the server. The browser gets its files and truncates texts to the same length
  */
-export function addPage(app: FastifyInstance, folder: string, { maxLength, preprocessing }: SentimentModel): void {
+export function addPage(app: FastifyInstance, model: () => SentimentModel): void {
   const ort = path.join(packageFolder('onnxruntime-web'), 'dist');
   const files: Record<string, string> = {
     'style.css': path.join(sources, 'style.css'),
@@ -67,16 +66,15 @@ export function addPage(app: FastifyInstance, folder: string, { maxLength, prepr
   };
   for (const name of fs.readdirSync(ort))
     if (/^ort-wasm.*\.(mjs|wasm)$/.test(name)) files[`ort/${name}`] = path.join(ort, name);
-  for (const name of ['config.json', 'tokenizer.json', 'onnx/model.onnx'])
-    files[`model/${name}`] = path.join(folder, name);
+  const modelFiles = ['config.json', 'tokenizer.json', 'onnx/model.onnx'];
   // transformers.js truncates to model_max_length.
   app.get('/app/model/tokenizer_config.json', { schema: { hide: true } }, () => ({
-    ...readTokenizer(folder).config,
-    model_max_length: maxLength,
+    ...readTokenizer(model().folder).config,
+    model_max_length: model().maxLength,
   }));
   app.get('/app/preprocessing.json', { schema: { hide: true } }, () => ({
-    maxLength,
-    textColumns: preprocessing?.reading?.textColumns ?? [],
+    maxLength: model().maxLength,
+    textColumns: model().preprocessing?.reading?.textColumns ?? [],
   }));
   app.get('/', { schema: { hide: true } }, (_, reply) => {
     const nonce = randomBytes(16).toString('base64');
@@ -91,7 +89,9 @@ export function addPage(app: FastifyInstance, folder: string, { maxLength, prepr
       .send(page);
   });
   app.get<{ Params: { '*': string } }>('/app/*', { schema: { hide: true } }, (request, reply) => {
-    const file = files[request.params['*']];
+    const name = request.params['*'];
+    const modelFile = modelFiles.find((each) => name === `model/${each}`);
+    const file = modelFile ? path.join(model().folder, modelFile) : files[name];
     if (file === undefined || !fs.existsSync(file)) return reply.callNotFound();
     return reply
       .type(types[path.extname(file)] ?? 'application/octet-stream')

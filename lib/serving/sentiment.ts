@@ -16,6 +16,8 @@ export type { Prediction } from '../model/text-classifier.js';
 
 /** An exported model, ready for predictions. */
 export interface SentimentModel {
+  /** Folder from which the model was opened. */
+  folder: string;
   /** Class names by class number. */
   labels: string[];
   /** Maximum sequence length in tokens: that of training, if it is stored with the model, or else what the model accepts. */
@@ -60,6 +62,7 @@ export async function openSentimentModel(folder: string, options: OnnxEngineOpti
     return Array.isArray(sentence) ? results : results[0]!;
   }
   return {
+    folder,
     labels,
     maxLength,
     preprocessing,

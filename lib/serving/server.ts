@@ -8,14 +8,22 @@ import rateLimiter from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
 import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { OverloadedError, RateLimitError, RequestError, TimeoutError, UnknownModelError } from '../errors.js';
-import { Batcher, type BatcherOptions } from './batcher.js';
+import {
+  ModelLoadError,
+  OverloadedError,
+  RateLimitError,
+  RequestError,
+  TimeoutError,
+  UnknownModelError,
+} from '../errors.js';
+import type { BatcherOptions } from './batcher.js';
+import { CurrentModel, type ActiveModel, type LoadedModel } from './current-model.js';
 import { addPage } from './page.js';
 import { domino } from './protocols/domino.js';
 import { huggingFace } from './protocols/hugging-face.js';
 import { mlflow } from './protocols/mlflow.js';
 import { openInference } from './protocols/open-inference.js';
-import type { ParsedRequest, ServedModel } from './protocols/protocol.js';
+import type { ParsedRequest, ScoringService } from './protocols/protocol.js';
 import type { SentimentModel } from './sentiment.js';
 
 /** Options of a scoring server. */
@@ -32,8 +40,13 @@ export interface ServerOptions extends BatcherOptions {
   rateLimit?: number | undefined;
   /** Maximum size of a body in bytes. @default 1 MiB */
   bodyLimit?: number;
-  /** Folder of the exported model for scoring in the browser; serves the web page too. @default no page */
-  page?: string;
+  /** Whether to serve the web page too. @default false */
+  page?: boolean;
+  /**
+   * Opens and warms up the newest version of the model, which then replaces the served one. Clients request it with
+   * `POST /v2/repository/models/NAME/load`. @default the model cannot be replaced
+   */
+  load?: () => Promise<LoadedModel>;
   /** Maximum number of texts per request. @default 1024 */
   maxTexts?: number;
 }
@@ -63,7 +76,8 @@ const codes: Record<number, string> = { 413: 'REQUEST_BODY_TOO_LARGE', 415: 'REQ
 /** Status, message and code of the response to a failed request. */
 function describeError(error: FastifyError): { status: number; message: string; code: string } {
   const { message, code } = error;
-  if (error instanceof RequestError) return { status: 400, message, code };
+  // The model repository extension of the Open Inference Protocol has 400 for a model that cannot be loaded.
+  if (error instanceof RequestError || error instanceof ModelLoadError) return { status: 400, message, code };
   if (error instanceof UnknownModelError) return { status: 404, message, code };
   if (error instanceof OverloadedError || error instanceof RateLimitError) return { status: 429, message, code };
   if (error instanceof TimeoutError) return { status: 504, message, code };
@@ -87,7 +101,7 @@ function describeError(error: FastifyError): { status: number; message: string; 
   return { status, message: messages[status] ?? message, code: codes[status] ?? 'REQUEST_INVALID' };
 }
 
-function createMetrics(batcher: Batcher) {
+function createMetrics(name: string, current: CurrentModel) {
   const registry = new Registry();
   const registers = [registry];
   new Gauge({
@@ -95,7 +109,17 @@ function createMetrics(batcher: Batcher) {
     help: 'Queued texts.',
     registers,
     collect() {
-      this.set(batcher.waiting);
+      this.set(current.waiting);
+    },
+  });
+  new Gauge({
+    name: 'tunebook_model_info',
+    help: 'The served model.',
+    labelNames: ['name', 'version'],
+    registers,
+    collect() {
+      this.reset();
+      this.set({ name, version: current.active.version }, 1);
     },
   });
   return {
@@ -126,6 +150,8 @@ const maxDrainTime = 10_000;
 export interface ScoringServer {
   /** The HTTP server, not yet listening. */
   app: FastifyInstance;
+  /** The served model. The caller disposes it after the server has stopped; the server disposes those that it replaces. */
+  readonly model: SentimentModel;
   /**
    * Stops the server without losing requests: reports that it is not ready, answers further requests with
    * `connection: close`, and closes once no more requests arrive.
@@ -144,8 +170,8 @@ export async function createServer(model: SentimentModel, options: ServerOptions
     bodyLimit = 1 << 20,
     maxTexts = 1024,
   } = options;
-  const batcher = new Batcher(model, options);
-  const metrics = createMetrics(batcher);
+  const current = new CurrentModel({ model, version }, options);
+  const metrics = createMetrics(name, current);
   const app = fastify({
     bodyLimit,
     // Idle connections must not keep the server from closing.
@@ -156,6 +182,7 @@ export async function createServer(model: SentimentModel, options: ServerOptions
     // Numbers are not converted to text, and additional fields are errors, so that mistakes in a request are reported.
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, allErrors: false } },
   });
+  const isHealth = (url: string) => /^\/(health|v2\/health|ping)(\/|\?|$)/.test(url);
   let draining = false;
   let activeRequests = 0;
   let lastActivity = performance.now();
@@ -165,7 +192,6 @@ export async function createServer(model: SentimentModel, options: ServerOptions
     if (draining) reply.header('connection', 'close');
     done();
   });
-  const isHealth = (url: string) => /^\/(health|v2\/health|ping)(\/|\?|$)/.test(url);
   app.addHook('onRequest', async (request, reply) => {
     if (token !== undefined && !isHealth(request.url) && !isAllowed(request.headers.authorization, token))
       await reply.code(401).header('www-authenticate', 'Bearer, Basic realm="tunebook"').send({
@@ -192,7 +218,7 @@ export async function createServer(model: SentimentModel, options: ServerOptions
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const { status, message, code } = describeError(error);
     if (error instanceof OverloadedError) reply.header('retry-after', error.retryAfter);
-    if (status >= 500 && status !== 504) request.log.error(error);
+    if ((status >= 500 && status !== 504) || error instanceof ModelLoadError) request.log.error(error);
     return reply.code(status).send({ error: message, code });
   });
   app.setNotFoundHandler((request, reply) =>
@@ -204,7 +230,7 @@ export async function createServer(model: SentimentModel, options: ServerOptions
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'Tunebook', version: tunebook, description: `Classifies reviews: ${model.labels.join(', ')}.` },
+      info: { title: 'Tunebook', version: tunebook },
       ...(token !== undefined && {
         components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
         security: [{ token: [] }],
@@ -212,7 +238,10 @@ export async function createServer(model: SentimentModel, options: ServerOptions
     },
   });
 
-  const score = async ({ texts, formatResponse }: ParsedRequest): Promise<unknown> => {
+  const score = async (
+    { model: { labels }, batcher }: ActiveModel,
+    { texts, formatResponse }: ParsedRequest,
+  ): Promise<unknown> => {
     if (texts.length > maxTexts)
       throw new RequestError(
         'REQUEST_TOO_LARGE',
@@ -228,15 +257,25 @@ export async function createServer(model: SentimentModel, options: ServerOptions
       );
     const probabilities = await batcher.score(texts);
     metrics.scored.inc(texts.length);
-    return formatResponse(probabilities, model.labels);
+    return formatResponse(probabilities, labels);
   };
   const isReady = () => !draining;
-  const textColumns = model.preprocessing?.reading?.textColumns;
-  const served: ServedModel = { name, version, tunebook, textColumns, score, isReady };
+  const { load } = options;
+  const service: ScoringService = {
+    name,
+    tunebook,
+    isReady,
+    load: load && (() => current.replace(load)),
+    model: () => {
+      const { active } = current;
+      const textColumns = active.model.preprocessing?.reading?.textColumns;
+      return { version: active.version, textColumns, score: (request) => score(active, request) };
+    },
+  };
 
   // @fastify/swagger documents only routes that are added after it has loaded.
   app.after(() => {
-    for (const protocol of protocols) protocol(app, served);
+    for (const protocol of protocols) protocol(app, service);
     const health = { schema: { tags: ['Health'] } };
     app.get('/health/live', health, () => ({ live: true }));
     for (const url of ['/health', '/health/ready', '/ping'])
@@ -244,12 +283,19 @@ export async function createServer(model: SentimentModel, options: ServerOptions
     app.get('/metrics', { schema: { hide: true } }, async (_, reply) =>
       reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
     );
-    app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
+    app.get('/openapi.json', { schema: { hide: true } }, () => {
+      const document = app.swagger();
+      const description = `Classifies reviews: ${current.active.model.labels.join(', ')}.`;
+      return { ...document, info: { ...document.info, description } };
+    });
   });
-  if (options.page !== undefined) addPage(app, options.page, model);
+  if (options.page) addPage(app, () => current.active.model);
   await app.ready();
   return {
     app,
+    get model() {
+      return current.active.model;
+    },
     async drain() {
       draining = true;
       const started = performance.now();

@@ -45,9 +45,10 @@ const schema = scoringSchema(
   { type: 'object', additionalProperties: true },
 );
 
-export const domino: Protocol = (app, { name, version, tunebook, score }) => {
+export const domino: Protocol = (app, { name, tunebook, model }) => {
   const answer = async (request: FastifyRequest<{ Body: DominoBody }>) => {
     const started = performance.now();
+    const { version, score } = model();
     const result = await score(parseDominoRequest(request.body));
     const milliseconds = Math.round(performance.now() - started);
     return {

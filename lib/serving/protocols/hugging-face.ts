@@ -47,8 +47,9 @@ const schema = scoringSchema(
   { type: 'array' },
 );
 
-export const huggingFace: Protocol = (app, { score }) => {
-  const answer = (request: FastifyRequest<{ Body: HuggingFaceBody }>) => score(parseHuggingFaceRequest(request.body));
+export const huggingFace: Protocol = (app, { model }) => {
+  const answer = (request: FastifyRequest<{ Body: HuggingFaceBody }>) =>
+    model().score(parseHuggingFaceRequest(request.body));
   app.post('/', schema, answer);
   app.post('/predict', schema, answer);
 };

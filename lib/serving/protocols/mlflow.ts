@@ -138,9 +138,10 @@ const schema = scoringSchema(
   { type: 'object', properties: { predictions: { type: 'array', items: predictionSchema } } },
 );
 
-export const mlflow: Protocol = (app, { tunebook, textColumns, score }) => {
-  app.post('/invocations', schema, (request: FastifyRequest<{ Body: MlflowBody }>) =>
-    score(parseMlflowRequest(request.body, textColumns)),
-  );
+export const mlflow: Protocol = (app, { tunebook, model }) => {
+  app.post('/invocations', schema, (request: FastifyRequest<{ Body: MlflowBody }>) => {
+    const { textColumns, score } = model();
+    return score(parseMlflowRequest(request.body, textColumns));
+  });
   app.get('/version', { schema: { tags: ['MLflow'] } }, (_, reply) => reply.type('text/plain').send(tunebook));
 };

@@ -1,4 +1,4 @@
-/** The Open Inference Protocol, version 2. */
+/** The Open Inference Protocol, version 2, with Triton's extension that loads models (`model_repository`). */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { RequestError, UnknownModelError } from '../../errors.js';
 import {
@@ -127,38 +127,65 @@ const metadata = { schema: { tags: ['Open Inference Protocol'] } };
 
 type ModelRoute = { Params: { model: string; version?: string } };
 
-export const openInference: Protocol = (app, { name, version, tunebook, score, isReady }) => {
+/** Body of a request of the model repository. */
+const repositorySchema = {
+  schema: {
+    tags: ['Open Inference Protocol'],
+    body: {
+      type: ['object', 'null'],
+      properties: { ready: { type: 'boolean' }, parameters: { type: 'object', maxProperties: 0 } },
+      additionalProperties: false,
+    },
+  },
+  config: { rateLimit: false },
+} as const;
+
+export const openInference: Protocol = (app, { name, tunebook, model, load, isReady }) => {
   const ready = (_: FastifyRequest, reply: FastifyReply) =>
     reply.code(isReady() ? 200 : 503).send({ ready: isReady() });
-  const checkModel = ({ params }: { params: ModelRoute['Params'] }) => {
+  /** The model of a route, which must be the one that is served. */
+  const modelOf = ({ params }: { params: ModelRoute['Params'] }) => {
+    const served = model();
+    const { version } = served;
     if (params.model !== name || (params.version !== undefined && params.version !== version))
       throw new UnknownModelError(
         'REQUEST_UNKNOWN_MODEL',
         `Unknown model ${params.model}${params.version ? `, version ${params.version}` : ''}. Available: ${name}, version ${version}.`,
         { model: params.model, version: params.version },
       );
+    return served;
   };
-  app.get('/v2', metadata, () => ({ name: 'tunebook', version: tunebook, extensions: [] }));
+  app.get('/v2', metadata, () => ({
+    name: 'tunebook',
+    version: tunebook,
+    extensions: load ? ['model_repository'] : [],
+  }));
   app.get('/v2/health/live', metadata, () => ({ live: true }));
   app.get('/v2/health/ready', metadata, ready);
   for (const url of ['/v2/models/:model', '/v2/models/:model/versions/:version']) {
     app.get<ModelRoute>(url, metadata, (request) => {
-      checkModel(request);
       return {
         name,
-        versions: [version],
+        versions: [modelOf(request).version],
         platform: 'onnxruntime_onnxv1',
         inputs: [{ name: 'text', datatype: 'BYTES', shape: [-1] }],
         outputs: inferOutputs,
       };
     });
     app.get<ModelRoute>(`${url}/ready`, metadata, (request, reply) => {
-      checkModel(request);
+      modelOf(request);
       return ready(request, reply);
     });
     app.post<ModelRoute & { Body: InferBody }>(`${url}/infer`, schema, (request) => {
-      checkModel(request);
+      const { version, score } = modelOf(request);
       return score(parseInferRequest(request.body, { name, version }));
     });
   }
+  if (!load) return;
+  const entry = (version: string) => ({ name, version, state: 'READY', reason: '' });
+  app.post('/v2/repository/index', repositorySchema, () => [entry(model().version)]);
+  app.post<ModelRoute>('/v2/repository/models/:model/load', repositorySchema, async (request) => {
+    modelOf(request);
+    return entry((await load()).version);
+  });
 };

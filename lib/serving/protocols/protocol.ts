@@ -10,23 +10,35 @@ export interface ParsedRequest {
   formatResponse: (probabilities: number[][], labels: string[]) => unknown;
 }
 
-/** What a protocol needs of the server. */
+/** A version of the served model. */
 export interface ServedModel {
-  /** The model's name in paths and responses. */
-  name: string;
   version: string;
-  /** Tunebook's version. */
-  tunebook: string;
   /** The text columns of training; undefined if they are unknown. */
   textColumns: string[] | undefined;
   /** Scores the texts of a request. @returns its response */
   score: (request: ParsedRequest) => Promise<unknown>;
+}
+
+/** What a protocol needs of the server. */
+export interface ScoringService {
+  /** The model's name in paths and responses. */
+  name: string;
+  /** Tunebook's version. */
+  tunebook: string;
+  /** The version for a request that arrives now, which must use it from its start to its end. */
+  model: () => ServedModel;
+  /**
+   * Replaces the model by its newest version; undefined if the server cannot.
+   * @returns the newest version
+   * @throws ModelLoadError
+   */
+  load: (() => Promise<{ version: string }>) | undefined;
   /** False while the server shuts down. */
   isReady: () => boolean;
 }
 
 /** Adds the routes of a protocol to a server. */
-export type Protocol = (app: FastifyInstance, model: ServedModel) => void;
+export type Protocol = (app: FastifyInstance, service: ScoringService) => void;
 
 /** Schemas of a text, and of a text or a list of texts. */
 export const text = { type: 'string' } as const;
