@@ -7,6 +7,7 @@
 import { OverloadedError, TimeoutError } from '../errors.js';
 import { tokenBatches } from '../export/token-batches.js';
 import type { SentimentModel } from './sentiment.js';
+import type { RequestTrace } from './tracing.js';
 
 /** Maximum number of texts per round: with more of them there is hardly less padding, and younger texts wait longer. */
 const maxRoundSize = 128;
@@ -16,6 +17,9 @@ interface PendingRequest {
   probabilities: number[][];
   /** Number of texts that are not scored yet. */
   left: number;
+  trace: RequestTrace | undefined;
+  /** When the request was queued, in the time of performance.now(); undefined once its first text is scored. */
+  queuedAt: number | undefined;
   resolve: (probabilities: number[][]) => void;
   reject: (error: Error) => void;
 }
@@ -33,6 +37,21 @@ export interface BatcherOptions {
   maxQueuedTexts?: number;
   /** Seconds after which a request times out. @default 30 */
   timeout?: number;
+}
+
+/** Adds a batch to the traces of its requests. */
+function addSteps(batch: QueuedText[], start: number, end: number): void {
+  const requests = new Map<PendingRequest, number>();
+  for (const { request } of batch) if (request.trace) requests.set(request, (requests.get(request) ?? 0) + 1);
+  for (const [request, texts] of requests) {
+    if (request.queuedAt !== undefined) request.trace!.addStep('queue', request.queuedAt, start);
+    request.queuedAt = undefined;
+    request.trace!.addStep('model', start, end, {
+      'tunebook.request.texts': texts,
+      'tunebook.batch.texts': batch.length,
+      'tunebook.batch.tokens': batch.length * Math.max(...batch.map(({ ids }) => ids.length)),
+    });
+  }
 }
 
 /** A queue of requests in front of a model. */
@@ -66,10 +85,11 @@ export class Batcher {
 
   /**
    * Scores texts.
+   * @param trace gets the steps `queue` and, for each batch, `model`. @default no trace
    * @returns probabilities of all classes for each text
    * @throws OverloadedError if the queue is full, TimeoutError
    */
-  score(texts: string[]): Promise<number[][]> {
+  score(texts: string[], trace?: RequestTrace): Promise<number[][]> {
     if (texts.length === 0) return Promise.resolve([]);
     // A single request may exceed the limit if the queue is empty.
     if (this.waiting > 0 && this.waiting + texts.length > this.#maxQueued)
@@ -79,6 +99,8 @@ export class Batcher {
       const request: PendingRequest = {
         probabilities: [],
         left: texts.length,
+        trace,
+        queuedAt: performance.now(),
         resolve: (probabilities) => {
           clearTimeout(timer);
           resolve(probabilities);
@@ -128,6 +150,7 @@ export class Batcher {
       const start = performance.now();
       try {
         const probabilities = await this.#model.predictProbabilities(batch.map(({ ids }) => ids));
+        addSteps(batch, start, performance.now());
         for (const [row, { request, index }] of batch.entries()) {
           request.probabilities[index] = probabilities[row]!;
           if (--request.left === 0) request.resolve(request.probabilities);

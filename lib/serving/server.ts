@@ -25,6 +25,7 @@ import { mlflow } from './protocols/mlflow.js';
 import { openInference } from './protocols/open-inference.js';
 import type { ParsedRequest, ScoringService } from './protocols/protocol.js';
 import type { SentimentModel } from './sentiment.js';
+import { addTracing, type RequestTrace } from './tracing.js';
 
 /** Options of a scoring server. */
 export interface ServerOptions extends BatcherOptions {
@@ -183,6 +184,9 @@ export async function createServer(model: SentimentModel, options: ServerOptions
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, allErrors: false } },
   });
   const isHealth = (url: string) => /^\/(health|v2\/health|ping)(\/|\?|$)/.test(url);
+  // Regular requests of probes and of Prometheus are no use of the model.
+  const isTraced = (url: string) => !isHealth(url) && !url.startsWith('/metrics');
+  const tracing = await addTracing(app, { version: tunebook, isTraced });
   let draining = false;
   let activeRequests = 0;
   let lastActivity = performance.now();
@@ -241,6 +245,7 @@ export async function createServer(model: SentimentModel, options: ServerOptions
   const score = async (
     { model: { labels }, batcher }: ActiveModel,
     { texts, formatResponse }: ParsedRequest,
+    trace: RequestTrace | undefined,
   ): Promise<unknown> => {
     if (texts.length > maxTexts)
       throw new RequestError(
@@ -255,7 +260,7 @@ export async function createServer(model: SentimentModel, options: ServerOptions
         `There is nothing to score: text ${empty + 1} of ${texts.length} is empty. Leave it out.`,
         { text: empty + 1 },
       );
-    const probabilities = await batcher.score(texts);
+    const probabilities = await batcher.score(texts, trace);
     metrics.scored.inc(texts.length);
     return formatResponse(probabilities, labels);
   };
@@ -266,10 +271,14 @@ export async function createServer(model: SentimentModel, options: ServerOptions
     tunebook,
     isReady,
     load: load && (() => current.replace(load)),
-    model: () => {
+    model: (request) => {
       const { active } = current;
       const textColumns = active.model.preprocessing?.reading?.textColumns;
-      return { version: active.version, textColumns, score: (request) => score(active, request) };
+      return {
+        version: active.version,
+        textColumns,
+        score: (parsed) => score(active, parsed, tracing?.traceOf(request)),
+      };
     },
   };
 

@@ -48,7 +48,7 @@ const schema = scoringSchema(
 export const domino: Protocol = (app, { name, tunebook, model }) => {
   const answer = async (request: FastifyRequest<{ Body: DominoBody }>) => {
     const started = performance.now();
-    const { version, score } = model();
+    const { version, score } = model(request);
     const result = await score(parseDominoRequest(request.body));
     const milliseconds = Math.round(performance.now() - started);
     return {

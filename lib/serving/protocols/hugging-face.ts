@@ -49,7 +49,7 @@ const schema = scoringSchema(
 
 export const huggingFace: Protocol = (app, { model }) => {
   const answer = (request: FastifyRequest<{ Body: HuggingFaceBody }>) =>
-    model().score(parseHuggingFaceRequest(request.body));
+    model(request).score(parseHuggingFaceRequest(request.body));
   app.post('/', schema, answer);
   app.post('/predict', schema, answer);
 };

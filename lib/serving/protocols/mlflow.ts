@@ -140,7 +140,7 @@ const schema = scoringSchema(
 
 export const mlflow: Protocol = (app, { tunebook, model }) => {
   app.post('/invocations', schema, (request: FastifyRequest<{ Body: MlflowBody }>) => {
-    const { textColumns, score } = model();
+    const { textColumns, score } = model(request);
     return score(parseMlflowRequest(request.body, textColumns));
   });
   app.get('/version', { schema: { tags: ['MLflow'] } }, (_, reply) => reply.type('text/plain').send(tunebook));

@@ -144,8 +144,9 @@ export const openInference: Protocol = (app, { name, tunebook, model, load, isRe
   const ready = (_: FastifyRequest, reply: FastifyReply) =>
     reply.code(isReady() ? 200 : 503).send({ ready: isReady() });
   /** The model of a route, which must be the one that is served. */
-  const modelOf = ({ params }: { params: ModelRoute['Params'] }) => {
-    const served = model();
+  const modelOf = (request: FastifyRequest<ModelRoute>) => {
+    const { params } = request;
+    const served = model(request);
     const { version } = served;
     if (params.model !== name || (params.version !== undefined && params.version !== version))
       throw new UnknownModelError(
@@ -183,7 +184,7 @@ export const openInference: Protocol = (app, { name, tunebook, model, load, isRe
   }
   if (!load) return;
   const entry = (version: string) => ({ name, version, state: 'READY', reason: '' });
-  app.post('/v2/repository/index', repositorySchema, () => [entry(model().version)]);
+  app.post('/v2/repository/index', repositorySchema, (request) => [entry(model(request).version)]);
   app.post<ModelRoute>('/v2/repository/models/:model/load', repositorySchema, async (request) => {
     modelOf(request);
     return entry((await load()).version);

@@ -1,5 +1,5 @@
 /** What the protocols of the scoring API have in common: each is a fastify plugin that parses bodies and formats responses. */
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { RequestError } from '../../errors.js';
 import type { Prediction } from '../sentiment.js';
 
@@ -26,7 +26,7 @@ export interface ScoringService {
   /** Tunebook's version. */
   tunebook: string;
   /** The version for a request that arrives now, which must use it from its start to its end. */
-  model: () => ServedModel;
+  model: (request: FastifyRequest) => ServedModel;
   /**
    * Replaces the model by its newest version; undefined if the server cannot.
    * @returns the newest version
