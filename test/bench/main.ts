@@ -1,14 +1,14 @@
 // `npm run bench`: measures Tunebook and PyTorch on the same workloads, in alternating turns of one run. Prints medians and
 // their ratios.
-//   --reviews FILE   reviews (label, title, content) for the workloads in which each side forms its own batches; default:
-//                    the embedded reviews
-//   --only TEXT      only workloads whose title contains this text: "train", "infer", "8 x 128", "own"; the other results
-//                    in the result file are kept
-//   --compiled       also measure torch.compile, which takes minutes to compile
-//   --out FILE       result file; default: the file from which the README is generated
-import { spawnSync } from 'node:child_process';
+//   --reviews FILE     reviews (label, title, content) for the workloads in which each side forms its own batches;
+//                      default: the embedded reviews
+//   --only TEXT        only workloads whose title contains this text: "train", "infer", "8 x 128", "own"; the other
+//                      results in the result file are kept
+//   --rounds N         turns of each side; default: 5, and 8 with own batches, which then measure each review once
+//   --pytorch VERSION  version of PyTorch, with its own environment and result file; default: that of requirements.txt
+//   --compiled         also measure torch.compile, which takes minutes to compile
+//   --out FILE         result file; default: this machine's file, from which the README is generated
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeDevice } from '#lib/tensorflow/device.js';
@@ -17,21 +17,27 @@ import type { Precision } from '#lib/tensorflow/kernels.js';
 import { precisionOf } from '#lib/tensorflow/precision.js';
 import { tf } from '#lib/tensorflow/runtime.js';
 import { root } from '../checkout.js';
-import { findPyTorch } from './pytorch-environment.js';
+import { currentMachine } from './machine.js';
+import { findPyTorch, pytorchVersions } from './pytorch-environment.js';
 import { resultsFile, type Measurement, type Results } from './results.js';
 import { startSide, titleOf, type SideName, type Workload } from './sides.js';
-import { fixedTokens, writeRows, type Turn } from './work.js';
+import { fixedTokens, writeRows, type Rows, type Turn } from './work.js';
 
 const { values: options } = parseArgs({
   options: {
     reviews: { type: 'string' },
     only: { type: 'string', default: '' },
     compiled: { type: 'boolean', default: false },
-    out: { type: 'string', default: resultsFile },
+    rounds: { type: 'string' },
+    pytorch: { type: 'string' },
+    out: { type: 'string' },
   },
 });
 const device = describeDevice();
+const machine = currentMachine(device);
 const onGpu = device.kind === 'GPU';
+const resultFile = options.out ?? resultsFile('speed', machine, options.pytorch);
+const python = findPyTorch(options.pytorch);
 const bestPrecision = precisionOf('auto');
 
 const workloads: Workload[] = (['train', 'infer'] as const).flatMap((mode) => [
@@ -83,8 +89,8 @@ const selected = workloads.filter((workload) => workloadTitle(workload).includes
 
 /** Returns the earlier measurements of the workloads that are not selected. */
 function measurementsToKeep(): Measurement[] {
-  if (selected.length === workloads.length || !fs.existsSync(options.out)) return [];
-  const { measurements } = JSON.parse(fs.readFileSync(options.out, 'utf8')) as Results;
+  if (selected.length === workloads.length || !fs.existsSync(resultFile)) return [];
+  const { measurements } = JSON.parse(fs.readFileSync(resultFile, 'utf8')) as Results;
   const isRepeated = ({ mode, rows, batch }: Measurement) =>
     selected.some((workload) => workload.mode === mode && workload.rows === rows && workload.batch === batch);
   return measurements.filter((each) => !isRepeated(each));
@@ -97,27 +103,17 @@ const productRates = Object.fromEntries(
     productRate(each),
   ]),
 );
-const versions = spawnSync(
-  findPyTorch(),
-  ['-c', 'import torch, transformers; print(torch.__version__, transformers.__version__)'],
-  { encoding: 'utf8' },
-).stdout.trim();
-const [pytorch = '', transformers = ''] = versions.split(' ');
 const results: Results = {
   date: new Date().toISOString().slice(0, 10),
-  machine: {
-    processor: os.cpus()[0]?.model ?? '',
-    cores: os.availableParallelism(),
-    memoryBytes: os.totalmem(),
-    gpu: onGpu ? device.name : null,
-  },
-  versions: { node: process.versions.node, tensorflow: device.tensorflow, pytorch, transformers },
+  machine,
+  versions: { node: process.versions.node, tensorflow: device.tensorflow, ...pytorchVersions(python) },
   reviews,
+  ownBatches: 'packed without padding, in random order in training',
   productRates,
   measurements: measurementsToKeep(),
 };
 console.log(
-  `${results.machine.gpu ?? results.machine.processor}, ${results.machine.cores} cores; matrix products at ` +
+  `${machine.gpu ?? machine.processor}, ${machine.cores} cores; PyTorch ${results.versions['pytorch']}; matrix products at ` +
     Object.entries(productRates)
       .map(([precision, rate]) => `${(rate / 1e9).toFixed(0)} GFLOP/s in ${precision}`)
       .join(', '),
@@ -125,23 +121,31 @@ console.log(
 
 for (const workload of selected) {
   console.log(`\n${workloadTitle(workload)}${workload.rows === 'own' ? `: ${reviews}` : ''}`);
-  const sides = [];
-  for (const name of sidesFor(workload))
+  const sides: { name: SideName; rows: Rows; turns: Turn[]; process: Awaited<ReturnType<typeof startSide>> }[] = [];
+  const start = async (name: SideName, rows: Rows) => {
     try {
-      sides.push({ name, turns: [] as Turn[], process: await startSide(name, workload, onGpu ? 'cuda' : 'cpu') });
+      const place = { device: onGpu ? ('cuda' as const) : ('cpu' as const), python };
+      sides.push({ name, rows, turns: [], process: await startSide(name, { ...workload, rows }, place) });
     } catch (error) {
       console.log(`  ${titleOf(name)} failed: ${(error as Error).message.trim().split('\n').at(-1)}`);
     }
-  for (let round = 0; round < workload.rounds; round++)
+  };
+  for (const name of sidesFor(workload)) {
+    await start(name, workload.rows);
+  }
+  const rounds = Number(options.rounds ?? workload.rounds);
+  for (let round = 0; round < rounds; round++)
     for (const { turns, process } of round % 2 ? [...sides].reverse() : sides)
       turns.push(await process.turn(workload.steps));
   for (const { process } of sides) await process.end();
-  const measured = sides.map(({ name, turns }): Measurement => {
-    const { mode, rows, batch } = workload;
-    const sum = (key: keyof Turn) => turns.reduce((total, turn) => total + turn[key], 0);
+  const { mode, rows, batch } = workload;
+  const total = (turns: Turn[], key: keyof Turn) => turns.reduce((sum, turn) => sum + turn[key], 0);
+  const totalRate = (turns: Turn[], key: keyof Turn) => total(turns, key) / total(turns, 'seconds');
+  const ownSides = sides.filter((side) => side.rows === rows);
+  const measured = ownSides.map(({ name, turns }): Measurement => {
     // Turns with fixed batches do equal work, so the median counts; the others differ in their batches, so the total counts.
     const rate = (key: keyof Turn) =>
-      rows === 'fixed' ? median(turns.map((turn) => turn[key] / turn.seconds)) : sum(key) / sum('seconds');
+      rows === 'fixed' ? median(turns.map((turn) => turn[key] / turn.seconds)) : totalRate(turns, key);
     return {
       mode,
       rows,
@@ -167,7 +171,7 @@ for (const workload of selected) {
     );
   }
   // After each workload, so that the results are kept if the run ends early.
-  fs.mkdirSync(path.dirname(options.out), { recursive: true });
-  fs.writeFileSync(options.out, `${JSON.stringify(results, null, 2)}\n`);
+  fs.mkdirSync(path.dirname(resultFile), { recursive: true });
+  fs.writeFileSync(resultFile, `${JSON.stringify(results, null, 2)}\n`);
 }
-console.log(`\n${path.relative(root, path.resolve(options.out))}`);
+console.log(`\n${path.relative(root, path.resolve(resultFile))}`);

@@ -1,12 +1,12 @@
 """PyTorch's side of the benchmark. Each line on standard input is a number of steps; the process runs them and prints a
 Turn (work.ts) as JSON.
 
-    pytorch.py train|infer ROWS BATCH float32|bfloat16|bfloat16-weights|float16 eager|compiled cpu|cuda
+    pytorch.py train|infer ROWS BATCH float32|bfloat16|bfloat16-weights|float16 eager|compiled MODEL cpu|cuda
 
-ROWS is a JSON file, { "ids": [[...], ...], "labels": [...] }. Batches keep the order of the rows and are padded to their
-longest row, as Hugging Face's Trainer does with DataCollatorWithPadding. The optimizer is the fused AdamW, Trainer's default
-since PyTorch 2.8 (TrainingArguments.optim). bfloat16 and float16 use autocast, as Trainer's bf16=True and fp16=True;
-bfloat16-weights converts the whole model, for inference.
+ROWS is a RowsFile (work.ts), MODEL the content of config.json. Without listed batches, batches keep the order of the rows. Batches are padded to their longest row, as Trainer does with
+DataCollatorWithPadding. The optimizer is the fused AdamW, Trainer's default since PyTorch 2.8 (TrainingArguments.optim).
+bfloat16 and float16 use autocast, as Trainer's bf16=True and fp16=True; bfloat16-weights converts the whole model, for
+inference.
 """
 
 import json
@@ -15,14 +15,14 @@ import sys
 import time
 
 import torch
-from transformers import DistilBertConfig, DistilBertForSequenceClassification
+from transformers import AutoConfig, AutoModelForSequenceClassification
 
-mode, rows_file, size, precision, engine, device = sys.argv[1:]
+mode, rows_file, size, precision, engine, model, device = sys.argv[1:]
 training, size = mode == "train", int(size)
 work = json.load(open(rows_file))
 torch.set_float32_matmul_precision("high")  # enables TF32 on GPUs, as TensorFlow does; no effect on CPUs
-config = DistilBertConfig()
-model = DistilBertForSequenceClassification(config).to(device).train(training)
+config = AutoConfig.for_model(**json.loads(model))
+model = AutoModelForSequenceClassification.from_config(config).to(device).train(training)
 if precision == "bfloat16-weights":
     model = model.to(torch.bfloat16)
 forward = torch.compile(model) if engine == "compiled" else model
@@ -39,14 +39,22 @@ groups = [{"params": decayed, "weight_decay": 0.01}, {"params": not_decayed, "we
 optimizer = torch.optim.AdamW(groups, lr=5e-5, fused=True) if training else None
 
 
-def batch_of(start):
-    rows = [torch.tensor(ids) for ids in work["ids"][start : start + size]]
+def row_batches():
+    """Returns the row numbers of each batch."""
+    if "batches" in work:
+        return work["batches"]
+    order = list(range(len(work["ids"])))
+    return [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
+
+
+def batch_of(indices):
+    rows = [torch.tensor(work["ids"][i]) for i in indices]
     ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
     mask = torch.nn.utils.rnn.pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
-    return ids, mask, torch.tensor(work["labels"][start : start + size])
+    return ids, mask, torch.tensor([work["labels"][i] for i in indices])
 
 
-batches = [batch_of(start) for start in range(0, len(work["ids"]) - size + 1, size)]
+batches = [batch_of(indices) for indices in row_batches()]
 
 
 def step(ids, mask, labels):
@@ -67,13 +75,11 @@ def step(ids, mask, labels):
 
 def operations(ids):
     batch, tokens = ids.shape
-    dim, hidden = config.dim, config.hidden_dim
+    dim, hidden = config.hidden_size, getattr(config, "hidden_dim", None) or config.intermediate_size
     layer = 2 * batch * tokens * (4 * dim**2 + 2 * dim * hidden + 2 * tokens * dim)
-    return (3 if training else 1) * config.n_layers * layer
+    return (3 if training else 1) * config.num_hidden_layers * layer
 
 
-for _ in range(3):  # warm-up, as on Tunebook's side
-    step(*batches[0])
 print("ready", flush=True)
 next_batch = 0
 for line in sys.stdin:

@@ -5,7 +5,8 @@ import prettier from 'prettier';
 import { root } from '../checkout.js';
 import {
   accuracyFile,
-  resultsFile,
+  pictureOf,
+  readResults,
   servingFile,
   type AccuracyResults,
   type Measurement,
@@ -17,7 +18,7 @@ import {
 export const pages = { summary: path.join(root, 'README.md'), full: path.join(root, 'test/bench/README.md') };
 
 const read = <T>(file: string): T => JSON.parse(fs.readFileSync(file, 'utf8')) as T;
-export const readSpeed = (): Results => read(resultsFile);
+export const readSpeed = (): [string, Results][] => readResults('speed');
 export const readAccuracy = (): AccuracyResults => read(accuracyFile);
 export const readServing = (): ServingResults => read(servingFile);
 
@@ -37,6 +38,12 @@ export const workloads = [
 export const precisionsOf = ({ measurements }: Results): string[] => [
   ...new Set(measurements.filter(({ side }) => side === 'Tunebook').map(({ precision }) => precision)),
 ];
+
+/** Name of a PyTorch measurement. */
+const peerName = ({ engine, precision, mode, rows }: Measurement): string => {
+  const inOrder = mode === 'train' && rows === 'own' ? `${engine}, order of arrival` : engine;
+  return `${inOrder}${precision.endsWith('-weights') ? ', whole model in bfloat16' : ''}`;
+};
 
 /** Returns the measurements of a side for a workload and a precision, with all engines. */
 const measurementsOf = (
@@ -64,7 +71,6 @@ function speedTable(results: Results): string {
       const tunebook = fastest(results, 'Tunebook', workload, precision);
       if (!tunebook) return [];
       return measurementsOf(results, 'PyTorch', workload, precision).map((peer, i) => {
-        const name = `${peer.engine}${peer.precision.endsWith('-weights') ? ', whole model in bfloat16' : ''}`;
         const cells = (each: Measurement) => [
           `${each.samplesPerSecond.toFixed(2)}`,
           each.tokensPerSecond.toFixed(0),
@@ -76,7 +82,7 @@ function speedTable(results: Results): string {
           i === 0 ? workload[0] : '',
           i === 0 ? precision : '',
           ...tunebookCells.map((cell, k) => (i === 0 ? `${cell} / ${peerCells[k]}` : `/ ${peerCells[k]}`)),
-          name,
+          peerName(peer),
           `**${(tunebook.samplesPerSecond / peer.samplesPerSecond).toFixed(2)}**`,
         ];
       });
@@ -117,26 +123,33 @@ function servingTable({ sides }: ServingResults): string {
   );
 }
 
-/** The table of the README: some workloads, each with its baseline. */
-function summary(speed: Results, accuracy: AccuracyResults, serving: ServingResults): string {
+const machineTitle = ({ machine, date }: Results): string =>
+  `${machine.gpu ?? machine.processor}, ${machine.cores} cores, ${date}`;
+
+const pytorchVersion = ({ versions }: Results): string => `PyTorch ${versions['pytorch']?.replace(/\+.*/, '')}`;
+
+/** The tables of the README: own batches on each machine, then serving and accuracy, each row with its peer. */
+function summary(speeds: [string, Results][], accuracy: AccuracyResults, serving: ServingResults): string {
   const formatRate = (value: number) => `${value.toFixed(1)} samples/s`;
-  const rowsOf = (workload: (typeof workloads)[number], precision: string) => {
-    const tunebook = fastest(speed, 'Tunebook', workload, precision);
-    const pytorch = fastest(speed, 'PyTorch', workload, precision);
-    return tunebook && pytorch
-      ? [
-          [
-            `${workload[0]}, ${precision}`,
-            formatRate(tunebook.samplesPerSecond),
-            `PyTorch, ${pytorch.engine}: ${formatRate(pytorch.samplesPerSecond)}`,
-            `**${(tunebook.samplesPerSecond / pytorch.samplesPerSecond).toFixed(2)}**`,
-          ],
-        ]
-      : [];
-  };
-  const speeds = [workloads[1], workloads[2], workloads[4]].flatMap((workload) =>
-    precisionsOf(speed).flatMap((precision) => rowsOf(workload, precision)),
-  );
+  const head = ['work', 'Tunebook', 'peer', 'ratio'];
+  const speedRows = (speed: Results) =>
+    workloads
+      .filter(([, , rows, batch]) => rows === 'own' && batch === 8)
+      .flatMap((workload) =>
+        precisionsOf(speed).flatMap((precision) => {
+          const tunebook = fastest(speed, 'Tunebook', workload, precision);
+          const pytorch = fastest(speed, 'PyTorch', workload, precision);
+          if (!tunebook || !pytorch) return [];
+          return [
+            [
+              `${workload[0]}, ${precision}`,
+              formatRate(tunebook.samplesPerSecond),
+              `${pytorchVersion(speed)}, ${peerName(pytorch)}: ${formatRate(pytorch.samplesPerSecond)}`,
+              `**${(tunebook.samplesPerSecond / pytorch.samplesPerSecond).toFixed(2)}**`,
+            ],
+          ];
+        }),
+      );
   const peer = serving.sides.at(-1)!;
   const requests = serving.sides
     .slice(0, -1)
@@ -154,43 +167,56 @@ function summary(speed: Results, accuracy: AccuracyResults, serving: ServingResu
       `bag of words: ${(100 * bagOfWords).toFixed(1)} %`,
       '',
     ]);
-  const { machine, date } = speed;
-  return `${date}, ${machine.gpu ?? machine.processor}, ${machine.cores} cores:
+  return `${speeds.map(([, speed]) => `${machineTitle(speed)}:\n\n${table(head, speedRows(speed))}`).join('\n\n')}
 
-${table(['work', 'Tunebook', 'peer', 'ratio'], [...speeds, ...requests, ...accuracies])}
+Serving (${serving.machine.processor}, ${serving.machine.cores} cores, ${serving.date}) and accuracy:
+
+${table(head, [...requests, ...accuracies])}
+`;
+}
+
+/** The speed on one machine. */
+function speedSection(file: string, speed: Results): string {
+  const { versions, productRates, reviews, ownBatches } = speed;
+  const [full, ...others] = precisionsOf(speed);
+  const mixed = others[0] ?? full!;
+  const rates = Object.entries(productRates).map(
+    ([precision, rate]) => `${(rate / 1e9).toFixed(0)} GFLOP/s in ${precision}`,
+  );
+  const ownTraining = workloads.find(([, mode, rows]) => mode === 'train' && rows === 'own')!;
+  const tunebook = fastest(speed, 'Tunebook', ownTraining, mixed);
+  const trainer = measurementsOf(speed, 'PyTorch', ownTraining, 'float32').find(({ engine }) => engine === 'eager');
+  return `## ${machineTitle(speed)}
+
+Matrix products at ${rates.join(' and ')}; TensorFlow ${versions['tensorflow']}, ${pytorchVersion(speed)}, transformers ${versions['transformers']}.
+Own batches: ${reviews}; Tunebook's were ${ownBatches}.${
+    tunebook && trainer
+      ? ` In batches of 8, Tunebook in ${mixed} trains
+**${(tunebook.samplesPerSecond / trainer.samplesPerSecond).toFixed(2)} times** as fast as PyTorch in float32 and in order of arrival, Trainer's defaults.`
+      : ''
+  }
+
+${speedTable(speed)}
+
+![Samples per second of Tunebook and PyTorch](results/${path.basename(pictureOf(file))})
 `;
 }
 
 /** The page with all measurements. */
-function measurements(speed: Results, accuracy: AccuracyResults, serving: ServingResults): string {
-  const { machine, versions, productRates, reviews, date } = speed;
-  const [full, ...others] = precisionsOf(speed);
-  const mixed = others[0] ?? full!;
-  const ownBatches = workloads[2];
-  const tunebookRate = fastest(speed, 'Tunebook', ownBatches, mixed)!.samplesPerSecond;
-  const pytorchRate = fastest(speed, 'PyTorch', ownBatches, 'float32')!.samplesPerSecond;
-  return `Measured on ${date}: ${machine.gpu ?? machine.processor}, ${machine.cores} cores, matrix products at ${Object.entries(
-    productRates,
-  )
-    .map(([precision, rate]) => `${(rate / 1e9).toFixed(0)} GFLOP/s in ${precision}`)
-    .join(
-      ' and ',
-    )}; TensorFlow ${versions['tensorflow']}, PyTorch ${versions['pytorch']?.replace(/\+.*/, '')}, transformers ${versions['transformers']}. Each cell
-says Tunebook / PyTorch. Own batches: ${reviews}; 8 a batch, Tunebook's of like length, PyTorch's in
-the order of arrival and padded to their longest, as Trainer has it. There Tunebook in ${mixed} trains **${(tunebookRate / pytorchRate).toFixed(2)}
-times** as fast as PyTorch in float32, Trainer's default.
-
-${speedTable(speed)}
-
-![Samples per second of Tunebook and PyTorch](results/speed.png)
+function measurements(speeds: [string, Results][], accuracy: AccuracyResults, serving: ServingResults): string {
+  const precisions = new Set(accuracy.runs.map(({ precision }) => precision));
+  return `${speeds.map(([file, speed]) => speedSection(file, speed)).join('\n')}
+## Accuracy
 
 ${accuracyTable(accuracy)}
 
-![Loss while training, in float32 and in ${mixed}](results/losses.png)
+![Loss while training, in ${[...precisions].join(' and in ')}](results/losses.png)
 
 The saved model in Python's \`transformers\`: ${accuracy.savedModel.logits} logits differ by ${accuracy.savedModel.largestDifference.toExponential(1)} at most.
 
-Serving the fine-tuned embedded model to ${serving.clients} clients at once, a review of ${serving.reviews} a request
+## Serving
+
+The fine-tuned embedded model serves ${serving.clients} clients at once, a review of ${serving.reviews} a request
 (\`npm run bench:serving\`, ${serving.date}, ${serving.machine.cores} cores):
 
 ${servingTable(serving)}
@@ -208,8 +234,11 @@ function withMeasurements(readme: string, content: string): string {
 
 /** Returns both pages with the current measurements, by file. */
 export async function currentPages(): Promise<Map<string, string>> {
-  const results = [readSpeed(), readAccuracy(), readServing()] as const;
-  const contents = { summary: summary(...results), full: measurements(...results) };
+  const [speeds, accuracy, serving] = [readSpeed(), readAccuracy(), readServing()];
+  const contents = {
+    summary: summary(speeds, accuracy, serving),
+    full: measurements(speeds, accuracy, serving),
+  };
   const updated = Object.entries(pages).map(async ([name, file]): Promise<[string, string]> => {
     const page = withMeasurements(fs.readFileSync(file, 'utf8'), contents[name as keyof typeof pages]);
     return [file, await prettier.format(page, { ...(await prettier.resolveConfig(file)), filepath: file })];

@@ -1,13 +1,16 @@
-// The result files of the benchmarks, from which the tables and charts of the README are generated.
+// The result files of the benchmarks, from which the tables and charts of the README are generated. Speed is stored by CPU or
+// GPU: a measurement replaces only the file of the same one.
+import fs from 'node:fs';
 import path from 'node:path';
 import { root } from '../checkout.js';
+import type { Machine } from './machine.js';
 import type { SideName, Workload } from './sides.js';
 
 export interface Measurement extends Omit<Workload, 'steps' | 'rounds'>, SideName {
   samplesPerSecond: number;
   /** Without padding. */
   tokensPerSecond: number;
-  /** Operations per second as a fraction of the machine's matrix-product rate in this precision. */
+  /** Operations per second, also for padding, as a fraction of the machine's matrix-product rate in this precision. */
   shareOfProductRate: number;
   /** Peak resident memory of the process, in bytes. */
   peakBytes: number;
@@ -18,10 +21,12 @@ export interface Measurement extends Omit<Workload, 'steps' | 'rounds'>, SideNam
 /** Result of `npm run bench`. */
 export interface Results {
   date: string;
-  machine: { processor: string; cores: number; memoryBytes: number; gpu: string | null };
+  machine: Machine;
   versions: Record<string, string>;
   /** Description of the reviews that each side batches in its own way. */
   reviews: string;
+  /** How Tunebook batches them. */
+  ownBatches: string;
   /** Operations per second of TensorFlow's 1024 x 768 x 3072 matrix products, by precision. */
   productRates: Record<string, number>;
   measurements: Measurement[];
@@ -67,8 +72,39 @@ export interface ServingResults {
 }
 
 const folder = path.join(root, 'test/bench/results');
-export const resultsFile = path.join(folder, 'speed.json');
+
+/**
+ * The file of a machine's results.
+ * @param kind kind of results
+ * @param machine the machine
+ * @param pytorch version of PyTorch if it is not that of requirements.txt
+ */
+export function resultsFile(kind: 'speed' | 'lengths', { gpu, processor }: Machine, pytorch?: string): string {
+  const name = `${kind} ${gpu ?? processor}${pytorch ? ` PyTorch ${pytorch}` : ''}`;
+  return path.join(
+    folder,
+    `${name
+      .toLowerCase()
+      .match(/[a-z0-9.]+/g)!
+      .join('-')}.json`,
+  );
+}
+
+/** Returns the results of all machines by file, the newest first. */
+export function readResults<Kind extends { date: string }>(kind: 'speed' | 'lengths'): [string, Kind][] {
+  return fs
+    .readdirSync(folder)
+    .filter((name) => name.startsWith(`${kind}-`) && name.endsWith('.json'))
+    .map((name): [string, Kind] => {
+      const file = path.join(folder, name);
+      return [file, JSON.parse(fs.readFileSync(file, 'utf8')) as Kind];
+    })
+    .sort(([, a], [, b]) => b.date.localeCompare(a.date));
+}
+
+/** The picture of a result file. */
+export const pictureOf = (file: string): string => file.replace(/\.json$/, '.png');
+
 export const accuracyFile = path.join(folder, 'accuracy.json');
 export const servingFile = path.join(folder, 'serving.json');
-export const speedPicture = path.join(folder, 'speed.png');
 export const lossPicture = path.join(folder, 'losses.png');

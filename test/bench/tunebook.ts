@@ -1,6 +1,7 @@
 // Tunebook's side of the benchmark. Each line on standard input is a number of steps; the process runs them and prints a
 // Turn as JSON.
-//   tunebook.js train|infer fixed|own BATCH float32|bfloat16|float16 graph|eager|xla
+//   tunebook.js train|infer ROWS BATCH float32|bfloat16|float16 graph|eager|xla MODEL fixed|own|lengths
+// ROWS is a RowsFile, MODEL the content of config.json.
 import readline from 'node:readline';
 import { TextClassifier } from '#lib/model/text-classifier.js';
 import { prepareWeights } from '#lib/model/model.js';
@@ -20,10 +21,19 @@ import {
 } from '#lib/model/batch.js';
 import { roundTokens } from '#lib/model/packed-texts.js';
 
-const [mode, rows, size, precision, engine] = process.argv.slice(2) as [string, Rows, string, Precision, string];
+const [mode, file, size, precision, engine, model, rows] = process.argv.slice(2) as [
+  string,
+  string,
+  string,
+  Precision,
+  string,
+  string,
+  Rows,
+];
 const training = mode === 'train';
 const batchSize = Number(size);
-const classifier = TextClassifier.create(parseConfig({}), {
+const config = parseConfig(JSON.parse(model) as Record<string, unknown>);
+const classifier = TextClassifier.create(config, {
   precision,
   eager: engine === 'eager',
   jitCompile: engine === 'xla',
@@ -36,22 +46,21 @@ const fixedBatches = (reviews: EncodedReviews) =>
       Array.from({ length: batchSize }, (_, row) => i * batchSize + row),
     ),
   );
-const batchesOf = (reviews: EncodedReviews) => {
+const batchesOf = ({ batches: listed, ...reviews }: ReturnType<typeof readRows>) => {
+  if (listed) return listed.map((indices) => packBatch(reviews, indices));
   if (rows === 'fixed') return fixedBatches(reviews);
   return training ? trainingBatches(reviews, { batchSize, seed: 42, epoch: 0 }) : evaluationBatches(reviews, batchSize);
 };
 
 const prepared = training ? {} : prepareWeights(classifier);
 let step: (batch: LabeledBatch) => void = (batch: EncodedBatch) => classifier.logits(batch, prepared);
-const reviews = readRows(rows);
+const reviews = readRows(file);
 if (training) {
   const trainingStep = new TrainingStep(classifier, classification, { weightDecay: 0.01, texts: reviews.ids });
   step = (batch) => void trainingStep.run([batch], 5e-5);
 }
 const batches = batchesOf(reviews);
 
-// Warm-up: memory is allocated and kernels are selected.
-for (let i = 0; i < 3; i++) step(batches[0]!);
 console.log('ready');
 let next = 0;
 for await (const line of readline.createInterface({ input: process.stdin })) {
@@ -62,7 +71,8 @@ for await (const line of readline.createInterface({ input: process.stdin })) {
     step(batch);
     turn.samples += textCount(batch);
     turn.tokens += batch.inputIds.length;
-    turn.operations += packedOperations(batch, roundTokens(batch.inputIds.length, classifier.engine.layers), training);
+    const tokens = roundTokens(batch.inputIds.length, classifier.engine.layers);
+    turn.operations += packedOperations(batch, tokens, training, config);
   }
   turn.seconds = (performance.now() - from) / 1000;
   turn.peakBytes = process.resourceUsage().maxRSS * 1024;

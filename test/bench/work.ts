@@ -1,15 +1,17 @@
-// The workload of both sides: a model of DistilBERT-base's size with random weights, with dropout in training, on token ids
-// from a file that both sides read. `fixed` rows are text cut into chunks of 128 tokens, without padding, so that both sides
-// process the same batches. `own` rows are reviews of their original lengths, which each side batches in its own way.
+// The workload of both sides: a model with random weights, with dropout in training, on token ids from a file that both sides
+// read. `fixed` rows are text cut into chunks of 128 tokens, without padding, so that both sides process the same batches.
+// `own` rows are reviews of their original lengths, which each side batches in its own way. `lengths` rows are chunks of
+// several lengths, with the batches that both sides process.
 import fs from 'node:fs';
 import path from 'node:path';
 import { sampleReviews } from '#lib/reviews/sample.js';
 import { openReviews } from '#lib/reviews/open-reviews.js';
 import { textCount, type EncodedBatch, type EncodedReviews } from '#lib/model/batch.js';
+import type { EncoderConfig } from '#lib/model/config.js';
 import { loadTokenizer } from '#lib/model/load-tokenizer.js';
 import { embeddedModel, root } from '../checkout.js';
 
-export type Rows = 'fixed' | 'own';
+export type Rows = 'fixed' | 'own' | 'lengths';
 
 /** Number of tokens of a `fixed` row. */
 export const fixedTokens = 128;
@@ -18,36 +20,54 @@ const ownRows = 640;
 
 export const rowsFile = (rows: Rows): string => path.join(root, `.tunebook/bench/${rows}.json`);
 
+/** Content of a file of rows. */
+export interface RowsFile {
+  /** Token ids of each row. */
+  ids: number[][];
+  /** Class numbers. */
+  labels: number[];
+  /** Row numbers of each batch; without them, a side forms batches. */
+  batches?: number[][];
+}
+
+const writeRowsFile = (rows: Rows, content: RowsFile): void => {
+  fs.mkdirSync(path.dirname(rowsFile(rows)), { recursive: true });
+  fs.writeFileSync(rowsFile(rows), JSON.stringify(content));
+};
+
+const readReviews = async (file: string | undefined) => {
+  const tokenizer = loadTokenizer(embeddedModel);
+  const source = await (file
+    ? openReviews(file, { textColumns: ['title', 'content'], labelColumn: 'label' })
+    : openReviews('embedded'));
+  return (await sampleReviews(source)).map(({ text, label }) => ({ ids: [...tokenizer.encode(text, 512)], label }));
+};
+
+/** Cuts text into chunks of some tokens, without padding. */
+const chunksOf = (stream: number[], tokens: number): number[][] =>
+  Array.from({ length: Math.floor(stream.length / tokens) }, (_, i) => stream.slice(i * tokens, (i + 1) * tokens));
+
+const alternatingLabels = (rows: number[][]): number[] => rows.map((_, i) => i % 2);
+
 /**
- * Writes the files of both kinds of rows.
+ * Writes the files of `fixed` and `own` rows.
  * @param file reviews (label, title, content); default: the embedded reviews, which are single sentences
  * @returns a description of the reviews
  */
 export async function writeRows(file: string | undefined): Promise<string> {
-  const tokenizer = loadTokenizer(embeddedModel);
-  const source = await openReviews(file ?? 'embedded', { textColumns: ['title', 'content'], labelColumn: 'label' });
-  const reviews = (await sampleReviews(source)).map(({ text, label }) => ({
-    ids: [...tokenizer.encode(text, 512)],
-    label,
-  }));
+  const reviews = await readReviews(file);
   const stream = reviews.flatMap(({ ids }) => ids);
-  const chunks = Array.from({ length: Math.min(640, Math.floor(stream.length / fixedTokens)) }, (_, i) =>
-    stream.slice(i * fixedTokens, (i + 1) * fixedTokens),
-  );
+  const chunks = chunksOf(stream, fixedTokens).slice(0, 640);
   const ownReviews = reviews.slice(0, ownRows);
-  fs.mkdirSync(path.dirname(rowsFile('own')), { recursive: true });
-  for (const [rows, content] of [
-    ['fixed', { ids: chunks, labels: chunks.map((_, i) => i % 2) }],
-    ['own', { ids: ownReviews.map(({ ids }) => ids), labels: ownReviews.map(({ label }) => label) }],
-  ] as const)
-    fs.writeFileSync(rowsFile(rows), JSON.stringify(content));
+  writeRowsFile('fixed', { ids: chunks, labels: alternatingLabels(chunks) });
+  writeRowsFile('own', { ids: ownReviews.map(({ ids }) => ids), labels: ownReviews.map(({ label }) => label) });
   const mean = ownReviews.reduce((sum, { ids }) => sum + ids.length, 0) / ownReviews.length;
   return `${ownReviews.length} ${file ? `reviews of ${path.basename(file)}` : 'embedded reviews'}, ${mean.toFixed(0)} tokens on average`;
 }
 
-export function readRows(rows: Rows): EncodedReviews {
-  const { ids, labels } = JSON.parse(fs.readFileSync(rowsFile(rows), 'utf8')) as { ids: number[][]; labels: number[] };
-  return { ids: ids.map((row) => Int32Array.from(row)), labels: Int32Array.from(labels) };
+export function readRows(file: string): EncodedReviews & { batches?: number[][] } {
+  const { ids, labels, ...rest } = JSON.parse(fs.readFileSync(file, 'utf8')) as RowsFile;
+  return { ids: ids.map((row) => Int32Array.from(row)), labels: Int32Array.from(labels), ...rest };
 }
 
 /** The report of a side after each turn. */
@@ -56,20 +76,26 @@ export interface Turn {
   samples: number;
   /** Without padding. */
   tokens: number;
-  /** Operations of this side's matrix products. */
+  /** Operations of this side's matrix products, also for padding. */
   operations: number;
   /** Peak resident memory of the process so far, in bytes. */
   peakBytes: number;
 }
 
 /**
- * Counts the multiplications and additions of DistilBERT-base's matrix products for a packed batch. The last layer computes
+ * Counts the multiplications and additions of an encoder's matrix products for a packed batch. The last layer computes
  * the token that the head reads only.
  * @param batch its texts
  * @param tokens number of tokens with padding
+ * @param training counts the backward pass too
+ * @param config sizes of the encoder
  */
-export function packedOperations(batch: EncodedBatch, tokens: number, training: boolean): number {
-  const [dim, hidden, layers] = [768, 3072, 6];
+export function packedOperations(
+  batch: EncodedBatch,
+  tokens: number,
+  training: boolean,
+  { dim, hidden_dim: hidden, n_layers: layers }: EncoderConfig,
+): number {
   const texts = textCount(batch);
   const lengths = Array.from({ length: texts }, (_, row) => batch.offsets[row + 1]! - batch.offsets[row]!);
   // Keys and values; queries, output projection and feed-forward; attention scores and their weighted sum.

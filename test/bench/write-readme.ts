@@ -5,10 +5,13 @@ import { renderPng } from '#lib/figures/render.js';
 import { root } from '../checkout.js';
 import { lossFigure, speedFigure } from './charts.js';
 import { currentPages, readAccuracy, readSpeed } from './readme.js';
-import { lossPicture, speedPicture } from './results.js';
+import { lossPicture, pictureOf } from './results.js';
 
 const pages = await currentPages();
 for (const [file, page] of pages) fs.writeFileSync(file, page);
-fs.writeFileSync(speedPicture, await renderPng(speedFigure(readSpeed())));
-fs.writeFileSync(lossPicture, await renderPng(lossFigure(readAccuracy())));
-console.log([...pages.keys(), speedPicture, lossPicture].map((file) => path.relative(root, file)).join('\n'));
+const figures = [
+  ...readSpeed().map(([file, results]) => [pictureOf(file), speedFigure(results)] as const),
+  [lossPicture, lossFigure(readAccuracy())] as const,
+];
+for (const [file, figure] of figures) fs.writeFileSync(file, await renderPng(figure));
+console.log([...pages.keys(), ...figures.map(([file]) => file)].map((file) => path.relative(root, file)).join('\n'));
