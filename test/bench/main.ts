@@ -19,7 +19,7 @@ import { tf } from '#lib/tensorflow/runtime.js';
 import { root } from '../checkout.js';
 import { currentMachine } from './machine.js';
 import { findPyTorch, pytorchVersions } from './pytorch-environment.js';
-import { resultsFile, type Measurement, type Results } from './results.js';
+import { resultsFile, shareOfFixed, type Measurement, type Results } from './results.js';
 import { startSide, titleOf, type SideName, type Workload } from './sides.js';
 import { fixedTokens, writeRows, type Rows, type Turn } from './work.js';
 
@@ -45,9 +45,10 @@ const workloads: Workload[] = (['train', 'infer'] as const).flatMap((mode) => [
   { mode, rows: 'fixed', batch: 16, steps: mode === 'train' ? 2 : 6, rounds: 5 },
   // Each review once, an eighth of them per turn.
   { mode, rows: 'own', batch: 8, steps: 10, rounds: 8 },
+  { mode, rows: 'own', batch: 16, steps: 5, rounds: 8 },
 ]);
 const workloadTitle = ({ mode, rows, batch }: Workload) =>
-  `${mode} ${rows === 'fixed' ? `${batch} x ${fixedTokens}` : 'own batching'}`;
+  `${mode} ${rows === 'fixed' ? `${batch} x ${fixedTokens}` : `own batches of ${batch}`}`;
 
 const sidesFor = ({ mode, rows }: Workload): SideName[] => {
   const precisions: Precision[] = onGpu
@@ -59,6 +60,7 @@ const sidesFor = ({ mode, rows }: Workload): SideName[] => {
     { side: 'Tunebook', precision, engine: 'graph' },
     ...(onGpu ? [{ side: 'Tunebook' as const, precision, engine: 'xla' }] : []),
     { side: 'PyTorch', precision, engine: 'eager' },
+    ...(mode === 'train' && rows === 'own' ? [{ side: 'PyTorch' as const, precision, engine: 'grouped' }] : []),
     // Converting the whole model to bfloat16 is PyTorch's fastest inference.
     ...(precision === 'bfloat16' && mode === 'infer'
       ? [{ side: 'PyTorch' as const, precision: 'bfloat16-weights' as const, engine: 'eager' }]
@@ -132,6 +134,8 @@ for (const workload of selected) {
   };
   for (const name of sidesFor(workload)) {
     await start(name, workload.rows);
+    // Fixed batches in the same turns show what batches of different lengths cost.
+    if (name.side === 'Tunebook' && workload.mode === 'train' && workload.rows === 'own') await start(name, 'fixed');
   }
   const rounds = Number(options.rounds ?? workload.rounds);
   for (let round = 0; round < rounds; round++)
@@ -143,6 +147,7 @@ for (const workload of selected) {
   const totalRate = (turns: Turn[], key: keyof Turn) => total(turns, key) / total(turns, 'seconds');
   const ownSides = sides.filter((side) => side.rows === rows);
   const measured = ownSides.map(({ name, turns }): Measurement => {
+    const fixed = sides.find((side) => side.rows !== rows && side.name === name);
     // Turns with fixed batches do equal work, so the median counts; the others differ in their batches, so the total counts.
     const rate = (key: keyof Turn) =>
       rows === 'fixed' ? median(turns.map((turn) => turn[key] / turn.seconds)) : totalRate(turns, key);
@@ -153,6 +158,7 @@ for (const workload of selected) {
       ...name,
       samplesPerSecond: rate('samples'),
       tokensPerSecond: rate('tokens'),
+      ...(fixed && { fixedTokensPerSecond: totalRate(fixed.turns, 'tokens') }),
       shareOfProductRate: rate('operations') / productRates[name.precision.replace('-weights', '')]!,
       peakBytes: Math.max(...turns.map(({ peakBytes }) => peakBytes)),
       turns: turns.map(({ samples, seconds }) => samples / seconds),
@@ -167,6 +173,9 @@ for (const workload of selected) {
         `  ${(100 * each.shareOfProductRate).toFixed(0).padStart(3)} % of the matrix-product rate  peak ${(each.peakBytes / 1e9).toFixed(2)} GB` +
         (each.side === 'PyTorch'
           ? `  Tunebook is ${(reference.samplesPerSecond / each.samplesPerSecond).toFixed(2)} times as fast`
+          : '') +
+        (each.fixedTokensPerSecond
+          ? `  ${shareOfFixed(each)} of the ${each.fixedTokensPerSecond.toFixed(0)} tokens/s of fixed batches`
           : ''),
     );
   }

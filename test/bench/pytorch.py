@@ -1,9 +1,11 @@
 """PyTorch's side of the benchmark. Each line on standard input is a number of steps; the process runs them and prints a
 Turn (work.ts) as JSON.
 
-    pytorch.py train|infer ROWS BATCH float32|bfloat16|bfloat16-weights|float16 eager|compiled MODEL cpu|cuda
+    pytorch.py train|infer ROWS BATCH float32|bfloat16|bfloat16-weights|float16 eager|grouped|compiled MODEL cpu|cuda
 
-ROWS is a RowsFile (work.ts), MODEL the content of config.json. Without listed batches, batches keep the order of the rows. Batches are padded to their longest row, as Trainer does with
+ROWS is a RowsFile (work.ts), MODEL the content of config.json. Without listed batches, batches keep the order of the rows;
+`grouped` forms batches of similar length within random groups of 50 batches, as Trainer's group_by_length
+(train_sampling_strategy="group_by_length" in newer releases). Batches are padded to their longest row, as Trainer does with
 DataCollatorWithPadding. The optimizer is the fused AdamW, Trainer's default since PyTorch 2.8 (TrainingArguments.optim).
 bfloat16 and float16 use autocast, as Trainer's bf16=True and fp16=True; bfloat16-weights converts the whole model, for
 inference.
@@ -16,6 +18,7 @@ import time
 
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
+from transformers.trainer_pt_utils import get_length_grouped_indices
 
 mode, rows_file, size, precision, engine, model, device = sys.argv[1:]
 training, size = mode == "train", int(size)
@@ -44,6 +47,9 @@ def row_batches():
     if "batches" in work:
         return work["batches"]
     order = list(range(len(work["ids"])))
+    if engine == "grouped":
+        # Trainer uses smaller groups for data sets of less than 200 batches; these rows stand for a larger one.
+        order = get_length_grouped_indices([len(ids) for ids in work["ids"]], size, 50, torch.Generator().manual_seed(42))
     return [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
 
 

@@ -8,6 +8,7 @@ import {
   pictureOf,
   readResults,
   servingFile,
+  shareOfFixed,
   type AccuracyResults,
   type Measurement,
   type Results,
@@ -29,10 +30,12 @@ const table = (head: string[], rows: string[][]) =>
 export const workloads = [
   ['training, 8 x 128 tokens', 'train', 'fixed', 8],
   ['training, 16 x 128 tokens', 'train', 'fixed', 16],
-  ['training, own batches', 'train', 'own', 8],
+  ['training, own batches of 8', 'train', 'own', 8],
+  ['training, own batches of 16', 'train', 'own', 16],
   ['inference, 8 x 128 tokens', 'infer', 'fixed', 8],
   ['inference, 16 x 128 tokens', 'infer', 'fixed', 16],
-  ['inference, own batches', 'infer', 'own', 8],
+  ['inference, own batches of 8', 'infer', 'own', 8],
+  ['inference, own batches of 16', 'infer', 'own', 16],
 ] as const;
 
 export const precisionsOf = ({ measurements }: Results): string[] => [
@@ -42,7 +45,8 @@ export const precisionsOf = ({ measurements }: Results): string[] => [
 /** Name of a PyTorch measurement. */
 const peerName = ({ engine, precision, mode, rows }: Measurement): string => {
   const inOrder = mode === 'train' && rows === 'own' ? `${engine}, order of arrival` : engine;
-  return `${inOrder}${precision.endsWith('-weights') ? ', whole model in bfloat16' : ''}`;
+  const order = engine === 'grouped' ? 'eager, similar length' : inOrder;
+  return `${order}${precision.endsWith('-weights') ? ', whole model in bfloat16' : ''}`;
 };
 
 /** Returns the measurements of a side for a workload and a precision, with all engines. */
@@ -186,6 +190,8 @@ function speedSection(file: string, speed: Results): string {
   const ownTraining = workloads.find(([, mode, rows]) => mode === 'train' && rows === 'own')!;
   const tunebook = fastest(speed, 'Tunebook', ownTraining, mixed);
   const trainer = measurementsOf(speed, 'PyTorch', ownTraining, 'float32').find(({ engine }) => engine === 'eager');
+  const withFixed = speed.measurements.filter(({ fixedTokensPerSecond }) => fixedTokensPerSecond);
+  const shares = withFixed.map((each) => `${shareOfFixed(each)} in ${each.precision}, ${each.batch} a batch`);
   return `## ${machineTitle(speed)}
 
 Matrix products at ${rates.join(' and ')}; TensorFlow ${versions['tensorflow']}, ${pytorchVersion(speed)}, transformers ${versions['transformers']}.
@@ -194,7 +200,7 @@ Own batches: ${reviews}; Tunebook's were ${ownBatches}.${
       ? ` In batches of 8, Tunebook in ${mixed} trains
 **${(tunebook.samplesPerSecond / trainer.samplesPerSecond).toFixed(2)} times** as fast as PyTorch in float32 and in order of arrival, Trainer's defaults.`
       : ''
-  }
+  }${shares.length > 0 ? ` Training processes own batches at this fraction of the tokens/s of fixed batches: ${shares.join('; ')}.` : ''}
 
 ${speedTable(speed)}
 

@@ -10,6 +10,10 @@ export interface Measurement extends Omit<Workload, 'steps' | 'rounds'>, SideNam
   samplesPerSecond: number;
   /** Without padding. */
   tokensPerSecond: number;
+  /**
+   * Tokens per second of fixed batches of the same size, in alternating turns; only Tunebook's training on its own batches.
+   */
+  fixedTokensPerSecond?: number;
   /** Operations per second, also for padding, as a fraction of the machine's matrix-product rate in this precision. */
   shareOfProductRate: number;
   /** Peak resident memory of the process, in bytes. */
@@ -17,6 +21,10 @@ export interface Measurement extends Omit<Workload, 'steps' | 'rounds'>, SideNam
   /** Samples per second of each turn. */
   turns: number[];
 }
+
+/** Tokens per second of own batches as a percentage of those of fixed batches. */
+export const shareOfFixed = ({ tokensPerSecond, fixedTokensPerSecond }: Measurement): string =>
+  `${((100 * tokensPerSecond) / fixedTokensPerSecond!).toFixed(0)} %`;
 
 /** Result of `npm run bench`. */
 export interface Results {

@@ -18,7 +18,7 @@ export interface Workload {
 export interface SideName {
   side: 'Tunebook' | 'PyTorch';
   precision: 'float32' | 'bfloat16' | 'bfloat16-weights' | 'float16';
-  /** Tunebook: graph, eager, xla. PyTorch: eager, compiled. */
+  /** Tunebook: graph, eager, xla. PyTorch: eager, grouped (eager, batches grouped by length), compiled. */
   engine: string;
 }
 
