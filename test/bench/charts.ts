@@ -1,7 +1,7 @@
 // The figures of the benchmark page.
 import { axis, colors, layoutOf, type Figure } from '#lib/figures/figure.js';
 import { fastest, precisionsOf, workloads } from './readme.js';
-import type { AccuracyResults, Results } from './results.js';
+import type { AccuracyResults, LengthResults, Results } from './results.js';
 
 /** Colors of the sides: light in float32, dark in the faster precision. */
 const shades: Record<'Tunebook' | 'PyTorch', string[]> = {
@@ -67,6 +67,97 @@ export function speedFigure(results: Results): Figure {
                 `${side} ${precision} ${fastest(results, side, workload, precision)?.samplesPerSecond.toFixed(1) ?? 'none'}`,
             )
             .join(', ')}`,
+      )
+      .join('; '),
+  };
+}
+
+/** Line charts of the tokens per second by the length of the texts: a column per model, a row per number of cores. */
+export function lengthsFigure({ machine, measurements }: LengthResults): Figure {
+  const distinct = <Value>(values: Value[]): Value[] => [...new Set(values)];
+  const models = distinct(measurements.map(({ model }) => model));
+  const cores = distinct(measurements.map((each) => each.cores));
+  const precisions = distinct(measurements.map(({ precision }) => precision));
+  const lengths = distinct(measurements.map(({ length }) => length));
+  const panels = cores.flatMap((count, row) => models.map((model, column) => ({ count, model, row, column })));
+  const axisNumber = (panel: number) => (panel === 0 ? '' : String(panel + 1));
+  const part = (index: number, parts: number, gap: number) => {
+    const size = (1 - gap * (parts - 1)) / parts;
+    return [index * (size + gap), index * (size + gap) + size];
+  };
+  const axes = panels.flatMap(({ count, row, column }, panel) => {
+    const bottom = row === cores.length - 1;
+    return [
+      [
+        `xaxis${axisNumber(panel)}`,
+        axis(bottom ? 'tokens per text' : '', {
+          type: 'log',
+          tickvals: lengths,
+          ticktext: lengths.map(String),
+          domain: part(column, models.length, 0.07),
+          anchor: `y${axisNumber(panel)}`,
+        }),
+      ],
+      [
+        `yaxis${axisNumber(panel)}`,
+        axis(column === 0 ? `tokens/s, ${count} ${count === 1 ? 'core' : 'cores'}` : '', {
+          domain: part(cores.length - 1 - row, cores.length, 0.16),
+          anchor: `x${axisNumber(panel)}`,
+          rangemode: 'tozero',
+        }),
+      ],
+    ] as [string, Record<string, unknown>][];
+  });
+  const series = precisions.flatMap((precision, shade) =>
+    (['Tunebook', 'PyTorch'] as const).map((side) => ({ side, precision, color: shades[side][shade % 2]! })),
+  );
+  const ratesOf = (model: string, count: number, { side, precision }: (typeof series)[number]) =>
+    measurements.filter(
+      (each) => each.model === model && each.cores === count && each.side === side && each.precision === precision,
+    );
+  return {
+    data: panels.flatMap(({ count, model }, panel) =>
+      series.map((each) => ({
+        type: 'scatter',
+        mode: 'lines+markers',
+        name: `${each.side}, ${each.precision}`,
+        legendgroup: `${each.side} ${each.precision}`,
+        showlegend: panel === 0,
+        x: ratesOf(model, count, each).map(({ length }) => length),
+        y: ratesOf(model, count, each).map(({ tokensPerSecond }) => tokensPerSecond),
+        line: { color: each.color, width: 2 },
+        xaxis: `x${axisNumber(panel)}`,
+        yaxis: `y${axisNumber(panel)}`,
+      })),
+    ),
+    layout: layoutOf(
+      `Training by length of the texts on ${machine.processor}`,
+      {
+        ...Object.fromEntries(axes),
+        // Names of the models above their columns.
+        annotations: models.map((model, column) => ({
+          text: `<b>${model}</b>`,
+          xref: 'paper',
+          yref: 'paper',
+          x: (part(column, models.length, 0.07)[0]! + part(column, models.length, 0.07)[1]!) / 2,
+          y: 1.02,
+          yanchor: 'bottom',
+          showarrow: false,
+        })),
+        legend: { orientation: 'h', x: 0, y: -0.14 },
+        margin: { l: 76, r: 24, t: 76, b: 100 },
+      },
+      1000,
+      330 * cores.length - 20,
+    ),
+    description: panels
+      .flatMap(({ count, model }) =>
+        series.map((each) => {
+          const rates = ratesOf(model, count, each).map(
+            ({ length, tokensPerSecond }) => `${tokensPerSecond.toFixed(0)} at ${length}`,
+          );
+          return `${model}, cores ${count}, ${each.side} ${each.precision}: ${rates.join(', ')} tokens`;
+        }),
       )
       .join('; '),
   };

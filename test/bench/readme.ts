@@ -10,6 +10,7 @@ import {
   servingFile,
   shareOfFixed,
   type AccuracyResults,
+  type LengthResults,
   type Measurement,
   type Results,
   type ServingResults,
@@ -20,6 +21,7 @@ export const pages = { summary: path.join(root, 'README.md'), full: path.join(ro
 
 const read = <T>(file: string): T => JSON.parse(fs.readFileSync(file, 'utf8')) as T;
 export const readSpeed = (): [string, Results][] => readResults('speed');
+export const readLengths = (): [string, LengthResults][] => readResults('lengths');
 export const readAccuracy = (): AccuracyResults => read(accuracyFile);
 export const readServing = (): ServingResults => read(servingFile);
 
@@ -127,10 +129,11 @@ function servingTable({ sides }: ServingResults): string {
   );
 }
 
-const machineTitle = ({ machine, date }: Results): string =>
+const machineTitle = ({ machine, date }: Results | LengthResults): string =>
   `${machine.gpu ?? machine.processor}, ${machine.cores} cores, ${date}`;
 
-const pytorchVersion = ({ versions }: Results): string => `PyTorch ${versions['pytorch']?.replace(/\+.*/, '')}`;
+const pytorchVersion = ({ versions }: Results | LengthResults): string =>
+  `PyTorch ${versions['pytorch']?.replace(/\+.*/, '')}`;
 
 /** The tables of the README: own batches on each machine, then serving and accuracy, each row with its peer. */
 function summary(speeds: [string, Results][], accuracy: AccuracyResults, serving: ServingResults): string {
@@ -208,10 +211,56 @@ ${speedTable(speed)}
 `;
 }
 
+/** Ratios of training by the length of the texts on one machine. */
+function lengthsSection(file: string, results: LengthResults): string {
+  const tunebook = results.measurements.filter(({ side }) => side === 'Tunebook');
+  const lengths = [...new Set(tunebook.map(({ length }) => length))];
+  const groups = new Map<string, string[]>();
+  for (const each of tunebook) {
+    const { model, cores, length, precision, tokensPerSecond } = each;
+    const peer = results.measurements.find(
+      (other) =>
+        other.side === 'PyTorch' &&
+        other.model === model &&
+        other.cores === cores &&
+        other.length === length &&
+        other.precision === precision,
+    )!;
+    const key = [model, cores, precision].join(' | ');
+    groups.set(key, [...(groups.get(key) ?? []), (tokensPerSecond / peer.tokensPerSecond).toFixed(2)]);
+  }
+  return `### ${machineTitle(results)}, ${pytorchVersion(results)}
+
+Batches of ${results.batchTokens} tokens.
+
+![Tokens per second of Tunebook and PyTorch by length of the texts](results/${path.basename(pictureOf(file))})
+
+${table(
+  ['model', 'cores', 'precision', ...lengths.map((length) => `${length} tokens`)],
+  [...groups].map(([key, ratios]) => [...key.split(' | '), ...ratios]),
+)}
+`;
+}
+
 /** The page with all measurements. */
-function measurements(speeds: [string, Results][], accuracy: AccuracyResults, serving: ServingResults): string {
+function measurements(
+  speeds: [string, Results][],
+  lengths: [string, LengthResults][],
+  accuracy: AccuracyResults,
+  serving: ServingResults,
+): string {
   const precisions = new Set(accuracy.runs.map(({ precision }) => precision));
+  const byLength =
+    lengths.length > 0
+      ? `## By length of the texts
+
+Tokens per second of training (\`npm run bench:lengths\`), Tunebook's divided by PyTorch's in eager mode. All texts of a batch have the same
+length, so that PyTorch pads nothing.
+
+${lengths.map(([file, results]) => lengthsSection(file, results)).join('\n')}`
+      : '';
   return `${speeds.map(([file, speed]) => speedSection(file, speed)).join('\n')}
+${byLength}
 ## Accuracy
 
 ${accuracyTable(accuracy)}
@@ -243,7 +292,7 @@ export async function currentPages(): Promise<Map<string, string>> {
   const [speeds, accuracy, serving] = [readSpeed(), readAccuracy(), readServing()];
   const contents = {
     summary: summary(speeds, accuracy, serving),
-    full: measurements(speeds, accuracy, serving),
+    full: measurements(speeds, readLengths(), accuracy, serving),
   };
   const updated = Object.entries(pages).map(async ([name, file]): Promise<[string, string]> => {
     const page = withMeasurements(fs.readFileSync(file, 'utf8'), contents[name as keyof typeof pages]);

@@ -40,6 +40,26 @@ export interface Results {
   measurements: Measurement[];
 }
 
+/** Speed of training on texts of one length. */
+export interface LengthMeasurement extends SideName {
+  model: string;
+  cores: number;
+  /** Tokens per text. */
+  length: number;
+  tokensPerSecond: number;
+  /** Tokens per second of each turn. */
+  turns: number[];
+}
+
+/** Result of `npm run bench:lengths`. */
+export interface LengthResults {
+  date: string;
+  machine: Machine;
+  versions: Record<string, string>;
+  batchTokens: number;
+  measurements: LengthMeasurement[];
+}
+
 export interface AccuracyResult {
   reviews: string;
   precision: string;

@@ -65,6 +65,36 @@ export async function writeRows(file: string | undefined): Promise<string> {
   return `${ownReviews.length} ${file ? `reviews of ${path.basename(file)}` : 'embedded reviews'}, ${mean.toFixed(0)} tokens on average`;
 }
 
+/**
+ * Writes the file of `lengths` rows: chunks of the embedded reviews. All batches have the same number of tokens; the lengths
+ * take turns in the given order.
+ * @param lengths numbers of tokens per row
+ * @param batchTokens number of tokens per batch
+ * @param warmUp number of batches before the first turn, of the first length
+ * @param rounds number of batches of each length
+ */
+export async function writeLengthRows(
+  lengths: number[],
+  batchTokens: number,
+  warmUp: number,
+  rounds: number,
+): Promise<void> {
+  const stream = (await readReviews(undefined)).flatMap(({ ids }) => ids);
+  const ids: number[][] = [];
+  // All chunks are in the file, since Tunebook trains the word embeddings of all tokens in it.
+  const batchesByLength = lengths.map((length) => {
+    const first = ids.length;
+    ids.push(...chunksOf(stream, length));
+    const size = batchTokens / length;
+    return Array.from({ length: rounds }, (_, round) =>
+      Array.from({ length: size }, (_, row) => first + round * size + row),
+    );
+  });
+  const rounded = Array.from({ length: rounds }, (_, round) => batchesByLength.map((batches) => batches[round]!));
+  const batches = [...Array.from({ length: warmUp }, () => batchesByLength[0]![0]!), ...rounded.flat()];
+  writeRowsFile('lengths', { ids, labels: alternatingLabels(ids), batches });
+}
+
 export function readRows(file: string): EncodedReviews & { batches?: number[][] } {
   const { ids, labels, ...rest } = JSON.parse(fs.readFileSync(file, 'utf8')) as RowsFile;
   return { ids: ids.map((row) => Int32Array.from(row)), labels: Int32Array.from(labels), ...rest };

@@ -3,14 +3,15 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { renderPng } from '#lib/figures/render.js';
 import { root } from '../checkout.js';
-import { lossFigure, speedFigure } from './charts.js';
-import { currentPages, readAccuracy, readSpeed } from './readme.js';
+import { lengthsFigure, lossFigure, speedFigure } from './charts.js';
+import { currentPages, readAccuracy, readLengths, readSpeed } from './readme.js';
 import { lossPicture, pictureOf } from './results.js';
 
 const pages = await currentPages();
 for (const [file, page] of pages) fs.writeFileSync(file, page);
 const figures = [
   ...readSpeed().map(([file, results]) => [pictureOf(file), speedFigure(results)] as const),
+  ...readLengths().map(([file, results]) => [pictureOf(file), lengthsFigure(results)] as const),
   [lossPicture, lossFigure(readAccuracy())] as const,
 ];
 for (const [file, figure] of figures) fs.writeFileSync(file, await renderPng(figure));
