@@ -82,9 +82,6 @@ function adjustHead({ json, config, stored }: ModelFolder, labels: string[]): st
   return [`The stored head's labels ${storedLabels.join(', ')} are reordered to ${labels.join(', ')}.`];
 }
 
-/** Packed texts, and weights cast before, see prepareWeights. */
-type ForwardInputs = PackedTexts & Weights;
-
 /** Texts per batch of `predict`. */
 const predictBatchSize = 64;
 
@@ -95,7 +92,7 @@ const predictBatchSize = 64;
  */
 export class TextClassifier extends PretrainedModel {
   /** The forward pass without dropout: packed texts to logits [batch, labels]. */
-  readonly forward: TensorFunction<ForwardInputs, { logits: Tensor }>;
+  readonly forward: TensorFunction<PackedTexts & Weights, { logits: Tensor }>;
   /**
    * Maximum sequence length of predictions, in tokens: that of training, also of a saved model; before training what the model accepts.
    */
@@ -109,7 +106,7 @@ export class TextClassifier extends PretrainedModel {
     this.reading = reading;
     const { config, engine } = this;
     this.forward = tensorFunction(
-      ({ ids, positions, offsets, slots, ...prepared }: ForwardInputs) => {
+      ({ ids, positions, offsets, slots, ...prepared }: PackedTexts & Weights) => {
         const texts = { ids, positions, offsets, ...(slots && { slots }) };
         return { logits: sequenceClassification({ ...readWeights(this), ...prepared }, texts, config, engine) };
       },
