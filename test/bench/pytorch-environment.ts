@@ -1,34 +1,44 @@
-// Installs PyTorch and transformers, which the benchmarks compare with, into their own Python environment.
+// Installs PyTorch, transformers and Infinity, which the benchmarks compare with, into their own Python environments.
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { root } from '../checkout.js';
 
+/** Returns the Python of an environment with the given packages in .tunebook/NAME, and installs it if needed. */
+function findEnvironment(name: string, requirements: string): string {
+  const environment = path.join(root, '.tunebook', name);
+  const python = path.join(environment, 'bin/python');
+  const stamp = path.join(environment, 'whole');
+  if (!fs.existsSync(stamp) || fs.readFileSync(stamp, 'utf8') !== requirements) {
+    console.log(`Installing Python packages into .tunebook/${name} …`);
+    for (const [command, argv] of [
+      [process.env['TUNEBOOK_PYTHON'] ?? 'python3', ['-m', 'venv', '--clear', environment]],
+      [python, ['-m', 'pip', 'install', '--quiet', ...requirements.trim().split('\n')]],
+    ] as const)
+      if (spawnSync(command, argv, { stdio: 'inherit' }).status !== 0)
+        throw new Error(`The packages of ${name} could not be installed; see the output above.`);
+    fs.writeFileSync(stamp, requirements);
+  }
+  return python;
+}
+
+const requirementsOf = (file: string) => fs.readFileSync(path.join(root, 'test/bench', file), 'utf8');
+
 /**
- * Returns the Python of the environment, and installs it if needed; TUNEBOOK_BENCH_PYTHON selects an existing Python.
+ * Returns the Python with PyTorch and transformers; TUNEBOOK_BENCH_PYTHON selects an existing Python.
  * @param version version of PyTorch, which gets its own environment. @default that of requirements.txt
  */
 export function findPyTorch(version?: string): string {
   const configured = process.env['TUNEBOOK_BENCH_PYTHON'];
   if (configured) return configured;
-  const name = version ? `pytorch-${version}` : 'pytorch';
-  const environment = path.join(root, '.tunebook', name);
-  const python = path.join(environment, 'bin/python');
-  const pinned = fs.readFileSync(path.join(root, 'test/bench/requirements.txt'), 'utf8');
-  const expected = version ? pinned.replace(/^torch==.*$/m, `torch==${version}`) : pinned;
-  const stamp = path.join(environment, 'whole');
-  if (!fs.existsSync(stamp) || fs.readFileSync(stamp, 'utf8') !== expected) {
-    console.log(`Installing PyTorch into .tunebook/${name} …`);
-    for (const [command, argv] of [
-      [process.env['TUNEBOOK_PYTHON'] ?? 'python3', ['-m', 'venv', '--clear', environment]],
-      [python, ['-m', 'pip', 'install', '--quiet', ...expected.trim().split('\n')]],
-    ] as const)
-      if (spawnSync(command, argv, { stdio: 'inherit' }).status !== 0)
-        throw new Error('PyTorch could not be installed; see the output above.');
-    fs.writeFileSync(stamp, expected);
-  }
-  return python;
+  const pinned = requirementsOf('requirements.txt');
+  return version
+    ? findEnvironment(`pytorch-${version}`, pinned.replace(/^torch==.*$/m, `torch==${version}`))
+    : findEnvironment('pytorch', pinned);
 }
+
+/** Returns the Python with Infinity, which needs older packages than PyTorch's environment has. */
+export const findInfinity = (): string => findEnvironment('infinity', requirementsOf('requirements-infinity.txt'));
 
 /** Returns the versions of PyTorch and transformers of an environment. */
 export function pytorchVersions(python: string): { pytorch: string; transformers: string } {

@@ -81,7 +81,7 @@ function speedTable(results: Results): string {
           `${each.samplesPerSecond.toFixed(2)}`,
           each.tokensPerSecond.toFixed(0),
           `${(100 * each.shareOfProductRate).toFixed(0)} %`,
-          `${(each.peakBytes / 1e9).toFixed(2)} GB`,
+          formatGigabytes(each.peakBytes),
         ];
         const [tunebookCells, peerCells] = [cells(tunebook), cells(peer)];
         return [
@@ -114,18 +114,48 @@ function accuracyTable({ runs }: AccuracyResults): string {
   );
 }
 
-/** Servers under the same load; the last one is the baseline of the ratios. */
-function servingTable({ sides }: ServingResults): string {
-  const peer = sides.at(-1)!;
+const formatGigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`;
+
+/** Whether a server or program is this project's. */
+const isTunebook = ({ name }: { name: string }) => name.startsWith('tunebook');
+
+/** The peer with the most requests per second. */
+const fastestServer = ({ sides }: ServingResults) =>
+  sides
+    .filter((side) => !isTunebook(side))
+    .reduce((best, side) => (side.requestsPerSecond > best.requestsPerSecond ? side : best));
+
+/** Servers under the same load; the fastest peer is the baseline of the ratios. */
+function servingTable(serving: ServingResults): string {
+  const peer = fastestServer(serving);
   return table(
-    ['server', 'requests/s', 'half within', '99 % within', 'ratio'],
-    sides.map((side) => [
+    ['server', 'requests/s', 'half within', '99 % within', 'peak memory', 'ratio'],
+    serving.sides.map((side) => [
       side.name,
       side.requestsPerSecond.toFixed(1),
       `${side.p50} ms`,
       `${side.p99} ms`,
+      formatGigabytes(side.peakBytes),
       side === peer ? '1' : `**${(side.requestsPerSecond / peer.requestsPerSecond).toFixed(2)}**`,
     ]),
+  );
+}
+
+/** Programs that score the same texts; the ratio of this project's is to the fastest one of the same precision. */
+function scoringTable({ scorers }: ServingResults): string {
+  const precisionOf = ({ name }: { name: string }) => /float32|int8/.exec(name)![0];
+  return table(
+    ['program', 'texts/s', 'peak memory', 'ratio'],
+    scorers.map((scorer) => {
+      const peers = scorers.filter((each) => !isTunebook(each) && precisionOf(each) === precisionOf(scorer));
+      const best = Math.max(...peers.map(({ textsPerSecond }) => textsPerSecond));
+      return [
+        scorer.name,
+        scorer.textsPerSecond.toFixed(1),
+        formatGigabytes(scorer.peakBytes),
+        isTunebook(scorer) ? `**${(scorer.textsPerSecond / best).toFixed(2)}**` : '',
+      ];
+    }),
   );
 }
 
@@ -157,9 +187,9 @@ function summary(speeds: [string, Results][], accuracy: AccuracyResults, serving
           ];
         }),
       );
-  const peer = serving.sides.at(-1)!;
+  const peer = fastestServer(serving);
   const requests = serving.sides
-    .slice(0, -1)
+    .filter(isTunebook)
     .map((side) => [
       side.name,
       `${side.requestsPerSecond.toFixed(1)} requests/s`,
@@ -275,6 +305,10 @@ The fine-tuned embedded model serves ${serving.clients} clients at once, a revie
 (\`npm run bench:serving\`, ${serving.date}, ${serving.machine.cores} cores):
 
 ${servingTable(serving)}
+
+Scoring the same ${serving.texts} texts without a server; onnxruntime is called with batches of texts of similar length:
+
+${scoringTable(serving)}
 `;
 }
 

@@ -86,17 +86,23 @@ export interface ServingResults {
   machine: { processor: string; cores: number };
   /** Name of the reviews that were sent, one per request. */
   reviews: string;
+  /** Number of texts. */
+  texts: number;
   /** Number of concurrent clients. */
   clients: number;
+  /** Servers. */
   sides: {
     name: string;
     requestsPerSecond: number;
     /** Latency percentiles in milliseconds. */
     p50: number;
     p99: number;
+    peakBytes: number;
     /** Requests per second of each turn. */
     turns: number[];
   }[];
+  /** Programs that score the texts without a server. */
+  scorers: { name: string; textsPerSecond: number; peakBytes: number }[];
 }
 
 const folder = path.join(root, 'test/bench/results');

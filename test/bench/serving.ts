@@ -1,17 +1,21 @@
-// `npm run bench:serving -- --model RUN/model [--reviews FILE]`: measures `tunebook serve` and a FastAPI server with a
-// transformers pipeline, with the same model and 32 concurrent clients, in alternating turns of one run.
+// `npm run bench:serving -- --model RUN/model [--reviews FILE]`: measures `tunebook serve`, Infinity, and a FastAPI server with
+// a transformers pipeline, with the same model and 32 concurrent clients; and scoring the same texts without a server, next to
+// onnxruntime called from Python. All in alternating turns of one run.
 import { spawn, type ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
-import os from 'node:os';
 import path from 'node:path';
+import readline from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import autocannon from 'autocannon';
+import { loadTokenizer } from '#lib/model/load-tokenizer.js';
+import { describeDevice } from '#lib/tensorflow/device.js';
 import { openReviews } from '#lib/reviews/open-reviews.js';
 import { sampleReviews } from '#lib/reviews/sample.js';
 import { root } from '../checkout.js';
-import { findPyTorch } from './pytorch-environment.js';
+import { currentMachine } from './machine.js';
+import { findInfinity, findPyTorch } from './pytorch-environment.js';
 import { servingFile, type ServingResults } from './results.js';
 
 const { values } = parseArgs({
@@ -21,6 +25,7 @@ const { values } = parseArgs({
     clients: { type: 'string', default: '32' },
     seconds: { type: 'string', default: '12' },
     turns: { type: 'string', default: '3' },
+    texts: { type: 'string', default: '2000' },
   },
 });
 if (!values.model) throw new Error('Missing model. Pass an exported one (tunebook export): --model runs/NAME/model');
@@ -54,7 +59,9 @@ async function startSide(
 ): Promise<Side> {
   const port = await freePort();
   const [program, ...argv] = command(port) as [string, ...string[]];
-  const child = spawn(program, argv, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
+  // The peers need no hub: the model is a folder. Infinity would also report its use.
+  const env = { ...process.env, HF_HUB_OFFLINE: '1', DO_NOT_TRACK: '1' };
+  const child = spawn(program, argv, { cwd: root, env, stdio: ['ignore', 'ignore', 'inherit'] });
   const address = `http://127.0.0.1:${port}`;
   for (;;) {
     if (child.exitCode !== null) throw new Error(`${name} did not start; see its output above.`);
@@ -68,23 +75,77 @@ async function startSide(
   return { name, child, url: address + route, body, runs: [] };
 }
 
-const sentences = (await sampleReviews(await openReviews(values.reviews), { rows: 1000 })).map(({ text }) => text);
 const program = path.join(root, 'lib/dist/cli/main.js');
-const startTunebook = (precision: string) =>
+const folder = path.join(root, '.tunebook/bench/serving');
+const textsFile = path.join(folder, 'texts.json');
+
+/** Copies the model with some of its ONNX files; it truncates texts to 512 tokens, as the peers do. */
+function copyModel(name: string, files: string[]): string {
+  const copy = path.join(folder, name);
+  fs.rmSync(copy, { recursive: true, force: true });
+  const isLeftOut = (from: string) => from.endsWith('.onnx') && !files.some((file) => from.endsWith(file));
+  fs.cpSync(model, copy, { recursive: true, filter: (from) => !isLeftOut(from) });
+  const preprocessing = path.join(copy, 'tunebook.json');
+  const stored = JSON.parse(fs.readFileSync(preprocessing, 'utf8')) as object;
+  fs.writeFileSync(preprocessing, JSON.stringify({ ...stored, maxLength }));
+  return copy;
+}
+
+const maxLength = 512;
+const onnxFiles = { float32: 'onnx/model.onnx', int8: 'onnx/model_quantized.onnx' } as const;
+type Precision = keyof typeof onnxFiles;
+const precisions: Precision[] = ['float32', 'int8'];
+
+const whole = copyModel('model', Object.values(onnxFiles));
+const tokenizer = loadTokenizer(whole);
+const sentences = (await sampleReviews(await openReviews(values.reviews), { rows: Number(values.texts) }))
+  .map(({ text }) => text)
+  // Infinity does not truncate texts.
+  .filter((text) => tokenizer.encode(text, maxLength + 1).length <= maxLength);
+fs.writeFileSync(textsFile, JSON.stringify(sentences));
+
+const startTunebook = (precision: Precision) =>
   startSide(
     `tunebook serve, ${precision}`,
-    (port) => [process.execPath, program, 'serve', model, '--port', String(port), '--precision', precision],
+    (port) => [process.execPath, program, 'serve', whole, '--port', String(port), '--precision', precision],
     { health: '/health/ready', route: '/model', body: (sentence) => ({ data: { sentence } }) },
   );
+const startInfinity = (name: string, engine: string, files: string[]) => {
+  const copy = copyModel(`infinity ${name}`.replaceAll(' ', '-'), files);
+  const options = ['--model-id', copy, '--served-model-name', 'model', '--engine', engine, '--device', 'cpu'];
+  return startSide(
+    `Infinity, ${name}`,
+    (port) => [
+      path.join(path.dirname(findInfinity()), 'infinity_emb'),
+      'v2',
+      ...[...options, '--no-bettertransformer', '--no-model-warmup', '--host', '127.0.0.1', '--port', String(port)],
+    ],
+    { health: '/health', route: '/classify', body: (sentence) => ({ model: 'model', input: [sentence] }) },
+  );
+};
 const sides = [
-  await startTunebook('float32'),
-  await startTunebook('int8'),
+  ...(await inSequence(precisions, startTunebook)),
+  await startInfinity('PyTorch float32', 'torch', []),
+  await startInfinity('ONNX float32', 'optimum', [onnxFiles.float32]),
+  await startInfinity('ONNX int8', 'optimum', [onnxFiles.int8]),
   await startSide(
     'FastAPI and transformers, float32',
-    (port) => [findPyTorch(), path.join(root, 'test/bench/serving.py'), model, String(port)],
+    (port) => [findPyTorch(), path.join(root, 'test/bench/serving.py'), whole, String(port)],
     { health: '/health', route: '/predict', body: (sentence) => ({ sentence }) },
   ),
 ];
+
+async function inSequence<Item, Result>(items: Item[], run: (item: Item) => Promise<Result>): Promise<Result[]> {
+  const results: Result[] = [];
+  for (const item of items) results.push(await run(item));
+  return results;
+}
+
+/** Peak resident memory of a process in bytes. */
+const peakBytes = (pid: number) =>
+  1024 * Number(/VmHWM:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))![1]);
+
+const memory = new Map<Side, number>();
 try {
   const load = ({ url, body }: Side, duration: number) =>
     autocannon({
@@ -105,6 +166,7 @@ try {
           `${side.name}: ${result.non2xx} responses without status 2xx, ${result.errors} errors, ${result.timeouts} timeouts.`,
         );
       side.runs.push(result);
+      memory.set(side, peakBytes(side.child.pid!));
       console.log(
         `${side.name}: ${result.requests.average.toFixed(1)} requests/s, p50 ${result.latency.p50} ms, p99 ${result.latency.p99} ms`,
       );
@@ -112,19 +174,55 @@ try {
 } finally {
   for (const { child } of sides) child.kill('SIGTERM');
 }
+
+// Scoring a list of texts, without a server.
+const scoreTexts = (name: string) => path.join(root, 'test/bench', name);
+const scorers = await inSequence(
+  precisions.flatMap((precision) => [
+    {
+      name: `tunebook, ${precision}`,
+      command: [process.execPath, path.join(root, 'test/dist/bench/score-texts.js'), whole, precision, textsFile],
+    },
+    ...['1', '4', '32'].map((batch) => ({
+      name: `onnxruntime in Python, ${precision}, batches of ${batch}`,
+      command: [findInfinity(), scoreTexts('score-texts.py'), whole, onnxFiles[precision], textsFile, batch],
+    })),
+  ]),
+  async ({ name, command: [command, ...argv] }) => {
+    const child = spawn(command!, argv, { stdio: ['pipe', 'pipe', 'inherit'] });
+    const lines = readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    const next = async () => ((await lines.next()) as IteratorResult<string, string>).value;
+    await next();
+    return { name, child, next, times: [] as number[] };
+  },
+);
+for (let turn = 0; turn < turns; turn++)
+  for (const { name, child, next, times } of scorers) {
+    child.stdin.write('\n');
+    times.push(Number(await next()));
+    console.log(`${name}: ${(sentences.length / times.at(-1)!).toFixed(1)} texts/s`);
+  }
+
 const median = (list: number[]) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)]!;
 const results: ServingResults = {
   date: new Date().toISOString().slice(0, 10),
-  machine: { processor: os.cpus()[0]!.model, cores: os.availableParallelism() },
+  machine: currentMachine(describeDevice()),
   reviews: values.reviews === 'embedded' ? 'the embedded reviews' : path.basename(values.reviews),
+  texts: sentences.length,
   clients,
-  sides: sides.map(({ name, runs }) => ({
-    name,
-    requestsPerSecond: median(runs.map(({ requests }) => requests.average)),
-    p50: median(runs.map(({ latency }) => latency.p50)),
-    p99: median(runs.map(({ latency }) => latency.p99)),
-    turns: runs.map(({ requests }) => requests.average),
+  sides: sides.map((side) => ({
+    name: side.name,
+    requestsPerSecond: median(side.runs.map(({ requests }) => requests.average)),
+    p50: median(side.runs.map(({ latency }) => latency.p50)),
+    p99: median(side.runs.map(({ latency }) => latency.p99)),
+    peakBytes: memory.get(side)!,
+    turns: side.runs.map(({ requests }) => requests.average),
   })),
+  scorers: scorers.map(({ name, child, times }) => {
+    const bytes = peakBytes(child.pid!);
+    child.stdin.end();
+    return { name, textsPerSecond: sentences.length / median(times), peakBytes: bytes };
+  }),
 };
 fs.writeFileSync(servingFile, `${JSON.stringify(results, null, 2)}\n`);
 console.log(path.relative(root, servingFile));
