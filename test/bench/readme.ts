@@ -119,16 +119,18 @@ const formatGigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`;
 /** Whether a server or program is this project's. */
 const isTunebook = ({ name }: { name: string }) => name.startsWith('tunebook');
 
-/** The peer with the most requests per second. */
-const fastestServer = ({ sides }: ServingResults) =>
+/** float32 or int8, of the name of a server or program. */
+const precisionOf = ({ name }: { name: string }) => /float32|int8/.exec(name)![0];
+
+/** The peer with the most requests per second in the precision of a server. */
+const fastestPeer = ({ sides }: ServingResults, server: { name: string }) =>
   sides
-    .filter((side) => !isTunebook(side))
+    .filter((side) => !isTunebook(side) && precisionOf(side) === precisionOf(server))
     .reduce((best, side) => (side.requestsPerSecond > best.requestsPerSecond ? side : best));
 
-/** Servers under the same load; the fastest peer is the baseline of the ratios. */
-function servingTable(serving: ServingResults): string {
-  const peer = fastestServer(serving);
-  return table(
+/** Servers under the same load; the ratio of this project's is to the fastest peer in the same precision. */
+const servingTable = (serving: ServingResults): string =>
+  table(
     ['server', 'requests/s', 'half within', '99 % within', 'peak memory', 'ratio'],
     serving.sides.map((side) => [
       side.name,
@@ -136,14 +138,14 @@ function servingTable(serving: ServingResults): string {
       `${side.p50} ms`,
       `${side.p99} ms`,
       formatGigabytes(side.peakBytes),
-      side === peer ? '1' : `**${(side.requestsPerSecond / peer.requestsPerSecond).toFixed(2)}**`,
+      isTunebook(side)
+        ? `**${(side.requestsPerSecond / fastestPeer(serving, side).requestsPerSecond).toFixed(2)}**`
+        : '',
     ]),
   );
-}
 
 /** Programs that score the same texts; the ratio of this project's is to the fastest one of the same precision. */
 function scoringTable({ scorers }: ServingResults): string {
-  const precisionOf = ({ name }: { name: string }) => /float32|int8/.exec(name)![0];
   return table(
     ['program', 'texts/s', 'peak memory', 'ratio'],
     scorers.map((scorer) => {
@@ -187,15 +189,15 @@ function summary(speeds: [string, Results][], accuracy: AccuracyResults, serving
           ];
         }),
       );
-  const peer = fastestServer(serving);
-  const requests = serving.sides
-    .filter(isTunebook)
-    .map((side) => [
+  const requests = serving.sides.filter(isTunebook).map((side) => {
+    const peer = fastestPeer(serving, side);
+    return [
       side.name,
       `${side.requestsPerSecond.toFixed(1)} requests/s`,
       `${peer.name}: ${peer.requestsPerSecond.toFixed(1)} requests/s`,
       `**${(side.requestsPerSecond / peer.requestsPerSecond).toFixed(2)}**`,
-    ]);
+    ];
+  });
   const accuracies = accuracy.runs
     .filter(({ precision }) => precision === 'float32')
     .map(({ reviews, accuracy: fineTuned, bagOfWords }) => [

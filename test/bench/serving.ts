@@ -183,7 +183,7 @@ const scorers = await inSequence(
       name: `tunebook, ${precision}`,
       command: [process.execPath, path.join(root, 'test/dist/bench/score-texts.js'), whole, precision, textsFile],
     },
-    ...['1', '4', '32'].map((batch) => ({
+    ...['4', '32'].map((batch) => ({
       name: `onnxruntime in Python, ${precision}, batches of ${batch}`,
       command: [findInfinity(), scoreTexts('score-texts.py'), whole, onnxFiles[precision], textsFile, batch],
     })),
