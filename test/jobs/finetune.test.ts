@@ -55,7 +55,7 @@ test('a CSV with stars and two text columns: all output files of a run exist and
   assert.equal(metrics.rows.train + metrics.rows.validation + metrics.rows.test, 192);
   const percent = `${(100 * metrics.test.accuracy).toFixed(1)} %`;
   assert.match(stdout, /Left out: 48/, 'three stars');
-  assert.match(stdout, /step 1\/\d+, epoch 0\.\d+, loss 0\.\d+, .* samples\/s, .* left, .* [MG]B/);
+  assert.match(stdout, /step 1\/\d+, epoch 0\.\d+, loss \d\.\d+, .* samples\/s, .* left, .* [MG]B/);
   assert.match(stdout, /validation loss .*, accuracy/);
   assert.ok(stdout.includes(`Accuracy     ${percent} of ${metrics.rows.test} test reviews`));
 
