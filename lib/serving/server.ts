@@ -77,7 +77,7 @@ const codes: Record<number, string> = { 413: 'REQUEST_BODY_TOO_LARGE', 415: 'REQ
 /** Status, message and code of the response to a failed request. */
 function describeError(error: FastifyError): { status: number; message: string; code: string } {
   const { message, code } = error;
-  // The model repository extension of the Open Inference Protocol has 400 for a model that cannot be loaded.
+  // The Open Inference Protocol specifies status 400 if a model cannot be loaded.
   if (error instanceof RequestError || error instanceof ModelLoadError) return { status: 400, message, code };
   if (error instanceof UnknownModelError) return { status: 404, message, code };
   if (error instanceof OverloadedError || error instanceof RateLimitError) return { status: 429, message, code };

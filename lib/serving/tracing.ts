@@ -47,7 +47,7 @@ export async function addTracing(
     import('@opentelemetry/sdk-trace-base'),
     import('@opentelemetry/exporter-trace-otlp-proto'),
   ]);
-  // Without a logger, traces that cannot be sent would be lost silently.
+  // Without a logger, nobody would see that traces cannot be sent.
   const level = core.diagLogLevelFromString(core.getStringFromEnv('OTEL_LOG_LEVEL')) ?? api.DiagLogLevel.WARN;
   api.diag.setLogger(new api.DiagConsoleLogger(), level);
   const provider = new sdk.BasicTracerProvider({

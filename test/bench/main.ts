@@ -12,6 +12,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeDevice } from '#lib/tensorflow/device.js';
+import { median } from '#lib/tensorflow/measurements.js';
 import { castTo, matMul } from '#lib/tensorflow/kernels.js';
 import type { Precision } from '#lib/tensorflow/kernels.js';
 import { precisionOf } from '#lib/tensorflow/precision.js';
@@ -69,8 +70,6 @@ const sidesFor = ({ mode, rows }: Workload): SideName[] => {
     ...(options.compiled && rows === 'fixed' ? [{ side: 'PyTorch' as const, precision, engine: 'compiled' }] : []),
   ]);
 };
-
-const median = (values: number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 
 /** Measures the operations per second of a matrix product of the model's size. */
 function productRate(precision: Precision): number {

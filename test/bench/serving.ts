@@ -9,8 +9,10 @@ import readline from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import autocannon from 'autocannon';
+import { onnxFiles } from '#lib/export/onnx-engine.js';
 import { loadTokenizer } from '#lib/model/load-tokenizer.js';
 import { describeDevice } from '#lib/tensorflow/device.js';
+import { median } from '#lib/tensorflow/measurements.js';
 import { openReviews } from '#lib/reviews/open-reviews.js';
 import { sampleReviews } from '#lib/reviews/sample.js';
 import { root } from '../checkout.js';
@@ -50,6 +52,7 @@ interface Side {
   url: string;
   body: (sentence: string) => object;
   runs: autocannon.Result[];
+  peakBytes: number;
 }
 
 async function startSide(
@@ -72,7 +75,7 @@ async function startSide(
     }
     await pause(200);
   }
-  return { name, child, url: address + route, body, runs: [] };
+  return { name, child, url: address + route, body, runs: [], peakBytes: 0 };
 }
 
 const program = path.join(root, 'lib/dist/cli/main.js');
@@ -92,7 +95,6 @@ function copyModel(name: string, files: string[]): string {
 }
 
 const maxLength = 512;
-const onnxFiles = { float32: 'onnx/model.onnx', int8: 'onnx/model_quantized.onnx' } as const;
 type Precision = keyof typeof onnxFiles;
 const precisions: Precision[] = ['float32', 'int8'];
 
@@ -145,7 +147,6 @@ async function inSequence<Item, Result>(items: Item[], run: (item: Item) => Prom
 const peakBytes = (pid: number) =>
   1024 * Number(/VmHWM:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))![1]);
 
-const memory = new Map<Side, number>();
 try {
   const load = ({ url, body }: Side, duration: number) =>
     autocannon({
@@ -166,7 +167,7 @@ try {
           `${side.name}: ${result.non2xx} responses without status 2xx, ${result.errors} errors, ${result.timeouts} timeouts.`,
         );
       side.runs.push(result);
-      memory.set(side, peakBytes(side.child.pid!));
+      side.peakBytes = peakBytes(side.child.pid!);
       console.log(
         `${side.name}: ${result.requests.average.toFixed(1)} requests/s, p50 ${result.latency.p50} ms, p99 ${result.latency.p99} ms`,
       );
@@ -176,7 +177,6 @@ try {
 }
 
 // Scoring a list of texts, without a server.
-const scoreTexts = (name: string) => path.join(root, 'test/bench', name);
 const scorers = await inSequence(
   precisions.flatMap((precision) => [
     {
@@ -185,7 +185,14 @@ const scorers = await inSequence(
     },
     ...['4', '32'].map((batch) => ({
       name: `onnxruntime in Python, ${precision}, batches of ${batch}`,
-      command: [findInfinity(), scoreTexts('score-texts.py'), whole, onnxFiles[precision], textsFile, batch],
+      command: [
+        findInfinity(),
+        path.join(root, 'test/bench/score-texts.py'),
+        whole,
+        onnxFiles[precision],
+        textsFile,
+        batch,
+      ],
     })),
   ]),
   async ({ name, command: [command, ...argv] }) => {
@@ -203,7 +210,6 @@ for (let turn = 0; turn < turns; turn++)
     console.log(`${name}: ${(sentences.length / times.at(-1)!).toFixed(1)} texts/s`);
   }
 
-const median = (list: number[]) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)]!;
 const results: ServingResults = {
   date: new Date().toISOString().slice(0, 10),
   machine: currentMachine(describeDevice()),
@@ -215,7 +221,7 @@ const results: ServingResults = {
     requestsPerSecond: median(side.runs.map(({ requests }) => requests.average)),
     p50: median(side.runs.map(({ latency }) => latency.p50)),
     p99: median(side.runs.map(({ latency }) => latency.p99)),
-    peakBytes: memory.get(side)!,
+    peakBytes: side.peakBytes,
     turns: side.runs.map(({ requests }) => requests.average),
   })),
   scorers: scorers.map(({ name, child, times }) => {

@@ -40,12 +40,7 @@ const classifier = TextClassifier.create(config, {
 });
 
 const fixedBatches = (reviews: EncodedReviews) =>
-  Array.from({ length: Math.floor(reviews.ids.length / batchSize) }, (_, i) =>
-    packBatch(
-      reviews,
-      Array.from({ length: batchSize }, (_, row) => i * batchSize + row),
-    ),
-  );
+  evaluationBatches(reviews, batchSize).filter((batch) => textCount(batch) === batchSize);
 const batchesOf = ({ batches: listed, ...reviews }: ReturnType<typeof readRows>) => {
   if (listed) return listed.map((indices) => packBatch(reviews, indices));
   if (rows === 'fixed') return fixedBatches(reviews);

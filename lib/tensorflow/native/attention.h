@@ -62,6 +62,28 @@ void StoreRows(Matrix<float> from, float scale, Number* to, int64_t step, float*
   }
 }
 
+// The rows and columns of one head of one text.
+struct Head {
+  int64_t number, column;  // The head, and its first column.
+  int64_t first, tokens;   // Rows of keys and values.
+  int64_t first_query, last_query;
+};
+
+template <typename Number>
+Head HeadOf(const tunebook::AttentionInputs<Number>& in, int64_t item) {
+  const int64_t text = item / in.heads, number = item % in.heads, first = in.offsets[text];
+  return {number, number * in.width, first, in.offsets[text + 1] - first, in.query_offsets[text], in.query_offsets[text + 1]};
+}
+
+// The rows of a block of queries that starts at `from`.
+inline int64_t BlockRows(const Head& head, int64_t from) {
+  const int64_t left = head.last_query - from;
+  return left < kAttentionRows ? left : kAttentionRows;
+}
+
+// Scores are divided by the square root of the width.
+inline float ScaleOf(int64_t width) { return 1.0f / __builtin_sqrtf(static_cast<float>(width)); }
+
 // Dropout of one row of attention weights: each query row of each head has its own sequence.
 inline tunebook::Dropout DropoutOfRow(tunebook::Dropout dropout, int64_t row) {
   dropout.key = Hash(dropout.key ^ static_cast<uint32_t>(row) * 0x9e3779b1u);
@@ -71,7 +93,7 @@ inline tunebook::Dropout DropoutOfRow(tunebook::Dropout dropout, int64_t row) {
 // Replaces scores by exp(score - maximum) with dropout, without the division by their sum.
 // Returns the sum before dropout and the maximum. `scores` is padded to a multiple of kLanes.
 inline void ExpRow(float* __restrict scores, int64_t tokens, tunebook::Dropout dropout, float* sum, float* maximum) {
-  const int64_t filled = (tokens + kLanes - 1) / kLanes * kLanes;
+  const int64_t filled = RoundUp(tokens);
   for (int64_t i = tokens; i < filled; i++) scores[i] = -1e30f;
   const float largest = Maximum(scores, filled);
   float total = 0;
@@ -98,10 +120,10 @@ void Attention(const tunebook::AttentionInputs<Number>& in, Number* context, flo
                tunebook::Range items) {
   using Element = ElementOf<Number>;
   const int64_t width = in.width, dim = in.heads * width, columns = RoundUp(width);
-  const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(width));
+  const float scale = ScaleOf(width);
   for (int64_t item = items.first; item < items.last; item++) {
-    const int64_t text = item / in.heads, head = item % in.heads, column = head * width;
-    const int64_t first = in.offsets[text], tokens = in.offsets[text + 1] - first, filled = RoundUp(tokens);
+    const Head head = HeadOf(in, item);
+    const int64_t column = head.column, first = head.first, tokens = head.tokens, filled = RoundUp(tokens);
     Scratch scratch(memory);
     const auto rows_of_keys = scratch.Take(tokens, columns);
     const auto operand_memory = scratch.Take<Element>(tokens, columns);
@@ -112,24 +134,24 @@ void Attention(const tunebook::AttentionInputs<Number>& in, Number* context, flo
     const auto weights_memory = scratch.Take<Element>(kAttentionRows, tokens);
     LoadRows(in.key + first * dim + column, dim, in.key_bias + column, 1, rows_of_keys, tokens, width);
     Transpose(DepthAlongColumns(rows_of_keys, operand_memory, tokens, columns), key_columns, tokens,
-              columns / kDepth<Element>);
+              Depth<Element>(columns));
     LoadRows(in.value + first * dim + column, dim, in.value_bias + column, 1, rows_of_keys, tokens, width);
     const auto value = DepthAlongRows(rows_of_keys, operand_memory, tokens, columns);
-    for (int64_t from = in.query_offsets[text]; from < in.query_offsets[text + 1]; from += kAttentionRows) {
-      const int64_t left = in.query_offsets[text + 1] - from, rows = left < kAttentionRows ? left : kAttentionRows;
+    for (int64_t from = head.first_query; from < head.last_query; from += kAttentionRows) {
+      const int64_t rows = BlockRows(head, from);
       LoadRows(in.query + from * dim + column, dim, in.query_bias + column, scale, query_rows, rows, width);
       const auto query = DepthAlongColumns(query_rows, query_memory, rows, columns);
-      Multiply<false>(Left(query), key_columns, scores, rows, filled, columns / kDepth<Element>);
+      Multiply<false>(Left(query), key_columns, scores, rows, filled, Depth<Element>(columns));
       float inverses[kAttentionRows];
       for (int64_t row = 0; row < rows; row++) {
-        const int64_t position = (from + row) * in.heads + head;
+        const int64_t position = (from + row) * in.heads + head.number;
         float sum, maximum;
         ExpRow(scores.values + row * scores.step, tokens, DropoutOfRow(in.dropout, position), &sum, &maximum);
         inverses[row] = 1.0f / sum;
         log_sums[position] = maximum + __builtin_logf(sum);
       }
       const auto weights = DepthAlongColumns(scores, weights_memory, rows, filled);
-      Multiply<false>(Left(weights), value, output, rows, columns, (tokens + kDepth<Element> - 1) / kDepth<Element>);
+      Multiply<false>(Left(weights), value, output, rows, columns, Depth<Element>(tokens));
       for (int64_t row = 0; row < rows; row++)
         StoreRows({output.values + row * output.step, output.step}, inverses[row],
                   context + (from + row) * dim + column, dim, static_cast<float*>(nullptr), 1, width);
@@ -165,12 +187,11 @@ template <typename Number>
 void AttentionGradient(const tunebook::AttentionInputs<Number>& in, const tunebook::AttentionGradients<Number>& out,
                        float* dquery_bias, float* dkey_bias, float* dvalue_bias, float* memory, tunebook::Range items) {
   using Element = ElementOf<Number>;
-  constexpr auto Depth = [](int64_t numbers) { return (numbers + kDepth<Element> - 1) / kDepth<Element>; };
   const int64_t width = in.width, dim = in.heads * width, columns = RoundUp(width);
-  const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(width));
+  const float scale = ScaleOf(width);
   for (int64_t item = items.first; item < items.last; item++) {
-    const int64_t text = item / in.heads, head = item % in.heads, column = head * width;
-    const int64_t first = in.offsets[text], tokens = in.offsets[text + 1] - first, filled = RoundUp(tokens);
+    const Head head = HeadOf(in, item);
+    const int64_t column = head.column, first = head.first, tokens = head.tokens, filled = RoundUp(tokens);
     Scratch scratch(memory);
     const auto rows_of_keys = scratch.Take(tokens, columns);
     const auto operand_memory = scratch.Take<Element>(tokens, columns);
@@ -186,31 +207,31 @@ void AttentionGradient(const tunebook::AttentionInputs<Number>& in, const tunebo
     const auto dcontext_rows = scratch.Take(kAttentionRows, columns);
     const auto dcontext_memory = scratch.Take<Element>(kAttentionRows, columns);
     LoadRows(in.value + first * dim + column, dim, in.value_bias + column, 1, rows_of_keys, tokens, width);
-    Transpose(DepthAlongColumns(rows_of_keys, operand_memory, tokens, columns), value_columns, tokens, Depth(columns));
+    Transpose(DepthAlongColumns(rows_of_keys, operand_memory, tokens, columns), value_columns, tokens, Depth<Element>(columns));
     LoadRows(in.key + first * dim + column, dim, in.key_bias + column, 1, rows_of_keys, tokens, width);
-    Transpose(DepthAlongColumns(rows_of_keys, operand_memory, tokens, columns), key_columns, tokens, Depth(columns));
+    Transpose(DepthAlongColumns(rows_of_keys, operand_memory, tokens, columns), key_columns, tokens, Depth<Element>(columns));
     const auto key = DepthAlongRows(rows_of_keys, operand_memory, tokens, columns);
     std::memset(dkey.values, 0, tokens * dkey.step * sizeof(float));
     std::memset(dvalue.values, 0, tokens * dvalue.step * sizeof(float));
-    for (int64_t from = in.query_offsets[text]; from < in.query_offsets[text + 1]; from += kAttentionRows) {
-      const int64_t left = in.query_offsets[text + 1] - from, rows = left < kAttentionRows ? left : kAttentionRows;
+    for (int64_t from = head.first_query; from < head.last_query; from += kAttentionRows) {
+      const int64_t rows = BlockRows(head, from);
       LoadRows(in.query + from * dim + column, dim, in.query_bias + column, scale, query_rows, rows, width);
       LoadRows(out.dcontext + from * dim + column, dim, static_cast<const float*>(nullptr), 1, dcontext_rows, rows, width);
       Multiply<false>(Left(DepthAlongColumns(query_rows, query_memory, rows, columns)), key_columns, scores, rows, filled,
-                      Depth(columns));
+                      Depth<Element>(columns));
       Multiply<false>(Left(DepthAlongColumns(dcontext_rows, dcontext_memory, rows, columns)), value_columns, gradients,
-                      rows, filled, Depth(columns));
+                      rows, filled, Depth<Element>(columns));
       for (int64_t row = 0; row < rows; row++) {
-        const int64_t position = (from + row) * in.heads + head;
+        const int64_t position = (from + row) * in.heads + head.number;
         GradientRow(scores.values + row * scores.step, gradients.values + row * gradients.step, weights.values,
                     out.log_sums[position], DropoutOfRow(in.dropout, position), tokens);
       }
       Multiply<false>(Left(DepthAlongColumns(gradients, gradients_memory, rows, filled)), key, dquery, rows, columns,
-                      Depth(tokens));
+                      Depth<Element>(tokens));
       Multiply<true>(LeftTransposed(DepthAlongRows(gradients, gradients_memory, rows, filled)),
-                     DepthAlongRows(query_rows, query_memory, rows, columns), dkey, tokens, columns, Depth(rows));
+                     DepthAlongRows(query_rows, query_memory, rows, columns), dkey, tokens, columns, Depth<Element>(rows));
       Multiply<true>(LeftTransposed(DepthAlongRows(scores, weights_memory, rows, filled)),
-                     DepthAlongRows(dcontext_rows, dcontext_memory, rows, columns), dvalue, tokens, columns, Depth(rows));
+                     DepthAlongRows(dcontext_rows, dcontext_memory, rows, columns), dvalue, tokens, columns, Depth<Element>(rows));
       StoreRows(dquery, scale, out.dquery + from * dim + column, dim, dquery_bias + column, rows, width);
     }
     StoreRows(dkey, 1, out.dkey + first * dim + column, dim, dkey_bias + column, tokens, width);

@@ -59,6 +59,12 @@ using ElementOf = float;
 template <typename Element>
 constexpr int64_t kDepth = std::is_same_v<Element, float> ? 1 : 2;
 
+// Elements for a depth of some numbers.
+template <typename Element>
+constexpr int64_t Depth(int64_t numbers) {
+  return (numbers + kDepth<Element> - 1) / kDepth<Element>;
+}
+
 // A matrix whose rows are contiguous and `step` elements apart.
 template <typename Element>
 struct Matrix {
