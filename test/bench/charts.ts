@@ -9,19 +9,29 @@ const shades: Record<'Tunebook' | 'PyTorch', string[]> = {
   PyTorch: ['#f0b58a', colors.orange],
 };
 
-/** Bar chart of the samples per second of Tunebook and PyTorch: training on the left, inference on the right. */
+/** Bar chart of the samples per second of Tunebook and PyTorch: training on the left, inference on the right, if measured. */
 export function speedFigure(results: Results): Figure {
   const precisions = precisionsOf(results);
   const series = precisions.flatMap((precision, shade) =>
     (['Tunebook', 'PyTorch'] as const).map((side) => ({ side, precision, color: shades[side][shade % 2]! })),
   );
-  const panels = (['train', 'infer'] as const).map((mode) =>
-    workloads.filter(
-      (workload) => workload[1] === mode && precisions.some((each) => fastest(results, 'Tunebook', workload, each)),
-    ),
-  );
+  const panels = (
+    [
+      ['train', 'training'],
+      ['infer', 'inference'],
+    ] as const
+  )
+    .map(([mode, title]) => ({
+      title,
+      panelWorkloads: workloads.filter(
+        (workload) => workload[1] === mode && precisions.some((each) => fastest(results, 'Tunebook', workload, each)),
+      ),
+    }))
+    // A result file may contain only some of the workloads.
+    .filter(({ panelWorkloads }) => panelWorkloads.length > 0);
+  const [left, right] = panels;
   return {
-    data: panels.flatMap((panelWorkloads, panel) =>
+    data: panels.flatMap(({ panelWorkloads }, panel) =>
       series.map(({ side, precision, color }) => {
         const rates = panelWorkloads.map(
           (workload) => fastest(results, side, workload, precision)?.samplesPerSecond ?? null,
@@ -47,10 +57,12 @@ export function speedFigure(results: Results): Figure {
       `DistilBERT-base's size: samples per second on ${results.machine.gpu ?? results.machine.processor}`,
       {
         barmode: 'group',
-        xaxis: axis('training', { domain: [0, 0.46] }),
-        xaxis2: axis('inference', { domain: [0.54, 1] }),
+        xaxis: axis(left?.title ?? '', { domain: [0, right ? 0.46 : 1] }),
         yaxis: axis('samples/s'),
-        yaxis2: axis('', { anchor: 'x2' }),
+        ...(right && {
+          xaxis2: axis(right.title, { domain: [0.54, 1] }),
+          yaxis2: axis('', { anchor: 'x2' }),
+        }),
         legend: { orientation: 'h', x: 0, y: -0.26 },
         margin: { l: 64, r: 24, t: 56, b: 110 },
       },
@@ -58,7 +70,7 @@ export function speedFigure(results: Results): Figure {
       440,
     ),
     description: panels
-      .flat()
+      .flatMap(({ panelWorkloads }) => panelWorkloads)
       .map(
         (workload) =>
           `${workload[0]}: ${series
