@@ -17,10 +17,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+# jsonschema would compile the grammar of international web addresses, which takes a second and no notebook needs.
+sys.modules["rfc3987_syntax"] = None
+
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
-from nbconvert import HTMLExporter
 
 source, executed, report = map(Path, sys.argv[1:])
 
@@ -119,6 +121,9 @@ finally:
         cell.metadata.pop("execution", None)
     executed.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, executed)
+
+# Only here, so that the first cell starts sooner.
+from nbconvert import HTMLExporter
 
 exporter = HTMLExporter(mathjax_url="", require_js_url="")
 body, _ = exporter.from_notebook_node(notebook)
