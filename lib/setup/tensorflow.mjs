@@ -95,6 +95,8 @@ export const addonFile = path.join(addonFolder, 'tfjs_binding.node');
 export const loopbackFile = path.join(addonFolder, 'loopback.so');
 /** Captures the output of TensorFlow while it loads, see lib/tensorflow/native/stderr.cc. */
 const stderrFile = path.join(addonFolder, 'stderr.node');
+/** Builds graphs, see lib/tensorflow/native/graph.cc. */
+const graphFile = path.join(addonFolder, 'graph.node');
 
 /**
  * Applies the project's patch to the addon's sources.
@@ -139,7 +141,7 @@ export const addon = {
   silent: true,
   fingerprint: () =>
     JSON.stringify({ ...addonParts(tensorflowKind()), ...(compilerHasChanged() && { compiler: 'new' }) }),
-  outputs: [addonFile, loopbackFile, stderrFile],
+  outputs: [addonFile, loopbackFile, stderrFile, graphFile],
   async make() {
     const libraries = path.join(runtime(), 'tensorflow');
     const load = createRequire(import.meta.url);
@@ -153,6 +155,13 @@ export const addon = {
       const includes = [`-I${path.join(libraries, 'include')}`];
       const node = ['-DNAPI_VERSION=8', `-I${headers}`];
       const common = ['-fPIC', '-std=c++17', '-O2', '-w', '-DNDEBUG'];
+      const tensorflow = [
+        `-L${libraries}`,
+        '-ltensorflow',
+        '-ltensorflow_framework',
+        // Relative to the addon, so that the checkout can be moved.
+        `-Wl,-rpath,${linking.origin}/${path.join('..', fromAddon)}`,
+      ];
       /** @param {string} what @param {string[]} argv */
       const compile = (what, argv) =>
         run(compiler, [...first, ...argv], {
@@ -193,6 +202,17 @@ export const addon = {
           '-o',
           path.basename(stderrFile),
         ]),
+        compile('the addon that builds graphs', [
+          ...common,
+          ...node,
+          ...includes,
+          '-shared',
+          ...linking.addonFlags,
+          path.join(root, kernelFolder, 'graph.cc'),
+          '-o',
+          path.basename(graphFile),
+          ...tensorflow,
+        ]),
       ]);
       await compile('the TensorFlow addon', [
         '-shared',
@@ -201,11 +221,7 @@ export const addon = {
         ...kernels,
         '-o',
         'tfjs_binding.node',
-        `-L${libraries}`,
-        '-ltensorflow',
-        '-ltensorflow_framework',
-        // Relative to the addon, so that the checkout can be moved.
-        `-Wl,-rpath,${linking.origin}/${path.join('..', fromAddon)}`,
+        ...tensorflow,
       ]);
       for (const name of fs.readdirSync(temporary))
         if (/\.o(\.log)?$/.test(name)) fs.rmSync(path.join(temporary, name));

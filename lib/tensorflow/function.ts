@@ -2,9 +2,9 @@
  * `tf.function` for tfjs: code that computes with tensors, run as one TensorFlow graph.
  *
  * tfjs runs kernel by kernel, with JavaScript between the kernels, and keeps every result until JavaScript frees it.
- * This is easy to read and debug but slow. A captured function runs its code once and records every kernel as a node of
- * a graph. The graph is added as a function to TensorFlow's eager runtime. From then on one call of this function
- * replaces the code for inputs of the same shapes.
+ * This is easy to read and debug but slow. A captured function runs its code once, with tensors that have a shape but no
+ * values, and records every kernel as a node of a graph. The graph is added as a function to TensorFlow's eager runtime.
+ * One call of this function replaces the code for inputs of the same shapes.
  *
  * As with Python's tf.function, the code runs only once per graph: what JavaScript does in it (an `if`, a number, a
  * random draw) happens at capture and is a constant afterwards. A value that changes between calls must be an input
@@ -22,7 +22,6 @@ import {
   nativeType,
   outputTensor,
   tf,
-  typeOf,
   type Attribute,
   type OutputMetadata,
 } from './runtime.js';
@@ -59,9 +58,6 @@ interface ConcreteFunction {
 /** Maximum size of a constant in a graph, in bytes. */
 const maxConstantBytes = 1 << 20;
 
-/** TensorFlow's name of a result of a node. */
-const outputName = (node: string, index: number) => (index === 0 ? node : `${node}:${index}`);
-
 /** The current line of the caller's code: the first stack frame outside packages and this engine. */
 function callersLine(): string {
   const { stackTraceLimit } = Error;
@@ -73,23 +69,23 @@ function callersLine(): string {
   return callerFrame?.trim().replace(/^at /, '') ?? 'an unknown line';
 }
 
-/** Records the kernels that run in `listen` as a graph. */
+/** Records the kernels of the code in `listen` as a graph, instead of running them. */
 class Recording {
   readonly graph = new Graph();
   /** Nodes with side effects, which run even if their results are not used. */
-  readonly effects: string[] = [];
+  readonly effects: number[] = [];
   /** Placeholders of the handles of variables, in the order of first use. */
-  readonly variables = new Map<ResourceVariable, string>();
-  /** By tensor id: the name in the graph, and a description for errors. */
-  readonly #tensors = new Map<number, { name: string; what: string }>();
+  readonly variables = new Map<ResourceVariable, number>();
+  /** By the id of a tensor in the code: its id in the graph, and a description for errors. */
+  readonly #tensors = new Map<number, { id: number; what: string }>();
   readonly #constants = new Map<number, { dtype: number; shape: number[]; values: ArrayBufferView }>();
   /** By variable: the node of the last write, and the nodes that have read the value since. */
-  readonly #lastWrite = new Map<ResourceVariable, string>();
-  readonly #readers = new Map<ResourceVariable, Set<string>>();
-  /** The variable of each read, by the name of the read in the graph. */
-  readonly #variableOfRead = new Map<string, ResourceVariable>();
+  readonly #lastWrite = new Map<ResourceVariable, number>();
+  readonly #readers = new Map<ResourceVariable, Set<number>>();
+  /** The variable of each read, by the id of the value in the graph. */
+  readonly #variableOfRead = new Map<number, ResourceVariable>();
   /** The last sum over ranks: NCCL requires the same order of sums on all ranks. */
-  #lastCollective: string | undefined;
+  #lastCollective: number | undefined;
 
   constructor(readonly title: string) {}
 
@@ -102,20 +98,21 @@ class Recording {
     );
   }
 
-  input(id: number, dtype: number): string {
-    const name = this.graph.placeholder(dtype);
-    this.#tensors.set(id, { name, what: 'an input' });
-    return name;
+  input(id: number, dtype: number, shape: number[]): number {
+    const placeholder = this.graph.placeholder(dtype, shape);
+    this.#tensors.set(id, { id: placeholder, what: 'an input' });
+    return placeholder;
   }
 
-  #nameOf(id: number, kernel: string): string {
+  #inGraph(id: number, kernel: string): number {
     const known = this.#tensors.get(id);
-    if (known) return known.name;
+    if (known) return known.id;
     const variable = variableOf(id);
     if (variable) {
-      let name = this.variables.get(variable);
-      if (!name) this.variables.set(variable, (name = this.graph.placeholder(binding.TF_RESOURCE)));
-      return name;
+      let handle = this.variables.get(variable);
+      if (handle === undefined)
+        this.variables.set(variable, (handle = this.graph.placeholder(binding.TF_RESOURCE, [])));
+      return handle;
     }
     const constant = this.#constants.get(id);
     if (!constant)
@@ -128,9 +125,9 @@ class Recording {
         `${kernel} takes a constant of ${constant.values.byteLength} bytes, more than the maximum of ${maxConstantBytes}`,
         'Constants are stored in the graph. Pass it as an input, or create it with a kernel (tf.fill, tf.range).',
       );
-    const name = this.graph.constant(constant.dtype, constant.shape, constant.values);
-    this.#tensors.set(id, { name, what: 'a constant' });
-    return name;
+    const inGraph = this.graph.constant(constant.dtype, constant.shape, constant.values);
+    this.#tensors.set(id, { id: inGraph, what: 'a constant' });
+    return inGraph;
   }
 
   tensorMade(id: number, shape: number[], dtype: number, values: unknown): void {
@@ -144,36 +141,38 @@ class Recording {
     );
   }
 
-  /** Runs a kernel and records it. */
-  run(kernel: string, attributes: Attribute[], inputs: number[], execute: () => OutputMetadata[]): OutputMetadata[] {
+  /** Records a kernel. */
+  record(kernel: string, attributes: Attribute[], inputs: number[]): OutputMetadata[] {
     if (kernel === 'VarHandleOp' || kernel === 'DestroyResourceOp')
       this.fail('it creates or disposes of a variable', 'Do that outside the function.');
-    const names = inputs.map((id) => this.#nameOf(id, kernel));
-    const outputs = execute();
+    const ids = inputs.map((id) => this.#inGraph(id, kernel));
     const variables = inputs.flatMap((id) => variableOf(id) ?? []);
     const isRead = kernel === 'ReadVariableOp';
-    const controlInputs = new Set<string>();
+    const controlInputs = new Set<number>();
     for (const variable of variables) {
       const lastWrite = this.#lastWrite.get(variable);
-      if (lastWrite) controlInputs.add(lastWrite);
+      if (lastWrite !== undefined) controlInputs.add(lastWrite);
       // A write waits for all previous reads of the value, so that it can be done in place.
       if (!isRead) this.#readers.get(variable)?.forEach((reader) => controlInputs.add(reader));
     }
     const isCollective = kernel.startsWith('Collective');
-    if (isCollective && this.#lastCollective) controlInputs.add(this.#lastCollective);
-    const node = this.graph.node(kernel, names, attributes, controlInputs);
+    if (isCollective && this.#lastCollective !== undefined) controlInputs.add(this.#lastCollective);
+    const shape = isRead ? variables[0]!.shape : undefined;
+    const { node, outputs } = this.graph.node(kernel, attributes, ids, controlInputs, shape);
     if (isCollective) this.#lastCollective = node;
-    outputs.forEach(({ id }, index) =>
-      this.#tensors.set(id, { name: outputName(node, index), what: `the result of ${kernel}` }),
-    );
+    for (const output of outputs) {
+      if (output.shape.includes(-1))
+        this.fail(`the shape of the result of ${kernel} depends on values`, 'Compute it outside the function.');
+      this.#tensors.set(output.id, { id: output.id, what: `the result of ${kernel}` });
+    }
 
-    for (const name of names) {
-      const variable = this.#variableOfRead.get(name);
+    for (const id of ids) {
+      const variable = this.#variableOfRead.get(id);
       if (variable) this.#readers.get(variable)!.add(node);
     }
     for (const variable of variables)
       if (isRead) {
-        this.#variableOfRead.set(node, variable);
+        this.#variableOfRead.set(outputs[0]!.id, variable);
         this.#readers.set(variable, (this.#readers.get(variable) ?? new Set()).add(node));
       } else {
         this.#lastWrite.set(variable, node);
@@ -183,13 +182,13 @@ class Recording {
     return outputs;
   }
 
-  /** Adds a node for a result, with a unique name. */
-  output(tensor: Tensor): string {
+  /** The id of a result in the graph. */
+  output(tensor: Tensor): number {
     const [id] = backend.getInputTensorIds([tensor]) as [number];
-    return this.graph.node('Identity', [this.#nameOf(id, 'a result')], [typeOf(tensor)]);
+    return this.#inGraph(id, 'a result');
   }
 
-  /** Runs code and records its kernels. */
+  /** Runs code, and records its kernels instead of running them. */
   listen<T>(run: () => T): T {
     const { createTensor, executeOp, tensorDataSync } = binding;
     binding.createTensor = (shape, dtype, values) => {
@@ -197,8 +196,7 @@ class Recording {
       this.tensorMade(id, shape, dtype, values);
       return id;
     };
-    binding.executeOp = (kernel, attributes, inputs, outputs) =>
-      this.run(kernel, attributes, inputs, () => executeOp(kernel, attributes, inputs, outputs));
+    binding.executeOp = (kernel, attributes, inputs) => this.record(kernel, attributes, inputs);
     binding.tensorDataSync = (id) => this.tensorRead(id);
     try {
       return run();
@@ -236,14 +234,14 @@ export class TensorFunction<Inputs extends NamedTensors, Outputs extends NamedTe
     return this.#captures;
   }
 
-  /** Seconds spent on creating graphs, including XLA compilation but not the run of the code. */
+  /** Seconds spent on creating graphs, including XLA compilation. */
   get captureSeconds(): number {
     return this.#captureSeconds;
   }
 
   /**
    * Runs the function. The caller disposes of the results.
-   * @throws CaptureError if the code cannot be captured; its effects up to this point remain
+   * @throws CaptureError if the code cannot be captured; no variable was changed
    * @throws Error from TensorFlow with the name of the node, if a kernel fails
    */
   call(inputs: Inputs): Outputs {
@@ -258,18 +256,18 @@ export class TensorFunction<Inputs extends NamedTensors, Outputs extends NamedTe
     const signature = tensors
       .map((tensor, i) => `${names[i]}:${nativeType(tensor)}[${shapeOf(tensor)}]${ids.indexOf(ids[i]!)}`)
       .join();
-    const concrete = this.#concrete.get(signature);
-    if (!concrete) return this.#capture(signature, inputs, ids, tensors);
-
-    // Moves to the end, so that the first graph is the least recently used one.
-    this.#concrete.delete(signature);
-    this.#concrete.set(signature, concrete);
-    if (concrete.variables.some((variable) => variable.isDisposed))
-      throw new ArgumentError(
-        'ARGUMENT_VARIABLE_DISPOSED',
-        `${this.#options.name} uses a variable that was disposed of after the capture. Create a new function.`,
-        { name: this.#options.name },
-      );
+    let concrete = this.#concrete.get(signature);
+    if (concrete) {
+      // Moves to the end, so that the first graph is the least recently used one.
+      this.#concrete.delete(signature);
+      this.#concrete.set(signature, concrete);
+      if (concrete.variables.some((variable) => variable.isDisposed))
+        throw new ArgumentError(
+          'ARGUMENT_VARIABLE_DISPOSED',
+          `${this.#options.name} uses a variable that was disposed of after the capture. Create a new function.`,
+          { name: this.#options.name },
+        );
+    } else concrete = this.#capture(signature, inputs, ids, tensors);
     const from = performance.now();
     const results = binding.executeOp(
       concrete.name,
@@ -282,35 +280,36 @@ export class TensorFunction<Inputs extends NamedTensors, Outputs extends NamedTe
     return Object.fromEntries(results.map((result, i) => [concrete.outputs[i]!, outputTensor(result)])) as Outputs;
   }
 
-  #capture(signature: string, inputs: Inputs, ids: number[], tensors: Tensor[]): Outputs {
+  #capture(signature: string, inputs: Inputs, ids: number[], tensors: Tensor[]): ConcreteFunction {
+    const from = performance.now();
     const { name: title, limit } = this.#options;
     const record = new Recording(title);
-    const types = new Map(tensors.map((tensor, i) => [ids[i]!, nativeType(tensor)]));
-    const placeholders = Array.from(types, ([id, type]) => record.input(id, type));
-    let results: Outputs;
+    const distinct = new Map(tensors.map((tensor, i) => [ids[i]!, tensor]));
+    const placeholders = Array.from(distinct, ([id, tensor]) => record.input(id, nativeType(tensor), tensor.shape));
     recording = true;
+    let outputs: [name: string, id: number][];
     try {
-      results = record.listen(() => tf.tidy(() => this.#body(inputs)));
+      outputs = record.listen(() =>
+        tf.tidy(() => Object.entries(this.#body(inputs)).map(([name, result]) => [name, record.output(result)])),
+      );
     } finally {
       recording = false;
     }
-    const from = performance.now();
-    const outputs = Object.keys(results);
-    const outputNodes = outputs.map((name) => record.output(results[name]!));
     const name = `${title.replace(/\W+/g, '_')}_${functionCount++}`;
-    binding.addGraph(
+    const outputIds = outputs.map(([, id]) => id);
+    record.graph.addFunction(name, [...placeholders, ...record.variables.values()], outputIds, record.effects);
+    const concrete = {
       name,
-      record.graph.serialize(),
-      [...placeholders, ...record.variables.values()],
-      outputNodes,
-      record.effects,
-    );
-    this.#concrete.set(signature, { name, variables: [...record.variables.keys()], outputs, calls: 0 });
+      variables: [...record.variables.keys()],
+      outputs: outputs.map(([name]) => name),
+      calls: 0,
+    };
+    this.#concrete.set(signature, concrete);
     this.#captures++;
-    this.#captureSeconds += (performance.now() - from) / 1000;
     const [oldest] = this.#concrete.keys();
     if (this.#concrete.size > limit) this.#remove(oldest!);
-    return results;
+    this.#captureSeconds += (performance.now() - from) / 1000;
+    return concrete;
   }
 
   #remove(signature: string): void {
@@ -325,7 +324,7 @@ export class TensorFunction<Inputs extends NamedTensors, Outputs extends NamedTe
 }
 
 /**
- * Creates a function that, for each set of input shapes, runs as a graph from its second call on.
+ * Creates a function that runs as a graph, one for each set of input shapes.
  * @param body code that computes with the inputs and with resource variables and returns tensors by name; its
  * intermediate tensors are disposed of
  */

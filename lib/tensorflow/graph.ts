@@ -1,154 +1,116 @@
 /**
- * Builds a TensorFlow graph node by node (GraphDef: tensorflow/core/framework/graph.proto), with the protocol buffers
- * of tfjs-node.
+ * Builds a TensorFlow graph node by node (native/graph.cc). Nothing is computed, but TensorFlow infers the shapes of all
+ * results. The tensors of a graph have negative ids, so that they differ from tensors in memory; tfjs frees only those.
  */
 import { createRequire } from 'node:module';
-import { binding, typeAttributeOf, type Attribute } from './runtime.js';
+import { binding, loadAddon, typeAttributeOf, type Attribute, type OutputMetadata } from './runtime.js';
+
+/** A graph under construction. */
+type NativeGraph = object;
+
+/** A node of a graph, by its number, and its results. */
+export interface GraphNode {
+  node: number;
+  /** Sizes that depend on values are -1; the shape is [-1] if also their number does. */
+  outputs: OutputMetadata[];
+}
+
+/** The functions of native/graph.cc. A copy, so that tests can replace them. */
+export const graphAddon = {
+  ...loadAddon<{
+    createGraph: () => NativeGraph;
+    /** The serialized OpDef of a kernel. */
+    kernelDefinition: (graph: NativeGraph, kernel: string) => Uint8Array;
+    addNode: (
+      graph: NativeGraph,
+      kernel: string,
+      attributes: Attribute[],
+      inputs: (number | number[])[],
+      controlInputs: number[],
+      shape?: number[],
+    ) => GraphNode;
+    addConstant: (graph: NativeGraph, dtype: number, shape: number[], values: ArrayBufferView) => GraphNode;
+    /** The serialized FunctionDef. */
+    toFunction: (
+      graph: NativeGraph,
+      name: string,
+      inputs: number[],
+      outputs: number[],
+      effects: number[],
+    ) => Uint8Array;
+  }>('graph.node'),
+};
 
 // The generated code has no types. These are the parts that are used here.
-interface Repeated<T> {
-  addDim(dimension: T): void;
-}
-interface Dimension {
-  setSize(size: number): void;
-}
-interface TensorProto {
-  setDtype(dtype: number): void;
-  setTensorShape(shape: Repeated<Dimension>): void;
-  setTensorContent(bytes: Uint8Array): void;
-}
-interface ListValue {
-  setIList(values: number[]): void;
-  setFList(values: number[]): void;
-  setBList(values: boolean[]): void;
-}
-interface AttrValue {
-  setType(dtype: number): void;
-  setB(value: boolean): void;
-  setI(value: number): void;
-  setF(value: number): void;
-  setS(bytes: Uint8Array): void;
-  setShape(shape: Repeated<Dimension>): void;
-  setTensor(tensor: TensorProto): void;
-  setList(list: ListValue): void;
-}
-interface NodeDef {
-  setName(name: string): void;
-  setOp(kernel: string): void;
-  addInput(input: string): void;
-  getAttrMap(): { set(name: string, value: AttrValue): void };
-}
-interface GraphDef {
-  addNode(node: NodeDef): void;
-  setVersions(versions: VersionDef): void;
-  serializeBinary(): Uint8Array;
-}
-interface VersionDef {
-  setProducer(version: number): void;
-}
 interface Messages {
-  GraphDef: new () => GraphDef;
-  NodeDef: new () => NodeDef;
-  AttrValue: (new () => AttrValue) & { ListValue: new () => ListValue };
-  Tensor: new () => TensorProto;
-  TensorShape: (new () => Repeated<Dimension>) & { Dim: new () => Dimension };
-  VersionDef: new () => VersionDef;
+  OpDef: { deserializeBinary(bytes: Uint8Array): { getInputArgList(): { getNumberAttr(): string }[] } };
 }
 const messages = createRequire(import.meta.url)('@tensorflow/tfjs-node-gpu/dist/proto/api_pb') as Messages;
 
-/** Graph version that current kernels expect (TF_GRAPH_DEF_VERSION of TensorFlow 2.18 and later). */
-const producer = 1987;
-
-function shapeProto(shape: number[]): Repeated<Dimension> {
-  const proto = new messages.TensorShape();
-  for (const size of shape) {
-    const dimension = new messages.TensorShape.Dim();
-    dimension.setSize(size);
-    proto.addDim(dimension);
-  }
-  return proto;
-}
-
-function attributeProto({ name, type, value }: Attribute): AttrValue {
-  const proto = new messages.AttrValue();
-  const listed = Array.isArray(value) && type !== binding.TF_ATTR_SHAPE;
-  if (listed) {
-    const list = new messages.AttrValue.ListValue();
-    if (type === binding.TF_ATTR_INT) list.setIList(value as number[]);
-    else if (type === binding.TF_ATTR_FLOAT) list.setFList(value as number[]);
-    else if (type === binding.TF_ATTR_BOOL) list.setBList(value as boolean[]);
-    else throw new Error(`The attribute ${name} is a list of an unsupported type. Supported lists: int, float, bool.`);
-    proto.setList(list);
-  } else if (type === binding.TF_ATTR_TYPE) proto.setType(value as number);
-  else if (type === binding.TF_ATTR_BOOL) proto.setB(value as boolean);
-  else if (type === binding.TF_ATTR_INT) proto.setI(value as number);
-  else if (type === binding.TF_ATTR_FLOAT) proto.setF(value as number);
-  else if (type === binding.TF_ATTR_STRING) proto.setS(Buffer.from(value as string));
-  else proto.setShape(shapeProto(value as number[]));
-  return proto;
-}
+/** By kernel: for each argument, the attribute with the number of its tensors, or '' if it is one tensor. */
+const countAttributes = new Map<string, string[]>();
 
 export class Graph {
-  readonly #graph = new messages.GraphDef();
-  #nodes = 0;
+  readonly #graph = graphAddon.createGraph();
 
-  constructor() {
-    const versions = new messages.VersionDef();
-    versions.setProducer(producer);
-    this.#graph.setVersions(versions);
-  }
-
-  #add(kernel: string, inputs: string[], attributes: [string, AttrValue][]): string {
-    const name = `${kernel}_${this.#nodes++}`;
-    const node = new messages.NodeDef();
-    node.setName(name);
-    node.setOp(kernel);
-    inputs.forEach((input) => node.addInput(input));
-    for (const [attribute, value] of attributes) node.getAttrMap().set(attribute, value);
-    this.#graph.addNode(node);
-    return name;
+  /** Groups the inputs of a kernel by its arguments: a list of tensors is one argument. */
+  #groupInputs(kernel: string, attributes: Attribute[], inputs: number[]): (number | number[])[] {
+    let counts = countAttributes.get(kernel);
+    if (!counts) {
+      const definition = messages.OpDef.deserializeBinary(graphAddon.kernelDefinition(this.#graph, kernel));
+      counts = definition.getInputArgList().map((argument) => argument.getNumberAttr());
+      countAttributes.set(kernel, counts);
+    }
+    if (counts.every((name) => name === '')) return inputs;
+    let next = 0;
+    return counts.map((name) => {
+      if (name === '') return inputs[next++]!;
+      const count = attributes.find((attribute) => attribute.name === name)!.value as number;
+      return inputs.slice(next, (next += count));
+    });
   }
 
   /**
    * Adds a node.
-   * @param inputs names of results of other nodes, with the suffix `:1` and so on for all but the first result
-   * @param controlInputs names of nodes that must run before this one without being its inputs
-   * @returns the name of the node
+   * @param inputs ids of tensors of this graph
+   * @param controlInputs nodes that must run before this one without being its inputs
+   * @param shape shape of the only result, where it cannot be inferred
+   * @throws Error from TensorFlow with the name of the node, for invalid shapes or types
    */
-  node(kernel: string, inputs: string[], attributes: Attribute[], controlInputs: Iterable<string> = []): string {
-    return this.#add(
-      kernel,
-      [...inputs, ...Array.from(controlInputs, (name) => `^${name}`)],
-      attributes.map((attribute) => [attribute.name, attributeProto(attribute)]),
-    );
+  node(
+    kernel: string,
+    attributes: Attribute[],
+    inputs: number[],
+    controlInputs: Iterable<number> = [],
+    shape?: number[],
+  ): GraphNode {
+    const grouped = this.#groupInputs(kernel, attributes, inputs);
+    return graphAddon.addNode(this.#graph, kernel, attributes, grouped, [...controlInputs], shape);
   }
 
-  /** Adds a placeholder for an input of this native type. */
-  placeholder(dtype: number): string {
-    return this.node('Placeholder', [], [typeAttributeOf(dtype, 'dtype')]);
+  /**
+   * Adds an input. Its shape serves to infer the shapes of results and does not become part of the graph.
+   * @returns the id of the tensor
+   */
+  placeholder(dtype: number, shape: number[]): number {
+    return this.node('Placeholder', [typeAttributeOf(dtype, 'dtype')], [], [], shape).outputs[0]!.id;
   }
 
-  /** Adds a constant. */
-  constant(dtype: number, shape: number[], values: ArrayBufferView): string {
-    const tensor = new messages.Tensor();
-    tensor.setDtype(dtype);
-    tensor.setTensorShape(shapeProto(shape));
-    // A copy, since tfjs may change or free the source.
-    tensor.setTensorContent(new Uint8Array(values.buffer, values.byteOffset, values.byteLength).slice());
-    const value = new messages.AttrValue();
-    value.setTensor(tensor);
-    return this.#add(
-      'Const',
-      [],
-      [
-        ['dtype', attributeProto(typeAttributeOf(dtype, 'dtype'))],
-        ['value', value],
-      ],
-    );
+  /**
+   * Adds a constant.
+   * @returns the id of the tensor
+   */
+  constant(dtype: number, shape: number[], values: ArrayBufferView): number {
+    return graphAddon.addConstant(this.#graph, dtype, shape, values).outputs[0]!.id;
   }
 
-  /** The bytes of the graph as a GraphDef. */
-  serialize(): Uint8Array {
-    return this.#graph.serializeBinary();
+  /**
+   * Adds the graph to TensorFlow as a function, which runs as a kernel of that name.
+   * @param inputs ids of the placeholders
+   * @param outputs ids of the results
+   * @param effects nodes that always run
+   */
+  addFunction(name: string, inputs: number[], outputs: number[], effects: number[]): void {
+    binding.addFunction(graphAddon.toFunction(this.#graph, name, inputs, outputs, effects));
   }
 }

@@ -41,9 +41,9 @@ export interface Binding {
   tensorDataSync: (id: number) => unknown;
   /** Frees the memory of a tensor. */
   deleteTensor: (id: number) => void;
-  /** Creates a function from a serialized GraphDef, which runs as a kernel of that name. Added by addon.patch. */
-  addGraph: (name: string, graphDef: Uint8Array, inputs: string[], outputs: string[], effects: string[]) => void;
-  /** Removes a function created by `addGraph`. */
+  /** Adds a serialized FunctionDef, which runs as a kernel of its name. Added by addon.patch. */
+  addFunction: (functionDef: Uint8Array) => void;
+  /** Removes a function added by `addFunction`. */
   removeFunction: (name: string) => void;
   /** Joins the cluster of a serialized ServerDef, which replaces the devices. Added by addon.patch, as the next 4. */
   joinCluster: (serverDef: Uint8Array) => void;
@@ -94,6 +94,12 @@ interface StderrCapture {
   release(): string;
 }
 
+const require = createRequire(import.meta.url);
+
+/** Loads an addon that setup compiled into the folder of tfjs's addon. */
+export const loadAddon = <T>(name: string): T =>
+  require(path.join(path.dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json')), 'lib/napi-v8', name)) as T;
+
 /**
  * Loads tfjs and creates its backend, which loads TensorFlow's library.
  * @throws TensorFlowLoadError if the addon or the library cannot be loaded
@@ -101,7 +107,6 @@ interface StderrCapture {
 function load(): typeof TensorFlow {
   // TensorFlow prints notices at every log level while it loads. They are hidden unless the log level is 0 or 1.
   const logLevel = (process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2');
-  const require = createRequire(import.meta.url);
   // tfjs-node 4.22 calls functions of util that Node 22 deprecates and Node 23 removed (tensorflow/tfjs#8609).
   const util = require('node:util') as Record<string, unknown>;
   util['isNullOrUndefined'] = (value: unknown) => value === null || value === undefined;
@@ -109,8 +114,7 @@ function load(): typeof TensorFlow {
   let stderr: StderrCapture | undefined;
   let log = '';
   try {
-    const tfjs = path.dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json'));
-    if (Number(logLevel) >= 2) stderr = require(path.join(tfjs, 'lib/napi-v8/stderr.node')) as StderrCapture;
+    if (Number(logLevel) >= 2) stderr = loadAddon<StderrCapture>('stderr.node');
     // Node detects the type of standard error at its first use. This must happen before the capture replaces it with a
     // file, since progress bars require a terminal.
     void process.stderr;

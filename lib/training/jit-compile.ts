@@ -69,8 +69,8 @@ export function measureLayer(config: EncoderConfig, precision: Precision): Layer
       model.dispose();
     };
     try {
-      // The first step captures the graph, the second compiles it.
-      for (let i = 0; i < 2; i++) step.run([rows], 1e-5);
+      // The first step captures the graph and compiles it.
+      step.run([rows], 1e-5);
     } catch (error) {
       dispose();
       throw error;

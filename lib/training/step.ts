@@ -1,7 +1,7 @@
 /**
  * One training step: forward pass, backward pass, gradient clipping and AdamW, as one TensorFlow function, which is
- * captured once for all numbers of tokens, or once per size, see roundTokens. Only the loss and the gradient norm are read back. With gradient accumulation each batch is one call, and the
- * call of the last batch updates the parameters.
+ * captured once for all numbers of tokens, or once per size, see roundTokens. Only the loss and the gradient norm are
+ * read back. With gradient accumulation each batch is one call, and the call of the last batch updates the parameters.
  *
  * Several ranks compute a step together: each computes its part of every batch's rows. The gradients are summed before
  * clipping, in the same graph, while the backward pass continues. All ranks decide by the same values of loss and

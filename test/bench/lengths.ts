@@ -36,7 +36,7 @@ const models: Record<string, Record<string, unknown>> = {
 const lengths = [16, 32, 64, 128, 256, 512];
 /** Tokens per batch of all lengths, so that lengths differ only in attention. */
 const batchTokens = 1024;
-/** The first step captures the graph, the second one runs it for the first time. */
+/** The first steps capture the graph and prepare its kernels. */
 const warmUp = 2;
 
 const device = describeDevice();

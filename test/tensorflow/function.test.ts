@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { ArgumentError, CaptureError } from '#lib/errors.js';
 import { tensorFunction } from '#lib/tensorflow/function.js';
 import { statelessNormal } from '#lib/tensorflow/kernels.js';
-import { binding, tf } from '#lib/tensorflow/runtime.js';
+import { binding, execute, tf, typeAttribute } from '#lib/tensorflow/runtime.js';
 import { ResourceVariable, zerosVariable } from '#lib/tensorflow/variables.js';
 import { failure } from '../failure.js';
 
@@ -154,7 +154,55 @@ test('the error for code that cannot be captured names kernel and line; eager co
     }),
     /it creates or disposes of a variable/,
   );
+  assert.match(
+    captureError(({ x }) => ({
+      y: execute('Unique', [typeAttribute('float32'), typeAttribute('int32', 'out_idx')], [x], 2)[0]!,
+    })),
+    /the shape of the result of Unique depends on values, at .*Compute it outside the function/,
+  );
+  const variable = new ResourceVariable(tf.tensor1d([1, 2]));
+  assert.match(
+    captureError(({ x }) => {
+      variable.add(x);
+      return { y: tf.mul(x, variable.read().dataSync()[0]!) };
+    }),
+    /the result of ReadVariableOp is read back/,
+  );
+  assert.deepEqual([...variable.data()], [1, 2], 'the code changed no variable');
+  variable.dispose();
   assert.deepEqual([...tf.add(earlier, 1).dataSync()], [10, 17]);
+});
+
+test('a captured function can return an input, a constant, and the same result twice', () => {
+  const captured = tensorFunction(({ x }: { x: ReturnType<typeof tf.tensor1d> }) => {
+    const square = tf.square(x);
+    return { x, constant: tf.tensor1d([7]), square, again: square };
+  });
+  for (const value of [2, 3]) {
+    const results = captured.call({ x: tf.tensor1d([value]) });
+    assert.deepEqual(
+      Object.entries(results).map(([name, result]) => [name, result.dataSync()[0]]),
+      [
+        ['x', value],
+        ['constant', 7],
+        ['square', value ** 2],
+        ['again', value ** 2],
+      ],
+    );
+  }
+  captured.dispose();
+});
+
+test('a tensor shares no memory with the values that it was created from', () => {
+  // TensorFlow could only use memory that is aligned to 64 bytes without copying it.
+  const buffer = new ArrayBuffer(1024);
+  for (let offset = 0; offset < 64; offset += 16) {
+    const values = new Float32Array(buffer, offset, 16).fill(1);
+    const id = binding.createTensor([16], binding.TF_FLOAT, values);
+    values.fill(2);
+    assert.deepEqual([...(binding.tensorDataSync(id) as Float32Array)], Array<number>(16).fill(1));
+    binding.deleteTensor(id);
+  }
 });
 
 test('one tensor passed for two inputs is distinguished from two tensors', () => {

@@ -15,7 +15,7 @@ import type { TrainingRecord } from '#lib/training/training-record.js';
 import { Trainer } from '#lib/training/trainer.js';
 import type { TrainingSettings } from '#lib/settings/settings.js';
 import { failure } from '../failure.js';
-import { embeddedModel, relativeDifference } from '../checkout.js';
+import { embeddedModel } from '../checkout.js';
 
 const config = parseConfig({
   vocab_size: 60,
@@ -92,9 +92,7 @@ for (const [name, options] of Object.entries({
   'the last model instead of the best': { settings: { loadBestModelAtEnd: false } },
   'frozen embeddings': { settings: { freeze: 'embeddings' as const } },
   bfloat16: { precision: 'bfloat16' as const },
-  // float16 uses composed layers. Their captured graph rounds differently from eager execution, and after each resume
-  // every function is executed eagerly once.
-  'float16 with loss scaling': { precision: 'float16' as const, within: 1e-4 },
+  'float16 with loss scaling': { precision: 'float16' as const },
 }))
   test(`a run that is killed and resumed every few steps gives the same result: ${name}`, async () => {
     const uninterrupted = await run(newFolder(), options);
@@ -107,12 +105,6 @@ for (const [name, options] of Object.entries({
       result = await run(checkpoints, { ...options, killAfter: 2 + (parts % 3) });
     }
     assert.ok(parts > 3, `${parts} parts`);
-    if ('within' in options) {
-      const losses = (records: TrainingRecord[]) => records.map(({ loss }) => loss);
-      assert.ok(relativeDifference(losses(result.records), losses(uninterrupted.records)) < options.within);
-      for (const { classifier } of [uninterrupted, result]) classifier.dispose();
-      return;
-    }
     const withoutTimes = (records: TrainingRecord[]) =>
       records.map(({ samplesPerSecond: _, secondsLeft: __, ...record }) => record);
     assert.deepEqual(withoutTimes(result.records), withoutTimes(uninterrupted.records));

@@ -185,8 +185,10 @@ REGISTER_OP("TunebookAttention")
     .Output("context: T")       // [queries, dim]
     .Output("log_sums: float")  // [queries, heads]
     .SetShapeFn([](InferenceContext* c) {
+      int heads;
+      TF_RETURN_IF_ERROR(c->GetAttr("heads", &heads));
       c->set_output(0, c->input(0));
-      c->set_output(1, c->UnknownShapeOfRank(2));
+      c->set_output(1, c->Matrix(c->Dim(c->input(0), 0), heads));
       return absl::OkStatus();
     });
 
