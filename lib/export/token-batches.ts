@@ -32,3 +32,26 @@ export function tokenBatches(lengths: number[], maxTokens: number): number[][] {
   }
   return batches;
 }
+
+/**
+ * Selects the first text and those whose lengths are nearest, as one batch of `tokenBatches`.
+ * @param lengths number of tokens of each text, at least one
+ * @param maxTokens as for `tokenBatches`
+ * @returns the indices of the texts, the first one first
+ */
+export function batchOfFirst(lengths: number[], maxTokens: number): number[] {
+  const first = lengths[0]!;
+  const batch = [0];
+  let longest = first;
+  let tokens = first;
+  const distance = (index: number) => Math.abs(lengths[index]! - first);
+  const others = lengths.map((_, index) => index).slice(1);
+  for (const index of others.sort((a, b) => distance(a) - distance(b))) {
+    longest = Math.max(longest, lengths[index]!);
+    tokens += lengths[index]!;
+    const padded = (batch.length + 1) * longest;
+    if (padded > maxTokens || padded - tokens > maxPadding) break;
+    batch.push(index);
+  }
+  return batch;
+}

@@ -1,16 +1,20 @@
 /**
- * Scores texts of requests that arrive together in one batch. Texts queue while the model is busy. Once it is free, the oldest
- * ones are a round: they are divided into batches of similar length, and each request is answered as soon as its batches are
- * scored. A text never waits for a batch to fill, and younger texts wait for the next round, so that none is overtaken for
- * ever. The queue is limited: a request that exceeds it is rejected with the time after which to retry.
+ * Scores texts of several requests in one batch. Texts queue while the model is busy. Once it is free, the oldest one is
+ * scored, together with others of similar length. A text never waits for a batch to fill, and each batch contains the
+ * oldest text, so that none is overtaken for ever. The queue is limited: a request that exceeds it is rejected with the time
+ * after which to retry.
  */
 import { OverloadedError, TimeoutError } from '../errors.js';
-import { tokenBatches } from '../export/token-batches.js';
+import { batchOfFirst } from '../export/token-batches.js';
 import type { SentimentModel } from './sentiment.js';
 import type { RequestTrace } from './tracing.js';
 
-/** Maximum number of texts per round: with more of them there is hardly less padding, and younger texts wait longer. */
-const maxRoundSize = 128;
+/**
+ * Number of the oldest requests whose texts can share a batch. With more of them there is less padding, but the oldest ones
+ * are overtaken by more texts: in a simulation with 32 clients, the 99th percentile of the latency is 1.3 times as long
+ * without a limit, for 2 % more requests per second.
+ */
+const maxCandidates = 16;
 
 interface PendingRequest {
   /** Probabilities of each text, as far as they are computed. */
@@ -60,8 +64,6 @@ export class Batcher {
   readonly #maxQueued: number;
   readonly #timeout: number;
   #queue: QueuedText[] = [];
-  /** Batches of the current round that are not scored yet. */
-  #round: QueuedText[][] = [];
   /** Settles when the queue is empty; undefined if no batch is being scored. */
   #running: Promise<void> | undefined;
   /** Moving average of the seconds per text. */
@@ -75,7 +77,7 @@ export class Batcher {
 
   /** Number of queued texts. */
   get waiting(): number {
-    return this.#queue.length + this.#round.flat().length;
+    return this.#queue.length;
   }
 
   /** Resolves when all requests are answered. */
@@ -107,9 +109,7 @@ export class Batcher {
         },
         reject: (error) => {
           clearTimeout(timer);
-          const remains = (text: QueuedText) => text.request !== request;
-          this.#queue = this.#queue.filter(remains);
-          this.#round = this.#round.map((batch) => batch.filter(remains)).filter((batch) => batch.length > 0);
+          this.#queue = this.#queue.filter((text) => text.request !== request);
           reject(error);
         },
       };
@@ -129,24 +129,24 @@ export class Batcher {
     });
   }
 
-  /** Removes the next batch, that with the oldest text; undefined if none is left. */
-  #takeBatch(): QueuedText[] | undefined {
-    if (this.#round.length === 0) {
-      const texts = this.#queue.splice(0, maxRoundSize);
-      const lengths = texts.map(({ ids }) => ids.length);
-      // In the order of their oldest texts, so that no text waits much longer than others.
-      this.#round = tokenBatches(lengths, this.#model.maxBatchTokens)
-        .sort((a, b) => Math.min(...a) - Math.min(...b))
-        .map((indices) => indices.map((i) => texts[i]!));
-    }
-    return this.#round.shift();
+  /** Removes the next batch from the queue: the oldest text, and others of similar length. */
+  #takeBatch(): QueuedText[] {
+    const requests = new Set<PendingRequest>();
+    const end = this.#queue.findIndex(({ request }) => requests.add(request).size > maxCandidates);
+    const candidates = end < 0 ? this.#queue : this.#queue.slice(0, end);
+    const lengths = candidates.map(({ ids }) => ids.length);
+    const batch = batchOfFirst(lengths, this.#model.maxBatchTokens).map((index) => candidates[index]!);
+    const taken = new Set(batch);
+    this.#queue = this.#queue.filter((text) => !taken.has(text));
+    return batch;
   }
 
   /** Processes the queue until it is empty. Never throws: an error rejects the requests of its batch. */
   async #run(): Promise<void> {
     // Requests that arrive in the same turn of the event loop share a batch.
     await new Promise((resolve) => setImmediate(resolve));
-    for (let batch = this.#takeBatch(); batch; batch = this.#takeBatch()) {
+    while (this.#queue.length > 0) {
+      const batch = this.#takeBatch();
       const start = performance.now();
       try {
         const probabilities = await this.#model.predictProbabilities(batch.map(({ ids }) => ids));

@@ -148,16 +148,23 @@ const peakBytes = (pid: number) =>
   1024 * Number(/VmHWM:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))![1]);
 
 try {
-  const load = ({ url, body }: Side, duration: number) =>
-    autocannon({
+  const load = ({ url, body }: Side, duration: number) => {
+    let client = 0;
+    return autocannon({
       url,
       duration,
       connections: clients,
       method: 'POST',
       timeout: 60,
       headers: { 'content-type': 'application/json' },
-      requests: sentences.map((sentence) => ({ body: JSON.stringify(body(sentence)) })),
+      // Each client sends its own share of the texts. Otherwise all would send the same text at the same time.
+      setupClient(each) {
+        const share = sentences.filter((_, i) => i % clients === client);
+        client++;
+        each.setRequests(share.map((sentence) => ({ body: JSON.stringify(body(sentence)) })));
+      },
     });
+  };
   for (const side of sides) await load(side, 3);
   for (let turn = 0; turn < turns; turn++)
     for (const side of sides) {

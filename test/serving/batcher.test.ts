@@ -6,7 +6,7 @@ import path from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { TimeoutError } from '#lib/errors.js';
 import { exportModel } from '#lib/export/export.js';
-import { tokenBatches } from '#lib/export/token-batches.js';
+import { batchOfFirst, tokenBatches } from '#lib/export/token-batches.js';
 import { embeddedReviews } from '#lib/reviews/embedded.js';
 import { seededRandom } from '#lib/reviews/random.js';
 import { sampleReviews } from '#lib/reviews/sample.js';
@@ -59,6 +59,22 @@ test('batches contain each text once, within the limit of tokens, and similar le
   }
   assert.deepEqual(tokenBatches([4, 4, 4, 4, 4], 8), [[0, 1], [2, 3], [4]]);
   assert.deepEqual(tokenBatches([], 8), []);
+});
+
+test('the batch of a text contains those of the nearest lengths, within the limits of tokens and padding', () => {
+  assert.deepEqual(batchOfFirst([10, 50, 12, 9, 100], maxBatchTokens), [0, 3, 2]);
+  assert.deepEqual(batchOfFirst([4, 4, 4], 8), [0, 1]);
+  assert.deepEqual(batchOfFirst([40, 7, 1], maxBatchTokens), [0], 'a padding of 33 tokens');
+  assert.deepEqual(batchOfFirst([40, 8, 1], maxBatchTokens), [0, 1], 'a padding of 32 tokens');
+  assert.deepEqual(batchOfFirst([200, 1], maxBatchTokens), [0], 'more tokens than the limit');
+});
+
+test('texts of the 16 oldest requests share a batch', async () => {
+  const batcher = new Batcher(recorded);
+  const lengths = [8, ...Array<number>(14).fill(60), 9, 10];
+  await Promise.all(lengths.map((tokens) => batcher.score([textOf(tokens)])));
+  assert.deepEqual(batches[0], [8, 9]);
+  assert.deepEqual(batches.at(-1), [10]);
 });
 
 test('requests that share batches get the probabilities of their own texts', async () => {
