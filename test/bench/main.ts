@@ -4,7 +4,7 @@
 //                      default: the embedded reviews
 //   --only TEXT        only workloads whose title contains this text: "train", "infer", "8 x 128", "own"; the other
 //                      results in the result file are kept
-//   --rounds N         turns of each side; default: 5, and 8 with own batches, which then measure each review once
+//   --rounds N         turns of each side with fixed batches; default: 5. Own batches have 8, which measure each review once
 //   --pytorch VERSION  version of PyTorch, with its own environment and result file; default: that of requirements.txt
 //   --compiled         also measure torch.compile, which takes minutes to compile
 //   --out FILE         result file; default: this machine's file, from which the README is generated
@@ -88,20 +88,20 @@ function productRate(precision: Precision): number {
 
 const selected = workloads.filter((workload) => workloadTitle(workload).includes(options.only));
 
-/** Returns the earlier measurements of the workloads that are not selected. */
-function measurementsToKeep(): Measurement[] {
-  if (selected.length === workloads.length || !fs.existsSync(resultFile)) return [];
-  const { measurements } = JSON.parse(fs.readFileSync(resultFile, 'utf8')) as Results;
-  const isRepeated = ({ mode, rows, batch }: Measurement) =>
-    selected.some((workload) => workload.mode === mode && workload.rows === rows && workload.batch === batch);
-  return measurements.filter((each) => !isRepeated(each));
-}
+/** The earlier results of this machine, if only some workloads are measured again. */
+const earlier =
+  selected.length < workloads.length && fs.existsSync(resultFile)
+    ? (JSON.parse(fs.readFileSync(resultFile, 'utf8')) as Results)
+    : undefined;
+const isRepeated = ({ mode, rows, batch }: Measurement) =>
+  selected.some((workload) => workload.mode === mode && workload.rows === rows && workload.batch === batch);
 
 const reviews = await writeRows(options.reviews);
 const productRates = Object.fromEntries(
   (bestPrecision === 'float32' ? ['float32' as const] : ['float32' as const, bestPrecision]).map((each) => [
     each,
-    productRate(each),
+    // Other work on the machine lowers a measurement, so the highest one counts.
+    Math.max(productRate(each), earlier?.productRates[each] ?? 0),
   ]),
 );
 const results: Results = {
@@ -111,7 +111,7 @@ const results: Results = {
   reviews,
   ownBatches: 'packed without padding, in random order in training',
   productRates,
-  measurements: measurementsToKeep(),
+  measurements: earlier?.measurements.filter((each) => !isRepeated(each)) ?? [],
 };
 console.log(
   `${machine.gpu ?? machine.processor}, ${machine.cores} cores; PyTorch ${results.versions['pytorch']}; matrix products at ` +
@@ -136,7 +136,7 @@ for (const workload of selected) {
     // Fixed batches in the same turns show what batches of different lengths cost.
     if (name.side === 'Tunebook' && workload.mode === 'train' && workload.rows === 'own') await start(name, 'fixed');
   }
-  const rounds = Number(options.rounds ?? workload.rounds);
+  const rounds = workload.rows === 'own' ? workload.rounds : Number(options.rounds ?? workload.rounds);
   for (let round = 0; round < rounds; round++)
     for (const { turns, process } of round % 2 ? [...sides].reverse() : sides)
       turns.push(await process.turn(workload.steps));

@@ -134,7 +134,7 @@ const servingTable = (serving: ServingResults): string =>
     ['server', 'requests/s', 'half within', '99 % within', 'peak memory', 'ratio'],
     serving.sides.map((side) => [
       side.name,
-      side.requestsPerSecond.toFixed(1),
+      `${side.requestsPerSecond.toFixed(1)} (${Math.min(...side.turns).toFixed(1)} to ${Math.max(...side.turns).toFixed(1)})`,
       `${side.p50} ms`,
       `${side.p99} ms`,
       formatGigabytes(side.peakBytes),
@@ -287,7 +287,7 @@ function measurements(
       ? `## By length of the texts
 
 Tokens per second of training (\`npm run bench:lengths\`), Tunebook's divided by PyTorch's in eager mode. All texts of a batch have the same
-length, so that PyTorch pads nothing.
+length, so that PyTorch pads nothing. Each figure is the better of two turns, so these ratios are less certain than those above.
 
 ${lengths.map(([file, results]) => lengthsSection(file, results)).join('\n')}`
       : '';
@@ -303,8 +303,11 @@ The saved model in Python's \`transformers\`: ${accuracy.savedModel.logits} logi
 
 ## Serving
 
-The fine-tuned embedded model serves ${serving.clients} clients at once, a review of ${serving.reviews} a request
-(\`npm run bench:serving\`, ${serving.date}, ${serving.machine.cores} cores):
+The fine-tuned embedded model serves ${serving.clients} clients at once, each with its own reviews of ${serving.reviews}, one a request
+(\`npm run bench:serving\`, ${serving.date}, ${serving.machine.cores} cores). Requests/s are
+the median of the turns, with the slowest and the fastest one; the ratio is to the fastest peer of the same precision. Infinity is
+[infinity-emb](https://github.com/michaelfeil/infinity) with the versions of [requirements-infinity.txt](requirements-infinity.txt), without
+its warm-up, and with its default of at most 32 texts a batch:
 
 ${servingTable(serving)}
 
