@@ -34,7 +34,7 @@ export function tokenBatches(lengths: number[], maxTokens: number): number[][] {
 }
 
 /**
- * Selects the first text and those whose lengths are nearest, as one batch of `tokenBatches`.
+ * Selects the first text and those of the nearest lengths that fit, as one batch of `tokenBatches`.
  * @param lengths number of tokens of each text, at least one
  * @param maxTokens as for `tokenBatches`
  * @returns the indices of the texts, the first one first
@@ -47,11 +47,12 @@ export function batchOfFirst(lengths: number[], maxTokens: number): number[] {
   const distance = (index: number) => Math.abs(lengths[index]! - first);
   const others = lengths.map((_, index) => index).slice(1);
   for (const index of others.sort((a, b) => distance(a) - distance(b))) {
-    longest = Math.max(longest, lengths[index]!);
-    tokens += lengths[index]!;
-    const padded = (batch.length + 1) * longest;
-    if (padded > maxTokens || padded - tokens > maxPadding) break;
+    const length = lengths[index]!;
+    const padded = (batch.length + 1) * Math.max(longest, length);
+    if (padded > maxTokens || padded - tokens - length > maxPadding) continue;
     batch.push(index);
+    longest = Math.max(longest, length);
+    tokens += length;
   }
   return batch;
 }

@@ -8,7 +8,7 @@
  *
  * As with Python's tf.function, the code runs only once per graph: what JavaScript does in it (an `if`, a number, a
  * random draw) happens at capture and is a constant afterwards. A value that changes between calls must be an input
- * tensor or a resource variable. The graph reads and updates variables in place, so that functions for any number of
+ * tensor or a resource variable. A tensor that the code keeps for itself has no values after the capture. The graph reads and updates variables in place, so that functions for any number of
  * shapes share them with each other and with code that is not captured. Reads and writes of a variable keep their order
  * in the code.
  */
@@ -290,7 +290,11 @@ export class TensorFunction<Inputs extends NamedTensors, Outputs extends NamedTe
     let outputs: [name: string, id: number][];
     try {
       outputs = record.listen(() =>
-        tf.tidy(() => Object.entries(this.#body(inputs)).map(([name, result]) => [name, record.output(result)])),
+        tf.tidy(() => {
+          const results: unknown = this.#body(inputs);
+          if (results instanceof Promise) record.fail('it is asynchronous', 'Use a function that returns tensors.');
+          return Object.entries(results as Outputs).map(([name, result]) => [name, record.output(result)]);
+        }),
       );
     } finally {
       recording = false;

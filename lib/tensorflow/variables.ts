@@ -95,13 +95,15 @@ export class ResourceVariable {
 
   /** Frees the memory on the device. */
   dispose(): void {
-    if (!alive.delete(this.handle)) return;
+    if (this.isDisposed) return;
+    // First, since a capture rejects it.
     binding.executeOp(
       'DestroyResourceOp',
       [{ name: 'ignore_lookup_error', type: binding.TF_ATTR_BOOL, value: true }],
       [this.handle],
       0,
     );
+    alive.delete(this.handle);
     binding.deleteTensor(this.handle);
   }
 }

@@ -66,6 +66,7 @@ test('the batch of a text contains those of the nearest lengths, within the limi
   assert.deepEqual(batchOfFirst([4, 4, 4], 8), [0, 1]);
   assert.deepEqual(batchOfFirst([40, 7, 1], maxBatchTokens), [0], 'a padding of 33 tokens');
   assert.deepEqual(batchOfFirst([40, 8, 1], maxBatchTokens), [0, 1], 'a padding of 32 tokens');
+  assert.deepEqual(batchOfFirst([64, 65, 60], maxBatchTokens), [0, 2], 'the nearest length does not fit');
   assert.deepEqual(batchOfFirst([200, 1], maxBatchTokens), [0], 'more tokens than the limit');
 });
 

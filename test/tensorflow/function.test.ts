@@ -1,7 +1,9 @@
 // tensorFunction: code with tensors and variables is captured as one TensorFlow graph. It gives the same results as
 // eager execution and leaks no tensors.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
 import { ArgumentError, CaptureError } from '#lib/errors.js';
 import { tensorFunction } from '#lib/tensorflow/function.js';
 import { statelessNormal } from '#lib/tensorflow/kernels.js';
@@ -160,7 +162,17 @@ test('the error for code that cannot be captured names kernel and line; eager co
     })),
     /the shape of the result of Unique depends on values, at .*Compute it outside the function/,
   );
+  const asynchronous = (async ({ x }: { x: ReturnType<typeof tf.tensor1d> }) => ({ y: x })) as never;
+  assert.match(captureError(asynchronous), /it is asynchronous/);
   const variable = new ResourceVariable(tf.tensor1d([1, 2]));
+  assert.match(
+    captureError(({ x }) => {
+      variable.dispose();
+      return { y: x };
+    }),
+    /it creates or disposes of a variable/,
+  );
+  assert.equal(variable.isDisposed, false);
   assert.match(
     captureError(({ x }) => {
       variable.add(x);
@@ -191,6 +203,33 @@ test('a captured function can return an input, a constant, and the same result t
     );
   }
   captured.dispose();
+});
+
+test('workers capture at the same time', async () => {
+  const module = (name: string) => JSON.stringify(import.meta.resolve(`#lib/tensorflow/${name}.js`));
+  const code = `
+    import { parentPort } from 'node:worker_threads';
+    import { tensorFunction } from ${module('function')};
+    import { tf } from ${module('runtime')};
+    let wrong = 0;
+    for (let i = 0; i < 100; i++) {
+      const captured = tensorFunction(({ x }) => ({ sine: tf.sin(x), cosine: tf.cos(x), square: tf.square(x), root: tf.sqrt(x) }));
+      const { sine, cosine, square, root } = captured.call({ x: tf.tensor1d([0.5]) });
+      const actual = [sine, cosine, square, root].map((tensor) => tensor.dataSync()[0]);
+      const expected = [Math.sin(0.5), Math.cos(0.5), 0.25, Math.sqrt(0.5)];
+      if (actual.some((value, j) => !(Math.abs(value - expected[j]) < 1e-6))) wrong++;
+      captured.dispose();
+    }
+    parentPort.postMessage(wrong);`;
+  const wrong = await Promise.all(
+    [1, 2].map(async () => {
+      const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`));
+      const [count] = (await once(worker, 'message')) as [number];
+      await worker.terminate();
+      return count;
+    }),
+  );
+  assert.deepEqual(wrong, [0, 0]);
 });
 
 test('a tensor shares no memory with the values that it was created from', () => {

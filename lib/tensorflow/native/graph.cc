@@ -104,9 +104,9 @@ napi_value FromIntegers(napi_env env, const std::vector<int64_t>& values) {
 
 // --- Graphs ----------------------------------------------------------------------------------------------------------
 
-// Ids of tensors are negative and never used twice, so that no tensor of a graph can be confused with one of another
-// graph or with one in memory.
-int64_t next_id = -1;
+// Ids of tensors are negative and never used twice on a thread, so that no tensor of a graph can be confused with one of
+// another graph or with one in memory. Workers of Node are threads with tensors of their own.
+thread_local int64_t next_id = -1;
 
 struct Graph {
   Owned<TF_Graph> graph{TF_NewGraph(), TF_DeleteGraph};
@@ -129,9 +129,11 @@ struct Graph {
 };
 
 Graph& GraphOf(napi_env env, napi_value value) {
-  void* graph;
-  Check(napi_get_value_external(env, value, &graph));
-  return *static_cast<Graph*>(graph);
+  void* data;
+  Check(napi_get_value_external(env, value, &data));
+  Graph* graph = static_cast<Graph*>(data);
+  if (!graph->graph) throw std::runtime_error("The graph is complete.");
+  return *graph;
 }
 
 void SetAttribute(napi_env env, TF_OperationDescription* node, napi_value attribute) {
@@ -288,9 +290,10 @@ napi_value AddConstant(napi_env env, const Arguments& arguments) {
   return FinishNode(env, graph, node, nullptr);
 }
 
-// (graph, name, inputs: id[], outputs: id[], effects: node[]) -> the serialized FunctionDef
+// (graph, name, inputs: id[], outputs: id[], effects: node[]) -> the serialized FunctionDef. Completes and frees the graph:
+// JavaScript's garbage collector, which does not know its size, would free it late.
 napi_value ToFunction(napi_env env, const Arguments& arguments) {
-  const Graph& graph = GraphOf(env, arguments[0]);
+  Graph& graph = GraphOf(env, arguments[0]);
   const auto inputs = graph.Tensors(env, arguments[2]), outputs = graph.Tensors(env, arguments[3]);
   const auto effects = graph.Nodes(env, arguments[4]);
   Status status;
@@ -303,6 +306,7 @@ napi_value ToFunction(napi_env env, const Arguments& arguments) {
   const Owned<TF_Buffer> definition(TF_NewBuffer(), TF_DeleteBuffer);
   TF_FunctionToFunctionDef(function.get(), definition.get(), status);
   status.Check();
+  graph.graph.reset();
   napi_value result;
   Check(napi_create_buffer_copy(env, definition->length, definition->data, nullptr, &result));
   return result;
