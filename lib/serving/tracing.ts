@@ -47,7 +47,7 @@ export async function addTracing(
     import('@opentelemetry/sdk-trace-base'),
     import('@opentelemetry/exporter-trace-otlp-proto'),
   ]);
-  // Without a logger, nobody would see that traces cannot be sent.
+  // Without a logger, failures to send traces are not reported.
   const level = core.diagLogLevelFromString(core.getStringFromEnv('OTEL_LOG_LEVEL')) ?? api.DiagLogLevel.WARN;
   api.diag.setLogger(new api.DiagConsoleLogger(), level);
   const provider = new sdk.BasicTracerProvider({

@@ -8,9 +8,9 @@
  *
  * As with Python's tf.function, the code runs only once per graph: what JavaScript does in it (an `if`, a number, a
  * random draw) happens at capture and is a constant afterwards. A value that changes between calls must be an input
- * tensor or a resource variable. A tensor that the code keeps for itself has no values after the capture. The graph reads and updates variables in place, so that functions for any number of
- * shapes share them with each other and with code that is not captured. Reads and writes of a variable keep their order
- * in the code.
+ * tensor or a resource variable. A tensor that the code keeps for itself has no values after the capture. The graph reads
+ * and updates variables in place, so that functions for any number of shapes share them with each other and with code that
+ * is not captured. Reads and writes of a variable keep their order in the code.
  */
 import type { Tensor } from '@tensorflow/tfjs';
 import { ArgumentError, CaptureError } from '../errors.js';

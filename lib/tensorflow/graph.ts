@@ -1,6 +1,6 @@
 /**
  * Builds a TensorFlow graph node by node (native/graph.cc). Nothing is computed, but TensorFlow infers the shapes of all
- * results. The tensors of a graph have negative ids, so that they differ from tensors in memory; tfjs frees only those.
+ * results. The tensors of a graph have negative ids, which no tensor in memory has; tfjs does not free tensors with such ids.
  */
 import { createRequire } from 'node:module';
 import { binding, loadAddon, typeAttributeOf, type Attribute, type OutputMetadata } from './runtime.js';

@@ -89,6 +89,10 @@ auto Elements(napi_env env, napi_value array, Convert convert) -> std::vector<de
 
 std::vector<int64_t> Integers(napi_env env, napi_value array) { return Elements(env, array, Integer); }
 
+std::vector<napi_value> Values(napi_env env, napi_value array) {
+  return Elements(env, array, [](napi_env, napi_value element) { return element; });
+}
+
 napi_value FromInteger(napi_env env, int64_t value) {
   napi_value result;
   Check(napi_create_int64(env, value, &result));
@@ -249,20 +253,16 @@ napi_value KernelDefinition(napi_env env, const Arguments& arguments) {
 napi_value AddNode(napi_env env, const Arguments& arguments) {
   Graph& graph = GraphOf(env, arguments[0]);
   TF_OperationDescription* node = NewNode(graph, Text(env, arguments[1]));
-  Elements(env, arguments[3], [&](napi_env env, napi_value input) {
+  for (napi_value input : Values(env, arguments[3])) {
     if (IsArray(env, input)) {
       const auto list = graph.Tensors(env, input);
       TF_AddInputList(node, list.data(), list.size());
     } else {
       TF_AddInput(node, graph.Tensor(Integer(env, input)));
     }
-    return 0;
-  });
+  }
   for (TF_Operation* control : graph.Nodes(env, arguments[4])) TF_AddControlInput(node, control);
-  Elements(env, arguments[2], [&](napi_env env, napi_value attribute) {
-    SetAttribute(env, node, attribute);
-    return 0;
-  });
+  for (napi_value attribute : Values(env, arguments[2])) SetAttribute(env, node, attribute);
   if (!IsArray(env, arguments[5])) return FinishNode(env, graph, node, nullptr);
   const auto shape = Integers(env, arguments[5]);
   return FinishNode(env, graph, node, &shape);
