@@ -91,11 +91,11 @@ export class Batcher {
    * @returns probabilities of all classes for each text
    * @throws OverloadedError if the queue is full, TimeoutError
    */
-  score(texts: string[], trace?: RequestTrace): Promise<number[][]> {
-    if (texts.length === 0) return Promise.resolve([]);
+  async score(texts: string[], trace?: RequestTrace): Promise<number[][]> {
+    if (texts.length === 0) return [];
     // A single request may exceed the limit if the queue is empty.
     if (this.waiting > 0 && this.waiting + texts.length > this.#maxQueued)
-      return Promise.reject(new OverloadedError(Math.max(1, Math.ceil(this.waiting * this.#secondsPerText))));
+      throw new OverloadedError(Math.max(1, Math.ceil(this.waiting * this.#secondsPerText)));
     const encoded = texts.map((text) => this.#model.encode(text));
     return new Promise<number[][]>((resolve, reject) => {
       const request: PendingRequest = {

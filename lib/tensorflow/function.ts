@@ -8,9 +8,9 @@
  *
  * As with Python's tf.function, the code runs only once per graph: what JavaScript does in it (an `if`, a number, a
  * random draw) happens at capture and is a constant afterwards. A value that changes between calls must be an input
- * tensor or a resource variable. A tensor that the code keeps for itself has no values after the capture. The graph reads
- * and updates variables in place, so that functions for any number of shapes share them with each other and with code that
- * is not captured. Reads and writes of a variable keep their order in the code.
+ * tensor or a resource variable. The graph reads and updates variables in place, so that functions for any number of shapes
+ * share them with each other and with code that is not captured. Reads and writes of a variable keep their order in the
+ * code.
  */
 import type { Tensor } from '@tensorflow/tfjs';
 import { ArgumentError, CaptureError } from '../errors.js';
@@ -78,7 +78,7 @@ class Recording {
   readonly variables = new Map<ResourceVariable, number>();
   /** By the id of a tensor in the code: its id in the graph, and a description for errors. */
   readonly #tensors = new Map<number, { id: number; what: string }>();
-  readonly #constants = new Map<number, { dtype: number; shape: number[]; values: ArrayBufferView }>();
+  readonly #constants = new Map<number, { dtype: number; shape: number[]; values: unknown }>();
   /** By variable: the node of the last write, and the nodes that have read the value since. */
   readonly #lastWrite = new Map<ResourceVariable, number>();
   readonly #readers = new Map<ResourceVariable, Set<number>>();
@@ -120,18 +120,21 @@ class Recording {
         `${kernel} takes a tensor created before the capture`,
         'Pass it as an input, or store it in a ResourceVariable.',
       );
-    if (constant.values.byteLength > maxConstantBytes)
+    const { dtype, shape, values } = constant;
+    if (!ArrayBuffer.isView(values))
+      this.fail(`${kernel} takes a constant of strings`, 'Pass it as an input, or compute it outside the function.');
+    if (values.byteLength > maxConstantBytes)
       this.fail(
-        `${kernel} takes a constant of ${constant.values.byteLength} bytes, more than the maximum of ${maxConstantBytes}`,
+        `${kernel} takes a constant of ${values.byteLength} bytes, more than the maximum of ${maxConstantBytes}`,
         'Constants are stored in the graph. Pass it as an input, or create it with a kernel (tf.fill, tf.range).',
       );
-    const inGraph = this.graph.constant(constant.dtype, constant.shape, constant.values);
+    const inGraph = this.graph.constant(dtype, shape, values);
     this.#tensors.set(id, { id: inGraph, what: 'a constant' });
     return inGraph;
   }
 
   tensorMade(id: number, shape: number[], dtype: number, values: unknown): void {
-    if (ArrayBuffer.isView(values)) this.#constants.set(id, { dtype, shape: [...shape], values });
+    this.#constants.set(id, { dtype, shape: [...shape], values });
   }
 
   tensorRead(id: number): never {
@@ -191,6 +194,11 @@ class Recording {
   /** Runs code, and records its kernels instead of running them. */
   listen<T>(run: () => T): T {
     const { createTensor, executeOp, tensorDataSync } = binding;
+    const variables = Object.values(tf.engine().registeredVariables);
+    // The values of a tf.Variable that is only in JavaScript so far would be recorded as a constant.
+    backend.getInputTensorIds(variables);
+    const valuesBefore = variables.map(({ dataId }) => dataId);
+    const tensorsBefore = tf.memory().numTensors;
     binding.createTensor = (shape, dtype, values) => {
       const id = createTensor(shape, dtype, values);
       this.tensorMade(id, shape, dtype, values);
@@ -199,7 +207,14 @@ class Recording {
     binding.executeOp = (kernel, attributes, inputs) => this.record(kernel, attributes, inputs);
     binding.tensorDataSync = (id) => this.tensorRead(id);
     try {
-      return run();
+      const result = run();
+      const keepsTensor = tf.memory().numTensors > tensorsBefore;
+      if (keepsTensor || variables.some(({ dataId }, i) => dataId !== valuesBefore[i]))
+        this.fail(
+          'it keeps a tensor (tf.keep, tf.variable), which has no values',
+          'Return it, or store it in a ResourceVariable.',
+        );
+      return result;
     } finally {
       Object.assign(binding, { createTensor, executeOp, tensorDataSync });
     }
@@ -227,6 +242,13 @@ export class TensorFunction<Inputs extends NamedTensors, Outputs extends NamedTe
       anyShape: options.anyShape ?? false,
       limit: options.limit ?? 128,
     };
+    const { name, limit } = this.#options;
+    if (!Number.isInteger(limit) || limit < 1)
+      throw new ArgumentError(
+        'ARGUMENT_LIMIT_INVALID',
+        `The limit of graphs of ${name} is ${limit}. It must be a whole number from 1.`,
+        { name: 'limit', value: limit },
+      );
   }
 
   /** Number of graphs captured so far. */
@@ -240,13 +262,20 @@ export class TensorFunction<Inputs extends NamedTensors, Outputs extends NamedTe
   }
 
   /**
-   * Runs the function. The caller disposes of the results.
+   * Runs the function. The caller disposes of the results, none of which is an input. In the computation of a gradient
+   * (tf.grads) the code runs kernel by kernel, since tfjs has the gradients of kernels only.
    * @throws CaptureError if the code cannot be captured; no variable was changed
    * @throws Error from TensorFlow with the name of the node, if a kernel fails
    */
   call(inputs: Inputs): Outputs {
     // Inside another capture, that capture records the kernels of the code.
-    if (this.#options.eager || recording) return tf.tidy(() => this.#body(inputs));
+    if (this.#options.eager || recording || tf.engine().state.gradientDepth > 0) {
+      const given = new Set(Object.values(inputs));
+      const results = tf.tidy(() => this.#body(inputs));
+      return Object.fromEntries(
+        Object.entries(results).map(([name, result]) => [name, given.has(result) ? result.clone() : result]),
+      ) as Outputs;
+    }
     const names = Object.keys(inputs).sort();
     const tensors = names.map((name) => inputs[name]!);
     const ids = backend.getInputTensorIds(tensors);
@@ -293,6 +322,8 @@ export class TensorFunction<Inputs extends NamedTensors, Outputs extends NamedTe
         tf.tidy(() => {
           const results: unknown = this.#body(inputs);
           if (results instanceof Promise) record.fail('it is asynchronous', 'Use a function that returns tensors.');
+          if (tensors.some(({ isDisposed }) => isDisposed))
+            record.fail('it disposes of an input', 'Do that after the call.');
           return Object.entries(results as Outputs).map(([name, result]) => [name, record.output(result)]);
         }),
       );

@@ -41,7 +41,9 @@ export function speedFigure(results: Results): Figure {
           name: `${side}, ${precision}`,
           legendgroup: `${side} ${precision}`,
           showlegend: panel === 0,
-          x: panelWorkloads.map(([title]) => title.replace(/^\w+, /, '').replace('own batches of', 'own,')),
+          x: panelWorkloads.map(([title]) =>
+            title.replace(/^\w+, /, '').replace('own batches of', 'own<br>batches of'),
+          ),
           y: rates,
           text: rates.map((rate) => (rate === null ? '' : rate.toFixed(1))),
           textposition: 'outside',
@@ -54,7 +56,8 @@ export function speedFigure(results: Results): Figure {
       }),
     ),
     layout: layoutOf(
-      `DistilBERT-base's size: samples per second on ${results.machine.gpu ?? results.machine.processor}`,
+      `DistilBERT-base's size: samples per second on ${results.machine.gpu ?? results.machine.processor}<br>` +
+        '<sup>each bar is the fastest variant of its side</sup>',
       {
         barmode: 'group',
         xaxis: axis(left?.title ?? '', { domain: [0, right ? 0.46 : 1] }),

@@ -133,6 +133,13 @@ test('an error of the model rejects the requests of its batch only', async () =>
       ids.some(({ length }) => length === 60) ? Promise.reject(new Error('failed')) : model.predictProbabilities(ids),
   };
   const batcher = new Batcher(failing);
+  const unreadable = new Batcher({
+    ...model,
+    encode: () => {
+      throw new Error('not encoded');
+    },
+  });
+  await assert.rejects(unreadable.score([textOf(5)]), /not encoded/);
   const bad = batcher.score([textOf(60), textOf(5)]);
   const good = batcher.score([textOf(5)]);
   await assert.rejects(bad, /failed/);

@@ -182,6 +182,36 @@ test('the error for code that cannot be captured names kernel and line; eager co
   );
   assert.deepEqual([...variable.data()], [1, 2], 'the code changed no variable');
   variable.dispose();
+  const mutable = tf.variable(tf.tensor1d([1, 2]));
+  assert.match(
+    captureError(({ x }) => ({ y: tf.add(x, mutable) })),
+    /Add\w* takes a tensor created before the capture/,
+  );
+  assert.match(
+    captureError(({ x }) => {
+      mutable.assign(tf.square(x));
+      return {};
+    }),
+    /it keeps a tensor/,
+  );
+  mutable.dispose();
+  let kept: ReturnType<typeof tf.ones> | undefined;
+  assert.match(
+    captureError(({ x }) => ({ y: (kept = tf.keep(tf.square(x))) })),
+    /it keeps a tensor \(tf\.keep, tf\.variable\).*Return it/,
+  );
+  kept!.dispose();
+  assert.match(
+    captureError(({ x }) => {
+      x.dispose();
+      return {};
+    }),
+    /it disposes of an input/,
+  );
+  assert.match(
+    captureError(() => ({ y: execute('StringLength', [], [tf.tensor1d(['word'])])[0]! })),
+    /StringLength takes a constant of strings/,
+  );
   assert.deepEqual([...tf.add(earlier, 1).dataSync()], [10, 17]);
 });
 
@@ -268,6 +298,33 @@ test('with eager, the code runs at every call', () => {
     [2, 4],
   );
   assert.equal(eager.captures, 0);
+});
+
+test('in the computation of a gradient, a function has one', () => {
+  const square = tensorFunction(({ x }: { x: ReturnType<typeof tf.scalar> }) => ({ y: tf.square(x) }));
+  const gradient = tf.grad((x) => tf.add(x, square.call({ x: x as ReturnType<typeof tf.scalar> }).y));
+  assert.equal(gradient(tf.scalar(3)).dataSync()[0], 7);
+  square.dispose();
+});
+
+test('a function called in another one, or kernel by kernel, returns no input itself', () => {
+  const identity = (eager: boolean) =>
+    tensorFunction(({ x }: { x: ReturnType<typeof tf.scalar> }) => ({ x }), { eager });
+  const [inner, eager] = [identity(false), identity(true)];
+  const outer = tensorFunction(({ x }: { x: ReturnType<typeof tf.scalar> }) => {
+    inner.call({ x }).x.dispose();
+    return { y: tf.square(x) };
+  });
+  const x = tf.scalar(3);
+  assert.equal(outer.call({ x }).y.dataSync()[0], 9);
+  eager.call({ x }).x.dispose();
+  assert.equal(x.dataSync()[0], 3);
+  outer.dispose();
+});
+
+test('a limit that is not a whole number from 1 is rejected', () => {
+  for (const limit of [0, -1, 1.5, NaN])
+    assert.throws(() => tensorFunction(() => ({}), { limit }), failure(ArgumentError, 'ARGUMENT_LIMIT_INVALID'));
 });
 
 test('XLA gives the same results', () => {
