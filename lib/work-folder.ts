@@ -1,11 +1,10 @@
-/** Files that processes share in the checkout's `.tunebook`, such as measurements and compiled scripts. */
+/** Files that processes share, such as measurements and compiled scripts. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { workFolder } from '#setup/paths.mjs';
 
-/** The path of a file or folder in `.tunebook`. */
-export const inWorkFolder = (name: string): string =>
-  path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../.tunebook', name);
+/** The path of a file or folder in the checkout's `.tunebook`; without a checkout, in the per-user cache. */
+export const inWorkFolder = (name: string): string => path.join(workFolder, name);
 
 /**
  * Writes a file atomically: processes that read it at the same time see either the old content or the new one.

@@ -2,11 +2,12 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { embeddedModelFolder as embeddedModel } from '#lib/hub/embedded.js';
 import { packTexts, type EncodedBatch } from '#lib/model/batch.js';
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 export const fixtures = path.join(root, 'test/fixtures');
-export const embeddedModel = path.join(root, 'data/embedded/model');
+export { embeddedModel };
 
 /**
  * Writes the embedded model with only its first two layers. It halves the time of a notebook and can still overfit eight

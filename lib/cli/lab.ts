@@ -1,7 +1,7 @@
 /** `npm run lab`: opens JupyterLab with the notebooks, on this machine only. Arguments are passed to JupyterLab. */
 import { spawn } from 'node:child_process';
 import path from 'node:path';
-import { root } from '../notebook/execute.js';
+import { root, venv } from '#setup/paths.mjs';
 import { onEndingSignal } from '../signals.js';
 
 const args = process.argv.slice(2);
@@ -14,7 +14,7 @@ const defaults = [
   // JupyterLab accepts each option only once.
 ].filter((option) => !args.some((arg) => arg.split('=')[0] === option.split('=')[0]));
 
-const child = spawn(path.join(root, '.venv/bin/jupyter-lab'), [...defaults, ...args], {
+const child = spawn(path.join(venv, 'bin/jupyter-lab'), [...defaults, ...args], {
   stdio: 'inherit',
   env: { ...process.env, JUPYTER_PREFER_ENV_PATH: '1' },
 });

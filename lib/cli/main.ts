@@ -1,5 +1,6 @@
 /** The command line `npx tunebook …`. Each command imports its modules when it runs: --help loads no TensorFlow. */
 import { Command } from 'commander';
+import { isCheckout } from '#setup/paths.mjs';
 import type { LaunchOptions } from './launch.js';
 import type { NotebooksOptions } from './notebooks.js';
 import { commandLineError, throwErrors, unknownCommand } from './command-line-error.js';
@@ -180,19 +181,23 @@ addServing(program.command('app'))
     (await import('./serve.js')).serve(run, options, true),
   );
 
-program
-  .command('notebooks')
-  .argument('[names...]', 'names of notebooks in notebooks/ (default: all)')
-  .description('Execute notebooks headlessly and compare their key numbers with the committed ones.')
-  .option('--fast-dev-run', 'use a fraction of the reviews and of the training')
-  .option('--update', 'replace the committed notebooks with the executed ones')
-  .option('--list', 'list the selected notebooks and exit')
-  .option('--junit <file>', 'write the result as JUnit XML, for CI')
-  .option('--out <folder>', 'folder for executed notebooks and HTML reports', 'runs/notebooks')
-  .addHelpText('after', '\nExit codes: 0 all ran and match, 1 one failed or differs, 2 invalid input, nothing was run.')
-  .action(async (names: string[], options: NotebooksOptions) =>
-    (await import('./notebooks.js')).notebooks(names, options),
-  );
+if (isCheckout)
+  program
+    .command('notebooks')
+    .argument('[names...]', 'names of notebooks in notebooks/ (default: all)')
+    .description('Execute notebooks headlessly and compare their key numbers with the committed ones.')
+    .option('--fast-dev-run', 'use a fraction of the reviews and of the training')
+    .option('--update', 'replace the committed notebooks with the executed ones')
+    .option('--list', 'list the selected notebooks and exit')
+    .option('--junit <file>', 'write the result as JUnit XML, for CI')
+    .option('--out <folder>', 'folder for executed notebooks and HTML reports', 'runs/notebooks')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 all ran and match, 1 one failed or differs, 2 invalid input, nothing was run.',
+    )
+    .action(async (names: string[], options: NotebooksOptions) =>
+      (await import('./notebooks.js')).notebooks(names, options),
+    );
 
 program
   .command('runs')
@@ -204,10 +209,34 @@ program
     (await import('./runs.js')).listRuns(runs, options),
   );
 
-// Declared only for --help: tunebook.mjs runs these three commands, and each has its own --help.
-program.command('start').description('Execute notebooks/finetune.ipynb headlessly, as npm start does.');
+program
+  .command('init')
+  .argument('[folder]', 'folder to create', 'my-reviews')
+  .description('Create a folder with a script, a notebook and example reviews.')
+  .action(async (folder: string) => (await import('./init.js')).init(folder));
 
-program.command('lab').description('Open JupyterLab with the notebooks, as npm run lab does.');
+const kernel = program
+  .command('kernel')
+  .description('Offer the TypeScript kernel to an existing Jupyter and to VS Code.');
+kernel
+  .command('install')
+  .description("Write the kernel specification to Jupyter's folder of this user.")
+  .option('--overwrite', 'replace another kernel of this name')
+  .action(async (options: { overwrite?: boolean }) => (await import('./kernel.js')).installKernel(options));
+kernel
+  .command('uninstall')
+  .description('Delete the kernel specification.')
+  .action(async () => (await import('./kernel.js')).uninstallKernel());
+
+// Declared only for --help: tunebook.mjs runs the following commands.
+if (isCheckout) {
+  program.command('start').description('Execute notebooks/finetune.ipynb headlessly, as npm start does.');
+  program.command('lab').description('Open JupyterLab with the notebooks, as npm run lab does.');
+}
+
+program
+  .command('setup')
+  .description("Install TensorFlow's library and the embedded model, as the commands that need them do.");
 
 program
   .command('doctor')

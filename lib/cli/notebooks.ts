@@ -7,7 +7,8 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import type { Builder } from 'junit-report-builder';
 import { InterruptedError, SettingsError } from '../errors.js';
-import { executeNotebook, root } from '../notebook/execute.js';
+import { root } from '#setup/paths.mjs';
+import { executeNotebook } from '../notebook/execute.js';
 import { tableBundle } from '../figures/html-table.js';
 import { duration } from '../figures/format.js';
 import {

@@ -2,6 +2,7 @@
  * Checks that a cluster's addresses are on a private network. TensorFlow's servers have no authentication: any client
  * that can connect can make them read and write files.
  */
+import { addonFiles } from '#setup/cache.mjs';
 import { lookup } from 'node:dns/promises';
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 import os from 'node:os';
@@ -39,15 +40,12 @@ export const isPublicAddress = (address: string): boolean =>
 /** Whether a host is a loopback address, which only this machine can reach. */
 export const isLoopback = (host: string) => host === 'localhost' || host === '::1' || host.startsWith('127.');
 
-/** The library that makes servers listen on loopback only (native/loopback.cc); `tunebook launch` preloads it. */
-export const loopbackLibrary = 'loopback.so';
-
 /** The environment variable for libraries to preload. */
 export const preloadVariable = process.platform === 'darwin' ? 'DYLD_INSERT_LIBRARIES' : 'LD_PRELOAD';
 
-/** Whether all ranks are on this machine and their servers listen on loopback only. */
+/** Whether all ranks are on this machine and their servers listen on loopback only: `tunebook launch` preloads native/loopback.cc. */
 const usesLoopbackOnly = ({ tasks }: Pick<ClusterDefinition, 'tasks'>): boolean =>
-  (process.env[preloadVariable] ?? '').includes(loopbackLibrary) &&
+  (process.env[preloadVariable] ?? '').includes(addonFiles.loopback) &&
   tasks.every(({ address }) => isLoopback(hostOf(address)));
 
 const remedy = (): string =>

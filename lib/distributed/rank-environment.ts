@@ -1,9 +1,9 @@
 /** The environment of a rank's process: its cluster, its GPU, and its number of threads. */
 import { spawnSync } from 'node:child_process';
-import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
-import { isLoopback, loopbackLibrary, preloadVariable } from './addresses.js';
+import { addonFiles, addonFolder, installedKind } from '#setup/cache.mjs';
+import { isLoopback, preloadVariable } from './addresses.js';
 import { hostOf } from './cluster-definition.js';
 
 /** The place of a rank in the cluster and on its machine. */
@@ -31,17 +31,12 @@ export function visibleGpus(environment: NodeJS.ProcessEnv = process.env): strin
   return status === 0 ? stdout.trim().split('\n').filter(Boolean) : [];
 }
 
-const loopbackFile = () =>
-  path.join(
-    path.dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-node-gpu/package.json')),
-    'lib/napi-v8',
-    loopbackLibrary,
-  );
-
 /** Environment variables that make servers listen on loopback only, for clusters on a single machine. */
 const loopbackEnvironment = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({
   NCCL_SOCKET_IFNAME: 'lo',
-  [preloadVariable]: [loopbackFile(), environment[preloadVariable]].filter(Boolean).join(':'),
+  [preloadVariable]: [path.join(addonFolder(installedKind()), addonFiles.loopback), environment[preloadVariable]]
+    .filter(Boolean)
+    .join(':'),
 });
 
 /**

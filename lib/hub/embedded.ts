@@ -1,11 +1,9 @@
-/** Paths of the embedded model and reviews (data/README.md), which set-up installs and which need no hub. */
+/** Paths of the embedded model and reviews, which set-up installs into the per-user cache and which need no hub. */
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-const embeddedFolder = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../../data/embedded');
+import * as cache from '#setup/cache.mjs';
 
 /** The folder of the embedded DistilBERT. */
-export const embeddedModelFolder = path.join(embeddedFolder, 'model');
+export const embeddedModelFolder = cache.embeddedModelFolder();
 
 /** The file of the embedded reviews, as published. */
-export const embeddedReviewsFile = path.join(embeddedFolder, 'reviews/amazonReviewSnippets_GroundTruth.txt');
+export const embeddedReviewsFile = path.join(cache.embeddedReviewsFolder(), cache.embeddedReviewsFile);

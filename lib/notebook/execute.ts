@@ -2,12 +2,9 @@
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import readline from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { packageFolder, python } from '#setup/paths.mjs';
 import { CellError, InterruptedError, NotebookError, type EndingSignal } from '../errors.js';
 import { onEndingSignal } from '../signals.js';
-
-/** Root folder of the checkout. */
-export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
 
 /** Progress of an execution; `first` is the first line of a cell. */
 export type NotebookEvent =
@@ -36,8 +33,8 @@ export async function executeNotebook(
   },
 ): Promise<void> {
   const child = spawn(
-    path.join(root, '.venv/bin/python'),
-    [path.join(root, 'lib/notebook/execute.py'), notebook, options.executed, options.report],
+    python,
+    [path.join(packageFolder, 'notebook/execute.py'), notebook, options.executed, options.report],
     // Uses only the project's Jupyter settings and kernels, not others on this machine.
     {
       env: {

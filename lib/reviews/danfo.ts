@@ -3,20 +3,36 @@
  * (median, std, describe), request and xlsx for web addresses and Excel files. They take three times as long to load as danfo
  * itself, so each is loaded on its first use.
  */
-// danfo loads TensorFlow, which runtime.js must have prepared.
-import '../tensorflow/runtime.js';
 import { createRequire, Module } from 'node:module';
 import type * as Danfo from 'danfojs-node';
+import { FileError } from '../errors.js';
+import { tf } from '../tensorflow/runtime.js';
 
 // Its names are not seen by an import of an ES module.
 const require = createRequire(import.meta.url);
-const requireOfDanfo = createRequire(require.resolve('danfojs-node'));
 
 type Library = Record<string | symbol, unknown> & ((...values: unknown[]) => unknown);
 
 let loaded: typeof Danfo | undefined;
 
+/** The path of danfo, which the npm package leaves to the user to install: only tables in notebooks need it. */
+function resolveDanfo(): string {
+  try {
+    return require.resolve('danfojs-node');
+  } catch {
+    throw new FileError(
+      'FILE_NOT_FOUND',
+      'Tables of reviews need the package danfojs-node, which is not installed. Run: npm install --ignore-scripts danfojs-node',
+      { path: 'danfojs-node' },
+    );
+  }
+}
+
 function load(): typeof Danfo {
+  const requireOfDanfo = createRequire(resolveDanfo());
+  // danfo asks for tfjs-node and gets the TensorFlow of this process.
+  const tfjs = requireOfDanfo.resolve('@tensorflow/tfjs-node');
+  require.cache[tfjs] = Object.assign(new Module(tfjs), { loaded: true, exports: tf });
   for (const name of ['mathjs', 'request', 'xlsx']) {
     const file = requireOfDanfo.resolve(name);
     if (require.cache[file]) continue;

@@ -3,6 +3,7 @@
  * from -4 to 4.
  */
 import fs from 'node:fs';
+import { setUpCommand } from '#setup/paths.mjs';
 import { ReviewsError } from '../errors.js';
 import { embeddedReviewsFile } from '../hub/embedded.js';
 import { createSource } from './create-source.js';
@@ -23,7 +24,7 @@ const threshold = 0.5;
  */
 export async function embeddedReviews(options: ReviewsOptions = {}): Promise<ReviewSource> {
   if (!fs.existsSync(embeddedReviewsFile))
-    throw new ReviewsError('REVIEWS_NOT_INSTALLED', 'The embedded reviews are not installed. Run npm run setup.');
+    throw new ReviewsError('REVIEWS_NOT_INSTALLED', `The embedded reviews are not installed. Run ${setUpCommand}.`);
   const rows: Row[] = [];
   const labels = new Map(names.map((label) => [label, 0]));
   let neutral = 0;

@@ -3,17 +3,14 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { isCheckout, packageFolder, root } from '#setup/paths.mjs';
 import { describeDevice, type Device } from '../tensorflow/device.js';
 import { version } from '../version.js';
-
-/** The root folder of the checkout. */
-const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
 
 /** The content of environment.json. */
 export interface RunEnvironment {
   tunebook: string;
-  /** Commit of the checkout, and whether files have changed since; null if git is not available. */
+  /** Commit of the checkout or of the current project, and whether files have changed since; null if there is none. */
   git: { commit: string; changed: boolean } | null;
   node: string;
   platform: string;
@@ -29,11 +26,11 @@ export interface RunEnvironment {
 const packages = ['@huggingface/transformers', '@huggingface/tokenizers', '@tensorflow/tfjs-node-gpu', 'danfojs-node'];
 
 function git(...argv: string[]): string | undefined {
-  const { status, stdout } = spawnSync('git', ['-C', root, ...argv], { encoding: 'utf8' });
+  const { status, stdout } = spawnSync('git', ['-C', isCheckout ? root : process.cwd(), ...argv], { encoding: 'utf8' });
   return status === 0 ? stdout.trim() : undefined;
 }
 
-/** The commit of the checkout; undefined if git is not available. */
+/** The commit of the checkout or of the current project; undefined if there is none. */
 export const commitOfCheckout = (): string | undefined => git('rev-parse', 'HEAD');
 
 /**
@@ -42,16 +39,20 @@ export const commitOfCheckout = (): string | undefined => git('rev-parse', 'HEAD
  */
 export function describeEnvironment(ranks?: string[], argv: string[] = process.argv.slice(2)): RunEnvironment {
   const commit = commitOfCheckout();
-  const { dependencies } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8')) as {
-    dependencies: Record<string, string>;
-  };
+  const dependencies = Object.assign(
+    {},
+    ...[packageFolder, ...(isCheckout ? [root] : [])].map((folder) => {
+      const file = path.join(folder, 'package.json');
+      return (JSON.parse(fs.readFileSync(file, 'utf8')) as { dependencies: object }).dependencies;
+    }),
+  ) as Record<string, string>;
   return {
     tunebook: version,
     git: commit ? { commit, changed: git('status', '--porcelain') !== '' } : null,
     node: process.version,
     platform: `${os.type()} ${os.release()} ${os.arch()}`,
     device: describeDevice(),
-    packages: Object.fromEntries(packages.map((name) => [name, dependencies[name]!])),
+    packages: Object.fromEntries(packages.flatMap((name) => (dependencies[name] ? [[name, dependencies[name]]] : []))),
     argv,
     ...(ranks && { ranks }),
   };

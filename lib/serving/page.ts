@@ -21,7 +21,9 @@ const packageFolder = (name: string) => {
     const folder = path.join(modules, name);
     if (fs.existsSync(folder)) return folder;
   }
-  throw new FileError('FILE_NOT_FOUND', `The package ${name} is not installed. Run npm run setup.`, { path: name });
+  throw new FileError('FILE_NOT_FOUND', `The package ${name} is not installed. Install the packages again.`, {
+    path: name,
+  });
 };
 
 const types: Record<string, string> = {

@@ -10,7 +10,7 @@ import { buildFolder } from './downloads.mjs';
 import { npmCommand, unpackPackage } from './npm.mjs';
 import { workFolder } from './paths.mjs';
 import { run } from './run.mjs';
-import { hashFiles } from './steps.mjs';
+import { hashFiles } from './hash.mjs';
 
 /** @type {import('./npm.mjs').PinnedPackage} */
 const pinned = {
@@ -30,13 +30,13 @@ const fonts = `<?xml version="1.0"?>
 </fontconfig>
 `;
 
-/** @type {import('./steps.mjs').Step} */
+/** @type {import('./steps.mjs').CheckoutStep} */
 export const chromium = {
   name: 'Chromium for the tests',
-  stamp: 'chromium',
+  id: 'chromium',
   megabytes: 400,
   silent: true,
-  fingerprint: () => hashFiles('lib/setup/chromium.mjs'),
+  fingerprint: () => hashFiles('setup/chromium.mjs'),
   outputs: [path.join(folder, 'chromium')],
   make: async () => {
     const npm = await npmCommand();

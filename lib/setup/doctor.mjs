@@ -8,11 +8,14 @@ import { gpuCheck } from './doctor/gpu.mjs';
 import { installationChecks } from './doctor/installation.mjs';
 import { machineChecks } from './doctor/machine.mjs';
 import { serviceChecks } from './doctor/services.mjs';
+import { isCheckout } from './paths.mjs';
 
 /** @typedef {import('./doctor/check.mjs').Finding} Finding */
 
 /** All checks in display order. Each one comes after those that it needs. */
-const checks = [...machineChecks, ...installationChecks, gpuCheck, ...serviceChecks];
+const checks = [...machineChecks, ...installationChecks, gpuCheck, ...serviceChecks].filter(
+  ({ checkoutOnly }) => isCheckout || !checkoutOnly,
+);
 
 const width = Math.max(...checks.map(({ name }) => name.length));
 
@@ -51,7 +54,7 @@ function summarize(findings) {
   const remedies = [];
   for (const { name, status, remedy } of findings) {
     if (status !== 'failed' || !remedy) continue;
-    const [, deleted] = /^(?:rm -r (.*) && )?npm run setup$/.exec(remedy) ?? [remedy];
+    const [, deleted] = (remedy.endsWith(setUp) && /^(?:rm -r (.*) && )?/.exec(remedy)) || [remedy];
     const same = remedy.endsWith(setUp) ? remedies.find((other) => other.remedy.endsWith(setUp)) : undefined;
     if (!same) remedies.push({ names: [name], remedy, deleted: deleted ? [deleted] : [] });
     else {

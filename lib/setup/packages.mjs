@@ -5,12 +5,12 @@ import path from 'node:path';
 import { npmCommand } from './npm.mjs';
 import { freeMegabytes, root } from './paths.mjs';
 import { run } from './run.mjs';
-import { hash, hashFiles } from './steps.mjs';
+import { hash, hashFiles } from './hash.mjs';
 
-/** @type {import('./steps.mjs').Step} */
+/** @type {import('./steps.mjs').CheckoutStep} */
 export const packages = {
   name: 'npm packages',
-  stamp: 'packages',
+  id: 'packages',
   megabytes: 1200,
   silent: true,
   fingerprint() {
@@ -19,7 +19,7 @@ export const packages = {
     );
     return hash(
       JSON.stringify({ dependencies, devDependencies, overrides }),
-      hashFiles('package-lock.json', 'lib/package.json', '.npmrc'),
+      hashFiles('../package-lock.json', 'package.json', '../.npmrc'),
     );
   },
   outputs: [path.join(root, 'node_modules/tslab'), path.join(root, 'node_modules/typescript')],
@@ -31,6 +31,6 @@ export const packages = {
       remedy: 'Check that the npm registry can be reached (npm ping), then run the same command again.',
     });
     // npm only warns about files that it could not write, and exits with 0.
-    if (freeMegabytes() < 16) throw Object.assign(new Error('npm filled the disk'), { code: 'ENOSPC' });
+    if (freeMegabytes(root) < 16) throw Object.assign(new Error('npm filled the disk'), { code: 'ENOSPC' });
   },
 };

@@ -5,7 +5,7 @@ import { SetupError } from './run.mjs';
 import { checkNode, checkSystem } from './tools.mjs';
 
 /**
- * @param {{ quiet: boolean, tests: boolean, through?: string | undefined }} options see setUp
+ * @param {import('./set-up.mjs').Options} options
  * @returns {Promise<boolean>} whether set-up succeeded; if not, the reason is printed and the exit code is set
  */
 export function prepare(options) {

@@ -2,18 +2,19 @@
 // @ts-check
 import fs from 'node:fs';
 import path from 'node:path';
-import { python, root, venv } from './paths.mjs';
+import { packageFolder, python, root, venv } from './paths.mjs';
 import { installation } from './platform.mjs';
 import { run } from './run.mjs';
-import { hashFiles } from './steps.mjs';
+import { hashFiles } from './hash.mjs';
+import { kernelName, kernelSpecification } from './kernel-specification.mjs';
 import { findPython } from './tools.mjs';
 
-const lock = 'lib/setup/requirements.txt';
+const lock = 'setup/requirements.txt';
 
-/** @type {import('./steps.mjs').Step} */
+/** @type {import('./steps.mjs').CheckoutStep} */
 export const pythonEnvironment = {
   name: 'Python environment with JupyterLab',
-  stamp: 'python',
+  id: 'python',
   megabytes: 400,
   silent: true,
   fingerprint: () => hashFiles(lock),
@@ -36,7 +37,7 @@ export const pythonEnvironment = {
         '--require-hashes',
         '--only-binary=:all:',
         '-r',
-        path.join(root, lock),
+        path.join(packageFolder, lock),
       ],
       {
         what: 'Installing JupyterLab into .venv',
@@ -50,33 +51,18 @@ export const pythonEnvironment = {
 };
 
 /** Kernel specification of Jupyter; written again when the path of Node changes. */
-export const kernelFile = path.join(venv, 'share/jupyter/kernels/tslab/kernel.json');
-const kernelSpecification = () =>
-  JSON.stringify(
-    {
-      argv: [
-        process.execPath,
-        path.join(root, 'node_modules/tslab/bin/tslab'),
-        'kernel',
-        '--config-path={connection_file}',
-      ],
-      display_name: 'TypeScript (tslab)',
-      language: 'typescript',
-      interrupt_mode: 'signal',
-    },
-    null,
-    1,
-  );
+export const kernelFile = path.join(venv, 'share/jupyter/kernels', kernelName, 'kernel.json');
+const specification = () => kernelSpecification(path.join(root, 'node_modules/tslab'));
 
-/** @type {import('./steps.mjs').Step} */
+/** @type {import('./steps.mjs').CheckoutStep} */
 export const kernel = {
   name: 'tslab kernel',
-  stamp: 'kernel',
-  fingerprint: kernelSpecification,
+  id: 'kernel',
+  fingerprint: specification,
   outputs: [kernelFile],
   async make() {
     fs.mkdirSync(path.dirname(kernelFile), { recursive: true });
-    fs.writeFileSync(`${kernelFile}.new`, kernelSpecification());
+    fs.writeFileSync(`${kernelFile}.new`, specification());
     fs.renameSync(`${kernelFile}.new`, kernelFile);
   },
 };

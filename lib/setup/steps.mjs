@@ -1,15 +1,16 @@
-// A step of set-up is done if its stamp contains the fingerprint of its inputs. The stamp is written last, so that an
-// interrupted step runs again.
+// Steps of set-up, and when one is done. A step in the checkout has a stamp with the fingerprint of its inputs, written last,
+// so that an interrupted step runs again. A step in the per-user cache creates a folder whose name contains the fingerprint.
 // @ts-check
-import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import { root, workFolder } from './paths.mjs';
+import { buildFolder } from './downloads.mjs';
+import { lock } from './lock.mjs';
+import { cacheFolder, workFolder } from './paths.mjs';
 
 /**
- * @typedef {object} Step
+ * @typedef {object} CheckoutStep
  * @property {string} name name of the output, for progress messages
- * @property {string} stamp file name of the stamp
+ * @property {string} id file name of the stamp; --through accepts it too
  * @property {() => string} fingerprint hash of the inputs; a change causes the step to run again
  * @property {string[]} outputs paths that must exist for the step to count as done
  * @property {() => Promise<void>} make runs the step
@@ -17,40 +18,38 @@ import { root, workFolder } from './paths.mjs';
  * @property {boolean} [silent] whether the tools of the step print no progress
  */
 
-/** @param {string[]} parts @returns {string} */
-export const hash = (...parts) => createHash('sha256').update(parts.join('\0')).digest('hex');
+/**
+ * @typedef {object} CacheStep
+ * @property {string} name name of the output, for progress messages
+ * @property {string} id for --through
+ * @property {() => string} folder see cache.mjs
+ * @property {() => string[]} files in the folder that must exist for the step to count as done
+ * @property {() => boolean} [isOutdated] whether a complete folder must be made again
+ * @property {(temporary: string) => Promise<void>} make fills a temporary folder, which then becomes the folder
+ * @property {number} [megabytes]
+ * @property {boolean} [silent]
+ */
 
-/** @param {string[]} files relative to the root @returns {string} */
-export const hashFiles = (...files) =>
-  hash(...files.flatMap((file) => [file, fs.readFileSync(path.join(root, file), 'utf8')]));
+/** @typedef {CheckoutStep | CacheStep} Step */
+
+export const cacheLock = path.join(cacheFolder, 'set-up.lock');
+
+/** @param {CheckoutStep} step */
+const stampOf = (step) => path.join(workFolder, 'done', step.id);
 
 /**
- * Lists the files under a folder of the checkout whose names match, sorted.
- * @param {string} folder
- * @param {RegExp} pattern
- * @returns {string[]}
+ * Returns the stored fingerprint of a step; undefined if the step never ran or was interrupted.
+ * @param {CheckoutStep} step
  */
-export function filesUnder(folder, pattern) {
-  return fs
-    .readdirSync(path.join(root, folder), { withFileTypes: true })
-    .flatMap((entry) => {
-      const name = `${folder}/${entry.name}`;
-      if (entry.isDirectory())
-        return entry.name === 'dist' || entry.name === 'node_modules' ? [] : filesUnder(name, pattern);
-      return pattern.test(entry.name) ? [name] : [];
-    })
-    .sort();
-}
-
-/** @param {Step} step */
-const stampOf = (step) => path.join(workFolder, 'done', step.stamp);
-
-/** Returns the stored fingerprint of a step; undefined if the step never ran or was interrupted. @param {Step} step */
 export const storedFingerprint = (step) =>
   fs.existsSync(stampOf(step)) ? fs.readFileSync(stampOf(step), 'utf8') : undefined;
 
 /** @param {Step} step */
 export function isDone(step) {
+  if ('folder' in step) {
+    const folder = step.folder();
+    return step.files().every((file) => fs.existsSync(path.join(folder, file))) && !step.isOutdated?.();
+  }
   const stored = storedFingerprint(step);
   // The inputs of a step that never ran may not exist yet: a container build copies them later.
   return stored !== undefined && stored === step.fingerprint() && step.outputs.every((file) => fs.existsSync(file));
@@ -58,6 +57,13 @@ export function isDone(step) {
 
 /** @param {Step} step */
 export async function perform(step) {
+  if ('folder' in step) {
+    const release = await lock(cacheLock, `the folder ${cacheFolder}`);
+    // The other process may have finished this step.
+    if (!isDone(step)) await buildFolder(step.folder(), step.make);
+    release();
+    return;
+  }
   const stamp = stampOf(step);
   fs.rmSync(stamp, { force: true });
   await step.make();

@@ -38,7 +38,7 @@ export const graphAddon = {
       outputs: number[],
       effects: number[],
     ) => Uint8Array;
-  }>('graph.node'),
+  }>('graph'),
 };
 
 // The generated code has no types. These are the parts that are used here.

@@ -1,4 +1,5 @@
 /** The error for a failure to load TensorFlow. Importing this file does not load TensorFlow. */
+import { cacheFolder, setUpCommand } from '#setup/paths.mjs';
 import { TensorFlowLoadError } from '../errors.js';
 
 /** Converts an error from loading the addon to an error with a remedy. */
@@ -11,8 +12,8 @@ export function loadError(cause: unknown): TensorFlowLoadError {
   return new TensorFlowLoadError(
     missing ? 'TENSORFLOW_LIBRARY_MISSING' : 'TENSORFLOW_NOT_LOADED',
     missing
-      ? `TensorFlow's addon needs ${missing}, which was not found. Run npm run setup.`
-      : `TensorFlow's addon could not be loaded (${reason.split('\n')[0]}). Run npm run setup. If it finds nothing to do, delete .tunebook and run it again.`,
+      ? `TensorFlow's addon needs ${missing}, which was not found. Run ${setUpCommand}.`
+      : `TensorFlow's addon could not be loaded (${reason.split('\n')[0]}). Run ${setUpCommand}. If it finds nothing to do, delete ${cacheFolder} and run it again.`,
     missing ? { library: missing } : { reason: reason.split('\n')[0] },
     { cause },
   );

@@ -6,8 +6,9 @@
  */
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import type * as TensorFlow from '@tensorflow/tfjs-node-gpu';
-import type { DataType, Tensor } from '@tensorflow/tfjs';
+import type * as TensorFlow from '@tensorflow/tfjs';
+import type { DataType, KernelBackend, Tensor } from '@tensorflow/tfjs';
+import { addonFiles, addonFolder, installedKind } from '#setup/cache.mjs';
 import { loadError } from './load-error.js';
 
 /** An attribute of a kernel, as the addon expects it. */
@@ -87,6 +88,11 @@ export interface NativeBackend {
   createOutputTensor(metadata: OutputMetadata): Tensor;
 }
 
+/** The module with tfjs's native backend. */
+interface NativeBackendModule {
+  NodeJSKernelBackend: new (binding: Binding, name: string) => KernelBackend;
+}
+
 /** The addon that captures standard error (native/stderr.cc). */
 interface StderrCapture {
   capture(): void;
@@ -96,9 +102,12 @@ interface StderrCapture {
 
 const require = createRequire(import.meta.url);
 
-/** Loads an addon that setup compiled into the folder of tfjs's addon. */
-export const loadAddon = <T>(name: string): T =>
-  require(path.join(path.dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json')), 'lib/napi-v8', name)) as T;
+/** The path of an addon that set-up has installed, see setup/cache.mjs. */
+export const addonFile = (name: keyof typeof addonFiles): string =>
+  path.join(addonFolder(installedKind()), addonFiles[name]);
+
+/** Loads an addon. */
+export const loadAddon = <T>(name: keyof typeof addonFiles): T => require(addonFile(name)) as T;
 
 /**
  * Loads tfjs and creates its backend, which loads TensorFlow's library.
@@ -114,13 +123,21 @@ function load(): typeof TensorFlow {
   let stderr: StderrCapture | undefined;
   let log = '';
   try {
-    if (Number(logLevel) >= 2) stderr = loadAddon<StderrCapture>('stderr.node');
+    if (Number(logLevel) >= 2) stderr = loadAddon<StderrCapture>('stderr');
     // Node detects the type of standard error at its first use. This must happen before the capture replaces it with a
     // file, since progress bars require a terminal.
     void process.stderr;
     stderr?.capture();
     try {
-      const tf = require('@tensorflow/tfjs-node-gpu') as typeof TensorFlow;
+      const tf = require('@tensorflow/tfjs') as typeof TensorFlow;
+      // The parts of tfjs-node-gpu that are needed, not its main module: that one finds the addon in its own folder only, and
+      // registers file formats and callbacks that are not used here.
+      require('@tensorflow/tfjs-node-gpu/dist/register_all_kernels');
+      const { NodeJSKernelBackend } =
+        require('@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend') as NativeBackendModule;
+      const addon = loadAddon<Binding>('tfjs');
+      tf.registerBackend('tensorflow', () => new NodeJSKernelBackend(addon, '@tensorflow/tfjs-node-gpu'));
+      void tf.setBackend('tensorflow');
       tf.backend();
       return tf;
     } finally {

@@ -159,7 +159,7 @@ const dryRunFlags: Record<string, string> = {
 };
 /** Programs that start ranks. test/distributed runs them; here only their files and the command that they start are checked. */
 const launchers = ['kubectl', 'sbatch', 'mpirun', 'python3'];
-const runCommands = ['export', 'score', 'inspect', 'runs', 'report', 'help'];
+const runCommands = ['export', 'score', 'inspect', 'runs', 'report', 'help', 'init'];
 const serverCommands = ['serve', 'app'];
 
 /** Checks one command. A server that it starts runs until the end of the block. */
@@ -169,6 +169,8 @@ async function check(
   server: Server | undefined,
 ): Promise<CheckResult & { server?: Server }> {
   const [name, ...rest] = argv;
+  // test/environment/npm-package.ts installs the package.
+  if (program === 'npm' && name === 'install') return { commandClass: 'external' };
   if (program === 'npm') return npm(argv, sandbox, environment);
   if (program === 'curl') return curl(argv, server);
   if (program === 'docker' || program === 'podman') return container(argv);
@@ -209,6 +211,9 @@ async function check(
       );
       return { commandClass: 'run', problem: status === 2 ? failure(status, stderr) : undefined };
     }
+    // test/cli runs these; here they would change this machine.
+    if (rest[0] === 'setup' || (rest[0] === 'kernel' && ['install', 'uninstall'].includes(rest[1] ?? '')))
+      return { commandClass: 'external' };
     const dryFlag = dryRunFlags[rest[0]!];
     if (dryFlag !== undefined || runCommands.includes(rest[0]!)) {
       const { status, stderr } = await tunebook([...rest, ...(dryFlag === undefined ? [] : [dryFlag])], {

@@ -1,10 +1,16 @@
 // Errors of set-up and the platforms that it supports. Complete set-up runs before any test.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { addonFiles, addonFolder, installedKind } from '#setup/cache.mjs';
+import { cacheFolder } from '#setup/paths.mjs';
 import { root } from '../checkout.js';
 
 /** Runs code in the checkout, by default set-up. */
@@ -14,6 +20,13 @@ const runSetup = (environment: Record<string, string> = {}, code = "await import
     encoding: 'utf8',
     env: { ...process.env, ...environment },
   });
+
+/** Runs code without blocking this process, which serves it. @returns standard output */
+async function spawnNode(code: string, environment: NodeJS.ProcessEnv): Promise<string> {
+  const base = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^PIP_/.test(name)));
+  const argv = ['--input-type=module', '-e', code];
+  return (await promisify(execFile)(process.execPath, argv, { cwd: root, env: { ...base, ...environment } })).stdout;
+}
 
 test('a second run does nothing', () => {
   const { stderr, status } = runSetup();
@@ -34,7 +47,7 @@ function evaluateOn(platform: string, code: string, environment: Record<string, 
     environment,
     `Object.defineProperty(process, 'platform', { value: '${system}' });
      Object.defineProperty(process, 'arch', { value: '${arch}' });
-     const { sourcesOf } = await import('./lib/setup/downloads.mjs');
+     const { sourcesOf } = await import('./lib/setup/sources.mjs');
      const { linking } = await import('./lib/setup/platform.mjs');
      const { checkSystem, compilerCommand, findPython } = await import('./lib/setup/tools.mjs');
      const { tensorflowKind, tensorflowRuntime } = await import('./lib/setup/tensorflow.mjs');
@@ -61,12 +74,12 @@ test('each supported platform has its own build of the same TensorFlow, with the
   for (const [platform, files] of builds) {
     const actual = evaluateOn(
       platform,
-      `[checkSystem() ?? 'supported', sourcesOf('tensorflow-cpu'), sourcesOf('embedded-model').length, tensorflowRuntime.outputs]`,
+      `[checkSystem() ?? 'supported', sourcesOf('tensorflow-cpu'), sourcesOf('embedded-model').length, tensorflowRuntime.files()]`,
     ) as [string, unknown, number, string[]];
     const extension = platform.startsWith('darwin') ? 'dylib' : 'so';
     assert.deepEqual(actual.slice(0, 3), ['supported', files, 1]);
     assert.deepEqual(
-      actual[3].map((file) => path.basename(file)),
+      actual[3].slice(2).map((file) => path.basename(file)),
       [`libtensorflow.${extension}`, `libtensorflow_framework.${extension}`],
     );
   }
@@ -114,14 +127,97 @@ test('a download that does not match the pinned hash is deleted and rejected', (
     `import { download } from './lib/setup/downloads.mjs'; try { await download(${JSON.stringify(source)}) } catch (error) { console.log(error.message) }`,
   );
   assert.match(stdout, /has sha256 [0-9a-f]{64}, but data\/sources\.json pins 0{64}/);
-  assert.ok(!fs.existsSync(path.join(root, '.tunebook/downloads', source.file)));
+  assert.ok(!fs.existsSync(path.join(cacheFolder, 'downloads', source.file)));
+});
+
+/** Starts a package index with one project. @param page the project's page, and its content type */
+async function startIndex(page: (address: string) => [type: string, content: string]) {
+  const requests: string[] = [];
+  const content = Buffer.alloc(300_000, 'wheel ');
+  let breaksOff = true;
+  const server = http.createServer((request, response) => {
+    const { url, headers } = request;
+    requests.push([url, headers.authorization, headers.range].filter(Boolean).join(' '));
+    const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    if (url === '/simple/a-project/') {
+      const [type, text] = page(address);
+      response.writeHead(200, { 'content-type': type }).end(text);
+    } else if (url === '/files/a_project-1-py3-none-any.whl') {
+      const from = Number(/bytes=(\d+)-/.exec(headers.range ?? '')?.[1] ?? 0);
+      response.writeHead(from > 0 ? 206 : 200, { 'content-length': content.length - from });
+      if (!breaksOff) return void response.end(content.subarray(from));
+      // The first connection breaks off in the middle.
+      breaksOff = false;
+      response.write(content.subarray(0, 100_000), () => setTimeout(() => response.destroy(), 100));
+    } else response.writeHead(404).end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return { server, requests, content, index: `http://ada:s%40cret@127.0.0.1:${port}/simple` };
+}
+
+test('files come from the index that pip is configured for, with its credentials, and a broken download continues', async () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-index-'));
+  const target = path.join(folder, 'file.whl');
+  const link = 'a_project-1-py3-none-any.whl';
+  const download = (environment: NodeJS.ProcessEnv, file = link) =>
+    spawnNode(
+      `const { downloadFromIndex } = await import('./lib/setup/package-index.mjs');
+       await downloadFromIndex('A.project', ${JSON.stringify(file)}, ${JSON.stringify(target)})
+         .catch(({ message }) => console.log(message));`,
+      { ...environment, HOME: folder, XDG_CONFIG_HOME: folder, XDG_CONFIG_DIRS: folder, NO_PROXY: '127.0.0.1' },
+    );
+  // In HTML and in JSON, in a configuration file and in the environment.
+  for (const [page, configure] of [
+    [
+      () => ['text/html', `<a href="../../files/${link}#sha256=0">${link}</a>`],
+      (index) => {
+        fs.mkdirSync(path.join(folder, 'pip'));
+        fs.writeFileSync(
+          path.join(folder, 'pip/pip.conf'),
+          `[global]\n# Ours\nindex-url = http://127.0.0.1:1/simple\nextra-index-url =\n    ${index}\n[install]\nindex-url = x\n`,
+        );
+        return {};
+      },
+    ],
+    [
+      (address) => [
+        'application/vnd.pypi.simple.v1+json',
+        JSON.stringify({ files: [{ filename: link, url: `${address}/files/${link}` }] }),
+      ],
+      (index) => ({ PIP_CONFIG_FILE: os.devNull, PIP_INDEX_URL: index }),
+    ],
+  ] as [Parameters<typeof startIndex>[0], (index: string) => NodeJS.ProcessEnv][]) {
+    const { server, requests, content, index } = await startIndex(page);
+    const environment = configure(index);
+    const stdout = await download(environment);
+    assert.equal(stdout, '');
+    assert.ok(fs.readFileSync(target).equals(content));
+    const authorization = `Basic ${Buffer.from('ada:s@cret').toString('base64')}`;
+    assert.equal(requests[0], `/simple/a-project/ ${authorization}`);
+    assert.match(requests.at(-1)!, /^\/files\/a_project-1-py3-none-any\.whl .*bytes=\d+-$/);
+    const missing = await download(environment, 'other.whl');
+    assert.match(
+      missing,
+      /^other\.whl of A\.project could not be downloaded: .*127\.0\.0\.1:\d+\/simple\/a-project\/ does not have it/,
+    );
+    assert.doesNotMatch(missing, /cret/);
+    server.close();
+    fs.rmSync(target);
+  }
+  // A folder of files.
+  fs.writeFileSync(path.join(folder, link), 'local');
+  await download({ PIP_NO_INDEX: '1', PIP_FIND_LINKS: folder });
+  assert.equal(fs.readFileSync(target, 'utf8'), 'local');
+  fs.rmSync(folder, { recursive: true });
 });
 
 test('a patch that does not apply to the installed sources is an error, and the existing addon is kept', () => {
-  const addon = path.join(root, 'node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/tfjs_binding.node');
+  const addon = path.join(addonFolder(installedKind()), addonFiles.tfjs);
   const { stdout } = runSetup(
     {},
-    `import { patchSources } from './lib/setup/tensorflow.mjs';
+    `import { patchSources } from './lib/setup/addon.mjs';
      await patchSources('--- a/binding/tfjs_backend.h\\n+++ b/binding/tfjs_backend.h\\n@@ -1,1 +1,1 @@\\n-not there\\n+new\\n', 'node_modules/@tensorflow/tfjs-node-gpu')
        .catch((error) => console.log(error.message));`,
   );

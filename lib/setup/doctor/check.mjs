@@ -2,7 +2,7 @@
 // of them fails, so that one problem yields one remedy.
 // @ts-check
 import path from 'node:path';
-import { root } from '../paths.mjs';
+import { root, setUpCommand } from '../paths.mjs';
 import { SetupError } from '../run.mjs';
 import { isDone } from '../steps.mjs';
 
@@ -18,6 +18,7 @@ import { isDone } from '../steps.mjs';
  * @property {string} name for the command line
  * @property {string} about description for --help
  * @property {string[]} [needs] earlier checks that must pass before this one can run
+ * @property {boolean} [checkoutOnly] whether it checks something that the installed npm package does not have
  * @property {string[]} [after] earlier checks that always run with this one and do not block it
  * @property {import('../steps.mjs').Step} [onlyFor] step of set-up that needs what is checked; once it is done, a
  *   missing tool is only a warning
@@ -35,16 +36,19 @@ export const warning = (found, remedy) => ({ status: 'warning', found, ...(remed
 /** @param {string} found @param {string} [remedy] @returns {Finding} */
 export const failed = (found, remedy) => ({ status: 'failed', found, ...(remedy && { remedy }) });
 
-export const setUp = 'npm run setup';
+export const setUp = setUpCommand;
 
 /**
- * Returns the command that repeats a step. Set-up skips a step whose stamp and main files exist, so its broken output
+ * Returns the command that repeats a step. Set-up skips a step that is done and whose main files exist, so its broken output
  * must be deleted first.
  * @param {import('../steps.mjs').Step} step
  * @param {...string} broken paths
  */
 export const repeatStep = (step, ...broken) =>
-  isDone(step) ? `rm -r ${broken.map((file) => path.relative(root, file)).join(' ')} && ${setUp}` : setUp;
+  isDone(step) ? `rm -r ${broken.map(shorten).join(' ')} && ${setUp}` : setUp;
+
+/** A path as a user would write it: relative to the checkout if it is inside. @param {string} file */
+export const shorten = (file) => (file.startsWith(root + path.sep) ? path.relative(root, file) : file);
 
 /** Returns the first line of an error message. @param {unknown} error @returns {string} */
 export const firstLineOf = (error) => String(error instanceof Error ? error.message : error).split('\n')[0] ?? '';

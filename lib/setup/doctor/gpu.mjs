@@ -3,10 +3,11 @@
 // @ts-check
 import fs from 'node:fs';
 import path from 'node:path';
-import { root, tensorflowFolder } from '../paths.mjs';
+import { runtimeFolder } from '../cache.mjs';
+import { setupFolder } from '../paths.mjs';
 import { tensorflowRuntime } from '../tensorflow.mjs';
-import { failed, ok, repeatStep, setUp, warning } from './check.mjs';
-import { buildNames, presentBuild } from './installation.mjs';
+import { failed, ok, repeatStep, setUp, shorten, warning } from './check.mjs';
+import { presentBuild } from './installation.mjs';
 import { runProgram } from './probe.mjs';
 
 /** Minimum driver version for CUDA 12 (NVIDIA, "CUDA Compatibility"). */
@@ -21,7 +22,7 @@ const cudaLibraries =
 
 /** Lists the CUDA libraries that are missing in the installed runtime. */
 function missingLibraries() {
-  const folder = path.join(tensorflowFolder, 'gpu/nvidia');
+  const folder = path.join(runtimeFolder('gpu'), 'nvidia');
   const parts = fs.existsSync(folder) ? fs.readdirSync(folder) : [];
   return cudaLibraries
     .split(' ')
@@ -38,11 +39,6 @@ const query = (field) => runProgram('nvidia-smi', [`--query-gpu=${field}`, '--fo
 /** @param {'CPU' | 'GPU' | undefined} device that TensorFlow uses */
 function withoutGpu(device) {
   if (device === 'GPU') return ok('in use, although nvidia-smi does not list it');
-  if (presentBuild() === 'gpu')
-    return warning(
-      `nvidia-smi lists no GPU, but ${buildNames.gpu} is installed; the CPU is used.`,
-      process.env['TUNEBOOK_TENSORFLOW'] ? `unset TUNEBOOK_TENSORFLOW && ${setUp}` : setUp,
-    );
   if (fs.existsSync('/dev/nvidia0'))
     return warning(
       '/dev/nvidia0 exists, but nvidia-smi, with which set-up detects GPUs, is missing.',
@@ -85,13 +81,12 @@ export const gpuCheck = {
         `${gpu}: TensorFlow has kernels for ${minCapability}.0 and newer; the CPU is used.`,
         `export TUNEBOOK_TENSORFLOW=cpu && ${setUp}`,
       );
-    if (presentBuild() === 'cpu') return failed(`${gpu}: not used, since ${buildNames.cpu} is installed.`, setUp);
     const missing = missingLibraries();
     if (missing.length > 0)
       return failed(
         `${gpu}: not used, since ${missing.join(', ')} ${missing.length > 1 ? 'are' : 'is'} missing in ` +
-          `${path.relative(root, tensorflowFolder)}/gpu/nvidia.`,
-        repeatStep(tensorflowRuntime, tensorflowFolder),
+          `${runtimeFolder('gpu')}/nvidia.`,
+        repeatStep(tensorflowRuntime, runtimeFolder('gpu')),
       );
     if (product?.device !== 'CPU') return ok(product?.device ? `${gpu}, in use` : gpu);
     const visible = process.env['CUDA_VISIBLE_DEVICES'];
@@ -99,7 +94,8 @@ export const gpuCheck = {
       return failed(`${gpu}: not used, since CUDA_VISIBLE_DEVICES is '${visible}'.`, 'unset CUDA_VISIBLE_DEVICES');
     return failed(
       `${gpu}: TensorFlow uses the CPU instead.`,
-      'Read why in the output of: TF_CPP_MIN_LOG_LEVEL=0 TF_CPP_MAX_VLOG_LEVEL=1 node lib/setup/doctor/multiply.mjs',
+      'Read why in the output of: TF_CPP_MIN_LOG_LEVEL=0 TF_CPP_MAX_VLOG_LEVEL=1 node ' +
+        shorten(path.join(setupFolder, 'doctor/multiply.mjs')),
     );
   },
 };

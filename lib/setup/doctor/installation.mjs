@@ -3,28 +3,30 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { addon } from '../addon.mjs';
+import { addonFolder, embeddedReviewsFile, installedKind, runtimeFolder } from '../cache.mjs';
 import { compiledLibrary } from '../compile.mjs';
-import { sourcesOf } from '../downloads.mjs';
 import { embeddedModel, embeddedReviews } from '../embedded.mjs';
+import { filesUnder } from '../hash.mjs';
 import { failedCompiler, kernelLog } from '../kernels.mjs';
 import { packages } from '../packages.mjs';
-import { embeddedFolder, python, root, setupFolder, tensorflowFolder, venv } from '../paths.mjs';
-import { linking } from '../platform.mjs';
+import { python, root, setupFolder, venv } from '../paths.mjs';
 import { kernel, kernelFile, pythonEnvironment } from '../python.mjs';
-import { filesUnder, isDone, storedFingerprint } from '../steps.mjs';
-import { addon, addonFile, addonParts, runtimeFingerprint, tensorflowKind, tensorflowRuntime } from '../tensorflow.mjs';
-import { failed, ok, repeatStep, setUp, warning } from './check.mjs';
+import { sourcesOf } from '../sources.mjs';
+import { isDone, storedFingerprint } from '../steps.mjs';
+import { tensorflowKind, tensorflowRuntime } from '../tensorflow.mjs';
+import { failed, ok, repeatStep, setUp, shorten, warning } from './check.mjs';
 import { compiled, runProgram } from './probe.mjs';
 
-/** @typedef {import('../tensorflow.mjs').Kind} Kind */
+/** @typedef {import('../cache.mjs').Kind} Kind */
 
 /** @type {Record<Kind, string>} */
 export const buildNames = { cpu: 'the CPU build', gpu: 'the GPU build' };
 
-/** Returns the installed build of TensorFlow if it has the pinned version. @returns {Kind | undefined} */
+/** Returns the build of TensorFlow that is loaded, if its libraries are there. @returns {Kind | undefined} */
 export function presentBuild() {
-  const stamp = storedFingerprint(tensorflowRuntime);
-  return /** @type {Kind[]} */ (['cpu', 'gpu']).find((kind) => runtimeFingerprint(kind) === stamp);
+  const kind = installedKind();
+  return fs.existsSync(runtimeFolder(kind)) ? kind : undefined;
 }
 
 /** Returns the version of a build that data/sources.json pins. @param {Kind} kind */
@@ -70,8 +72,8 @@ function loadFailure(error) {
   return failed(
     `TensorFlow's addon does not load: ${reason}.`,
     missing?.startsWith('libtensorflow')
-      ? repeatStep(tensorflowRuntime, tensorflowFolder)
-      : repeatStep(addon, addonFile),
+      ? repeatStep(tensorflowRuntime, runtimeFolder(installedKind()))
+      : repeatStep(addon, addonFolder(installedKind())),
   );
 }
 
@@ -79,6 +81,7 @@ function loadFailure(error) {
 export const installationChecks = [
   {
     name: 'packages',
+    checkoutOnly: true,
     about: 'npm packages: installed at the versions of package-lock.json',
     needs: ['node', 'npm', 'set-up'],
     run() {
@@ -94,6 +97,7 @@ export const installationChecks = [
   },
   {
     name: 'venv',
+    checkoutOnly: true,
     about: '.venv: its Python starts, JupyterLab has the locked versions',
     needs: ['python', 'set-up'],
     async run() {
@@ -114,6 +118,7 @@ export const installationChecks = [
   },
   {
     name: 'kernel',
+    checkoutOnly: true,
     about: 'the TypeScript kernel: Jupyter finds it, and it runs code',
     needs: ['venv', 'packages'],
     async run() {
@@ -145,11 +150,12 @@ export const installationChecks = [
   },
   {
     name: 'library',
+    checkoutOnly: true,
     about: 'lib/dist: compiled from the current sources',
     needs: ['packages'],
     run() {
-      const sources = filesUnder('lib', /(?<!\.d)\.ts$/);
-      const outputs = sources.map((file) => file.replace(/^lib(.*)\.ts$/, 'lib/dist$1.js'));
+      const sources = filesUnder('.', /(?<!\.d)\.ts$/);
+      const outputs = sources.map((file) => `lib/dist/${file.replace(/\.ts$/, '.js')}`);
       const missing = outputs.find((file) => !fs.existsSync(path.join(root, file)));
       // With its build info, the compiler does not notice that compiled files are missing.
       const files = ['lib/dist', 'lib/tsconfig.tsbuildinfo'].filter((file) => fs.existsSync(path.join(root, file)));
@@ -170,30 +176,15 @@ export const installationChecks = [
     needs: ['node', 'set-up'],
     run() {
       const wanted = tensorflowKind();
-      const present = presentBuild();
-      if (!present)
-        return failed(
-          fs.existsSync(tensorflowFolder)
-            ? "TensorFlow's libraries are incomplete, or not the pinned version."
-            : "TensorFlow's libraries are missing.",
-          setUp,
-        );
-      // If TUNEBOOK_TENSORFLOW is not set and a GPU was added or removed, the check `gpu` reports it.
-      if (present !== wanted && process.env['TUNEBOOK_TENSORFLOW'])
-        return failed(
-          `TUNEBOOK_TENSORFLOW selects ${buildNames[wanted]}, but ${buildNames[present]} is installed.`,
-          setUp,
-        );
-      const folder = path.join(tensorflowFolder, present, 'tensorflow');
-      const missing = [...Object.values(linking.libraries), ...Object.keys(linking.libraries)].find(
-        (file) => !fs.existsSync(path.join(folder, file)),
+      if (isDone(tensorflowRuntime)) return ok(`${pinnedVersion(wanted)}, ${buildNames[wanted]}`);
+      const folder = runtimeFolder(wanted);
+      const missing = tensorflowRuntime.files().find((file) => !fs.existsSync(path.join(folder, file)));
+      return failed(
+        fs.existsSync(folder)
+          ? `${missing} is missing in ${folder}.`
+          : `TensorFlow's libraries (${pinnedVersion(wanted)}, ${buildNames[wanted]}) are not set up.`,
+        setUp,
       );
-      return missing
-        ? failed(
-            `${missing} is missing in ${path.relative(root, folder)}.`,
-            repeatStep(tensorflowRuntime, tensorflowFolder),
-          )
-        : ok(`${pinnedVersion(present)}, ${buildNames[present]}`);
     },
   },
   {
@@ -201,20 +192,16 @@ export const installationChecks = [
     about: "TensorFlow's addon: compiled from the current sources, with the fused kernels",
     needs: ['packages', 'compiler', 'tensorflow'],
     run() {
-      if (!fs.existsSync(addonFile)) return failed(`${path.basename(addonFile)} is missing.`, setUp);
-      const stamp = storedFingerprint(addon);
-      if (stamp === undefined) return failed("The compilation of TensorFlow's addon did not finish.", setUp);
-      const [before, now] = [JSON.parse(stamp), addonParts(presentBuild() ?? 'cpu')];
-      const changes = [
-        ...(before.runtime === now.runtime ? [] : ["TensorFlow's libraries have changed"]),
-        ...(before.sources === now.sources ? [] : ['its sources have changed']),
-      ];
-      if (changes.length > 0) return failed(`TensorFlow's addon is out of date: ${changes.join(' and ')}.`, setUp);
-      const compiler = failedCompiler();
+      const folder = addon.folder();
+      const missing = addon.files().find((file) => !fs.existsSync(path.join(folder, file)));
+      if (!fs.existsSync(folder))
+        return failed("TensorFlow's addon is not compiled from the current sources and libraries.", setUp);
+      if (missing) return failed(`${missing} is missing in ${folder}.`, setUp);
+      const compiler = failedCompiler(folder);
       if (compiler === undefined) return ok('compiled from the current sources');
       return warning(
         `The fused kernels do not compile with ${compiler}, so training is slower. ` +
-          `Compiler output: ${path.relative(root, kernelLog)}.`,
+          `Compiler output: ${path.join(folder, kernelLog)}.`,
         `Install another compiler, then run: CXX=clang++ ${setUp}`,
       );
     },
@@ -230,12 +217,12 @@ export const installationChecks = [
       const { failure, stdout } = await runProgram(process.execPath, argv, { seconds: 60 });
       if (failure === 'timed out')
         return failed("TensorFlow's process timed out.", 'Run it again when the machine is less busy.');
-      if (failure) return failed(`TensorFlow's process ${failure}.`, repeatStep(addon, addonFile));
+      if (failure) return failed(`TensorFlow's process ${failure}.`, repeatStep(addon, addonFolder(installedKind())));
       /** @type {import('./multiply.mjs').Output} */
       const { error, device, products = [], choice } = lastObject(stdout);
       if (!device) return loadFailure(error ?? '');
       const pinned = pinnedVersion(presentBuild() ?? 'cpu');
-      const remedy = repeatStep(tensorflowRuntime, tensorflowFolder);
+      const remedy = repeatStep(tensorflowRuntime, runtimeFolder(installedKind()));
       if (device.tensorflow !== pinned)
         return failed(`TensorFlow is ${device.tensorflow}; data/sources.json pins ${pinned}.`, remedy);
       const wrong = products.find(({ error, tolerance }) => !(error <= tolerance));
@@ -259,18 +246,18 @@ export const installationChecks = [
     needs: ['library'],
     async run() {
       const { readSafetensors } = await compiled('model/safetensors.js');
-      const [modelFolder, reviewsFolder] = [path.join(embeddedFolder, 'model'), path.join(embeddedFolder, 'reviews')];
+      const [modelFolder, reviewsFolder] = [embeddedModel.folder(), embeddedReviews.folder()];
       const weights = path.join(modelFolder, 'model.safetensors');
-      const reviews = path.join(reviewsFolder, 'amazonReviewSnippets_GroundTruth.txt');
+      const reviews = path.join(reviewsFolder, embeddedReviewsFile);
       for (const file of [weights, reviews])
-        if (!fs.existsSync(file)) return failed(`${path.relative(root, file)} is missing.`, setUp);
+        if (!fs.existsSync(file)) return failed(`${shorten(file)} is missing.`, setUp);
       for (const name of ['model.safetensors', 'config.json', 'tokenizer.json', 'tokenizer_config.json']) {
         const file = path.join(modelFolder, name);
         try {
           if (file === weights) readSafetensors(file);
           else JSON.parse(fs.readFileSync(file, 'utf8'));
         } catch {
-          const found = `${path.relative(root, file)} is incomplete or damaged.`;
+          const found = `${shorten(file)} is incomplete or damaged.`;
           return failed(found, repeatStep(embeddedModel, modelFolder));
         }
       }
@@ -278,12 +265,12 @@ export const installationChecks = [
       const count = lines.filter((line) => line.split('\t').length >= 3).length;
       if (count !== expectedReviews)
         return failed(
-          `${path.relative(root, reviews)} contains ${count} reviews instead of ${expectedReviews}.`,
+          `${shorten(reviews)} contains ${count} reviews instead of ${expectedReviews}.`,
           repeatStep(embeddedReviews, reviewsFolder),
         );
-      return isDone(embeddedModel) && isDone(embeddedReviews)
-        ? ok(`model (${Math.round(fs.statSync(weights).size / 1e6)} MB) and ${count} reviews`)
-        : failed('The embedded model or reviews are not the versions that data/sources.json pins.', setUp);
+      return ok(
+        `model (${Math.round(fs.statSync(weights).size / 1e6)} MB) and ${count} reviews, in ${path.dirname(modelFolder)}`,
+      );
     },
   },
 ];

@@ -2,13 +2,13 @@
 // @ts-check
 import os from 'node:os';
 import { isNewEnough } from '../npm.mjs';
+import { addon, compiledPackage } from '../addon.mjs';
 import { packages } from '../packages.mjs';
-import { freeMegabytes, root } from '../paths.mjs';
+import { freeMegabytes } from '../paths.mjs';
 import { platform, platforms } from '../platform.mjs';
 import { pythonEnvironment } from '../python.mjs';
 import { SetupError } from '../run.mjs';
 import { commonSteps, megabytesNeeded, runningSetUp } from '../set-up.mjs';
-import { addon } from '../tensorflow.mjs';
 import { checkNode, checkSystem, compilerCommand, compilerVersion, findPython } from '../tools.mjs';
 import { failed, ok, warning } from './check.mjs';
 import { runProgram } from './probe.mjs';
@@ -27,12 +27,12 @@ function glibc() {
   return report.header.glibcVersionRuntime;
 }
 
-/** Disk space that the remaining steps need, in MB. If TUNEBOOK_TENSORFLOW is invalid, it is unknown and counts as 0. */
+/** Disk space that the remaining steps need, in MB. If TUNEBOOK_TENSORFLOW is invalid, none is known. */
 function megabytesForSetUp() {
   try {
-    return megabytesNeeded(commonSteps);
+    return megabytesNeeded(commonSteps());
   } catch (error) {
-    if (error instanceof SetupError) return 0;
+    if (error instanceof SetupError) return megabytesNeeded([]);
     throw error;
   }
 }
@@ -70,6 +70,7 @@ export const machineChecks = [
   },
   {
     name: 'npm',
+    checkoutOnly: true,
     about: 'npm 10 or newer, which installs packages',
     onlyFor: packages,
     async run() {
@@ -84,6 +85,7 @@ export const machineChecks = [
   },
   {
     name: 'python',
+    checkoutOnly: true,
     about: 'Python 3.10 or newer with venv and pip',
     onlyFor: pythonEnvironment,
     async run() {
@@ -97,24 +99,34 @@ export const machineChecks = [
     name: 'compiler',
     about: "a C++ compiler, which compiles TensorFlow's addon",
     onlyFor: addon,
-    run: () => ok(`${compilerCommand().join(' ')}: ${compilerVersion()}`),
+    run: () =>
+      ok(
+        compiledPackage()
+          ? 'not needed: the addons are compiled for this platform'
+          : `${compilerCommand().join(' ')}: ${compilerVersion()}`,
+      ),
   },
   {
     name: 'disk',
     about: 'free disk space for set-up and for a run',
     needs: ['node'],
     run() {
-      const forSetUp = megabytesForSetUp();
-      const needed = forSetUp + megabytesOfRun;
-      const found =
-        `${gigabytes(freeMegabytes())} free, ${gigabytes(needed)} needed` +
-        (forSetUp > 0 ? `, of which ${gigabytes(forSetUp)} for set-up` : ' for a run');
-      return freeMegabytes() < needed ? failed(found, `Free space on the disk of ${root}: df -h, du -sh *`) : ok(found);
+      const disks = megabytesForSetUp().map(({ folder, needed: forSetUp }, i) => {
+        // Runs are written to the first disk.
+        const needed = forSetUp + (i === 0 ? megabytesOfRun : 0);
+        const free = freeMegabytes(folder);
+        const use = forSetUp > 0 ? `, of which ${gigabytes(forSetUp)} for set-up` : ' for a run';
+        return { folder, full: free < needed, found: `${gigabytes(free)} free, ${gigabytes(needed)} needed${use}` };
+      });
+      const full = disks.find((disk) => disk.full);
+      return full
+        ? failed(full.found, `Free space on the disk of ${full.folder}: df -h, du -sh *`)
+        : ok(disks.map(({ found }) => found).join('; '));
     },
   },
   {
     name: 'set-up',
-    about: 'whether a set-up is running in this checkout',
+    about: 'whether a set-up is running',
     run() {
       const other = runningSetUp();
       if (!other) return ok('not running');

@@ -4,10 +4,10 @@
 import { spawn } from 'node:child_process';
 import os from 'node:os';
 import path from 'node:path';
-import { root } from '../paths.mjs';
+import { packageFolder } from '../paths.mjs';
 
 /** Imports a module of the compiled library. @param {string} module path below lib/dist */
-export const compiled = (module) => import(path.join(root, 'lib/dist', module));
+export const compiled = (module) => import(path.join(packageFolder, 'dist', module));
 
 /**
  * @typedef {object} ProgramResult

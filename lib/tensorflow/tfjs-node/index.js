@@ -1,1 +1,2 @@
-module.exports = require('@tensorflow/tfjs-node-gpu');
+// The native backend is registered when Tunebook loads TensorFlow (lib/tensorflow/runtime.ts).
+module.exports = require('@tensorflow/tfjs');
