@@ -14,6 +14,7 @@ export const layers = [
     'export',
     'serving',
     'jobs',
+    'platforms',
     'notebook',
     'cli',
   ],

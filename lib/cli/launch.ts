@@ -1,13 +1,11 @@
-/** `tunebook launch`: starts all workers of a command on this machine, or one worker in a process of a scheduler. */
-import { spawn } from 'node:child_process';
+/** `tunebook launch`: starts all workers of a command on this machine, or those of this process of a scheduler. */
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { SettingsError, exitCodes } from '../errors.js';
-import { environmentOfRank, visibleGpus } from '../distributed/rank-environment.js';
-import { describeEnd, exitCodeOfRanks, isRestartable, runRanks } from '../distributed/local.js';
-import { placeFrom, type Scheduler } from '../distributed/scheduler.js';
+import { SettingsError } from '../errors.js';
+import { visibleGpus } from '../distributed/rank-environment.js';
+import { describeEnd, exitCodeOfRanks, isRestartable, localPlaces, runRanks } from '../distributed/local.js';
+import { placesFrom, type Scheduler } from '../distributed/scheduler.js';
 import { newRunFolder } from '../runs/run-folder.js';
-import { forwardSignals } from '../signals.js';
 import { environmentLayer } from '../settings/settings.js';
 import { normalizeFlags } from './settings-flags.js';
 
@@ -18,6 +16,8 @@ export interface LaunchOptions {
   from?: string;
   hosts?: string;
   port?: string;
+  nodes?: string;
+  service?: string;
 }
 
 const main = path.join(path.dirname(fileURLToPath(import.meta.url)), 'main.js');
@@ -52,7 +52,7 @@ async function launchHere(workers: number, maxRestarts: number, command: string,
   if (!hasFolder && !hasFlag(argv, '--resume') && !hasFlag(argv, '--print-config'))
     argv.push('--run-folder', newRunFolder());
   for (let restarts = 0; ; restarts++) {
-    const ends = await runRanks(workers, [process.execPath, main, command, ...argv]);
+    const ends = await runRanks(await localPlaces(workers), [process.execPath, main, command, ...argv]);
     const exitCode = exitCodeOfRanks(ends);
     if (exitCode === 0) return;
     for (const end of ends) if (end.code !== 0) console.error(`${describeEnd(end)}.`);
@@ -65,20 +65,16 @@ async function launchHere(workers: number, maxRestarts: number, command: string,
   }
 }
 
-/** Runs one worker in a process that a scheduler started. */
-async function launchRank(scheduler: Scheduler, options: LaunchOptions, command: string, argv: string[]) {
-  const port = options.port === undefined ? undefined : readInteger('--port', options.port, 1);
-  const place = placeFrom(scheduler, { hosts: options.hosts, port });
-  const child = spawn(process.execPath, [main, command, ...argv], {
-    stdio: 'inherit',
-    env: environmentOfRank(place, visibleGpus()),
-  });
-  const stop = forwardSignals([child]);
-  process.exitCode = await new Promise<number>((resolve, reject) => {
-    child.on('error', reject);
-    child.on('exit', (code) => resolve(code ?? exitCodes.rankLost));
-  });
-  stop();
+/** Runs the workers of a process that a scheduler started. */
+async function launchFrom(scheduler: Scheduler, options: LaunchOptions, command: string, argv: string[]) {
+  const number = (name: 'port' | 'nodes') =>
+    options[name] === undefined ? undefined : readInteger(`--${name}`, options[name], 1);
+  const places = placesFrom(
+    scheduler,
+    { hosts: options.hosts, service: options.service, port: number('port'), nodes: number('nodes') },
+    visibleGpus().length,
+  );
+  process.exitCode = exitCodeOfRanks(await runRanks(places, [process.execPath, main, command, ...argv]));
 }
 
 /**
@@ -98,8 +94,8 @@ export async function launch(command: string, argv: string[], options: LaunchOpt
   if ((workers === undefined) === (from === undefined))
     throw new SettingsError(
       'SETTING_MISSING',
-      'Give either --workers, to start all workers on this machine, or --from slurm or --from mpi, ' +
-        'to run as a process that srun or mpirun started.',
+      'Give either --workers, to start all workers on this machine, or --from slurm, mpi or kubernetes, ' +
+        'to run as a process that a scheduler started.',
       { names: ['--workers', '--from'] },
     );
   if (process.env['TF_CONFIG'])
@@ -110,12 +106,15 @@ export async function launch(command: string, argv: string[], options: LaunchOpt
     );
   const args = normalizeFlags(argv);
   if (from === undefined) {
-    if (options.hosts !== undefined || options.port !== undefined)
+    const unused = (['hosts', 'port', 'nodes', 'service'] as const).filter((name) => options[name] !== undefined);
+    if (unused.length > 0) {
+      const flags = unused.map((name) => `--${name}`);
       throw new SettingsError(
         'SETTING_CONFLICT',
-        '--hosts and --port need --from; with --workers, all workers are on this machine. Remove --hosts and --port.',
-        { names: ['--workers', '--hosts', '--port'] },
+        `${flags.join(' and ')} need --from; with --workers, all workers are on this machine. Remove ${flags.join(' and ')}.`,
+        { names: ['--workers', ...flags] },
       );
+    }
     return launchHere(
       readInteger('--workers', workers!, 1),
       readInteger('--max-restarts', options.maxRestarts, 0),
@@ -123,10 +122,10 @@ export async function launch(command: string, argv: string[], options: LaunchOpt
       args,
     );
   }
-  if (from !== 'slurm' && from !== 'mpi')
-    throw new SettingsError('SETTING_INVALID', `--from is '${from}'; it must be slurm or mpi.`, {
+  if (from !== 'slurm' && from !== 'mpi' && from !== 'kubernetes')
+    throw new SettingsError('SETTING_INVALID', `--from is '${from}'; it must be slurm, mpi or kubernetes.`, {
       name: '--from',
       value: from,
     });
-  return launchRank(from, options, command, args);
+  return launchFrom(from, options, command, args);
 }

@@ -92,9 +92,11 @@ program
   .description('Train with several workers: all on this machine, or as one process of a Slurm or MPI job.')
   .option('--workers <number>', 'number of workers to start on this machine; with several GPUs, one GPU each')
   .option('--max-restarts <number>', 'maximum number of restarts from the last checkpoint after a worker is lost', '0')
-  .option('--from <scheduler>', 'slurm or mpi: run as one of the processes that srun or mpirun started')
+  .option('--from <scheduler>', 'slurm, mpi or kubernetes: run as one of the processes that it started')
   .option('--hosts <hosts>', 'hosts of mpirun on several machines: node1:2,node2:2, or a hostfile')
   .option('--port <number>', 'port of the first worker per machine, with --from (default: derived from the job name)')
+  .option('--nodes <number>', 'number of pods, with --from kubernetes')
+  .option('--service <name>', 'headless service of the pods, with --from kubernetes')
   .passThroughOptions()
   .allowUnknownOption()
   .addHelpText(
@@ -227,6 +229,13 @@ kernel
   .command('uninstall')
   .description('Delete the kernel specification.')
   .action(async () => (await import('./kernel.js')).uninstallKernel());
+
+program
+  .command('sagemaker')
+  .description('Train as a job of Amazon SageMaker: settings, data and results are in /opt/ml.')
+  .command('train')
+  .description('Train, export and copy the model, as /opt/ml/input/config says. See lib/platforms/README.md.')
+  .action(async () => (await import('./sagemaker.js')).trainOnSagemaker());
 
 // Declared only for --help: tunebook.mjs runs the following commands.
 if (isCheckout) {

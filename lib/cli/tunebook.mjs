@@ -13,7 +13,7 @@ const programs = new Map([
 ]);
 
 /** Commands that need TensorFlow. Others need no set-up, except in a checkout, which must be compiled. */
-const usesTensorflow = ['finetune', 'adapt', 'sweep', 'launch', 'inspect', 'export'];
+const usesTensorflow = ['finetune', 'adapt', 'sweep', 'launch', 'inspect', 'export', 'sagemaker'];
 
 /** Sets up what a command needs. @param {string} name */
 async function setUpFor(name) {

@@ -1,6 +1,6 @@
 /**
- * Runs all ranks on this machine, one process each, for `tunebook launch --workers`: starts them, monitors them, and
- * ends them together.
+ * Runs the ranks of this machine, one process each: starts them, monitors them, and ends them together. For
+ * `tunebook launch`, they are all ranks or those of one of several machines.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import net from 'node:net';
@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import readline from 'node:readline';
 import { exitCodes } from '../errors.js';
 import { forwardSignals } from '../signals.js';
-import { environmentOfRank, visibleGpus } from './rank-environment.js';
+import { environmentOfRank, visibleGpus, type RankPlace } from './rank-environment.js';
 
 /**
  * Seconds between the failure of the first rank and SIGKILL for the others, in which they can report the failure. Short
@@ -21,6 +21,12 @@ export interface RankEnd {
   rank: number;
   code: number | null;
   signal: NodeJS.Signals | null;
+}
+
+/** The places of ranks that are all on this machine. */
+export async function localPlaces(workers: number): Promise<RankPlace[]> {
+  const addresses = (await freePorts(workers)).map((port) => `127.0.0.1:${port}`);
+  return addresses.map((_, rank) => ({ addresses, rank, localRank: rank, localSize: workers }));
 }
 
 /** Finds free ports on loopback. */
@@ -79,22 +85,34 @@ export const isRestartable = (exitCode: number): boolean => exitCode !== 0 && !f
 /**
  * Starts ranks and waits until all have ended. A few seconds after a rank has failed, the remaining ranks are killed,
  * since one of them may be frozen.
+ * @param places the places of the ranks on this machine
  * @param command a program and its arguments, the same for all ranks
+ * @param onErrorOutput receives the error output of the first of these ranks, which is printed too. @default only printed
  * @returns the end of each rank, in order of time
  */
-export async function runRanks(workers: number, [program, ...argv]: [string, ...string[]]): Promise<RankEnd[]> {
-  const addresses = (await freePorts(workers)).map((port) => `127.0.0.1:${port}`);
+export async function runRanks(
+  places: RankPlace[],
+  [program, ...argv]: [string, ...string[]],
+  onErrorOutput?: (text: string) => void,
+): Promise<RankEnd[]> {
   const gpus = visibleGpus();
-  const children = addresses.map((_, rank) => {
-    const place = { addresses, rank, localRank: rank, localSize: workers };
+  const children = places.map((place) => {
+    const { rank } = place;
+    // The first one uses the terminal: on the chief's machine the chief, for its progress bar.
+    const isFirst = place === places[0];
+    const output = isFirst ? 'inherit' : 'pipe';
     const child = spawn(program, argv, {
-      // The chief uses the terminal, for its progress bar. Each rank is in a process group of its own, so that a rank
-      // receives Ctrl-C once, through this process.
-      stdio: ['ignore', rank === 0 ? 'inherit' : 'pipe', rank === 0 ? 'inherit' : 'pipe'],
+      // Each rank is in a process group of its own, so that a rank receives Ctrl-C once, through this process.
+      stdio: ['ignore', output, isFirst && onErrorOutput ? 'pipe' : output],
       env: environmentOfRank(place, gpus),
       detached: true,
     });
-    forwardOutput(child, rank);
+    if (!isFirst) forwardOutput(child, rank);
+    else
+      child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+        process.stderr.write(text);
+        onErrorOutput!(text);
+      });
     return child;
   });
   const stop = forwardSignals(children);
@@ -103,11 +121,11 @@ export async function runRanks(workers: number, [program, ...argv]: [string, ...
   const failure = new Promise<void>((resolve) => (failed = resolve));
   const all = Promise.all(
     children.map(
-      (child, rank) =>
+      (child, i) =>
         new Promise<void>((resolve, reject) => {
           child.on('error', reject);
           child.on('exit', (code, signal) => {
-            ends.push({ rank, code, signal });
+            ends.push({ rank: places[i]!.rank, code, signal });
             if (code !== 0) failed();
             resolve();
           });

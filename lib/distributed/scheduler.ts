@@ -1,7 +1,7 @@
 /**
- * Derives the place of a rank from the environment variables of Slurm and Open MPI. Both must fill one machine after
- * the other (Slurm's block distribution, Open MPI's --map-by slot); a rank on another machine than expected is an
- * error.
+ * Derives the places of ranks from the environment variables of Slurm, Open MPI and Kubernetes. Slurm and Open MPI start one
+ * process per rank and must fill one machine after the other (Slurm's block distribution, Open MPI's --map-by slot); a
+ * rank on another machine than expected is an error. Kubernetes starts one pod per machine, whose ranks are started here.
  */
 import { hash } from 'node:crypto';
 import os from 'node:os';
@@ -10,7 +10,7 @@ import type { RankPlace } from './rank-environment.js';
 import { hostsOfMpi, hostsOfNodeList, tasksOfNodes, type Host } from './hosts.js';
 
 /** Schedulers that can start ranks. */
-export type Scheduler = 'slurm' | 'mpi';
+export type Scheduler = 'slurm' | 'mpi' | 'kubernetes';
 
 /** Options of `placeFrom`. */
 export interface SchedulerOptions {
@@ -18,6 +18,10 @@ export interface SchedulerOptions {
   hosts?: string | undefined;
   /** Port of the first rank on each machine; the other ranks use the next ports. @default derived from the job's id */
   port?: number | undefined;
+  /** Number of pods of Kubernetes. */
+  nodes?: number | undefined;
+  /** Name of the headless service of Kubernetes by which the pods find each other. */
+  service?: string | undefined;
 }
 
 /** A range of ports that Linux does not assign automatically. */
@@ -109,12 +113,52 @@ function ofMpi(environment: NodeJS.ProcessEnv, { hosts, port }: SchedulerOptions
   return place;
 }
 
+/** The port of the first rank of a pod, as in Kubeflow's TFJob: pods have addresses of their own. */
+const podPort = 2222;
+
 /**
- * The place of this rank.
+ * The ranks of this pod of an indexed Job, as JobSet and Kubeflow's Trainer create: one per GPU, or one. The names of the pods differ
+ * in the completion index, at their end (kubernetes.io/docs/concepts/workloads/controllers/job/#completion-mode).
+ */
+function ofKubernetes(
+  environment: NodeJS.ProcessEnv,
+  { nodes, service, port = podPort }: SchedulerOptions,
+  gpus: number,
+  podName: string,
+): RankPlace[] {
+  const index = numberOf(environment, ['JOB_COMPLETION_INDEX'], 'an indexed Job of Kubernetes');
+  if (nodes === undefined || service === undefined)
+    throw new SettingsError(
+      'SETTING_MISSING',
+      'Kubernetes does not provide the number of pods and the name of their service. Pass --nodes and --service.',
+      { names: ['--nodes', '--service'] },
+    );
+  if (index >= nodes || !podName.endsWith(`-${index}`))
+    throw new SettingsError(
+      'LAUNCH_WRONG_HOST',
+      `The pod ${podName} has the completion index ${index} of ${nodes} pods. Its name must end with the index, and --nodes must be the number of pods.`,
+      { pod: podName, index, nodes },
+    );
+  const prefix = podName.slice(0, -String(index).length);
+  const localSize = Math.max(1, gpus);
+  const hosts = Array.from({ length: nodes }, (_, i) => ({ name: `${prefix}${i}.${service}`, slots: localSize }));
+  return Array.from({ length: localSize }, (_, localRank) =>
+    placeOf(hosts, index * localSize + localRank, nodes * localSize, port),
+  );
+}
+
+/**
+ * The places of the ranks that this process starts.
+ * @param gpus number of GPUs of this machine; only for Kubernetes, where each pod must have the same number
  * @throws SettingsError if the scheduler's variables are not set, or if the ranks are distributed differently
  */
-export const placeFrom = (
+export function placesFrom(
   scheduler: Scheduler,
   options: SchedulerOptions = {},
+  gpus = 0,
   environment: NodeJS.ProcessEnv = process.env,
-): RankPlace => (scheduler === 'slurm' ? ofSlurm : ofMpi)(environment, options);
+  hostName = os.hostname(),
+): RankPlace[] {
+  if (scheduler === 'kubernetes') return ofKubernetes(environment, options, gpus, hostName);
+  return [(scheduler === 'slurm' ? ofSlurm : ofMpi)(environment, options)];
+}

@@ -10,8 +10,10 @@ export const setupFolder = path.dirname(fileURLToPath(import.meta.url));
 export const packageFolder = path.dirname(setupFolder);
 /** Root of the checkout; of the installed package, the folder that contains it. */
 export const root = path.dirname(packageFolder);
+const workspace = path.join(root, 'package.json');
 /** Whether this is a checkout, not an installed package. */
-export const isCheckout = fs.existsSync(path.join(root, 'environment.Dockerfile'));
+export const isCheckout =
+  fs.existsSync(workspace) && JSON.parse(fs.readFileSync(workspace, 'utf8')).name === 'tunebook-workspace';
 
 /** The command that sets up, for messages. */
 export const setUpCommand = isCheckout ? 'npm run setup' : 'npx tunebook setup';

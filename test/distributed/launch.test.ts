@@ -9,7 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { ClusterDefinitionError, SettingsError } from '#lib/errors.js';
 import { exitCodeOfRanks, isRestartable } from '#lib/distributed/local.js';
 import { hostsOfMpi, hostsOfNodeList, tasksOfNodes } from '#lib/distributed/hosts.js';
-import { placeFrom } from '#lib/distributed/scheduler.js';
+import { placesFrom, type Scheduler, type SchedulerOptions } from '#lib/distributed/scheduler.js';
 import { RunFolder } from '#lib/runs/run-folder.js';
 import { isPublicAddress, rejectPublicAddresses } from '#lib/distributed/addresses.js';
 import { clusterOfEnvironment } from '#lib/distributed/cluster-definition.js';
@@ -44,6 +44,10 @@ function run(command: string[], env: NodeJS.ProcessEnv = {}) {
   );
   return { child, ended, printed: () => output };
 }
+
+/** The only place of a process that Slurm or MPI started. */
+const placeFrom = (scheduler: Scheduler, options: SchedulerOptions, environment: NodeJS.ProcessEnv) =>
+  placesFrom(scheduler, options, 0, environment)[0]!;
 
 const launch = (...argv: string[]) => [process.execPath, main, 'launch', ...argv];
 
@@ -201,6 +205,55 @@ test('ranks and hosts are read from the variables of Slurm and MPI', () => {
   );
 });
 
+test('the ranks of a pod of Kubernetes: one per GPU, from the completion index and the service', () => {
+  const places = (index: number, gpus: number, name = `tunebook-node-0-${index}`) =>
+    placesFrom('kubernetes', { nodes: 2, service: 'tunebook' }, gpus, { JOB_COMPLETION_INDEX: String(index) }, name);
+  assert.deepEqual(places(1, 0), [
+    {
+      addresses: ['tunebook-node-0-0.tunebook:2222', 'tunebook-node-0-1.tunebook:2222'],
+      rank: 1,
+      localRank: 0,
+      localSize: 1,
+      host: 'tunebook-node-0-1.tunebook',
+    },
+  ]);
+  const [, second] = places(1, 2);
+  assert.deepEqual(second!.addresses, [
+    'tunebook-node-0-0.tunebook:2222',
+    'tunebook-node-0-0.tunebook:2223',
+    'tunebook-node-0-1.tunebook:2222',
+    'tunebook-node-0-1.tunebook:2223',
+  ]);
+  assert.deepEqual([second!.rank, second!.localRank, second!.localSize], [3, 1, 2]);
+  assert.throws(() => places(2, 0), failure(SettingsError, 'LAUNCH_WRONG_HOST', { index: 2, nodes: 2 }));
+  assert.throws(() => places(1, 0, 'pod'), failure(SettingsError, 'LAUNCH_WRONG_HOST', { pod: 'pod' }));
+  const index = { JOB_COMPLETION_INDEX: '0' };
+  for (const [options, environment, names] of [
+    [{ nodes: 2, service: 's' }, {}, ['JOB_COMPLETION_INDEX']],
+    [{ nodes: 2 }, index, ['--nodes', '--service']],
+  ] as const)
+    assert.throws(
+      () => placesFrom('kubernetes', options, 0, environment),
+      failure(SettingsError, 'SETTING_MISSING', { names }),
+    );
+});
+
+test('a pod of Kubernetes trains', () => {
+  const command = ['launch', '--from', 'kubernetes', '--nodes', '1', '--service', 'tunebook', ...finetune('pod')];
+  const script = 'hostname tunebook-node-0-0 && exec "$@"';
+  const { status, stdout, stderr } = spawnSync(
+    'unshare',
+    ['--map-root-user', '--uts', 'sh', '-c', script, 'sh', process.execPath, main, ...command],
+    {
+      cwd: root,
+      encoding: 'utf8',
+      env: { ...process.env, HF_HUB_OFFLINE: '1', DISABLE_MLFLOW_INTEGRATION: 'true', JOB_COMPLETION_INDEX: '0' },
+    },
+  );
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /Model +.*pod\/model/);
+});
+
 test('the exit code is that of the rank that failed first, and decides whether to restart', () => {
   const end = (code: number | null) => ({ rank: 0, code, signal: code === null ? ('SIGKILL' as const) : null });
   assert.equal(exitCodeOfRanks([end(0), end(0)]), 0);
@@ -316,15 +369,26 @@ exit $worst`,
   assert.doesNotMatch((await run(['bash', script], env).ended).output, /scontrol/);
 });
 
-test("Kubeflow's manifest matches its schema", () => {
-  const text = fs.readFileSync(path.join(manifests, 'tfjob.yaml'), 'utf8');
+test('the manifests match the schemas of Kubeflow, JobSet and Kubernetes', () => {
   const check = (input: string) =>
     spawnSync(python, [path.join(root, 'test/distributed/check_manifest.py')], { input, encoding: 'utf8' });
-  const good = check(text);
-  assert.deepEqual([good.status, good.stdout], [0, ''], good.stderr);
-  const bad = check(text.replace('tfReplicaSpecs:', 'tfReplicas:').replace('podSelector', 'podSelektor'));
-  assert.match(bad.stdout, /tf_replica_specs/);
-  assert.match(bad.stdout, /podSelektor is unknown/);
+  const faults: Record<string, [change: (text: string) => string, fault: RegExp][]> = {
+    'tfjob.yaml': [
+      [(text) => text.replace('tfReplicaSpecs:', 'tfReplicas:'), /tf_replica_specs/],
+      [(text) => text.replace('podSelector', 'podSelektor'), /podSelektor is unknown/],
+    ],
+    'jobset.yaml': [
+      [(text) => text.replace('restartPolicy: Never', 'restart: Never'), /template\.spec\.restart is unknown/],
+      [(text) => text.replace('maxRestarts: 40', 'maxRestarts: many'), /maxRestarts: Input should be a valid integer/],
+    ],
+    'trainjob.yaml': [[(text) => text.replace('runtimeRef:', 'runtime:'), /TrainJob\.runtimeRef: Input should be/]],
+  };
+  for (const [name, changes] of Object.entries(faults)) {
+    const text = fs.readFileSync(path.join(manifests, name), 'utf8');
+    const good = check(text);
+    assert.deepEqual([good.status, good.stdout], [0, ''], good.stderr);
+    for (const [change, fault] of changes) assert.match(check(change(text)).stdout, fault);
+  }
 });
 
 test("Ray's script is valid Python", () => {

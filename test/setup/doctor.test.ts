@@ -183,7 +183,6 @@ test('a complete checkout passes all checks, and the doctor changes no file', as
     'package-lock.json',
     '.npmrc',
     'tsconfig.json',
-    'environment.Dockerfile',
     'data/sources.json',
   ];
   for (const [flag, names] of [

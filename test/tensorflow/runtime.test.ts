@@ -8,10 +8,9 @@ import { test } from 'node:test';
 import { ArgumentError } from '#lib/errors.js';
 import { describeDevice } from '#lib/tensorflow/device.js';
 import { loadError } from '#lib/tensorflow/load-error.js';
-import { binding, executeOne, tf, typeAttribute } from '#lib/tensorflow/runtime.js';
+import { addonFile, binding, executeOne, tf, typeAttribute } from '#lib/tensorflow/runtime.js';
 import { ResourceVariable } from '#lib/tensorflow/variables.js';
 import { failure } from '../failure.js';
-import { root } from '../checkout.js';
 
 test('describeDevice uses the function that the patch adds to the addon', () => {
   const cpu = binding.listDevices().find(({ type }) => type === 'CPU');
@@ -49,7 +48,7 @@ test('load errors distinguish a missing TensorFlow library from other reasons', 
   // The addon searches for TensorFlow relative to its own path, so a copy elsewhere does not find it.
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-addon-'));
   const copy = path.join(folder, 'tfjs_binding.node');
-  fs.copyFileSync(path.join(root, 'node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/tfjs_binding.node'), copy);
+  fs.copyFileSync(addonFile('tfjs'), copy);
   const { stdout } = spawnSync(
     process.execPath,
     ['-e', `try { require(${JSON.stringify(copy)}) } catch (error) { console.log(error.message) }`],
