@@ -26,7 +26,8 @@ import { forwardSignals } from '../signals.js';
 import { percent } from '../figures/format.js';
 import { describeSetting, environmentLayer, resolveSettings, type SettingName } from '../settings/settings.js';
 import { clusterOfEnvironment } from '../distributed/cluster-definition.js';
-import { mlflowOfEnvironment } from '../tracking/mlflow-client.js';
+import { mlflowOfEnvironment, type MlflowSettings } from '../tracking/mlflow-client.js';
+import { SweepRun, trackingFile } from '../tracking/sweep-run.js';
 import { configLayer } from '../settings/config-file.js';
 import { addSettings, flagsLayer } from './settings-flags.js';
 import { flagOf } from '../settings/setting-text.js';
@@ -164,7 +165,13 @@ const gridFlags = (grid: Grid) =>
   (Object.keys(grid) as SettingName[]).flatMap((setting) => [flagOf(setting), grid[setting]!.join(',')]);
 
 /** Executes one run. @returns its exit code */
-function runOne(folder: string, { values }: Combination, { argv }: Sweep, json: boolean): Promise<number> {
+function runOne(
+  folder: string,
+  { values }: Combination,
+  { argv }: Sweep,
+  json: boolean,
+  parent: SweepRun | undefined,
+): Promise<number> {
   const ownFlags = (Object.keys(values) as SettingName[]).flatMap((setting) => [flagOf(setting), values[setting]!]);
   // Each run is a separate MLflow run.
   const { MLFLOW_RUN_ID: _, ...environment } = process.env;
@@ -172,7 +179,7 @@ function runOne(folder: string, { values }: Combination, { argv }: Sweep, json: 
     process.execPath,
     [main, 'finetune', ...argv, ...ownFlags, '--run-folder', folder, '--resume', ...(json ? ['--json'] : [])],
     // In its own process group, so that it receives Ctrl-C once: from handSignalsTo, not from the terminal as well.
-    { stdio: ['ignore', 'inherit', 'inherit'], env: environment, detached: true },
+    { stdio: ['ignore', 'inherit', 'inherit'], env: { ...environment, ...parent?.environment }, detached: true },
   );
   const stop = forwardSignals([child]);
   return new Promise((resolve, reject) => {
@@ -209,6 +216,35 @@ function describeResult({ groups, best, runs }: SweepResult): string {
   ].join('\n');
 }
 
+/** Whether the runs of a sweep are tracked by MLflow. */
+function reportsToMlflow({ argv }: Sweep): boolean {
+  const index = argv.indexOf(flagOf('reportTo'));
+  const layer = { origin: 'command line', values: index < 0 ? {} : { reportTo: argv[index + 1] }, nameOf: flagOf };
+  return resolveSettings([environmentLayer(), layer]).settings.reportTo.includes('mlflow');
+}
+
+/** Starts the run of the sweep in MLflow, with the values of the grid. */
+const startParent = (folder: RunFolder, { grid }: Sweep, mlflow: MlflowSettings, print: (text: string) => void) =>
+  SweepRun.start(
+    folder,
+    mlflow,
+    (Object.keys(grid) as SettingName[]).map((name) => ({ key: `grid_${name}`, value: grid[name]!.join(',') })),
+    print,
+  );
+
+/** Sends the best combination as the result of the sweep. */
+async function finishParent(parent: SweepRun | undefined, { best, runs }: SweepResult): Promise<void> {
+  const isComplete = runs.every(({ metrics }) => metrics);
+  await parent?.finish(
+    isComplete ? 'FINISHED' : 'FAILED',
+    {
+      ...(best?.validation && { best_validation_accuracy: best.validation.mean }),
+      ...(best?.test && { best_test_accuracy: best.test.mean }),
+    },
+    best ? [{ key: 'mlflow.note.content', value: `Best by validation accuracy: ${describeValues(best.values)}` }] : [],
+  );
+}
+
 /** Executes a sweep until it is finished or a signal stops it, and sets the exit code. */
 export async function sweep(command: Command): Promise<void> {
   const flags = command.opts<Flags>();
@@ -224,19 +260,21 @@ export async function sweep(command: Command): Promise<void> {
       { names: ['TF_CONFIG', 'sweep'] },
     );
   const { folder, sweep } = chooseSweep(command, flags);
-  mlflowOfEnvironment();
+  const mlflow = mlflowOfEnvironment();
   const existed = fs.existsSync(folder.folder);
   folder.write(sweepFile, sweep);
   const json = flags.json ?? false;
   const print = (text: string) => (json ? console.error : console.log)(text);
   const combinations = combinationsOf(sweep.grid);
   print(`Sweep ${folder.folder}: ${combinations.length} runs`);
+  const parent = mlflow && reportsToMlflow(sweep) ? await startParent(folder, sweep, mlflow, print) : undefined;
   for (const [i, combination] of combinations.entries()) {
     const run = new RunFolder(folder.path(combination.name));
     if (run.state === 'completed' || run.state === 'early stopping') continue;
     print(`\n[${i + 1}/${combinations.length}] ${describeValues(combination.values)}`);
-    const exitCode = await runOne(run.folder, combination, sweep, json);
+    const exitCode = await runOne(run.folder, combination, sweep, json, parent);
     if (exitCode >= exitCodes.SIGHUP) {
+      await parent?.finish('KILLED');
       print(`\nInterrupted. Resume with: npx tunebook sweep --resume ${folder.folder}`);
       process.exitCode = exitCode;
       return;
@@ -245,10 +283,11 @@ export async function sweep(command: Command): Promise<void> {
     const isOwn = exitCode === exitCodes.invalid && hasTrained(folder, sweep);
     if (!isOwn && [exitCodes.invalid, exitCodes.data, exitCodes.diskFull].some((code) => code === exitCode)) {
       process.exitCode = exitCode;
+      await parent?.finish('FAILED');
       if (hasTrained(folder, sweep))
         print(`\nAll runs would fail with this error. Fix it, then run: npx tunebook sweep --resume ${folder.folder}`);
       else {
-        fs.rmSync(folder.path(sweepFile));
+        for (const name of [sweepFile, trackingFile]) fs.rmSync(folder.path(name), { force: true });
         if (!existed) fs.rmdirSync(folder.folder);
       }
       return;
@@ -256,6 +295,7 @@ export async function sweep(command: Command): Promise<void> {
   }
   const result = sweepResult(folder.folder, sweep);
   folder.write('result.json', result);
+  await finishParent(parent, result);
   print(`\n${describeResult(result)}`);
   if (json) console.log(JSON.stringify({ kind: 'sweep', ...result }));
   if (result.runs.some(({ metrics }) => !metrics)) process.exitCode = exitCodes.unexpected;

@@ -114,7 +114,7 @@ export async function runTrainingCommand(
     const layers = [...(flags.config ? [configLayer(flags.config)] : []), environmentLayer(), flagsLayer(command)];
     const requested = resolveSettings(layers);
     const definition = clusterOfEnvironment();
-    const mlflow = mlflowOfEnvironment();
+    const mlflow = requested.settings.reportTo.includes('mlflow') ? mlflowOfEnvironment() : undefined;
     if (definition && !flags.printConfig) {
       cluster = await joinForJob(definition, name, requested.settings, (text) => output.print(text));
       if (!cluster.ranks.isChief) {

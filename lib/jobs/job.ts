@@ -11,6 +11,7 @@ import { chooseSources, type Sources } from '../hub/sources.js';
 import type { ResolvedSettings, Settings } from '../settings/settings.js';
 import { openJournal, type Journal, type JournalEntry } from '../runs/journal.js';
 import { startTracking, type Tracking } from '../tracking/follow.js';
+import { TensorboardWriter } from '../tracking/tensorboard.js';
 import type { MlflowSettings } from '../tracking/mlflow-client.js';
 import { describeTask } from '../distributed/cluster-definition.js';
 import type { Cluster } from '../distributed/cluster.js';
@@ -222,10 +223,15 @@ async function leadJob(
   let lost = false;
   try {
     run.write('status.json', started);
-    journal = openJournal(run.folder, onEntry);
+    let tensorboard: TensorboardWriter | undefined;
+    journal = openJournal(run.folder, (entry) => {
+      tensorboard?.write(entry);
+      onEntry(entry);
+    });
     const { checkpoints } = run;
     const checkpoint = checkpoints.newest();
     const before = run.settings;
+    if (settings.reportTo.includes('tensorboard')) tensorboard = new TensorboardWriter(run);
     journal.write('start', { command, starts: started.starts, step: checkpoint?.state.step ?? 0 });
     for (const broken of checkpoints.broken)
       journal.write('note', { message: `A checkpoint cannot be used and is skipped: ${broken}.` });

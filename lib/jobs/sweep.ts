@@ -23,7 +23,9 @@ export interface Combination {
 }
 
 /** Settings that cannot vary in a sweep, since their text contains commas or they apply to all runs. */
-const fixed: SettingName[] = ['dataset', 'datasetConfig', 'textColumns', 'labelColumn', 'labelMapping', 'runFolder'];
+const fixed: SettingName[] = [
+  ...(['dataset', 'datasetConfig', 'textColumns', 'labelColumn', 'labelMapping', 'runFolder', 'reportTo'] as const),
+];
 
 /** The values of a flag: several if the setting can vary in a sweep. */
 export const valuesOf = (setting: SettingName, text: string): string[] =>

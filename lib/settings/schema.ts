@@ -21,6 +21,22 @@ const classWeights: Kind<ClassWeights> = {
   split: splitClassWeights,
 };
 
+const trackerNames = ['mlflow', 'tensorboard'] as const;
+
+/** Where a run is tracked. */
+export type TrackerName = (typeof trackerNames)[number];
+
+const trackers: Kind<TrackerName[]> = {
+  allowed: `${trackerNames.join(', ')}, both separated by a comma, or none`,
+  read(value) {
+    const given = (Array.isArray(value) ? value.map(String) : String(value).split(',')).map((name) => name.trim());
+    if (given.length === 0 || (given.length === 1 && given[0] === 'none')) return [];
+    const found = trackerNames.filter((name) => given.includes(name));
+    return given.every((name) => trackerNames.some((known) => known === name)) ? found : undefined;
+  },
+  format: (value) => value.join(',') || 'none',
+};
+
 const delimiter: Kind<string> = {
   allowed: 'a character, or comma, semicolon, tab or pipe',
   read: readDelimiter,
@@ -301,6 +317,14 @@ export const schema = {
     only: 'finetune',
   }),
 
+  reportTo: setting(trackers, {
+    group: 'Run',
+    description:
+      'where to track: mlflow, if MLFLOW_TRACKING_URI names a server; tensorboard, in the run folder; or none',
+    argument: 'trackers',
+    default: ['mlflow'],
+    neutral: true,
+  }),
   runFolder: setting(text('a folder'), {
     group: 'Run',
     description: 'folder for everything that the run writes',

@@ -16,13 +16,15 @@ export interface MlflowSettings {
   experimentName?: string;
   /** An existing run to use. */
   runId?: string;
+  /** The run of which new runs are children. */
+  parentRunId?: string;
 }
 
 const truePattern = /^(1|true|yes|on)$/i;
 
 /**
  * Reads the settings of MLflow from its environment variables: MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_NAME or
- * MLFLOW_EXPERIMENT_ID, MLFLOW_RUN_ID, and MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and
+ * MLFLOW_EXPERIMENT_ID, MLFLOW_RUN_ID, MLFLOW_PARENT_RUN_ID, and MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and
  * MLFLOW_TRACKING_PASSWORD. The original project's DISABLE_MLFLOW_INTEGRATION disables tracking.
  * @returns undefined if no server is set or tracking is disabled
  * @throws SettingsError if MLFLOW_TRACKING_URI is not the address of a server
@@ -52,12 +54,14 @@ export function mlflowOfEnvironment(environment: NodeJS.ProcessEnv = process.env
   const experimentId = given('MLFLOW_EXPERIMENT_ID');
   const experimentName = given('MLFLOW_EXPERIMENT_NAME');
   const runId = given('MLFLOW_RUN_ID');
+  const parentRunId = given('MLFLOW_PARENT_RUN_ID');
   return {
     trackingUri: url.href.replace(/\/$/, ''),
     ...(authorization && { authorization }),
     ...(experimentId && { experimentId }),
     ...(experimentName && { experimentName }),
     ...(runId && { runId }),
+    ...(parentRunId && { parentRunId }),
   };
 }
 

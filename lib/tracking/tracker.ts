@@ -164,7 +164,7 @@ export class Tracker {
   async #ensureRun(startedAt: number): Promise<NonNullable<TrackingState['run']>> {
     if (this.#state.run) return this.#state.run;
     const { client } = this;
-    const { runId } = client.settings;
+    const { runId, parentRunId } = client.settings;
     let remoteRun = runId ? await client.run(runId) : undefined;
     if (!remoteRun) {
       const experiment = await client.experiment();
@@ -176,6 +176,7 @@ export class Tracker {
         (isSaved ? await client.findRun(experiment, tag, this.#state.id) : undefined) ??
         (await client.createRun(experiment, path.basename(path.resolve(this.run.folder)), startedAt, [
           { key: tag, value: this.#state.id },
+          ...(parentRunId ? [{ key: 'mlflow.parentRunId', value: parentRunId }] : []),
         ]));
     }
     const { run_id, experiment_id, artifact_uri } = remoteRun.info;

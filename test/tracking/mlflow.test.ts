@@ -11,7 +11,15 @@ import { RunFolder } from '#lib/runs/run-folder.js';
 import { mlflowOfEnvironment } from '#lib/tracking/mlflow-client.js';
 import { readJournal, recordsOf } from '#lib/runs/journal.js';
 import { assertFailed } from '../failure.js';
-import { finetuneTiny, waitForOutput, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
+import {
+  finetuneTiny,
+  starsFlags,
+  waitForOutput,
+  start,
+  tunebook,
+  writeStarsCsv,
+  writeTinyModel,
+} from '../cli/command.js';
 import { freePort, startMlflow, type MlflowServer } from './mlflow-server.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-mlflow-'));
@@ -110,6 +118,47 @@ test('a run is tracked with its parameters, curves, final metrics, figures and m
   const again = await tunebook(['track', inFolder('complete')], environment({ MLFLOW_EXPERIMENT_NAME: 'complete' }));
   assert.equal(again.status, 0, again.stderr);
   assert.equal((await runsOf('complete')).length, 1);
+});
+
+test('the runs of a sweep are children of one run, which gets the grid and the best result', async () => {
+  const argv = [
+    ...['sweep', ...starsFlags(inFolder('stars.csv')), '--model', inFolder('model'), '--run-folder', inFolder('sweep')],
+    ...['--max-length', '32', '--batch-size', '8', '--max-steps', '3', '--lr', '1e-3,3e-3'],
+  ];
+  const { status, stderr } = await tunebook(argv, environment({ MLFLOW_EXPERIMENT_NAME: 'sweeps' }));
+  assert.equal(status, 0, stderr);
+  const runs = await runsOf('sweeps');
+  const parent = runs.find(({ info }) => info.run_name === 'sweep')!;
+  const children = runs.filter((run) => run !== parent);
+  assert.equal(children.length, 2);
+  for (const { data, info } of children) {
+    assert.equal(valueOf(data.tags, 'mlflow.parentRunId'), parent.info.run_id);
+    assert.equal(info.status, 'FINISHED');
+  }
+  assert.equal(parent.info.status, 'FINISHED');
+  assert.equal(valueOf(parent.data.params, 'grid_learningRate'), '1e-3,3e-3');
+  const { best } = JSON.parse(fs.readFileSync(inFolder('sweep/result.json'), 'utf8')) as {
+    best: { validation: { mean: number } };
+  };
+  assert.equal(valueOf(parent.data.metrics, 'best_validation_accuracy'), best.validation.mean);
+});
+
+test("MLflow's limits: more metrics than fit into a request, and a parameter that is too long", async () => {
+  const labels = Array.from({ length: 2000 }, (_, i) => 1000 + i).join(',');
+  const mapping = ['--label-mapping', `1,2 -> negative; 4,5,${labels} -> positive`];
+  const { status, stderr } = await tunebook(
+    finetune('long', '--max-steps', '250', '--epochs', '200', '--report-to', 'none', ...mapping),
+  );
+  assert.equal(status, 0, stderr);
+  const sent = await tunebook(['track', inFolder('long')], environment({ MLFLOW_EXPERIMENT_NAME: 'limits' }));
+  assert.equal(sent.status, 0, sent.stderr);
+  const [run] = await runsOf('limits');
+  const parameter = valueOf(run!.data.params, 'label_mapping')!;
+  assert.equal(parameter.length, 6000);
+  assert.match(parameter, /^1,2 -> negative; 4,5,1000,/);
+  // Five metrics of each of 250 steps; a request takes 1,000.
+  assert.deepEqual(stepsAndValues(await history(run!, 'loss')), losses('long'));
+  assert.equal(losses('long').length, 250);
 });
 
 test('training continues without the server; missed data is sent when it is back, or by tunebook track', async () => {
