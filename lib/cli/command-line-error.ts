@@ -44,7 +44,8 @@ export function commandLineError(error: unknown, program: Command, argv: readonl
   const title = command === program ? program.name() : `${program.name()} ${command.name()}`;
   const help = program.commands.length === 0 ? `${title} --help` : `npx tunebook help ${command.name()}`;
   const seeHelp = `'${command === program && program.commands.length > 0 ? 'npx tunebook help' : help}' lists all options.`;
-  const [, quoted = ''] = /'([^']*)'/.exec(error.message) ?? [];
+  // A flag may be written with its value: --flag=value.
+  const [, quoted = ''] = /'([^'=]*)(?:=[^']*)?'/.exec(error.message) ?? [];
   if (error.code === 'commander.unknownCommand') return unknownCommand(program, quoted);
   if (error.code === 'commander.unknownOption') {
     const written =

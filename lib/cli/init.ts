@@ -1,5 +1,6 @@
 /** `tunebook init`: creates a folder with a script, a notebook and reviews that train a model, to start from. */
 import fs from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { packageFolder } from '#setup/paths.mjs';
 import { FileError } from '../errors.js';
@@ -52,10 +53,22 @@ export async function init(folder: string): Promise<void> {
   }
   fs.mkdirSync(folder, { recursive: true });
   for (const [name, content] of Object.entries(files)) fs.writeFileSync(path.join(folder, name), content);
+  // In a project that has Tunebook, Node finds it there.
+  const install = isInstalledFor(folder) ? '' : ' && npm install';
   console.log(`Created in ${folder}: ${Object.keys(files).join(', ')}. Next:
 
-  cd ${folder} && npm install
+  cd ${folder}${install}
   node finetune.ts                                   # needs Node 22.18 or newer
   npx tunebook finetune --source embedded --dataset reviews.csv
-  npx tunebook kernel install                        # then open finetune.ipynb in JupyterLab or VS Code`);
+  npm install tslab && npx tunebook kernel install   # then open finetune.ipynb in JupyterLab or VS Code`);
+}
+
+/** Whether code in a folder finds this package. */
+function isInstalledFor(folder: string): boolean {
+  try {
+    createRequire(path.resolve(folder, 'finetune.ts')).resolve('tunebook/package.json');
+    return true;
+  } catch {
+    return false;
+  }
 }

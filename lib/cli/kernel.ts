@@ -26,9 +26,13 @@ function tslabFolder(): string {
     } catch {
       // Not here.
     }
-  throw new FileError('FILE_NOT_FOUND', 'The package tslab is not installed here. Run: npm install tslab', {
-    path: 'tslab',
-  });
+  throw new FileError(
+    'FILE_NOT_FOUND',
+    'The package tslab is not installed here. Run: npm install --ignore-scripts tslab',
+    {
+      path: 'tslab',
+    },
+  );
 }
 
 /**

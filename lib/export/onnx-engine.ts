@@ -1,9 +1,9 @@
 /** Runs an exported classifier in onnxruntime, without TensorFlow, in batches of texts of similar length. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { ModelFormatError } from '../errors.js';
 import { labelNames, readModelConfig, type EncoderConfig } from '../model/config.js';
+import { InferenceSession, Tensor } from './onnxruntime.js';
 import { tokenBatches } from './token-batches.js';
 
 /** The files of an exported model, in the layout of transformers.js. */

@@ -45,8 +45,8 @@ export const precisionsOf = ({ measurements }: Results): string[] => [
 ];
 
 /** Name of a PyTorch measurement. */
-const peerName = ({ engine, precision, mode, rows }: Measurement): string => {
-  const inOrder = mode === 'train' && rows === 'own' ? `${engine}, order of arrival` : engine;
+const peerName = ({ engine, precision, rows }: Measurement): string => {
+  const inOrder = rows === 'own' ? `${engine}, order of arrival` : engine;
   const order = engine === 'grouped' ? 'eager, similar length' : inOrder;
   return `${order}${precision.endsWith('-weights') ? ', whole model in bfloat16' : ''}`;
 };

@@ -20,6 +20,7 @@ test('unknown commands and options have a code and a suggestion', async () => {
     [['help', 'foo'], 'SETTING_UNKNOWN', "There is no command 'foo'."],
     [['finetune', '--num_train_epoch', '3'], 'SETTING_UNKNOWN', '--num_train_epoch. Did you mean --num-train-epochs?'],
     [['finetune', '--learning-rat=3'], 'SETTING_UNKNOWN', 'Did you mean --learning-rate?'],
+    [['finetune', '--sorce=embedded'], 'SETTING_UNKNOWN', 'has no option --sorce. Did you mean --source?'],
     [['adapt', '--mlm-probabilty', '0.2'], 'SETTING_UNKNOWN', 'Did you mean --mlm-probability?'],
     [['score', '--text-colum', 'x'], 'SETTING_UNKNOWN', 'Did you mean --text-columns?'],
     [['finetune', '--fp16', 'true'], 'SETTING_UNKNOWN', 'Use --precision float16.'],

@@ -63,6 +63,21 @@ test('TensorFlow is not loaded for serving', () => {
   assert.equal(stdout.trim(), 'false', stderr);
 });
 
+test("onnxruntime's telemetry is off, unless it is wanted: no id of the machine is stored", async () => {
+  const filesWith = async (environment: Record<string, string>) => {
+    const cache = fs.mkdtempSync(inFolder('cache-'));
+    // onnxruntime has no telemetry in CI.
+    const env = { CI: '', TF_BUILD: '', GITHUB_ACTIONS: '', XDG_CACHE_HOME: cache, ...environment };
+    const { status, stderr } = await tunebook(['score', '--model', inFolder('model'), 'It broke.'], { env });
+    assert.equal(status, 0, stderr);
+    return fs.readdirSync(cache);
+  };
+  assert.deepEqual(await filesWith({}), []);
+  // So that the line above can fail: with telemetry, there is a folder.
+  if (process.platform === 'linux' && process.arch === 'x64')
+    assert.deepEqual(await filesWith({ ORT_DISABLE_TELEMETRY: '' }), ['Microsoft']);
+});
+
 test('tunebook score predicts the sentences on the command line', async () => {
   const plain = await tunebook(['score', '--model', inFolder('model'), ...sentences.slice(0, 2)]);
   assert.equal(plain.status, 0, plain.stderr);
