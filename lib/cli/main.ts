@@ -132,6 +132,16 @@ program
   .option('--json', 'print the result as JSON')
   .action(async (run: string, options: { json?: boolean }) => (await import('./export.js')).exportRun(run, options));
 
+program
+  .command('push')
+  .argument('<repository>', 'owner/name on the Hugging Face hub; created if it does not exist')
+  .description('Upload an exported model with its card to the Hugging Face hub, as one commit.')
+  .option('--model <run>', 'run or model folder (default: the newest run with a model)')
+  .option('--private', 'make a new repository visible to its owner only')
+  .action(async (name: string, options: { model?: string; private?: boolean }) =>
+    (await import('./push.js')).push(name, options),
+  );
+
 addSettings(
   program
     .command('score')

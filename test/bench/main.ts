@@ -57,17 +57,16 @@ const sidesFor = ({ mode, rows }: Workload): SideName[] => {
     : bestPrecision === 'float32'
       ? [bestPrecision]
       : ['float32', bestPrecision];
+  // torch.compile compiles again for every new shape, so it is only measured with fixed shapes.
+  const engines = rows === 'own' ? ['eager', 'grouped'] : ['eager', ...(options.compiled ? ['compiled'] : [])];
   return precisions.flatMap((precision): SideName[] => [
     { side: 'Tunebook', precision, engine: 'graph' },
     ...(onGpu ? [{ side: 'Tunebook' as const, precision, engine: 'xla' }] : []),
-    { side: 'PyTorch', precision, engine: 'eager' },
-    ...(mode === 'train' && rows === 'own' ? [{ side: 'PyTorch' as const, precision, engine: 'grouped' }] : []),
+    ...engines.map((engine) => ({ side: 'PyTorch' as const, precision, engine })),
     // Converting the whole model to bfloat16 is PyTorch's fastest inference.
     ...(precision === 'bfloat16' && mode === 'infer'
-      ? [{ side: 'PyTorch' as const, precision: 'bfloat16-weights' as const, engine: 'eager' }]
+      ? engines.map((engine) => ({ side: 'PyTorch' as const, precision: 'bfloat16-weights' as const, engine }))
       : []),
-    // torch.compile compiles again for every new shape, so it is only measured with fixed shapes.
-    ...(options.compiled && rows === 'fixed' ? [{ side: 'PyTorch' as const, precision, engine: 'compiled' }] : []),
   ]);
 };
 

@@ -212,6 +212,8 @@ async function check(
       return { commandClass: 'run', problem: status === 2 ? failure(status, stderr) : undefined };
     }
     // test/cli runs these; here they would change this machine.
+    // An upload needs the hub.
+    if (rest[0] === 'push') return { commandClass: 'external' };
     if (rest[0] === 'setup' || (rest[0] === 'kernel' && ['install', 'uninstall'].includes(rest[1] ?? '')))
       return { commandClass: 'external' };
     const dryFlag = dryRunFlags[rest[0]!];

@@ -40,6 +40,8 @@ export interface Fault {
 
 export interface StandInHub {
   endpoint: string;
+  /** The repositories, with the files that were uploaded. */
+  repositories: StoredRepository[];
   /** Path and range of each request, and the number of body bytes sent. */
   requests: { path: string; range: string | undefined; bytes: number }[];
   faults: Fault[];
@@ -151,6 +153,55 @@ export async function startStandInHub(repositories: StoredRepository[]): Promise
     }
   }
 
+  /** Large files that were uploaded, by their sha256. */
+  const uploaded = new Map<string, Buffer>();
+
+  /** The routes of an upload: a new repository, how to send each file, large files, and the commit. */
+  async function upload(request: http.IncomingMessage, response: http.ServerResponse, route: string): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const body = Buffer.concat(chunks);
+    const json = (value: unknown, status = 200) =>
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+    const storage = /^\/storage\/([0-9a-f]{64})$/.exec(route);
+    if (storage) {
+      const isSame = createHash('sha256').update(body).digest('hex') === storage[1];
+      if (isSame) uploaded.set(storage[1]!, body);
+      return void response.writeHead(isSame ? 200 : 400).end();
+    }
+    if (request.headers.authorization !== `Bearer ${standInToken}`) return void json({ error: 'Unauthorized' }, 401);
+    if (route === '/api/repos/create') {
+      const { organization, name } = JSON.parse(body.toString()) as { organization: string; name: string };
+      const id = `${organization}/${name}`;
+      if (organization !== 'me') return void json({ error: "You don't have the rights to create a model" }, 403);
+      if (repositories.some((known) => known.id === id)) return void json({ error: 'You already created it' }, 409);
+      repositories.push({ type: 'model', id, files: {} });
+      return void json({ url: `${endpoint}/${id}`, id });
+    }
+    if (/\/preupload\/main$/.test(route)) {
+      const { files } = JSON.parse(body.toString()) as { files: { path: string; size: number }[] };
+      const modes = files.map(({ path, size }) => ({ path, uploadMode: size >= largeFrom ? 'lfs' : 'regular' }));
+      return void json({ files: modes });
+    }
+    if (/\.git\/info\/lfs\/objects\/batch$/.test(route)) {
+      const { objects } = JSON.parse(body.toString()) as { objects: { oid: string; size: number }[] };
+      const actions = ({ oid }: { oid: string }) => ({ upload: { href: `${endpoint}/storage/${oid}` } });
+      return void json({ transfer: 'basic', objects: objects.map((each) => ({ ...each, actions: actions(each) })) });
+    }
+    const [, id] = /^\/api\/models\/(.*)\/commit\/main$/.exec(route) ?? [];
+    const repository = repositories.find((known) => known.id === id);
+    if (!repository) return void json({ error: 'Not found' }, 404);
+    for (const line of body.toString().trim().split('\n')) {
+      const { key, value } = JSON.parse(line) as {
+        key: string;
+        value: { path: string; content: string; oid: string };
+      };
+      if (key === 'file') repository.files[value.path] = Buffer.from(value.content, 'base64');
+      if (key === 'lfsFile') repository.files[value.path] = uploaded.get(value.oid)!;
+    }
+    json({ success: true, commitOid: '1'.repeat(40), commitUrl: `${endpoint}/${id}/commit/1`, hookOutput: '' });
+  }
+
   async function answer(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
     const url = new URL(request.url!, endpoint);
     const route = decodeURIComponent(url.pathname);
@@ -179,6 +230,11 @@ export async function startStandInHub(repositories: StoredRepository[]): Promise
           .filter(({ type, id }) => type === listing[1] && id.includes(query))
           .map(({ id }) => ({ _id: id, id, lastModified: '2024-01-01T00:00:00.000Z', downloads: 1, likes: 1 })),
       );
+      return;
+    }
+
+    if (request.method === 'POST' || request.method === 'PUT') {
+      await upload(request, response, route);
       return;
     }
 
@@ -303,6 +359,7 @@ export async function startStandInHub(repositories: StoredRepository[]): Promise
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return Object.assign(state, {
     endpoint,
+    repositories,
     requests,
     faults,
     close: () =>
