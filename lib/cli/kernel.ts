@@ -57,15 +57,19 @@ export function installKernel(options: { overwrite?: boolean }): void {
 }
 
 /**
- * Deletes the kernel specification.
- * @throws FileError if there is none
+ * Deletes the kernel specification, and nothing else that is in its folder.
+ * @throws FileError if there is none, or if it is that of another kernel
  */
 export function uninstallKernel(): void {
   const folder = path.join(kernelsFolder(), kernelName);
-  if (!fs.existsSync(folder))
-    throw new FileError('FILE_NOT_FOUND', `${folder} does not exist, so there is nothing to uninstall.`, {
-      path: folder,
+  const file = path.join(folder, 'kernel.json');
+  if (!fs.existsSync(file))
+    throw new FileError('FILE_NOT_FOUND', `${file} does not exist, so there is nothing to uninstall.`, { path: file });
+  if (!/[\\/]tslab[\\/]bin[\\/]tslab"/.test(fs.readFileSync(file, 'utf8')))
+    throw new FileError('FILE_UNUSABLE', `${file} is the specification of another kernel. Delete it by hand.`, {
+      path: file,
     });
-  fs.rmSync(folder, { recursive: true });
-  console.log(`${folder} was deleted.`);
+  fs.rmSync(file);
+  if (fs.readdirSync(folder).length === 0) fs.rmdirSync(folder);
+  console.log(`${file} was deleted.`);
 }

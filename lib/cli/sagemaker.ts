@@ -40,7 +40,6 @@ export async function trainOnSagemaker(): Promise<void> {
     fs.mkdirSync(folders.checkpoints, { recursive: true });
     let { code, message } = await run(places, ['finetune', ...normalizeFlags(argumentsOfJob(folders))]);
     if (code === 0 && isChief) ({ code, message } = await run(await localPlaces(1), ['export', folders.checkpoints]));
-    // Also after a stop: the best model so far.
     if (isChief) deliverResults(folders);
     if (code !== 0) fail(message);
     process.exitCode = code;

@@ -17,7 +17,9 @@ const usesTensorflow = ['finetune', 'adapt', 'sweep', 'launch', 'inspect', 'expo
 
 /** Sets up what a command needs. @param {string} name */
 async function setUpFor(name) {
-  if (isCheckout || usesTensorflow.includes(name)) return prepare({ quiet: true });
+  if (isCheckout) return prepare({ quiet: true });
+  if (wantsHelp) return true;
+  if (usesTensorflow.includes(name)) return prepare({ quiet: true });
   return name === 'init' ? prepare({ quiet: true, only: 'embedded-reviews' }) : true;
 }
 
@@ -27,8 +29,9 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
 // Before set-up, since npm may be killed during it.
 const npm = findNpm();
 const name = process.argv[2] ?? '';
+const wantsHelp = process.argv.some((argument) => argument === '--help' || argument === '-h');
 if (name === 'doctor') import('../setup/doctor.mjs');
-else if (name === 'setup') prepare({ quiet: false });
+else if (name === 'setup' && !wantsHelp) prepare({ quiet: false });
 else
   setUpFor(name).then(async (ready) => {
     if (!ready) return;

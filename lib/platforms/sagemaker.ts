@@ -58,13 +58,20 @@ function readConfiguration<Content>({ configuration }: SagemakerFolders, name: s
   }
 }
 
-/** Hyperparameters of SageMaker's own toolkit, which are not settings. */
-const isOfToolkit = (name: string) => name.startsWith('sagemaker_');
+/** Hyperparameters of SageMaker's own toolkit and of its tuning jobs, which are not settings. */
+const isOfSagemaker = (name: string) => name.startsWith('sagemaker_') || name.startsWith('_');
+
+/** Flags whose values SageMaker's folders determine. */
+const reserved = ['run-folder', 'output-dir', 'resume', 'config'];
 
 /** SageMaker's SDK writes texts as JSON: `"reviews"` in quotes. */
 const plainValue = (value: unknown): string => {
   const text = String(value);
-  return /^".*"$/s.test(text) ? String(JSON.parse(text)) : text;
+  try {
+    return /^".*"$/s.test(text) ? String(JSON.parse(text)) : text;
+  } catch {
+    return text;
+  }
 };
 
 /** A channel whose model is trained further, and those whose names are splits. */
@@ -75,8 +82,8 @@ const splits = ['train', 'validation', 'test'];
  * The data of the channels: the folder of the only one, or of all of them if their names are splits.
  * @throws SettingsError for other channels, or if data are piped
  */
-function datasetOf(folders: SagemakerFolders, channels: Record<string, { TrainingInputMode?: string }>) {
-  const piped = Object.keys(channels).find((name) => channels[name]!.TrainingInputMode === 'Pipe');
+function datasetOf(folders: SagemakerFolders, channels: Record<string, { TrainingInputMode?: string } | null>) {
+  const piped = Object.keys(channels).find((name) => channels[name]?.TrainingInputMode === 'Pipe');
   if (piped !== undefined)
     throw new SettingsError(
       'SETTING_INVALID',
@@ -101,10 +108,18 @@ function datasetOf(folders: SagemakerFolders, channels: Record<string, { Trainin
  */
 export function argumentsOfJob(folders: SagemakerFolders): string[] {
   const parameters = readConfiguration<Record<string, unknown>>(folders, 'hyperparameters.json') ?? {};
-  const channels = readConfiguration<Record<string, object>>(folders, 'inputdataconfig.json') ?? {};
+  const channels =
+    readConfiguration<Record<string, { TrainingInputMode?: string } | null>>(folders, 'inputdataconfig.json') ?? {};
   const flags = Object.entries(parameters).flatMap(([name, value]) =>
-    isOfToolkit(name) ? [] : [`--${name.replaceAll('_', '-')}=${plainValue(value)}`],
+    isOfSagemaker(name) ? [] : [`--${name.replaceAll('_', '-')}=${plainValue(value)}`],
   );
+  const taken = reserved.find((name) => flags.some((flag) => flag.startsWith(`--${name}=`)));
+  if (taken !== undefined)
+    throw new SettingsError(
+      'SETTING_CONFLICT',
+      `The hyperparameter ${taken} cannot be set: the run is in ${folders.checkpoints}, from which the model is delivered. Remove it.`,
+      { names: [taken] },
+    );
   const has = (name: string) => flags.some((flag) => flag.startsWith(`--${name}=`));
   const dataset = datasetOf(folders, channels);
   const added = {
@@ -136,6 +151,12 @@ export function placesOfJob(folders: SagemakerFolders, gpus: number): RankPlace[
       ? { current_host: SM_CURRENT_HOST, hosts: JSON.parse(SM_HOSTS) as string[] }
       : { current_host: '127.0.0.1', hosts: ['127.0.0.1'] });
   const hosts = [...resources.hosts].sort();
+  if (!hosts.includes(resources.current_host))
+    throw new SettingsError(
+      'LAUNCH_WRONG_HOST',
+      `resourceconfig.json has the current host ${resources.current_host}, which is not one of its hosts ${hosts.join(', ')}.`,
+      { current: resources.current_host, hosts },
+    );
   const localSize = Math.max(1, gpus);
   const addresses = hosts.flatMap((host) =>
     Array.from({ length: localSize }, (_, localRank) => `${host}:${firstPort + localRank}`),

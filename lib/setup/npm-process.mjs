@@ -8,7 +8,7 @@ import fs from 'node:fs';
 
 /**
  * @param {number} id
- * @returns {{ parent: number, group: number, command: string } | undefined} undefined for a process that has ended,
+ * @returns {{ parent: number, group: number, command: string, started: string } | undefined} undefined for a process that has ended,
  *   even if its parent has not collected it yet
  */
 function readProcess(id) {
@@ -16,17 +16,23 @@ function readProcess(id) {
     if (process.platform === 'linux') {
       const stat = fs.readFileSync(`/proc/${id}/stat`, 'utf8');
       // The program's name before it is in parentheses and may contain any character.
-      const [state, parent, group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      const [state, parent, group] = fields;
       const command = fs.readFileSync(`/proc/${id}/cmdline`, 'utf8').replaceAll('\0', ' ');
-      return state === 'Z' ? undefined : { parent: Number(parent), group: Number(group), command };
+      // In ticks since the start of the system.
+      const started = fields[19] ?? '';
+      return state === 'Z' ? undefined : { parent: Number(parent), group: Number(group), command, started };
     }
-    const { stdout } = spawnSync('ps', ['-o', 'ppid=,pgid=,command=', '-p', String(id)], { encoding: 'utf8' });
-    const [, parent, group, command] = /^\s*(\d+)\s+(\d+)\s+(.*)/.exec(stdout) ?? [];
-    return command === undefined ? undefined : { parent: Number(parent), group: Number(group), command };
+    const { stdout } = spawnSync('ps', ['-o', 'ppid=,pgid=,lstart=,command=', '-p', String(id)], { encoding: 'utf8' });
+    const [, parent, group, started = '', command] = /^\s*(\d+)\s+(\d+)\s+(.{24})\s+(.*)/.exec(stdout) ?? [];
+    return command === undefined ? undefined : { parent: Number(parent), group: Number(group), command, started };
   } catch {
     return undefined;
   }
 }
+
+/** When a process started; '' if it has ended. @param {number} id */
+export const startOf = (id) => readProcess(id)?.started ?? '';
 
 /** @param {number} id @returns {boolean} */
 export function isRunning(id) {

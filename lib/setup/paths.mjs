@@ -18,8 +18,11 @@ export const isCheckout =
 /** The command that sets up, for messages. */
 export const setUpCommand = isCheckout ? 'npm run setup' : 'npx tunebook setup';
 
+const { XDG_CACHE_HOME = '' } = process.env;
+/** XDG ignores relative paths too (specifications.freedesktop.org/basedir-spec). */
+const cacheHome = path.isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : path.join(os.homedir(), '.cache');
 /** TensorFlow, its addon, the embedded model and reviews, shared by all checkouts and projects of a user. */
-export const cacheFolder = path.join(process.env['XDG_CACHE_HOME'] || path.join(os.homedir(), '.cache'), 'tunebook');
+export const cacheFolder = path.join(cacheHome, 'tunebook');
 
 /** Measurements and, in a checkout, tools and one stamp per finished step; git ignores it. */
 export const workFolder = isCheckout ? path.join(root, '.tunebook') : cacheFolder;

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { buildFolder } from './downloads.mjs';
 import { lock } from './lock.mjs';
 import { cacheFolder, workFolder } from './paths.mjs';
+import { SetupError } from './run.mjs';
 
 /**
  * @typedef {object} CheckoutStep
@@ -32,6 +33,24 @@ import { cacheFolder, workFolder } from './paths.mjs';
 
 /** @typedef {CheckoutStep | CacheStep} Step */
 
+/** File in a folder of the cache with the sizes of its main files, so that a damaged one is noticed. */
+const sizesFile = 'sizes.json';
+
+/** @param {string} file @returns {number} -1 if there is none */
+const sizeOf = (file) => fs.statSync(file, { throwIfNoEntry: false })?.size ?? -1;
+
+/**
+ * Returns the name of a main file of a step that is missing or damaged, by its size.
+ * @param {CacheStep} step
+ */
+export function faultyFile(step) {
+  const folder = step.folder();
+  const sizes = path.join(folder, sizesFile);
+  if (!fs.existsSync(sizes)) return step.files()[0];
+  const expected = JSON.parse(fs.readFileSync(sizes, 'utf8'));
+  return step.files().find((name) => sizeOf(path.join(folder, name)) !== expected[name]);
+}
+
 export const cacheLock = path.join(cacheFolder, 'set-up.lock');
 
 /** @param {CheckoutStep} step */
@@ -46,21 +65,37 @@ export const storedFingerprint = (step) =>
 
 /** @param {Step} step */
 export function isDone(step) {
-  if ('folder' in step) {
-    const folder = step.folder();
-    return step.files().every((file) => fs.existsSync(path.join(folder, file))) && !step.isOutdated?.();
-  }
+  if ('folder' in step) return faultyFile(step) === undefined && !step.isOutdated?.();
   const stored = storedFingerprint(step);
   // The inputs of a step that never ran may not exist yet: a container build copies them later.
   return stored !== undefined && stored === step.fingerprint() && step.outputs.every((file) => fs.existsSync(file));
 }
 
+/** @throws {SetupError} if the cache cannot be written to */
+function checkWritable() {
+  try {
+    fs.mkdirSync(cacheFolder, { recursive: true });
+    fs.accessSync(cacheFolder, fs.constants.W_OK);
+  } catch (error) {
+    throw new SetupError(
+      `${cacheFolder} cannot be written to (${/** @type {NodeJS.ErrnoException} */ (error).code}).`,
+      'Set XDG_CACHE_HOME to the absolute path of a folder that is writable.',
+    );
+  }
+}
+
 /** @param {Step} step */
 export async function perform(step) {
   if ('folder' in step) {
+    checkWritable();
     const release = await lock(cacheLock, `the folder ${cacheFolder}`);
     // The other process may have finished this step.
-    if (!isDone(step)) await buildFolder(step.folder(), step.make);
+    if (!isDone(step))
+      await buildFolder(step.folder(), async (temporary) => {
+        await step.make(temporary);
+        const sizes = Object.fromEntries(step.files().map((name) => [name, sizeOf(path.join(temporary, name))]));
+        fs.writeFileSync(path.join(temporary, sizesFile), JSON.stringify(sizes));
+      });
     release();
     return;
   }

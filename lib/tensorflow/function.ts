@@ -40,7 +40,8 @@ export interface FunctionOptions {
   jitCompile?: boolean;
   /**
    * Capture one graph for inputs of all sizes, for code in which nothing depends on them: a size that JavaScript reads
-   * (`x.shape[0]`) is a constant in the graph. Sizes of 0 and 1, which tfjs may treat in another way, have their own graphs.
+   * (`x.shape[0]`) is a constant in the graph. Some functions of tfjs read it too, such as `tf.losses`: compare with
+   * `eager` for two sizes. Sizes of 0 and 1, which tfjs may treat in another way, have their own graphs.
    * @default false
    */
   anyShape?: boolean;
@@ -86,16 +87,19 @@ class Recording {
   readonly #variableOfRead = new Map<number, ResourceVariable>();
   /** The last sum over ranks: NCCL requires the same order of sums on all ranks. */
   #lastCollective: number | undefined;
+  /** Why the code cannot be captured. It counts also if the code catches the error. */
+  #failure: CaptureError | undefined;
 
   constructor(readonly title: string) {}
 
   /** Throws the error for code that cannot be captured. */
   fail(what: string, remedy: string): never {
-    throw new CaptureError(
+    this.#failure ??= new CaptureError(
       'CAPTURE_UNSUPPORTED',
       `${this.title} cannot be captured: ${what}, at ${callersLine()}. ${remedy}`,
       { name: this.title, what },
     );
+    throw this.#failure;
   }
 
   input(id: number, dtype: number, shape: number[]): number {
@@ -185,6 +189,14 @@ class Recording {
     return outputs;
   }
 
+  #keepsTensor = false;
+
+  /** Notes whether tensors of the current scope of tf.tidy are kept; called at its end. */
+  endScope(): void {
+    const { activeScope } = tf.engine().state;
+    this.#keepsTensor ||= activeScope.track.some((tensor) => tensor.kept && !tensor.isDisposed);
+  }
+
   /** The id of a result in the graph. */
   output(tensor: Tensor): number {
     const [id] = backend.getInputTensorIds([tensor]) as [number];
@@ -208,7 +220,8 @@ class Recording {
     binding.tensorDataSync = (id) => this.tensorRead(id);
     try {
       const result = run();
-      const keepsTensor = tf.memory().numTensors > tensorsBefore;
+      if (this.#failure) throw this.#failure;
+      const keepsTensor = this.#keepsTensor || tf.memory().numTensors > tensorsBefore;
       if (keepsTensor || variables.some(({ dataId }, i) => dataId !== valuesBefore[i]))
         this.fail(
           'it keeps a tensor (tf.keep, tf.variable), which has no values',
@@ -220,6 +233,10 @@ class Recording {
     }
   }
 }
+
+/** Whether a value is an object of tensors. */
+const isNamedTensors = (value: unknown): value is NamedTensors =>
+  typeof value === 'object' && value !== null && Object.values(value).every((each) => each instanceof tf.Tensor);
 
 let functionCount = 0;
 let recording = false;
@@ -322,9 +339,12 @@ export class TensorFunction<Inputs extends NamedTensors, Outputs extends NamedTe
         tf.tidy(() => {
           const results: unknown = this.#body(inputs);
           if (results instanceof Promise) record.fail('it is asynchronous', 'Use a function that returns tensors.');
+          if (!isNamedTensors(results))
+            return record.fail('it does not return tensors by name', 'Return an object of tensors: { loss, logits }.');
+          record.endScope();
           if (tensors.some(({ isDisposed }) => isDisposed))
             record.fail('it disposes of an input', 'Do that after the call.');
-          return Object.entries(results as Outputs).map(([name, result]) => [name, record.output(result)]);
+          return Object.entries(results).map(([name, result]) => [name, record.output(result)]);
         }),
       );
     } finally {

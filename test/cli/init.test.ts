@@ -68,6 +68,14 @@ test('kernel install and uninstall; another kernel of the same name is kept', as
   assert.match(conflict.stderr, /FILE_EXISTS.*another kernel\. To replace it, add --overwrite/);
   assert.equal((await command('install', '--overwrite')).status, 0);
   assert.match(fs.readFileSync(file, 'utf8'), /TypeScript \(tslab\)/);
+  const logo = path.join(path.dirname(file), 'logo.png');
+  fs.writeFileSync(logo, 'logo');
+  assert.equal((await command('uninstall')).status, 0);
+  assert.deepEqual(fs.readdirSync(path.dirname(file)), ['logo.png'], 'files of others are kept');
+  fs.writeFileSync(file, '{"argv": ["python3", "-m", "other"]}');
+  assert.match((await command('uninstall')).stderr, /FILE_UNUSABLE.*of another kernel\. Delete it by hand/);
+  fs.rmSync(path.dirname(file), { recursive: true });
+  assert.equal((await command('install')).status, 0);
   assert.equal((await command('uninstall')).status, 0);
   assert.ok(!fs.existsSync(path.dirname(file)));
   assert.match((await command('uninstall')).stderr, /FILE_NOT_FOUND.*nothing to uninstall/);

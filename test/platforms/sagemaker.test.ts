@@ -48,6 +48,7 @@ const parameters = {
   'batch-size': '4',
   'max-steps': '6',
   sagemaker_program: '"train.py"',
+  _tuning_objective_metric: 'accuracy',
 };
 
 test('hyperparameters are flags, and channels are the data and the model', () => {
@@ -76,12 +77,23 @@ test('hyperparameters are flags, and channels are the data and the model', () =>
   );
 });
 
+test('hyperparameters that would move the run are rejected, and damaged texts are values', () => {
+  for (const name of ['run_folder', 'output-dir', 'resume', 'config'])
+    assert.throws(
+      () => argumentsOfJob(createJob({ [name]: '"elsewhere"' })),
+      failure(SettingsError, 'SETTING_CONFLICT', { names: [name.replace('_', '-')] }),
+    );
+  assert.ok(argumentsOfJob(createJob({ label_col: '"a"b"' }, { train: null! })).includes('--label-col="a"b"'));
+});
+
 test('the ranks of a host: one per GPU, in the order of the host names', () => {
   const folders = createJob({}, {}, { current_host: 'algo-2', hosts: ['algo-2', 'algo-1'] });
   const [first, second] = placesOfJob(folders, 2);
   assert.deepEqual(first!.addresses, ['algo-1:2222', 'algo-1:2223', 'algo-2:2222', 'algo-2:2223']);
   assert.deepEqual([first!.rank, second!.rank, second!.localRank], [2, 3, 1]);
   assert.equal(placesOfJob(createJob({}), 0).length, 1);
+  const elsewhere = createJob({}, {}, { current_host: 'algo-3', hosts: ['algo-1', 'algo-2'] });
+  assert.throws(() => placesOfJob(elsewhere, 0), failure(SettingsError, 'LAUNCH_WRONG_HOST', { current: 'algo-3' }));
 });
 
 test('a job trains, exports its model and delivers the results; a second start resumes', async () => {

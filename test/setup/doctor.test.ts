@@ -10,6 +10,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import * as installed from '#setup/cache.mjs';
+import { lockContent } from '#setup/lock.mjs';
 import { cacheFolder } from '#setup/paths.mjs';
 import { root } from '../checkout.js';
 
@@ -255,7 +256,7 @@ test('unknown flags and checks are errors that print the help', async () => {
 
 test('while a set-up is running, files that it has not created yet are not a problem', async () => {
   const lock = inCheckout('.tunebook/set-up.lock');
-  fs.writeFileSync(lock, `${process.pid} ${os.hostname()}`);
+  fs.writeFileSync(lock, lockContent());
   await withoutFile(path.join(modelFolder, 'model.safetensors'), () =>
     assertFinding(
       ['packages', 'embedded'],
@@ -356,7 +357,7 @@ test('a compiled library that is out of date or incomplete; the remedy fixes it'
 
 test('an addon that is missing or out of date, which set-up detects too', async () => {
   await withoutFile(addon, () =>
-    assertFinding(['product'], ['addon', 'failed', /tfjs_binding\.node is missing/, setupCommand]),
+    assertFinding(['product'], ['addon', 'failed', /tfjs_binding\.node is missing or damaged/, setupCommand]),
   );
   const source = inCheckout('lib', installed.nativeFolder, 'graph.cc');
   const before = fs.readFileSync(source);
@@ -426,6 +427,18 @@ test('fused kernels that do not compile: three lines, a log file, and a retry wi
 test('an addon that is not a library, lacks a dependency, or crashes', async () => {
   const compile = (...argv: string[]) => assert.equal(spawnSync('g++', argv, { cwd: scratch }).status, 0);
   await withReplaced(addon, writeContent('no library'), () =>
+    assertFinding(['product'], ['addon', 'failed', /tfjs_binding\.node is missing or damaged/, setupCommand]),
+  );
+  const sizes = path.join(addonFolder, 'sizes.json');
+  /** Replaces the addon by another complete file. */
+  const withAddon = (content: Buffer, action: () => Promise<void>) => {
+    const expected = JSON.parse(fs.readFileSync(sizes, 'utf8')) as Record<string, number>;
+    const changed = JSON.stringify({ ...expected, [path.basename(addon)]: content.length });
+    return withReplaced(sizes, writeContent(changed), () =>
+      withReplaced(addon, (file) => fs.writeFileSync(file, content), action),
+    );
+  };
+  await withAddon(Buffer.from('no library'), () =>
     assertFinding(['product'], ['product', 'failed', /addon does not load: /, addonRemedy]),
   );
   fs.writeFileSync(path.join(scratch, 'empty.cc'), '');
@@ -437,16 +450,14 @@ test('an addon that is not a library, lacks a dependency, or crashes', async () 
     ['lacking.node', /does not load: it needs libgone\.so, which is not found/],
     ['trap.node', /TensorFlow's process was terminated by SIGILL/],
   ] as const)
-    await withReplaced(
-      addon,
-      (file) => fs.copyFileSync(path.join(scratch, name), file),
-      () => assertFinding(['product'], ['product', 'failed', found, addonRemedy]),
+    await withAddon(fs.readFileSync(path.join(scratch, name)), () =>
+      assertFinding(['product'], ['product', 'failed', found, addonRemedy]),
     );
 });
 
 test('a missing library of TensorFlow, and an invalid TUNEBOOK_TENSORFLOW', async () => {
   await withoutFile(path.join(runtime, 'tensorflow/libtensorflow_cc.so.2'), () =>
-    assertFinding(['product'], ['tensorflow', 'failed', /libtensorflow_cc\.so\.2 is missing/, setupCommand]),
+    assertFinding(['product'], ['tensorflow', 'failed', /libtensorflow_cc\.so\.2 is missing or damaged/, setupCommand]),
   );
   await assertFinding(
     ['disk', 'gpu'],
@@ -525,11 +536,10 @@ test('a truncated embedded model, and truncated embedded reviews', async () => {
   ] as const) {
     const file = path.join(folder, name);
     const start = fs.readFileSync(file).subarray(0, 300_000);
-    const remedy = `rm -r ${folder} && ${setupCommand}`;
     await withReplaced(
       file,
       (place) => fs.writeFileSync(place, start),
-      () => assertFinding(['embedded'], ['embedded', 'failed', found, remedy]),
+      () => assertFinding(['embedded'], ['embedded', 'failed', found, setupCommand]),
     );
   }
 });
@@ -630,7 +640,7 @@ test('concurrent set-ups wait for each other, and the lock of a process that has
     );
     return { firstOutput: Promise.race([firstOutput, ended]), ended };
   };
-  fs.writeFileSync(lock, `${process.pid} ${os.hostname()}`);
+  fs.writeFileSync(lock, lockContent());
   const waiting = [startSetUp(), startSetUp(), startSetUp()];
   await Promise.all(waiting.map(({ firstOutput }) => firstOutput));
   fs.rmSync(lock);
@@ -642,7 +652,8 @@ test('concurrent set-ups wait for each other, and the lock of a process that has
   const withKernelStep = ended.filter(({ output }) => output.includes('tslab kernel …'));
   assert.equal(withKernelStep.length, 1, 'more or less than one set-up ran the step');
   fs.rmSync(inCheckout('.tunebook/done/kernel'));
-  fs.writeFileSync(lock, `4194305 ${os.hostname()}`);
+  // The id is used again by another process, as in a container that starts again.
+  fs.writeFileSync(lock, `${process.pid} ${os.hostname()} 0`);
   const { stdout } = await node([
     '--input-type=module',
     '-e',

@@ -1,16 +1,16 @@
 // Errors of set-up and the platforms that it supports. Complete set-up runs before any test.
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { promisify } from 'node:util';
 import { addonFiles, addonFolder, installedKind } from '#setup/cache.mjs';
-import { cacheFolder } from '#setup/paths.mjs';
 import { root } from '../checkout.js';
 
 /** Runs code in the checkout, by default set-up. */
@@ -115,22 +115,20 @@ test('errors about a missing compiler or Python contain the command that install
 });
 
 test('a download that does not match the pinned hash is deleted and rejected', () => {
-  const source = {
-    project: 'six',
-    version: '1.17.0',
-    file: 'six-1.17.0-py2.py3-none-any.whl',
-    sha256: '0'.repeat(64),
-    licence: 'MIT',
-  };
+  const target = path.join(os.tmpdir(), `tunebook-six-${process.pid}.whl`);
   const { stdout } = runSetup(
     {},
-    `import { download } from './lib/setup/downloads.mjs'; try { await download(${JSON.stringify(source)}) } catch (error) { console.log(error.message) }`,
+    `import { downloadFromIndex } from './lib/setup/package-index.mjs';
+     await downloadFromIndex('six', 'six-1.17.0-py2.py3-none-any.whl', '${'0'.repeat(64)}', ${JSON.stringify(target)})
+       .catch((error) => console.log(error.message));`,
   );
-  assert.match(stdout, /has sha256 [0-9a-f]{64}, but data\/sources\.json pins 0{64}/);
-  assert.ok(!fs.existsSync(path.join(cacheFolder, 'downloads', source.file)));
+  assert.match(stdout, /has sha256 [0-9a-f]{64}, but 0{64} is pinned/);
+  assert.ok(!fs.existsSync(target));
 });
 
-/** Starts a package index with one project. @param page the project's page, and its content type */
+const authorization = `Basic ${Buffer.from('ada:s@cret').toString('base64')}`;
+
+/** Starts a package index with one project, which needs a password. @param page the project's page, and its content type */
 async function startIndex(page: (address: string) => [type: string, content: string]) {
   const requests: string[] = [];
   const content = Buffer.alloc(300_000, 'wheel ');
@@ -140,9 +138,11 @@ async function startIndex(page: (address: string) => [type: string, content: str
     requests.push([url, headers.authorization, headers.range].filter(Boolean).join(' '));
     const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     if (url === '/simple/a-project/') {
+      if (headers.authorization !== authorization) return void response.writeHead(401).end();
       const [type, text] = page(address);
       response.writeHead(200, { 'content-type': type }).end(text);
     } else if (url === '/files/a_project-1-py3-none-any.whl') {
+      if (headers.authorization !== authorization) return void response.writeHead(401).end();
       const from = Number(/bytes=(\d+)-/.exec(headers.range ?? '')?.[1] ?? 0);
       response.writeHead(from > 0 ? 206 : 200, { 'content-length': content.length - from });
       if (!breaksOff) return void response.end(content.subarray(from));
@@ -152,6 +152,8 @@ async function startIndex(page: (address: string) => [type: string, content: str
     } else response.writeHead(404).end();
   });
   server.listen(0, '127.0.0.1');
+  // Also if the test fails: the process would not end.
+  after(() => server.close());
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   return { server, requests, content, index: `http://ada:s%40cret@127.0.0.1:${port}/simple` };
@@ -161,17 +163,22 @@ test('files come from the index that pip is configured for, with its credentials
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-index-'));
   const target = path.join(folder, 'file.whl');
   const link = 'a_project-1-py3-none-any.whl';
+  const hash = createHash('sha256').update(Buffer.alloc(300_000, 'wheel ')).digest('hex');
   const download = (environment: NodeJS.ProcessEnv, file = link) =>
     spawnNode(
       `const { downloadFromIndex } = await import('./lib/setup/package-index.mjs');
-       await downloadFromIndex('A.project', ${JSON.stringify(file)}, ${JSON.stringify(target)})
+       await downloadFromIndex('A.project', ${JSON.stringify(file)}, '${hash}', ${JSON.stringify(target)})
          .catch(({ message }) => console.log(message));`,
       { ...environment, HOME: folder, XDG_CONFIG_HOME: folder, XDG_CONFIG_DIRS: folder, NO_PROXY: '127.0.0.1' },
     );
   // In HTML and in JSON, in a configuration file and in the environment.
   for (const [page, configure] of [
     [
-      () => ['text/html', `<a href="../../files/${link}#sha256=0">${link}</a>`],
+      () => [
+        'text/html',
+        `<!-- <a href="/gone/${link}">${link}</a> --><a href="http://[oops/">x</a><a href="100%.whl">x</a>
+         <base href="/simple/a-project/"><a data-requires-python=">=3.8" href='../../files/${link}#sha256=0'>${link}</a>`,
+      ],
       (index) => {
         fs.mkdirSync(path.join(folder, 'pip'));
         fs.writeFileSync(
@@ -194,9 +201,9 @@ test('files come from the index that pip is configured for, with its credentials
     const stdout = await download(environment);
     assert.equal(stdout, '');
     assert.ok(fs.readFileSync(target).equals(content));
-    const authorization = `Basic ${Buffer.from('ada:s@cret').toString('base64')}`;
     assert.equal(requests[0], `/simple/a-project/ ${authorization}`);
     assert.match(requests.at(-1)!, /^\/files\/a_project-1-py3-none-any\.whl .*bytes=\d+-$/);
+    fs.rmSync(target);
     const missing = await download(environment, 'other.whl');
     assert.match(
       missing,
@@ -204,12 +211,33 @@ test('files come from the index that pip is configured for, with its credentials
     );
     assert.doesNotMatch(missing, /cret/);
     server.close();
-    fs.rmSync(target);
   }
-  // A folder of files.
-  fs.writeFileSync(path.join(folder, link), 'local');
-  await download({ PIP_NO_INDEX: '1', PIP_FIND_LINKS: folder });
-  assert.equal(fs.readFileSync(target, 'utf8'), 'local');
+  // A damaged file in a folder; then the index has the right one.
+  fs.writeFileSync(path.join(folder, link), 'damaged');
+  const { server, index } = await startIndex(() => ['text/html', `<a href=/files/${link}>${link}</a>`]);
+  const links = { PIP_CONFIG_FILE: os.devNull, PIP_FIND_LINKS: '~/' };
+  assert.equal(await download({ ...links, PIP_NO_INDEX: '0', PIP_INDEX_URL: index }), '');
+  fs.rmSync(target);
+  assert.match(await download({ ...links, PIP_NO_INDEX: '1' }), /has sha256 [0-9a-f]{64}, but [0-9a-f]{64} is pinned/);
+  assert.match(
+    await download({ PIP_CONFIG_FILE: os.devNull, PIP_NO_INDEX: 'true' }),
+    /could not be downloaded: pip is configured without an index\./,
+  );
+  server.close();
+  // Addresses and files that are invalid are named without passwords, and without a stack trace.
+  for (const [environment, message] of [
+    [
+      { PIP_INDEX_URL: 'https://bob:pa#ss@127.0.0.1/simple' },
+      /contains https:\/\/127\.0\.0\.1\/simple, which is not a valid/,
+    ],
+    [{ PIP_CERT: '/nonexistent.pem' }, /certificates \/nonexistent\.pem do not exist/],
+    [{ PIP_PROXY: 'ftp://proxy' }, /pip's proxy is not the address of an HTTP proxy/],
+    [{ PIP_INDEX_URL: index }, /http:\/\/127\.0\.0\.1:\d+\/simple\/a-project\/: .*ECONNREFUSED/],
+  ] as const) {
+    const stdout = await download({ PIP_CONFIG_FILE: os.devNull, ...environment });
+    assert.match(stdout, message);
+    assert.doesNotMatch(stdout, /pa#ss|cret|TypeError/);
+  }
   fs.rmSync(folder, { recursive: true });
 });
 

@@ -201,6 +201,37 @@ test('the error for code that cannot be captured names kernel and line; eager co
     /it keeps a tensor \(tf\.keep, tf\.variable\).*Return it/,
   );
   kept!.dispose();
+  // The number of tensors is the same afterwards.
+  let state = tf.scalar(1);
+  assert.match(
+    captureError(({ x }) => {
+      const next = tf.keep(tf.sum(x).asScalar());
+      state.dispose();
+      state = next;
+      return {};
+    }),
+    /it keeps a tensor/,
+  );
+  state.dispose();
+  const swallow = (read: (x: ReturnType<typeof tf.tensor1d>) => unknown) =>
+    captureError(({ x }) => {
+      try {
+        void Promise.resolve(read(x)).catch(() => {});
+      } catch {
+        // The values are not needed.
+      }
+      return { y: x };
+    });
+  assert.match(
+    swallow((x) => x.dataSync()),
+    /an input is read back/,
+  );
+  assert.match(
+    swallow((x) => x.data()),
+    /an input is read back/,
+  );
+  for (const result of [1, tf.scalar(1), { y: 1 }, { y: { z: 1 } }, undefined])
+    assert.match(captureError((() => result) as never), /it does not return tensors by name/);
   assert.match(
     captureError(({ x }) => {
       x.dispose();

@@ -13,7 +13,7 @@ import { packages } from '../packages.mjs';
 import { python, root, setupFolder, venv } from '../paths.mjs';
 import { kernel, kernelFile, pythonEnvironment } from '../python.mjs';
 import { sourcesOf } from '../sources.mjs';
-import { isDone, storedFingerprint } from '../steps.mjs';
+import { faultyFile, isDone, storedFingerprint } from '../steps.mjs';
 import { tensorflowKind, tensorflowRuntime } from '../tensorflow.mjs';
 import { failed, ok, repeatStep, setUp, shorten, warning } from './check.mjs';
 import { compiled, runProgram } from './probe.mjs';
@@ -178,10 +178,9 @@ export const installationChecks = [
       const wanted = tensorflowKind();
       if (isDone(tensorflowRuntime)) return ok(`${pinnedVersion(wanted)}, ${buildNames[wanted]}`);
       const folder = runtimeFolder(wanted);
-      const missing = tensorflowRuntime.files().find((file) => !fs.existsSync(path.join(folder, file)));
       return failed(
         fs.existsSync(folder)
-          ? `${missing} is missing in ${folder}.`
+          ? `${faultyFile(tensorflowRuntime)} is missing or damaged in ${folder}.`
           : `TensorFlow's libraries (${pinnedVersion(wanted)}, ${buildNames[wanted]}) are not set up.`,
         setUp,
       );
@@ -193,10 +192,10 @@ export const installationChecks = [
     needs: ['packages', 'compiler', 'tensorflow'],
     run() {
       const folder = addon.folder();
-      const missing = addon.files().find((file) => !fs.existsSync(path.join(folder, file)));
       if (!fs.existsSync(folder))
         return failed("TensorFlow's addon is not compiled from the current sources and libraries.", setUp);
-      if (missing) return failed(`${missing} is missing in ${folder}.`, setUp);
+      const faulty = faultyFile(addon);
+      if (faulty) return failed(`${faulty} is missing or damaged in ${folder}.`, setUp);
       const compiler = failedCompiler(folder);
       if (compiler === undefined) return ok('compiled from the current sources');
       return warning(
