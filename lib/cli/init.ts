@@ -2,11 +2,12 @@
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
+import Papa from 'papaparse';
 import { packageFolder } from '#setup/paths.mjs';
 import { FileError } from '../errors.js';
 import { embeddedReviews } from '../reviews/embedded.js';
 import { sampleReviews } from '../reviews/sample.js';
-import { version } from '../version.js';
+import { peerDependencies, version } from '../version.js';
 
 /** Number of reviews of the example: training takes some seconds. */
 const exampleReviews = 600;
@@ -17,18 +18,15 @@ const templates = ['finetune.ts', 'finetune.ipynb'];
 const manifest = {
   private: true,
   type: 'module',
-  dependencies: { tslab: '1.0.22', tunebook: `^${version}` },
+  dependencies: { tslab: peerDependencies.tslab, tunebook: `^${version}` },
 };
-
-/** Quotes a field of a CSV file. */
-const quote = (text: string) => `"${text.replaceAll('"', '""')}"`;
 
 /** A sample of the embedded reviews as a CSV file. */
 async function reviewsFile(): Promise<string> {
   const source = await embeddedReviews();
   const reviews = await sampleReviews(source, { rows: exampleReviews, seed: 42 });
-  const lines = reviews.map(({ text, label }) => `${quote(text)},${source.labelNames[label]}`);
-  return ['text,label', ...lines, ''].join('\n');
+  const rows = reviews.map(({ text, label }) => ({ text, label: source.labelNames[label] }));
+  return `${Papa.unparse(rows, { newline: '\n' })}\n`;
 }
 
 /**

@@ -1,6 +1,4 @@
 /** `tunebook launch`: starts all workers of a command on this machine, or those of this process of a scheduler. */
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { SettingsError } from '../errors.js';
 import { visibleGpus } from '../distributed/rank-environment.js';
 import { describeEnd, exitCodeOfRanks, isRestartable, localPlaces, runRanks } from '../distributed/local.js';
@@ -8,6 +6,7 @@ import { placesFrom, type Scheduler } from '../distributed/scheduler.js';
 import { newRunFolder } from '../runs/run-folder.js';
 import { environmentLayer } from '../settings/settings.js';
 import { normalizeFlags } from './settings-flags.js';
+import { mainProgram } from './main-program.js';
 
 /** Options of the command line. */
 export interface LaunchOptions {
@@ -19,8 +18,6 @@ export interface LaunchOptions {
   nodes?: string;
   service?: string;
 }
-
-const main = path.join(path.dirname(fileURLToPath(import.meta.url)), 'main.js');
 
 /** Commands that can train on several workers. */
 const commands = ['finetune', 'adapt'];
@@ -52,7 +49,7 @@ async function launchHere(workers: number, maxRestarts: number, command: string,
   if (!hasFolder && !hasFlag(argv, '--resume') && !hasFlag(argv, '--print-config'))
     argv.push('--run-folder', newRunFolder());
   for (let restarts = 0; ; restarts++) {
-    const ends = await runRanks(await localPlaces(workers), [process.execPath, main, command, ...argv]);
+    const ends = await runRanks(await localPlaces(workers), [process.execPath, mainProgram, command, ...argv]);
     const exitCode = exitCodeOfRanks(ends);
     if (exitCode === 0) return;
     for (const end of ends) if (end.code !== 0) console.error(`${describeEnd(end)}.`);
@@ -72,9 +69,10 @@ async function launchFrom(scheduler: Scheduler, options: LaunchOptions, command:
   const places = placesFrom(
     scheduler,
     { hosts: options.hosts, service: options.service, port: number('port'), nodes: number('nodes') },
-    visibleGpus().length,
+    // The other schedulers start one process per rank.
+    scheduler === 'kubernetes' ? visibleGpus().length : 0,
   );
-  process.exitCode = exitCodeOfRanks(await runRanks(places, [process.execPath, main, command, ...argv]));
+  process.exitCode = exitCodeOfRanks(await runRanks(places, [process.execPath, mainProgram, command, ...argv]));
 }
 
 /**

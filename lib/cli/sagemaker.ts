@@ -1,13 +1,11 @@
 /** `tunebook sagemaker train`: a training job of Amazon SageMaker. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describeEnd, exitCodeOfRanks, localPlaces, runRanks } from '../distributed/local.js';
 import { visibleGpus, type RankPlace } from '../distributed/rank-environment.js';
 import { argumentsOfJob, deliverResults, placesOfJob, sagemakerFolders } from '../platforms/sagemaker.js';
 import { normalizeFlags } from './settings-flags.js';
-
-const main = path.join(path.dirname(fileURLToPath(import.meta.url)), 'main.js');
+import { mainProgram } from './main-program.js';
 
 /**
  * Runs a command to its end.
@@ -15,7 +13,7 @@ const main = path.join(path.dirname(fileURLToPath(import.meta.url)), 'main.js');
  */
 async function run(places: RankPlace[], argv: string[]): Promise<{ code: number; message: string }> {
   let errorOutput = '';
-  const ends = await runRanks(places, [process.execPath, main, ...argv], (text) => {
+  const ends = await runRanks(places, [process.execPath, mainProgram, ...argv], (text) => {
     errorOutput = (errorOutput + text).slice(-10_000);
   });
   // Errors have their class and code before them; later lines are their continuation.

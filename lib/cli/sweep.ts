@@ -6,7 +6,6 @@
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Option, type Command } from 'commander';
 import { RunError, SettingsError, exitCodes, type EndingSignal } from '../errors.js';
 import { tableBundle } from '../figures/html-table.js';
@@ -32,11 +31,10 @@ import { configLayer } from '../settings/config-file.js';
 import { addSettings, flagsLayer } from './settings-flags.js';
 import { flagOf } from '../settings/setting-text.js';
 import { settingsOf } from './training-command.js';
+import { mainProgram } from './main-program.js';
 
 /** File in the folder of a sweep that contains its plan. */
 const sweepFile = 'sweep.json';
-
-const main = path.join(path.dirname(fileURLToPath(import.meta.url)), 'main.js');
 
 interface Flags {
   config?: string;
@@ -177,7 +175,7 @@ function runOne(
   const { MLFLOW_RUN_ID: _, ...environment } = process.env;
   const child = spawn(
     process.execPath,
-    [main, 'finetune', ...argv, ...ownFlags, '--run-folder', folder, '--resume', ...(json ? ['--json'] : [])],
+    [mainProgram, 'finetune', ...argv, ...ownFlags, '--run-folder', folder, '--resume', ...(json ? ['--json'] : [])],
     // In its own process group, so that it receives Ctrl-C once: from handSignalsTo, not from the terminal as well.
     { stdio: ['ignore', 'inherit', 'inherit'], env: { ...environment, ...parent?.environment }, detached: true },
   );
@@ -218,9 +216,14 @@ function describeResult({ groups, best, runs }: SweepResult): string {
 
 /** Whether the runs of a sweep are tracked by MLflow. */
 function reportsToMlflow({ argv }: Sweep): boolean {
-  const index = argv.indexOf(flagOf('reportTo'));
-  const layer = { origin: 'command line', values: index < 0 ? {} : { reportTo: argv[index + 1] }, nameOf: flagOf };
-  return resolveSettings([environmentLayer(), layer]).settings.reportTo.includes('mlflow');
+  const valueOf = (flag: string) => (argv.includes(flag) ? argv[argv.indexOf(flag) + 1] : undefined);
+  const [config, reportTo] = [valueOf('--config'), valueOf(flagOf('reportTo'))];
+  const layer = { origin: 'command line', values: reportTo === undefined ? {} : { reportTo }, nameOf: flagOf };
+  return resolveSettings([
+    ...(config ? [configLayer(config)] : []),
+    environmentLayer(),
+    layer,
+  ]).settings.reportTo.includes('mlflow');
 }
 
 /** Starts the run of the sweep in MLflow, with the values of the grid. */

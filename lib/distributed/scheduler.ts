@@ -12,7 +12,7 @@ import { hostsOfMpi, hostsOfNodeList, tasksOfNodes, type Host } from './hosts.js
 /** Schedulers that can start ranks. */
 export type Scheduler = 'slurm' | 'mpi' | 'kubernetes';
 
-/** Options of `placeFrom`. */
+/** Options of `placesFrom`. */
 export interface SchedulerOptions {
   /** The hosts of MPI, see hostsOfMpi. Not necessary if all ranks are on one machine. */
   hosts?: string | undefined;
@@ -113,8 +113,21 @@ function ofMpi(environment: NodeJS.ProcessEnv, { hosts, port }: SchedulerOptions
   return place;
 }
 
-/** The port of the first rank of a pod, as in Kubeflow's TFJob: pods have addresses of their own. */
-const podPort = 2222;
+/** The port of the first rank of a container, as in Kubeflow's TFJob: containers have addresses of their own. */
+export const containerPort = 2222;
+
+/**
+ * The places of the ranks on one of several hosts: one rank per GPU, or one. All hosts have the same number of GPUs.
+ * @param names names of all hosts
+ * @param index number of the host
+ */
+export function placesOnHost(names: string[], index: number, gpus: number, firstPort: number): RankPlace[] {
+  const localSize = Math.max(1, gpus);
+  const hosts = names.map((name): Host => ({ name, slots: localSize }));
+  return Array.from({ length: localSize }, (_, localRank) =>
+    placeOf(hosts, index * localSize + localRank, names.length * localSize, firstPort),
+  );
+}
 
 /**
  * The ranks of this pod of an indexed Job, as JobSet and Kubeflow's Trainer create: one per GPU, or one. The names of the pods differ
@@ -122,7 +135,7 @@ const podPort = 2222;
  */
 function ofKubernetes(
   environment: NodeJS.ProcessEnv,
-  { nodes, service, port = podPort }: SchedulerOptions,
+  { nodes, service, port = containerPort }: SchedulerOptions,
   gpus: number,
   podName: string,
 ): RankPlace[] {
@@ -140,11 +153,8 @@ function ofKubernetes(
       { pod: podName, index, nodes },
     );
   const prefix = podName.slice(0, -String(index).length);
-  const localSize = Math.max(1, gpus);
-  const hosts = Array.from({ length: nodes }, (_, i) => ({ name: `${prefix}${i}.${service}`, slots: localSize }));
-  return Array.from({ length: localSize }, (_, localRank) =>
-    placeOf(hosts, index * localSize + localRank, nodes * localSize, port),
-  );
+  const names = Array.from({ length: nodes }, (_, i) => `${prefix}${i}.${service}`);
+  return placesOnHost(names, index, gpus, port);
 }
 
 /**

@@ -38,6 +38,21 @@ export interface OnnxEngineOptions {
 }
 
 /**
+ * The path of an exported file.
+ * @throws ModelFormatError if the model was not exported
+ */
+export function exportedFile(folder: string, precision: keyof typeof onnxFiles): string {
+  const file = path.join(folder, onnxFiles[precision]);
+  if (!fs.existsSync(file))
+    throw new ModelFormatError(
+      'MODEL_NOT_EXPORTED',
+      `${folder} has no ${onnxFiles[precision]}. Export the model first: npx tunebook export ${folder}`,
+      { folder, precision },
+    );
+  return file;
+}
+
+/**
  * Loads an exported model into onnxruntime.
  * @param folder of an exported model
  * @throws ModelFormatError if the model was not exported, or if the exported file is damaged
@@ -46,13 +61,7 @@ export async function openOnnxEngine(
   folder: string,
   { precision = 'float32', maxBatchTokens = 1024, threads = 0 }: OnnxEngineOptions = {},
 ): Promise<OnnxEngine> {
-  const file = path.join(folder, onnxFiles[precision]);
-  if (!fs.existsSync(file))
-    throw new ModelFormatError(
-      'MODEL_NOT_EXPORTED',
-      `${folder} has no ${onnxFiles[precision]}. Export the model first: npx tunebook export ${folder}`,
-      { folder, precision },
-    );
+  const file = exportedFile(folder, precision);
   const config = readModelConfig(folder);
   const classes = labelNames(config).length;
   const session = await InferenceSession.create(file, { intraOpNumThreads: threads, logSeverityLevel: 3 }).catch(

@@ -7,6 +7,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { FileError, SettingsError } from '../errors.js';
 import type { RankPlace } from '../distributed/rank-environment.js';
+import { containerPort, placesOnHost } from '../distributed/scheduler.js';
 
 /** The folders of the contract. */
 export interface SagemakerFolders {
@@ -113,31 +114,28 @@ export function argumentsOfJob(folders: SagemakerFolders): string[] {
   const flags = Object.entries(parameters).flatMap(([name, value]) =>
     isOfSagemaker(name) ? [] : [`--${name.replaceAll('_', '-')}=${plainValue(value)}`],
   );
-  const taken = reserved.find((name) => flags.some((flag) => flag.startsWith(`--${name}=`)));
+  const has = (name: string) => flags.some((flag) => flag.startsWith(`--${name}=`));
+  const taken = reserved.find(has);
   if (taken !== undefined)
     throw new SettingsError(
       'SETTING_CONFLICT',
       `The hyperparameter ${taken} cannot be set: the run is in ${folders.checkpoints}, from which the model is delivered. Remove it.`,
       { names: [taken] },
     );
-  const has = (name: string) => flags.some((flag) => flag.startsWith(`--${name}=`));
   const dataset = datasetOf(folders, channels);
   const added = {
     dataset: has('dataset-name') ? undefined : dataset,
     model: modelChannel in channels ? path.join(folders.data, modelChannel) : undefined,
-    'run-folder': folders.checkpoints,
   };
   return [
     ...flags,
     ...Object.entries(added).flatMap(([name, value]) =>
       value === undefined || has(name) ? [] : [`--${name}=${value}`],
     ),
+    `--run-folder=${folders.checkpoints}`,
     '--resume',
   ];
 }
-
-/** Port of the first rank of each host; the next ranks use the next ports. */
-const firstPort = 2222;
 
 /**
  * The places of the ranks on this host: one per GPU, or one. All hosts of a job have the same number of GPUs.
@@ -157,17 +155,7 @@ export function placesOfJob(folders: SagemakerFolders, gpus: number): RankPlace[
       `resourceconfig.json has the current host ${resources.current_host}, which is not one of its hosts ${hosts.join(', ')}.`,
       { current: resources.current_host, hosts },
     );
-  const localSize = Math.max(1, gpus);
-  const addresses = hosts.flatMap((host) =>
-    Array.from({ length: localSize }, (_, localRank) => `${host}:${firstPort + localRank}`),
-  );
-  const before = hosts.indexOf(resources.current_host) * localSize;
-  return Array.from({ length: localSize }, (_, localRank) => ({
-    addresses,
-    rank: before + localRank,
-    localRank,
-    localSize,
-  }));
+  return placesOnHost(hosts, hosts.indexOf(resources.current_host), gpus, containerPort);
 }
 
 /** Files of a run that become output.tar.gz. */

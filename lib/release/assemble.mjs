@@ -11,9 +11,7 @@ import { run } from '../setup/run.mjs';
 
 const manifest = JSON.parse(fs.readFileSync(path.join(packageFolder, 'package.json'), 'utf8'));
 
-/** Fields of both packages. */
-const { version, license } = manifest;
-const common = { license, engines: manifest.engines };
+const { version, license, engines } = manifest;
 
 /**
  * Creates an empty folder for a package.
@@ -91,7 +89,6 @@ function assembleLibrary() {
   bundleTfjs(folder);
   writeManifest(folder, {
     ...rest,
-    ...common,
     bundleDependencies: [tfjs],
     optionalDependencies: Object.fromEntries(natives),
   });
@@ -110,7 +107,8 @@ function assembleAddons() {
     name,
     version,
     description: `TensorFlow's addon for tunebook, compiled for ${platforms[/** @type {keyof typeof platforms} */ (platform)]}.`,
-    ...common,
+    license,
+    engines,
     type: 'commonjs',
     os: [system],
     cpu: [cpu],

@@ -20,14 +20,19 @@ const folderOf = (name, fingerprint) => path.join(cacheFolder, `${name}-${finger
 /** @param {string} name of a source */
 const hashOfSource = (name) => hash(JSON.stringify(sourcesOf(name)));
 
-/** The folder of TensorFlow's libraries and headers. @param {Kind} kind */
+/** The folder of TensorFlow's libraries. @param {Kind} kind */
 export const runtimeFolder = (kind) => folderOf(`tensorflow-${kind}`, hashOfSource(`tensorflow-${kind}`));
 
 /** The folder of TensorFlow's headers, which are the same for both builds. */
 export const headersFolder = () => folderOf('tensorflow-headers', hashOfSource('tensorflow-cpu'));
 
+/** @type {string | undefined} the files do not change while a process runs */
+let hashOfAddonSources;
+
 /** Hash of everything from which the addons are compiled but TensorFlow. They run on every CPU of their architecture. */
-export function addonSources() {
+export const addonSources = () => (hashOfAddonSources ??= hashAddonSources());
+
+function hashAddonSources() {
   const { dependencies } = JSON.parse(fs.readFileSync(path.join(packageFolder, 'package.json'), 'utf8'));
   const files = [patchFile, 'setup/addon.mjs', 'setup/kernels.mjs', ...filesUnder(nativeFolder, /\.(cc|h)$/)];
   return hash(dependencies['@tensorflow/tfjs-node-gpu'], hashFiles(...files));

@@ -74,8 +74,10 @@ export const tensorflowRuntime = {
   },
 };
 
-/** The headers, which only the compilation of the addons needs. Before the runtime, which deletes the downloaded wheel. */
-/** @type {import('./steps.mjs').CacheStep} */
+/**
+ * The headers, which only the compilation of the addons needs. Before the runtime, which deletes the downloaded wheel.
+ * @type {import('./steps.mjs').CacheStep}
+ */
 export const tensorflowHeaders = {
   name: 'TensorFlow headers',
   id: 'headers',
