@@ -10,7 +10,7 @@ export const environments = {
   linters: 'environment',
   onnxruntime: 'export',
   launch: 'distributed',
-  papermill: 'notebook',
+  notebook: 'notebook',
   mlflow: 'tracking',
 };
 

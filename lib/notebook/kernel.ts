@@ -1,6 +1,6 @@
 /**
- * Interface to the tslab kernel: sends rich output from a package. Outside a kernel, plain text is printed instead, so
- * that the same code runs in scripts. On import, fixes a loss of messages after 512 sends.
+ * Interface to the kernel, tslab's or Deno's: sends rich output from a package. Outside a kernel, plain text is printed
+ * instead, so that the same code runs in scripts. On import, fixes a loss of messages of tslab after 512 sends.
  */
 import { createRequire } from 'node:module';
 import { useSettingForm } from '../settings/setting-text.js';
@@ -10,6 +10,10 @@ export type MimeBundle = { 'text/plain': string } & Record<string, unknown>;
 
 interface JupyterModule {
   lastWriteDisplayData: ((content: object, update: boolean) => void) | null;
+}
+
+interface DenoJupyter {
+  broadcast: (messageType: 'display_data' | 'update_display_data', content: object) => Promise<void>;
 }
 
 const require = createRequire(import.meta.url);
@@ -47,8 +51,28 @@ function patchSocket(): void {
 }
 patchSocket();
 
+/** Deno's interface to its kernel. */
+function denoKernel(): DenoJupyter | undefined {
+  const { Deno } = globalThis as { Deno?: { jupyter: DenoJupyter } };
+  try {
+    return Deno?.jupyter;
+  } catch {
+    // Outside its kernel, Deno throws.
+    return undefined;
+  }
+}
+
+/** Returns the function of the kernel that sends an output or replaces one; undefined outside a kernel. */
+function displayFunction(): ((content: object, update: boolean) => void) | undefined {
+  const write = liveKernel()?.jupyter.lastWriteDisplayData;
+  if (write) return write;
+  const deno = denoKernel();
+  // Deno sends in the order of the calls, and before the cell ends.
+  return deno && ((content, update) => void deno.broadcast(update ? 'update_display_data' : 'display_data', content));
+}
+
 /** Whether this code runs in a notebook. */
-export const inKernel = (): boolean => liveKernel() !== undefined;
+export const inKernel = (): boolean => displayFunction() !== undefined;
 
 // npm start, whose settings are flags, executes a notebook too.
 if (inKernel()) useSettingForm(process.env['TUNEBOOK_SETTING_FORM'] === 'flag' ? 'flag' : 'variable');
@@ -61,11 +85,7 @@ if (inKernel()) useSettingForm(process.env['TUNEBOOK_SETTING_FORM'] === 'flag' ?
  * show({ 'text/html': '<b>done</b>', 'text/plain': 'done' });
  */
 export function show(data: MimeBundle, displayId?: string, update = false): void {
-  const kernel = liveKernel();
-  if (kernel)
-    kernel.jupyter.lastWriteDisplayData!(
-      { data, metadata: {}, transient: displayId ? { display_id: displayId } : {} },
-      update,
-    );
+  const display = displayFunction();
+  if (display) display({ data, metadata: {}, transient: displayId ? { display_id: displayId } : {} }, update);
   else if (!update) console.log(data['text/plain']);
 }

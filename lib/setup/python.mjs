@@ -47,6 +47,14 @@ export const pythonEnvironment = {
     // JupyterLab's yarn is a CommonJS file. Without this, Node would treat it as an ES module, as package.json of the
     // checkout specifies.
     fs.writeFileSync(path.join(venv, 'package.json'), '{ "type": "commonjs" }\n');
+    // JupyterLab would ask the package index for updates, and each new user whether to fetch news.
+    const settings = path.join(venv, 'share/jupyter/lab/settings');
+    const notification = { checkForUpdates: false, fetchNews: 'false' };
+    fs.mkdirSync(settings, { recursive: true });
+    fs.writeFileSync(
+      path.join(settings, 'overrides.json'),
+      JSON.stringify({ '@jupyterlab/apputils-extension:notification': notification }),
+    );
   },
 };
 

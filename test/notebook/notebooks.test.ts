@@ -101,7 +101,7 @@ test('jupyter execute and papermill run an unchanged notebook with parameters fr
   });
   assert.equal(jupyter.status, 0, jupyter.stderr);
   assert.match(fs.readFileSync(executed, 'utf8'), /800 reviews from/);
-  const papermill = pythonWith('papermill');
+  const papermill = pythonWith('notebook');
   const run = (notebook: string) =>
     spawnSync(
       papermill,
