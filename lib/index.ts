@@ -62,7 +62,8 @@ export { show } from './notebook/kernel.js';
 export { showKeyNumbers } from './notebook/key-numbers.js';
 export { trainingProgress } from './notebook/progress.js';
 export { accuraciesOf, repeatFineTuning, trainingSubset } from './notebook/repeat.js';
-export { openJournal } from './runs/journal.js';
+export { adaptMetrics, finetuneMetrics } from './jobs/run-metrics.js';
+export { runFolderOf, startRun } from './notebook/run.js';
 export { describeDevice } from './tensorflow/device.js';
 export { precisionOf } from './tensorflow/precision.js';
 
@@ -101,6 +102,10 @@ export type { LoadOptions, ModelParts, ParameterCount, PretrainedModel } from '.
 export type { StoredTensor } from './model/safetensors.js';
 export type { ClassifierOptions, Prediction } from './model/text-classifier.js';
 export type { FineTuned, PreparedReviews } from './notebook/fine-tune.js';
+export type { NotebookRun } from './notebook/run.js';
+export type { Rows } from './jobs/rows.js';
+export type { TrainedRun } from './jobs/run-metrics.js';
+export type { RunCommand } from './runs/run-folder.js';
 export type { MimeBundle } from './notebook/kernel.js';
 export type { KeyNumber } from './notebook/key-numbers.js';
 export type { RepeatedRun, TrainingSubset, Variant } from './notebook/repeat.js';
@@ -134,7 +139,7 @@ export type {
 export type { ReviewSplit } from './reviews/split.js';
 export type { ReviewTable } from './reviews/table.js';
 export type { WordAssociation } from './reviews/word-associations.js';
-export type { Journal, JournalContent, JournalEntry, JournalKind, NotebookResult } from './runs/journal.js';
+export type { Journal, JournalContent, JournalEntry, JournalKind } from './runs/journal.js';
 export type { AdaptMetrics, FinetuneMetrics, RunMetrics } from './runs/metrics.js';
 export type { ClassWeights } from './settings/class-weights.js';
 export type { LabelMapping } from './settings/label-mapping.js';

@@ -9,7 +9,7 @@ import type { RunMetrics } from '../runs/metrics.js';
 import { percent, percentInterval, duration, size } from '../figures/format.js';
 import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
 import type { ClassificationMetrics } from '../evaluation/metrics.js';
-import type { JournalEntry, NotebookResult } from '../runs/journal.js';
+import type { JournalEntry } from '../runs/journal.js';
 import type { TrainingRecord } from '../training/training-record.js';
 
 /** Receives the journal and the messages of a job. */
@@ -52,11 +52,11 @@ function describeScores({ macro, perClass, meanAbsoluteError }: ClassificationMe
   ];
 }
 
-/** Describes the result of a run or of finetune.ipynb in a few lines. */
-export function describeMetrics(metrics: RunMetrics | NotebookResult): string {
+/** Describes the result of a run in a few lines. */
+export function describeMetrics(metrics: RunMetrics): string {
   const { training, end } = metrics;
   const results: [string, string][] =
-    'test' in metrics
+    metrics.command === 'finetune'
       ? [
           [
             'Accuracy',

@@ -10,7 +10,8 @@ import { openModel } from '../model/fetch-model.js';
 import { root } from '#setup/paths.mjs';
 import { executeNotebook } from '../notebook/execute.js';
 import { isFileName, openReviews } from '../reviews/open-reviews.js';
-import { parseEntry, type NotebookResult } from '../runs/journal.js';
+import { journalFile, parseEntry } from '../runs/journal.js';
+import type { RunMetrics } from '../runs/metrics.js';
 import { newRunFolder } from '../runs/run-folder.js';
 import { duration } from '../figures/format.js';
 import { fastDevRun } from '../settings/schema.js';
@@ -122,16 +123,15 @@ try {
 const started = performance.now();
 const notebooks = path.join(root, 'notebooks');
 const executed = path.join(runFolder, 'finetune.ipynb');
-const report = path.join(runFolder, 'report.html');
-const readNewLines = tailLines(path.join(runFolder, 'journal.jsonl'));
+const readNewLines = tailLines(path.join(runFolder, journalFile));
 const output = openOutput(false);
-let result: NotebookResult | undefined;
+let result: RunMetrics | undefined;
 
 /** Shows the journal entries written since the last call. */
 function readJournal(): void {
   for (const line of readNewLines()) {
     const entry = parseEntry(line);
-    if (entry?.kind === 'result') result = entry;
+    if (entry?.kind === 'summary') result = entry;
     else if (entry) output.entry(entry);
   }
 }
@@ -140,7 +140,7 @@ const timer = setInterval(readJournal, 300);
 try {
   await executeNotebook(path.join(notebooks, 'finetune.ipynb'), {
     executed,
-    report,
+    report: path.join(runFolder, 'finetune.html'),
     // Relative to the folder of the notebook, where the kernel runs; the same on every machine.
     environment: {
       ...flags,
@@ -165,9 +165,9 @@ try {
   output.print(
     titledRows([
       ['Time', `${duration((performance.now() - started) / 1000)} in total`],
-      ['Model', path.relative(process.cwd(), path.resolve(notebooks, result.modelFolder))],
+      ['Model', path.relative(process.cwd(), path.join(runFolder, 'model'))],
       ['Notebook', path.relative(process.cwd(), executed)],
-      ['Report', path.relative(process.cwd(), report)],
+      ['Report', path.relative(process.cwd(), path.join(runFolder, 'report.html'))],
     ]),
   );
   if (result.end === 'interrupted') {

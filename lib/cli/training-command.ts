@@ -65,7 +65,7 @@ function chooseRun(
   resolved: ResolvedSettings,
   flags: Flags,
 ): { resolved: ResolvedSettings; run?: RunFolder } {
-  const named = resolved.origins.runFolder === 'default' ? undefined : new RunFolder(resolved.settings.runFolder);
+  const named = resolved.settings.runFolder === undefined ? undefined : new RunFolder(resolved.settings.runFolder);
   if (flags.resume === undefined) {
     if (named?.hasTrained)
       throw new RunError(

@@ -4,11 +4,11 @@ import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
 import { MaskedLM } from '../model/masked-lm.js';
 import { loadReviews } from '../reviews/load-reviews.js';
 import { summarizeData } from '../reviews/describe-source.js';
-import { commonMetrics, type AdaptMetrics } from '../runs/metrics.js';
 import { writeResult } from '../runs/result.js';
 import { Trainer } from '../training/trainer.js';
 import type { EndOfTraining } from '../training/training-record.js';
 import { trainingJob, type Job } from './job.js';
+import { adaptMetrics } from './run-metrics.js';
 import { assertSameData, countRows, encodeRows, openModelOfJob, type Rows } from './rows.js';
 
 /** Evaluation of the base model; stored so that a resumed run need not repeat it. */
@@ -48,13 +48,8 @@ async function adaptRank(job: Job): Promise<EndOfTraining> {
     if (result.end === 'interrupted') return result.end;
     const after = await trainer.evaluate(test, { ranks });
     if (!ranks.isChief) return result.end;
-    const summary: AdaptMetrics = {
-      command: 'adapt',
-      ...commonMetrics(sources, rows, summarizeData(source, reviews, settings.streaming, data.notes), result),
-      before,
-      after,
-    };
-    await writeResult(job, summary, model);
+    const trained = { settings, sources, source, split: reviews, data, result };
+    await writeResult(job, adaptMetrics(trained, before, after), model);
     return result.end;
   } finally {
     model.dispose();

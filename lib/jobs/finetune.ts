@@ -2,32 +2,16 @@
 import { TextClassifier } from '../model/text-classifier.js';
 import { loadReviews } from '../reviews/load-reviews.js';
 import { describeClassRows, summarizeData } from '../reviews/describe-source.js';
-import type { ReviewSplit } from '../reviews/split.js';
 import { ReviewStream } from '../batching/stream.js';
-import { accuracyByLength, confidentErrors } from '../evaluation/analysis.js';
-import { bagOfWordsBaseline, majorityBaseline } from '../evaluation/baseline.js';
 import { evaluate } from '../evaluation/evaluate.js';
-import { countClasses } from '../evaluation/count-classes.js';
 import { evaluationWarnings, imbalanceWarnings, type Warning } from '../evaluation/warnings.js';
-import { classWeightsOf, describeClassWeights, weightsByNumber } from '../training/class-weights.js';
+import { describeClassWeights, weightsByNumber } from '../training/class-weights.js';
 import type { EndOfTraining } from '../training/training-record.js';
 import { Trainer } from '../training/trainer.js';
 import { trainingJob, type Job } from './job.js';
-import { commonMetrics, type FinetuneMetrics } from '../runs/metrics.js';
 import { writeResult } from '../runs/result.js';
+import { finetuneMetrics, namedClassWeights } from './run-metrics.js';
 import { assertSameData, countRows, encodeRows, openModelOfJob, type Rows } from './rows.js';
-
-/** Maximum number of training rows for the bag-of-words baseline; with more rows it takes too long and is skipped. */
-const maxBaselineRows = 50_000;
-
-/** Number of wrong predictions in the report. */
-const reportedErrors = 8;
-
-function baselines({ train, test }: ReviewSplit) {
-  const results = [{ name: 'majority', ...majorityBaseline(train, test) }];
-  if (train.length <= maxBaselineRows) results.push({ name: 'bag of words', ...bagOfWordsBaseline(train, test) });
-  return results.map(({ name, accuracy, interval }) => ({ name, accuracy, interval }));
-}
 
 /** Fine-tunes a classifier on one rank. */
 async function finetuneRank(job: Job): Promise<EndOfTraining> {
@@ -59,40 +43,23 @@ async function finetuneRank(job: Job): Promise<EndOfTraining> {
     if (!checkpoint) model.notes.forEach(note);
     assertSameData(job, model, data);
     const { train, validation, test } = data;
-    const trainLabels = train instanceof ReviewStream ? train.sampledLabels! : train.labels;
-    const weights = classWeightsOf(settings.classWeights, labels, () => countClasses(trainLabels, labels.length));
-    const classWeights = weights && Object.fromEntries(labels.map((label, i) => [label, weights[i]!]));
+    const classWeights = namedClassWeights(settings, labels, train);
     if (classWeights) {
       const isEstimate = settings.classWeights === 'balanced' && settings.streaming;
       note(
         `Class weights of the training loss: ${describeClassWeights(classWeights)}` +
-          (isEstimate ? `, estimated from a sample of ${trainLabels.length} training reviews.` : '.'),
+          (isEstimate ? `, estimated from a sample of ${split.train.length} training reviews.` : '.'),
       );
     }
     const warn = (warnings: Warning[]) => warnings.forEach((warning) => journal.write('warning', warning));
-    const before = imbalanceWarnings(split.train, labels, settings);
-    if (!checkpoint) warn(before);
+    if (!checkpoint) warn(imbalanceWarnings(split.train, labels, settings));
     const result = await job.train((options) => trainer.train(train, { ...options, validation }));
     if (result.end === 'interrupted') return result.end;
 
-    const { metrics, logits } = await evaluate(model, test, { batchSize: settings.evalBatchSize, ranks });
+    const evaluation = await evaluate(model, test, { batchSize: settings.evalBatchSize, ranks });
     if (!ranks.isChief) return result.end;
-    const after = evaluationWarnings(metrics, split.train, labels, settings);
-    warn(after);
-    const lengths = test.ids.map((ids) => ids.length);
-    const summary: FinetuneMetrics = {
-      command: 'finetune',
-      ...commonMetrics(sources, rows, summarizeData(source, split, settings.streaming, data.notes), result),
-      labelNames: labels,
-      classWeights: classWeights ?? null,
-      warnings: [...before, ...after],
-      validation: result.best ?? null,
-      test: metrics,
-      baselines: baselines(split),
-      byLength: accuracyByLength(lengths, test.labels, logits, labels.length),
-      errors: confidentErrors(split.test, logits, labels, reportedErrors),
-    };
-    await writeResult(job, summary, model);
+    warn(evaluationWarnings(evaluation.metrics, split.train, labels, settings));
+    await writeResult(job, finetuneMetrics({ settings, sources, source, split, data, result }, evaluation), model);
     return result.end;
   } finally {
     model.dispose();

@@ -8,15 +8,10 @@ import type { Warning } from '../evaluation/warnings.js';
 import type { DownloadProgress } from '../hub/download.js';
 import type { DataSummary } from '../reviews/describe-source.js';
 import type { TrainingRecord } from '../training/training-record.js';
-import type { FinetuneMetrics, RunMetrics } from './metrics.js';
+import type { RunMetrics } from './metrics.js';
 
 /** The journal's file name in a run folder. */
 export const journalFile = 'journal.jsonl';
-
-/** The result of finetune.ipynb, for the summary of `npm start`. */
-export interface NotebookResult extends Pick<FinetuneMetrics, 'sources' | 'test' | 'baselines' | 'training' | 'end'> {
-  modelFolder: string;
-}
 
 /** The fields of each kind of entry. */
 export interface JournalContent {
@@ -28,10 +23,8 @@ export interface JournalContent {
   download: DownloadProgress;
   step: TrainingRecord & { memoryBytes?: number };
   checkpoint: { step: number; folder: string };
-  /** The result of a job. */
+  /** The result. */
   summary: RunMetrics;
-  /** The result of a notebook. */
-  result: NotebookResult;
   end: { state: string; exitCode?: number; message?: string; code?: string | undefined };
 }
 

@@ -330,8 +330,8 @@ export const schema = {
     description: 'folder for everything that the run writes',
     aliases: ['output_dir'],
     argument: 'folder',
-    default: '../runs/notebook',
-    defaultText: 'a new folder in runs/; in notebooks ../runs/notebook',
+    default: undefined,
+    defaultText: 'a new folder in runs/, in notebooks in ../runs',
     neutral: true,
   }),
 };

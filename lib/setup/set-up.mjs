@@ -47,7 +47,7 @@ const testSteps = () =>
  * @property {boolean} quiet print nothing if everything is set up
  * @property {boolean} [tests] include the steps for the tests
  * @property {string | undefined} [through] id of the last step to run, so that a container image has one layer per step
- * @property {string} [only] id of the only step to run
+ * @property {string | undefined} [only] id of the only step to run
  */
 
 /**

@@ -179,7 +179,9 @@ async function check(
     const missing = argv.find((word) => word.endsWith('.ipynb') && !fs.existsSync(path.join(root, word)));
     return { commandClass: 'external', problem: missing && `there is no ${missing}` };
   }
-  if (program === 'git' || program === 'cd') return { commandClass: 'external' };
+  // Of `npx deno`, test/notebook/deno.test.ts runs what the installation registers.
+  if (program === 'git' || program === 'cd' || (program === 'npx' && name === 'deno'))
+    return { commandClass: 'external' };
   if (launchers.includes(program!)) {
     const missing = argv.find((word) => /^lib\/.*\.\w+$/.test(word) && !fs.existsSync(path.join(root, word)));
     const index = argv.findIndex((word) => /^(finetune|adapt)$/.test(word));

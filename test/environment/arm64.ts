@@ -4,7 +4,8 @@
 // of a real machine. Needs root, buildah and debootstrap.
 import { spawnSync } from 'node:child_process';
 import os from 'node:os';
-import { buildImage, ownArchitecture } from './image.js';
+import { ownArchitecture } from './debian.js';
+import { buildImage } from './image.js';
 
 /** Checks of the doctor that exceed its timeout under emulation: importing JupyterLab alone takes two minutes. */
 const slowChecks = ownArchitecture === 'arm64' ? 'venv kernel product' : '';

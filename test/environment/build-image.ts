@@ -1,5 +1,6 @@
 // `npm run test:image [-- gpu]`: builds environment.Dockerfile and runs the quick tests inside the image. Takes some minutes.
-import { buildImage, ownArchitecture } from './image.js';
+import { ownArchitecture } from './debian.js';
+import { buildImage } from './image.js';
 
 const kind = process.argv[2] ?? 'cpu';
 if (kind !== 'cpu' && kind !== 'gpu') throw new Error(`Unknown kind of image '${kind}'. Choose cpu or gpu.`);

@@ -1,49 +1,37 @@
-// `npm run test:package`: publishes the npm packages to a registry on loopback (verdaccio) and uses them as a person would, in an
-// empty project on a Debian without a compiler and without Python: installs, trains, exports and scores, imports them from
-// CommonJS, ES modules and TypeScript, and checks them with publint and @arethetypeswrong/cli. Needs root and debootstrap, and takes
-// some minutes. Prints times and sizes.
-import { spawn, spawnSync } from 'node:child_process';
+// `npm run test:package [-- arm64]`: publishes the npm packages to a registry on loopback (verdaccio) and uses them as a person
+// would, in an empty project on a Debian without a compiler and without Python: installs, trains, exports and scores, imports them
+// from CommonJS, ES modules and TypeScript, and checks them with publint and @arethetypeswrong/cli. Prints times and sizes. Needs
+// root and debootstrap, and takes some minutes. On an emulated processor (see debian.ts), whose addons another Debian compiles, it
+// trains a few steps only and takes half an hour.
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openReviews, sampleReviews } from 'tunebook';
 import { root } from '../checkout.js';
+import { createDebian, ownArchitecture, run } from './debian.js';
+
+const architecture = process.argv[2] ?? ownArchitecture;
+if (architecture !== 'amd64' && architecture !== 'arm64')
+  throw new Error(`Unknown architecture '${architecture}'. Choose amd64 or arm64.`);
+const emulated = architecture !== ownArchitecture;
+/** Emulation trains a review in some seconds. */
+const training = emulated ? '--rows 60 --max-steps 4 --train-batch-size 4' : '--epochs 3';
 
 const work = path.join(root, '.tunebook/package');
-const machine = path.join(root, '.tunebook/package-machine');
 const tools = path.join(root, '.tunebook/package-tools');
 const port = 4873;
 const registry = `http://127.0.0.1:${port}/`;
 
-/** The package with Node's binary. */
-const nodePackage = `node-linux-${process.arch}`;
-
 /** The tools, which only this check needs. verdaccio names a version of node-fetch by a tag, which mirrors may lack. */
 const toolPackage = {
   private: true,
-  dependencies: {
-    verdaccio: '6.5.0',
-    publint: '0.3.25',
-    '@arethetypeswrong/cli': '0.18.5',
-    [nodePackage]: '24.22.3',
-    npm: '11.21.2',
-  },
+  dependencies: { verdaccio: '6.5.0', publint: '0.3.25', '@arethetypeswrong/cli': '0.18.5' },
   overrides: { 'node-fetch': '2.7.0' },
 };
 
-function run(command: string, argv: string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}): void {
-  console.error(`\n$ ${command} ${argv.join(' ')}`);
-  const { status, error } = spawnSync(command, argv, {
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
-    ...options,
-  });
-  if (error || status !== 0) throw new Error(`${command} ended with ${error?.message ?? `status ${status}`}.`);
-}
-
-const output = (command: string, argv: string[]) =>
-  spawnSync(command, argv, { cwd: root, encoding: 'utf8' }).stdout.trim();
+const output = (command: string, argv: string[]) => run(command, argv, { capture: true });
 
 /** Starts a registry with the packages published to it; others come from the configured registry. */
 async function startRegistry() {
@@ -80,62 +68,14 @@ log: { type: stdout, level: warn }
   };
 }
 
-/** Creates a minimal Debian with Node and npm, once, and an empty home in it. */
-function createMachine(): void {
-  if (!fs.existsSync(path.join(machine, 'usr/local/bin/npx'))) {
-    fs.rmSync(machine, { recursive: true, force: true });
-    const mirror = process.env['DEBIAN_MIRROR'];
-    run('debootstrap', [
-      '--variant=minbase',
-      '--include=ca-certificates',
-      'trixie',
-      machine,
-      ...(mirror ? [mirror] : []),
-    ]);
-    // Debian's npm would bring Python.
-    const local = path.join(machine, 'usr/local');
-    fs.copyFileSync(path.join(tools, `node_modules/${nodePackage}/bin/node`), path.join(local, 'bin/node'));
-    fs.cpSync(path.join(tools, 'node_modules/npm'), path.join(local, 'lib/npm'), { recursive: true });
-    for (const name of ['npm', 'npx']) fs.symlinkSync(`../lib/npm/bin/${name}-cli.js`, path.join(local, 'bin', name));
-  }
-  fs.rmSync(path.join(machine, 'home/user'), { recursive: true, force: true });
-  fs.mkdirSync(path.join(machine, 'home/user/project'), { recursive: true });
-  // Settings by which this machine reaches the package index.
-  for (const file of ['/etc/resolv.conf', '/etc/pip.conf', process.env['NODE_EXTRA_CA_CERTS'] ?? ''])
-    if (file && fs.existsSync(file)) {
-      fs.mkdirSync(path.join(machine, path.dirname(file)), { recursive: true });
-      fs.copyFileSync(file, path.join(machine, file));
-    }
-}
-
 const results: string[] = [];
 
-/** Runs a command in the project on that machine, and notes its duration. */
-function inProject(title: string, command: string): void {
+/** Notes a duration. */
+function timed(title: string, work: () => void): void {
   const started = performance.now();
-  const variables = ['NODE_EXTRA_CA_CERTS', 'PIP_INDEX_URL', 'PIP_CERT']
-    .filter((name) => process.env[name])
-    .map((name) => `${name}=${process.env[name]}`);
-  const environment = [
-    'HOME=/home/user',
-    'PATH=/usr/local/bin:/usr/bin:/bin',
-    `npm_config_registry=${registry}`,
-    ...variables,
-  ];
-  const script = `mountpoint -q /proc || mount -t proc proc /proc; cd /home/user/project && ${command}`;
-  run('unshare', ['--mount', 'chroot', machine, 'env', '-i', ...environment, 'sh', '-euc', script]);
+  work();
   results.push(`${((performance.now() - started) / 1000).toFixed(1).padStart(6)} s  ${title}`);
 }
-
-const noteSize = (title: string, folder: string) =>
-  results.push(
-    `${output('du', ['-sh', '--apparent-size', path.join(machine, 'home/user', folder)])
-      .split('\t')[0]!
-      .padStart(8)}  ${title}`,
-  );
-
-const program = (file: string, content: string) =>
-  fs.writeFileSync(path.join(machine, 'home/user/project', file), content);
 
 /** Settings of TypeScript with which the package must be importable. */
 const moduleSettings = [
@@ -148,6 +88,32 @@ fs.mkdirSync(tools, { recursive: true });
 fs.writeFileSync(path.join(tools, 'package.json'), JSON.stringify(toolPackage));
 run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: tools });
 run(process.execPath, ['lib/release/assemble.mjs']);
+if (emulated) {
+  const compiling = createDebian('compiler', architecture, ['g++']);
+  const steps = ['headers', 'tensorflow', 'addon'].map((step) => `node lib/setup/main.mjs --only ${step}`);
+  timed('TensorFlow, and compiling the addons with g++, on another Debian', () =>
+    compiling.run([...steps, 'node lib/release/assemble.mjs'].join(' && '), { folder: '/checkout', checkout: true }),
+  );
+}
+const debian = createDebian('bare', architecture);
+const project = path.join(debian.root, 'home/user/project');
+fs.mkdirSync(project, { recursive: true });
+
+/** Runs a command in the project, and notes its duration. */
+const inProject = (title: string, command: string) =>
+  timed(title, () =>
+    debian.run(command, { folder: '/home/user/project', environment: { npm_config_registry: registry } }),
+  );
+
+const noteSize = (title: string, folder: string) =>
+  results.push(
+    `${output('du', ['-sh', '--apparent-size', path.join(debian.root, 'home/user', folder)])
+      .split('\t')[0]!
+      .padStart(8)}  ${title}`,
+  );
+
+const program = (file: string, content: string) => fs.writeFileSync(path.join(project, file), content);
+
 const archives = fs.readdirSync(work).filter((name) => name.endsWith('.tgz'));
 const stop = await startRegistry();
 try {
@@ -155,7 +121,6 @@ try {
     const env = { ...process.env, [`npm_config_//127.0.0.1:${port}/:_authToken`]: 'none' };
     run('npm', ['publish', '--registry', registry, '--access', 'public', path.join(work, archive)], { env });
   }
-  createMachine();
   const reviews = (await sampleReviews(await openReviews('embedded'), { rows: 600 })).map(
     ({ text, label }) => `"${text.replaceAll('"', '""')}",${label ? 'positive' : 'negative'}`,
   );
@@ -170,15 +135,15 @@ try {
   inProject('npx tunebook setup', 'npx tunebook setup');
   noteSize('~/.cache/tunebook', '.cache/tunebook');
   inProject(
-    'npx tunebook finetune',
-    'npx tunebook finetune --source embedded --dataset reviews.csv --epochs 3 --run-folder run',
+    `npx tunebook finetune ${training}`,
+    `npx tunebook finetune --source embedded --dataset reviews.csv --run-folder run ${training}`,
   );
   inProject('npx tunebook export', 'npx tunebook export run');
   inProject('npx tunebook score', "npx tunebook score --model run 'The item came damanged, 1 star.'");
   inProject('npx tunebook doctor', 'npx tunebook doctor');
   inProject('npx tunebook init', 'npx tunebook init my-reviews');
   inProject('npm install in it', 'cd my-reviews && npm install');
-  inProject('node finetune.ts in it', 'cd my-reviews && node finetune.ts');
+  if (!emulated) inProject('node finetune.ts in it', 'cd my-reviews && node finetune.ts');
   const names = 'Trainer, TextClassifier, loadReviews';
   program(
     'esm.mjs',

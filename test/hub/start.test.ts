@@ -5,6 +5,9 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
+import { readJournal } from '#lib/runs/journal.js';
+import type { FinetuneMetrics } from '#lib/runs/metrics.js';
+import { openRun } from '#lib/runs/run-folder.js';
 import { root } from '../checkout.js';
 import { readNotebook } from '../notebook/write.js';
 import { distilbert, polarity } from './repositories.js';
@@ -104,11 +107,23 @@ test('npm start runs all of finetune.ipynb, with five classes and texts that exc
   const figures = types.filter((type) => type.includes('application/vnd.plotly.v1+json'));
   assert.equal(figures.length, 7);
   assert.ok(figures.every((type) => type.includes('image/png') && type.includes('text/plain')));
-  const report = fs.readFileSync(path.join(folder, 'report.html'), 'utf8');
-  assert.ok((report.match(/data:image\/png/g) ?? []).length >= 7);
-  assert.ok(fs.existsSync(path.join(folder, 'model/model.safetensors')));
-  const journal = fs.readFileSync(path.join(folder, 'journal.jsonl'), 'utf8').trim().split('\n');
-  assert.equal(journal.filter((line) => line.includes('"kind":"step"')).length, 2);
+  const page = fs.readFileSync(path.join(folder, 'finetune.html'), 'utf8');
+  assert.ok((page.match(/data:image\/png/g) ?? []).length >= 7);
+  // The folder is that of a run, as of a job.
+  const run = openRun(folder);
+  assert.equal(run.state, 'completed');
+  assert.equal(run.settings!.command, 'finetune');
+  assert.equal(run.settings!.settings.maxSteps, 2);
+  const metrics = run.read<FinetuneMetrics>('metrics.json')!;
+  assert.equal(metrics.test.count, 24);
+  assert.deepEqual(metrics.rows, { train: 79, validation: 17, test: 24 });
+  for (const name of ['model/model.safetensors', 'model/README.md', 'report.html', 'figures/learning-curves.png'])
+    assert.ok(fs.existsSync(path.join(folder, name)), name);
+  const kinds = readJournal(folder).map(({ kind }) => kind);
+  assert.deepEqual(
+    [kinds[0], ...kinds.filter((kind) => kind === 'step'), ...kinds.slice(-2)].join(' '),
+    'start step step summary end',
+  );
 });
 
 test('an unknown name and an invalid flag are errors with a suggestion', async () => {

@@ -399,7 +399,7 @@ test('a text may begin with a dash; an empty text is an error', async () => {
     assertFailed(await score('Fine.', empty), 2, 'SettingsError', 'SETTING_MISSING', 'nothing to score', 'text 2 of 2');
 });
 
-test('a folder of npm start, which is no run, can be scored with and is found as the newest model', async () => {
+test('a model that a notebook saved outside a run can be scored with and is found as the newest model', async () => {
   writeTrainedModel();
   const folders = ['train', inFolder('runs/train')].map((name) => ['--model', name]);
   for (const argv of [[], ...folders]) {

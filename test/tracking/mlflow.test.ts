@@ -10,7 +10,9 @@ import type { FinetuneMetrics } from '#lib/runs/metrics.js';
 import { RunFolder } from '#lib/runs/run-folder.js';
 import { mlflowOfEnvironment } from '#lib/tracking/mlflow-client.js';
 import { readJournal, recordsOf } from '#lib/runs/journal.js';
+import { executeNotebook } from '#lib/notebook/execute.js';
 import { assertFailed } from '../failure.js';
+import { outputOf, writeNotebook } from '../notebook/write.js';
 import {
   finetuneTiny,
   starsFlags,
@@ -118,6 +120,57 @@ test('a run is tracked with its parameters, curves, final metrics, figures and m
   const again = await tunebook(['track', inFolder('complete')], environment({ MLFLOW_EXPERIMENT_NAME: 'complete' }));
   assert.equal(again.status, 0, again.stderr);
   assert.equal((await runsOf('complete')).length, 1);
+});
+
+test('a notebook is tracked like a job, from its first step on; a second run needs another folder', async () => {
+  const notebook = writeNotebook(folder, [
+    `import * as tunebook from 'tunebook';
+     const settings = tunebook.readSettings();
+     const prepared = await tunebook.prepareReviews(settings);`,
+    `const run = await tunebook.startRun('finetune', settings, prepared.sources);
+     const model = await tunebook.TextClassifier.load(prepared.modelFolder, { ...settings, reading: prepared.source.reading });
+     const result = await new tunebook.Trainer(model, settings).train(prepared.train, {
+       validation: prepared.validation,
+       onRecord: (record) => run.write('step', record),
+     });`,
+    `const trained = { ...prepared, settings: settings, data: { ...prepared, notes: [] }, result: result };
+     await run.finish(model, tunebook.finetuneMetrics(trained, await tunebook.evaluate(model, prepared.test)));
+     try {
+       await tunebook.startRun('finetune', settings, prepared.sources);
+     } catch ({ code, message }) {
+       console.log(code, message);
+     }`,
+  ]);
+  const executed = inFolder('executed.ipynb');
+  await executeNotebook(notebook, {
+    executed,
+    report: inFolder('executed.html'),
+    environment: {
+      MLFLOW_TRACKING_URI: server.uri,
+      MLFLOW_EXPERIMENT_NAME: 'notebook',
+      TUNEBOOK_REPORT_TO: 'mlflow,tensorboard',
+      TUNEBOOK_MODEL: inFolder('model'),
+      TUNEBOOK_DATASET: inFolder('stars.csv'),
+      TUNEBOOK_LABEL_MAPPING: '1,2 -> negative; 4,5 -> positive',
+      TUNEBOOK_RUN_FOLDER: 'notebook',
+      TUNEBOOK_EPOCHS: '2',
+    },
+  });
+  const [tracked, ...others] = await runsOf('notebook');
+  assert.deepEqual(others, []);
+  assert.equal(tracked!.info.status, 'FINISHED');
+  assert.equal(valueOf(tracked!.data.params, 'label_mapping'), '1,2 -> negative; 4,5 -> positive');
+  assert.deepEqual(stepsAndValues(await history(tracked!, 'loss')), losses('notebook'));
+  const metrics = new RunFolder(inFolder('notebook')).read<FinetuneMetrics>('metrics.json')!;
+  assert.equal(valueOf(tracked!.data.metrics, 'test_accuracy'), metrics.test.accuracy);
+  const names = await files(tracked!);
+  for (const name of ['model/model.safetensors', 'model/README.md', 'report.html', 'environment.json'])
+    assert.ok(names.includes(name), name);
+  assert.equal(fs.readdirSync(inFolder('notebook/tensorboard')).length, 1);
+  const output = outputOf(executed);
+  // The message comes from a thread, in whatever cell runs then.
+  assert.match(output.join('\n'), new RegExp(`Tracked by MLflow: ${server.uri}/#/experiments/`));
+  assert.match(output[2]!, /^RUN_EXISTS notebook already contains a run \(completed\)\. .* TUNEBOOK_RUN_FOLDER/m);
 });
 
 test('the runs of a sweep are children of one run, which gets the grid and the best result', async () => {

@@ -1,0 +1,102 @@
+/** The metrics of a run, from what training and evaluation returned: the same for a job and for a notebook. */
+import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
+import { accuracyByLength, confidentErrors } from '../evaluation/analysis.js';
+import { bagOfWordsBaseline, majorityBaseline } from '../evaluation/baseline.js';
+import { countClasses } from '../evaluation/count-classes.js';
+import type { Evaluation } from '../evaluation/evaluate.js';
+import type { ClassificationMetrics } from '../evaluation/metrics.js';
+import { evaluationWarnings, imbalanceWarnings } from '../evaluation/warnings.js';
+import { ReviewStream } from '../batching/stream.js';
+import type { Sources } from '../hub/sources.js';
+import { summarizeData } from '../reviews/describe-source.js';
+import type { ReviewSource } from '../reviews/review-source.js';
+import type { ReviewSplit } from '../reviews/split.js';
+import { commonMetrics, type AdaptMetrics, type FinetuneMetrics } from '../runs/metrics.js';
+import type { Settings } from '../settings/settings.js';
+import { classWeightsOf } from '../training/class-weights.js';
+import type { TrainingResult } from '../training/trainer.js';
+import { countRows, type Rows } from './rows.js';
+
+/** Maximum number of training rows for the bag-of-words baseline; with more rows it takes too long and is skipped. */
+const maxBaselineRows = 50_000;
+
+/** Number of wrong predictions in the report. */
+const reportedErrors = 8;
+
+/** What a run trained on, and the result of training. */
+export interface TrainedRun<Metrics> {
+  settings: Settings;
+  sources: Sources;
+  source: ReviewSource;
+  split: ReviewSplit;
+  /** The same reviews as token ids. */
+  data: Rows;
+  result: TrainingResult<Metrics>;
+}
+
+const common = ({ settings, sources, source, split, data, result }: TrainedRun<unknown>) =>
+  commonMetrics(sources, countRows(data), summarizeData(source, split, settings.streaming, data.notes), result);
+
+function baselines({ train, test }: ReviewSplit) {
+  const results = [{ name: 'majority', ...majorityBaseline(train, test) }];
+  if (train.length <= maxBaselineRows) results.push({ name: 'bag of words', ...bagOfWordsBaseline(train, test) });
+  return results.map(({ name, accuracy, interval }) => ({ name, accuracy, interval }));
+}
+
+/** The class weights that a run trains with, by class name; null if all are 1. */
+export function namedClassWeights(
+  { classWeights }: Settings,
+  labels: string[],
+  train: Rows['train'],
+): Record<string, number> | null {
+  const rows = train instanceof ReviewStream ? train.sampledLabels! : train.labels;
+  const weights = classWeightsOf(classWeights, labels, () => countClasses(rows, labels.length));
+  return weights ? Object.fromEntries(labels.map((label, i) => [label, weights[i]!])) : null;
+}
+
+/**
+ * The metrics of fine-tuning.
+ * @param test the evaluation on the test set
+ * @example
+ * const result = await trainer.train(prepared.train);
+ * const trained = { ...prepared, settings, data: { ...prepared, notes: [] }, result };
+ * const metrics = finetuneMetrics(trained, await evaluate(model, prepared.test));
+ */
+export function finetuneMetrics(run: TrainedRun<ClassificationMetrics>, test: Evaluation): FinetuneMetrics {
+  const { settings, split, data, result } = run;
+  const labels = run.source.labelNames;
+  const { ids, labels: testLabels } = data.test;
+  const lengths = ids.map((each) => each.length);
+  return {
+    command: 'finetune',
+    ...common(run),
+    labelNames: labels,
+    classWeights: namedClassWeights(settings, labels, data.train),
+    warnings: [
+      ...imbalanceWarnings(split.train, labels, settings),
+      ...evaluationWarnings(test.metrics, split.train, labels, settings),
+    ],
+    validation: result.best ?? null,
+    test: test.metrics,
+    baselines: baselines(split),
+    byLength: accuracyByLength(lengths, testLabels, test.logits, labels.length),
+    errors: confidentErrors(split.test, test.logits, labels, reportedErrors),
+  };
+}
+
+/**
+ * The metrics of domain adaptation.
+ * @param before the evaluation on the test set before training
+ * @param after the same after training
+ * @example
+ * const trainer = new Trainer(maskedModel, settings);
+ * const before = await trainer.evaluate(prepared.test);
+ * const result = await trainer.train(prepared.train);
+ * const trained = { ...prepared, settings, data: { ...prepared, notes: [] }, result };
+ * const metrics = adaptMetrics(trained, before, await trainer.evaluate(prepared.test));
+ */
+export const adaptMetrics = (
+  run: TrainedRun<MaskedMetrics>,
+  before: MaskedMetrics,
+  after: MaskedMetrics,
+): AdaptMetrics => ({ command: 'adapt', ...common(run), before, after });

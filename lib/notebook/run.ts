@@ -1,0 +1,108 @@
+/**
+ * The run of a notebook. Its folder has the files of a job's run, so that `tunebook runs`, `report`, `compare`, `push` and
+ * `track` know it, and the trackers of the setting `reportTo` receive it.
+ */
+import os from 'node:os';
+import type { Sources } from '../hub/sources.js';
+import { RunError } from '../errors.js';
+import type { PretrainedModel } from '../model/pretrained-model.js';
+import { describeEnvironment } from '../runs/environment.js';
+import { openJournal, type Journal } from '../runs/journal.js';
+import type { RunMetrics } from '../runs/metrics.js';
+import { writeResult } from '../runs/result.js';
+import { newRunFolder, RunFolder, type RunCommand, type RunStatus } from '../runs/run-folder.js';
+import { settingText } from '../settings/setting-text.js';
+import { settingsList, type SettingName, type Settings } from '../settings/settings.js';
+import { startTracking, type Tracking } from '../tracking/follow.js';
+import { mlflowOfEnvironment } from '../tracking/mlflow-client.js';
+import { TensorboardWriter } from '../tracking/tensorboard.js';
+
+/** Where notebooks create the folders of their runs, relative to the notebook. */
+const parent = '../runs';
+
+/**
+ * The folder for what a notebook writes: the one of the setting `runFolder`, or a new one in ../runs.
+ * @example
+ * model.save(`${runFolderOf(settings)}/model`);
+ */
+export const runFolderOf = (settings: Pick<Settings, 'runFolder'>): string =>
+  settings.runFolder ?? newRunFolder(parent);
+
+/** A run that a notebook has started: its journal, and its end. */
+export interface NotebookRun extends Journal {
+  /** The run's folder. */
+  folder: string;
+  /**
+   * Writes the result: the model with its card, metrics.json and the report. Waits until the trackers have received it.
+   * @param model is not disposed
+   * @param metrics see finetuneMetrics and adaptMetrics
+   */
+  finish(model: PretrainedModel, metrics: RunMetrics): Promise<void>;
+}
+
+/**
+ * Starts a run: writes settings and environment into its folder and opens its journal. MLflow receives the run from its first
+ * step on, so that a notebook that does not train creates none there.
+ * @param command whose run it is: the same as of a job that trains so
+ * @throws RunError if the folder that the settings name contains a run
+ * @example
+ * const run = await startRun('finetune', settings, prepared.sources);
+ * const result = await trainer.train(prepared.train, { onRecord: (record) => run.write('step', record) });
+ * const trained = { ...prepared, settings, data: { ...prepared, notes: [] }, result };
+ * await run.finish(model, finetuneMetrics(trained, await evaluate(model, prepared.test)));
+ */
+export async function startRun(command: RunCommand, settings: Settings, sources: Sources): Promise<NotebookRun> {
+  const { reportTo } = settings;
+  const mlflow = reportTo.includes('mlflow') ? mlflowOfEnvironment() : undefined;
+  const run = new RunFolder(runFolderOf(settings));
+  if (run.hasTrained)
+    throw new RunError(
+      'RUN_EXISTS',
+      `${run.folder} already contains a run (${run.state}). Choose another folder with ${settingText('runFolder')}, or do not set it.`,
+      { folder: run.folder, state: run.state },
+    );
+  const unlock = await run.lock();
+  const status: RunStatus = {
+    state: 'running',
+    startedAt: new Date().toISOString(),
+    starts: 1,
+    process: { id: process.pid, host: os.hostname() },
+  };
+  run.write('status.json', status);
+  const origins = Object.fromEntries(
+    settingsList.map(({ name, default: standard }) => [name, settings[name] === standard ? 'default' : 'notebook']),
+  ) as Record<SettingName, string>;
+  run.write('settings.json', {
+    command,
+    settings: { ...settings, runFolder: run.folder },
+    origins,
+    sources,
+  });
+  run.write('environment.json', describeEnvironment());
+  const tensorboard = reportTo.includes('tensorboard') ? new TensorboardWriter(run) : undefined;
+  const journal = openJournal(run.folder, (entry) => tensorboard?.write(entry));
+  journal.write('start', { command, starts: 1, step: 0 });
+  journal.write('banner', { message: sources.banner });
+  const note = (message: string) => {
+    console.log(message);
+    journal.write('note', { message });
+  };
+  let tracking: Tracking | undefined;
+  return {
+    folder: run.folder,
+    write(kind, content) {
+      journal.write(kind, content);
+      if (kind === 'step' && mlflow) tracking ??= startTracking(run.folder, mlflow, note);
+    },
+    async finish(model, metrics) {
+      await writeResult({ run, journal }, metrics, model);
+      journal.write('end', { state: metrics.end });
+      run.write('status.json', { ...status, state: metrics.end, endedAt: new Date().toISOString() });
+      if (tracking && !(await tracking.finish(false)))
+        note(
+          `The MLflow server has not received the whole run. When it is available, run: npx tunebook track ${run.folder}`,
+        );
+      await unlock();
+    },
+  };
+}
