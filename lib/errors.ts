@@ -214,6 +214,7 @@ export class RunError extends TunebookError<
   | 'RUN_NOT_A_RUN'
   | 'RUN_EXISTS'
   | 'RUN_IN_USE'
+  | 'RUN_NO_CHECKPOINT'
   | 'RUN_NO_MODEL'
   | 'RUN_FILE_DAMAGED'
   | 'RUN_OF_OTHER_COMMAND'

@@ -1,4 +1,5 @@
 /** Resuming a run: which run, and with which settings. */
+import fs from 'node:fs';
 import { RunError } from '../errors.js';
 import {
   describeSetting,
@@ -44,6 +45,13 @@ export function runToResume(command: RunCommand, name: string | true, parent = r
       'RUN_OF_OTHER_COMMAND',
       `${run.folder} is a run of 'npx tunebook ${actual}'. Resume it with that command.`,
       { folder: run.folder, command: actual },
+    );
+  // A notebook's run: its training cannot be continued, and its result must not be replaced.
+  if (!isFinished(run) && run.checkpoints.steps().length === 0 && fs.existsSync(run.path('metrics.json')))
+    throw new RunError(
+      'RUN_NO_CHECKPOINT',
+      `${run.folder} has a result but no checkpoint, as a notebook's run, so it cannot be resumed. Start a new run without --resume.`,
+      { folder: run.folder, state: run.state },
     );
   return run;
 }

@@ -104,6 +104,13 @@ test('a rejected command creates no folder; --resume selects runs of its command
     () => runToResume('finetune', adapted.folder),
     failure(RunError, 'RUN_OF_OTHER_COMMAND', { command: 'adapt' }),
   );
+  // An interrupted notebook's run.
+  const ofNotebook = new RunFolder(inFolder('runs/c'));
+  ofNotebook.write('metrics.json', {});
+  assert.throws(
+    () => runToResume('finetune', ofNotebook.folder),
+    failure(RunError, 'RUN_NO_CHECKPOINT', { state: 'interrupted' }),
+  );
 
   // A run that cannot be resumed is not changed.
   const before = fs.readFileSync(run.path('status.json'), 'utf8');
