@@ -93,6 +93,7 @@ export function openLocalModel(name: string, checkFolder: (folder: string) => un
   const listFiles = () =>
     fs
       .readdirSync(folder)
+      .filter((file) => !file.startsWith('.'))
       .map((file) => ({ file, stat: fs.statSync(path.join(folder, file), { throwIfNoEntry: false }) }))
       .flatMap(({ file, stat }) => (stat?.isFile() ? { file, size: stat.size, from } : [])) as FetchedModel['files'];
   const title = isEmbedded ? 'embedded: all-MiniLM-L6-v2 as a DistilBERT' : folder;

@@ -34,7 +34,7 @@ import { SetupError } from './run.mjs';
 /** @typedef {CheckoutStep | CacheStep} Step */
 
 /** File in a folder of the cache with the sizes of its main files, so that a damaged one is noticed. */
-const sizesFile = 'sizes.json';
+const sizesFile = '.sizes.json';
 
 /** @param {string} file @returns {number} -1 if there is none */
 const sizeOf = (file) => fs.statSync(file, { throwIfNoEntry: false })?.size ?? -1;

@@ -429,7 +429,7 @@ test('an addon that is not a library, lacks a dependency, or crashes', async () 
   await withReplaced(addon, writeContent('no library'), () =>
     assertFinding(['product'], ['addon', 'failed', /tfjs_binding\.node is missing or damaged/, setupCommand]),
   );
-  const sizes = path.join(addonFolder, 'sizes.json');
+  const sizes = path.join(addonFolder, '.sizes.json');
   /** Replaces the addon by another complete file. */
   const withAddon = (content: Buffer, action: () => Promise<void>) => {
     const expected = JSON.parse(fs.readFileSync(sizes, 'utf8')) as Record<string, number>;
