@@ -28,7 +28,7 @@ function describeExport(
     `${precision.padEnd(9)}${folder}/${file} (${size(bytes)}): accuracy ${percent(accuracy)}, ` +
     `same prediction as TensorFlow for ${percent(agreement)}, maximum logit difference ${difference.toPrecision(2)}`;
   return [
-    `Checked with onnxruntime on ${reviews} ${isRun ? "of the run's test reviews" : "embedded reviews, which may include the model's training reviews"} (opset ${opset}); TensorFlow's accuracy is ${percent(reference)}.`,
+    `Checked with onnxruntime on ${reviews} ${isRun ? "of the run's test reviews" : "embedded reviews, which may include the model's training reviews"} (opset ${opset}); TensorFlow's accuracy in float32 is ${percent(reference)}.`,
     line('float32', files.float32),
     line('int8', files.int8),
     `Scoring truncates texts to ${maxLength} tokens.`,

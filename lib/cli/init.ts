@@ -15,11 +15,12 @@ const exampleReviews = 600;
 const templateFolder = path.join(packageFolder, 'cli/template');
 const templates = ['finetune.ts', 'finetune.ipynb'];
 
-const manifest = {
+/** @param installed whether the folder's code finds this package already: in a project that has it */
+const manifest = (installed: boolean) => ({
   private: true,
   type: 'module',
-  dependencies: { tslab: peerDependencies.tslab, tunebook: `^${version}` },
-};
+  dependencies: { tslab: peerDependencies.tslab, ...(!installed && { tunebook: `^${version}` }) },
+});
 
 /** A sample of the embedded reviews as a CSV file. */
 async function reviewsFile(): Promise<string> {
@@ -35,10 +36,11 @@ async function reviewsFile(): Promise<string> {
  * @throws FileError if one of the files exists already; nothing is written then
  */
 export async function init(folder: string): Promise<void> {
+  const installed = isInstalledFor(folder);
   const files = {
     // No package needs its install script, and some download hundreds of megabytes.
     '.npmrc': 'ignore-scripts=true\n',
-    'package.json': `${JSON.stringify(manifest, null, 2)}\n`,
+    'package.json': `${JSON.stringify(manifest(installed), null, 2)}\n`,
     'reviews.csv': await reviewsFile(),
     ...Object.fromEntries(templates.map((name) => [name, fs.readFileSync(path.join(templateFolder, name), 'utf8')])),
   };
@@ -51,8 +53,7 @@ export async function init(folder: string): Promise<void> {
   }
   fs.mkdirSync(folder, { recursive: true });
   for (const [name, content] of Object.entries(files)) fs.writeFileSync(path.join(folder, name), content);
-  // In a project that has Tunebook, Node finds it there.
-  const install = isInstalledFor(folder) ? '' : ' && npm install';
+  const install = installed ? '' : ' && npm install';
   console.log(`Created in ${folder}: ${Object.keys(files).join(', ')}. Next:
 
   cd ${folder}${install}

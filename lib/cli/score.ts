@@ -8,7 +8,7 @@ import { areNumbered, listColumns } from '../reviews/columns.js';
 import { openReviews } from '../reviews/open-reviews.js';
 import type { NamedFormat } from '../reviews/review.js';
 import type { ReviewSource } from '../reviews/review-source.js';
-import { isModelFolder, modelFolderOf, newestModel, notebookModel, openRun } from '../runs/run-folder.js';
+import { isModelFolder, modelFolderOf, newestModel, notebookModel, openRun, RunFolder } from '../runs/run-folder.js';
 import { checkOutput, scoreFile, type ScoreProgress } from '../serving/score-file.js';
 import { openSentimentModel, type SentimentModel } from '../serving/sentiment.js';
 import { settingText } from '../settings/setting-text.js';
@@ -186,7 +186,7 @@ async function scoreToFile(model: SentimentModel, file: string, out: string, opt
   if (accuracy !== undefined)
     console.log(
       `Accuracy ${percent(accuracy)} of ${labeled.toLocaleString('en')} rows with a label in '${model.preprocessing!.reading!.labelColumn}' ` +
-        `(95 % interval ${percentInterval(wilsonInterval(correct, labeled))})`,
+        `(95 % interval ${percentInterval(wilsonInterval(correct, labeled))}); rows of the training set, if any, make it too high`,
     );
   const skipped = withoutText > 0 ? `, ${withoutText} of them without text and therefore without a prediction` : '';
   console.log(`${rows.toLocaleString('en')} rows scored${skipped}: ${out}, written as ${counts.format}`);
@@ -211,6 +211,13 @@ export async function score(sentences: string[], options: ScoreOptions): Promise
       'SETTING_MISSING',
       `There is nothing to score: text ${empty + 1} of ${sentences.length} is empty. Leave it out, or give another text.`,
       { names: ['sentences'], text: empty + 1 },
+    );
+  const run = sentences.find((sentence) => new RunFolder(sentence).isRun || isModelFolder(sentence));
+  if (run !== undefined)
+    throw new SettingsError(
+      'SETTING_CONFLICT',
+      `${run} is a run or a model, not a text. To score with it: npx tunebook score --model ${run} 'A text.'`,
+      { names: ['sentences', '--model'], value: run },
     );
   if ((file === undefined) !== (out === undefined))
     throw new SettingsError(

@@ -3,7 +3,7 @@ import { Command, Option } from 'commander';
 import { RunError } from '../errors.js';
 import { endTogether, joinForJob } from '../jobs/join-cluster.js';
 import type { TrainingJob } from '../jobs/job.js';
-import { isChanged, resumedSettings, runToResume } from '../jobs/resume.js';
+import { assertResumable, isChanged, resumedSettings, runToResume } from '../jobs/resume.js';
 import { newRunFolder, RunFolder, type RunCommand } from '../runs/run-folder.js';
 import {
   environmentLayer,
@@ -141,6 +141,7 @@ export async function runTrainingCommand(
       await cluster?.leave();
       return;
     }
+    if (run) assertResumable(run);
     run ??= new RunFolder(newRunFolder());
     resolved.settings.runFolder = run.folder;
     output.print(`Run ${run.folder}`);

@@ -46,14 +46,20 @@ export function runToResume(command: RunCommand, name: string | true, parent = r
       `${run.folder} is a run of 'npx tunebook ${actual}'. Resume it with that command.`,
       { folder: run.folder, command: actual },
     );
-  // A notebook's run: its training cannot be continued, and its result must not be replaced.
-  if (!isFinished(run) && run.checkpoints.steps().length === 0 && fs.existsSync(run.path('metrics.json')))
+  return run;
+}
+
+/**
+ * Checks that training again in a run's folder would not replace its result, as that of a notebook's run.
+ * @throws RunError if the run has a result but no checkpoint
+ */
+export function assertResumable(run: RunFolder): void {
+  if (run.checkpoints.steps().length === 0 && fs.existsSync(run.path('metrics.json')))
     throw new RunError(
       'RUN_NO_CHECKPOINT',
       `${run.folder} has a result but no checkpoint, as a notebook's run, so it cannot be resumed. Start a new run without --resume.`,
-      { folder: run.folder, state: run.state },
+      { folder: run.folder },
     );
-  return run;
 }
 
 const differ = (a: unknown, b: unknown) => JSON.stringify(a ?? null) !== JSON.stringify(b ?? null);

@@ -4,7 +4,7 @@
  */
 import { renderPng } from '../figures/render.js';
 import type { Figure } from '../figures/figure.js';
-import { inKernel, show } from './kernel.js';
+import { inKernel, outputsSent, show } from './kernel.js';
 
 /**
  * Shows a figure.
@@ -25,4 +25,5 @@ export async function showFigure(figure: Figure, displayId?: string): Promise<vo
     displayId,
     displayId !== undefined,
   );
+  await outputsSent();
 }

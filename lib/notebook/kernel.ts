@@ -51,6 +51,12 @@ function patchSocket(): void {
 }
 patchSocket();
 
+/** Outputs on their way to Deno's kernel. */
+let sent: Promise<unknown> = Promise.resolve();
+
+/** Waits until Deno's kernel has sent all outputs; after the end of the cell, they would be lost or below another one. */
+export const outputsSent = (): Promise<unknown> => sent;
+
 /** Deno's interface to its kernel. */
 function denoKernel(): DenoJupyter | undefined {
   const { Deno } = globalThis as { Deno?: { jupyter: DenoJupyter } };
@@ -67,8 +73,13 @@ function displayFunction(): ((content: object, update: boolean) => void) | undef
   const write = liveKernel()?.jupyter.lastWriteDisplayData;
   if (write) return write;
   const deno = denoKernel();
-  // Deno sends in the order of the calls, and before the cell ends.
-  return deno && ((content, update) => void deno.broadcast(update ? 'update_display_data' : 'display_data', content));
+  return (
+    deno &&
+    ((content, update) => {
+      const type = update ? 'update_display_data' : 'display_data';
+      sent = Promise.all([sent, deno.broadcast(type, content)]);
+    })
+  );
 }
 
 /** Whether this code runs in a notebook. */

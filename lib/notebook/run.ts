@@ -1,10 +1,10 @@
 /**
- * The run of a notebook. Its folder has the files of a job's run, so that `tunebook runs`, `report`, `compare`, `push` and
+ * The run of a notebook. Its folder has the files of a job's run, so that `tunebook runs`, `report`, `export`, `push` and
  * `track` know it, and the trackers of the setting `reportTo` receive it.
  */
 import os from 'node:os';
 import type { Sources } from '../hub/sources.js';
-import { RunError } from '../errors.js';
+import { RunError, SettingsError } from '../errors.js';
 import type { PretrainedModel } from '../model/pretrained-model.js';
 import { describeEnvironment } from '../runs/environment.js';
 import { openJournal, type Journal } from '../runs/journal.js';
@@ -33,7 +33,8 @@ export interface NotebookRun extends Journal {
   /** The run's folder. */
   folder: string;
   /**
-   * Writes the result: the model with its card, metrics.json and the report. Waits until the trackers have received it.
+   * Writes the result: the model with its card, metrics.json and the report. Waits until the trackers have received it. Does
+   * nothing if the run has ended.
    * @param model is not disposed
    * @param metrics see finetuneMetrics and adaptMetrics
    */
@@ -54,14 +55,23 @@ export interface NotebookRun extends Journal {
 export async function startRun(command: RunCommand, settings: Settings, sources: Sources): Promise<NotebookRun> {
   const { reportTo } = settings;
   const mlflow = reportTo.includes('mlflow') ? mlflowOfEnvironment() : undefined;
+  if (settings.overfitBatches > 0)
+    throw new SettingsError(
+      'SETTING_CONFLICT',
+      `${settingText('overfitBatches')} is for jobs only: npx tunebook finetune. Do not set it for a notebook.`,
+      { names: ['overfitBatches'] },
+    );
   const run = new RunFolder(runFolderOf(settings));
-  if (run.hasTrained)
+  const unlock = await run.lock((message) => console.log(message));
+  // Another process may have used the folder until now.
+  if (run.hasTrained) {
+    await unlock();
     throw new RunError(
       'RUN_EXISTS',
-      `${run.folder} already contains a run (${run.state}). Choose another folder with ${settingText('runFolder')}, or do not set it.`,
-      { folder: run.folder, state: run.state },
+      `${run.folder} already contains a run or a model. Choose another folder with ${settingText('runFolder')}, or do not set it.`,
+      { folder: run.folder },
     );
-  const unlock = await run.lock();
+  }
   const status: RunStatus = {
     state: 'running',
     startedAt: new Date().toISOString(),
@@ -88,16 +98,29 @@ export async function startRun(command: RunCommand, settings: Settings, sources:
     journal.write('note', { message });
   };
   let tracking: Tracking | undefined;
+  const track = () => {
+    if (mlflow) tracking ??= startTracking(run.folder, mlflow, note);
+  };
+  const end = (ending: Pick<RunStatus, 'state' | 'message'>) => {
+    journal.write('end', ending);
+    run.write('status.json', { ...status, ...ending, endedAt: new Date().toISOString() });
+  };
+  const abandon = () => end({ state: 'failed', message: 'The kernel ended before the run was finished.' });
+  process.once('exit', abandon);
+  let ended = false;
   return {
     folder: run.folder,
     write(kind, content) {
       journal.write(kind, content);
-      if (kind === 'step' && mlflow) tracking ??= startTracking(run.folder, mlflow, note);
+      if (kind === 'step') track();
     },
     async finish(model, metrics) {
+      if (ended) return;
+      track();
       await writeResult({ run, journal }, metrics, model);
-      journal.write('end', { state: metrics.end });
-      run.write('status.json', { ...status, state: metrics.end, endedAt: new Date().toISOString() });
+      end({ state: metrics.end });
+      ended = true;
+      process.off('exit', abandon);
       if (tracking && !(await tracking.finish(false)))
         note(
           `The MLflow server has not received the whole run. When it is available, run: npx tunebook track ${run.folder}`,

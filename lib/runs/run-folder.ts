@@ -23,7 +23,7 @@ export type RunCommand = 'finetune' | 'adapt';
 export interface RunSettings {
   command: RunCommand;
   settings: Settings;
-  /** The origin of each setting: default, config file, environment, command line or resumed run. */
+  /** The origin of each setting: default, config file, environment, command line, resumed run or notebook. */
   origins: Record<SettingName, string>;
   /** The model and data set that `auto` chose; a resumed run uses the same. */
   sources: Sources;
@@ -63,10 +63,11 @@ export class RunFolder {
     return fs.existsSync(this.path('settings.json'));
   }
 
-  /** Whether this run has trained. A folder without such a run can be used for a new one. */
+  /** Whether the folder has a model, also of no run, or a run that has trained. Otherwise it can be used for a new run. */
   get hasTrained(): boolean {
+    if (fs.existsSync(this.path('model'))) return true;
     if (!this.isRun) return false;
-    if (this.checkpoints.steps().length > 0 || fs.existsSync(this.path('model'))) return true;
+    if (this.checkpoints.steps().length > 0) return true;
     return readJournal(this.folder).some(({ kind }) => kind === 'step');
   }
 
@@ -222,7 +223,7 @@ export const isModelFolder = (folder: string): boolean =>
   fs.existsSync(path.join(folder, 'config.json')) && !new RunFolder(folder).isRun;
 
 /**
- * The model in a folder that a notebook wrote, as `npm start` does: a folder with a model that is not a run.
+ * The model in a folder that a notebook wrote, as serve.ipynb does: a folder with a model that is not a run.
  * @param name of the folder, or its name in `runs`
  */
 export const notebookModel = (name: string): string | undefined =>
@@ -314,7 +315,7 @@ export function openRun(name: string): RunFolder {
     fs.existsSync(name)
       ? `${name} is not a run: it has no settings.json.` +
           (isModelFolder(model)
-            ? ` It contains a model, as notebooks save it: pass ${model} to export, score and serve.`
+            ? ` It contains a model: pass ${model} to export, score and serve.`
             : " 'npx tunebook runs' lists the runs.")
       : `There is no run ${name}.${runs.length > 0 ? ` The newest is ${runs.at(-1)}; 'npx tunebook runs' lists all.` : ` ${runsFolder}/ contains no runs.`}`,
     { folder: name },

@@ -307,7 +307,8 @@ export const schema = {
   }),
   fastDevRun: setting(boolean, {
     group: 'Quick checks',
-    description: 'run two steps through the whole pipeline; in notebooks, one epoch on 800 reviews',
+    description:
+      'run two steps on 64 reviews through the whole pipeline; in notebooks, one epoch on 800 reviews with learning rate 2e-4',
     default: false,
   }),
   overfitBatches: setting(integer({ min: 0 }), {

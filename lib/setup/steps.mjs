@@ -45,10 +45,17 @@ const sizeOf = (file) => fs.statSync(file, { throwIfNoEntry: false })?.size ?? -
  */
 export function faultyFile(step) {
   const folder = step.folder();
-  const sizes = path.join(folder, sizesFile);
-  if (!fs.existsSync(sizes)) return step.files()[0];
-  const expected = JSON.parse(fs.readFileSync(sizes, 'utf8'));
+  const expected = readSizes(path.join(folder, sizesFile));
   return step.files().find((name) => sizeOf(path.join(folder, name)) !== expected[name]);
+}
+
+/** @param {string} file @returns {Record<string, number>} empty if the file is missing or damaged */
+function readSizes(file) {
+  try {
+    return JSON.parse(fs.readFileSync(file, 'utf8')) ?? {};
+  } catch {
+    return {};
+  }
 }
 
 export const cacheLock = path.join(cacheFolder, 'set-up.lock');

@@ -21,6 +21,17 @@ test('init creates a project whose script and notebook train, and overwrites not
   const folder = path.join(scratch, 'my-reviews');
   const names = ['.npmrc', 'finetune.ipynb', 'finetune.ts', 'package.json', 'reviews.csv'];
   assert.deepEqual(fs.readdirSync(folder).sort(), names);
+  // Tunebook is found in the checkout, and is named only where it is not, so that npm need not find it.
+  const dependencies = (project: string) =>
+    Object.keys(
+      (JSON.parse(fs.readFileSync(path.join(project, 'package.json'), 'utf8')) as { dependencies: object })
+        .dependencies,
+    );
+  assert.deepEqual(dependencies(folder), ['tslab']);
+  const elsewhere = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-init-'));
+  assert.equal((await tunebook(['init', elsewhere])).status, 0);
+  assert.deepEqual(dependencies(elsewhere), ['tslab', 'tunebook']);
+  fs.rmSync(elsewhere, { recursive: true });
   const { train, validation, test, labels } = await loadReviews(path.join(folder, 'reviews.csv'));
   assert.deepEqual(
     [train, validation, test].map((set) => set.length).reduce((a, b) => a + b),

@@ -93,12 +93,14 @@ export function createDebian(name: string, architecture: Architecture, include: 
     run('npm', ['install', ...options, `node-linux-${cpu}@${node}`, `npm@${npm}`]);
     fs.copyFileSync(path.join(work, `node_modules/node-linux-${cpu}/bin/node`), path.join(local, 'bin/node'));
     fs.cpSync(path.join(work, 'node_modules/npm'), path.join(local, 'lib/npm'), { recursive: true });
+    fs.mkdirSync(path.join(root, 'checkout'));
+    // npx last: it marks the system as complete.
     for (const command of ['npm', 'npx'])
       fs.symlinkSync(`../lib/npm/bin/${command}-cli.js`, path.join(local, 'bin', command));
-    fs.mkdirSync(path.join(root, 'checkout'));
   }
   fs.rmSync(path.join(root, 'home/user'), { recursive: true, force: true });
-  for (const file of ['/etc/resolv.conf', '/etc/pip.conf', process.env['NODE_EXTRA_CA_CERTS'] ?? ''])
+  const { NODE_EXTRA_CA_CERTS = '', PIP_CERT = '' } = process.env;
+  for (const file of ['/etc/resolv.conf', '/etc/pip.conf', NODE_EXTRA_CA_CERTS, PIP_CERT])
     if (file && fs.existsSync(file)) {
       fs.mkdirSync(path.join(root, path.dirname(file)), { recursive: true });
       fs.copyFileSync(file, path.join(root, file));

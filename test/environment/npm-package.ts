@@ -49,6 +49,8 @@ max_body_size: 100mb
 log: { type: stdout, level: warn }
 `,
   );
+  if (await fetch(registry).catch(() => undefined))
+    throw new Error(`Another server listens at ${registry}. End it first.`);
   const program = path.join(tools, 'node_modules/verdaccio/bin/verdaccio');
   const server = spawn(process.execPath, [program, '--config', config, '--listen', `127.0.0.1:${port}`], {
     stdio: ['ignore', 'ignore', 'inherit'],

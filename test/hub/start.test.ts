@@ -77,7 +77,7 @@ test('npm start with the default names completes and downloads only the needed f
   assert.ok(bodies.filter(({ range }) => range !== undefined).every(({ path }) => path.endsWith('.parquet')));
 });
 
-test('npm start runs all of finetune.ipynb, with five classes and texts that exceed the maximum length', async () => {
+test('npm start runs all of finetune.ipynb, streamed, with five classes and texts that exceed the maximum length', async () => {
   const file = path.join(temporary, 'stars.jsonl');
   const words = ['terrible', 'poor', 'average', 'good', 'wonderful'];
   const ratings = Array.from({ length: 120 }, (_, i) => (i < 100 ? (i % 5) + 1 : 5));
@@ -90,7 +90,7 @@ test('npm start runs all of finetune.ipynb, with five classes and texts that exc
   );
   fs.writeFileSync(file, rows.join('\n'));
   const { status, output, stderr, folder } = await start(
-    ['--dataset', file, '--text-columns', 'title,text', '--max-steps', '2', '--max-length', '1024'],
+    ['--dataset', file, '--text-columns', 'title,text', '--max-steps', '2', '--max-length', '1024', '--streaming'],
     {},
   );
   assert.equal(status, 0, output);
@@ -116,7 +116,7 @@ test('npm start runs all of finetune.ipynb, with five classes and texts that exc
   assert.equal(run.settings!.settings.maxSteps, 2);
   const metrics = run.read<FinetuneMetrics>('metrics.json')!;
   assert.equal(metrics.test.count, 24);
-  assert.deepEqual(metrics.rows, { train: 79, validation: 17, test: 24 });
+  assert.deepEqual(metrics.rows, { train: 120, validation: 17, test: 24 });
   for (const name of ['model/model.safetensors', 'model/README.md', 'report.html', 'figures/learning-curves.png'])
     assert.ok(fs.existsSync(path.join(folder, name)), name);
   const kinds = readJournal(folder).map(({ kind }) => kind);

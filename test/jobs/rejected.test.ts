@@ -6,7 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { RunError } from '#lib/errors.js';
-import { runToResume } from '#lib/jobs/resume.js';
+import { assertResumable, runToResume } from '#lib/jobs/resume.js';
 import { RunFolder, type RunSettings } from '#lib/runs/run-folder.js';
 import { failure, printedError } from '../failure.js';
 import { root } from '../checkout.js';
@@ -108,8 +108,8 @@ test('a rejected command creates no folder; --resume selects runs of its command
   const ofNotebook = new RunFolder(inFolder('runs/c'));
   ofNotebook.write('metrics.json', {});
   assert.throws(
-    () => runToResume('finetune', ofNotebook.folder),
-    failure(RunError, 'RUN_NO_CHECKPOINT', { state: 'interrupted' }),
+    () => assertResumable(ofNotebook),
+    failure(RunError, 'RUN_NO_CHECKPOINT', { folder: ofNotebook.folder }),
   );
 
   // A run that cannot be resumed is not changed.

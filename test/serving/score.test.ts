@@ -416,6 +416,7 @@ test('errors for invalid input say how to fix it', async () => {
   await assertFails(2, 'SettingsError', 'SETTING_MISSING', '--file');
   await assertFails(2, 'SettingsError', 'SETTING_MISSING', '--out', '--file', 'reviews.csv');
   await assertFails(2, 'SettingsError', 'SETTING_CONFLICT', '--file', '--file', 'a.csv', '--out', 'b.csv', 'Great.');
+  await assertFails(2, 'SettingsError', 'SETTING_CONFLICT', '--model model ', 'model', 'Great.');
   await assertFails(2, 'SettingsError', 'SETTING_INVALID', "--precision is 'int4'", '--precision', 'int4', 'Great.');
   fs.rmSync(inFolder('runs'), { recursive: true });
   await assertFails(2, 'RunError', 'RUN_NOT_FOUND', 'runs/', 'Great.');

@@ -430,6 +430,10 @@ test('an addon that is not a library, lacks a dependency, or crashes', async () 
     assertFinding(['product'], ['addon', 'failed', /tfjs_binding\.node is missing or damaged/, setupCommand]),
   );
   const sizes = path.join(addonFolder, '.sizes.json');
+  for (const damaged of ['', 'null'])
+    await withReplaced(sizes, writeContent(damaged), () =>
+      assertFinding(['addon'], ['addon', 'failed', /tfjs_binding\.node is missing or damaged/, setupCommand]),
+    );
   /** Replaces the addon by another complete file. */
   const withAddon = (content: Buffer, action: () => Promise<void>) => {
     const expected = JSON.parse(fs.readFileSync(sizes, 'utf8')) as Record<string, number>;

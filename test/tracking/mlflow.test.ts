@@ -134,7 +134,10 @@ test('a notebook is tracked like a job, from its first step on; a second run nee
        onRecord: (record) => run.write('step', record),
      });`,
     `const trained = { ...prepared, settings: settings, data: { ...prepared, notes: [] }, result: result };
-     await run.finish(model, tunebook.finetuneMetrics(trained, await tunebook.evaluate(model, prepared.test)));
+     const metrics = tunebook.finetuneMetrics(trained, await tunebook.evaluate(model, prepared.test));
+     await run.finish(model, metrics);
+     // As if the cell were run again.
+     await run.finish(model, metrics);
      try {
        await tunebook.startRun('finetune', settings, prepared.sources);
      } catch ({ code, message }) {
@@ -167,10 +170,11 @@ test('a notebook is tracked like a job, from its first step on; a second run nee
   for (const name of ['model/model.safetensors', 'model/README.md', 'report.html', 'environment.json'])
     assert.ok(names.includes(name), name);
   assert.equal(fs.readdirSync(inFolder('notebook/tensorboard')).length, 1);
+  assert.equal(readJournal(inFolder('notebook')).filter(({ kind }) => kind === 'summary').length, 1);
   const output = outputOf(executed);
   // The message comes from a thread, in whatever cell runs then.
   assert.match(output.join('\n'), new RegExp(`Tracked by MLflow: ${server.uri}/#/experiments/`));
-  assert.match(output[2]!, /^RUN_EXISTS notebook already contains a run \(completed\)\. .* TUNEBOOK_RUN_FOLDER/m);
+  assert.match(output[2]!, /^RUN_EXISTS notebook already contains a run or a model\. .* TUNEBOOK_RUN_FOLDER/m);
 });
 
 test('the runs of a sweep are children of one run, which gets the grid and the best result', async () => {

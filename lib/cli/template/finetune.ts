@@ -3,7 +3,7 @@ import { loadReviews, TextClassifier, Trainer } from 'tunebook';
 
 const reviews = await loadReviews('reviews.csv'); // train, validation, test, labels
 const model = await TextClassifier.load('embedded', { reading: reviews.source.reading }); // columns and classes
-const trainer = new Trainer(model, { epochs: 2 });
+const trainer = new Trainer(model, { epochs: 3 });
 await trainer.train(reviews.train, { validation: reviews.validation });
 const { accuracy, interval } = await trainer.evaluate(reviews.test);
 console.log(`accuracy ${accuracy.toFixed(3)}, 95 % interval ${interval.low.toFixed(3)} to ${interval.high.toFixed(3)}`);
