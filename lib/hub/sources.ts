@@ -87,7 +87,7 @@ export async function chooseSources(
       fallback: false,
     };
   }
-  const reason = hub.offline ? 'HF_HUB_OFFLINE is set' : `${hub.endpoint} did not respond within ${hubTimeout} s`;
+  const reason = hub.offline ? 'HF_HUB_OFFLINE is set' : `${hub.endpoint} cannot be reached within ${hubTimeout} s`;
   const missing = unspecified.map((type) => hubDefaults[type]).join(' and ');
   return {
     ...embedded,

@@ -48,7 +48,7 @@ export const schema = {
   source: setting(choice('auto', 'hub', 'embedded'), {
     group: 'Model and reviews',
     description:
-      'default model and reviews: embedded, or from the hub; auto is the hub, but notebooks use the embedded ones without it',
+      'default model and reviews: embedded, or from the hub; auto is the hub, but notebooks and inspect use the embedded ones without it',
     default: 'auto',
   }),
   model: setting(text('a name'), {
