@@ -48,6 +48,7 @@ export { evaluate } from './evaluation/evaluate.js';
 export { exportModel } from './export/export.js';
 export { findLabelNoise } from './evaluation/label-noise.js';
 export { describeClasses, predictions } from './evaluation/metrics.js';
+export { bootstrapDifference, mcnemar } from './evaluation/paired-tests.js';
 export { coverageByThreshold } from './evaluation/thresholds.js';
 export { evaluationWarnings, imbalanceWarnings } from './evaluation/warnings.js';
 

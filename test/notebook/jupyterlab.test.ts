@@ -166,7 +166,8 @@ test(
       await screenshot('completion');
       await page.keyboard.press('Escape');
       await startCommand(page, 'notebook:delete-cell');
-      assert.equal(await runInKernel(page, "process.env['TUNEBOOK_EPOCHS'] = '1';"), true);
+      const second = { TUNEBOOK_EPOCHS: '1', TUNEBOOK_RUN_FOLDER: path.join(folder, 'second') };
+      assert.equal(await runInKernel(page, `Object.assign(process.env, ${JSON.stringify(second)});`), true);
       await startCommand(page, 'notebook:clear-all-cell-outputs');
       await startAllCells(page);
       await page.waitForSelector(liveChart, { state: 'attached' });

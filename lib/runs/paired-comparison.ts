@@ -1,0 +1,110 @@
+/** Whether one fine-tuning run is better than another: both models predict the test reviews that neither was trained on. */
+import { RunError } from '../errors.js';
+import { evaluate } from '../evaluation/evaluate.js';
+import { predictions, type Interval } from '../evaluation/metrics.js';
+import { bootstrapDifference, mcnemar } from '../evaluation/paired-tests.js';
+import { TextClassifier } from '../model/text-classifier.js';
+import { loadReviews, type LoadedReviews } from '../reviews/load-reviews.js';
+import { normalizedText, type Review } from '../reviews/review.js';
+import type { RunMetrics } from './metrics.js';
+import { modelFolderOf, type RunFolder } from './run-folder.js';
+
+/** The result of comparePaired. */
+export interface PairedComparison {
+  /** Folders of the runs. */
+  runs: [string, string];
+  /** Number of reviews in the test sets of both runs. */
+  reviews: number;
+  /** Accuracies on these. */
+  accuracies: [number, number];
+  /** Reviews by which of the models is right. */
+  counts: { both: number; onlyFirst: number; onlySecond: number; none: number };
+  /** The first accuracy minus the second one, and its bootstrap interval. */
+  difference: number;
+  interval: Interval;
+  /** Number of bootstrap samples. */
+  samples: number;
+  /** Of McNemar's exact test. */
+  pValue: number;
+}
+
+const notComparable = (reason: string, runs: RunFolder[]) =>
+  new RunError('RUNS_NOT_COMPARABLE', reason, { runs: runs.map(({ folder }) => folder) });
+
+/**
+ * The reviews of a run, split as in the run.
+ * @throws RunError if it is no fine-tuning run, or if its reviews have changed
+ */
+async function reviewsOf(run: RunFolder): Promise<LoadedReviews> {
+  const { command, settings, sources } = run.settings!;
+  const metrics = run.read<RunMetrics>('metrics.json');
+  if (command !== 'finetune' || metrics?.command !== 'finetune')
+    throw notComparable(
+      `${run.folder} has no result of fine-tuning (${command}, ${run.state}). Compare two runs of finetune.`,
+      [run],
+    );
+  const reviews = await loadReviews(sources.dataset, settings);
+  if (reviews.test.length !== metrics.rows.test)
+    throw notComparable(
+      `The reviews of ${run.folder} have changed: ${sources.dataset} gives ${reviews.test.length} test reviews now, and gave ${metrics.rows.test} then. Restore them, or train again.`,
+      [run],
+    );
+  return reviews;
+}
+
+/** Whether a run's model is right, by review. */
+async function isRight(run: RunFolder, reviews: Review[]): Promise<boolean[]> {
+  const { settings } = run.settings!;
+  const model = await TextClassifier.load(modelFolderOf(run), { precision: settings.precision });
+  try {
+    const { logits } = await evaluate(model, model.encode(reviews, settings.maxLength), {
+      batchSize: settings.evalBatchSize,
+    });
+    return predictions(logits, model.labels.length).map(({ label }, row) => label === reviews[row]!.label);
+  } finally {
+    model.dispose();
+  }
+}
+
+/**
+ * Compares the models of two fine-tuning runs on the reviews that are in the test sets of both.
+ * @throws RunError if a run has no result, if their classes differ, if their test sets have no review in common, or if their
+ * reviews have changed
+ */
+export async function comparePaired(first: RunFolder, second: RunFolder): Promise<PairedComparison> {
+  const runs = [first, second];
+  const [ours, theirs] = [await reviewsOf(first), await reviewsOf(second)];
+  if (ours.labels.join('\n') !== theirs.labels.join('\n'))
+    throw notComparable(
+      `The classes of ${first.folder} are ${ours.labels.join(', ')}, those of ${second.folder} ${theirs.labels.join(', ')}. Compare runs with the same classes.`,
+      runs,
+    );
+  const texts = new Set(theirs.test.map(({ text }) => normalizedText(text)));
+  const reviews = ours.test.filter(({ text }) => texts.has(normalizedText(text)));
+  if (reviews.length === 0)
+    throw notComparable(
+      `The test sets of ${first.folder} and ${second.folder} have no review in common. Compare runs on the same reviews with the same seed.`,
+      runs,
+    );
+  const [right, otherRight] = [await isRight(first, reviews), await isRight(second, reviews)];
+  const count = (a: boolean, b: boolean) => right.filter((value, row) => value === a && otherRight[row] === b).length;
+  const counts = {
+    both: count(true, true),
+    onlyFirst: count(true, false),
+    onlySecond: count(false, true),
+    none: count(false, false),
+  };
+  const accuracies: [number, number] = [
+    (counts.both + counts.onlyFirst) / reviews.length,
+    (counts.both + counts.onlySecond) / reviews.length,
+  ];
+  return {
+    runs: [first.folder, second.folder],
+    reviews: reviews.length,
+    accuracies,
+    counts,
+    difference: accuracies[0] - accuracies[1],
+    ...bootstrapDifference(right, otherRight),
+    pValue: mcnemar(counts.onlyFirst, counts.onlySecond),
+  };
+}
