@@ -105,7 +105,10 @@ export async function startRun(command: RunCommand, settings: Settings, sources:
     journal.write('end', ending);
     run.write('status.json', { ...status, ...ending, endedAt: new Date().toISOString() });
   };
-  const abandon = () => end({ state: 'failed', message: 'The kernel ended before the run was finished.' });
+  const abandon = () => {
+    // The user may have deleted the folder.
+    if (run.isRun) end({ state: 'failed', message: 'The kernel ended before the run was finished.' });
+  };
   process.once('exit', abandon);
   let ended = false;
   return {
