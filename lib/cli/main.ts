@@ -225,7 +225,7 @@ program
   .command('compare')
   .argument('<a>', 'run folder, or name of a run in runs/')
   .argument('<b>', 'another run of finetune')
-  .description('Test whether the accuracies of two runs differ by more than chance, on the same test reviews.')
+  .description('Test whether the accuracies of two runs differ significantly, on the same test reviews.')
   .option('--json', 'print the result as JSON')
   .action(async (a: string, b: string, options: { json?: boolean }) =>
     (await import('./compare.js')).compare(a, b, options),

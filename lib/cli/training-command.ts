@@ -70,8 +70,9 @@ function chooseRun(
     if (named?.hasTrained)
       throw new RunError(
         'RUN_EXISTS',
-        `${named.folder} already contains a run (${named.state}). ` +
-          'Resume it with --resume, or choose another folder with --run-folder.',
+        named.isRun
+          ? `${named.folder} already contains a run (${named.state}). Resume it with --resume, or choose another folder with --run-folder.`
+          : `${named.folder} already contains a model. Choose another folder with --run-folder.`,
         { folder: named.folder, state: named.state },
       );
     return { resolved, ...(named && { run: named }) };

@@ -1,6 +1,6 @@
 /**
- * Comparison of two classifiers on the same rows. Their errors are paired: a test of the rows on which only one of them is right
- * finds smaller differences than two separate intervals.
+ * Comparison of two classifiers on the same rows. Their errors are paired: a test on the rows that only one of them predicts
+ * correctly finds smaller differences than two separate intervals.
  */
 import { seededRandom } from '../reviews/random.js';
 import type { Interval } from './metrics.js';
@@ -14,8 +14,8 @@ const maxDraws = 200_000_000;
 /**
  * The two-sided p-value of McNemar's exact test (McNemar, 1947; statsmodels' mcnemar with exact=True): the probability of a
  * division at least as uneven if both classifiers are equally good.
- * @param onlyFirst number of rows on which only the first classifier is right
- * @param onlySecond number of rows on which only the second one is right
+ * @param onlyFirst number of rows that only the first classifier predicts correctly
+ * @param onlySecond number of rows that only the second one predicts correctly
  * @example
  * const pValue = mcnemar(24, 13); // 0.099
  */
@@ -34,7 +34,7 @@ export function mcnemar(onlyFirst: number, onlySecond: number): number {
 /**
  * The 95 % interval of the difference of two accuracies, the first minus the second, by the percentiles of bootstrap samples of
  * rows (Efron, 1979; Koehn, 2004).
- * @param first whether the first classifier is right, by row
+ * @param first whether the first classifier predicts each row correctly
  * @param second the same for the second classifier
  * @param seed of the samples. @default 42
  * @returns the interval, and the number of samples: 10,000, or fewer for more than 20,000 rows
@@ -46,7 +46,7 @@ export function bootstrapDifference(
   second: boolean[],
   seed = 42,
 ): { interval: Interval; samples: number } {
-  const differences = Int8Array.from(first, (right, row) => Number(right) - Number(second[row]));
+  const differences = Int8Array.from(first, (correct, row) => Number(correct) - Number(second[row]));
   const rows = differences.length;
   const samples = Math.min(maxSamples, Math.ceil(maxDraws / rows));
   const random = seededRandom(seed);

@@ -285,10 +285,7 @@ async function leadJob(
     throw error;
   } finally {
     // After a signal or the loss of a rank, the wait for the server is short.
-    if (tracking && !(await tracking.finish(lost || signals.received !== undefined)))
-      notify(
-        `The MLflow server has not received the whole run. When it is available, run: npx tunebook track ${run.folder}`,
-      );
+    await tracking?.finish(lost || signals.received !== undefined);
     signals.stop();
     await unlock();
   }

@@ -124,10 +124,7 @@ export async function startRun(command: RunCommand, settings: Settings, sources:
       end({ state: metrics.end });
       ended = true;
       process.off('exit', abandon);
-      if (tracking && !(await tracking.finish(false)))
-        note(
-          `The MLflow server has not received the whole run. When it is available, run: npx tunebook track ${run.folder}`,
-        );
+      await tracking?.finish(false);
       await unlock();
     },
   };

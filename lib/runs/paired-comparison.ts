@@ -1,4 +1,4 @@
-/** Whether one fine-tuning run is better than another: both models predict the test reviews that neither was trained on. */
+/** Paired comparison of two fine-tuning runs: both models predict the reviews that are in the test sets of both. */
 import { RunError } from '../errors.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import { predictions, type Interval } from '../evaluation/metrics.js';
@@ -17,7 +17,7 @@ export interface PairedComparison {
   reviews: number;
   /** Accuracies on these. */
   accuracies: [number, number];
-  /** Reviews by which of the models is right. */
+  /** Numbers of reviews by which of the models predicts them correctly. */
   counts: { both: number; onlyFirst: number; onlySecond: number; none: number };
   /** The first accuracy minus the second one, and its bootstrap interval. */
   difference: number;
@@ -52,8 +52,8 @@ async function reviewsOf(run: RunFolder): Promise<LoadedReviews> {
   return reviews;
 }
 
-/** Whether a run's model is right, by review. */
-async function isRight(run: RunFolder, reviews: Review[]): Promise<boolean[]> {
+/** Whether the model of a run predicts each review correctly. */
+async function predictCorrectly(run: RunFolder, reviews: Review[]): Promise<boolean[]> {
   const { settings } = run.settings!;
   const model = await TextClassifier.load(modelFolderOf(run), { precision: settings.precision });
   try {
@@ -86,8 +86,9 @@ export async function comparePaired(first: RunFolder, second: RunFolder): Promis
       `The test sets of ${first.folder} and ${second.folder} have no review in common. Compare runs on the same reviews with the same seed.`,
       runs,
     );
-  const [right, otherRight] = [await isRight(first, reviews), await isRight(second, reviews)];
-  const count = (a: boolean, b: boolean) => right.filter((value, row) => value === a && otherRight[row] === b).length;
+  const [correct, otherCorrect] = [await predictCorrectly(first, reviews), await predictCorrectly(second, reviews)];
+  const count = (a: boolean, b: boolean) =>
+    correct.filter((value, row) => value === a && otherCorrect[row] === b).length;
   const counts = {
     both: count(true, true),
     onlyFirst: count(true, false),
@@ -104,7 +105,7 @@ export async function comparePaired(first: RunFolder, second: RunFolder): Promis
     accuracies,
     counts,
     difference: accuracies[0] - accuracies[1],
-    ...bootstrapDifference(right, otherRight),
+    ...bootstrapDifference(correct, otherCorrect),
     pValue: mcnemar(counts.onlyFirst, counts.onlySecond),
   };
 }

@@ -10,8 +10,8 @@ const shortFinishTimeout = 5;
 
 /** The tracking of a run. */
 export interface Tracking {
-  /** Sends the rest and stops. @returns whether the server has received everything */
-  finish(soon: boolean): Promise<boolean>;
+  /** Sends the rest and stops. If the server has not received everything, a message says how to send it later. */
+  finish(soon: boolean): Promise<void>;
 }
 
 /**
@@ -47,7 +47,10 @@ export function startTracking(folder: string, settings: MlflowSettings, note: (m
       const complete = await Promise.race([over, timeout]);
       clearTimeout(timer);
       await worker.terminate();
-      return complete;
+      if (!complete)
+        note(
+          `The MLflow server has not received the whole run. When it is available, run: npx tunebook track ${folder}`,
+        );
     },
   };
 }

@@ -107,6 +107,10 @@ test('a CSV with stars and two text columns: all output files of a run exist and
   assert.deepEqual([again.status, again.stdout.includes('nothing to resume')], [0, true]);
   const taken = await tunebook(['finetune', ...reviews, '--run-folder', run]);
   assertFailed(taken, 2, 'RunError', 'RUN_EXISTS', run, 'completed');
+  const withModel = `${run}-model-only`;
+  fs.cpSync(path.join(run, 'model'), path.join(withModel, 'model'), { recursive: true });
+  const model = await tunebook(['finetune', ...reviews, '--run-folder', withModel]);
+  assertFailed(model, 2, 'RunError', 'RUN_EXISTS', withModel, 'already contains a model');
   const changed = await tunebook(['finetune', '--run-folder', run, '--resume', '--epochs', '3', '--save-steps', '7']);
   assertFailed(changed, 2, 'RunError', 'RUN_SETTINGS_CHANGED', '--epochs is 3, but was 2', '--allow-changed-settings');
   assert.doesNotMatch(changed.stderr, /save-steps/, 'save-steps does not affect the result');
