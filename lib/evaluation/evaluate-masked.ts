@@ -3,7 +3,7 @@ import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
 import { maskBatch, type MaskedBatch, type MaskingOptions } from '../batching/masking.js';
 import { singleProcess, partOfRank, type Ranks } from '../distributed/ranks.js';
 import { evaluationBatches, type EncodedReviews } from '../model/batch.js';
-import type { Weights } from '../model/encoder.js';
+import type { Weights } from '../model/tensor-operations.js';
 import { maskedLanguageModel } from '../model/masked-language-model.js';
 import type { MaskedLM } from '../model/masked-lm.js';
 import type { Layers } from '../model/layers.js';

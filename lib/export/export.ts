@@ -12,7 +12,8 @@ import { onnxFiles, openOnnxEngine } from './onnx-engine.js';
 import { writeTokenizer } from '../tokenizer/tokenizer.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import { classificationMetrics, predictions } from '../evaluation/metrics.js';
-import { classifierGraph, type OnnxPrecision } from './onnx-classifier.js';
+import { classifierGraph } from './onnx-classifier.js';
+import type { OnnxPrecision } from './onnx-operations.js';
 import { opsetVersion } from './onnx-schema.js';
 
 /** Content of onnx/export.json: the exported files, and how they compare with TensorFlow. */

@@ -128,8 +128,8 @@ export async function openHubModel(
   const { folder, files: first } = await fetchFiles(repository, ['config.json'], options);
   readConfig(folder);
   const optional = optionalFiles.filter((file) => names.has(file));
-  // Older repositories have only the vocabulary.
-  if (!names.has('tokenizer.json') && names.has('vocab.txt')) optional.push('vocab.txt');
+  // Some repositories have only the vocabulary.
+  if (!names.has('tokenizer.json')) optional.push(...['vocab.txt', 'spm.model'].filter((file) => names.has(file)));
   const weights = await weightFiles(repository, readModelJson(path.join(folder, 'config.json')), options);
   return {
     notes: [],

@@ -8,30 +8,44 @@ import {
   castTo,
   columnOf,
   gatherRows,
+  padRows,
   rowCount,
+  sliceRows,
   softmax,
   statelessKeep,
   sumRows,
 } from '../tensorflow/kernels.js';
 import { tf } from '../tensorflow/runtime.js';
 import { customGradient, type Save } from './custom-gradient.js';
+import { activations, gatedGelu } from './activations.js';
+import { relativeScores, rotate } from './attention-positions.js';
 import { applyMask } from './dropout.js';
-import { addBias, layerNorm, product, type AttentionOptions, type Dense, type Layers } from './layers.js';
+import { addBias, layerNorm, product, type Layers, type TensorAttentionOptions } from './layers.js';
+import type { Dense, Projections } from './operations.js';
 
-/** The exact GELU, x Φ(x) (Hendrycks and Gimpel, 2016). */
-export const gelu: (x: Tensor) => Tensor = customGradient((...inputs) => {
-  const [x, save] = inputs as [Tensor, Save];
-  const cumulative = tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5); // Φ(x)
-  save([x, cumulative]);
+/** Rows of a weight: [rows, width] -> [count, width]. */
+const rowsOf = (weight: Tensor, from: number, count: number): Tensor =>
+  customGradient((...inputs) => {
+    const [weight] = inputs as [Tensor, Save];
+    const after = weight.shape[0] - from - count;
+    return { value: sliceRows(weight, from, count), gradFunc: (dy) => padRows(dy, from, after) };
+  })(weight);
+
+/** Queries, keys and values as separate projections. */
+function separate(projections: Projections<Tensor>): {
+  query: Dense<Tensor>;
+  key: Dense<Tensor>;
+  value: Dense<Tensor>;
+} {
+  if (!('joint' in projections)) return projections;
+  const { joint } = projections;
+  const dim = joint.shape[1]!;
   return {
-    value: tf.mul(x, cumulative),
-    gradFunc: (dy, saved) => {
-      const [x, cumulative] = saved as [Tensor, Tensor];
-      const density = tf.mul(tf.exp(tf.mul(tf.square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
-      return tf.mul(dy, tf.add(cumulative, tf.mul(x, density)));
-    },
+    query: { weight: rowsOf(joint, 0, dim) },
+    key: { weight: rowsOf(joint, dim, dim) },
+    value: { weight: rowsOf(joint, 2 * dim, dim) },
   };
-});
+}
 
 const dropout: Layers['dropout'] = (x, rate, source) => {
   if (!source || rate === 0) return x;
@@ -79,7 +93,7 @@ const unpadTexts = (x: Tensor, slots: Tensor2D, tokens: number): Tensor => {
 };
 
 /**
- * Scaled dot-product attention, softmax(query · keyᵀ / √width) · value per head, with one gradient for the whole.
+ * Scaled dot-product attention, softmax(query · keyᵀ · scale + relative) · value per head, with one gradient for the whole.
  * @param query [batch, heads, queries, width]
  * @param key [batch, heads, longest, width]
  * @param value [batch, heads, longest, width]
@@ -90,19 +104,29 @@ function attend(
   key: Tensor,
   value: Tensor,
   slots: Tensor2D,
-  { rate, source, precision }: AttentionOptions,
+  { rate, source, precision, window, relative, queries, ...options }: TensorAttentionOptions,
 ): Tensor {
-  const [batch, , , width] = query.shape as [number, number, number, number];
-  const scale = 1 / Math.sqrt(width);
+  const [batch, , rows, width] = query.shape as [number, number, number, number];
+  const longest = slots.shape[1];
+  const scale = options.scale ?? 1 / Math.sqrt(width);
   const seed = rate > 0 ? source?.nextSeed() : undefined;
   const multiply = (a: Tensor, b: Tensor, transposeA = false, transposeB = false) =>
     castTo(batchMatMul(castTo(a, precision), castTo(b, precision), transposeA, transposeB), 'float32');
   // e^-1e9 is 0 in float32.
-  const bias = tf.reshape(tf.mul(tf.cast(tf.less(slots, tf.scalar(0, 'int32')), 'float32'), -1e9), [batch, 1, 1, -1]);
+  const padding = tf.mul(tf.cast(tf.less(slots, tf.scalar(0, 'int32')), 'float32'), -1e9); // [batch, longest]
+  const far = Array.from({ length: rows }, (_, row) =>
+    Array.from({ length: longest }, (_, column) => (Math.abs(row - column) > (window ?? Infinity) ? -1e9 : 0)),
+  );
+  const bias = tf.reshape(padding, [batch, 1, 1, -1]);
+  const mask = window === undefined ? bias : tf.add(bias, tf.tensor2d(far)); // [batch, 1, 1 or queries, longest]
+  const added = relative && [relativeScores(tf.mul(query, scale), tf.mul(key, scale), relative, queries, precision)];
   return customGradient((...inputs) => {
-    const [query, key, value, save] = inputs as [Tensor, Tensor, Tensor, Save];
+    const save = inputs.pop() as unknown as Save;
+    const [query, key, value, added] = inputs as unknown as [Tensor, Tensor, Tensor, Tensor?];
     const scaled = tf.mul(query, scale);
-    const weights = softmax(tf.add(multiply(scaled, key, false, true), bias)); // [batch, heads, queries, longest]
+    const products = multiply(scaled, key, false, true);
+    const scores = added ? tf.add(products, added) : products;
+    const weights = softmax(tf.add(scores, mask)); // [batch, heads, queries, longest]
     const keep = seed && statelessKeep(weights.shape, rate, seed);
     const used = keep ? applyMask(weights, keep) : weights;
     // The factor 1 / (1 - rate) of dropout is applied to the products, which have fewer elements than the weights.
@@ -121,26 +145,33 @@ function attend(
           tf.mul(multiply(dScores, key), scale),
           multiply(dScores, scaled, true, false),
           multiply(used ?? weights, dProduct, true, false),
+          ...(added ? [added.shape[0] === batch ? tf.clone(dScores) : tf.sum(dScores, 0, true)] : []),
         ];
       },
     };
-  })(query, key, value);
+  })(query, key, value, ...(added ?? []));
 }
 
 export const composedLayers: Layers = {
   anyShape: false,
-  attention(x, queryInput, { query, key, value }, outWeight, options) {
-    const { texts, queries, heads, precision } = options;
+  attention(x, queryInput, projections, outWeight, options) {
+    const { texts, queries, heads, precision, rotation } = options;
+    const { query, key, value } = separate(projections);
     const [tokens, dim] = x.shape as [number, number];
     const slots = texts.slots!;
     const [batch] = slots.shape;
-    const project = (rows: Tensor, { weight, bias }: Dense) => addBias(product(rows, weight, precision), bias);
+    const project = (rows: Tensor, { weight, bias }: Dense<Tensor>) => {
+      const projected = product(rows, weight, precision);
+      return bias ? addBias(projected, bias) : projected;
+    };
     // [batch * n, dim] -> [batch, heads, n, dim / heads]
     const split = (rows: Tensor) => tf.transpose(tf.reshape(rows, [batch, -1, heads, dim / heads]), [0, 2, 1, 3]);
+    const position = (rows: Tensor) => (rotation ? rotate(rows, rotation, heads) : rows);
     const projectedQueries = project(queryInput, query); // [queries, dim]
     const context = attend(
-      split(queries === 'all' ? padTexts(projectedQueries, slots) : projectedQueries),
-      split(padTexts(project(x, key), slots)),
+      // The first token has the angle 0.
+      split(queries === 'all' ? padTexts(position(projectedQueries), slots) : projectedQueries),
+      split(padTexts(position(project(x, key)), slots)),
       split(padTexts(project(x, value), slots)),
       slots,
       options,
@@ -148,8 +179,14 @@ export const composedLayers: Layers = {
     const joined = tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [-1, dim]); // [batch * n, dim]
     return product(queries === 'all' ? unpadTexts(joined, slots, tokens) : joined, outWeight, precision);
   },
-  feedForward: (x, { weight, bias }, outerWeight, precision) =>
-    product(gelu(addBias(product(x, weight, precision), bias)), outerWeight, precision),
+  feedForward(x, { weight, bias }, outerWeight, activation, precision) {
+    const inner = product(x, weight, precision); // [n, hidden]
+    return product(activations[activation](bias ? addBias(inner, bias) : inner), outerWeight, precision);
+  },
+  gatedFeedForward(x, innerWeight, outerWeight, { rate, source }, precision) {
+    const gated = gatedGelu(product(x, innerWeight, precision)); // [n, hidden]
+    return product(dropout(gated, rate, source), outerWeight, precision);
+  },
   residualLayerNorm: (a, b, { bias, scale, shift, epsilon }, rate, source) =>
     layerNorm(tf.add(a, dropout(addBias(b, bias), rate, source)), scale, shift, epsilon),
   dropout,

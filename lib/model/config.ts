@@ -1,141 +1,73 @@
-/**
- * The configuration of an encoder, with DistilBERT's field names for all families: the values of config.json, with the
- * defaults of the family's base model. BERT and RoBERTa add token types and a pooler to DistilBERT and have other sizes
- * (Devlin et al., 2018, arXiv:1810.04805; Liu et al., 2019, arXiv:1907.11692).
- */
+/** The configuration of an encoder: the values of config.json, with the defaults of `transformers` for its family. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { ModelFormatError } from '../errors.js';
 import { readModelJson } from '../hub/model-json.js';
+import { families, familyOf } from './families.js';
+import type { EncoderConfig, Field, ModelType } from './families/family.js';
 
-/** Supported values of `model_type` in config.json. */
-export type ModelType = 'distilbert' | 'bert' | 'roberta' | 'xlm-roberta';
+export type { EncoderConfig, ModelType } from './families/family.js';
 
-/** The sizes and class names of a model. Fields have DistilBERT's names, also for BERT and RoBERTa. */
-export interface EncoderConfig {
-  model_type: ModelType;
-  /** Width of the hidden state of a token. */
-  dim: number;
-  /** Inner width of the feed-forward block. */
-  hidden_dim: number;
-  n_layers: number;
-  n_heads: number;
-  vocab_size: number;
-  /** Number of rows of the position embedding, see maxTokens. */
-  max_position_embeddings: number;
-  /** Number of rows of the token type embedding; 0 if there is none, as in DistilBERT. */
-  type_vocab_size: number;
-  /** Epsilon of layer norms, which is added to the variance. */
-  layer_norm_eps: number;
-  /** Dropout rate of hidden states. */
-  dropout: number;
-  /** Dropout rate of attention weights. */
-  attention_dropout: number;
-  /** Dropout rate before the classifier. */
-  seq_classif_dropout: number;
-  /** Standard deviation of randomly initialized weights. */
-  initializer_range: number;
-  pad_token_id: number;
-  /** Class names by class number. */
-  id2label: Record<string, string>;
-}
+const positiveIntegers = ['dim', 'hidden_dim', 'n_layers', 'n_heads', 'vocab_size', 'max_position_embeddings'] as const;
 
-const distilbertDefaults: EncoderConfig = {
-  model_type: 'distilbert',
-  dim: 768,
-  hidden_dim: 3072,
-  n_layers: 6,
-  n_heads: 12,
-  vocab_size: 30522,
-  max_position_embeddings: 512,
-  type_vocab_size: 0,
-  layer_norm_eps: 1e-12,
-  dropout: 0.1,
-  attention_dropout: 0.1,
-  seq_classif_dropout: 0.2,
-  initializer_range: 0.02,
-  pad_token_id: 0,
-  id2label: { 0: 'negative', 1: 'positive' },
-};
+/** Names joined by | are a list in older files. */
+const listOf = (value: unknown): unknown =>
+  typeof value === 'string' && value.includes('|') ? value.split('|').map((name) => name.trim()) : value;
 
-const bertDefaults: EncoderConfig = {
-  ...distilbertDefaults,
-  model_type: 'bert',
-  n_layers: 12,
-  type_vocab_size: 2,
-  seq_classif_dropout: 0.1,
-};
-
-const robertaDefaults: EncoderConfig = { ...bertDefaults, vocab_size: 50265, pad_token_id: 1, layer_norm_eps: 1e-12 };
-
-const familyDefaults: Record<ModelType, EncoderConfig> = {
-  distilbert: distilbertDefaults,
-  bert: bertDefaults,
-  roberta: { ...robertaDefaults, model_type: 'roberta' },
-  'xlm-roberta': { ...robertaDefaults, model_type: 'xlm-roberta', vocab_size: 30522 },
-};
-
-/** Field names of BERT and RoBERTa, where they differ. */
-const bertNames: Partial<Record<keyof EncoderConfig, string>> = {
-  dim: 'hidden_size',
-  hidden_dim: 'intermediate_size',
-  n_layers: 'num_hidden_layers',
-  n_heads: 'num_attention_heads',
-  dropout: 'hidden_dropout_prob',
-  attention_dropout: 'attention_probs_dropout_prob',
-  seq_classif_dropout: 'classifier_dropout',
-};
+const areEqual = (a: unknown, b: unknown): boolean =>
+  Array.isArray(a) && Array.isArray(b) ? a.length === b.length && a.every((item) => b.includes(item)) : a === b;
 
 /**
  * Converts a parsed config.json.
  * @param json content of the file
  * @param file file name for error messages
- * @throws ModelFormatError for an unsupported model type, activation or position embedding, or inconsistent sizes
+ * @throws ModelFormatError for an unsupported model type or property of a model, or inconsistent sizes
  */
 export function parseConfig(json: Record<string, unknown>, file = 'config.json'): EncoderConfig {
   const kind = (json['model_type'] ?? 'distilbert') as ModelType;
-  if (!Object.hasOwn(familyDefaults, kind))
+  if (!Object.hasOwn(families, kind))
     throw new ModelFormatError(
       'MODEL_TYPE_UNSUPPORTED',
-      `${file} has the model type ${JSON.stringify(kind)}, which is not supported. Use a model of one of these types: ${Object.keys(familyDefaults).join(', ')}.`,
+      `${file} has the model type ${JSON.stringify(kind)}, which is not supported. Use a model of one of these types: ${Object.keys(families).join(', ')}.`,
       { file, modelType: kind },
     );
-  const isDistilbert = kind === 'distilbert';
-  const activation = json[isDistilbert ? 'activation' : 'hidden_act'] ?? 'gelu';
-  if (activation !== 'gelu')
-    throw new ModelFormatError(
+  const family = families[kind];
+  const { fields, required = {} } = family;
+  const unsupported = (name: string, value: unknown, supported: unknown[]) =>
+    new ModelFormatError(
       'MODEL_CONFIG_UNSUPPORTED',
-      `${file} has the activation ${JSON.stringify(activation)}. Only 'gelu' is supported.`,
-      { file, name: 'activation', value: activation },
+      `${file} has the ${name} ${JSON.stringify(value)}. Of ${kind} models, only ${supported.map((value) => JSON.stringify(value)).join(' or ')} is supported.`,
+      { file, name, value },
     );
-  const positions = json['position_embedding_type'] ?? 'absolute';
-  if (positions !== 'absolute')
-    throw new ModelFormatError(
-      'MODEL_CONFIG_UNSUPPORTED',
-      `${file} has the position_embedding_type ${JSON.stringify(positions)}. Only 'absolute' is supported.`,
-      { file, name: 'position_embedding_type', value: positions },
-    );
-  const config: EncoderConfig = { ...familyDefaults[kind] };
-  const nameOf = (name: keyof EncoderConfig) => (isDistilbert ? name : (bertNames[name] ?? name));
-  for (const name of Object.keys(config) as (keyof EncoderConfig)[]) {
-    const value = json[nameOf(name)];
-    if (value !== undefined && value !== null) Object.assign(config, { [name]: value });
+  for (const [name, { value: supported, absent }] of Object.entries(required)) {
+    const value = listOf(json[name] ?? absent);
+    if (!areEqual(value, supported)) throw unsupported(name, value, [supported]);
   }
-  if (isDistilbert) Object.assign(config, { type_vocab_size: 0, layer_norm_eps: distilbertDefaults.layer_norm_eps });
-  // In BERT the dropout rate before the classifier defaults to that of hidden states.
-  else if (typeof json['classifier_dropout'] !== 'number') config.seq_classif_dropout = config.dropout;
-  for (const name of ['dim', 'hidden_dim', 'n_layers', 'n_heads', 'vocab_size', 'max_position_embeddings'] as const)
-    if (!Number.isInteger(config[name]) || config[name] < 1)
+  const values = Object.entries(fields).map(
+    ([key, { name, default: fallback, supported }]: [string, Field<unknown>]) => {
+      const value = (name === undefined ? undefined : json[name]) ?? fallback;
+      if (supported && !supported.includes(value)) throw unsupported(name ?? key, value, supported);
+      return [key, value];
+    },
+  );
+  const config = {
+    model_type: kind,
+    ...(Object.fromEntries(values) as object),
+    id2label: json['id2label'] ?? { 0: 'negative', 1: 'positive' },
+  } as EncoderConfig;
+  family.derive?.(config, json);
+  for (const key of positiveIntegers)
+    if (!Number.isInteger(config[key]) || config[key] < 1)
       throw new ModelFormatError(
         'MODEL_CONFIG_INVALID',
-        `${file} has ${nameOf(name)} ${String(config[name])}. It must be a positive integer.`,
-        { file, name: nameOf(name), value: config[name] },
+        `${file} has ${fields[key].name} ${String(config[key])}. It must be a positive integer.`,
+        { file, name: fields[key].name, value: config[key] },
       );
   if (config.dim % config.n_heads !== 0)
     throw new ModelFormatError(
       'MODEL_CONFIG_INVALID',
-      `${file} has ${nameOf('dim')} ${config.dim}, which is not divisible by ${nameOf('n_heads')} ${config.n_heads}.`,
-      { file, name: nameOf('dim'), value: config.dim },
+      `${file} has ${fields.dim.name} ${config.dim}, which is not divisible by ${fields.n_heads.name} ${config.n_heads}.`,
+      { file, name: fields.dim.name, value: config.dim },
     );
   return config;
 }
@@ -158,11 +90,10 @@ export function readModelConfig(folder: string): EncoderConfig {
 }
 
 /**
- * The position of the first token of a text. RoBERTa starts after the id of the padding token.
+ * The position of the first token of a text.
  * @param config configuration of the encoder
  */
-export const firstPosition = ({ model_type: type, pad_token_id: pad }: EncoderConfig): number =>
-  type === 'roberta' || type === 'xlm-roberta' ? pad + 1 : 0;
+const firstPosition = (config: EncoderConfig): number => familyOf(config).firstPosition?.(config) ?? 0;
 
 /** Maximum sequence length in tokens. */
 export const maxTokens = (config: EncoderConfig): number => config.max_position_embeddings - firstPosition(config);
@@ -173,35 +104,17 @@ export const labelNames = (config: EncoderConfig): string[] =>
     .sort((a, b) => Number(a) - Number(b))
     .map((id) => config.id2label[id]!);
 
-const architectures: Record<ModelType, string> = {
-  distilbert: 'DistilBert',
-  bert: 'Bert',
-  roberta: 'Roberta',
-  'xlm-roberta': 'XLMRoberta',
-};
-
 /** The content of config.json for `transformers`, without the fields of a head. */
 function configJson(config: EncoderConfig, head: string): Record<string, unknown> {
-  const { model_type: type, type_vocab_size, layer_norm_eps, id2label: _, ...shape } = config;
-  const common = { architectures: [`${architectures[type]}For${head}`], model_type: type, dtype: 'float32' };
-  if (type === 'distilbert')
-    return {
-      ...common,
-      activation: 'gelu',
-      ...shape,
-      qa_dropout: 0.1,
-      sinusoidal_pos_embds: false,
-      tie_weights_: true,
-    };
-  const renamed = Object.entries(shape).map(([name, value]) => [bertNames[name as keyof EncoderConfig] ?? name, value]);
+  const { architecture, fields, required = {}, written } = familyOf(config);
+  const stored = Object.entries(fields as Record<string, Field<unknown>>).filter(([, { name }]) => name !== undefined);
   return {
-    ...common,
-    hidden_act: 'gelu',
-    ...(Object.fromEntries(renamed) as object),
-    type_vocab_size,
-    layer_norm_eps,
-    // RoBERTa's token ids, which are also the defaults in transformers.
-    ...(type !== 'bert' && { bos_token_id: 0, eos_token_id: 2 }),
+    architectures: [`${architecture}For${head}`],
+    model_type: config.model_type,
+    dtype: 'float32',
+    ...Object.fromEntries(Object.entries(required).map(([name, { value }]) => [name, value])),
+    ...Object.fromEntries(stored.map(([key, { name }]) => [name!, config[key as keyof EncoderConfig]])),
+    ...written,
   };
 }
 

@@ -1,103 +1,39 @@
-/**
- * The names of the parts of encoder and heads in each model family. They are Hugging Face's names, so that weights are
- * loaded and saved without renaming.
- */
-import type { ModelType } from './config.js';
+/** The supported model families. A new one is one file, listed here. */
+import { albert } from './families/albert.js';
+import { bert } from './families/bert.js';
+import { debertaV2 } from './families/deberta-v2.js';
+import { distilbert } from './families/distilbert.js';
+import { electra } from './families/electra.js';
+import type { EncoderConfig, Family, ModelType } from './families/family.js';
+import { modernbert } from './families/modernbert.js';
+import { mpnet } from './families/mpnet.js';
+import { roberta, xlmRoberta } from './families/roberta.js';
 
-export interface Family {
-  /** Prefix of all names of the encoder. */
-  prefix: string;
-  /** Name that precedes the number of a layer. */
-  layers: string;
-  /** Names of the parts of a layer. */
-  query: string;
-  key: string;
-  value: string;
-  attentionOut: string;
-  attentionNorm: string;
-  inner: string;
-  outer: string;
-  outerNorm: string;
-  /** The dense layer between the encoder and the classifier, and its activation. */
-  dense: string;
-  activation: 'relu' | 'tanh';
-  /** Whether dropout is also applied before that dense layer. */
-  dropsFirst: boolean;
-  classifier: string;
-  /** The masked-LM head: its dense layer, its layer norm and the bias of the vocabulary. */
-  transform: string;
-  transformNorm: string;
-  vocabularyBias: string;
-}
-
-const bertLayer = {
-  query: 'attention.self.query',
-  key: 'attention.self.key',
-  value: 'attention.self.value',
-  attentionOut: 'attention.output.dense',
-  attentionNorm: 'attention.output.LayerNorm',
-  inner: 'intermediate.dense',
-  outer: 'output.dense',
-  outerNorm: 'output.LayerNorm',
-};
-
-const roberta: Family = {
-  prefix: 'roberta',
-  layers: 'encoder.layer',
-  ...bertLayer,
-  dense: 'classifier.dense',
-  activation: 'tanh',
-  dropsFirst: true,
-  classifier: 'classifier.out_proj',
-  transform: 'lm_head.dense',
-  transformNorm: 'lm_head.layer_norm',
-  vocabularyBias: 'lm_head.bias',
-};
-
+/** The families by `model_type` in config.json. */
 export const families: Record<ModelType, Family> = {
-  distilbert: {
-    prefix: 'distilbert',
-    layers: 'transformer.layer',
-    query: 'attention.q_lin',
-    key: 'attention.k_lin',
-    value: 'attention.v_lin',
-    attentionOut: 'attention.out_lin',
-    attentionNorm: 'sa_layer_norm',
-    inner: 'ffn.lin1',
-    outer: 'ffn.lin2',
-    outerNorm: 'output_layer_norm',
-    dense: 'pre_classifier',
-    activation: 'relu',
-    dropsFirst: false,
-    classifier: 'classifier',
-    transform: 'vocab_transform',
-    transformNorm: 'vocab_layer_norm',
-    vocabularyBias: 'vocab_projector.bias',
-  },
-  bert: {
-    prefix: 'bert',
-    layers: 'encoder.layer',
-    ...bertLayer,
-    dense: 'bert.pooler.dense',
-    activation: 'tanh',
-    dropsFirst: false,
-    classifier: 'classifier',
-    transform: 'cls.predictions.transform.dense',
-    transformNorm: 'cls.predictions.transform.LayerNorm',
-    vocabularyBias: 'cls.predictions.bias',
-  },
+  distilbert,
+  bert,
   roberta,
-  'xlm-roberta': roberta,
+  'xlm-roberta': xlmRoberta,
+  electra,
+  albert,
+  mpnet,
+  'deberta-v2': debertaV2,
+  modernbert,
 };
 
-/** The name of the word embeddings. */
-export const wordEmbeddings = (type: ModelType): string => `${families[type].prefix}.embeddings.word_embeddings.weight`;
+/** The family of a model. */
+export const familyOf = ({ model_type: type }: Pick<EncoderConfig, 'model_type'>): Family => families[type];
 
-/** The number of the layer of a parameter; undefined if it belongs to no layer. */
-export function layerOf(name: string): number | undefined {
-  const number = /\.layer\.(\d+)\./.exec(name)?.[1];
-  return number === undefined ? undefined : Number(number);
+const prefixes = new Set(Object.values(families).map(({ prefix }) => prefix));
+
+/**
+ * The part of a model that a parameter belongs to: the number of its layer, `embeddings` with all that precedes the layers
+ * or is shared by them, `norm` after the last layer, or `head`, with the pooler.
+ */
+export function partOf(name: string): number | 'embeddings' | 'norm' | 'head' {
+  const layer = /\.(?:layer|layers|albert_layer_groups)\.(\d+)\./.exec(name)?.[1];
+  if (layer !== undefined) return Number(layer);
+  if (!prefixes.has(name.split('.')[0]!) || name.includes('.pooler.')) return 'head';
+  return name.includes('.final_norm.') ? 'norm' : 'embeddings';
 }
-
-/** Whether a parameter belongs to the embeddings. */
-export const isEmbedding = (name: string): boolean => name.includes('.embeddings.');

@@ -13,11 +13,13 @@ import {
   fusedResidualLayerNormGradient,
   wideSum,
   type AttentionInputs,
+  type PositionInputs,
 } from '../tensorflow/fused-kernels.js';
-import { castTo, indicesOf, matMul } from '../tensorflow/kernels.js';
+import { castTo, concatenate, indicesOf, matMul, sliceRows } from '../tensorflow/kernels.js';
 import { binding, nativeType, tf } from '../tensorflow/runtime.js';
 import { customGradient, type Save } from './custom-gradient.js';
 import type { DropoutSource } from './dropout.js';
+import { composedLayers } from './composed-layers.js';
 import { type Layers } from './layers.js';
 
 /** Rate and seed for one use of dropout; outside training a rate of 0 with an unused seed. */
@@ -31,99 +33,136 @@ const sumOf = (parts: Tensor[]): Tensor =>
 export const fusedLayers: Layers = {
   anyShape: true,
 
-  attention(x, queryInput, { query, key, value }, outWeight, { texts, queries, heads, precision, ...dropout }) {
-    const { rate, seed } = dropoutArguments(dropout.rate, dropout.source);
+  attention(x, queryInput, projections, outWeight, options) {
+    const { texts, queries, heads, precision, rotation, relative } = options;
+    const dim = x.shape[1]!;
+    const { rate, seed } = dropoutArguments(options.rate, options.source);
+    const scores = {
+      heads,
+      rate,
+      scale: options.scale ?? 1 / Math.sqrt(dim / heads),
+      window: options.window ?? -1,
+    };
     const { offsets } = texts;
     const queryOffsets = queries === 'all' ? offsets : indicesOf(offsets);
+    const buckets = relative && tf.tensor1d(relative.buckets, 'int32');
+    const hasBias = relative && 'bias' in relative;
+    const tables = !relative ? [] : hasBias ? [relative.bias] : [relative.query, (relative as { key: Tensor }).key];
+    const positionsOf = (rotation?: Tensor, buckets?: Tensor, tables: Tensor[] = []): PositionInputs => ({
+      rotation,
+      buckets,
+      ...(hasBias ? { bias: tables[0] } : { query: tables[0], key: tables[1] }),
+    });
     const sameRows = queryInput === x;
     // In self-attention of all tokens, the gradients of queries, keys and values are added up. Otherwise the query
     // input has its own gradient.
     const rows = sameRows ? [x] : [x, queryInput];
-    const parameters = [query, key, value].flatMap(({ weight, bias }) => [weight, bias]);
+    const isJoint = 'joint' in projections;
+    const noBias = tf.zeros([dim]);
+    const parts = isJoint ? [] : [projections.query, projections.key, projections.value];
+    const weights = isJoint ? [projections.joint] : parts.map(({ weight }) => weight);
+    const biases = isJoint ? [] : parts.map(({ bias = noBias }) => bias);
 
     return customGradient((...inputs) => {
       const save = inputs.pop() as unknown as Save;
-      const [x, queryInput = x] = (inputs as Tensor[]).splice(0, rows.length) as [Tensor, Tensor?];
-      const biases = [inputs[1], inputs[3], inputs[5]] as [Tensor, Tensor, Tensor];
-      const weights = [inputs[0], inputs[2], inputs[4], inputs[6]].map((weight) => castTo(weight as Tensor, precision));
-      const [queryWeight, keyWeight, valueWeight, outWeight] = weights as [Tensor, Tensor, Tensor, Tensor];
+      const take = (count: number) => (inputs as Tensor[]).splice(0, count);
+      const [x, queryInput = x] = take(rows.length) as [Tensor, Tensor?];
+      const weightsOfProducts = [...take(weights.length), ...take(1)].map((weight) => castTo(weight, precision));
+      const outWeight = weightsOfProducts.pop()!;
+      const [queryWeight, keyWeight, valueWeight] = (
+        isJoint ? [0, 1, 2].map((part) => sliceRows(weightsOfProducts[0]!, part * dim, dim)) : weightsOfProducts
+      ) as [Tensor, Tensor, Tensor];
+      const taken = take(biases.length);
+      const used = (isJoint ? [noBias, noBias, noBias] : taken) as AttentionInputs['biases'];
+      const tables = take(inputs.length);
       const inputRows = castTo(x, precision); // [tokens, dim]
       const queryRows = sameRows ? inputRows : castTo(queryInput, precision); // [queries, dim]
       const query = matMul(queryRows, queryWeight, false, true); // [queries, dim]
       const key = matMul(inputRows, keyWeight, false, true); // [tokens, dim]
       const value = matMul(inputRows, valueWeight, false, true); // [tokens, dim]
-      const fused = { projections: [query, key, value], biases, queryOffsets, offsets, seed } as AttentionInputs;
-      const [context, logSums] = fusedAttention(fused, heads, rate); // [queries, dim], [queries, heads]
+      const fused = { projections: [query, key, value] as AttentionInputs['projections'], biases: used };
+      const [context, logSums] = fusedAttention(
+        { ...fused, queryOffsets, offsets, seed, positions: positionsOf(rotation, buckets, tables) },
+        scores,
+      ); // [queries, dim], [queries, heads]
+      const optional = [rotation, buckets].filter((tensor) => tensor !== undefined);
       save([
-        inputRows,
-        queryRows,
-        ...weights,
-        query,
-        key,
-        value,
-        ...biases,
-        queryOffsets,
-        offsets,
-        seed,
-        context,
-        logSums,
+        ...[inputRows, queryRows, queryWeight, keyWeight, valueWeight, outWeight],
+        ...[query, key, value, ...used, queryOffsets, offsets, seed, context, logSums],
+        ...optional,
+        ...tables,
       ]);
       return {
         value: matMul(context, outWeight, false, true), // [queries, dim]
         gradFunc: (dy, saved) => {
           const [inputRows, queryRows, queryWeight, keyWeight, valueWeight, outWeight, ...attention] = saved;
           const [query, key, value, queryBias, keyBias, valueBias, queryOffsets, offsets, seed, context, logSums] =
-            attention as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
+            attention.splice(0, 11) as [Tensor, Tensor, ...Tensor[]] & Record<number, Tensor>;
+          const savedRotation = rotation && attention.shift();
+          const savedBuckets = buckets && attention.shift();
           const dContext = matMul(dy, outWeight!); // [queries, dim]
-          const [dQuery, dKey, dValue, dQueryBias, dKeyBias, dValueBias] = fusedAttentionGradient(
+          const [dQuery, dKey, dValue, ...others] = fusedAttentionGradient(
             dContext,
-            { projections: [query, key, value], biases: [queryBias, keyBias, valueBias], queryOffsets, offsets, seed },
-            logSums,
-            heads,
-            rate,
-          ) as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
+            {
+              projections: [query, key, value!],
+              biases: [queryBias!, keyBias!, valueBias!],
+              queryOffsets: queryOffsets!,
+              offsets: offsets!,
+              seed: seed!,
+              positions: positionsOf(savedRotation, savedBuckets, attention),
+            },
+            logSums!,
+            scores,
+          ) as [Tensor, Tensor, Tensor, ...Tensor[]];
           const dQueryInput = matMul(dQuery, queryWeight!);
           const dInput = [matMul(dKey, keyWeight!), matMul(dValue, valueWeight!)];
+          const dWeights = [
+            matMul(dQuery, queryRows!, true, false),
+            matMul(dKey, inputRows!, true, false),
+            matMul(dValue, inputRows!, true, false),
+          ];
+          const [dBias, ...dTables] = others.splice(3);
           return [
             ...(sameRows ? [sumOf([dQueryInput, ...dInput])] : [sumOf(dInput), sumOf([dQueryInput])]),
-            matMul(dQuery, queryRows!, true, false),
-            dQueryBias,
-            matMul(dKey, inputRows!, true, false),
-            dKeyBias,
-            matMul(dValue, inputRows!, true, false),
-            dValueBias,
-            matMul(dy, context, true, false),
+            ...(isJoint ? [concatenate(dWeights, 0)] : dWeights),
+            matMul(dy, context!, true, false),
+            ...(isJoint ? [] : others),
+            ...(hasBias ? [dBias!] : relative ? dTables : []),
           ];
         },
       };
-    })(...rows, ...parameters, outWeight);
+    })(...rows, ...weights, outWeight, ...biases, ...tables);
   },
 
-  feedForward: (x, { weight, bias }, outerWeight, precision) =>
-    customGradient((...inputs) => {
-      const [x, innerWeight, bias, outerWeight, save] = inputs as [Tensor, Tensor, Tensor, Tensor, Save];
-      const [rows, inner, outer] = [x, innerWeight, outerWeight].map((tensor) => castTo(tensor, precision)) as [
-        Tensor,
-        Tensor,
-        Tensor,
-      ];
-      const before = matMul(rows, inner, false, true); // [n, hidden]
-      const hidden = fusedGelu(before, bias); // [n, hidden]
-      save([rows, inner, outer, before, hidden, bias]);
-      return {
-        value: matMul(hidden, outer, false, true), // [n, dim]
-        gradFunc: (dy, saved) => {
-          const [rows, inner, outer, before, hidden, bias] = saved;
-          const [dBefore, dBias] = fusedGeluGradient(matMul(dy, outer!), before!, bias!); // [n, hidden], [hidden]
-          return [
-            sumOf([matMul(dBefore, inner!)]), // [n, dim]
-            matMul(dBefore, rows!, true, false), // [hidden, dim]
-            dBias,
-            matMul(dy, hidden!, true, false), // [dim, hidden]
+  feedForward: (x, { weight, bias }, outerWeight, activation, precision) =>
+    activation !== 'gelu' || !bias
+      ? composedLayers.feedForward(x, { weight, bias }, outerWeight, activation, precision)
+      : customGradient((...inputs) => {
+          const [x, innerWeight, bias, outerWeight, save] = inputs as [Tensor, Tensor, Tensor, Tensor, Save];
+          const [rows, inner, outer] = [x, innerWeight, outerWeight].map((tensor) => castTo(tensor, precision)) as [
+            Tensor,
+            Tensor,
+            Tensor,
           ];
-        },
-      };
-    })(x, weight, bias, outerWeight),
+          const before = matMul(rows, inner, false, true); // [n, hidden]
+          const hidden = fusedGelu(before, bias); // [n, hidden]
+          save([rows, inner, outer, before, hidden, bias]);
+          return {
+            value: matMul(hidden, outer, false, true), // [n, dim]
+            gradFunc: (dy, saved) => {
+              const [rows, inner, outer, before, hidden, bias] = saved;
+              const [dBefore, dBias] = fusedGeluGradient(matMul(dy, outer!), before!, bias!); // [n, hidden], [hidden]
+              return [
+                sumOf([matMul(dBefore, inner!)]), // [n, dim]
+                matMul(dBefore, rows!, true, false), // [hidden, dim]
+                dBias,
+                matMul(dy, hidden!, true, false), // [dim, hidden]
+              ];
+            },
+          };
+        })(x, weight, bias, outerWeight),
+
+  gatedFeedForward: (...inputs) => composedLayers.gatedFeedForward(...inputs),
 
   residualLayerNorm(a, b, { bias, scale, shift, epsilon }, dropoutRate, source) {
     const { rate, seed } = dropoutArguments(dropoutRate, source);

@@ -16,34 +16,32 @@ import {
   biasAdd,
   biasAddGradient,
   castTo,
+  castToType,
   columnOf,
   gatherRows,
   matMul,
-  reluGradient,
   rowCount,
+  sectionOf,
   sparseCrossEntropy,
   sumRows,
+  withoutLast,
+  withZeroRow,
 } from '../tensorflow/kernels.js';
 import type { Precision } from '../tensorflow/kernels.js';
-import { tf } from '../tensorflow/runtime.js';
+import { nativeType, tf } from '../tensorflow/runtime.js';
 import { customGradient, type Save } from './custom-gradient.js';
 import type { DropoutSource } from './dropout.js';
+import type { Activation, AttentionOptions, Dense, Projections } from './operations.js';
 import type { PackedTexts } from './packed-texts.js';
 
-/** A dense layer: weight [out, in], bias [out]. */
-export interface Dense {
-  weight: Tensor;
-  bias: Tensor;
-}
-
-/** Options of attention. */
-export interface AttentionOptions {
+/** Options of attention on tensors. */
+export interface TensorAttentionOptions extends Omit<AttentionOptions<Tensor>, 'rotaryBase'> {
   texts: PackedTexts;
-  /** Which tokens have a query: all of them, or the first one of each text. */
-  queries: 'all' | 'first';
-  heads: number;
-  /** Dropout rate of the attention weights. */
-  rate: number;
+  /**
+   * Angles by which queries and keys are rotated: [tokens, width], the cosines of each token's angles, then the sines.
+   * @default no rotation
+   */
+  rotation?: Tensor | undefined;
   /** Seeds for dropout; undefined outside training. */
   source: DropoutSource | undefined;
   /** Precision of matrix products. */
@@ -54,28 +52,30 @@ export interface AttentionOptions {
 export interface Layers {
   /** Whether a captured graph of these layers computes any number of tokens and texts. */
   anyShape: boolean;
-  /**
-   * Multi-head attention: softmax(query · keyᵀ / √width) · value per text and head; then the output projection.
-   * @param x [tokens, dim], input of keys and values
-   * @param queryInput [queries, dim], input of queries; `x` itself for self-attention of all tokens
-   * @param outWeight [dim, dim]
-   * @returns [queries, dim], without the output bias
-   */
+  /** See Operations. The result may have the precision of products. */
   attention(
     x: Tensor,
     queryInput: Tensor,
-    projections: { query: Dense; key: Dense; value: Dense },
+    projections: Projections<Tensor>,
     outWeight: Tensor,
-    options: AttentionOptions,
+    options: TensorAttentionOptions,
   ): Tensor;
-  /**
-   * Feed-forward block: GELU(x · innerᵀ + bias) · outerᵀ with the exact GELU, x Φ(x) (Hendrycks and Gimpel, 2016).
-   * @param x [n, dim]
-   * @param inner weight [hidden, dim], bias [hidden]
-   * @param outerWeight [dim, hidden]
-   * @returns [n, dim], without the outer bias
-   */
-  feedForward(x: Tensor, inner: Dense, outerWeight: Tensor, precision: Precision): Tensor;
+  /** See Operations. The result may have the precision of products. */
+  feedForward(
+    x: Tensor,
+    inner: Dense<Tensor>,
+    outerWeight: Tensor,
+    activation: Activation,
+    precision: Precision,
+  ): Tensor;
+  /** See Operations. The result may have the precision of products. */
+  gatedFeedForward(
+    x: Tensor,
+    innerWeight: Tensor,
+    outerWeight: Tensor,
+    dropout: { rate: number; source: DropoutSource | undefined },
+    precision: Precision,
+  ): Tensor;
   /** Layer norm of a + dropout(b + bias): `a` and `b` [n, width], parameters [width] -> [n, width]. */
   residualLayerNorm(
     a: Tensor,
@@ -113,6 +113,18 @@ export const addBias: (x: Tensor, bias: Tensor) => Tensor = customGradient((...i
   return { value: biasAdd(x, bias), gradFunc: (dy) => [dy, biasAddGradient(dy)] };
 });
 
+/** a + b, where b may have the precision of products: [n, width] each -> [n, width], float32. */
+export const residual = (a: Tensor, b: Tensor): Tensor =>
+  customGradient((...inputs) => {
+    const [a, b] = inputs as [Tensor, Tensor, Save];
+    const type = nativeType(b);
+    return {
+      value: tf.addN([a, castTo(b, 'float32')]),
+      // Two tensors, since tfjs disposes of each gradient.
+      gradFunc: (dy) => [tf.clone(dy), castToType(dy, type)],
+    };
+  })(a, b);
+
 /** Layer norm: normalizes, scales and shifts each row: [n, width], [width], [width] -> [n, width]. */
 export const layerNorm = (x: Tensor, scale: Tensor, shift: Tensor, epsilon: number): Tensor =>
   customGradient((...inputs) => {
@@ -144,13 +156,25 @@ export const embeddingLookup = (table: Tensor, ids: Tensor1D): Tensor =>
     return { value: gatherRows(table, ids), gradFunc: (dy, [ids, rows]) => sumRows(dy, ids!, rows!) };
   })(table);
 
-/** max(x, 0). The gradient of tf.relu depends on the shape at capture. */
-export const relu: (x: Tensor) => Tensor = customGradient((...inputs) => {
-  const [x, save] = inputs as [Tensor, Save];
-  const value = tf.relu(x);
-  save([value]);
-  return { value, gradFunc: (dy, [y]) => reluGradient(dy, y!) };
-});
+/** The mean of the rows of each text: [tokens, width] -> [batch, width]. */
+export const meanOfTexts = (x: Tensor, offsets: Tensor1D): Tensor =>
+  customGradient((...inputs) => {
+    const [x, save] = inputs as [Tensor, Save];
+    // The text of each token; padding after the last text belongs to one more.
+    const texts = sectionOf(x, offsets); // [tokens]
+    const ones = tf.cast<Tensor1D>(tf.greaterEqual(texts, tf.scalar(0, 'int32')), 'float32'); // [tokens]
+    const counts = sumRows(columnOf(ones), texts, rowCount(offsets)); // [batch + 1, 1]
+    const weights = tf.div(tf.scalar(1), tf.maximum(counts, tf.scalar(1))); // [batch + 1, 1]
+    save([texts, weights]);
+    const means = tf.mul(sumRows(x, texts, rowCount(offsets)), weights); // [batch + 1, width]
+    return {
+      value: withoutLast(means),
+      gradFunc: (dy, saved) => {
+        const [texts, weights] = saved as [Tensor1D, Tensor];
+        return gatherRows(tf.mul(withZeroRow(dy), weights), texts); // [tokens, width]
+      },
+    };
+  })(x);
 
 /**
  * Weighted mean of the cross-entropy of the rows: logits [n, classes], labels [n] (int32), weights [n] (at least 0, and

@@ -6,7 +6,7 @@ import { maxTokens, readModelConfig } from './config.js';
 
 /**
  * Loads the tokenizer of a local Hugging Face folder.
- * @throws ModelFormatError if there is neither tokenizer.json nor vocab.txt, or config.json is of an unsupported model
+ * @throws ModelFormatError if there is no tokenizer, see readTokenizer, or config.json is of an unsupported model
  */
 export function loadTokenizer(folder: string): Tokenizer {
   const hasConfig = fs.existsSync(path.join(folder, 'config.json'));

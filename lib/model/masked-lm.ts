@@ -5,7 +5,7 @@ import { tf } from '../tensorflow/runtime.js';
 import { maskingVocabulary, type MaskingVocabulary } from '../tokenizer/masking-vocabulary.js';
 import { packTexts } from './batch.js';
 import { maskedConfigJson } from './config.js';
-import { families } from './families.js';
+import { familyOf } from './families.js';
 import { fetchModel } from './fetch-model.js';
 import { maskedLanguageModel, maskedLanguageModelShapes } from './masked-language-model.js';
 import { buildParameters, checkEncoder, engineOf, notesOnLength, readModelFolder, readWeights } from './model.js';
@@ -35,7 +35,7 @@ export class MaskedLM extends PretrainedModel {
   }
 
   /**
-   * Loads a DistilBERT, BERT or RoBERTa in Hugging Face format, with its masked-LM head; without one the head is
+   * Loads a model of a supported family in Hugging Face format, with its masked-LM head; without one the head is
    * randomly initialized, and `notes` says so.
    * @param name `embedded`, a folder of a model or a run, or a model on the hub: `owner/name@revision`
    * @throws ModelFormatError if a file is missing or does not fit; FileError, HubError
@@ -51,11 +51,9 @@ export class MaskedLM extends PretrainedModel {
   static fromFolder(folder: string, options: LoadOptions = {}): MaskedLM {
     const { seed = 42, layers, maxLength, ...engine } = options;
     const { config, stored } = readModelFolder(folder);
-    const { transform, vocabularyBias } = families[config.model_type];
+    const { transform, decoder } = familyOf(config).maskedLm;
     // The word embedding and the bias may be stored a second time under the head's names.
-    const decoder = vocabularyBias.replace(/bias$/, 'decoder.');
-    for (const name of [...stored.keys()])
-      if (name === 'vocab_projector.weight' || name.startsWith(decoder)) stored.delete(name);
+    for (const name of [...stored.keys()]) if (name.startsWith(decoder)) stored.delete(name);
     const { parameters, fresh } = buildParameters(config, maskedLanguageModelShapes(config), stored, seed);
     checkEncoder(folder, config, parameters, fresh);
     const notes = notesOnLength(maxLength, config);

@@ -17,11 +17,11 @@ import { backend, tf } from '../tensorflow/runtime.js';
 import { ResourceVariable } from '../tensorflow/variables.js';
 import { composedLayers } from './composed-layers.js';
 import { maxTokens, type EncoderConfig } from './config.js';
-import { layersFor, type Weights } from './encoder.js';
-import { families, layerOf } from './families.js';
+import { familyOf, partOf } from './families.js';
 import type { Layers } from './layers.js';
 import { checkModelFolder, weightFilesOf } from './model-folder.js';
 import { readSafetensors, type StoredTensor } from './safetensors.js';
+import { layersFor, type Weights } from './tensor-operations.js';
 
 /** How a model is computed. */
 export interface EngineOptions {
@@ -68,20 +68,21 @@ export interface ModelFolder {
 }
 
 /**
- * Reads a model folder in Hugging Face format: a DistilBERT, BERT or RoBERTa, in one file or in shards, in float32 or
- * half precision.
+ * Reads a model folder in Hugging Face format: a model of a supported family, in one file or in shards, in
+ * float32 or half precision.
  * @throws ModelFormatError if a file is missing or invalid
  */
 export function readModelFolder(folder: string): ModelFolder {
   const config = checkModelFolder(folder);
   const json = readModelJson(path.join(folder, 'config.json'));
-  const { prefix } = families[config.model_type];
+  const { prefix } = familyOf(config);
   const stored = new Map<string, StoredTensor>();
   const tensors = weightFilesOf(folder).flatMap((file) => [...readSafetensors(file)]);
+  const hasPrefix = tensors.some(([name]) => name.startsWith(`${prefix}.`));
   for (const [name, tensor] of tensors) {
     // An encoder without a head is stored without the prefix. Early BERT models have other names for layer norm
     // parameters.
-    const fullName = /^(embeddings|transformer|encoder|pooler)\./.test(name) ? `${prefix}.${name}` : name;
+    const fullName = hasPrefix ? name : `${prefix}.${name}`;
     stored.set(
       fullName.replace(/LayerNorm\.gamma$/, 'LayerNorm.weight').replace(/LayerNorm\.beta$/, 'LayerNorm.bias'),
       tensor,
@@ -140,17 +141,17 @@ export function buildParameters(
  */
 export function checkEncoder(
   folder: string,
-  { model_type: type }: EncoderConfig,
+  config: EncoderConfig,
   parameters: Map<string, ResourceVariable>,
   fresh: string[],
 ): void {
   // The pooler of BERT may be missing: masked-language models have none.
-  const missing = fresh.filter((name) => name.startsWith(`${families[type].prefix}.`) && !name.includes('.pooler.'));
+  const missing = fresh.filter((name) => partOf(name) !== 'head');
   if (missing.length === 0) return;
   parameters.forEach((parameter) => parameter.dispose());
   throw new ModelFormatError(
     'MODEL_NO_WEIGHTS',
-    `${folder} lacks ${missing.length} weights of the encoder, including ${missing[0]}. Check that it is a ${type} model.`,
+    `${folder} lacks ${missing.length} weights of the encoder, including ${missing[0]}. Check that it is a ${config.model_type} model.`,
     { folder, names: missing },
   );
 }
@@ -222,7 +223,9 @@ export const readWeights = ({ parameters }: Pick<Model, 'parameters'>): Weights 
  * @returns no weights in float32, which needs no cast
  */
 export function prepareWeights({ parameters, engine: { precision } }: Model): Weights {
-  const products = [...parameters].filter(([name, { shape }]) => layerOf(name) !== undefined && shape.length === 2);
+  const products = [...parameters].filter(
+    ([name, { shape }]) => typeof partOf(name) === 'number' && shape.length === 2,
+  );
   if (precision === 'float32') return {};
   return tf.tidy(() =>
     Object.fromEntries(products.map(([name, parameter]) => [name, castTo(parameter.read(), precision)])),

@@ -17,7 +17,7 @@ import {
 } from '../tokenizer/tokenizer.js';
 import type { EncodedReviews } from './batch.js';
 import { maxTokens, type EncoderConfig } from './config.js';
-import { isEmbedding, layerOf } from './families.js';
+import { partOf } from './families.js';
 import { parameterValues, type Engine, type EngineOptions, type Model } from './model.js';
 import type { Layers } from './layers.js';
 import { writeSafetensors } from './safetensors.js';
@@ -57,7 +57,7 @@ export function tokenizerFilesOf(folder: string): TokenizerFiles | ModelFormatEr
 
 /** A row of `summary`. */
 export interface ParameterCount {
-  /** `embeddings`, `layer 1`, `head` or `all`. */
+  /** `embeddings`, `layer 1`, `norm` (after the last layer), `head` or `all`. */
   part: string;
   parameters: number;
   /** Percentage of all parameters. */
@@ -133,8 +133,8 @@ export abstract class PretrainedModel implements Model {
   summary(): ParameterCount[] {
     const counts = new Map<string, number>();
     for (const [name, { size }] of this.parameters) {
-      const layer = layerOf(name);
-      const part = isEmbedding(name) ? 'embeddings' : layer === undefined ? 'head' : `layer ${layer + 1}`;
+      const place = partOf(name);
+      const part = typeof place === 'number' ? `layer ${place + 1}` : place;
       counts.set(part, (counts.get(part) ?? 0) + size);
     }
     const all = [...counts.values()].reduce((a, b) => a + b, 0);

@@ -8,8 +8,7 @@ import type { Reading } from '../reviews/review.js';
 import type { TokenizerFiles } from '../tokenizer/tokenizer.js';
 import { evaluationBatches, type EncodedBatch } from './batch.js';
 import { classifierConfigJson, labelNames, type EncoderConfig } from './config.js';
-import type { Weights } from './encoder.js';
-import { families } from './families.js';
+import { familyOf } from './families.js';
 import { fetchModel } from './fetch-model.js';
 import {
   buildParameters,
@@ -27,6 +26,7 @@ import { readPreprocessing, writePreprocessing, type Preprocessing } from './pre
 import { PretrainedModel, tokenizerFilesOf, type LoadOptions, type ModelParts } from './pretrained-model.js';
 import { softmax } from './softmax.js';
 import { classifierShapes, sequenceClassification } from './sequence-classification.js';
+import type { Weights } from './tensor-operations.js';
 
 /** Options of `TextClassifier.load`. */
 export interface ClassifierOptions extends LoadOptions {
@@ -59,7 +59,7 @@ function rowsOfLabels(stored: string[], wanted: string[]): number[] | undefined 
  * @returns notes on what was done
  */
 function adjustHead({ json, config, stored }: ModelFolder, labels: string[]): string[] {
-  const { classifier } = families[config.model_type];
+  const { classifier } = familyOf(config);
   const kinds = ['weight', 'bias'].map((kind) => `${classifier}.${kind}`);
   const head = stored.get(kinds[0]!);
   if (!head) return [];
@@ -115,7 +115,7 @@ export class TextClassifier extends PretrainedModel {
   }
 
   /**
-   * Loads a model in Hugging Face format: a DistilBERT, BERT or RoBERTa, as a base model, with a masked-LM head, or as
+   * Loads a model in Hugging Face format: a model of a supported family, as a base model, with a masked-LM head, or as
    * a classifier; in one file or in shards, in float32 or half precision. A missing head is randomly initialized, one
    * of another task or with other labels is ignored; `notes` says so.
    * @param name `embedded`, a folder of a model or a run, or a model on the hub: `owner/name@revision`
@@ -134,14 +134,14 @@ export class TextClassifier extends PretrainedModel {
     const { reading, labels = reading?.classes.names, seed = 42, layers, maxLength, ...engine } = options;
     const model = readModelFolder(folder);
     const { config, stored } = model;
-    const { classifier } = families[config.model_type];
+    const { classifier } = familyOf(config);
     const saved = readPreprocessing(folder);
     const wanted = labels ?? labelNames(config);
     // The saved class numbers do not apply to other labels.
     const keepsReading = wanted.join('\n') === labelNames(config).join('\n');
     const notes = [...notesOnLength(maxLength, config), ...adjustHead(model, wanted)];
     config.id2label = Object.fromEntries(wanted.map((label, id) => [String(id), label]));
-    const { parameters, fresh } = buildParameters(config, classifierShapes(config, wanted.length), stored, seed);
+    const { parameters, fresh } = buildParameters(config, classifierShapes(config), stored, seed);
     checkEncoder(folder, config, parameters, fresh);
     if (fresh.length > 0) notes.push(`Randomly initialized: ${fresh.join(', ')}.`);
     const unused = [...stored.keys()].filter((stored) => !parameters.has(stored));
@@ -170,7 +170,7 @@ export class TextClassifier extends PretrainedModel {
    */
   static create(config: EncoderConfig, options: LoadOptions = {}, tokenizerFiles?: TokenizerFiles): TextClassifier {
     const { seed = 42, layers, ...engine } = options;
-    const shapes = classifierShapes(config, labelNames(config).length);
+    const shapes = classifierShapes(config);
     const { parameters } = buildParameters(config, shapes, new Map(), seed);
     return new TextClassifier({
       config,

@@ -122,6 +122,30 @@ export const fusedResidualLayerNormGradient = (
     5,
   );
 
+/** How scores of attention are computed, see `fusedAttention`. */
+export interface ScoreOptions {
+  heads: number;
+  /** Dropout rate of the attention weights. */
+  rate: number;
+  /** Factor of the scores. */
+  scale: number;
+  /** Maximum distance of tokens that attend to each other; -1 for all. */
+  window: number;
+}
+
+/** Tensors by which attention depends on positions. @default none */
+export interface PositionInputs {
+  /** Cosines, then sines, of the angles by which each token's queries and keys are rotated: [tokens, width]. */
+  rotation?: Tensor | undefined;
+  /** The rows of the tables by distance, key - query, from 1 - positions: [2 positions - 1], int32. */
+  buckets?: Tensor | undefined;
+  /** Added to the scores of each head: [buckets, heads]. */
+  bias?: Tensor | undefined;
+  /** Queries and keys of distances, [buckets, dim] each; both or neither. */
+  query?: Tensor | undefined;
+  key?: Tensor | undefined;
+}
+
 /** Queries, keys and values of packed texts, see `fusedAttention`. */
 export interface AttentionInputs {
   /** [queries, dim], [tokens, dim] and [tokens, dim] of T: products without bias. */
@@ -133,25 +157,43 @@ export interface AttentionInputs {
   /** The first token of each text, and the number of tokens; [batch + 1], int32. */
   offsets: Tensor;
   seed: Tensor;
+  positions: PositionInputs;
 }
 
-const attentionArguments = ({ projections, biases, queryOffsets, offsets, seed }: AttentionInputs): Tensor[] => [
-  ...projections,
-  ...biases,
-  queryOffsets,
-  offsets,
-  seed,
+function attentionArguments(inputs: AttentionInputs): Tensor[] {
+  const { projections, biases, queryOffsets, offsets, seed, positions } = inputs;
+  const { rotation, buckets, bias, query, key } = positions;
+  const table = (tensor: Tensor | undefined) => tensor ?? tf.zeros([0, 0]);
+  return [
+    ...projections,
+    ...biases,
+    queryOffsets,
+    offsets,
+    seed,
+    table(rotation),
+    buckets ?? tf.zeros([0], 'int32'),
+    table(bias),
+    table(query),
+    table(key),
+  ];
+}
+
+const scoreAttributes = ({ heads, rate, scale, window }: ScoreOptions) => [
+  intAttribute('heads', heads),
+  floatAttribute('rate', rate),
+  floatAttribute('scale', scale),
+  intAttribute('window', window),
 ];
 
 /**
- * Multi-head attention of packed texts: dropout(softmax(query · keyᵀ / √width)) · value for each text and head. Rows after
- * the last text are 0.
+ * Multi-head attention of packed texts: dropout(softmax(scores)) · value for each text and head, where the scores are
+ * query · keyᵀ · scale and what depends on positions. Rows after the last text are 0.
  * @returns the context, [queries, dim] of T, and the logarithm of each row's sum of exp(scores), [queries, heads]
  */
-export const fusedAttention = (inputs: AttentionInputs, heads: number, rate: number): [Tensor, Tensor] =>
+export const fusedAttention = (inputs: AttentionInputs, options: ScoreOptions): [Tensor, Tensor] =>
   execute(
     'TunebookAttention',
-    [typeOf(inputs.projections[0]), intAttribute('heads', heads), floatAttribute('rate', rate)],
+    [typeOf(inputs.projections[0]), ...scoreAttributes(options)],
     attentionArguments(inputs),
     2,
   ) as [Tensor, Tensor];
@@ -159,20 +201,19 @@ export const fusedAttention = (inputs: AttentionInputs, heads: number, rate: num
 /**
  * Gradient of `fusedAttention`.
  * @param logSums result of `fusedAttention`
- * @returns the gradients by the projections, and by the biases
+ * @returns the gradients by the projections, by the biases, and by the bias, queries and keys of distances
  */
 export const fusedAttentionGradient = (
   dContext: Tensor,
   inputs: AttentionInputs,
   logSums: Tensor,
-  heads: number,
-  rate: number,
+  options: ScoreOptions,
 ): Tensor[] =>
   execute(
     'TunebookAttentionGrad',
-    [typeOf(dContext), intAttribute('heads', heads), floatAttribute('rate', rate)],
+    [typeOf(dContext), ...scoreAttributes(options)],
     [...attentionArguments(inputs), dContext, logSums],
-    6,
+    9,
   );
 
 /** The float32 sum of bfloat16 tensors. */

@@ -31,10 +31,13 @@ const philox = 1;
  * Casts a tensor to another precision, rounding to the nearest value.
  * @returns the tensor itself if it already has that precision
  */
-export function castTo(x: Tensor, precision: Precision): Tensor {
+export const castTo = (x: Tensor, precision: Precision): Tensor =>
+  castToType(x, precision === 'float32' ? binding.TF_FLOAT : nativeTypes[precision]);
+
+/** Casts a tensor to a type, given by its number in TensorFlow, see nativeType. */
+export function castToType(x: Tensor, type: number): Tensor {
   const from = nativeType(x);
-  const to = precision === 'float32' ? binding.TF_FLOAT : nativeTypes[precision];
-  return from === to ? x : executeOne('Cast', [typeAttributeOf(from, 'SrcT'), typeAttributeOf(to, 'DstT')], [x]);
+  return from === type ? x : executeOne('Cast', [typeAttributeOf(from, 'SrcT'), typeAttributeOf(type, 'DstT')], [x]);
 }
 
 /**
@@ -128,11 +131,77 @@ const stridedSlice = (x: Tensor, from: number, to: number, element = false): Ten
     [x, tf.tensor1d([from], 'int32'), tf.tensor1d([to], 'int32'), tf.tensor1d([1], 'int32')],
   );
 
-/** All elements of a list but the last one. */
-export const withoutLast = (x: Tensor1D): Tensor1D => stridedSlice(x, 0, -1) as Tensor1D;
+/** All rows, or elements of a list, but the last one. */
+export const withoutLast = <T extends Tensor>(x: T): T => stridedSlice(x, 0, -1) as T;
 
-/** 0, 1, … for each element of a list, int32. */
-export const indicesOf = (x: Tensor1D): Tensor1D =>
+/** Rows of a matrix: [rows, width] -> [count, width]. */
+export const sliceRows = (x: Tensor, from: number, count: number): Tensor =>
+  executeOne(
+    'Slice',
+    [typeOf(x), typeAttribute('int32', 'Index')],
+    [x, tf.tensor1d([from, 0], 'int32'), tf.tensor1d([count, -1], 'int32')],
+  );
+
+/** Columns of a matrix: [n, width] -> [n, count]. */
+export const sliceColumns = (x: Tensor, from: number, count: number): Tensor =>
+  executeOne(
+    'Slice',
+    [typeOf(x), typeAttribute('int32', 'Index')],
+    [x, tf.tensor1d([0, from], 'int32'), tf.tensor1d([-1, count], 'int32')],
+  );
+
+/** Joins matrices of the same type: along rows (axis 0) or columns (axis 1). */
+export const concatenate = (parts: Tensor[], axis: 0 | 1): Tensor =>
+  executeOne(
+    'ConcatV2',
+    [intAttribute('N', parts.length), typeOf(parts[0]!), typeAttribute('int32', 'Tidx')],
+    [...parts, tf.scalar(axis, 'int32')],
+  );
+
+/** Zeros before and after the rows of a matrix: [rows, width] -> [before + rows + after, width]. */
+export const padRows = (x: Tensor, before: number, after: number): Tensor =>
+  executeOne(
+    'Pad',
+    [typeOf(x), typeAttribute('int32', 'Tpaddings')],
+    [
+      x,
+      tf.tensor2d(
+        [
+          [before, after],
+          [0, 0],
+        ],
+        undefined,
+        'int32',
+      ),
+    ],
+  );
+
+/** A matrix with a row of zeros at the end. */
+export const withZeroRow = (x: Tensor): Tensor => padRows(x, 0, 1);
+
+/**
+ * The section that each row of a matrix belongs to: x [n, width], offsets [sections + 1], the first row of each section and
+ * the row after the last one -> [n], int32. Rows after the last section have the number of sections.
+ */
+export function sectionOf(x: Tensor, offsets: Tensor1D): Tensor1D {
+  const int32 = typeAttribute('int32');
+  const matrixOf = (list: Tensor) =>
+    executeOne('ExpandDims', [int32, typeAttribute('int32', 'Tdim')], [list, tf.scalar(0, 'int32')]); // [1, n]
+  const following = executeOne(
+    'UpperBound',
+    [int32, typeAttribute('int32', 'out_type')],
+    [matrixOf(offsets), matrixOf(indicesOf(x))],
+  ); // [1, n]
+  const sections = tf.sub(following, tf.scalar(1, 'int32'));
+  return executeOne(
+    'Reshape',
+    [int32, typeAttribute('int32', 'Tshape')],
+    [sections, tf.tensor1d([-1], 'int32')],
+  ) as Tensor1D;
+}
+
+/** 0, 1, … for each row, or element of a list, int32. */
+export const indicesOf = (x: Tensor): Tensor1D =>
   executeOne(
     'Range',
     [typeAttribute('int32', 'Tidx')],

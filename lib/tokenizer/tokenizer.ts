@@ -7,11 +7,20 @@ import path from 'node:path';
 import * as tokenizers from '@huggingface/tokenizers';
 import { ModelFormatError } from '../errors.js';
 import { readModelJson } from '../hub/model-json.js';
+import { charsmapNormalizer } from './precompiled-charsmap.js';
+import { sentencePieceTokenizer } from './sentence-piece.js';
 import { wordPieceTokenizer } from './word-piece.js';
 
 /** The part of the package that is used; the package's own types import files that it does not contain. */
 interface TextTokenizer {
   encode(text: string): { ids: number[]; tokens: string[] };
+  normalizer: Normalizer | null;
+}
+interface Normalizer {
+  config: { type: string; precompiled_charsmap?: string | null };
+  /** The parts of a sequence. */
+  normalizers?: Normalizer[];
+  normalize(text: string): string;
 }
 const HuggingFaceTokenizer = tokenizers.Tokenizer as unknown as new (
   tokenizer: object,
@@ -59,9 +68,9 @@ export interface TokenizerFiles {
 }
 
 /**
- * Reads a tokenizer's files from a Hugging Face folder. For older BERT models, which have only vocab.txt, the content
- * of tokenizer.json is generated.
- * @throws ModelFormatError if there is neither tokenizer.json nor vocab.txt, or if a file is damaged
+ * Reads a tokenizer's files from a Hugging Face folder. For models without tokenizer.json, its content is generated from
+ * vocab.txt (older BERT models) or spm.model (DeBERTa).
+ * @throws ModelFormatError if none of the three files exists, or if one is damaged
  */
 export function readTokenizer(folder: string): TokenizerFiles {
   const read = (name: string): object | undefined => {
@@ -74,9 +83,12 @@ export function readTokenizer(folder: string): TokenizerFiles {
   const vocabulary = path.join(folder, 'vocab.txt');
   if (fs.existsSync(vocabulary))
     return { tokenizer: wordPieceTokenizer(fs.readFileSync(vocabulary, 'utf8'), config), config };
+  const pieces = path.join(folder, 'spm.model');
+  if (fs.existsSync(pieces))
+    return { tokenizer: sentencePieceTokenizer(fs.readFileSync(pieces), config, pieces), config };
   throw new ModelFormatError(
     'MODEL_NO_TOKENIZER',
-    `${folder} has neither tokenizer.json nor vocab.txt. Save the model's tokenizer in this folder ` +
+    `${folder} has no tokenizer.json, vocab.txt or spm.model. Save the model's tokenizer in this folder ` +
       '(in Python: AutoTokenizer.from_pretrained(name).save_pretrained(folder)).',
     { folder },
   );
@@ -94,6 +106,13 @@ export function writeTokenizer({ tokenizer, config }: TokenizerFiles, folder: st
   const limited = maxTokens === undefined ? config : { ...config, model_max_length: Math.min(fileLimit, maxTokens) };
   fs.writeFileSync(path.join(folder, 'tokenizer.json'), JSON.stringify(tokenizer));
   fs.writeFileSync(path.join(folder, 'tokenizer_config.json'), JSON.stringify(limited, null, 2));
+}
+
+/** Makes a normalizer use its own character map, see precompiled-charsmap.ts. */
+function useCharsmaps(normalizer: Normalizer | null): void {
+  const { type, precompiled_charsmap: charsmap } = normalizer?.config ?? {};
+  if (normalizer && type === 'Precompiled' && charsmap) normalizer.normalize = charsmapNormalizer(charsmap);
+  normalizer?.normalizers?.forEach(useCharsmaps);
 }
 
 type Encode = (text: string, maxLength: number) => Int32Array;
@@ -190,6 +209,7 @@ function isMultilingual({ model: { vocab = {} } = {} }: TokenizerDefinition): bo
 export function createTokenizer({ tokenizer: definition, config }: TokenizerFiles, maxTokens = Infinity): Tokenizer {
   // The truncation and padding in the file are not used: `encode` truncates, and batches are packed.
   const tokenizer = new HuggingFaceTokenizer({ ...definition, truncation: null, padding: null }, config);
+  useCharsmaps(tokenizer.normalizer);
   const encode = tokenizesWords(definition) ? encodeWords(tokenizer) : encodeBeginning(tokenizer);
   const tokens = (text: string) => tokenizer.encode(text.toWellFormed()).tokens;
   let multilingual: boolean | undefined;

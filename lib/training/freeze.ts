@@ -4,7 +4,7 @@
  */
 
 import { SettingsError } from '../errors.js';
-import { isEmbedding, layerOf } from '../model/families.js';
+import { partOf } from '../model/families.js';
 import { settingText } from '../settings/setting-text.js';
 import type { Settings } from '../settings/settings.js';
 
@@ -16,19 +16,23 @@ export type Freeze = Settings['freeze'];
 
 /**
  * The names of the parameters that are trained.
+ * @param names of all parameters. Layers that share their parameters, as in ALBERT, count once
  * @throws SettingsError if `freeze` exceeds the number of layers
  */
-export function trainedParameters(names: Iterable<string>, layers: number, freeze: Freeze): string[] {
+export function trainedParameters(names: Iterable<string>, freeze: Freeze): string[] {
+  const all = [...names];
+  const layers = 1 + Math.max(...all.map(partOf).filter((part) => typeof part === 'number'));
   if (typeof freeze === 'number' && freeze > layers)
     throw new SettingsError(
       'SETTING_INVALID',
-      `${settingText('freeze')} is ${freeze}, but the model has ${layers} layers. Use a smaller number, or ${settingText('freeze', 'encoder')} for the whole encoder.`,
+      `${settingText('freeze')} is ${freeze}, but the model has ${layers} ${layers === 1 ? 'layer' : 'layers'} with parameters of their own. Use a smaller number, or ${settingText('freeze', 'encoder')} for the whole encoder.`,
       { name: 'freeze', value: freeze, layers },
     );
   const frozenLayers = freeze === 'encoder' ? layers : typeof freeze === 'number' ? freeze : 0;
   const isFrozen = (name: string) => {
-    const layer = layerOf(name);
-    return layer === undefined ? freeze !== 'none' && isEmbedding(name) : layer < frozenLayers;
+    const part = partOf(name);
+    if (typeof part === 'number') return part < frozenLayers;
+    return part === 'embeddings' ? freeze !== 'none' : part === 'norm' && freeze === 'encoder';
   };
-  return [...names].filter((name) => !isFrozen(name));
+  return all.filter((name) => !isFrozen(name));
 }

@@ -179,7 +179,7 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
     const count = isStream ? rows.rows : rows.labels.length;
     if (count === 0) throw new ArgumentError('ARGUMENT_NO_ROWS', 'There are no rows to train on.');
     const objective = task.objective(isStream ? rows.sampledLabels : rows.labels);
-    const trained = trainedParameters(model.parameters.keys(), model.config.n_layers, settings.freeze);
+    const trained = trainedParameters(model.parameters.keys(), settings.freeze);
 
     ranks.copyFromChief([...model.parameters.values()]);
     const resumeFrom = ranks.fromChief(options.resumeFrom);

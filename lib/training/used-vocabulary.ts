@@ -6,7 +6,7 @@
  */
 import type { Tensor1D } from '@tensorflow/tfjs';
 import type { EncodedBatch } from '../model/batch.js';
-import { wordEmbeddings } from '../model/families.js';
+import { familyOf } from '../model/families.js';
 import type { Model } from '../model/model.js';
 import { gatherRows, scatterRows } from '../tensorflow/kernels.js';
 import { tf } from '../tensorflow/runtime.js';
@@ -36,7 +36,7 @@ export class UsedVocabulary {
   readonly #rowOf: Int32Array;
 
   private constructor({ config, engine, parameters }: Model, ids: Int32Array) {
-    const name = wordEmbeddings(config.model_type);
+    const { wordEmbeddings: name } = familyOf(config);
     this.#full = parameters.get(name)!;
     this.#ids = ids;
     this.#rowOf = new Int32Array(this.#full.shape[0]!);
@@ -54,7 +54,7 @@ export class UsedVocabulary {
    * @returns undefined if the word embedding is frozen, or most of its rows are used
    */
   static create(model: Model, texts: Iterable<Int32Array>, trained: string[]): UsedVocabulary | undefined {
-    const name = wordEmbeddings(model.config.model_type);
+    const { wordEmbeddings: name } = familyOf(model.config);
     if (!trained.includes(name)) return undefined;
     // Batches are padded with token 0, which therefore needs row 0.
     const used = new Set([0, model.config.pad_token_id]);

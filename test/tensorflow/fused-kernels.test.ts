@@ -94,11 +94,65 @@ for (const precision of ['float32', 'bfloat16'] as const) {
       );
     });
 
+  for (const queries of ['all', 'first'] as const) {
+    const texts = (layers: typeof fusedLayers) =>
+      batchTensors(packTexts(lengths.map((n) => new Int32Array(n))), layers);
+    const inputOf = (x: Tensor, layers: typeof fusedLayers) =>
+      queries === 'all' ? x : embeddingLookup(x, withoutLast(texts(layers).offsets));
+    const weight = (rows = dim) => tf.div(normal(rows, dim), Math.sqrt(dim));
+    const resultRows = queries === 'all' ? rows : lengths.length;
+    const common = { queries, heads, rate: 0, source: undefined, precision };
+    // Distances from -9 to 9 have a bucket each; the tables are for texts of at most 60 tokens.
+    const buckets = Int32Array.from({ length: 119 }, (_, i) => Math.max(-9, Math.min(9, i - 59)) + 9);
+
+    test(`fused attention with a window and rotations equals the composed layer: ${queries} queries, ${precision}`, () => {
+      const heads = 6;
+      const angles = tf.mul(normal(rows, dim / heads / 2), 3);
+      // The first token of each text has the angle 0.
+      const first = lengths.map((_, text) => lengths.slice(0, text).reduce((sum, length) => sum + length, 0));
+      const isOther = tf.tensor2d(Array.from({ length: rows }, (_, row) => [first.includes(row) ? 0 : 1]));
+      const turned = tf.mul(angles, isOther);
+      const rotation = tf.concat([tf.cos(turned), tf.sin(turned)], 1);
+      assertAgreement(
+        'attention',
+        (layers) => (x, joint, outWeight) =>
+          layers.attention(x, inputOf(x, layers), { joint }, outWeight, {
+            ...{ ...common, heads, window: 5, rotation },
+            texts: texts(layers),
+          }),
+        [normal(rows, dim), weight(3 * dim), weight()],
+        normal(resultRows, dim),
+        tolerances[precision],
+      );
+    });
+
+    test(`fused attention with relative positions equals the composed layer: ${queries} queries, ${precision}`, () => {
+      const inputs = [normal(rows, dim), weight(), weight(), weight(), weight()];
+      const attend =
+        (tables: (first: Tensor, second: Tensor) => { bias: Tensor } | { key: Tensor; query: Tensor }) =>
+        (layers: typeof fusedLayers) =>
+        (x: Tensor, query: Tensor, key: Tensor, value: Tensor, out: Tensor, first: Tensor, second: Tensor) =>
+          layers.attention(
+            x,
+            inputOf(x, layers),
+            { query: { weight: query }, key: { weight: key }, value: { weight: value } },
+            out,
+            { ...common, texts: texts(layers), scale: 0.07, relative: { buckets, ...tables(first, second) } },
+          );
+      const dy = normal(resultRows, dim);
+      const biases = attend((bias) => ({ bias }));
+      assertAgreement('a bias', biases, [...inputs, tf.mul(normal(19, heads), 4)], dy, tolerances[precision]);
+      const products = attend((key, query) => ({ key, query }));
+      const tables = [tf.mul(normal(19, dim), 2), tf.mul(normal(19, dim), 2)];
+      assertAgreement('products', products, [...inputs, ...tables], dy, tolerances[precision]);
+    });
+  }
+
   test(`the fused feed-forward block equals the composed layer in ${precision}`, () => {
     const inputs = [normal(rows, dim), tf.div(normal(hidden, dim), 8), normal(hidden), tf.div(normal(dim, hidden), 8)];
     assertAgreement(
       'feed-forward',
-      (layers) => (x, inner, bias, outer) => layers.feedForward(x, { weight: inner, bias }, outer, precision),
+      (layers) => (x, inner, bias, outer) => layers.feedForward(x, { weight: inner, bias }, outer, 'gelu', precision),
       inputs,
       normal(rows, dim),
       tolerances[precision],

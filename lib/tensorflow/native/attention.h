@@ -4,6 +4,7 @@
 // (FlashAttention, Dao et al., 2022, arXiv:2205.14135; here without splitting the keys, which fit into the cache).
 #pragma once
 
+#include "attention-positions.h"
 #include "dropout.h"
 #include "kernels.h"
 #include "matrix-product.h"
@@ -13,25 +14,6 @@
 namespace {
 
 using tunebook::kAttentionRows;
-
-// Divides the memory that the caller has allocated among matrices.
-class Scratch {
- public:
-  explicit Scratch(float* memory) : next_(memory) {}
-  // A matrix of 32-bit elements.
-  template <typename Element = float>
-  Matrix<Element> Take(int64_t rows, int64_t columns) {
-    const int64_t step = tunebook::ScratchStep(columns);
-    float* const values = next_;
-    next_ += rows * step;
-    return {reinterpret_cast<Element*>(values), step};
-  }
-
- private:
-  float* next_;
-};
-
-constexpr int64_t RoundUp(int64_t count) { return (count + kLanes - 1) / kLanes * kLanes; }
 
 // to = (from + bias) * scale, with zeros up to a multiple of kLanes; without bias if it is null. from [rows, columns],
 // `step` apart.
@@ -62,13 +44,6 @@ void StoreRows(Matrix<float> from, float scale, Number* to, int64_t step, float*
   }
 }
 
-// The rows and columns of one head of one text.
-struct Head {
-  int64_t number, column;  // The head, and its first column.
-  int64_t first, tokens;   // Rows of keys and values.
-  int64_t first_query, last_query;
-};
-
 template <typename Number>
 Head HeadOf(const tunebook::AttentionInputs<Number>& in, int64_t item) {
   const int64_t text = item / in.heads, number = item % in.heads, first = in.offsets[text];
@@ -80,9 +55,6 @@ inline int64_t BlockRows(const Head& head, int64_t from) {
   const int64_t left = head.last_query - from;
   return left < kAttentionRows ? left : kAttentionRows;
 }
-
-// Scores are divided by the square root of the width.
-inline float ScaleOf(int64_t width) { return 1.0f / __builtin_sqrtf(static_cast<float>(width)); }
 
 // Dropout of one row of attention weights: each query row of each head has its own sequence.
 inline tunebook::Dropout DropoutOfRow(tunebook::Dropout dropout, int64_t row) {
@@ -120,7 +92,7 @@ void Attention(const tunebook::AttentionInputs<Number>& in, Number* context, flo
                tunebook::Range items) {
   using Element = ElementOf<Number>;
   const int64_t width = in.width, dim = in.heads * width, columns = RoundUp(width);
-  const float scale = ScaleOf(width);
+  const float scale = in.scale;
   for (int64_t item = items.first; item < items.last; item++) {
     const Head head = HeadOf(in, item);
     const int64_t column = head.column, first = head.first, tokens = head.tokens, filled = RoundUp(tokens);
@@ -132,23 +104,31 @@ void Attention(const tunebook::AttentionInputs<Number>& in, Number* context, flo
     const auto query_rows = scratch.Take(kAttentionRows, columns);
     const auto query_memory = scratch.Take<Element>(kAttentionRows, columns);
     const auto weights_memory = scratch.Take<Element>(kAttentionRows, tokens);
+    RelativePositions relative(in, head, &scratch);
     LoadRows(in.key + first * dim + column, dim, in.key_bias + column, 1, rows_of_keys, tokens, width);
+    Rotate(in, first, rows_of_keys, tokens, 1);
+    relative.LoadKeys(rows_of_keys);
     Transpose(DepthAlongColumns(rows_of_keys, operand_memory, tokens, columns), key_columns, tokens,
               Depth<Element>(columns));
     LoadRows(in.value + first * dim + column, dim, in.value_bias + column, 1, rows_of_keys, tokens, width);
     const auto value = DepthAlongRows(rows_of_keys, operand_memory, tokens, columns);
     for (int64_t from = head.first_query; from < head.last_query; from += kAttentionRows) {
       const int64_t rows = BlockRows(head, from);
+      const int64_t position = from - head.first_query;
       LoadRows(in.query + from * dim + column, dim, in.query_bias + column, scale, query_rows, rows, width);
+      Rotate(in, first + position, query_rows, rows, 1);
       const auto query = DepthAlongColumns(query_rows, query_memory, rows, columns);
       Multiply<false>(Left(query), key_columns, scores, rows, filled, Depth<Element>(columns));
       float inverses[kAttentionRows];
       for (int64_t row = 0; row < rows; row++) {
-        const int64_t position = (from + row) * in.heads + head.number;
+        const int64_t number = (from + row) * in.heads + head.number;
+        float* const row_scores = scores.values + row * scores.step;
+        relative.AddScores(query_rows.values + row * query_rows.step, position + row, row_scores);
+        MaskFar(in.window, position + row, tokens, row_scores);
         float sum, maximum;
-        ExpRow(scores.values + row * scores.step, tokens, DropoutOfRow(in.dropout, position), &sum, &maximum);
+        ExpRow(row_scores, tokens, DropoutOfRow(in.dropout, number), &sum, &maximum);
         inverses[row] = 1.0f / sum;
-        log_sums[position] = maximum + __builtin_logf(sum);
+        log_sums[number] = maximum + __builtin_logf(sum);
       }
       const auto weights = DepthAlongColumns(scores, weights_memory, rows, filled);
       Multiply<false>(Left(weights), value, output, rows, columns, Depth<Element>(tokens));
@@ -185,10 +165,10 @@ inline void GradientRow(float* __restrict scores, float* __restrict gradients, f
 
 template <typename Number>
 void AttentionGradient(const tunebook::AttentionInputs<Number>& in, const tunebook::AttentionGradients<Number>& out,
-                       float* dquery_bias, float* dkey_bias, float* dvalue_bias, float* memory, tunebook::Range items) {
+                       const tunebook::AttentionSums& sums, float* memory, tunebook::Range items) {
   using Element = ElementOf<Number>;
   const int64_t width = in.width, dim = in.heads * width, columns = RoundUp(width);
-  const float scale = ScaleOf(width);
+  const float scale = in.scale;
   for (int64_t item = items.first; item < items.last; item++) {
     const Head head = HeadOf(in, item);
     const int64_t column = head.column, first = head.first, tokens = head.tokens, filled = RoundUp(tokens);
@@ -208,23 +188,32 @@ void AttentionGradient(const tunebook::AttentionInputs<Number>& in, const tunebo
     const auto dcontext_memory = scratch.Take<Element>(kAttentionRows, columns);
     LoadRows(in.value + first * dim + column, dim, in.value_bias + column, 1, rows_of_keys, tokens, width);
     Transpose(DepthAlongColumns(rows_of_keys, operand_memory, tokens, columns), value_columns, tokens, Depth<Element>(columns));
+    RelativePositions relative(in, head, &scratch);
+    relative.StartGradients(&scratch);
     LoadRows(in.key + first * dim + column, dim, in.key_bias + column, 1, rows_of_keys, tokens, width);
+    Rotate(in, first, rows_of_keys, tokens, 1);
+    relative.LoadKeys(rows_of_keys);
     Transpose(DepthAlongColumns(rows_of_keys, operand_memory, tokens, columns), key_columns, tokens, Depth<Element>(columns));
     const auto key = DepthAlongRows(rows_of_keys, operand_memory, tokens, columns);
     std::memset(dkey.values, 0, tokens * dkey.step * sizeof(float));
     std::memset(dvalue.values, 0, tokens * dvalue.step * sizeof(float));
     for (int64_t from = head.first_query; from < head.last_query; from += kAttentionRows) {
       const int64_t rows = BlockRows(head, from);
+      const int64_t position = from - head.first_query;
       LoadRows(in.query + from * dim + column, dim, in.query_bias + column, scale, query_rows, rows, width);
+      Rotate(in, first + position, query_rows, rows, 1);
       LoadRows(out.dcontext + from * dim + column, dim, static_cast<const float*>(nullptr), 1, dcontext_rows, rows, width);
       Multiply<false>(Left(DepthAlongColumns(query_rows, query_memory, rows, columns)), key_columns, scores, rows, filled,
                       Depth<Element>(columns));
       Multiply<false>(Left(DepthAlongColumns(dcontext_rows, dcontext_memory, rows, columns)), value_columns, gradients,
                       rows, filled, Depth<Element>(columns));
       for (int64_t row = 0; row < rows; row++) {
-        const int64_t position = (from + row) * in.heads + head.number;
-        GradientRow(scores.values + row * scores.step, gradients.values + row * gradients.step, weights.values,
-                    out.log_sums[position], DropoutOfRow(in.dropout, position), tokens);
+        const int64_t number = (from + row) * in.heads + head.number;
+        float* const row_scores = scores.values + row * scores.step;
+        relative.AddScores(query_rows.values + row * query_rows.step, position + row, row_scores);
+        MaskFar(in.window, position + row, tokens, row_scores);
+        GradientRow(row_scores, gradients.values + row * gradients.step, weights.values, out.log_sums[number],
+                    DropoutOfRow(in.dropout, number), tokens);
       }
       Multiply<false>(Left(DepthAlongColumns(gradients, gradients_memory, rows, filled)), key, dquery, rows, columns,
                       Depth<Element>(tokens));
@@ -232,10 +221,16 @@ void AttentionGradient(const tunebook::AttentionInputs<Number>& in, const tunebo
                      DepthAlongRows(query_rows, query_memory, rows, columns), dkey, tokens, columns, Depth<Element>(rows));
       Multiply<true>(LeftTransposed(DepthAlongRows(scores, weights_memory, rows, filled)),
                      DepthAlongRows(dcontext_rows, dcontext_memory, rows, columns), dvalue, tokens, columns, Depth<Element>(rows));
-      StoreRows(dquery, scale, out.dquery + from * dim + column, dim, dquery_bias + column, rows, width);
+      for (int64_t row = 0; row < rows; row++)
+        relative.AddGradients(query_rows.values + row * query_rows.step, position + row,
+                              gradients.values + row * gradients.step, dquery.values + row * dquery.step);
+      Rotate(in, first + position, dquery, rows, -1);
+      StoreRows(dquery, scale, out.dquery + from * dim + column, dim, sums.query_bias + column, rows, width);
     }
-    StoreRows(dkey, 1, out.dkey + first * dim + column, dim, dkey_bias + column, tokens, width);
-    StoreRows(dvalue, 1, out.dvalue + first * dim + column, dim, dvalue_bias + column, tokens, width);
+    relative.Finish(sums, dkey);
+    Rotate(in, first, dkey, tokens, -1);
+    StoreRows(dkey, 1, out.dkey + first * dim + column, dim, sums.key_bias + column, tokens, width);
+    StoreRows(dvalue, 1, out.dvalue + first * dim + column, dim, sums.value_bias + column, tokens, width);
   }
 }
 

@@ -31,7 +31,15 @@ struct AttentionInputs {
   const float *query_bias, *key_bias, *value_bias;  // [heads * width]
   const int32_t *query_offsets, *offsets;           // [texts + 1]
   int64_t heads, width;
+  float scale;      // Of the scores.
+  int64_t window;   // Maximum distance of tokens that attend to each other; -1 for all.
   Dropout dropout;  // Of the attention weights.
+  const float* rotation;  // [tokens, width]: cosines, then sines, of the angles of each token; null without rotation.
+  // The rows of the following tables by distance, key - query: [2 * positions - 1], from 1 - positions.
+  const int32_t* buckets;
+  int64_t positions;
+  const float* position_bias;                  // [buckets, heads], added to the scores; or null.
+  const float *position_query, *position_key;  // [buckets, heads * width], see RelativePositions; or null.
 };
 
 template <typename Number>
@@ -41,6 +49,12 @@ struct AttentionGradients {
   Number *dquery, *dkey, *dvalue;  // As query, key and value.
 };
 
+// Sums to which the gradients of a part of the items are added; the last three may be null.
+struct AttentionSums {
+  float *query_bias, *key_bias, *value_bias;             // [heads * width]
+  float *position_bias, *position_query, *position_key;  // As the inputs.
+};
+
 // Query rows that attention processes at a time: a multiple of the rows of a tile (matrix-product.h).
 constexpr int64_t kAttentionRows = 24;
 
@@ -48,11 +62,14 @@ constexpr int64_t kAttentionRows = 24;
 // rows would compete for the same lines of the cache.
 static constexpr int64_t ScratchStep(int64_t columns) { return ((columns + 15) / 16 | 1) * 16; }
 
-// Numbers of memory that attention and its gradient need for texts of at most `tokens` tokens.
-static constexpr int64_t AttentionScratch(int64_t tokens, int64_t width) {
+// Numbers of memory that attention and its gradient need for texts of at most `tokens` tokens, also with relative positions.
+static constexpr int64_t AttentionScratch(int64_t tokens, int64_t width, bool relative) {
   const int64_t columns = (width + 15) / 16 * 16;
-  return (4 * tokens + 5 * kAttentionRows) * ScratchStep(columns) +
-         (2 * columns + 4 * kAttentionRows + 1) * ScratchStep(tokens);
+  const int64_t basic = (4 * tokens + 5 * kAttentionRows) * ScratchStep(columns) +
+                        (2 * columns + 4 * kAttentionRows + 1) * ScratchStep(tokens);
+  if (!relative) return basic;
+  return basic + 2 * tokens * ScratchStep(columns) + 2 * columns * ScratchStep(tokens) +
+         (4 * columns + 2) * ScratchStep(2 * tokens);
 }
 
 // Scalars of an AdamW step.
@@ -72,14 +89,14 @@ struct TypedKernels {
   void (*gelu_gradient)(const Number* dy, const Number* x, const float* bias, Number* dx, float* dbias, int64_t width,
                         Range rows);
 
-  // context = dropout(softmax(query · keyᵀ / sqrt(width))) · value, for each text and head; log_sums: logarithm of the
-  // sum of exp(scores) of each row. Items are text * heads + head. context [queries, heads * width], log_sums [queries,
+  // context = dropout(softmax(scores)) · value, for each text and head, where scores are query · keyᵀ * scale and what depends
+  // on the positions; log_sums: logarithm of the sum of exp(scores) of each row. Items are text * heads + head. context [queries, heads * width], log_sums [queries,
   // heads], memory [AttentionScratch].
   void (*attention)(const AttentionInputs<Number>& inputs, Number* context, float* log_sums, float* memory, Range items);
 
-  // Gradients of attention. Adds the gradients by the biases to three sums [heads * width].
+  // Gradients of attention. Adds the gradients by biases and tables to the sums.
   void (*attention_gradient)(const AttentionInputs<Number>& inputs, const AttentionGradients<Number>& gradients,
-                             float* dquery_bias, float* dkey_bias, float* dvalue_bias, float* memory, Range items);
+                             const AttentionSums& sums, float* memory, Range items);
 
   // sum = a + dropout(b + bias); y = layer norm of sum. a, sum, y [rows, width]; b [rows, width];
   // statistics [rows, 2]: mean and 1 / standard deviation.

@@ -168,6 +168,8 @@ TUNEBOOK_KERNEL("TunebookGeluGrad", GeluGradOp);
 #define TUNEBOOK_ATTENTION_INPUTS                                      \
   Attr("heads: int")                                                   \
       .Attr("rate: float")                                             \
+      .Attr("scale: float")                                            \
+      .Attr("window: int")            /* -1 for all tokens */          \
       .Attr("T: {float, bfloat16}")                                    \
       .Input("query: T")              /* [queries, dim] */             \
       .Input("key: T")                /* [tokens, dim] */              \
@@ -177,7 +179,12 @@ TUNEBOOK_KERNEL("TunebookGeluGrad", GeluGradOp);
       .Input("value_bias: float")     /* [dim] */                      \
       .Input("query_offsets: int32")  /* [texts + 1], from 0 */        \
       .Input("offsets: int32")        /* [texts + 1], from 0 */        \
-      .Input("seed: int32")           /* [2] */
+      .Input("seed: int32")           /* [2] */                        \
+      .Input("rotation: float")       /* [tokens, dim / heads] or [0, 0] */ \
+      .Input("buckets: int32")        /* [2 positions - 1] or [0] */   \
+      .Input("position_bias: float")  /* [buckets, heads] or [0, 0] */ \
+      .Input("position_query: float") /* [buckets, dim] or [0, 0] */   \
+      .Input("position_key: float")   /* [buckets, dim] or [0, 0] */
 
 // Rows after the last text are padding: their outputs and gradients are 0.
 REGISTER_OP("TunebookAttention")
@@ -202,10 +209,27 @@ REGISTER_OP("TunebookAttentionGrad")
     .Output("dquery_bias: float")
     .Output("dkey_bias: float")
     .Output("dvalue_bias: float")
+    .Output("dposition_bias: float")
+    .Output("dposition_query: float")
+    .Output("dposition_key: float")
     .SetShapeFn([](InferenceContext* c) {
       for (int i = 0; i < 6; i++) c->set_output(i, c->input(i));
+      for (int i = 6; i < 9; i++) c->set_output(i, c->input(i + 5));
       return absl::OkStatus();
     });
+
+// The attributes of both operations.
+struct AttentionAttributes {
+  int64_t heads, window;
+  float rate, scale;
+
+  absl::Status Read(OpKernelConstruction* context) {
+    TF_RETURN_IF_ERROR(context->GetAttr("heads", &heads));
+    TF_RETURN_IF_ERROR(context->GetAttr("window", &window));
+    TF_RETURN_IF_ERROR(context->GetAttr("rate", &rate));
+    return context->GetAttr("scale", &scale);
+  }
+};
 
 // The inputs of a call, and the division of its work among threads.
 template <typename T>
@@ -224,7 +248,32 @@ struct AttentionCall {
     return true;
   }
 
-  absl::Status Read(OpKernelContext* context, int64_t heads, float rate) {
+  // Checks the inputs that depend on positions.
+  static absl::Status CheckPositions(OpKernelContext* context, int64_t tokens, int64_t dim, int64_t heads) {
+    const Tensor &rotation = context->input(9), &buckets = context->input(10);
+    if (rotation.NumElements() > 0 && (rotation.dim_size(0) != tokens || rotation.dim_size(1) != dim / heads))
+      return absl::InvalidArgumentError("The rotation must have a row for each token, of the width of a head.");
+    int64_t rows = -1;
+    for (int input = 11; input < 14; input++) {
+      const Tensor& table = context->input(input);
+      if (table.NumElements() == 0) continue;
+      if (table.dim_size(1) != (input == 11 ? heads : dim) || (rows >= 0 && table.dim_size(0) != rows))
+        return absl::InvalidArgumentError("Tables of relative positions must have equally many rows of the right width.");
+      rows = table.dim_size(0);
+    }
+    if ((context->input(12).NumElements() == 0) != (context->input(13).NumElements() == 0))
+      return absl::InvalidArgumentError("Relative positions need queries and keys, or neither.");
+    if (rows >= 0 && buckets.NumElements() % 2 == 0)
+      return absl::InvalidArgumentError("Relative positions need a bucket for each distance, from 1 - positions.");
+    const auto values = buckets.vec<int32_t>();
+    for (int64_t i = 0; i < values.size(); i++)
+      if (values(i) < 0 || values(i) >= rows)
+        return absl::InvalidArgumentError("A bucket of relative positions is not a row of the tables.");
+    return absl::OkStatus();
+  }
+
+  absl::Status Read(OpKernelContext* context, const AttentionAttributes& attributes) {
+    const int64_t heads = attributes.heads;
     const Tensor &query = context->input(0), &key = context->input(1);
     const Tensor &query_offsets = context->input(6), &offsets = context->input(7);
     dim = query.dim_size(1);
@@ -235,7 +284,9 @@ struct AttentionCall {
           "The offsets of texts and of queries must increase from 0, be equally many, and be at most the number of rows.");
     if (dim % heads != 0 || key.dim_size(1) != dim || context->input(2).shape() != key.shape())
       return absl::InvalidArgumentError("Queries, keys and values must have the same width, a multiple of the heads.");
+    TF_RETURN_IF_ERROR(CheckPositions(context, key.dim_size(0), dim, heads));
     const auto bias = [&](int input) { return context->input(input).flat<float>().data(); };
+    const auto optional = [&](int input) { return context->input(input).NumElements() > 0 ? bias(input) : nullptr; };
     inputs = {NumbersOf<T>(query),
               NumbersOf<T>(key),
               NumbersOf<T>(context->input(2)),
@@ -246,7 +297,15 @@ struct AttentionCall {
               offsets.flat<int32_t>().data(),
               heads,
               dim / heads,
-              DropoutOf(context->input(8), rate)};
+              attributes.scale,
+              attributes.window,
+              DropoutOf(context->input(8), attributes.rate),
+              optional(9),
+              context->input(10).flat<int32_t>().data(),
+              (context->input(10).NumElements() + 1) / 2,
+              optional(11),
+              optional(12),
+              optional(13)};
     for (int64_t text = 0; text < texts; text++) {
       const int64_t tokens = inputs.offsets[text + 1] - inputs.offsets[text];
       const int64_t queries = inputs.query_offsets[text + 1] - inputs.query_offsets[text];
@@ -270,7 +329,7 @@ struct AttentionCall {
   void Divide(OpKernelContext* context, int parts, const std::function<void(int, float*, Range)>& run) const {
     InParts(context, parts, parts, [&](int part, Range) {
       // Not initialized; aligned to cache lines.
-      const std::unique_ptr<float[]> memory(new float[AttentionScratch(longest, inputs.width) + 16]);
+      const std::unique_ptr<float[]> memory(new float[AttentionScratch(longest, inputs.width, inputs.positions > 0) + 16]);
       float* const aligned = memory.get() + (64 - reinterpret_cast<uintptr_t>(memory.get()) % 64) % 64 / 4;
       run(part, aligned, {FirstItem(part, parts), FirstItem(part + 1, parts)});
     });
@@ -290,16 +349,15 @@ template <typename T>
 class AttentionOp : public LevelOpKernel {
  public:
   explicit AttentionOp(OpKernelConstruction* context) : LevelOpKernel(context) {
-    OP_REQUIRES_OK(context, context->GetAttr("heads", &heads_));
-    OP_REQUIRES_OK(context, context->GetAttr("rate", &rate_));
+    OP_REQUIRES_OK(context, attributes_.Read(context));
   }
   void Compute(OpKernelContext* context) override {
     AttentionCall<T> call;
-    OP_REQUIRES_OK(context, call.Read(context, heads_, rate_));
+    OP_REQUIRES_OK(context, call.Read(context, attributes_));
     Tensor *output, *log_sums_output;
     OP_REQUIRES_OK(context, call.Allocate(context, 0, 0, call.inputs.query_offsets, &output));
     OP_REQUIRES_OK(
-        context, context->allocate_output(1, TensorShape({context->input(0).dim_size(0), heads_}), &log_sums_output));
+        context, context->allocate_output(1, TensorShape({context->input(0).dim_size(0), attributes_.heads}), &log_sums_output));
     float* log_sums = log_sums_output->flat<float>().data();
     call.Divide(context, call.Parts(context), [&](int, float* memory, Range items) {
       KernelsOf<T>().attention(call.inputs, NumbersOf<T>(output), log_sums, memory, items);
@@ -307,8 +365,7 @@ class AttentionOp : public LevelOpKernel {
   }
 
  private:
-  int64_t heads_;
-  float rate_;
+  AttentionAttributes attributes_;
 };
 TUNEBOOK_KERNEL("TunebookAttention", AttentionOp);
 
@@ -316,35 +373,37 @@ template <typename T>
 class AttentionGradOp : public LevelOpKernel {
  public:
   explicit AttentionGradOp(OpKernelConstruction* context) : LevelOpKernel(context) {
-    OP_REQUIRES_OK(context, context->GetAttr("heads", &heads_));
-    OP_REQUIRES_OK(context, context->GetAttr("rate", &rate_));
+    OP_REQUIRES_OK(context, attributes_.Read(context));
   }
   void Compute(OpKernelContext* context) override {
     AttentionCall<T> call;
-    OP_REQUIRES_OK(context, call.Read(context, heads_, rate_));
-    Tensor *dquery, *dkey, *dvalue, *totals[3];
+    OP_REQUIRES_OK(context, call.Read(context, attributes_));
+    constexpr int kSums = 6;
+    Tensor *dquery, *dkey, *dvalue, *totals[kSums];
     OP_REQUIRES_OK(context, call.Allocate(context, 0, 0, call.inputs.query_offsets, &dquery));
     OP_REQUIRES_OK(context, call.Allocate(context, 1, 1, call.inputs.offsets, &dkey));
     OP_REQUIRES_OK(context, call.Allocate(context, 2, 2, call.inputs.offsets, &dvalue));
-    for (int i = 0; i < 3; i++)
-      OP_REQUIRES_OK(context, context->allocate_output(3 + i, TensorShape({call.dim}), &totals[i]));
-    const AttentionGradients<NumberOf<T>> gradients = {NumbersOf<T>(context->input(9)),
-                                                       context->input(10).flat<float>().data(), NumbersOf<T>(dquery),
-                                                       NumbersOf<T>(dkey), NumbersOf<T>(dvalue)};
     const int parts = call.Parts(context);
-    PartialSums query_sums(parts, call.dim), key_sums(parts, call.dim), value_sums(parts, call.dim);
+    std::vector<PartialSums> sums;
+    for (int i = 0; i < kSums; i++) {
+      // Biases, then tables of relative positions.
+      const TensorShape& shape = context->input(i < 3 ? 3 + i : 8 + i).shape();
+      OP_REQUIRES_OK(context, context->allocate_output(3 + i, shape, &totals[i]));
+      sums.emplace_back(parts, shape.num_elements());
+    }
+    const AttentionGradients<NumberOf<T>> gradients = {NumbersOf<T>(context->input(14)),
+                                                       context->input(15).flat<float>().data(), NumbersOf<T>(dquery),
+                                                       NumbersOf<T>(dkey), NumbersOf<T>(dvalue)};
     call.Divide(context, parts, [&](int part, float* memory, Range items) {
-      KernelsOf<T>().attention_gradient(call.inputs, gradients, query_sums.Part(part), key_sums.Part(part),
-                                        value_sums.Part(part), memory, items);
+      const AttentionSums parts_of_sums = {sums[0].Part(part), sums[1].Part(part), sums[2].Part(part),
+                                           sums[3].Part(part), sums[4].Part(part), sums[5].Part(part)};
+      KernelsOf<T>().attention_gradient(call.inputs, gradients, parts_of_sums, memory, items);
     });
-    query_sums.AddUp(totals[0]->flat<float>().data());
-    key_sums.AddUp(totals[1]->flat<float>().data());
-    value_sums.AddUp(totals[2]->flat<float>().data());
+    for (int i = 0; i < kSums; i++) sums[i].AddUp(totals[i]->flat<float>().data());
   }
 
  private:
-  int64_t heads_;
-  float rate_;
+  AttentionAttributes attributes_;
 };
 TUNEBOOK_KERNEL("TunebookAttentionGrad", AttentionGradOp);
 

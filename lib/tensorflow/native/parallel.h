@@ -43,7 +43,7 @@ class PartialSums {
   float* Part(int part) { return sums_.data() + part * width_; }
   void AddUp(float* total) const {
     std::copy(sums_.begin(), sums_.begin() + width_, total);
-    for (size_t from = width_; from < sums_.size(); from += width_)
+    for (size_t from = width_; width_ > 0 && from < sums_.size(); from += width_)
       for (int64_t i = 0; i < width_; i++) total[i] += sums_[from + i];
   }
 

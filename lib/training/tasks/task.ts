@@ -7,7 +7,7 @@ import type { StreamPosition } from '../../batching/stream.js';
 import type { Ranks } from '../../distributed/ranks.js';
 import type { EncodedBatch, EncodedReviews, LabeledBatch } from '../../model/batch.js';
 import type { DropoutSource } from '../../model/dropout.js';
-import type { Weights } from '../../model/encoder.js';
+import type { Weights } from '../../model/tensor-operations.js';
 import type { Layers } from '../../model/layers.js';
 import type { Model } from '../../model/model.js';
 import type { NamedTensors } from '../../tensorflow/function.js';

@@ -1,0 +1,126 @@
+/**
+ * DeBERTa v2 and v3 (He et al., 2020, arXiv:2006.03654; 2021, arXiv:2111.09543): BERT without absolute positions, with
+ * disentangled attention: scores also depend on products of content with embeddings of the tokens' distance. Parity with
+ * DebertaV2Model, DebertaV2ForSequenceClassification and DebertaV2ForMaskedLM of `transformers`.
+ */
+import { dense, norm, type Operations } from '../operations.js';
+import { bertFields, bertLayer } from './bert.js';
+import type { EncoderConfig, Family } from './family.js';
+import { maskedLmLogits, type MaskedLmHead } from './masked-lm-head.js';
+import { outputOfLayer, postNormLayer, type LayerNames } from './post-norm-layer.js';
+
+interface DebertaConfig extends EncoderConfig {
+  /** Number of buckets of distances in each direction; distances up to half of it have a bucket each. */
+  position_buckets: number;
+  /** Largest distance that has a bucket of its own; -1 for max_position_embeddings. */
+  max_relative_positions: number;
+  /** Dropout rate of the first token before the pooler. */
+  pooler_dropout: number;
+}
+
+const names: LayerNames = {
+  ...bertLayer,
+  query: 'attention.self.query_proj',
+  key: 'attention.self.key_proj',
+  value: 'attention.self.value_proj',
+};
+
+/**
+ * The bucket of a distance, query - key, from -buckets to buckets: one each for small ones, logarithmic for larger ones up to
+ * `maxDistance`.
+ */
+function bucketOf(distance: number, buckets: number, maxDistance: number): number {
+  const middle = Math.floor(buckets / 2);
+  const length = Math.abs(distance);
+  if (length <= middle) return distance;
+  // As in transformers, in float32.
+  const ratio = Math.fround(Math.log(Math.fround(length / middle)));
+  const range = Math.fround(Math.log(Math.fround((maxDistance - 1) / middle)));
+  return Math.sign(distance) * (Math.ceil(Math.fround(Math.fround(ratio / range) * (middle - 1))) + middle);
+}
+
+/** The embeddings of distances, which all layers use: [2 buckets, dim]. */
+function distanceEmbeddings<Value>(operations: Operations<Value>, config: DebertaConfig): Value {
+  const { dim, position_buckets: buckets, layer_norm_eps: epsilon } = config;
+  const table = operations.parameter('deberta.encoder.rel_embeddings.weight', [2 * buckets, dim]);
+  return operations.layerNorm(table, norm(operations, 'deberta.encoder.LayerNorm', dim, epsilon));
+}
+
+const maskedLm: MaskedLmHead = {
+  transform: 'cls.predictions.transform.dense',
+  norm: 'cls.predictions.transform.LayerNorm',
+  bias: 'cls.predictions.bias',
+  decoder: 'cls.predictions.decoder.',
+};
+
+export const debertaV2: Family<DebertaConfig> = {
+  architecture: 'DebertaV2',
+  prefix: 'deberta',
+  fields: {
+    ...bertFields,
+    dim: { name: 'hidden_size', default: 1536 },
+    hidden_dim: { name: 'intermediate_size', default: 6144 },
+    n_layers: { name: 'num_hidden_layers', default: 24 },
+    n_heads: { name: 'num_attention_heads', default: 24 },
+    vocab_size: { name: 'vocab_size', default: 128100 },
+    type_vocab_size: { name: 'type_vocab_size', default: 0, supported: [0] },
+    layer_norm_eps: { name: 'layer_norm_eps', default: 1e-7 },
+    seq_classif_dropout: { name: 'cls_dropout', default: 0.1 },
+    position_buckets: { name: 'position_buckets', default: -1 },
+    max_relative_positions: { name: 'max_relative_positions', default: -1 },
+    pooler_dropout: { name: 'pooler_dropout', default: 0 },
+  },
+  required: {
+    relative_attention: { value: true, absent: false },
+    position_biased_input: { value: false, absent: true },
+    share_att_key: { value: true, absent: false },
+    norm_rel_ebd: { value: 'layer_norm', absent: 'none' },
+    pos_att_type: { value: ['p2c', 'c2p'], absent: [] },
+    pooler_hidden_act: { value: 'gelu', absent: 'gelu' },
+    legacy: { value: true, absent: true },
+    conv_kernel_size: { value: 0, absent: 0 },
+  },
+  derive(config, json) {
+    if (typeof json['cls_dropout'] !== 'number') config.seq_classif_dropout = config.dropout;
+  },
+  wordEmbeddings: 'deberta.embeddings.word_embeddings.weight',
+  classifier: 'classifier',
+  maskedLm,
+
+  encode(operations, config, output) {
+    const { dim, n_heads: heads, vocab_size: vocabulary, max_position_embeddings: positions } = config;
+    const { position_buckets: span, max_relative_positions: limit, layer_norm_eps: epsilon, dropout } = config;
+    const words = operations.tokenEmbedding(operations.parameter(this.wordEmbeddings, [vocabulary, dim])); // [tokens, dim]
+    const embeddingNorm = norm(operations, 'deberta.embeddings.LayerNorm', dim, epsilon);
+    let x = operations.dropout(operations.layerNorm(words, embeddingNorm), dropout); // [tokens, dim]
+    const distances = distanceEmbeddings(operations, config); // [2 span, dim]
+    // Rows are counted from the distance -span, query - key.
+    const rowOf = (distance: number) =>
+      Math.max(0, Math.min(2 * span - 1, bucketOf(-distance, span, limit < 1 ? positions : limit) + span));
+    const buckets = Int32Array.from({ length: 2 * positions - 1 }, (_, i) => rowOf(i - positions + 1));
+    for (let i = 0; i < config.n_layers; i++) {
+      const layer = `deberta.encoder.layer.${i}`;
+      const dropped = operations.dropout(distances, dropout);
+      // The projections of the content serve the distances too.
+      const project = (name: string) =>
+        operations.linear(dropped, dense(operations, `${layer}.attention.self.${name}_proj`, dim, dim)); // [2 span, dim]
+      const relative = { buckets, query: project('query'), key: project('key') };
+      // Scores are sums of three products.
+      const scale = 1 / Math.sqrt((3 * dim) / heads);
+      x = postNormLayer(operations, config, x, layer, names, outputOfLayer(i, config, output), { relative, scale });
+    }
+    return x;
+  },
+
+  classify(operations, config, classes) {
+    const { dim } = config;
+    const first = operations.dropout(this.encode(operations, config, 'cls'), config.pooler_dropout); // [batch, dim]
+    const pooled = operations.linear(first, dense(operations, 'pooler.dense', dim, dim), true); // [batch, dim]
+    const dropped = operations.dropout(operations.activation(pooled, 'gelu'), config.seq_classif_dropout);
+    return operations.linear(dropped, dense(operations, 'classifier', classes, dim), true); // [batch, classes]
+  },
+
+  predictTokens(operations, config, x) {
+    return maskedLmLogits(operations, config, x, this.wordEmbeddings, maskedLm);
+  },
+};
