@@ -187,6 +187,7 @@ export const composedLayers: Layers = {
     const gated = gatedGelu(product(x, innerWeight, precision)); // [n, hidden]
     return product(dropout(gated, rate, source), outerWeight, precision);
   },
+  layerNorm: (x, { scale, shift, epsilon }) => layerNorm(x, scale, shift, epsilon),
   residualLayerNorm: (a, b, { bias, scale, shift, epsilon }, rate, source) =>
     layerNorm(tf.add(a, dropout(addBias(b, bias), rate, source)), scale, shift, epsilon),
   dropout,

@@ -7,8 +7,12 @@ import {
   fusedAttention,
   fusedAttentionGradient,
   fusedDropout,
+  fusedGatedGelu,
+  fusedGatedGeluGradient,
   fusedGelu,
   fusedGeluGradient,
+  fusedLayerNorm,
+  fusedLayerNormGradient,
   fusedResidualLayerNorm,
   fusedResidualLayerNormGradient,
   wideSum,
@@ -134,35 +138,79 @@ export const fusedLayers: Layers = {
     })(...rows, ...weights, outWeight, ...biases, ...tables);
   },
 
-  feedForward: (x, { weight, bias }, outerWeight, activation, precision) =>
-    activation !== 'gelu' || !bias
-      ? composedLayers.feedForward(x, { weight, bias }, outerWeight, activation, precision)
-      : customGradient((...inputs) => {
-          const [x, innerWeight, bias, outerWeight, save] = inputs as [Tensor, Tensor, Tensor, Tensor, Save];
-          const [rows, inner, outer] = [x, innerWeight, outerWeight].map((tensor) => castTo(tensor, precision)) as [
-            Tensor,
-            Tensor,
-            Tensor,
+  feedForward: (x, { weight, bias = tf.zeros([weight.shape[0]]) }, outerWeight, activation, precision) => {
+    if (activation !== 'gelu' && activation !== 'gelu_new')
+      return composedLayers.feedForward(x, { weight, bias }, outerWeight, activation, precision);
+    const tanh = activation === 'gelu_new';
+    return customGradient((...inputs) => {
+      const [x, innerWeight, bias, outerWeight, save] = inputs as [Tensor, Tensor, Tensor, Tensor, Save];
+      const [rows, inner, outer] = [x, innerWeight, outerWeight].map((tensor) => castTo(tensor, precision)) as [
+        Tensor,
+        Tensor,
+        Tensor,
+      ];
+      const before = matMul(rows, inner, false, true); // [n, hidden]
+      const hidden = fusedGelu(before, bias, tanh); // [n, hidden]
+      save([rows, inner, outer, before, hidden, bias]);
+      return {
+        value: matMul(hidden, outer, false, true), // [n, dim]
+        gradFunc: (dy, saved) => {
+          const [rows, inner, outer, before, hidden, bias] = saved;
+          const dHidden = matMul(dy, outer!); // [n, hidden]
+          const [dBefore, dBias] = fusedGeluGradient(dHidden, before!, bias!, tanh); // [n, hidden], [hidden]
+          return [
+            sumOf([matMul(dBefore, inner!)]), // [n, dim]
+            matMul(dBefore, rows!, true, false), // [hidden, dim]
+            dBias,
+            matMul(dy, hidden!, true, false), // [dim, hidden]
           ];
-          const before = matMul(rows, inner, false, true); // [n, hidden]
-          const hidden = fusedGelu(before, bias); // [n, hidden]
-          save([rows, inner, outer, before, hidden, bias]);
-          return {
-            value: matMul(hidden, outer, false, true), // [n, dim]
-            gradFunc: (dy, saved) => {
-              const [rows, inner, outer, before, hidden, bias] = saved;
-              const [dBefore, dBias] = fusedGeluGradient(matMul(dy, outer!), before!, bias!); // [n, hidden], [hidden]
-              return [
-                sumOf([matMul(dBefore, inner!)]), // [n, dim]
-                matMul(dBefore, rows!, true, false), // [hidden, dim]
-                dBias,
-                matMul(dy, hidden!, true, false), // [dim, hidden]
-              ];
-            },
-          };
-        })(x, weight, bias, outerWeight),
+        },
+      };
+    })(x, weight, bias, outerWeight);
+  },
 
-  gatedFeedForward: (...inputs) => composedLayers.gatedFeedForward(...inputs),
+  gatedFeedForward(x, innerWeight, outerWeight, dropout, precision) {
+    // No published model has dropout here.
+    if (dropout.source && dropout.rate > 0)
+      return composedLayers.gatedFeedForward(x, innerWeight, outerWeight, dropout, precision);
+    return customGradient((...inputs) => {
+      const save = inputs.pop() as unknown as Save;
+      const [rows, inner, outer] = (inputs as Tensor[]).map((tensor) => castTo(tensor, precision)) as [
+        Tensor,
+        Tensor,
+        Tensor,
+      ];
+      const before = matMul(rows, inner, false, true); // [n, 2 hidden]
+      const hidden = fusedGatedGelu(before); // [n, hidden]
+      save([rows, inner, outer, before, hidden]);
+      return {
+        value: matMul(hidden, outer, false, true), // [n, dim]
+        gradFunc: (dy, saved) => {
+          const [rows, inner, outer, before, hidden] = saved;
+          const dBefore = fusedGatedGeluGradient(matMul(dy, outer!), before!); // [n, 2 hidden]
+          return [
+            sumOf([matMul(dBefore, inner!)]), // [n, dim]
+            matMul(dBefore, rows!, true, false), // [2 hidden, dim]
+            matMul(dy, hidden!, true, false), // [dim, hidden]
+          ];
+        },
+      };
+    })(x, innerWeight, outerWeight);
+  },
+
+  layerNorm: (x, { scale, shift, epsilon }) =>
+    customGradient((...inputs) => {
+      const [x, scale, shift, save] = inputs as [Tensor, Tensor, Tensor, Save];
+      const [y, statistics] = fusedLayerNorm(x, scale, shift, epsilon);
+      save([x, statistics, scale]);
+      return {
+        value: y,
+        gradFunc: (dy, saved) => {
+          const [x, statistics, scale] = saved as [Tensor, Tensor, Tensor];
+          return fusedLayerNormGradient(dy, x, statistics, scale);
+        },
+      };
+    })(x, scale, shift),
 
   residualLayerNorm(a, b, { bias, scale, shift, epsilon }, dropoutRate, source) {
     const { rate, seed } = dropoutArguments(dropoutRate, source);

@@ -76,6 +76,8 @@ export interface Layers {
     dropout: { rate: number; source: DropoutSource | undefined },
     precision: Precision,
   ): Tensor;
+  /** See Operations. */
+  layerNorm(x: Tensor, parameters: { scale: Tensor; shift: Tensor; epsilon: number }): Tensor;
   /** Layer norm of a + dropout(b + bias): `a` and `b` [n, width], parameters [width] -> [n, width]. */
   residualLayerNorm(
     a: Tensor,
@@ -111,6 +113,12 @@ export const product = (x: Tensor, weight: Tensor, precision: Precision): Tensor
 export const addBias: (x: Tensor, bias: Tensor) => Tensor = customGradient((...inputs) => {
   const [x, bias] = inputs as [Tensor, Tensor, Save];
   return { value: biasAdd(x, bias), gradFunc: (dy) => [dy, biasAddGradient(dy)] };
+});
+
+/** x, whose gradient is float32 also if that of a use has the precision of products, so that several can be added up. */
+export const floatGradient: (x: Tensor) => Tensor = customGradient((...inputs) => {
+  const [x] = inputs as [Tensor, Save];
+  return { value: tf.clone(x), gradFunc: (dy) => castTo(dy, 'float32') };
 });
 
 /** a + b, where b may have the precision of products: [n, width] each -> [n, width], float32. */

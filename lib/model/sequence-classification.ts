@@ -15,12 +15,13 @@ export const classifierShapes = (config: EncoderConfig): Map<string, number[]> =
  * @param options see ForwardOptions
  * @returns [batch, labels]
  */
-export const sequenceClassification = (
+export function sequenceClassification(
   weights: Weights,
   texts: PackedTexts,
   config: EncoderConfig,
   options: ForwardOptions = {},
-): Tensor2D => {
-  const operations = tensorOperations(weights, texts, options);
-  return familyOf(config).classify(operations, config, labelNames(config).length) as Tensor2D;
-};
+): Tensor2D {
+  const family = familyOf(config);
+  const operations = tensorOperations(weights, texts, { ...options, sharesParameters: family.sharesParameters });
+  return family.classify(operations, config, labelNames(config).length) as Tensor2D;
+}

@@ -10,7 +10,7 @@ import { activations } from './activations.js';
 import { composedLayers } from './composed-layers.js';
 import type { DropoutSource } from './dropout.js';
 import { fusedLayers } from './fused-layers.js';
-import { addBias, embeddingLookup, layerNorm, meanOfTexts, product, residual, type Layers } from './layers.js';
+import { addBias, embeddingLookup, floatGradient, meanOfTexts, product, residual, type Layers } from './layers.js';
 import type { Norm, Operations } from './operations.js';
 import type { PackedTexts } from './packed-texts.js';
 
@@ -24,6 +24,8 @@ export interface ForwardOptions {
   layers?: Layers | undefined;
   /** Precision of matrix products with weights. @default 'float32' */
   precision?: Precision;
+  /** See Family. @default false */
+  sharesParameters?: boolean | undefined;
 }
 
 /** The fused layers if their kernels are available and support the precision, else the composed layers. */
@@ -44,7 +46,7 @@ const withShift = ({ scale, shift, epsilon }: Norm<Tensor>) => ({
 export function tensorOperations(
   weights: Weights,
   texts: PackedTexts,
-  { source, precision = 'float32', layers = layersFor(precision) }: ForwardOptions = {},
+  { source, precision = 'float32', layers = layersFor(precision), sharesParameters = false }: ForwardOptions = {},
 ): Operations<Tensor> {
   const rotations = new Map<number, Tensor>();
   /** The angles of each token for a base: [tokens, width], the cosines, then the sines. All layers share them. */
@@ -58,7 +60,7 @@ export function tensorOperations(
     return rotation;
   };
   return {
-    parameter: (name) => weights[name]!,
+    parameter: (name) => (sharesParameters ? floatGradient(weights[name]!) : weights[name]!),
     row(table, index) {
       const width = table.shape[1]!;
       return tf.reshape(tf.slice(table, [index, 0], [1, width]), [width]);
@@ -71,10 +73,7 @@ export function tensorOperations(
     },
     activation: (x, name) => activations[name](x),
     residual: (a, b, rate) => residual(a, layers.dropout(b, rate, source)),
-    layerNorm(x, norm) {
-      const { scale, shift, epsilon } = withShift(norm);
-      return layerNorm(x, scale, shift, epsilon);
-    },
+    layerNorm: (x, norm) => layers.layerNorm(x, withShift(norm)),
     residualLayerNorm: (a, b, bias, norm, rate) =>
       layers.residualLayerNorm(a, b, { bias: bias ?? tf.zerosLike(norm.scale), ...withShift(norm) }, rate, source),
     dropout: (x, rate) => layers.dropout(x, rate, source),

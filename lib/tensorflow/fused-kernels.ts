@@ -66,15 +66,40 @@ export const kernelLevel = selectLevel();
 /** Whether these kernels can be used. */
 export const hasFusedKernels = kernelLevel !== undefined;
 
-/** The exact GELU of x + bias: [n, width] of T, [width] -> [n, width] of T. */
-export const fusedGelu = (x: Tensor, bias: Tensor): Tensor => executeOne('TunebookGelu', [typeOf(x)], [x, bias]);
+/**
+ * GELU of x + bias: [n, width] of T, [width] -> [n, width] of T.
+ * @param tanh the approximation with tanh instead of the exact GELU
+ */
+export const fusedGelu = (x: Tensor, bias: Tensor, tanh: boolean): Tensor =>
+  executeOne('TunebookGelu', [typeOf(x), boolAttribute('tanh', tanh)], [x, bias]);
 
 /**
  * Gradient of `fusedGelu`.
  * @returns the gradients by x and by bias
  */
-export const fusedGeluGradient = (dy: Tensor, x: Tensor, bias: Tensor): [Tensor, Tensor] =>
-  execute('TunebookGeluGrad', [typeOf(x)], [dy, x, bias], 2) as [Tensor, Tensor];
+export const fusedGeluGradient = (dy: Tensor, x: Tensor, bias: Tensor, tanh: boolean): [Tensor, Tensor] =>
+  execute('TunebookGeluGrad', [typeOf(x), boolAttribute('tanh', tanh)], [dy, x, bias], 2) as [Tensor, Tensor];
+
+/** GELU(a) * b, where a and b are the halves of each row: [n, 2 width] of T -> [n, width] of T. */
+export const fusedGatedGelu = (x: Tensor): Tensor => executeOne('TunebookGatedGelu', [typeOf(x)], [x]);
+
+/** Gradient of `fusedGatedGelu`. */
+export const fusedGatedGeluGradient = (dy: Tensor, x: Tensor): Tensor =>
+  executeOne('TunebookGatedGeluGrad', [typeOf(x)], [dy, x]);
+
+/**
+ * Layer norm: [n, width], parameters [width].
+ * @returns y, [n, width], and mean and 1 / standard deviation of each row, [n, 2]
+ */
+export const fusedLayerNorm = (x: Tensor, scale: Tensor, shift: Tensor, epsilon: number): [Tensor, Tensor] =>
+  execute('TunebookLayerNorm', [floatAttribute('epsilon', epsilon)], [x, scale, shift], 2) as [Tensor, Tensor];
+
+/**
+ * Gradient of `fusedLayerNorm`.
+ * @returns the gradients by x, scale and shift
+ */
+export const fusedLayerNormGradient = (dy: Tensor, x: Tensor, statistics: Tensor, scale: Tensor): Tensor[] =>
+  execute('TunebookLayerNormGrad', [], [dy, x, statistics, scale], 3);
 
 /** Dropout with a seed ([2], int32). Its gradient is the same function of the incoming gradient. */
 export const fusedDropout = (x: Tensor, rate: number, seed: Tensor1D): Tensor =>

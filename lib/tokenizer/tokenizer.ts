@@ -67,6 +67,15 @@ export interface TokenizerFiles {
   config: object;
 }
 
+/** The special tokens of BERT and DeBERTa. */
+const specialTokenNames = {
+  pad_token: '[PAD]',
+  unk_token: '[UNK]',
+  cls_token: '[CLS]',
+  sep_token: '[SEP]',
+  mask_token: '[MASK]',
+};
+
 /**
  * Reads a tokenizer's files from a Hugging Face folder. For models without tokenizer.json, its content is generated from
  * vocab.txt (older BERT models) or spm.model (DeBERTa).
@@ -81,11 +90,16 @@ export function readTokenizer(folder: string): TokenizerFiles {
   const tokenizer = read('tokenizer.json');
   if (tokenizer) return { tokenizer, config };
   const vocabulary = path.join(folder, 'vocab.txt');
+  // Python's tokenizer classes have these as defaults; transformers.js reads them from the file.
+  const complete = { ...specialTokenNames, ...config };
   if (fs.existsSync(vocabulary))
-    return { tokenizer: wordPieceTokenizer(fs.readFileSync(vocabulary, 'utf8'), config), config };
+    return {
+      tokenizer: wordPieceTokenizer(fs.readFileSync(vocabulary, 'utf8'), config, vocabulary),
+      config: complete,
+    };
   const pieces = path.join(folder, 'spm.model');
   if (fs.existsSync(pieces))
-    return { tokenizer: sentencePieceTokenizer(fs.readFileSync(pieces), config, pieces), config };
+    return { tokenizer: sentencePieceTokenizer(fs.readFileSync(pieces), config, pieces), config: complete };
   throw new ModelFormatError(
     'MODEL_NO_TOKENIZER',
     `${folder} has no tokenizer.json, vocab.txt or spm.model. Save the model's tokenizer in this folder ` +

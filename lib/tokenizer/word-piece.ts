@@ -3,13 +3,17 @@
  * behavior and defaults are those of BertTokenizer in `transformers`.
  */
 
+import { ModelFormatError } from '../errors.js';
+
 /**
  * Creates the definition of a WordPiece tokenizer.
  * @param vocabulary content of vocab.txt: one token per line; the line number, from 0, is the id
  * @param config content of tokenizer_config.json
+ * @param file file name for error messages
  * @returns content of the equivalent tokenizer.json
+ * @throws ModelFormatError for the vocabulary of another tokenizer, such as MPNet's
  */
-export function wordPieceTokenizer(vocabulary: string, config: object) {
+export function wordPieceTokenizer(vocabulary: string, config: object, file: string) {
   const {
     do_lower_case: lowercase = true,
     strip_accents: stripAccents = null,
@@ -17,6 +21,13 @@ export function wordPieceTokenizer(vocabulary: string, config: object) {
   } = config as { do_lower_case?: boolean; strip_accents?: boolean | null; tokenize_chinese_chars?: boolean };
   const pieces = vocabulary.replace(/\r?\n$/, '').split(/\r?\n/);
   const vocab = Object.fromEntries(pieces.map((piece, id) => [piece, id]));
+  const missing = ['[UNK]', '[CLS]', '[SEP]'].filter((piece) => !(piece in vocab));
+  if (missing.length > 0)
+    throw new ModelFormatError(
+      'MODEL_NO_TOKENIZER',
+      `${file} has no tokens ${missing.join(', ')}, as BERT's vocabularies have. Save the model's tokenizer in its folder (in Python: AutoTokenizer.from_pretrained(name).save_pretrained(folder)).`,
+      { file, missing },
+    );
   const special = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'].filter((piece) => piece in vocab);
   const token = (id: string, type_id = 0) => ({ SpecialToken: { id, type_id } });
   const text = (id: string, type_id = 0) => ({ Sequence: { id, type_id } });

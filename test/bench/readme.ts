@@ -10,6 +10,7 @@ import {
   servingFile,
   shareOfFixed,
   type AccuracyResults,
+  type FamilyResults,
   type LengthResults,
   type Measurement,
   type Results,
@@ -22,6 +23,7 @@ export const pages = { summary: path.join(root, 'README.md'), full: path.join(ro
 const read = <T>(file: string): T => JSON.parse(fs.readFileSync(file, 'utf8')) as T;
 export const readSpeed = (): [string, Results][] => readResults('speed');
 export const readLengths = (): [string, LengthResults][] => readResults('lengths');
+const readFamilies = (): [string, FamilyResults][] => readResults('families');
 export const readAccuracy = (): AccuracyResults => read(accuracyFile);
 export const readServing = (): ServingResults => read(servingFile);
 
@@ -286,12 +288,48 @@ ${table(
 }
 
 /** The page with all measurements. */
+function familiesSection(results: FamilyResults): string {
+  const { machine, versions, date, reviews, measurements } = results;
+  const rows = measurements
+    .filter(({ side }) => side === 'Tunebook')
+    .map((tunebook) => {
+      const peer = measurements.find(
+        ({ side, model, precision }) =>
+          side !== 'Tunebook' && model === tunebook.model && precision === tunebook.precision,
+      )!;
+      return [
+        tunebook.precision === 'float32' ? tunebook.model : '',
+        tunebook.precision,
+        `${tunebook.samplesPerSecond.toFixed(2)} / ${peer.samplesPerSecond.toFixed(2)}`,
+        `${tunebook.tokensPerSecond.toFixed(0)} / ${peer.tokensPerSecond.toFixed(0)}`,
+        `${formatGigabytes(tunebook.peakBytes)} / ${formatGigabytes(peer.peakBytes)}`,
+        `**${(tunebook.samplesPerSecond / peer.samplesPerSecond).toFixed(2)}**`,
+      ];
+    });
+  return `### ${machine.processor}, ${machine.cores} cores, ${date}, PyTorch ${versions['pytorch']}
+
+Batches of 8 of ${reviews}.
+
+${table(['model', 'precision', 'samples/s', 'tokens/s', 'peak memory', 'ratio'], rows)}
+`;
+}
+
 function measurements(
   speeds: [string, Results][],
   lengths: [string, LengthResults][],
+  families: [string, FamilyResults][],
   accuracy: AccuracyResults,
   serving: ServingResults,
 ): string {
+  const byFamily =
+    families.length > 0
+      ? `## By model family
+
+Training at the size of each family's base model (\`npm run bench:families\`). Both sides train on the same reviews in their own batches:
+Tunebook's are packed without padding, in random order; PyTorch's, in eager mode, are of similar length and padded to the longest text.
+
+${families.map(([, results]) => familiesSection(results)).join('\n')}`
+      : '';
   const precisions = new Set(accuracy.runs.map(({ precision }) => precision));
   const byLength =
     lengths.length > 0
@@ -303,6 +341,7 @@ length, so that PyTorch pads nothing. Each figure is the better of two turns, so
 ${lengths.map(([file, results]) => lengthsSection(file, results)).join('\n')}`
       : '';
   return `${speeds.map(([file, speed]) => speedSection(file, speed)).join('\n')}
+${byFamily}
 ${byLength}
 ## Accuracy
 
@@ -346,7 +385,7 @@ export async function currentPages(): Promise<Map<string, string>> {
   const [speeds, accuracy, serving] = [readSpeed(), readAccuracy(), readServing()];
   const contents = {
     summary: summary(mostComplete(speeds), accuracy, serving),
-    full: measurements(speeds, readLengths(), accuracy, serving),
+    full: measurements(speeds, readLengths(), readFamilies(), accuracy, serving),
   };
   const updated = Object.entries(pages).map(async ([name, file]): Promise<[string, string]> => {
     const page = withMeasurements(fs.readFileSync(file, 'utf8'), contents[name as keyof typeof pages]);

@@ -60,6 +60,27 @@ export interface LengthResults {
   measurements: LengthMeasurement[];
 }
 
+/** Training speed of a model family. */
+export interface FamilyMeasurement extends SideName {
+  model: string;
+  samplesPerSecond: number;
+  /** Without padding. */
+  tokensPerSecond: number;
+  peakBytes: number;
+  /** Samples per second of each turn. */
+  turns: number[];
+}
+
+/** Result of `npm run bench:families`. */
+export interface FamilyResults {
+  date: string;
+  machine: Machine;
+  versions: Record<string, string>;
+  /** Description of the reviews. */
+  reviews: string;
+  measurements: FamilyMeasurement[];
+}
+
 export interface AccuracyResult {
   reviews: string;
   precision: string;
@@ -113,7 +134,11 @@ const folder = path.join(root, 'test/bench/results');
  * @param machine the machine
  * @param pytorch version of PyTorch if it is not that of requirements.txt
  */
-export function resultsFile(kind: 'speed' | 'lengths', { gpu, processor }: Machine, pytorch?: string): string {
+export function resultsFile(
+  kind: 'speed' | 'lengths' | 'families',
+  { gpu, processor }: Machine,
+  pytorch?: string,
+): string {
   const name = `${kind} ${gpu ?? processor}${pytorch ? ` PyTorch ${pytorch}` : ''}`;
   return path.join(
     folder,
@@ -125,7 +150,7 @@ export function resultsFile(kind: 'speed' | 'lengths', { gpu, processor }: Machi
 }
 
 /** Returns the results of all machines by file, the newest first. */
-export function readResults<Kind extends { date: string }>(kind: 'speed' | 'lengths'): [string, Kind][] {
+export function readResults<Kind extends { date: string }>(kind: 'speed' | 'lengths' | 'families'): [string, Kind][] {
   return fs
     .readdirSync(folder)
     .filter((name) => name.startsWith(`${kind}-`) && name.endsWith('.json'))

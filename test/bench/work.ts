@@ -52,13 +52,14 @@ const alternatingLabels = (rows: number[][]): number[] => rows.map((_, i) => i %
 /**
  * Writes the files of `fixed` and `own` rows.
  * @param file reviews (label, title, content); default: the embedded reviews, which are single sentences
+ * @param count number of `own` rows
  * @returns a description of the reviews
  */
-export async function writeRows(file: string | undefined): Promise<string> {
+export async function writeRows(file: string | undefined, count = ownRows): Promise<string> {
   const reviews = await readReviews(file);
   const stream = reviews.flatMap(({ ids }) => ids);
   const chunks = chunksOf(stream, fixedTokens).slice(0, 640);
-  const ownReviews = reviews.slice(0, ownRows);
+  const ownReviews = reviews.slice(0, count);
   writeRowsFile('fixed', { ids: chunks, labels: alternatingLabels(chunks) });
   writeRowsFile('own', { ids: ownReviews.map(({ ids }) => ids), labels: ownReviews.map(({ label }) => label) });
   const mean = ownReviews.reduce((sum, { ids }) => sum + ids.length, 0) / ownReviews.length;

@@ -7,12 +7,13 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import { ModelFormatError } from '#lib/errors.js';
+import { ModelFormatError, SettingsError } from '#lib/errors.js';
 import { TextClassifier } from '#lib/model/text-classifier.js';
 import { composedLayers } from '#lib/model/composed-layers.js';
 import { maxTokens, parseConfig } from '#lib/model/config.js';
 import { fusedLayers } from '#lib/model/fused-layers.js';
 import { readSafetensors } from '#lib/model/safetensors.js';
+import type { Precision } from '#lib/tensorflow/kernels.js';
 import { tf } from '#lib/tensorflow/runtime.js';
 import { loadTokenizer } from '#lib/model/load-tokenizer.js';
 import { trainedParameters } from '#lib/training/freeze.js';
@@ -50,8 +51,8 @@ const batchOf = ({ inputIds, lengths, labels }: Expected): LabeledBatch => ({
 });
 
 /** Loads a fixture. One without a classification head gets the reference's head. */
-function load(name: string, layers = composedLayers): TextClassifier {
-  const model = TextClassifier.fromFolder(path.join(fixtures, name), { precision: 'float32', layers });
+function load(name: string, layers = composedLayers, precision: Precision = 'float32'): TextClassifier {
+  const model = TextClassifier.fromFolder(path.join(fixtures, name), { precision, layers });
   for (const [parameter, packed] of Object.entries(family[name]!.head ?? {})) {
     const value = tf.tensor(unpack(packed), packed.shape);
     model.parameters.get(parameter)!.assign(value);
@@ -77,16 +78,23 @@ for (const [name, expected] of Object.entries(family)) {
       model.dispose();
     });
 
-  test(`${name}: the losses of 20 training steps match the reference`, () => {
-    const model = load(name);
-    const step = new TrainingStep(model, classification, { weightDecay: 0.01 });
-    expected.losses.forEach((reference, i) => {
-      const { loss } = step.run([batchOf(expected)], 5e-4 * learningRateFactor(i, 20, 2, 'linear'));
-      assert.ok(Math.abs(loss - reference) < 1e-4 * Math.max(1, reference), `step ${i}: ${loss} against ${reference}`);
+  for (const [precision, layers, tolerance] of [
+    ['float32', composedLayers, 1e-4],
+    ['float32', fusedLayers, 1e-4],
+    // 8 bits of precision.
+    ['bfloat16', fusedLayers, 0.05],
+  ] as const)
+    test(`${name}: the losses of 20 training steps in ${precision}, ${layers.anyShape ? 'fused' : 'composed'} layers, match the reference`, () => {
+      const model = load(name, layers, precision);
+      const step = new TrainingStep(model, classification, { weightDecay: 0.01 });
+      expected.losses.forEach((reference, i) => {
+        const { loss } = step.run([batchOf(expected)], 5e-4 * learningRateFactor(i, 20, 2, 'linear'));
+        const difference = Math.abs(loss - reference);
+        assert.ok(difference < tolerance * Math.max(1, reference), `step ${i}: ${loss} against ${reference}`);
+      });
+      step.dispose();
+      model.dispose();
     });
-    step.dispose();
-    model.dispose();
-  });
 
   test(`${name}: the tokens match the reference, and a saved model loads with the same logits`, () => {
     const tokenizer = loadTokenizer(path.join(fixtures, name));
@@ -192,6 +200,69 @@ test('unsupported families, activations and position embeddings, and a missing s
     () => TextClassifier.fromFolder(folder),
     failure(ModelFormatError, 'MODEL_NO_FILE', { file: 'model-00002-of-00003.safetensors' }),
   );
+});
+
+test('properties that a family does not support are errors, and newer files of ModernBERT are read', () => {
+  const deberta = JSON.parse(fs.readFileSync(path.join(fixtures, 'deberta-v2/config.json'), 'utf8')) as Record<
+    string,
+    unknown
+  >;
+  const unsupported = (json: Record<string, unknown>, name: string, value: unknown) =>
+    assert.throws(() => parseConfig(json), failure(ModelFormatError, 'MODEL_CONFIG_UNSUPPORTED', { name, value }));
+  unsupported({ ...deberta, conv_kernel_size: 3 }, 'conv_kernel_size', 3);
+  unsupported({ ...deberta, pos_att_type: 'c2p' }, 'pos_att_type', 'c2p');
+  unsupported({ model_type: 'deberta-v2' }, 'relative_attention', false);
+  assert.doesNotThrow(() => parseConfig({ ...deberta, pos_att_type: 'c2p|p2c' }));
+  unsupported({ model_type: 'albert', hidden_act: 'relu' }, 'hidden_act', 'relu');
+  unsupported({ model_type: 'modernbert', norm_bias: true }, 'norm_bias', true);
+  const [full, sliding] = ['full_attention', 'sliding_attention'];
+  const types = [full, sliding, full, sliding];
+  const rope = { [full]: { rope_type: 'default', rope_theta: 7 }, [sliding]: { rope_type: 'default', rope_theta: 5 } };
+  const newer = { model_type: 'modernbert', num_hidden_layers: 4, layer_types: types, rope_parameters: rope };
+  const { global_attn_every_n_layers: every, ...rest } = parseConfig(newer) as unknown as Record<string, unknown>;
+  assert.deepEqual([every, rest['global_rope_theta'], rest['local_rope_theta']], [2, 7, 5]);
+  const irregular = [full, sliding, sliding, full, full];
+  unsupported({ ...newer, layer_types: irregular }, 'layer_types', irregular);
+  const scaled = { [full]: { rope_type: 'yarn', rope_theta: 7 } };
+  unsupported({ ...newer, rope_parameters: scaled }, 'rope_parameters', scaled);
+});
+
+test('layers that share their parameters are frozen together', () => {
+  const model = TextClassifier.fromFolder(path.join(fixtures, 'albert'));
+  // Four layers in two groups.
+  const names = trainedParameters(model.parameters.keys(), 1);
+  assert.ok(
+    names.every((name) => !/embedding|groups\.0/.test(name)) && names.some((name) => name.includes('groups.1')),
+  );
+  assert.throws(
+    () => trainedParameters(model.parameters.keys(), 3),
+    failure(SettingsError, 'SETTING_INVALID', { name: 'freeze', value: 3, layers: 2 }),
+  );
+  model.dispose();
+  const modern = TextClassifier.fromFolder(path.join(fixtures, 'modernbert'));
+  assert.deepEqual(trainedParameters(modern.parameters.keys(), 'encoder'), [
+    'head.dense.weight',
+    'head.norm.weight',
+    'classifier.weight',
+    'classifier.bias',
+  ]);
+  assert.deepEqual(
+    modern.summary().map(({ part }) => part),
+    ['embeddings', 'layer 1', 'layer 2', 'layer 3', 'layer 4', 'norm', 'head', 'all'],
+  );
+  modern.dispose();
+});
+
+test('a damaged sentencepiece model, and vocabularies of other tokenizers, are errors', () => {
+  const folder = path.join(temporary, 'vocabularies');
+  fs.mkdirSync(folder);
+  fs.writeFileSync(path.join(folder, 'vocab.txt'), '<s>\n<pad>\n</s>\n[UNK]\nthe\n');
+  const noTokenizer = (details: Record<string, unknown>) => failure(ModelFormatError, 'MODEL_NO_TOKENIZER', details);
+  assert.throws(() => loadTokenizer(folder), noTokenizer({ missing: ['[CLS]', '[SEP]'] }));
+  fs.rmSync(path.join(folder, 'vocab.txt'));
+  const pieces = path.join(folder, 'spm.model');
+  fs.writeFileSync(pieces, 'version https://git-lfs.github.com/spec/v1');
+  assert.throws(() => loadTokenizer(folder), noTokenizer({ file: pieces }));
 });
 
 test('float16 tensors are read exactly', () => {

@@ -208,7 +208,7 @@ test('a vocabulary with words of several scripts is multilingual, and every text
   const special = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'];
   const create = (scripts: string[]) =>
     createTokenizer({
-      tokenizer: wordPieceTokenizer([...special, ...scripts.flatMap(wordsOf)].join('\n'), {}),
+      tokenizer: wordPieceTokenizer([...special, ...scripts.flatMap(wordsOf)].join('\n'), {}, 'vocab.txt'),
       config: {},
     });
   assert.equal(create(['a', 'а']).isMultilingual, false);

@@ -54,6 +54,7 @@ export const albert: Family<AlbertConfig> = {
   },
   required: absolutePositions,
   written: { bos_token_id: 2, eos_token_id: 3 },
+  sharesParameters: true,
   wordEmbeddings: 'albert.embeddings.word_embeddings.weight',
   classifier: 'classifier',
   maskedLm,

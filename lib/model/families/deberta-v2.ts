@@ -10,9 +10,9 @@ import { maskedLmLogits, type MaskedLmHead } from './masked-lm-head.js';
 import { outputOfLayer, postNormLayer, type LayerNames } from './post-norm-layer.js';
 
 interface DebertaConfig extends EncoderConfig {
-  /** Number of buckets of distances in each direction; distances up to half of it have a bucket each. */
+  /** Number of buckets of distances in each direction; distances up to half of it have a bucket each. -1: all have one. */
   position_buckets: number;
-  /** Largest distance that has a bucket of its own; -1 for max_position_embeddings. */
+  /** Largest distance; -1 for max_position_embeddings. */
   max_relative_positions: number;
   /** Dropout rate of the first token before the pooler. */
   pooler_dropout: number;
@@ -39,11 +39,21 @@ function bucketOf(distance: number, buckets: number, maxDistance: number): numbe
   return Math.sign(distance) * (Math.ceil(Math.fround(Math.fround(ratio / range) * (middle - 1))) + middle);
 }
 
-/** The embeddings of distances, which all layers use: [2 buckets, dim]. */
-function distanceEmbeddings<Value>(operations: Operations<Value>, config: DebertaConfig): Value {
-  const { dim, position_buckets: buckets, layer_norm_eps: epsilon } = config;
-  const table = operations.parameter('deberta.encoder.rel_embeddings.weight', [2 * buckets, dim]);
-  return operations.layerNorm(table, norm(operations, 'deberta.encoder.LayerNorm', dim, epsilon));
+/** The embeddings of distances, which all layers use, and the row of each distance, key - query, from 1 - positions. */
+function distanceEmbeddings<Value>(operations: Operations<Value>, config: DebertaConfig) {
+  const { dim, position_buckets: buckets, max_position_embeddings: positions, layer_norm_eps: epsilon } = config;
+  const maxDistance = config.max_relative_positions < 1 ? positions : config.max_relative_positions;
+  const span = buckets > 0 ? buckets : maxDistance;
+  const table = operations.parameter('deberta.encoder.rel_embeddings.weight', [2 * span, dim]);
+  // Rows are counted from the distance -span, query - key.
+  const rowOf = (distance: number) => {
+    const bucket = buckets > 0 ? bucketOf(-distance, buckets, maxDistance) : -distance;
+    return Math.max(0, Math.min(2 * span - 1, bucket + span));
+  };
+  return {
+    embeddings: operations.layerNorm(table, norm(operations, 'deberta.encoder.LayerNorm', dim, epsilon)), // [2 span, dim]
+    rows: Int32Array.from({ length: 2 * positions - 1 }, (_, i) => rowOf(i - positions + 1)),
+  };
 }
 
 const maskedLm: MaskedLmHead = {
@@ -83,24 +93,20 @@ export const debertaV2: Family<DebertaConfig> = {
   derive(config, json) {
     if (typeof json['cls_dropout'] !== 'number') config.seq_classif_dropout = config.dropout;
   },
+  sharesParameters: true,
   wordEmbeddings: 'deberta.embeddings.word_embeddings.weight',
   classifier: 'classifier',
   maskedLm,
 
   encode(operations, config, output) {
-    const { dim, n_heads: heads, vocab_size: vocabulary, max_position_embeddings: positions } = config;
-    const { position_buckets: span, max_relative_positions: limit, layer_norm_eps: epsilon, dropout } = config;
+    const { dim, n_heads: heads, vocab_size: vocabulary, layer_norm_eps: epsilon, dropout } = config;
     const words = operations.tokenEmbedding(operations.parameter(this.wordEmbeddings, [vocabulary, dim])); // [tokens, dim]
     const embeddingNorm = norm(operations, 'deberta.embeddings.LayerNorm', dim, epsilon);
     let x = operations.dropout(operations.layerNorm(words, embeddingNorm), dropout); // [tokens, dim]
-    const distances = distanceEmbeddings(operations, config); // [2 span, dim]
-    // Rows are counted from the distance -span, query - key.
-    const rowOf = (distance: number) =>
-      Math.max(0, Math.min(2 * span - 1, bucketOf(-distance, span, limit < 1 ? positions : limit) + span));
-    const buckets = Int32Array.from({ length: 2 * positions - 1 }, (_, i) => rowOf(i - positions + 1));
+    const { embeddings, rows: buckets } = distanceEmbeddings(operations, config);
     for (let i = 0; i < config.n_layers; i++) {
       const layer = `deberta.encoder.layer.${i}`;
-      const dropped = operations.dropout(distances, dropout);
+      const dropped = operations.dropout(embeddings, dropout);
       // The projections of the content serve the distances too.
       const project = (name: string) =>
         operations.linear(dropped, dense(operations, `${layer}.attention.self.${name}_proj`, dim, dim)); // [2 span, dim]

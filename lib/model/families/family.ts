@@ -76,6 +76,8 @@ export interface Family<Config extends EncoderConfig = EncoderConfig> {
   written?: Record<string, unknown>;
   /** Derives fields that depend on others. */
   derive?(config: Config, json: Record<string, unknown>): void;
+  /** Some parameters are used more than once in a forward pass, so that their gradients are sums. @default false */
+  sharesParameters?: boolean;
   /** The position of the first token of a text. @default 0 */
   firstPosition?(config: Config): number;
   /** Name of the word embedding. */

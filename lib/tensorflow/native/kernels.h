@@ -82,12 +82,18 @@ struct AdamWScalars {
 
 template <typename Number>
 struct TypedKernels {
-  // y = GELU(x + bias). x, y [rows, width]; bias [width].
-  void (*gelu)(const Number* x, const float* bias, Number* y, int64_t width, Range rows);
+  // y = GELU(x + bias), exact or with tanh. x, y [rows, width]; bias [width].
+  void (*gelu)(const Number* x, const float* bias, bool tanh, Number* y, int64_t width, Range rows);
 
   // Gradient of gelu. Adds the gradient by bias to dbias [width].
-  void (*gelu_gradient)(const Number* dy, const Number* x, const float* bias, Number* dx, float* dbias, int64_t width,
-                        Range rows);
+  void (*gelu_gradient)(const Number* dy, const Number* x, const float* bias, bool tanh, Number* dx, float* dbias,
+                        int64_t width, Range rows);
+
+  // y = GELU(left half of x) * right half of x. x [rows, 2 width], y [rows, width].
+  void (*gated_gelu)(const Number* x, Number* y, int64_t width, Range rows);
+
+  // Gradient of gated_gelu.
+  void (*gated_gelu_gradient)(const Number* dy, const Number* x, Number* dx, int64_t width, Range rows);
 
   // context = dropout(softmax(scores)) · value, for each text and head, where scores are query · keyᵀ * scale and what depends
   // on the positions; log_sums: logarithm of the sum of exp(scores) of each row. Items are text * heads + head. context [queries, heads * width], log_sums [queries,
@@ -104,7 +110,11 @@ struct TypedKernels {
                               Dropout dropout, float epsilon, float* y, float* sum, float* statistics, int64_t width,
                               Range rows);
 
-  // Gradients of residual_layer_norm. db may be null if it would equal da. Adds to dbias, dscale and dshift [width].
+  // y = layer norm of x. Its gradient is that of residual_layer_norm, with x as the sum.
+  void (*layer_norm)(const float* x, const float* scale, const float* shift, float epsilon, float* y, float* statistics,
+                     int64_t width, Range rows);
+
+  // Gradients of residual_layer_norm. db may be null if it would equal da, dbias if there is no b. Adds to dbias, dscale and dshift [width].
   void (*residual_layer_norm_gradient)(const float* dy, const float* sum, const float* statistics, const float* scale,
                                        Dropout dropout, float* da, Number* db, float* dbias, float* dscale, float* dshift,
                                        int64_t width, Range rows);

@@ -20,9 +20,12 @@ template <typename Number>
 constexpr tunebook::TypedKernels<Number> Typed() {
   return {Gelu<Number>,
           GeluGradient<Number>,
+          GatedGelu<Number>,
+          GatedGeluGradient<Number>,
           Attention<Number>,
           AttentionGradient<Number>,
           ResidualLayerNorm<Number>,
+          LayerNorm,
           ResidualLayerNormGradient<Number>,
           SquareSum<Number>,
           AdamW<Number>};

@@ -101,6 +101,7 @@ REGISTER_KERNEL_BUILDER(Name("TunebookKernelLevels").Device(tensorflow::DEVICE_C
 // --- GELU ------------------------------------------------------------------------------------------------------------
 
 REGISTER_OP("TunebookGelu")
+    .Attr("tanh: bool")
     .Attr("T: {float, bfloat16}")
     .Input("x: T")         // [rows, width]
     .Input("bias: float")  // [width]
@@ -110,7 +111,9 @@ REGISTER_OP("TunebookGelu")
 template <typename T>
 class GeluOp : public LevelOpKernel {
  public:
-  using LevelOpKernel::LevelOpKernel;
+  explicit GeluOp(OpKernelConstruction* context) : LevelOpKernel(context) {
+    OP_REQUIRES_OK(context, context->GetAttr("tanh", &tanh_));
+  }
   void Compute(OpKernelContext* context) override {
     const Tensor& input = context->input(0);
     const int64_t rows = input.dim_size(0), width = input.dim_size(1);
@@ -120,12 +123,16 @@ class GeluOp : public LevelOpKernel {
     const float* bias = context->input(1).flat<float>().data();
     auto* y = NumbersOf<T>(output);
     InParts(context, PartsOf(context, rows, rows * width), rows,
-            [&](int, Range range) { KernelsOf<T>().gelu(x, bias, y, width, range); });
+            [&](int, Range range) { KernelsOf<T>().gelu(x, bias, tanh_, y, width, range); });
   }
+
+ private:
+  bool tanh_;
 };
 TUNEBOOK_KERNEL("TunebookGelu", GeluOp);
 
 REGISTER_OP("TunebookGeluGrad")
+    .Attr("tanh: bool")
     .Attr("T: {float, bfloat16}")
     .Input("dy: T")          // [rows, width]
     .Input("x: T")           // [rows, width]
@@ -141,7 +148,9 @@ REGISTER_OP("TunebookGeluGrad")
 template <typename T>
 class GeluGradOp : public LevelOpKernel {
  public:
-  using LevelOpKernel::LevelOpKernel;
+  explicit GeluGradOp(OpKernelConstruction* context) : LevelOpKernel(context) {
+    OP_REQUIRES_OK(context, context->GetAttr("tanh", &tanh_));
+  }
   void Compute(OpKernelContext* context) override {
     const Tensor& input = context->input(1);
     const int64_t rows = input.dim_size(0), width = input.dim_size(1);
@@ -155,12 +164,71 @@ class GeluGradOp : public LevelOpKernel {
     const int parts = PartsOf(context, rows, rows * width);
     PartialSums sums(parts, width);
     InParts(context, parts, rows, [&](int part, Range range) {
-      KernelsOf<T>().gelu_gradient(dy, x, bias, dx, sums.Part(part), width, range);
+      KernelsOf<T>().gelu_gradient(dy, x, bias, tanh_, dx, sums.Part(part), width, range);
     });
     sums.AddUp(total->flat<float>().data());
   }
+
+ private:
+  bool tanh_;
 };
 TUNEBOOK_KERNEL("TunebookGeluGrad", GeluGradOp);
+
+REGISTER_OP("TunebookGatedGelu")
+    .Attr("T: {float, bfloat16}")
+    .Input("x: T")   // [rows, 2 width]
+    .Output("y: T")  // [rows, width]
+    .SetShapeFn([](InferenceContext* c) {
+      tensorflow::shape_inference::DimensionHandle width;
+      TF_RETURN_IF_ERROR(c->Divide(c->Dim(c->input(0), 1), 2, true, &width));
+      c->set_output(0, c->Matrix(c->Dim(c->input(0), 0), width));
+      return absl::OkStatus();
+    });
+
+template <typename T>
+class GatedGeluOp : public LevelOpKernel {
+ public:
+  using LevelOpKernel::LevelOpKernel;
+  void Compute(OpKernelContext* context) override {
+    const Tensor& input = context->input(0);
+    const int64_t rows = input.dim_size(0), width = input.dim_size(1) / 2;
+    Tensor* output;
+    OP_REQUIRES_OK(context, context->allocate_output(0, TensorShape({rows, width}), &output));
+    const auto* x = NumbersOf<T>(input);
+    auto* y = NumbersOf<T>(output);
+    InParts(context, PartsOf(context, rows, rows * width), rows,
+            [&](int, Range range) { KernelsOf<T>().gated_gelu(x, y, width, range); });
+  }
+};
+TUNEBOOK_KERNEL("TunebookGatedGelu", GatedGeluOp);
+
+REGISTER_OP("TunebookGatedGeluGrad")
+    .Attr("T: {float, bfloat16}")
+    .Input("dy: T")   // [rows, width]
+    .Input("x: T")    // [rows, 2 width]
+    .Output("dx: T")  // [rows, 2 width]
+    .SetShapeFn([](InferenceContext* c) {
+      c->set_output(0, c->input(1));
+      return absl::OkStatus();
+    });
+
+template <typename T>
+class GatedGeluGradOp : public LevelOpKernel {
+ public:
+  using LevelOpKernel::LevelOpKernel;
+  void Compute(OpKernelContext* context) override {
+    const Tensor& input = context->input(1);
+    const int64_t rows = input.dim_size(0), width = input.dim_size(1) / 2;
+    Tensor* output;
+    OP_REQUIRES_OK(context, context->allocate_output(0, input.shape(), &output));
+    const auto* dy = NumbersOf<T>(context->input(0));
+    const auto* x = NumbersOf<T>(input);
+    auto* dx = NumbersOf<T>(output);
+    InParts(context, PartsOf(context, rows, rows * width), rows,
+            [&](int, Range range) { KernelsOf<T>().gated_gelu_gradient(dy, x, dx, width, range); });
+  }
+};
+TUNEBOOK_KERNEL("TunebookGatedGeluGrad", GatedGeluGradOp);
 
 // --- Attention -------------------------------------------------------------------------------------------------------
 
@@ -522,6 +590,88 @@ class ResidualLayerNormGradOp : public LevelOpKernel {
   float rate_;
 };
 TUNEBOOK_KERNEL("TunebookResidualLayerNormGrad", ResidualLayerNormGradOp);
+
+// --- Layer norm ------------------------------------------------------------------------------------------------------
+
+REGISTER_OP("TunebookLayerNorm")
+    .Attr("epsilon: float")
+    .Input("x: float")      // [rows, width]
+    .Input("scale: float")  // [width]
+    .Input("shift: float")
+    .Output("y: float")           // [rows, width]
+    .Output("statistics: float")  // [rows, 2]: mean, 1 / standard deviation
+    .SetShapeFn([](InferenceContext* c) {
+      c->set_output(0, c->input(0));
+      c->set_output(1, c->Matrix(c->Dim(c->input(0), 0), 2));
+      return absl::OkStatus();
+    });
+
+class LayerNormOp : public LevelOpKernel {
+ public:
+  explicit LayerNormOp(OpKernelConstruction* context) : LevelOpKernel(context) {
+    OP_REQUIRES_OK(context, context->GetAttr("epsilon", &epsilon_));
+  }
+  void Compute(OpKernelContext* context) override {
+    const TensorShape& shape = context->input(0).shape();
+    const int64_t rows = shape.dim_size(0), width = shape.dim_size(1);
+    Tensor *output, *statistics_output;
+    OP_REQUIRES_OK(context, context->allocate_output(0, shape, &output));
+    OP_REQUIRES_OK(context, context->allocate_output(1, TensorShape({rows, 2}), &statistics_output));
+    const float* x = context->input(0).flat<float>().data();
+    const float* scale = context->input(1).flat<float>().data();
+    const float* shift = context->input(2).flat<float>().data();
+    float* y = output->flat<float>().data();
+    float* statistics = statistics_output->flat<float>().data();
+    InParts(context, PartsOf(context, rows, rows * width), rows, [&](int, Range range) {
+      KernelsOf<float>().layer_norm(x, scale, shift, epsilon_, y, statistics, width, range);
+    });
+  }
+
+ private:
+  float epsilon_;
+};
+REGISTER_KERNEL_BUILDER(Name("TunebookLayerNorm").Device(tensorflow::DEVICE_CPU), LayerNormOp);
+
+REGISTER_OP("TunebookLayerNormGrad")
+    .Input("dy: float")
+    .Input("x: float")
+    .Input("statistics: float")
+    .Input("scale: float")
+    .Output("dx: float")  // [rows, width]
+    .Output("dscale: float")
+    .Output("dshift: float")
+    .SetShapeFn([](InferenceContext* c) {
+      c->set_output(0, c->input(0));
+      for (int i = 1; i < 3; i++) c->set_output(i, c->input(3));
+      return absl::OkStatus();
+    });
+
+class LayerNormGradOp : public LevelOpKernel {
+ public:
+  using LevelOpKernel::LevelOpKernel;
+  void Compute(OpKernelContext* context) override {
+    const TensorShape& shape = context->input(0).shape();
+    const int64_t rows = shape.dim_size(0), width = shape.dim_size(1);
+    Tensor *dx_output, *totals[2];
+    OP_REQUIRES_OK(context, context->allocate_output(0, shape, &dx_output));
+    for (int i = 0; i < 2; i++)
+      OP_REQUIRES_OK(context, context->allocate_output(1 + i, TensorShape({width}), &totals[i]));
+    const float* dy = context->input(0).flat<float>().data();
+    const float* x = context->input(1).flat<float>().data();
+    const float* statistics = context->input(2).flat<float>().data();
+    const float* scale = context->input(3).flat<float>().data();
+    float* dx = dx_output->flat<float>().data();
+    const int parts = PartsOf(context, rows, rows * width);
+    PartialSums scale_sums(parts, width), shift_sums(parts, width);
+    InParts(context, parts, rows, [&](int part, Range range) {
+      KernelsOf<float>().residual_layer_norm_gradient(dy, x, statistics, scale, Dropout{}, dx, nullptr, nullptr,
+                                                      scale_sums.Part(part), shift_sums.Part(part), width, range);
+    });
+    scale_sums.AddUp(totals[0]->flat<float>().data());
+    shift_sums.AddUp(totals[1]->flat<float>().data());
+  }
+};
+REGISTER_KERNEL_BUILDER(Name("TunebookLayerNormGrad").Device(tensorflow::DEVICE_CPU), LayerNormGradOp);
 
 // --- Dropout ---------------------------------------------------------------------------------------------------------
 
