@@ -24,9 +24,10 @@ import {
 } from '#lib/errors.js';
 import { hubOfEnvironment, type Hub } from '#lib/hub/environment.js';
 import { fetchModel } from '#lib/model/fetch-model.js';
+import { loadTokenizer } from '#lib/model/load-tokenizer.js';
 import { requestOnce } from '#lib/hub/request.js';
 import { failure } from '../failure.js';
-import { embeddedModel } from '../checkout.js';
+import { embeddedModel, fixtures } from '../checkout.js';
 import { hubOf, standInToken, startStandInHub, type StandInHub } from './stand-in.js';
 
 const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-test-'));
@@ -41,6 +42,13 @@ const model = {
   'pytorch_model.bin': randomBytes(1000),
   'onnx/model.onnx': randomBytes(1000),
 };
+/** Like microsoft/deberta-v3-base, without tokenizer.json. */
+const deberta = Object.fromEntries(
+  ['config.json', 'model.safetensors', 'spm.model', 'tokenizer_config.json'].map((name) => [
+    name,
+    path.join(fixtures, 'deberta-v2', name),
+  ]),
+);
 let server: StandInHub;
 /** An address without a server. */
 let closedEndpoint: string;
@@ -84,6 +92,7 @@ before(async () => {
         'model-00002-of-00002.safetensors': randomBytes(90_000),
       },
     },
+    { type: 'model', id: 'someone/deberta', files: deberta },
     { type: 'model', id: 'someone/nothing', files: { 'README.md': Buffer.from('# Nothing') } },
   ]);
 });
@@ -246,6 +255,14 @@ for (const [description, cause] of transientFaults)
       [],
     );
   });
+
+test('of a DeBERTa without tokenizer.json, the sentencepiece model is downloaded and used', async () => {
+  const { folder, files } = await fetchModel('someone/deberta', {}, hub);
+  assert.deepEqual(files.map(({ file }) => file).sort(), Object.keys(deberta));
+  const text = 'a great product';
+  const expected = loadTokenizer(path.join(fixtures, 'deberta-v2')).encode(text);
+  assert.deepEqual(loadTokenizer(folder).encode(text), expected);
+});
 
 test('an interrupted download continues where it stopped', async () => {
   server.faults.push({ path: /resolve.*safetensors/, cutAfter: 1_000_000, times: 1 });
