@@ -4,8 +4,8 @@
  */
 import { dense } from '../operations.js';
 import { absolutePositions, bertEmbeddings, bertFields } from './bert.js';
-import type { EncoderConfig, Family } from './family.js';
-import { maskedLmLogits, type MaskedLmHead } from './masked-lm-head.js';
+import type { EncoderConfig, Family, MaskedLmHead } from './family.js';
+import { maskedLmLogits } from './masked-lm-head.js';
 import { outputOfLayer, postNormLayer, type LayerNames } from './post-norm-layer.js';
 
 interface AlbertConfig extends EncoderConfig {

@@ -3,8 +3,8 @@
  * of `transformers`. RoBERTa and ELECTRA have its encoder, with other embeddings and heads.
  */
 import { dense, norm, type Operations } from '../operations.js';
-import type { EncoderConfig, Family, Fields } from './family.js';
-import { maskedLmLogits, type MaskedLmHead } from './masked-lm-head.js';
+import type { EncoderConfig, Family, Fields, MaskedLmHead } from './family.js';
+import { maskedLmLogits } from './masked-lm-head.js';
 import { outputOfLayer, postNormLayer, type LayerNames } from './post-norm-layer.js';
 
 /** The names of the parts of a layer. */

@@ -5,8 +5,8 @@
  */
 import { dense, norm, type Operations } from '../operations.js';
 import { bertFields, bertLayer } from './bert.js';
-import type { EncoderConfig, Family } from './family.js';
-import { maskedLmLogits, type MaskedLmHead } from './masked-lm-head.js';
+import type { EncoderConfig, Family, MaskedLmHead } from './family.js';
+import { maskedLmLogits } from './masked-lm-head.js';
 import { outputOfLayer, postNormLayer, type LayerNames } from './post-norm-layer.js';
 
 interface DebertaConfig extends EncoderConfig {

@@ -4,8 +4,8 @@
  * DistilBertForMaskedLM of `transformers`. Its multilingual variant has another vocabulary only.
  */
 import { dense, norm } from '../operations.js';
-import type { Family } from './family.js';
-import { maskedLmLogits, type MaskedLmHead } from './masked-lm-head.js';
+import type { Family, MaskedLmHead } from './family.js';
+import { maskedLmLogits } from './masked-lm-head.js';
 import { outputOfLayer, postNormLayer, type LayerNames } from './post-norm-layer.js';
 
 const names: LayerNames = {

@@ -5,8 +5,8 @@
  */
 import { dense } from '../operations.js';
 import { absolutePositions, bertEmbeddings, bertFields, bertLayers, deriveClassifierDropout } from './bert.js';
-import type { EncoderConfig, Family } from './family.js';
-import { maskedLmLogits, type MaskedLmHead } from './masked-lm-head.js';
+import type { EncoderConfig, Family, MaskedLmHead } from './family.js';
+import { maskedLmLogits } from './masked-lm-head.js';
 import { twoLayerClassifier } from './roberta.js';
 
 interface ElectraConfig extends EncoderConfig {

@@ -4,7 +4,6 @@
  * pass asks for.
  */
 import type { Activation, Operations } from '../operations.js';
-import type { MaskedLmHead } from './masked-lm-head.js';
 
 /** Supported values of `model_type` in config.json. */
 export type ModelType =
@@ -61,6 +60,17 @@ export interface Requirement {
   value: unknown;
   /** What a missing value means in `transformers`. */
   absent: unknown;
+}
+
+/** The names of the head that predicts masked tokens, see masked-lm-head.ts. */
+export interface MaskedLmHead {
+  /** The dense layer. */
+  transform: string;
+  norm: string;
+  /** The bias of the vocabulary. */
+  bias: string;
+  /** Prefix of parameters that some checkpoints store a second time: the word embedding and the bias. */
+  decoder: string;
 }
 
 /** A model family. */

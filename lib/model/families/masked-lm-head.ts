@@ -3,18 +3,7 @@
  * product with the word embeddings, whose weights it shares.
  */
 import { dense, norm, type Activation, type Operations } from '../operations.js';
-import type { EncoderConfig } from './family.js';
-
-/** The names of the head's parameters. */
-export interface MaskedLmHead {
-  /** The dense layer. */
-  transform: string;
-  norm: string;
-  /** The bias of the vocabulary. */
-  bias: string;
-  /** Prefix of parameters that some checkpoints store a second time: the word embedding and the bias. */
-  decoder: string;
-}
+import type { EncoderConfig, MaskedLmHead } from './family.js';
 
 /**
  * Computes the logits of the vocabulary.

@@ -5,8 +5,8 @@
  */
 import { dense, type Activation, type Operations } from '../operations.js';
 import { absolutePositions, bertEmbeddings, bertFields, bertLayers, deriveClassifierDropout } from './bert.js';
-import type { EncoderConfig, Family } from './family.js';
-import { maskedLmLogits, type MaskedLmHead } from './masked-lm-head.js';
+import type { EncoderConfig, Family, MaskedLmHead } from './family.js';
+import { maskedLmLogits } from './masked-lm-head.js';
 
 /**
  * RoBERTa's classification head: a dense layer, an activation, and the classifier, each after dropout.
