@@ -70,7 +70,8 @@ export function onnxOperations(
           graph.initializer(name, 'float32', [inputs, outputs], transposed(data, outputs, inputs)),
         ),
       ]);
-    const [rounded, scale, zero] = quantizedInput(x);
+    // Each product has its own node, also for equal inputs: onnxruntime then computes both as one operation.
+    const [rounded, scale, zero] = graph.nodes('DynamicQuantizeLinear', [x], 3) as [OnnxValue, OnnxValue, OnnxValue];
     const quantized = once(`${name} quantized`, () => {
       const { values, scales } = quantizeRows(data, outputs, inputs);
       graph.initializer(`${name}_scale`, 'float32', [outputs], scales);
@@ -78,14 +79,6 @@ export function onnxOperations(
     });
     const integers = graph.node('MatMulInteger', [rounded, quantized, zero]);
     return multiply(toFloat(integers), multiply(scale, `${name}_scale`));
-  };
-  const inputs = new Map<OnnxValue, [OnnxValue, OnnxValue, OnnxValue]>();
-  /** An input of products, in 8 bits with scale and zero point; several products of the same input share them. */
-  const quantizedInput = (x: OnnxValue): [OnnxValue, OnnxValue, OnnxValue] => {
-    const quantized =
-      inputs.get(x) ?? (graph.nodes('DynamicQuantizeLinear', [x], 3) as [OnnxValue, OnnxValue, OnnxValue]);
-    inputs.set(x, quantized);
-    return quantized;
   };
   const layerNorm: Operations<OnnxOperand>['layerNorm'] = (x, { scale, shift, epsilon }) =>
     graph.node('LayerNormalization', [valueOf(x), valueOf(scale), ...(shift ? [valueOf(shift)] : [])], {
