@@ -129,7 +129,7 @@ export function onnxOperations(
     });
   const transposeLast = (x: OnnxValue) => graph.node('Transpose', [x], { perm: [0, 1, 3, 2] });
 
-  /** Rotates queries or keys, see `rotate` in composed-layers.ts: [batch, heads, longest, width]. */
+  /** Rotates queries or keys, see `rotate` in attention-positions.ts: [batch, heads, longest, width]. */
   const rotate = (x: OnnxValue, base: number, width: number, isFirst: boolean): OnnxValue => {
     const half = width / 2;
     const angles = once(`angles ${base}`, () => {
@@ -137,13 +137,17 @@ export function onnxOperations(
       const column = graph.node('Unsqueeze', [toFloat(positions()), ints(1)]);
       return multiply(column, graph.constant('float32', frequencies)); // [longest, width]
     });
-    const used = isFirst ? firstRow(angles, 0) : angles;
+    /** Cosines or sines of the angles, which all layers share: [longest, width], or [1, width] for first tokens. */
+    const valuesOf = (operator: 'Cos' | 'Sin') => {
+      const values = once(`${operator} ${base}`, () => graph.node(operator, [angles]));
+      return isFirst ? firstRow(values, 0) : values;
+    };
     const second = slice(x, ints(half), ints(width), 3);
     const halves = graph.node('Concat', [graph.node('Neg', [second]), slice(x, ints(0), ints(half), 3)], { axis: 3 });
-    return add(multiply(x, graph.node('Cos', [used])), multiply(halves, graph.node('Sin', [used])));
+    return add(multiply(x, valuesOf('Cos')), multiply(halves, valuesOf('Sin')));
   };
 
-  /** Scores that depend on distances, see `relativeScores` in composed-layers.ts: [batch or 1, heads, queries, longest]. */
+  /** Scores that depend on distances, see `relativeScores` in attention-positions.ts: [batch or 1, heads, queries, longest]. */
   const relativeScores = (
     query: OnnxValue,
     scaledKey: () => OnnxValue,

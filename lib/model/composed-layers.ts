@@ -114,11 +114,13 @@ function attend(
     castTo(batchMatMul(castTo(a, precision), castTo(b, precision), transposeA, transposeB), 'float32');
   // e^-1e9 is 0 in float32.
   const padding = tf.mul(tf.cast(tf.less(slots, tf.scalar(0, 'int32')), 'float32'), -1e9); // [batch, longest]
-  const far = Array.from({ length: rows }, (_, row) =>
-    Array.from({ length: longest }, (_, column) => (Math.abs(row - column) > (window ?? Infinity) ? -1e9 : 0)),
-  );
   const bias = tf.reshape(padding, [batch, 1, 1, -1]);
-  const mask = window === undefined ? bias : tf.add(bias, tf.tensor2d(far)); // [batch, 1, 1 or queries, longest]
+  const far = (window: number) =>
+    Array.from({ length: rows }, (_, row) =>
+      Array.from({ length: longest }, (_, column) => (Math.abs(row - column) > window ? -1e9 : 0)),
+    );
+  // [batch, 1, 1 or queries, longest]
+  const mask = window === undefined ? bias : tf.add(bias, tf.tensor2d(far(window)));
   const added = relative && [relativeScores(tf.mul(query, scale), tf.mul(key, scale), relative, queries, precision)];
   return customGradient((...inputs) => {
     const save = inputs.pop() as unknown as Save;

@@ -4,7 +4,7 @@
  * use the character map of the file.
  */
 import protobuf from 'protobufjs';
-import { ModelFormatError } from '../errors.js';
+import { framePostProcessor, specialToken, vocabularyError } from './special-tokens.js';
 
 /** The part of sentencepiece's ModelProto (sentencepiece_model.proto) that is used. */
 const schema = `
@@ -32,41 +32,24 @@ export function sentencePieceTokenizer(model: Uint8Array, config: object, file: 
     do_lower_case?: boolean;
     split_by_punct?: boolean;
   };
-  const invalid = (reason: string) =>
-    new ModelFormatError(
-      'MODEL_NO_TOKENIZER',
-      `${file} ${reason}. Save the model's tokenizer in its folder (in Python: AutoTokenizer.from_pretrained(name).save_pretrained(folder)).`,
-      { file },
-    );
-  const decode = () => ModelProto.decode(model) as unknown as { pieces: { piece: string; score: number }[] };
   let pieces: { piece: string; score: number }[];
   try {
-    ({ pieces } = decode());
+    ({ pieces } = ModelProto.decode(model) as unknown as { pieces: typeof pieces });
   } catch (error) {
-    throw invalid(`is not a sentencepiece model (${(error as Error).message})`);
+    throw vocabularyError(file, `is not a sentencepiece model (${(error as Error).message})`);
   }
   const vocab = pieces.map(({ piece, score }): [string, number] => [piece, score]);
   const ids = new Map(vocab.map(([piece], id) => [piece, id]));
   const missing = specialTokens.filter((token) => !ids.has(token));
-  if (missing.length > 0) throw invalid(`has no tokens ${missing.join(', ')}, as those of DeBERTa have`);
+  if (missing.length > 0) throw vocabularyError(file, `has no tokens ${missing.join(', ')}, as those of DeBERTa have`);
   const idOf = (content: string) => ids.get(content) ?? vocab.length;
-  const special = (content: string) => ({
-    id: idOf(content),
-    content,
-    special: true,
-    single_word: false,
-    lstrip: false,
-    rstrip: false,
-    normalized: false,
-  });
-  const token = (id: string) => ({ SpecialToken: { id, type_id: 0 } });
   const metaspace = { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always', split: true };
   return {
     version: '1.0',
     truncation: null,
     padding: null,
     // The mask token follows the vocabulary.
-    added_tokens: [...specialTokens, '[MASK]'].map(special),
+    added_tokens: [...specialTokens, '[MASK]'].map((content) => specialToken(content, idOf(content))),
     normalizer: {
       type: 'Sequence',
       normalizers: [
@@ -80,17 +63,7 @@ export function sentencePieceTokenizer(model: Uint8Array, config: object, file: 
       type: 'Sequence',
       pretokenizers: [...(splitsPunctuation ? [{ type: 'Punctuation', behavior: 'Isolated' }] : []), metaspace],
     },
-    post_processor: {
-      type: 'TemplateProcessing',
-      single: [token('[CLS]'), { Sequence: { id: 'A', type_id: 0 } }, token('[SEP]')],
-      pair: [
-        ...[token('[CLS]'), { Sequence: { id: 'A', type_id: 0 } }, token('[SEP]')],
-        ...[{ Sequence: { id: 'B', type_id: 1 } }, { SpecialToken: { id: '[SEP]', type_id: 1 } }],
-      ],
-      special_tokens: Object.fromEntries(
-        ['[CLS]', '[SEP]'].map((piece) => [piece, { id: piece, ids: [idOf(piece)], tokens: [piece] }]),
-      ),
-    },
+    post_processor: framePostProcessor(idOf),
     decoder: metaspace,
     model: { type: 'Unigram', unk_id: idOf('[UNK]'), vocab, byte_fallback: false },
   };

@@ -9,6 +9,7 @@ import { ModelFormatError } from '../errors.js';
 import { readModelJson } from '../hub/model-json.js';
 import { charsmapNormalizer } from './precompiled-charsmap.js';
 import { sentencePieceTokenizer } from './sentence-piece.js';
+import { specialTokenNames } from './special-tokens.js';
 import { wordPieceTokenizer } from './word-piece.js';
 
 /** The part of the package that is used; the package's own types import files that it does not contain. */
@@ -66,15 +67,6 @@ export interface TokenizerFiles {
   /** tokenizer_config.json; empty if there is none. */
   config: object;
 }
-
-/** The special tokens of BERT and DeBERTa. */
-const specialTokenNames = {
-  pad_token: '[PAD]',
-  unk_token: '[UNK]',
-  cls_token: '[CLS]',
-  sep_token: '[SEP]',
-  mask_token: '[MASK]',
-};
 
 /**
  * Reads a tokenizer's files from a Hugging Face folder. For models without tokenizer.json, its content is generated from

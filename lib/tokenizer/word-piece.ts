@@ -3,7 +3,7 @@
  * behavior and defaults are those of BertTokenizer in `transformers`.
  */
 
-import { ModelFormatError } from '../errors.js';
+import { framePostProcessor, specialToken, specialTokenNames, vocabularyError } from './special-tokens.js';
 
 /**
  * Creates the definition of a WordPiece tokenizer.
@@ -23,27 +23,13 @@ export function wordPieceTokenizer(vocabulary: string, config: object, file: str
   const vocab = Object.fromEntries(pieces.map((piece, id) => [piece, id]));
   const missing = ['[UNK]', '[CLS]', '[SEP]'].filter((piece) => !(piece in vocab));
   if (missing.length > 0)
-    throw new ModelFormatError(
-      'MODEL_NO_TOKENIZER',
-      `${file} has no tokens ${missing.join(', ')}, as BERT's vocabularies have. Save the model's tokenizer in its folder (in Python: AutoTokenizer.from_pretrained(name).save_pretrained(folder)).`,
-      { file, missing },
-    );
-  const special = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'].filter((piece) => piece in vocab);
-  const token = (id: string, type_id = 0) => ({ SpecialToken: { id, type_id } });
-  const text = (id: string, type_id = 0) => ({ Sequence: { id, type_id } });
+    throw vocabularyError(file, `has no tokens ${missing.join(', ')}, as BERT's vocabularies have`, { missing });
+  const special = Object.values(specialTokenNames).filter((piece) => piece in vocab);
   return {
     version: '1.0',
     truncation: null,
     padding: null,
-    added_tokens: special.map((content) => ({
-      id: vocab[content]!,
-      content,
-      special: true,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-    })),
+    added_tokens: special.map((content) => specialToken(content, vocab[content]!)),
     normalizer: {
       type: 'BertNormalizer',
       clean_text: true,
@@ -52,14 +38,7 @@ export function wordPieceTokenizer(vocabulary: string, config: object, file: str
       lowercase,
     },
     pre_tokenizer: { type: 'BertPreTokenizer' },
-    post_processor: {
-      type: 'TemplateProcessing',
-      single: [token('[CLS]'), text('A'), token('[SEP]')],
-      pair: [token('[CLS]'), text('A'), token('[SEP]'), text('B', 1), token('[SEP]', 1)],
-      special_tokens: Object.fromEntries(
-        ['[CLS]', '[SEP]'].map((piece) => [piece, { id: piece, ids: [vocab[piece]], tokens: [piece] }]),
-      ),
-    },
+    post_processor: framePostProcessor((piece) => vocab[piece]!),
     decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
     model: {
       type: 'WordPiece',
