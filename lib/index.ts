@@ -26,6 +26,7 @@ export { MaskedLM } from './model/masked-lm.js';
 export { maskBatch } from './batching/masking.js';
 export { CheckpointFolder } from './training/checkpoint.js';
 export { overSeeds } from './training/seeds.js';
+export { savePeftAdapter } from './model/peft-adapter.js';
 export { describeTraining, Trainer } from './training/trainer.js';
 
 // Data quality
@@ -101,6 +102,7 @@ export type { Activation, AttentionOptions, Dense, Projections, RelativePosition
 export type { TokenPrediction } from './model/masked-lm.js';
 export type { Engine, EngineOptions, JitCompileSetting, Model } from './model/model.js';
 export type { LoadOptions, ModelParts, ParameterCount, PretrainedModel } from './model/pretrained-model.js';
+export type { Adapter, LoraConfig } from './model/lora.js';
 export type { StoredTensor } from './model/safetensors.js';
 export type { ClassifierOptions, Prediction } from './model/text-classifier.js';
 export type { FineTuned, PreparedReviews } from './notebook/fine-tune.js';

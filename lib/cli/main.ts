@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { isCheckout } from '#setup/paths.mjs';
 import type { LaunchOptions } from './launch.js';
+import type { MergeOptions } from './merge.js';
 import type { NotebooksOptions } from './notebooks.js';
 import { commandLineError, throwErrors, unknownCommand } from './command-line-error.js';
 import { reportError } from './report-error.js';
@@ -131,6 +132,17 @@ program
   .description("Export a run's model to ONNX, in float32 and int8, for transformers.js and onnxruntime.")
   .option('--json', 'print the result as JSON')
   .action(async (run: string, options: { json?: boolean }) => (await import('./export.js')).exportRun(run, options));
+
+program
+  .command('merge')
+  .description('Add a LoRA adapter in the format of PEFT to its model, and save the result as a model.')
+  .argument('<adapter>', 'folder of the adapter, or its name on the hub')
+  .argument('<folder>', 'folder for the merged model')
+  .option('--model <name>', 'model that the adapter belongs to (default: the one that its adapter_config.json names)')
+  .option('--labels <names>', 'class names in their order, separated by commas (default: those of its training)')
+  .action(async (adapter: string, folder: string, options: MergeOptions) =>
+    (await import('./merge.js')).merge(adapter, folder, options),
+  );
 
 program
   .command('push')

@@ -38,29 +38,19 @@ export function howToConvert(source: string, target: string, config: object, fil
   );
 }
 
-/** Classes of PEFT by the `task_type` in adapter_config.json. */
-const adapterClasses: Record<string, string> = {
-  SEQ_CLS: 'AutoPeftModelForSequenceClassification',
-  FEATURE_EXTRACTION: 'AutoPeftModelForFeatureExtraction',
-};
-
 /**
  * Creates the error for a LoRA or other PEFT adapter, which contains only changes to the weights of another model.
  * @param source folder, or name on the hub
  * @param config content of adapter_config.json
  */
 export function adapterError(source: string, config: Record<string, unknown>): ModelFormatError {
-  const { base_model_name_or_path: base, peft_type: type, task_type: task } = config;
-  const name = adapterClasses[String(task)] ?? 'AutoPeftModel';
+  const { base_model_name_or_path: base, peft_type: type } = config;
   const merged = `${path.basename(source)}-merged`;
   return new ModelFormatError(
     'MODEL_ADAPTER',
     `${source} is not a complete model but a ${typeof type === 'string' ? type : 'PEFT'} adapter` +
-      `${typeof base === 'string' ? ` of ${base}` : ''}: adapter_config.json. Merge the two in Python: ` +
-      `python -c "from peft import ${name}; from transformers import AutoTokenizer; ` +
-      `${name}.from_pretrained('${source}').merge_and_unload().save_pretrained('${merged}'); ` +
-      `AutoTokenizer.from_pretrained('${typeof base === 'string' ? base : source}').save_pretrained('${merged}')", ` +
-      `then use ${merged}.`,
+      `${typeof base === 'string' ? ` of ${base}` : ''}: adapter_config.json. ` +
+      `Merge the two with npx tunebook merge ${source} ${merged}, then use ${merged}.`,
     { source, base },
   );
 }

@@ -1,4 +1,8 @@
 /** Fine-tuning as a job: what finetune.ipynb does, for a scheduler. */
+import fs from 'node:fs';
+import type { Adapter } from '../model/lora.js';
+import { savePeftAdapter } from '../model/peft-adapter.js';
+import { writePreprocessing } from '../model/preprocessing.js';
 import { TextClassifier } from '../model/text-classifier.js';
 import { loadReviews } from '../reviews/load-reviews.js';
 import { describeClassRows, summarizeData } from '../reviews/describe-source.js';
@@ -12,6 +16,17 @@ import { trainingJob, type Job } from './job.js';
 import { writeResult } from '../runs/result.js';
 import { finetuneMetrics, namedClassWeights } from './run-metrics.js';
 import { assertSameData, countRows, encodeRows, openModelOfJob, type Rows } from './rows.js';
+
+/** Writes the LoRA adapter of a run, with the classes and the maximum length of its training. */
+function writeAdapter({ run, sources, note }: Job, adapter: Adapter, { maxLength, reading }: TextClassifier): void {
+  const partialFolder = run.path('.adapter.partial');
+  fs.rmSync(partialFolder, { recursive: true, force: true });
+  savePeftAdapter(adapter, partialFolder, sources.model);
+  writePreprocessing(partialFolder, { maxLength, reading });
+  fs.rmSync(run.path('adapter'), { recursive: true, force: true });
+  fs.renameSync(partialFolder, run.path('adapter'));
+  note(`LoRA adapter for PEFT: ${run.path('adapter')}. The model has it merged.`);
+}
 
 /** Fine-tunes a classifier on one rank. */
 async function finetuneRank(job: Job): Promise<EndOfTraining> {
@@ -59,6 +74,7 @@ async function finetuneRank(job: Job): Promise<EndOfTraining> {
     const evaluation = await evaluate(model, test, { batchSize: settings.evalBatchSize, ranks });
     if (!ranks.isChief) return result.end;
     warn(evaluationWarnings(evaluation.metrics, split.train, labels, settings));
+    if (result.adapter) writeAdapter(job, result.adapter, model);
     await writeResult(job, finetuneMetrics({ settings, sources, source, split, data, result }, evaluation), model);
     return result.end;
   } finally {

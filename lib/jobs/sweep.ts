@@ -24,7 +24,16 @@ export interface Combination {
 
 /** Settings that cannot vary in a sweep, since their text contains commas or they apply to all runs. */
 const fixed: SettingName[] = [
-  ...(['dataset', 'datasetConfig', 'textColumns', 'labelColumn', 'labelMapping', 'runFolder', 'reportTo'] as const),
+  ...([
+    'dataset',
+    'datasetConfig',
+    'textColumns',
+    'labelColumn',
+    'labelMapping',
+    'runFolder',
+    'reportTo',
+    'loraTargetModules',
+  ] as const),
 ];
 
 /** The values of a flag: several if the setting can vary in a sweep. */

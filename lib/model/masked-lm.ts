@@ -51,7 +51,7 @@ export class MaskedLM extends PretrainedModel {
   static fromFolder(folder: string, options: LoadOptions = {}): MaskedLM {
     const { seed = 42, layers, maxLength, ...engine } = options;
     const { config, stored } = readModelFolder(folder);
-    const { transform, decoder } = familyOf(config).maskedLm;
+    const { decoder } = familyOf(config).maskedLm;
     // The word embedding and the bias may be stored a second time under the head's names.
     for (const name of [...stored.keys()]) if (name.startsWith(decoder)) stored.delete(name);
     const { parameters, fresh } = buildParameters(config, maskedLanguageModelShapes(config), stored, seed);
@@ -68,7 +68,7 @@ export class MaskedLM extends PretrainedModel {
       parameters,
       engine: engineOf(engine, config, layers),
       tokenizerFiles: tokenizerFilesOf(folder),
-      freshHead: fresh.includes(`${transform}.weight`),
+      initialized: fresh,
       notes,
     });
   }
@@ -111,6 +111,10 @@ export class MaskedLM extends PretrainedModel {
       .sort((a, b) => probabilities[b]! - probabilities[a]!)
       .slice(0, count)
       .map((id) => ({ token: pieces[id]!, score: probabilities[id]! }));
+  }
+
+  protected get headLayer(): string {
+    return familyOf(this.config).maskedLm.transform;
   }
 
   protected configJson(): Record<string, unknown> {

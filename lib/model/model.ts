@@ -15,6 +15,7 @@ import {
 } from '../tensorflow/precision.js';
 import { backend, tf } from '../tensorflow/runtime.js';
 import { ResourceVariable } from '../tensorflow/variables.js';
+import type { DropoutSource } from './dropout.js';
 import { composedLayers } from './composed-layers.js';
 import { maxTokens, type EncoderConfig } from './config.js';
 import { familyOf, partOf } from './families.js';
@@ -56,6 +57,8 @@ export interface Model {
   /** Parameters by their Hugging Face names, in the order in which they are stored. */
   parameters: Map<string, ResourceVariable>;
   engine: Engine;
+  /** Computes the weights of a forward pass from the parameters, for an adapter. @default the parameters themselves */
+  forwardWeights?: (parameters: Weights, source: DropoutSource | undefined) => Weights;
 }
 
 /** The content of a model folder. */

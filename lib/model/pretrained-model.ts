@@ -39,8 +39,8 @@ export interface ModelParts {
   engine: Engine;
   /** Why there is no tokenizer, or its files. */
   tokenizerFiles: TokenizerFiles | ModelFormatError;
-  /** The head is randomly initialized. */
-  freshHead: boolean;
+  /** Names of the randomly initialized parameters. */
+  initialized: string[];
   /** What loading ignored or initialized, a sentence each. */
   notes: string[];
 }
@@ -70,20 +70,28 @@ export abstract class PretrainedModel implements Model {
   /** By Hugging Face's names, in the order of the file. */
   readonly parameters: Map<string, ResourceVariable>;
   readonly engine: Engine;
-  /** The head is randomly initialized. */
-  readonly freshHead: boolean;
+  /** Names of the randomly initialized parameters. */
+  readonly initialized: string[];
   /** What loading ignored or initialized, a sentence each. */
   readonly notes: string[];
   readonly #tokenizerFiles: TokenizerFiles | ModelFormatError;
   #tokenizer: Tokenizer | undefined;
 
-  constructor({ config, parameters, engine, tokenizerFiles, freshHead, notes }: ModelParts) {
+  constructor({ config, parameters, engine, tokenizerFiles, initialized, notes }: ModelParts) {
     this.config = config;
     this.parameters = parameters;
     this.engine = engine;
-    this.freshHead = freshHead;
+    this.initialized = initialized;
     this.notes = notes;
     this.#tokenizerFiles = tokenizerFiles;
+  }
+
+  /** Name of the dense layer by which a stored head is recognized. */
+  protected abstract readonly headLayer: string;
+
+  /** The head is randomly initialized. */
+  get freshHead(): boolean {
+    return this.initialized.includes(`${this.headLayer}.weight`);
   }
 
   /** The longest text that the model accepts, in tokens. */

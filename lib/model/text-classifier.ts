@@ -134,7 +134,6 @@ export class TextClassifier extends PretrainedModel {
     const { reading, labels = reading?.classes.names, seed = 42, layers, maxLength, ...engine } = options;
     const model = readModelFolder(folder);
     const { config, stored } = model;
-    const { classifier } = familyOf(config);
     const saved = readPreprocessing(folder);
     const wanted = labels ?? labelNames(config);
     // The saved class numbers do not apply to other labels.
@@ -152,7 +151,7 @@ export class TextClassifier extends PretrainedModel {
         parameters,
         engine: engineOf(engine, config, layers),
         tokenizerFiles: tokenizerFilesOf(folder),
-        freshHead: fresh.includes(`${classifier}.weight`),
+        initialized: fresh,
         notes,
       },
       {
@@ -182,7 +181,7 @@ export class TextClassifier extends PretrainedModel {
           'MODEL_NO_TOKENIZER',
           'The model was created without a tokenizer. Pass its files to `create`.',
         ),
-      freshHead: true,
+      initialized: [...parameters.keys()],
       notes: [],
     });
   }
@@ -233,6 +232,10 @@ export class TextClassifier extends PretrainedModel {
       tf.dispose(prepared);
     }
     return predictions;
+  }
+
+  protected get headLayer(): string {
+    return familyOf(this.config).classifier;
   }
 
   protected configJson(): Record<string, unknown> {

@@ -21,6 +21,8 @@ export interface AdamWOptions {
   epsilon?: number;
   /** Not applied to biases and layer norms. @default 0 */
   weightDecay?: number;
+  /** Factors of the learning rate by parameter name. @default 1 for all */
+  learningRateFactors?: Map<string, number>;
   /** Allows the project's own kernel. @default where it is available */
   fused?: boolean;
 }
@@ -55,10 +57,17 @@ export class AdamW {
   /** @param parameters the trained parameters by name */
   constructor(
     parameters: Map<string, ResourceVariable>,
-    { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0, fused = hasFusedKernels }: AdamWOptions = {},
+    {
+      beta1 = 0.9,
+      beta2 = 0.999,
+      epsilon = 1e-8,
+      weightDecay = 0,
+      learningRateFactors = new Map<string, number>(),
+      fused = hasFusedKernels,
+    }: AdamWOptions = {},
   ) {
     this.#parameters = parameters;
-    this.#options = { beta1, beta2, epsilon, weightDecay, fused };
+    this.#options = { beta1, beta2, epsilon, weightDecay, learningRateFactors, fused };
     this.#moments = new Map(
       [...parameters].map(([name, { shape }]) => [name, { first: zerosVariable(shape), second: zerosVariable(shape) }]),
     );
@@ -80,8 +89,22 @@ export class AdamW {
    * Updates the parameters in place. It uses kernels only, so that it can be captured as a graph.
    * @param gradients by parameter name
    */
-  apply(
-    gradients: Map<string, Tensor>,
+  apply(gradients: Map<string, Tensor>, { learningRate, ...others }: UpdateScalars): void {
+    const groups = new Map<number, [string, Tensor][]>();
+    for (const [name, gradient] of gradients) {
+      const rateFactor = this.#options.learningRateFactors.get(name) ?? 1;
+      groups.set(rateFactor, [...(groups.get(rateFactor) ?? []), [name, gradient]]);
+    }
+    for (const [rateFactor, group] of groups)
+      this.#applyToGroup(group, {
+        learningRate: rateFactor === 1 ? learningRate : tf.mul(learningRate, rateFactor),
+        ...others,
+      });
+  }
+
+  /** Updates parameters that have the same learning rate. */
+  #applyToGroup(
+    gradients: [string, Tensor][],
     { learningRate, firstCorrection, secondCorrection, factor, finite }: UpdateScalars,
   ): void {
     const { beta1, beta2, epsilon, weightDecay, fused } = this.#options;

@@ -209,10 +209,59 @@ export const schema = {
     default: 'none',
     only: 'finetune',
   }),
+  labelSmoothingFactor: setting(number({ min: 0, below: 1 }), {
+    group: 'Training',
+    description: 'label smoothing: the part of each training target that is divided equally among all classes',
+    aliases: ['label_smoothing'],
+    default: 0,
+    only: 'finetune',
+  }),
+  focalGamma: setting(number({ min: 0, max: 10 }), {
+    group: 'Training',
+    description: 'gamma of focal loss, in which rows that are predicted well count less; 0 for cross-entropy',
+    aliases: ['focal_loss_gamma'],
+    default: 0,
+    only: 'finetune',
+  }),
+  layerwiseLearningRateDecay: setting(number({ above: 0, max: 1 }), {
+    group: 'Training',
+    description:
+      'learning rate of each layer as a fraction of that of the next higher one; 1 for the same in all layers',
+    aliases: ['layerwise_lr_decay', 'layer_decay', 'llrd'],
+    default: 1,
+  }),
   freeze: setting(either(choice('none', 'embeddings', 'encoder'), integer({ min: 1 })), {
     group: 'Training',
     description: 'parameters to freeze: none, embeddings, encoder, or the number of lowest layers',
     default: 'none',
+  }),
+  loraRank: setting(integer({ min: 0 }), {
+    group: 'Training',
+    description:
+      'LoRA: rank of the matrices that are trained instead of the weights of the encoder; 0 trains the weights',
+    aliases: ['lora_r'],
+    default: 0,
+    only: 'finetune',
+  }),
+  loraAlpha: setting(number({ above: 0 }), {
+    group: 'Training',
+    description: 'LoRA: alpha; the product of the matrices is multiplied by alpha / rank',
+    default: 16,
+    only: 'finetune',
+  }),
+  loraDropout: setting(number({ min: 0, below: 1 }), {
+    group: 'Training',
+    description: 'LoRA: dropout rate of the input features',
+    default: 0,
+    only: 'finetune',
+  }),
+  loraTargetModules: setting(either(choice('all-linear'), names), {
+    group: 'Training',
+    description: 'LoRA: names of the dense layers, or all-linear for all of the encoder',
+    argument: 'names',
+    default: undefined,
+    defaultText: 'queries and values of attention',
+    only: 'finetune',
   }),
   seed: setting(integer(), { group: 'Training', description: 'random seed', default: 42 }),
 

@@ -188,17 +188,36 @@ function readValue(name: SettingName, value: unknown, shownName: string, origin?
   });
 }
 
+/** Settings that take effect only with LoRA. */
+const loraSettings = ['loraAlpha', 'loraDropout', 'loraTargetModules'] as const;
+
 /** @throws SettingsError for settings that contradict each other */
-function checkConflicts(
-  { streaming, maxTrainSamples, overfitBatches }: Settings,
-  nameOf: (name: SettingName) => string,
-): void {
-  const limit = maxTrainSamples > 0 ? 'maxTrainSamples' : overfitBatches > 0 ? 'overfitBatches' : undefined;
-  if (streaming && limit)
+function checkConflicts(settings: Partial<Settings>, nameOf: (name: SettingName) => string): void {
+  const conflict = (names: SettingName[], reason: string) =>
+    new SettingsError('SETTING_CONFLICT', `${reason} Remove one of them.`, { names });
+  const isSet = (name: SettingName) => (settings[name] ?? schema[name].default) !== schema[name].default;
+  const limit = (['maxTrainSamples', 'overfitBatches'] as const).find(isSet);
+  if (settings.streaming && limit)
+    throw conflict(
+      ['streaming', limit],
+      `${nameOf('streaming')} trains on the full training set, ${nameOf(limit)} on a part of it.`,
+    );
+  if (isSet('labelSmoothingFactor') && isSet('focalGamma'))
+    throw conflict(
+      ['labelSmoothingFactor', 'focalGamma'],
+      `${nameOf('labelSmoothingFactor')} and ${nameOf('focalGamma')} are both set, but focal loss is not defined for smoothed labels.`,
+    );
+  if (isSet('loraRank') && isSet('freeze'))
+    throw conflict(
+      ['loraRank', 'freeze'],
+      `${nameOf('loraRank')} trains matrices in all layers and freezes all else but the head; ${nameOf('freeze')} freezes other parameters.`,
+    );
+  const lora = loraSettings.find(isSet);
+  if (lora && !isSet('loraRank'))
     throw new SettingsError(
-      'SETTING_CONFLICT',
-      `${nameOf('streaming')} trains on the full training set, ${nameOf(limit)} on a part of it. Remove one of them.`,
-      { names: ['streaming', limit] },
+      'SETTING_MISSING',
+      `${nameOf(lora)} is set, but not ${nameOf('loraRank')}, without which LoRA is not used. Set it, for example to 8.`,
+      { names: [lora, 'loraRank'] },
     );
 }
 
@@ -223,7 +242,7 @@ export function resolveSettings(
   if (settings.fastDevRun)
     for (const [name, value] of Object.entries(quick) as [SettingName, unknown][])
       if (origins[name] === 'default') [settings[name], origins[name]] = [value, 'fastDevRun'];
-  checkConflicts(settings as Settings, (name) => layerOf(name)?.nameOf(name) ?? name);
+  checkConflicts(settings as Settings, (name) => (layerOf(name) ?? layers.at(-1))?.nameOf(name) ?? name);
   return { settings: settings as Settings, origins: origins as ResolvedSettings['origins'] };
 }
 
@@ -242,7 +261,7 @@ export const readSettings = (given: Partial<Settings> = {}, environment: NodeJS.
 /**
  * The settings of a Trainer: those given, and defaults.
  * @param given other settings are ignored, so that all of a run's may be passed
- * @throws SettingsError for an unknown name or an invalid value
+ * @throws SettingsError for an unknown name, an invalid value, or settings that contradict each other
  */
 export function trainingSettings(given: Partial<TrainingSettings> = {}): TrainingSettings {
   for (const name of Object.keys(given))
@@ -263,7 +282,9 @@ export function trainingSettings(given: Partial<TrainingSettings> = {}): Trainin
       name,
       all[name] === undefined ? standard : readValue(name, all[name], name),
     ]);
-  return Object.fromEntries(chosen) as TrainingSettings;
+  const settings = Object.fromEntries(chosen) as TrainingSettings;
+  checkConflicts(settings, (name) => name);
+  return settings;
 }
 
 /** Groups that are rarely changed. */

@@ -252,6 +252,16 @@ export function sparseCrossEntropy(logits: Tensor, labels: Tensor): { losses: Te
   return { losses: losses!, gradient: gradient! };
 }
 
+/**
+ * Computes the cross-entropy of each row with a distribution over the classes, and its gradient by the logits.
+ * @param logits [n, classes]
+ * @param targets probabilities, [n, classes]
+ */
+export function softmaxCrossEntropy(logits: Tensor, targets: Tensor): { losses: Tensor; gradient: Tensor } {
+  const [losses, gradient] = execute('SoftmaxCrossEntropyWithLogits', [float], [logits, targets], 2);
+  return { losses: losses!, gradient: gradient! };
+}
+
 /** Standard normal random values that depend only on the seed ([2], int32). */
 export function statelessNormal(shape: number[], seed: Tensor1D): Tensor {
   const size = tf.tensor1d(shape, 'int32');

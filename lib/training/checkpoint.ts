@@ -258,5 +258,5 @@ export class CheckpointFolder {
  * The optimizer's tensors of a checkpoint.
  * @param checkpoint a complete checkpoint
  */
-export const optimizerOf = ({ folder }: Checkpoint): Map<string, StoredTensor> =>
+export const optimizerOf = ({ folder }: Pick<Checkpoint, 'folder'>): Map<string, StoredTensor> =>
   readSafetensors(path.join(folder, optimizerFile));

@@ -10,6 +10,7 @@
 import type { Scalar, Tensor, Tensor1D } from '@tensorflow/tfjs';
 import { ArgumentError } from '../errors.js';
 import { captureOptions, readWeights, type Model } from '../model/model.js';
+import { familyOf } from '../model/families.js';
 import { dropoutSource, seedOfPass } from '../model/dropout.js';
 import type { StoredTensor } from '../model/safetensors.js';
 import { tensorFunction, type NamedTensors, type TensorFunction } from '../tensorflow/function.js';
@@ -49,7 +50,9 @@ export function lossAndGradients<Batch extends EncodedBatch, Inputs extends Name
     const weights = readWeights(model);
     const lossOf = (...values: Tensor[]) => {
       const traced = { ...weights, ...Object.fromEntries(trained.map((name, i) => [name, values[i]!])) };
-      return task.loss(traced, inputs as unknown as Inputs, model, seed && dropoutSource(seed));
+      const source = seed && dropoutSource(seed);
+      const forwardWeights = model.forwardWeights?.(traced, source) ?? traced;
+      return task.loss(forwardWeights, inputs as unknown as Inputs, model, source);
     };
     return tf.valueAndGrads(lossOf)(
       trained.map((name) => weights[name]!),
@@ -112,7 +115,8 @@ export interface StepState {
 
 export class TrainingStep<Batch extends EncodedBatch> {
   readonly #optimizer: AdamW;
-  readonly #weightDecay: number;
+  /** Factor of the learning rate in the weight decay of unused rows of the word embedding. */
+  readonly #embeddingDecay: number;
   readonly #vocabulary: UsedVocabulary | undefined;
   readonly #task: StepTask<Batch>;
   readonly #seed: number;
@@ -141,7 +145,8 @@ export class TrainingStep<Batch extends EncodedBatch> {
   ) {
     this.#vocabulary = texts && UsedVocabulary.create(fullModel, texts, trained);
     const model = this.#vocabulary?.model ?? fullModel;
-    this.#weightDecay = adam.weightDecay ?? 0;
+    const { wordEmbeddings } = familyOf(model.config);
+    this.#embeddingDecay = (adam.weightDecay ?? 0) * (adam.learningRateFactors?.get(wordEmbeddings) ?? 1);
     this.#task = task;
     this.#layers = model.engine.layers;
     this.#ranks = ranks;
@@ -230,7 +235,7 @@ export class TrainingStep<Batch extends EncodedBatch> {
       const finite = Number.isFinite(result.loss) && Number.isFinite(result.gradNorm);
       if (finite) {
         this.#optimizer.applied();
-        if (this.#vocabulary) this.#vocabulary.decay.total *= 1 - learningRate * this.#weightDecay;
+        if (this.#vocabulary) this.#vocabulary.decay.total *= 1 - learningRate * this.#embeddingDecay;
       }
       // After a float16 overflow the gradients are computed again with half the scale.
       if (!this.#lossScale.update(finite)) return result;

@@ -12,6 +12,9 @@ import type { EncodedBatch, EncodedReviews, LabeledBatch } from '../model/batch.
 import { MaskedLM } from '../model/masked-lm.js';
 import { describeEngine, parameterValues, restoreParameters } from '../model/model.js';
 import { readSafetensors, type StoredTensor } from '../model/safetensors.js';
+import { LoraTraining, type Adapter, type LoraConfig } from '../model/lora.js';
+import { familyOf } from '../model/families.js';
+import type { Model } from '../model/model.js';
 import { TextClassifier } from '../model/text-classifier.js';
 import type { Review } from '../reviews/review.js';
 import { trainingSettings, type TrainingSettings } from '../settings/settings.js';
@@ -19,6 +22,7 @@ import { initialState, optimizerOf, type Checkpoint, type CheckpointFolder, type
 import { addScore } from './early-stopping.js';
 import { trainedParameters } from './freeze.js';
 import { chooseJitCompile } from './jit-compile.js';
+import { learningRateFactors } from './layerwise-learning-rate.js';
 import { runLoop } from './loop.js';
 import { scheduleOf } from './schedule.js';
 import { TrainingStep } from './step.js';
@@ -73,6 +77,8 @@ export interface TrainingResult<Metrics> {
   dataWaitFraction: number;
   /** How the steps were computed. */
   engine: string;
+  /** The LoRA adapter of the kept parameters, see savePeftAdapter. @default none, without the setting loraRank */
+  adapter?: Adapter;
   /** Number of captured graphs, and the seconds that capturing took, with XLA's compilation. */
   captured: { graphs: number; seconds: number };
 }
@@ -87,6 +93,13 @@ export function fingerprintOf(rows: EncodedReviews | ReviewStream, preparation =
 }
 
 const isEncoded = (data: TrainingData): data is EncodedReviews => 'ids' in data;
+
+const loraConfig = (model: Model, settings: TrainingSettings): LoraConfig => ({
+  r: settings.loraRank,
+  lora_alpha: settings.loraAlpha,
+  lora_dropout: settings.loraDropout,
+  target_modules: settings.loraTargetModules ?? familyOf(model.config).loraTargetModules,
+});
 
 async function* batchesOfStream(
   stream: ReviewStream,
@@ -179,7 +192,9 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
     const count = isStream ? rows.rows : rows.labels.length;
     if (count === 0) throw new ArgumentError('ARGUMENT_NO_ROWS', 'There are no rows to train on.');
     const objective = task.objective(isStream ? rows.sampledLabels : rows.labels);
-    const trained = trainedParameters(model.parameters.keys(), settings.freeze);
+    const lora =
+      settings.loraRank > 0 ? new LoraTraining(model, loraConfig(model, settings), settings.seed) : undefined;
+    const trained = lora?.trained ?? trainedParameters(model.parameters.keys(), settings.freeze);
 
     ranks.copyFromChief([...model.parameters.values()]);
     const resumeFrom = ranks.fromChief(options.resumeFrom);
@@ -214,7 +229,7 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
     if (model instanceof TextClassifier)
       model.maxLength = Math.min(isStream ? longest : Math.max(longest, settings.maxLength), model.maxTokens);
     const compilation = chooseJitCompile(model, work, ranks);
-    const step = new TrainingStep(model, objective.step, {
+    const step = new TrainingStep(lora?.model ?? model, objective.step, {
       trained,
       texts: task.usesInputTokensOnly && !isStream ? rows.ids : undefined,
       maxGradNorm: settings.maxGradNorm,
@@ -224,16 +239,22 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
       beta2: settings.adamBeta2,
       epsilon: settings.adamEpsilon,
       weightDecay: settings.weightDecay,
+      learningRateFactors: learningRateFactors(trained, settings.layerwiseLearningRateDecay),
       jitCompile: compilation.jitCompile,
       ranks,
     });
 
+    const sync = (complete = true) => {
+      step.sync(complete);
+      lora?.sync();
+    };
     const started = performance.now() - 1000 * state.seconds;
     const updateSeconds = () => (state.seconds = (performance.now() - started) / 1000);
     let bestParameters: Map<string, StoredTensor> | undefined;
+    let bestAdapter: Map<string, StoredTensor> | undefined;
 
     const evaluate = async (record: TrainingRecord, tick: () => Promise<void>): Promise<boolean> => {
-      step.sync();
+      sync();
       const { metrics, score } = await objective.evaluate(validation!, { tick, ranks });
       record.evalLoss = metrics.loss;
       record.evalAccuracy = metrics.accuracy;
@@ -242,7 +263,10 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
       if (isBest || !settings.loadBestModelAtEnd) {
         state.best = { step: state.step, metrics };
         // If there are checkpoints, the best parameters are in one of them.
-        if (settings.loadBestModelAtEnd && !checkpoints && ranks.isChief) bestParameters = parameterValues(model);
+        if (settings.loadBestModelAtEnd && !checkpoints && ranks.isChief) {
+          bestParameters = parameterValues(model);
+          bestAdapter = lora?.tensors();
+        }
       }
       return stop;
     };
@@ -250,12 +274,14 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
     const save = () => {
       if (!checkpoints) return;
       const isInterrupted = state.end === 'interrupted';
-      step.sync(state.end !== null && !isInterrupted);
+      sync(state.end !== null && !isInterrupted);
       const { state: stepState, tensors } = step.state();
       state.trainingStep = stepState;
       updateSeconds();
       const stored = { ...state, end: isInterrupted ? null : state.end };
-      const saved = checkpoints.save(stored, tensors, (folder) => model.save(folder));
+      const saved = checkpoints.save(stored, new Map([...tensors, ...(lora?.tensors() ?? [])]), (folder) =>
+        model.save(folder),
+      );
       checkpoints.prune(
         settings.saveTotalLimit,
         state.step,
@@ -264,32 +290,46 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
       options.onCheckpoint?.(saved);
     };
 
+    let best: { step: number; metrics: MetricsOf<Model> } | undefined;
+    let adapter: Adapter | undefined;
     try {
-      if (resumeFrom) step.restore(state.trainingStep!, () => optimizerOf(resumeFrom));
-      await runLoop({
-        state,
-        schedule,
-        step,
-        batches,
-        gradientAccumulationSteps: settings.gradientAccumulationSteps,
-        evaluate: validation && evaluate,
-        save,
-        onRecord: (record) => options.onRecord?.(record),
-        signal,
-        ranks,
-      });
-    } finally {
-      step.sync();
-      step.dispose();
-    }
-    updateSeconds();
+      try {
+        if (resumeFrom) {
+          step.restore(state.trainingStep!, () => optimizerOf(resumeFrom));
+          if (ranks.isChief) lora?.restore(optimizerOf(resumeFrom));
+        }
+        ranks.copyFromChief(lora?.variables ?? []);
+        await runLoop({
+          state,
+          schedule,
+          step,
+          batches,
+          gradientAccumulationSteps: settings.gradientAccumulationSteps,
+          evaluate: validation && evaluate,
+          save,
+          onRecord: (record) => options.onRecord?.(record),
+          signal,
+          ranks,
+        });
+      } finally {
+        sync();
+        step.dispose();
+      }
+      updateSeconds();
 
-    // An interrupted run keeps the parameters of its last step, unless a best checkpoint exists.
-    const best = (state.best ?? undefined) as { step: number; metrics: MetricsOf<Model> } | undefined;
-    if (settings.loadBestModelAtEnd && best && best.step !== state.step) {
-      const file = () => path.join(checkpoints!.path(best.step), 'model.safetensors');
-      if (ranks.isChief) restoreParameters(model, bestParameters ?? readSafetensors(file()));
-      ranks.copyFromChief([...model.parameters.values()]);
+      // An interrupted run keeps the parameters of its last step, unless a best checkpoint exists.
+      best = (state.best ?? undefined) as typeof best;
+      if (settings.loadBestModelAtEnd && best && best.step !== state.step) {
+        const folder = checkpoints?.path(best.step);
+        if (ranks.isChief) {
+          restoreParameters(model, bestParameters ?? readSafetensors(path.join(folder!, 'model.safetensors')));
+          lora?.restore(bestAdapter ?? optimizerOf({ folder: folder! }));
+        }
+        ranks.copyFromChief([...model.parameters.values(), ...(lora?.variables ?? [])]);
+      }
+      adapter = lora?.adapter();
+    } finally {
+      lora?.dispose();
     }
     const reasons = [model.engine.reason, compilation.reason].filter((reason) => reason !== undefined);
     return {
@@ -307,6 +347,7 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
         reason: reasons.join(', ') || undefined,
       }),
       captured: step.captured,
+      ...(adapter && { adapter }),
     };
   }
 }

@@ -215,7 +215,7 @@ async function check(
     }
     // test/cli runs these; here they would change this machine.
     // An upload needs the hub.
-    if (rest[0] === 'push') return { commandClass: 'external' };
+    if (rest[0] === 'push' || rest[0] === 'merge') return { commandClass: 'external' };
     if (rest[0] === 'setup' || (rest[0] === 'kernel' && ['install', 'uninstall'].includes(rest[1] ?? '')))
       return { commandClass: 'external' };
     const dryFlag = dryRunFlags[rest[0]!];

@@ -25,17 +25,22 @@ const reference = JSON.parse(fs.readFileSync(path.join(root, 'test/fixtures/adam
   start: ByName<number[]>;
   gradients: ByName<number[]>[];
   states: Record<'3' | '6', ByName<State>>;
+  scaledStates: Record<'3' | '6', ByName<State>>;
 };
-const { settings, shapes, gradients, states } = reference;
+const { settings, shapes, gradients, states, scaledStates } = reference;
 
 /** An optimizer for parameters with these values; `run` takes steps of the reference, `assertState` compares. */
-function optimizerOf(values: ByName<number[]>, fused: boolean) {
+function optimizerOf(values: ByName<number[]>, fused: boolean, learningRateFactors?: Map<string, number>) {
   // TensorFlow's kernel computes 1 - beta2 in float32, with a relative error of 1.3e-5.
   const tolerance = fused ? 2e-6 : 2e-5;
   const parameters = new Map(
     Object.entries(values).map(([name, value]) => [name, new ResourceVariable(tf.tensor(value, shapes[name]))]),
   );
-  const optimizer = new AdamW(parameters, { weightDecay: settings.weightDecay, fused });
+  const optimizer = new AdamW(parameters, {
+    weightDecay: settings.weightDecay,
+    fused,
+    ...(learningRateFactors && { learningRateFactors }),
+  });
   const run = (from: number, to: number) => {
     for (const step of gradients.slice(from, to)) {
       tf.tidy(() => {
@@ -77,6 +82,15 @@ for (const fused of hasFusedKernels ? [true, false] : [false]) {
     assertState(states[3]);
     run(3, 6);
     assertState(states[6]);
+    optimizer.dispose();
+  });
+
+  test(`parameters with a learning rate of their own, with ${kernel}, are PyTorch's`, () => {
+    const { run, assertState, optimizer } = optimizerOf(reference.start, fused, new Map([['dense.weight', 0.3]]));
+    run(0, 3);
+    assertState(scaledStates[3]);
+    run(3, 6);
+    assertState(scaledStates[6]);
     optimizer.dispose();
   });
 

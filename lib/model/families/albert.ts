@@ -58,6 +58,7 @@ export const albert: Family<AlbertConfig> = {
   wordEmbeddings: 'albert.embeddings.word_embeddings.weight',
   classifier: 'classifier',
   maskedLm,
+  loraTargetModules: ['query', 'value'],
 
   encode(operations, config, output) {
     const { dim, embedding_size: width, n_layers: layers, num_hidden_groups: groups } = config;

@@ -110,6 +110,7 @@ export const bert: Family = {
   wordEmbeddings: 'bert.embeddings.word_embeddings.weight',
   classifier: 'classifier',
   maskedLm,
+  loraTargetModules: ['query', 'value'],
 
   encode(operations, config, output) {
     const embedded = bertEmbeddings(operations, config, 'bert', config.dim); // [tokens, dim]

@@ -97,6 +97,7 @@ export const debertaV2: Family<DebertaConfig> = {
   wordEmbeddings: 'deberta.embeddings.word_embeddings.weight',
   classifier: 'classifier',
   maskedLm,
+  loraTargetModules: ['query_proj', 'value_proj'],
 
   encode(operations, config, output) {
     const { dim, n_heads: heads, vocab_size: vocabulary, layer_norm_eps: epsilon, dropout } = config;

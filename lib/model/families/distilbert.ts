@@ -49,6 +49,7 @@ export const distilbert: Family = {
   wordEmbeddings: 'distilbert.embeddings.word_embeddings.weight',
   classifier: 'classifier',
   maskedLm,
+  loraTargetModules: ['q_lin', 'v_lin'],
 
   encode(operations, config, output) {
     const { dim, vocab_size: vocabulary, max_position_embeddings: positions, layer_norm_eps: epsilon } = config;

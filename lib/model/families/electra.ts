@@ -36,6 +36,7 @@ export const electra: Family<ElectraConfig> = {
   wordEmbeddings: 'electra.embeddings.word_embeddings.weight',
   classifier: 'classifier.out_proj',
   maskedLm,
+  loraTargetModules: ['query', 'value'],
 
   encode(operations, config, output) {
     const { dim, embedding_size: width } = config;

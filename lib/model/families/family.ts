@@ -95,6 +95,8 @@ export interface Family<Config extends EncoderConfig = EncoderConfig> {
   /** The dense layer of the head that has a row for each class. */
   classifier: string;
   maskedLm: Omit<MaskedLmHead, 'norm'>;
+  /** The dense layers of attention to which LoRA is applied by default: queries and values, as in PEFT. */
+  loraTargetModules: string[];
   /**
    * Computes hidden states.
    * @param output of all tokens, or of the first token ([CLS]) of each text, for which the last layer computes less

@@ -100,6 +100,7 @@ export const modernbert: Family<ModernBertConfig> = {
   wordEmbeddings: 'model.embeddings.tok_embeddings.weight',
   classifier: 'classifier',
   maskedLm: { transform: 'head.dense', bias: 'decoder.bias', decoder: 'decoder.weight' },
+  loraTargetModules: ['Wqkv'],
 
   encode(operations, config, output) {
     const { dim, hidden_dim: hidden, n_heads: heads, vocab_size: vocabulary } = config;

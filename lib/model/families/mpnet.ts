@@ -73,6 +73,7 @@ export const mpnet: Family<MpnetConfig> = {
   wordEmbeddings: 'mpnet.embeddings.word_embeddings.weight',
   classifier: 'classifier.out_proj',
   maskedLm,
+  loraTargetModules: ['q', 'v'],
 
   encode(operations, config, output) {
     const { dim, n_heads: heads, max_position_embeddings: positions } = config;

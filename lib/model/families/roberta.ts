@@ -53,6 +53,7 @@ export const roberta: Family = {
   wordEmbeddings: 'roberta.embeddings.word_embeddings.weight',
   classifier: 'classifier.out_proj',
   maskedLm,
+  loraTargetModules: ['query', 'value'],
 
   encode(operations, config, output) {
     const embedded = bertEmbeddings(operations, config, 'roberta', config.dim, this.firstPosition!(config)); // [tokens, dim]

@@ -5,7 +5,7 @@ import { countClasses } from '../../evaluation/count-classes.js';
 import { evaluate } from '../../evaluation/evaluate.js';
 import type { ClassificationMetrics } from '../../evaluation/metrics.js';
 import { selectTexts, type EncodedReviews, type LabeledBatch } from '../../model/batch.js';
-import { weightedCrossEntropy } from '../../model/layers.js';
+import { classificationLoss, type LossOptions } from '../../model/classification-loss.js';
 import { batchTensors, type PackedTexts } from '../../model/packed-texts.js';
 import { sequenceClassification } from '../../model/sequence-classification.js';
 import type { TextClassifier } from '../../model/text-classifier.js';
@@ -14,35 +14,25 @@ import { tf } from '../../tensorflow/runtime.js';
 import { classWeightsOf, weightsByNumber } from '../class-weights.js';
 import type { EvaluationOptions, StepTask, TrainingTask } from './task.js';
 
-/** Packed texts; class numbers, int32, and weights of the texts, [batch]. */
-export type ClassificationInputs = PackedTexts & { labels: Tensor1D; weights: Tensor1D };
+/** Packed texts, and their class numbers, [batch], int32. */
+export type ClassificationInputs = PackedTexts & { labels: Tensor1D };
 
-/**
- * The training step of classification: the mean cross-entropy of the texts, weighted by their classes.
- * @param classWeights by class number; 1 for others
- */
-export function weightedClassification(classWeights: number[]): StepTask<LabeledBatch, ClassificationInputs> {
-  const weightsOf = ({ labels }: LabeledBatch) => Float32Array.from(labels, (label) => classWeights[label] ?? 1);
-  return {
-    tensors: (batch, layers) => ({
-      ...batchTensors(batch, layers),
-      labels: tf.tensor1d(batch.labels, 'int32'),
-      weights: tf.tensor1d(weightsOf(batch)),
-    }),
-    loss(parameters, { labels, weights, ...texts }, { config, engine }, source) {
-      const logits = sequenceClassification(parameters, texts, config, { source, ...engine }); // [batch, labels]
-      return weightedCrossEntropy(logits, labels, weights) as Scalar;
-    },
-    weight: (batch) => weightsOf(batch).reduce((sum, weight) => sum + weight, 0),
-    select: (batch, rows) => ({
-      ...selectTexts(batch, rows),
-      labels: Int32Array.from(rows, (row) => batch.labels[row]!),
-    }),
-  };
-}
+/** The training step of classification, with a loss of these options. */
+export const classificationStep = (options: LossOptions = {}): StepTask<LabeledBatch, ClassificationInputs> => ({
+  tensors: (batch, layers) => ({ ...batchTensors(batch, layers), labels: tf.tensor1d(batch.labels, 'int32') }),
+  loss(parameters, { labels, ...texts }, { config, engine }, source) {
+    const logits = sequenceClassification(parameters, texts, config, { source, ...engine }); // [batch, classes]
+    return classificationLoss(logits, labels, options) as Scalar;
+  },
+  weight: ({ labels }) => labels.reduce((sum, label) => sum + (options.classWeights?.[label] ?? 1), 0),
+  select: (batch, rows) => ({
+    ...selectTexts(batch, rows),
+    labels: Int32Array.from(rows, (row) => batch.labels[row]!),
+  }),
+});
 
-/** The training step of classification without class weights. */
-export const classification = weightedClassification([]);
+/** The training step of classification with plain cross-entropy. */
+export const classification = classificationStep();
 
 /** Fraction of correct predictions, with each row weighted by its class; for balanced weights the mean recall. */
 function weightedAccuracy({ confusion }: ClassificationMetrics, classWeights: number[]): number {
@@ -59,7 +49,12 @@ function weightedAccuracy({ confusion }: ClassificationMetrics, classWeights: nu
  */
 export function classificationTask(
   model: TextClassifier,
-  { evalBatchSize, classWeights }: Pick<TrainingSettings, 'evalBatchSize' | 'classWeights'>,
+  {
+    evalBatchSize,
+    classWeights,
+    labelSmoothingFactor,
+    focalGamma,
+  }: Pick<TrainingSettings, 'evalBatchSize' | 'classWeights' | 'labelSmoothingFactor' | 'focalGamma'>,
 ): TrainingTask<LabeledBatch, ClassificationMetrics> {
   if (typeof classWeights === 'object') weightsByNumber(classWeights, model.labels);
   const evaluateModel = async (rows: EncodedReviews, options: EvaluationOptions) =>
@@ -75,7 +70,7 @@ export function classificationTask(
         );
       });
       return {
-        step: weights ? weightedClassification(weights) : classification,
+        step: classificationStep({ classWeights: weights, labelSmoothingFactor, focalGamma }),
         async evaluate(rows, options) {
           const metrics = await evaluateModel(rows, options);
           return { metrics, score: weights ? weightedAccuracy(metrics, weights) : metrics.accuracy };

@@ -1,6 +1,7 @@
 /**
- * Class weights: loss, gradients and training equal those of torch.nn.CrossEntropyLoss(weight=...), also with accumulated
- * gradients; balanced weights equal scikit-learn's. test/fixtures/class_weights.py writes the fixture.
+ * Losses of classification: class weights and label smoothing equal those of torch.nn.CrossEntropyLoss, also in training
+ * and with accumulated gradients; focal loss equals PyTorch's autograd; balanced weights equal scikit-learn's.
+ * test/fixtures/classification_loss.py writes the fixture.
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -13,15 +14,16 @@ import { ArgumentError, SettingsError } from '#lib/errors.js';
 import { selectTexts, type LabeledBatch } from '#lib/model/batch.js';
 import { composedLayers } from '#lib/model/composed-layers.js';
 import { fusedLayers } from '#lib/model/fused-layers.js';
-import { weightedCrossEntropy } from '#lib/model/layers.js';
+import { classificationLoss, type LossOptions } from '#lib/model/classification-loss.js';
 import { TextClassifier } from '#lib/model/text-classifier.js';
 import { learningRateFactor } from '#lib/optim/schedule.js';
 import type { ClassWeights } from '#lib/settings/class-weights.js';
 import { openReviews } from '#lib/reviews/open-reviews.js';
 import { tf } from '#lib/tensorflow/runtime.js';
+import { trainingSettings } from '#lib/settings/settings.js';
 import { balancedWeights } from '#lib/training/class-weights.js';
 import { lossAndGradients, TrainingStep } from '#lib/training/step.js';
-import { classificationTask, weightedClassification } from '#lib/training/tasks/classification.js';
+import { classificationStep, classificationTask } from '#lib/training/tasks/classification.js';
 import { Trainer } from '#lib/training/trainer.js';
 import {
   embeddedModel,
@@ -36,8 +38,13 @@ import {
 import { failure } from '../failure.js';
 import type { Packed } from '../checkout.js';
 
-const expected = JSON.parse(fs.readFileSync(path.join(fixtures, 'class-weights.json'), 'utf8')) as {
-  fiveClasses: { weights: number[]; labels: number[]; logits: Packed; loss: number; gradient: Packed };
+const expected = JSON.parse(fs.readFileSync(path.join(fixtures, 'classification-loss.json'), 'utf8')) as {
+  fiveClasses: {
+    weights: number[];
+    labels: number[];
+    logits: Packed;
+    losses: Record<string, { loss: number; gradient: Packed }>;
+  };
   tiny: { weights: number[]; loss: number; gradients: Record<string, Packed>; norm: number; losses: number[] };
   balanced: { counts: number[]; weights: number[] }[];
 };
@@ -49,21 +56,42 @@ const batch: LabeledBatch = {
 };
 /** Token ids of each text of the batch. */
 const texts = Array.from({ length: rows }, (_, row) => selectTexts(batch, [row]).inputIds);
-const weighted = weightedClassification(expected.tiny.weights);
+const weighted = classificationStep({ classWeights: expected.tiny.weights });
 const tiny = (layers = fusedLayers) =>
   TextClassifier.fromFolder(path.join(fixtures, 'tiny'), { precision: 'float32', layers });
 const isClose = (actual: number, reference: number, tolerance = 1e-5) =>
   assert.ok(Math.abs(actual - reference) < tolerance * reference, `${actual} against ${reference}`);
 
-test("the weighted loss of five classes and its gradient are PyTorch's", () => {
-  const { fiveClasses } = expected;
-  const classes = Int32Array.from(fiveClasses.labels);
-  const weights = Float32Array.from(classes, (label) => fiveClasses.weights[label]!);
+const lossOptions: Record<string, LossOptions> = {
+  weighted: {},
+  smoothed: { labelSmoothingFactor: 0.15 },
+  focal: { focalGamma: 2 },
+  flatFocal: { focalGamma: 0.5 },
+};
+for (const [name, options] of Object.entries(lossOptions))
+  test(`the ${name} loss of five classes and its gradient are PyTorch's`, () => {
+    const { weights, labels, logits, losses } = expected.fiveClasses;
+    const { value, grad } = tf.valueAndGrad(
+      (logits) =>
+        classificationLoss(logits, tf.tensor1d(labels, 'int32'), { classWeights: weights, ...options }) as Scalar,
+    )(tf.tensor(unpack(logits), logits.shape));
+    isClose(value.dataSync()[0]!, losses[name]!.loss);
+    assert.ok(relativeDifference(grad.dataSync(), unpack(losses[name]!.gradient)) < 1e-5);
+  });
+
+test('the focal loss of a row that is predicted with certainty is 0, and its gradient finite', () => {
   const { value, grad } = tf.valueAndGrad(
-    (logits) => weightedCrossEntropy(logits, tf.tensor1d(classes, 'int32'), tf.tensor1d(weights)) as Scalar,
-  )(tf.tensor(unpack(fiveClasses.logits), fiveClasses.logits.shape));
-  isClose(value.dataSync()[0]!, fiveClasses.loss);
-  assert.ok(relativeDifference(grad.dataSync(), unpack(fiveClasses.gradient)) < 1e-5);
+    (logits) => classificationLoss(logits, tf.tensor1d([0], 'int32'), { focalGamma: 0.5 }) as Scalar,
+  )(tf.tensor2d([[60, -60]]));
+  assert.equal(value.dataSync()[0], 0);
+  assert.ok(grad.dataSync().every(Number.isFinite));
+});
+
+test('focal loss and label smoothing together are an error', () => {
+  assert.throws(
+    () => trainingSettings({ focalGamma: 2, labelSmoothingFactor: 0.1 }),
+    failure(SettingsError, 'SETTING_CONFLICT', { names: ['labelSmoothingFactor', 'focalGamma'] }),
+  );
 });
 
 for (const [implementation, layers] of Object.entries({ fused: fusedLayers, composed: composedLayers }))
@@ -153,7 +181,9 @@ test('with class weights, rows count as their class weighs for the best evaluati
   const model = tiny();
   const data = { ids: texts, labels: batch.labels };
   const evaluateWith = (classWeights: ClassWeights) =>
-    classificationTask(model, { evalBatchSize: 3, classWeights }).objective(data.labels).evaluate(data, {});
+    classificationTask(model, trainingSettings({ evalBatchSize: 3, classWeights }))
+      .objective(data.labels)
+      .evaluate(data, {});
   const unweighted = await evaluateWith('none');
   const [[right], [, positives]] = unweighted.metrics.confusion as [[number, number], [number, number]];
   // Two rows of each class, of which not all are predicted correctly.
