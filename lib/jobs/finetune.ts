@@ -13,6 +13,7 @@ import { describeClassWeights, weightsByNumber } from '../training/class-weights
 import type { EndOfTraining } from '../training/training-record.js';
 import { Trainer } from '../training/trainer.js';
 import { trainingJob, type Job } from './job.js';
+import { openTeacher } from './teacher.js';
 import { writeResult } from '../runs/result.js';
 import { finetuneMetrics, namedClassWeights } from './run-metrics.js';
 import { assertSameData, countRows, encodeRows, openModelOfJob, type Rows } from './rows.js';
@@ -32,6 +33,7 @@ function writeAdapter({ run, sources, note }: Job, adapter: Adapter, { maxLength
 async function finetuneRank(job: Job): Promise<EndOfTraining> {
   const { settings, sources, checkpoint, download, journal, note, ranks } = job;
   const fetchModelOfJob = await openModelOfJob(job);
+  const predictAsTeacher = await openTeacher(job);
   const { source, labels, ...split } = await loadReviews(sources.dataset, { ...settings, ...download });
   // A weight of an unknown class is rejected before a model is downloaded.
   if (typeof settings.classWeights === 'object') weightsByNumber(settings.classWeights, labels);
@@ -68,6 +70,8 @@ async function finetuneRank(job: Job): Promise<EndOfTraining> {
     }
     const warn = (warnings: Warning[]) => warnings.forEach((warning) => journal.write('warning', warning));
     if (!checkpoint) warn(imbalanceWarnings(split.train, labels, settings));
+    if (predictAsTeacher && !(train instanceof ReviewStream))
+      train.teacherLogits = await predictAsTeacher(split.train.slice(0, train.ids.length), labels);
     const result = await job.train((options) => trainer.train(train, { ...options, validation }));
     if (result.end === 'interrupted') return result.end;
 

@@ -17,6 +17,8 @@ export interface EncodedBatch {
 export interface LabeledBatch extends EncodedBatch {
   /** Class numbers, [batch]. */
   labels: Int32Array;
+  /** Logits of the teacher for distillation, [batch * classes], row by row. @default none */
+  teacherLogits?: Float32Array;
 }
 
 /** Tokenized texts of any length with their classes. */
@@ -25,6 +27,8 @@ export interface EncodedReviews {
   ids: Int32Array[];
   /** Class numbers. */
   labels: Int32Array;
+  /** Logits of a teacher for distillation, [n * classes], row by row: those of `evaluate`. @default none */
+  teacherLogits?: Float32Array;
 }
 
 /** A batch with the row numbers of its texts. */
@@ -52,7 +56,7 @@ export function packTexts(texts: Int32Array[]): EncodedBatch {
  * @param maxTokens maximum sequence length of the model. @default no limit
  * @throws ArgumentError for a text that is longer than the model accepts
  */
-export function packBatch({ ids, labels }: EncodedReviews, indices: number[], maxTokens = Infinity): IndexedBatch {
+export function packBatch({ ids, ...rows }: EncodedReviews, indices: number[], maxTokens = Infinity): IndexedBatch {
   const texts = indices.map((index) => ids[index]!);
   const longest = texts.reduce((max, { length }) => Math.max(max, length), 0);
   if (longest > maxTokens)
@@ -61,7 +65,23 @@ export function packBatch({ ids, labels }: EncodedReviews, indices: number[], ma
       `A text has ${longest} tokens; the model accepts at most ${maxTokens}. Tokenize texts with model.encode, which truncates them.`,
       { tokens: longest, maxTokens },
     );
-  return { ...packTexts(texts), labels: Int32Array.from(indices, (index) => labels[index]!), indices };
+  return { ...packTexts(texts), ...selectTargets(rows, indices), indices };
+}
+
+/** What rows are trained with: their classes, and the teacher's logits. */
+type Targets = Pick<LabeledBatch, 'labels' | 'teacherLogits'>;
+
+/** The targets of some rows. */
+export function selectTargets({ labels, teacherLogits }: Targets, rows: number[]): Targets {
+  const classes = (teacherLogits?.length ?? 0) / labels.length;
+  return {
+    labels: Int32Array.from(rows, (row) => labels[row]!),
+    ...(teacherLogits && {
+      teacherLogits: Float32Array.from(
+        rows.flatMap((row) => [...teacherLogits.subarray(row * classes, (row + 1) * classes)]),
+      ),
+    }),
+  };
 }
 
 /** The token ids of some texts of a batch, packed again. */

@@ -58,6 +58,13 @@ export const schema = {
     default: undefined,
     defaultText: 'depends on source',
   }),
+  teacher: setting(text('a name'), {
+    group: 'Model and reviews',
+    description: 'fine-tuned model, run or model on the hub, whose predictions the model learns, with the same classes',
+    default: undefined,
+    defaultText: 'none',
+    only: 'finetune',
+  }),
   dataset: setting(text('a name'), {
     group: 'Model and reviews',
     description: 'embedded, a file (CSV, JSON, Excel, Arrow, Parquet, …) or a folder, or a data set on the hub',
@@ -234,6 +241,18 @@ export const schema = {
     group: 'Training',
     description: 'parameters to freeze: none, embeddings, encoder, or the number of lowest layers',
     default: 'none',
+  }),
+  distillationAlpha: setting(number({ min: 0, max: 1 }), {
+    group: 'Training',
+    description: "distillation: weight of the labels' loss; that of the teacher's predictions is 1 - alpha",
+    default: 0.5,
+    only: 'finetune',
+  }),
+  distillationTemperature: setting(number({ above: 0 }), {
+    group: 'Training',
+    description: 'distillation: temperature at which the predictions of teacher and model are compared',
+    default: 2,
+    only: 'finetune',
   }),
   loraRank: setting(integer({ min: 0 }), {
     group: 'Training',

@@ -188,8 +188,18 @@ function readValue(name: SettingName, value: unknown, shownName: string, origin?
   });
 }
 
-/** Settings that take effect only with LoRA. */
-const loraSettings = ['loraAlpha', 'loraDropout', 'loraTargetModules'] as const;
+/** Settings that take effect only with another one, and an example of it. */
+const requirements: Partial<Record<SettingName, { name: SettingName; example: string }>> = {
+  ...Object.fromEntries(
+    ['loraAlpha', 'loraDropout', 'loraTargetModules'].map((name) => [name, { name: 'loraRank', example: '8' }]),
+  ),
+  ...Object.fromEntries(
+    ['distillationAlpha', 'distillationTemperature'].map((name) => [
+      name,
+      { name: 'teacher', example: 'the folder of a fine-tuned model' },
+    ]),
+  ),
+};
 
 /** @throws SettingsError for settings that contradict each other */
 function checkConflicts(settings: Partial<Settings>, nameOf: (name: SettingName) => string): void {
@@ -212,13 +222,21 @@ function checkConflicts(settings: Partial<Settings>, nameOf: (name: SettingName)
       ['loraRank', 'freeze'],
       `${nameOf('loraRank')} trains matrices in all layers and freezes all else but the head; ${nameOf('freeze')} freezes other parameters.`,
     );
-  const lora = loraSettings.find(isSet);
-  if (lora && !isSet('loraRank'))
-    throw new SettingsError(
-      'SETTING_MISSING',
-      `${nameOf(lora)} is set, but not ${nameOf('loraRank')}, without which LoRA is not used. Set it, for example to 8.`,
-      { names: [lora, 'loraRank'] },
+  if (settings.streaming && settings.teacher !== undefined)
+    throw conflict(
+      ['teacher', 'streaming'],
+      `${nameOf('teacher')} predicts all training reviews before training; ${nameOf('streaming')} does not keep them.`,
     );
+  for (const [name, required] of Object.entries(requirements) as [
+    SettingName,
+    { name: SettingName; example: string },
+  ][])
+    if (isSet(name) && required.name in settings && !isSet(required.name))
+      throw new SettingsError(
+        'SETTING_MISSING',
+        `${nameOf(name)} is set, but not ${nameOf(required.name)}, without which it has no effect. Set it, for example to ${required.example}.`,
+        { names: [name, required.name] },
+      );
 }
 
 /**

@@ -150,6 +150,14 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
             'Load the model with the labels of the reviews: TextClassifier.load(name, { labels }).',
           { label: invalid, labels },
         );
+      const { teacherLogits: { length } = {} } = rows;
+      const expected = [rows.labels.length, labels.length] as const;
+      if (length !== undefined && length !== expected[0] * expected[1])
+        throw new ArgumentError(
+          'ARGUMENT_SHAPE_MISMATCH',
+          `teacherLogits has ${length} values. It needs ${expected.join(' * ')}: one for each row and label of the model.`,
+          { expected, actual: length },
+        );
     }
     return rows;
   }

@@ -11,10 +11,10 @@ import { test } from 'node:test';
 import type { Scalar } from '@tensorflow/tfjs';
 import { ReviewStream } from '#lib/batching/stream.js';
 import { ArgumentError, SettingsError } from '#lib/errors.js';
-import { selectTexts, type LabeledBatch } from '#lib/model/batch.js';
+import { packTexts, selectTexts, type LabeledBatch } from '#lib/model/batch.js';
 import { composedLayers } from '#lib/model/composed-layers.js';
 import { fusedLayers } from '#lib/model/fused-layers.js';
-import { classificationLoss, type LossOptions } from '#lib/model/classification-loss.js';
+import { classificationLoss, distillationLoss, type LossOptions } from '#lib/model/classification-loss.js';
 import { TextClassifier } from '#lib/model/text-classifier.js';
 import { learningRateFactor } from '#lib/optim/schedule.js';
 import type { ClassWeights } from '#lib/settings/class-weights.js';
@@ -43,6 +43,7 @@ const expected = JSON.parse(fs.readFileSync(path.join(fixtures, 'classification-
     weights: number[];
     labels: number[];
     logits: Packed;
+    teacher: Packed;
     losses: Record<string, { loss: number; gradient: Packed }>;
   };
   tiny: { weights: number[]; loss: number; gradients: Record<string, Packed>; norm: number; losses: number[] };
@@ -78,6 +79,38 @@ for (const [name, options] of Object.entries(lossOptions))
     isClose(value.dataSync()[0]!, losses[name]!.loss);
     assert.ok(relativeDifference(grad.dataSync(), unpack(losses[name]!.gradient)) < 1e-5);
   });
+
+test("the loss of distillation at temperature 3 and its gradient are PyTorch's", () => {
+  const { weights, labels, logits, teacher, losses } = expected.fiveClasses;
+  const options = { classWeights: weights, temperature: 3 };
+  const { value, grad } = tf.valueAndGrad((logits) => {
+    const teacherLogits = tf.tensor(unpack(teacher), teacher.shape);
+    return distillationLoss(logits, teacherLogits, tf.tensor1d(labels, 'int32'), options) as Scalar;
+  })(tf.tensor(unpack(logits), logits.shape));
+  isClose(value.dataSync()[0]!, losses['distilled']!.loss);
+  assert.ok(relativeDifference(grad.dataSync(), unpack(losses['distilled']!.gradient)) < 1e-5);
+});
+
+test('a model learns the predictions of its teacher, also where the labels differ', async () => {
+  const teacherLogits = Float32Array.from(texts.flatMap((_, i) => (i % 2 ? [-2, 2] : [2, -2])));
+  const wrong = Int32Array.from(texts, (_, i) => 1 - (i % 2));
+  const predictedAs = async (distillationAlpha: number) => {
+    const model = tiny();
+    const settings = { distillationAlpha, learningRate: 0.02, batchSize: 2, epochs: 30, warmupSteps: 0 };
+    await new Trainer(model, settings).train({ ids: texts, labels: wrong, teacherLogits });
+    const logits = texts.map((ids) => model.logits(packTexts([ids])));
+    model.dispose();
+    return logits.map(([first, second]) => (second! > first! ? 1 : 0));
+  };
+  assert.deepEqual(await predictedAs(0), [0, 1, 0, 1]);
+  assert.deepEqual(await predictedAs(1), [1, 0, 1, 0]);
+  const model = tiny();
+  await assert.rejects(
+    new Trainer(model).train({ ids: texts, labels: wrong, teacherLogits: teacherLogits.slice(1) }),
+    failure(ArgumentError, 'ARGUMENT_SHAPE_MISMATCH', { expected: [4, 2] }),
+  );
+  model.dispose();
+});
 
 test('the focal loss of a row that is predicted with certainty is 0, and its gradient finite', () => {
   const { value, grad } = tf.valueAndGrad(

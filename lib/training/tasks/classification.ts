@@ -1,11 +1,16 @@
 /** Classification: texts with class numbers. */
-import type { Scalar, Tensor1D } from '@tensorflow/tfjs';
+import type { Scalar, Tensor1D, Tensor2D } from '@tensorflow/tfjs';
 import { ArgumentError } from '../../errors.js';
 import { countClasses } from '../../evaluation/count-classes.js';
 import { evaluate } from '../../evaluation/evaluate.js';
 import type { ClassificationMetrics } from '../../evaluation/metrics.js';
-import { selectTexts, type EncodedReviews, type LabeledBatch } from '../../model/batch.js';
-import { classificationLoss, type LossOptions } from '../../model/classification-loss.js';
+import { selectTargets, selectTexts, type EncodedReviews, type LabeledBatch } from '../../model/batch.js';
+import {
+  classificationLoss,
+  distillationLoss,
+  type DistillationOptions,
+  type LossOptions,
+} from '../../model/classification-loss.js';
 import { batchTensors, type PackedTexts } from '../../model/packed-texts.js';
 import { sequenceClassification } from '../../model/sequence-classification.js';
 import type { TextClassifier } from '../../model/text-classifier.js';
@@ -14,21 +19,30 @@ import { tf } from '../../tensorflow/runtime.js';
 import { classWeightsOf, weightsByNumber } from '../class-weights.js';
 import type { EvaluationOptions, StepTask, TrainingTask } from './task.js';
 
-/** Packed texts, and their class numbers, [batch], int32. */
-export type ClassificationInputs = PackedTexts & { labels: Tensor1D };
+/** Packed texts; their class numbers, [batch], int32; and the logits of the teacher, [batch, classes]. */
+export type ClassificationInputs = PackedTexts & { labels: Tensor1D; teacher?: Tensor2D };
 
 /** The training step of classification, with a loss of these options. */
-export const classificationStep = (options: LossOptions = {}): StepTask<LabeledBatch, ClassificationInputs> => ({
-  tensors: (batch, layers) => ({ ...batchTensors(batch, layers), labels: tf.tensor1d(batch.labels, 'int32') }),
-  loss(parameters, { labels, ...texts }, { config, engine }, source) {
+export const classificationStep = (
+  options: LossOptions & Partial<DistillationOptions> = {},
+): StepTask<LabeledBatch, ClassificationInputs> => ({
+  tensors: ({ labels, teacherLogits, ...batch }, layers) => ({
+    ...batchTensors(batch, layers),
+    labels: tf.tensor1d(labels, 'int32'),
+    ...(teacherLogits && {
+      teacher: tf.tensor2d(teacherLogits, [labels.length, teacherLogits.length / labels.length]),
+    }),
+  }),
+  loss(parameters, { labels, teacher, ...texts }, { config, engine }, source) {
     const logits = sequenceClassification(parameters, texts, config, { source, ...engine }); // [batch, classes]
-    return classificationLoss(logits, labels, options) as Scalar;
+    const { alpha = 0.5, temperature = 2 } = options;
+    const loss = classificationLoss(logits, labels, options);
+    if (!teacher) return loss as Scalar;
+    const distillation = distillationLoss(logits, teacher, labels, { ...options, temperature });
+    return tf.addN([tf.mul(loss, alpha), tf.mul(distillation, 1 - alpha)]) as Scalar;
   },
   weight: ({ labels }) => labels.reduce((sum, label) => sum + (options.classWeights?.[label] ?? 1), 0),
-  select: (batch, rows) => ({
-    ...selectTexts(batch, rows),
-    labels: Int32Array.from(rows, (row) => batch.labels[row]!),
-  }),
+  select: (batch, rows) => ({ ...selectTexts(batch, rows), ...selectTargets(batch, rows) }),
 });
 
 /** The training step of classification with plain cross-entropy. */
@@ -49,13 +63,10 @@ function weightedAccuracy({ confusion }: ClassificationMetrics, classWeights: nu
  */
 export function classificationTask(
   model: TextClassifier,
-  {
-    evalBatchSize,
-    classWeights,
-    labelSmoothingFactor,
-    focalGamma,
-  }: Pick<TrainingSettings, 'evalBatchSize' | 'classWeights' | 'labelSmoothingFactor' | 'focalGamma'>,
+  settings: TrainingSettings,
 ): TrainingTask<LabeledBatch, ClassificationMetrics> {
+  const { evalBatchSize, classWeights, labelSmoothingFactor, focalGamma } = settings;
+  const { distillationAlpha: alpha, distillationTemperature: temperature } = settings;
   if (typeof classWeights === 'object') weightsByNumber(classWeights, model.labels);
   const evaluateModel = async (rows: EncodedReviews, options: EvaluationOptions) =>
     (await evaluate(model, rows, { batchSize: evalBatchSize, ...options })).metrics;
@@ -70,7 +81,13 @@ export function classificationTask(
         );
       });
       return {
-        step: classificationStep({ classWeights: weights, labelSmoothingFactor, focalGamma }),
+        step: classificationStep({
+          classWeights: weights,
+          labelSmoothingFactor,
+          focalGamma,
+          alpha,
+          temperature,
+        }),
         async evaluate(rows, options) {
           const metrics = await evaluateModel(rows, options);
           return { metrics, score: weights ? weightedAccuracy(metrics, weights) : metrics.accuracy };
