@@ -266,6 +266,13 @@ export function onnxOperations(
       const sum = graph.node('ReduceSum', [multiply(x, weights), ints(1)], { keepdims: 1 }); // [batch, 1, width]
       return graph.node('Div', [sum, graph.node('ReduceSum', [weights, ints(1)], { keepdims: 1 })]);
     },
+    convolution(x, { weight, bias }) {
+      const isToken = once('tokens as float', () => graph.node('Unsqueeze', [toFloat(mask), ints(2)])); // [batch, longest, 1]
+      const columns = graph.node('Transpose', [multiply(x, isToken)], { perm: [0, 2, 1] }); // [batch, in, longest]
+      const operands = [columns, valueOf(weight), ...(bias === undefined ? [] : [valueOf(bias)])];
+      const y = graph.node('Conv', operands, { pads: [1, 1] }); // [batch, out, longest]
+      return graph.node('Transpose', [y], { perm: [0, 2, 1] });
+    },
     attention,
     feedForward: (x, inner, outerWeight, name) =>
       product(valueOf(activation(linear(x, inner), name)), parameterOf(outerWeight), false),

@@ -19,6 +19,7 @@ import {
   castToType,
   columnOf,
   gatherRows,
+  indicesOf,
   matMul,
   rowCount,
   sectionOf,
@@ -182,6 +183,27 @@ export const meanOfTexts = (x: Tensor, offsets: Tensor1D): Tensor =>
         return gatherRows(tf.mul(withZeroRow(dy), weights), texts); // [tokens, width]
       },
     };
+  })(x);
+
+/**
+ * The row of each token's neighbor in its text, 0 for a token without one: x [tokens, width], positions [tokens], int32 ->
+ * [tokens, width].
+ */
+export const neighbors = (x: Tensor, positions: Tensor1D, neighbor: 'before' | 'after'): Tensor =>
+  customGradient((...inputs) => {
+    const [x, save] = inputs as [Tensor, Save];
+    // The token before each one, -1 for the first of a text, and for the padding after the last text.
+    const hasBefore = tf.greater(positions, tf.scalar(0, 'int32'));
+    const before = tf.where(hasBefore, tf.sub(indicesOf(x), tf.scalar(1, 'int32')), tf.scalar(-1, 'int32')); // [tokens]
+    save([before]);
+    /** Takes the row before; a row of zeros is the last one, to which -1 refers. */
+    const shiftDown = (rows: Tensor, before: Tensor) => {
+      const ids = tf.where(tf.less(before, tf.scalar(0, 'int32')), rowCount(rows), before);
+      return gatherRows(withZeroRow(rows), ids as Tensor1D);
+    };
+    const shiftUp = (rows: Tensor, before: Tensor) => sumRows(rows, before, rowCount(rows));
+    const [shift, shiftBack] = neighbor === 'before' ? [shiftDown, shiftUp] : [shiftUp, shiftDown];
+    return { value: shift(x, before), gradFunc: (dy, [before]) => shiftBack(dy, before!) };
   })(x);
 
 /**

@@ -98,6 +98,12 @@ export interface Operations<Value> {
   /** The mean of the rows of each text: [tokens, width] -> [batch, width]. */
   meanOfTokens(x: Value): Value;
   /**
+   * Convolution over the tokens of each text, with zeros before the first and after the last one: [tokens, in] ->
+   * [tokens, out], float32.
+   * @param dense weight [out, in, 3] for the token before, the token itself and the token after, as in PyTorch; bias [out]
+   */
+  convolution(x: Value, dense: Dense<Value>): Value;
+  /**
    * Multi-head attention: softmax(query · keyᵀ · scale) · value per text and head; then the output projection.
    * @param x [tokens, dim], input of keys and values
    * @param queryInput [queries, dim], input of queries; `x` itself for self-attention of all tokens

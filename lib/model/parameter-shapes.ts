@@ -30,6 +30,7 @@ export function parameterShapes(forward: (operations: Operations<Shape>) => unkn
     dropout: (x) => x,
     firstTokens: (x) => x,
     meanOfTokens: (x) => x,
+    convolution: ([rows], { weight: [out] }) => [rows!, out!],
     attention: (_, queryInput) => queryInput,
     feedForward: (x) => x,
     gatedFeedForward: (x) => x,

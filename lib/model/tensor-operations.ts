@@ -10,7 +10,16 @@ import { activations } from './activations.js';
 import { composedLayers } from './composed-layers.js';
 import type { DropoutSource } from './dropout.js';
 import { fusedLayers } from './fused-layers.js';
-import { addBias, embeddingLookup, floatGradient, meanOfTexts, product, residual, type Layers } from './layers.js';
+import {
+  addBias,
+  embeddingLookup,
+  floatGradient,
+  meanOfTexts,
+  neighbors,
+  product,
+  residual,
+  type Layers,
+} from './layers.js';
 import type { Norm, Operations } from './operations.js';
 import type { PackedTexts } from './packed-texts.js';
 
@@ -79,6 +88,12 @@ export function tensorOperations(
     dropout: (x, rate) => layers.dropout(x, rate, source),
     firstTokens: (x) => embeddingLookup(x, withoutLast(texts.offsets)),
     meanOfTokens: (x) => meanOfTexts(x, texts.offsets),
+    convolution(x, { weight, bias }) {
+      const inputs = [neighbors(x, texts.positions, 'before'), x, neighbors(x, texts.positions, 'after')];
+      const weights = tf.unstack(weight, 2); // 3 x [out, in]
+      const y = tf.addN(inputs.map((rows, i) => product(rows, weights[i]!, precision))); // [tokens, out]
+      return bias ? addBias(y, bias) : y;
+    },
     attention(x, queryInput, projections, outWeight, { rotaryBase, ...options }) {
       const rotation = rotaryBase === undefined ? undefined : rotationOf(rotaryBase, x.shape[1]! / options.heads);
       return layers.attention(x, queryInput, projections, outWeight, {

@@ -209,7 +209,8 @@ test('properties that a family does not support are errors, and newer files of M
   >;
   const unsupported = (json: Record<string, unknown>, name: string, value: unknown) =>
     assert.throws(() => parseConfig(json), failure(ModelFormatError, 'MODEL_CONFIG_UNSUPPORTED', { name, value }));
-  unsupported({ ...deberta, conv_kernel_size: 3 }, 'conv_kernel_size', 3);
+  unsupported({ ...deberta, conv_kernel_size: 5 }, 'conv_kernel_size', 5);
+  unsupported({ ...deberta, conv_kernel_size: 3, conv_groups: 2 }, 'conv_groups', 2);
   unsupported({ ...deberta, pos_att_type: 'c2p' }, 'pos_att_type', 'c2p');
   unsupported({ model_type: 'deberta-v2' }, 'relative_attention', false);
   assert.doesNotThrow(() => parseConfig({ ...deberta, pos_att_type: 'c2p|p2c' }));

@@ -1,9 +1,10 @@
 /**
  * DeBERTa v2 and v3 (He et al., 2020, arXiv:2006.03654; 2021, arXiv:2111.09543): BERT without absolute positions, with
- * disentangled attention: scores also depend on products of content with embeddings of the tokens' distance. Parity with
+ * disentangled attention: scores also depend on products of content with embeddings of the tokens' distance. Version 2 has a
+ * convolution next to the first layer. Parity with
  * DebertaV2Model, DebertaV2ForSequenceClassification and DebertaV2ForMaskedLM of `transformers`.
  */
-import { dense, norm, type Operations } from '../operations.js';
+import { dense, norm, type Activation, type Operations } from '../operations.js';
 import { bertFields, bertLayer } from './bert.js';
 import type { EncoderConfig, Family, MaskedLmHead } from './family.js';
 import { maskedLmLogits } from './masked-lm-head.js';
@@ -14,6 +15,10 @@ interface DebertaConfig extends EncoderConfig {
   position_buckets: number;
   /** Largest distance; -1 for max_position_embeddings. */
   max_relative_positions: number;
+  /** Tokens that the convolution next to the first layer takes; 0 for none, as in version 3. */
+  conv_kernel_size: number;
+  /** Activation function of the convolution. */
+  conv_act: Activation;
   /** Dropout rate of the first token before the pooler. */
   pooler_dropout: number;
 }
@@ -56,6 +61,17 @@ function distanceEmbeddings<Value>(operations: Operations<Value>, config: Debert
   };
 }
 
+/** The first layer's output with that of a convolution over the embeddings: [tokens, dim] -> [tokens, dim]. */
+function addConvolution<Value>(operations: Operations<Value>, config: DebertaConfig, x: Value, embedded: Value): Value {
+  const { dim, conv_kernel_size: size, conv_act: activation, layer_norm_eps: epsilon, dropout } = config;
+  const prefix = 'deberta.encoder.conv';
+  const weight = operations.parameter(`${prefix}.conv.weight`, [dim, dim, size]);
+  const bias = operations.parameter(`${prefix}.conv.bias`, [dim]);
+  const convolved = operations.dropout(operations.convolution(embedded, { weight, bias }), dropout); // [tokens, dim]
+  const sum = operations.residual(x, operations.activation(convolved, activation), 0); // [tokens, dim]
+  return operations.layerNorm(sum, norm(operations, `${prefix}.LayerNorm`, dim, epsilon));
+}
+
 const maskedLm: MaskedLmHead = {
   transform: 'cls.predictions.transform.dense',
   norm: 'cls.predictions.transform.LayerNorm',
@@ -78,6 +94,8 @@ export const debertaV2: Family<DebertaConfig> = {
     seq_classif_dropout: { name: 'cls_dropout', default: 0.1 },
     position_buckets: { name: 'position_buckets', default: -1 },
     max_relative_positions: { name: 'max_relative_positions', default: -1 },
+    conv_kernel_size: { name: 'conv_kernel_size', default: 0, supported: [0, 3] },
+    conv_act: { name: 'conv_act', default: 'tanh', supported: ['tanh', 'gelu'] },
     pooler_dropout: { name: 'pooler_dropout', default: 0 },
   },
   required: {
@@ -88,7 +106,7 @@ export const debertaV2: Family<DebertaConfig> = {
     pos_att_type: { value: ['p2c', 'c2p'], absent: [] },
     pooler_hidden_act: { value: 'gelu', absent: 'gelu' },
     legacy: { value: true, absent: true },
-    conv_kernel_size: { value: 0, absent: 0 },
+    conv_groups: { value: 1, absent: 1 },
   },
   derive(config, json) {
     if (typeof json['cls_dropout'] !== 'number') config.seq_classif_dropout = config.dropout;
@@ -103,7 +121,9 @@ export const debertaV2: Family<DebertaConfig> = {
     const { dim, n_heads: heads, vocab_size: vocabulary, layer_norm_eps: epsilon, dropout } = config;
     const words = operations.tokenEmbedding(operations.parameter(this.wordEmbeddings, [vocabulary, dim])); // [tokens, dim]
     const embeddingNorm = norm(operations, 'deberta.embeddings.LayerNorm', dim, epsilon);
-    let x = operations.dropout(operations.layerNorm(words, embeddingNorm), dropout); // [tokens, dim]
+    const embedded = operations.dropout(operations.layerNorm(words, embeddingNorm), dropout); // [tokens, dim]
+    let x = embedded;
+    const hasConvolution = config.conv_kernel_size > 0;
     const { embeddings, rows: buckets } = distanceEmbeddings(operations, config);
     for (let i = 0; i < config.n_layers; i++) {
       const layer = `deberta.encoder.layer.${i}`;
@@ -114,9 +134,12 @@ export const debertaV2: Family<DebertaConfig> = {
       const relative = { buckets, query: project('query'), key: project('key') };
       // Scores are sums of three products.
       const scale = 1 / Math.sqrt((3 * dim) / heads);
-      x = postNormLayer(operations, config, x, layer, names, outputOfLayer(i, config, output), { relative, scale });
+      const needsAll = hasConvolution && i === 0;
+      const layerOutput = needsAll ? 'all' : outputOfLayer(i, config, output);
+      x = postNormLayer(operations, config, x, layer, names, layerOutput, { relative, scale });
+      if (needsAll) x = addConvolution(operations, config, x, embedded);
     }
-    return x;
+    return hasConvolution && config.n_layers === 1 && output === 'cls' ? operations.firstTokens(x) : x;
   },
 
   classify(operations, config, classes) {
