@@ -1,8 +1,11 @@
 /** Fine-tuning as a job: what finetune.ipynb does, for a scheduler. */
+import { ArgumentError } from '../errors.js';
+import type { EncodedReviews } from '../model/batch.js';
 import { TextClassifier } from '../model/text-classifier.js';
 import { loadReviews } from '../reviews/load-reviews.js';
 import { describeClassRows, summarizeData } from '../reviews/describe-source.js';
 import { ReviewStream } from '../batching/stream.js';
+import { calibrate } from '../evaluation/calibrate.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import { evaluationWarnings, imbalanceWarnings, type Warning } from '../evaluation/warnings.js';
 import { describeClassWeights, weightsByNumber } from '../training/class-weights.js';
@@ -12,6 +15,18 @@ import { trainingJob, type Job } from './job.js';
 import { writeResult } from '../runs/result.js';
 import { finetuneMetrics, namedClassWeights } from './run-metrics.js';
 import { assertSameData, countRows, encodeRows, openModelOfJob, type Rows } from './rows.js';
+
+/** Calibrates the trained model on the validation set, or notes why it cannot. */
+async function calibrateModel({ settings, ranks, note }: Job, model: TextClassifier, validation: EncodedReviews) {
+  const without = (reason: string) => note(`The model is not calibrated: ${reason}`);
+  if (settings.overfitBatches > 0) return without('the validation set is the training set.');
+  try {
+    return await calibrate(model, validation, { batchSize: settings.evalBatchSize, ranks });
+  } catch (error) {
+    if (error instanceof ArgumentError && error.code === 'ARGUMENT_TOO_FEW_ROWS') return without(error.message);
+    throw error;
+  }
+}
 
 /** Fine-tunes a classifier on one rank. */
 async function finetuneRank(job: Job): Promise<EndOfTraining> {
@@ -56,10 +71,12 @@ async function finetuneRank(job: Job): Promise<EndOfTraining> {
     const result = await job.train((options) => trainer.train(train, { ...options, validation }));
     if (result.end === 'interrupted') return result.end;
 
+    const calibration = (await calibrateModel(job, model, validation)) ?? undefined;
     const evaluation = await evaluate(model, test, { batchSize: settings.evalBatchSize, ranks });
     if (!ranks.isChief) return result.end;
     warn(evaluationWarnings(evaluation.metrics, split.train, labels, settings));
-    await writeResult(job, finetuneMetrics({ settings, sources, source, split, data, result }, evaluation), model);
+    const trained = { settings, sources, source, split, data, result };
+    await writeResult(job, finetuneMetrics(trained, evaluation, calibration), model);
     return result.end;
   } finally {
     model.dispose();
