@@ -139,6 +139,7 @@ export class ReviewsError extends TunebookError<
   | 'REVIEWS_SMALL_CLASS'
   | 'REVIEWS_EMPTY_CLASS'
   | 'REVIEWS_NOT_STREAMABLE'
+  | 'REVIEWS_CHANGED'
   | 'LABEL_MAPPING_INVALID'
   | 'SPLIT_INVALID'
 > {

@@ -141,12 +141,13 @@ export type {
   RowLocation,
   StoredPlace,
 } from './reviews/row-file.js';
-export type { ReviewSplit } from './reviews/split.js';
+export type { ReviewSplit, SplitOptions } from './reviews/split.js';
 export type { ReviewTable } from './reviews/table.js';
 export type { WordAssociation } from './reviews/word-associations.js';
 export type { Journal, JournalContent, JournalEntry, JournalKind } from './runs/journal.js';
 export type { AdaptMetrics, FinetuneMetrics, RunMetrics } from './runs/metrics.js';
 export type { ClassWeights } from './settings/class-weights.js';
+export type { Fold } from './settings/fold.js';
 export type { LabelMapping } from './settings/label-mapping.js';
 export type { Settings, TrainingSettings } from './settings/settings.js';
 export type { Device } from './tensorflow/device.js';

@@ -4,6 +4,7 @@ import { isCheckout } from '#setup/paths.mjs';
 import type { LaunchOptions } from './launch.js';
 import type { NotebooksOptions } from './notebooks.js';
 import { commandLineError, throwErrors, unknownCommand } from './command-line-error.js';
+import { addCrossValidationFlags, crossValidate } from './cross-validate.js';
 import type { ExportOptions } from './export.js';
 import { reportError } from './report-error.js';
 import type { ScoreOptions } from './score.js';
@@ -65,6 +66,14 @@ const sweep = addSweepFlags(
     .addHelpText('after', afterHelp),
 );
 sweep.action(() => runSweep(sweep));
+
+const crossValidation = addCrossValidationFlags(
+  program
+    .command('cross-validate')
+    .description('Fine-tune once per fold, and report means with intervals and the predictions of all reviews.')
+    .addHelpText('after', afterHelp),
+);
+crossValidation.action(() => crossValidate(crossValidation));
 
 const inspect = addSettings(
   program

@@ -12,6 +12,7 @@ import { describeClassWeights, weightsByNumber } from '../training/class-weights
 import type { EndOfTraining } from '../training/training-record.js';
 import { Trainer } from '../training/trainer.js';
 import { trainingJob, type Job } from './job.js';
+import { writeOutOfFold } from '../runs/out-of-fold.js';
 import { writeResult } from '../runs/result.js';
 import { finetuneMetrics, namedClassWeights } from './run-metrics.js';
 import { assertSameData, countRows, encodeRows, openModelOfJob, type Rows } from './rows.js';
@@ -75,6 +76,7 @@ async function finetuneRank(job: Job): Promise<EndOfTraining> {
     const evaluation = await evaluate(model, test, { batchSize: settings.evalBatchSize, ranks });
     if (!ranks.isChief) return result.end;
     warn(evaluationWarnings(evaluation.metrics, split.train, labels, settings));
+    if (settings.fold) writeOutOfFold(job.run, settings.fold, split.test, evaluation, labels);
     const trained = { settings, sources, source, split, data, result };
     await writeResult(job, finetuneMetrics(trained, evaluation, calibration), model);
     return result.end;

@@ -190,7 +190,7 @@ function readValue(name: SettingName, value: unknown, shownName: string, origin?
 
 /** @throws SettingsError for settings that contradict each other */
 function checkConflicts(
-  { streaming, maxTrainSamples, overfitBatches }: Settings,
+  { streaming, maxTrainSamples, overfitBatches, fold }: Settings,
   nameOf: (name: SettingName) => string,
 ): void {
   const limit = maxTrainSamples > 0 ? 'maxTrainSamples' : overfitBatches > 0 ? 'overfitBatches' : undefined;
@@ -199,6 +199,12 @@ function checkConflicts(
       'SETTING_CONFLICT',
       `${nameOf('streaming')} trains on the full training set, ${nameOf(limit)} on a part of it. Remove one of them.`,
       { names: ['streaming', limit] },
+    );
+  if (streaming && fold)
+    throw new SettingsError(
+      'SETTING_CONFLICT',
+      `${nameOf('streaming')} trains on rows that are not in memory, so they cannot be divided into folds (${nameOf('fold')}). Remove one of them.`,
+      { names: ['streaming', 'fold'] },
     );
 }
 
