@@ -21,9 +21,16 @@ import { foldersWith, newRunFolder, RunFolder } from '../runs/run-folder.js';
 import { configLayer } from '../settings/config-file.js';
 import { foldLimits, formatFold } from '../settings/fold.js';
 import { flagOf } from '../settings/setting-text.js';
-import { environmentLayer, formatSetting, resolveSettings, type SettingName } from '../settings/settings.js';
+import {
+  environmentLayer,
+  formatSetting,
+  resolveSettings,
+  type ResolvedSettings,
+  type SettingName,
+} from '../settings/settings.js';
 import type { OverSeeds } from '../training/seeds.js';
 import { runFinetune } from './finetune-process.js';
+import { describeConfig } from './print-config.js';
 import { addSettings, flagsLayer } from './settings-flags.js';
 import { settingsOf } from './training-command.js';
 
@@ -33,6 +40,7 @@ const planFile = 'cross-validation.json';
 interface Flags {
   folds: string;
   config?: string;
+  printConfig?: boolean;
   json?: boolean;
   keepModels?: boolean;
   resume?: string | true;
@@ -51,32 +59,39 @@ export function addCrossValidationFlags(command: Command): Command {
   run('--keep-models', 'keep the models and checkpoints of the folds, which are deleted otherwise');
   run('--run-folder <folder>', 'folder for the run folders (default: a new folder runs/cross-validation-TIME)');
   run('--config <file>', 'JSON or YAML file with settings of all runs');
+  run('--print-config', 'print every setting of the first fold with its origin, and exit');
   run('--resume [folder]', 'resume a cross-validation (default: --run-folder, else the newest unfinished one)');
   run('--json', 'print the result as JSON; the output of the runs goes to standard error');
   return command;
 }
 
 /**
- * Plans the cross-validation of a command line.
- * @throws SettingsError for an invalid setting or number of folds, before any run starts
+ * The settings of the first fold.
+ * @throws SettingsError for an invalid setting or number of folds
  */
-function planOf(command: Command, { folds, config, keepModels = false }: Flags): CrossValidation {
-  const count = Number(folds);
-  if (!Number.isInteger(count) || count < foldLimits.min || count > foldLimits.max)
+function settingsOfFirst(command: Command, { folds, config }: Flags): ResolvedSettings {
+  if (!(Number(folds) >= foldLimits.min && Number(folds) <= foldLimits.max && Number.isInteger(Number(folds))))
     throw new SettingsError(
       'SETTING_INVALID',
       `--folds is '${folds}'; it must be an integer from ${foldLimits.min} to ${foldLimits.max}.`,
       { name: '--folds', value: folds },
     );
-  const layer = flagsLayer(command);
-  const fold = { origin: 'command line', values: { fold: `1/${count}` }, nameOf: flagOf };
-  const { settings } = resolveSettings([...(config ? [configLayer(config)] : []), environmentLayer(), layer, fold]);
-  const given = (Object.keys(layer.values) as SettingName[]).filter((setting) => setting !== 'runFolder');
+  const fold = { origin: 'command line', values: { fold: `1/${folds}` }, nameOf: flagOf };
+  return resolveSettings([...(config ? [configLayer(config)] : []), environmentLayer(), flagsLayer(command), fold]);
+}
+
+/**
+ * Plans the cross-validation of a command line.
+ * @throws SettingsError for an invalid setting or number of folds, before any run starts
+ */
+function planOf(command: Command, flags: Flags): CrossValidation {
+  const { settings } = settingsOfFirst(command, flags);
+  const given = (Object.keys(flagsLayer(command).values) as SettingName[]).filter((setting) => setting !== 'runFolder');
   const argv = given.flatMap((setting) => [flagOf(setting), formatSetting(setting, settings[setting])]);
   return {
-    folds: count,
-    argv: [...(config ? ['--config', path.resolve(config)] : []), ...argv],
-    keepModels,
+    folds: Number(flags.folds),
+    argv: [...(flags.config ? ['--config', path.resolve(flags.config)] : []), ...argv],
+    keepModels: flags.keepModels ?? false,
     startedAt: new Date().toISOString(),
   };
 }
@@ -164,6 +179,10 @@ const isFinished = ({ state }: RunFolder) => state === 'completed' || state === 
 /** Executes a cross-validation until it is finished, a fold fails or a signal stops it, and sets the exit code. */
 export async function crossValidate(command: Command): Promise<void> {
   const flags = command.opts<Flags>();
+  if (flags.printConfig) {
+    console.log(describeConfig(settingsOf('finetune'), settingsOfFirst(command, flags), flags.json));
+    return;
+  }
   if (clusterOfEnvironment())
     throw new SettingsError(
       'SETTING_CONFLICT',

@@ -78,16 +78,18 @@ test('score and serve apply both with --calibrated: predictions equal those of T
   }
   const sentiment = await openSentimentModel(model, { calibrated: true });
   const { app } = await createServer(sentiment, { tunebook: '0' });
-  const post = async (url: string, payload: object) => (await app.inject({ method: 'POST', url, payload })).json<any>();
+  const post = async <Response>(url: string, payload: object) =>
+    (await app.inject({ method: 'POST', url, payload })).json<Response>();
   try {
-    assertSame((await post('/model', { data: { sentence: texts } })).result as Prediction[], expected);
-    assertSame((await post('/invocations', { inputs: texts })).predictions as Prediction[], expected);
-    const ranked = (await post('/predict', { inputs: texts, parameters: { top_k: 1 } })) as Prediction[][];
+    assertSame((await post<{ result: Prediction[] }>('/model', { data: { sentence: texts } })).result, expected);
+    const { predictions } = await post<{ predictions: Prediction[] }>('/invocations', { inputs: texts });
+    assertSame(predictions, expected);
+    const ranked = await post<Prediction[][]>('/predict', { inputs: texts, parameters: { top_k: 1 } });
     assertSame(ranked.flat(), expected);
     const inputs = [{ name: 'text', shape: [texts.length], datatype: 'BYTES', data: texts }];
-    const { outputs } = await post('/v2/models/sentiment/infer', { inputs });
+    const { outputs } = await post<{ outputs: { data: string[] }[] }>('/v2/models/sentiment/infer', { inputs });
     assert.deepEqual(
-      outputs[0].data,
+      outputs[0]!.data,
       expected.map(({ label }) => label),
     );
   } finally {
