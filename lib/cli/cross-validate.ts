@@ -138,7 +138,8 @@ function choose(command: Command, flags: Flags): { folder: RunFolder; plan: Cros
   const isGiven = (name: keyof Flags) => command.getOptionValueSource(name) === 'cli';
   const requested = planOf(command, { ...flags, ...(!isGiven('folds') && { folds: String(plan.folds) }) });
   const isSame = requested.folds === plan.folds && requested.argv.join('\n') === plan.argv.join('\n');
-  if (requested.argv.length === 0 && requested.folds === plan.folds) return { folder, plan };
+  const keepModels = plan.keepModels || requested.keepModels;
+  if (requested.argv.length === 0 && requested.folds === plan.folds) return { folder, plan: { ...plan, keepModels } };
   if (!isSame && hasTrained(folder, plan))
     throw new RunError(
       'RUN_SETTINGS_CHANGED',
@@ -146,7 +147,7 @@ function choose(command: Command, flags: Flags): { folder: RunFolder; plan: Cros
         'Resume it with the same settings or without any, or start another cross-validation.',
       { folder: folder.folder },
     );
-  return { folder, plan: isSame ? plan : requested };
+  return { folder, plan: isSame ? { ...plan, keepModels } : requested };
 }
 
 const describeMean = (mean: OverSeeds | null, text: (value: number) => string): string =>

@@ -222,12 +222,16 @@ function isProcess(id: number): boolean {
  */
 export function modelFolderOf(run: RunFolder): string {
   const folder = run.path('model');
-  if (!fs.existsSync(folder))
+  if (!fs.existsSync(folder)) {
+    const { command, settings } = run.settings!;
     throw new RunError(
       'RUN_NO_MODEL',
-      `${run.folder} has no model yet (${run.state}). Resume the run: npx tunebook ${run.settings!.command} --resume ${run.folder}`,
+      settings.fold && fs.existsSync(run.path('metrics.json'))
+        ? `${run.folder} is a fold of a cross-validation, whose model was deleted. Train a model on all reviews with npx tunebook finetune, or cross-validate with --keep-models.`
+        : `${run.folder} has no model yet (${run.state}). Resume the run: npx tunebook ${command} --resume ${run.folder}`,
       { folder: run.folder, state: run.state },
     );
+  }
   return folder;
 }
 

@@ -1,4 +1,4 @@
-/** Statistics over several seeds. A single run says little about a method's accuracy. */
+/** Statistics over several seeds, or over the folds of a cross-validation. A single run says little about a method's accuracy. */
 import { ArgumentError } from '../errors.js';
 import type { Interval } from '../evaluation/metrics.js';
 

@@ -93,8 +93,8 @@ test('an interrupted cross-validation is resumed; each review is predicted once,
       predictions.filter(({ fold }) => `fold-${fold}` === name).length,
     );
   }
-  const listed = await tunebook(['runs', '--folder', '.'], options);
-  assert.match(listed.stdout, /cv\/fold-2/);
+  const exported = await tunebook(['export', 'cv/fold-1'], options);
+  assertFailed(exported, 2, 'RunError', 'RUN_NO_MODEL', '--keep-models');
 });
 
 test('--keep-models keeps the models of the folds, which are never the newest model; the result is printed', async () => {
