@@ -138,6 +138,15 @@ test('--calibrated needs a calibration: without or with a damaged one, the error
     assertFailed(await tunebook(argv), 3, 'ModelFormatError', 'MODEL_NOT_CALIBRATED', 'calibrate(model');
 });
 
+test('a streamed training set: the calibration is fitted on the validation set of the sample', async () => {
+  const streamed = finetuneTiny(folder, 'streamed', '--max-steps', '2', '--streaming', '--rows', '1200');
+  const { status, stdout, stderr } = await tunebook(streamed);
+  assert.equal(status, 0, stderr);
+  const { calibration, rows } = new RunFolder(inFolder('streamed')).read<FinetuneMetrics>('metrics.json')!;
+  assert.equal(calibration!.rows, rows.validation);
+  assert.match(stdout, /^Calibrated +loss \d\.\d{3} -> \d\.\d{3}, calibration error /m);
+});
+
 test('a validation set that is too small or the training set is not calibrated on, and a note says so', async () => {
   const without = async (name: string, ...more: string[]) => {
     const { status, stdout, stderr } = await tunebook(finetuneTiny(folder, name, '--max-steps', '2', ...more));
