@@ -71,6 +71,7 @@ test('few or perfectly separated rows: the temperature is bounded, the threshold
     return fitCalibration(logits, labels, 2);
   };
   assert.equal(fit(200, 100).threshold, 0.5);
+  assert.equal(fit(199, 100).threshold, null);
   assert.equal(fit(200, 9).threshold, null);
   assert.notEqual(fit(200, 10).threshold, null);
   assert.throws(() => fit(99, 50), failure(ArgumentError, 'ARGUMENT_TOO_FEW_ROWS', { rows: 99, minimum: 100 }));
@@ -99,7 +100,7 @@ test('a model stores its calibration, applies it on request, and loses it by tra
   const base = path.join(folder, 'base');
   writeTinyModel(base);
   const model = TextClassifier.fromFolder(base, { precision: 'float32' });
-  const reviews = Array.from({ length: 120 }, (_, i) => ({
+  const reviews = Array.from({ length: 210 }, (_, i) => ({
     text: `${i % 3 ? 'a fine kettle' : 'it broke at once'}, number ${i}`,
     label: i % 3 ? 1 : 0,
   }));

@@ -28,7 +28,7 @@ const texts = ['A lovely lamp.', 'It was broken.', 'We ordered two, and one was 
 
 before(async () => {
   writeTinyModel(inFolder('model'));
-  writeStarsCsv(inFolder('stars.csv'), 1300);
+  writeStarsCsv(inFolder('stars.csv'), 2600);
   const { status, stderr } = await tunebook(finetuneTiny(folder, 'run', '--max-steps', '12'));
   assert.equal(status, 0, stderr);
 });
