@@ -43,6 +43,7 @@ export { vocabularyFit } from './quality/vocabulary-fit.js';
 export { accuracyByLength, confidentErrors } from './evaluation/analysis.js';
 export { wordAttribution } from './evaluation/attribution.js';
 export { bagOfWordsBaseline, majorityBaseline } from './evaluation/baseline.js';
+export { calibrate } from './evaluation/calibrate.js';
 export { calibration, fitTemperature, withTemperature } from './evaluation/calibration.js';
 export { capabilityProbes, capabilityResults } from './evaluation/capabilities.js';
 export { evaluate } from './evaluation/evaluate.js';
@@ -76,6 +77,7 @@ export type { StreamedBatch, StreamOptions, StreamPosition } from './batching/st
 export type { Ranks } from './distributed/ranks.js';
 export type { Attribution } from './evaluation/attribution.js';
 export type { BaselineResult } from './evaluation/baseline.js';
+export type { CalibrationEffect, CalibrationMetrics } from './evaluation/calibrate.js';
 export type { Calibration, ReliabilityBin } from './evaluation/calibration.js';
 export type { CapabilityResult, Probe } from './evaluation/capabilities.js';
 export type { MaskedMetrics } from './evaluation/evaluate-masked.js';
@@ -93,6 +95,7 @@ export type { Hub } from './hub/environment.js';
 export type { FetchedModel } from './hub/model.js';
 export type { Sources } from './hub/sources.js';
 export type { EncodedBatch, EncodedReviews, IndexedBatch, LabeledBatch } from './model/batch.js';
+export type { ModelCalibration } from './model/calibration.js';
 export type { PackedTexts } from './model/packed-texts.js';
 export type { EncoderConfig, ModelType } from './model/config.js';
 export type { DropoutSource } from './model/dropout.js';
@@ -140,12 +143,13 @@ export type {
   RowLocation,
   StoredPlace,
 } from './reviews/row-file.js';
-export type { ReviewSplit } from './reviews/split.js';
+export type { ReviewSplit, SplitOptions } from './reviews/split.js';
 export type { ReviewTable } from './reviews/table.js';
 export type { WordAssociation } from './reviews/word-associations.js';
 export type { Journal, JournalContent, JournalEntry, JournalKind } from './runs/journal.js';
 export type { AdaptMetrics, FinetuneMetrics, RunMetrics } from './runs/metrics.js';
 export type { ClassWeights } from './settings/class-weights.js';
+export type { Fold } from './settings/fold.js';
 export type { LabelMapping } from './settings/label-mapping.js';
 export type { Settings, TrainingSettings } from './settings/settings.js';
 export type { Device } from './tensorflow/device.js';

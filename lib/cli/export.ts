@@ -8,6 +8,12 @@ import { embeddedReviews } from '../reviews/embedded.js';
 import { sampleReviews } from '../reviews/sample.js';
 import { version } from '../version.js';
 
+/** Options of the command line. */
+export interface ExportOptions {
+  calibrated?: boolean;
+  json?: boolean;
+}
+
 /** Maximum number of reviews on which the exported model is checked. */
 const maxReviews = 1000;
 
@@ -21,7 +27,7 @@ function runOf(name: string): RunFolder | undefined {
 
 function describeExport(
   folder: string,
-  { opset, maxLength, reviews, accuracy: reference, files }: ExportReport,
+  { opset, maxLength, reviews, accuracy: reference, temperature, files }: ExportReport,
   isRun: boolean,
 ): string {
   const line = (precision: string, { file, bytes, difference, accuracy, agreement }: ExportReport['files']['int8']) =>
@@ -32,21 +38,27 @@ function describeExport(
     line('float32', files.float32),
     line('int8', files.int8),
     `Scoring truncates texts to ${maxLength} tokens.`,
+    ...(temperature === undefined
+      ? []
+      : [
+          `The logits are divided by the temperature ${temperature.toPrecision(3)}; the decision threshold is not applied.`,
+        ]),
   ].join('\n');
 }
 
 /**
  * Exports a model and prints the result of the check.
  * @param name a run or its model folder, or another model folder, which is checked on the embedded reviews
+ * @param options.calibrated see exportModel
  * @throws RunError if the run has no model, ModelFormatError, ExportError
  */
-export async function exportRun(name: string, { json }: { json?: boolean }): Promise<void> {
+export async function exportRun(name: string, { calibrated = false, json = false }: ExportOptions): Promise<void> {
   const run = runOf(name);
   const folder = run ? modelFolderOf(run) : (notebookModel(name) ?? name);
   const reviews = run
     ? (await loadReviews(run.settings!.sources.dataset, run.settings!.settings)).test
     : await sampleReviews(await embeddedReviews(), { rows: maxReviews });
-  const report = await exportModel(folder, reviews.slice(0, maxReviews), { version });
+  const report = await exportModel(folder, reviews.slice(0, maxReviews), { version, calibrated });
   console.log(
     json ? JSON.stringify({ folder, ...report }, null, 2) : describeExport(folder, report, run !== undefined),
   );

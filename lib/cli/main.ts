@@ -5,6 +5,8 @@ import type { LaunchOptions } from './launch.js';
 import type { MergeOptions } from './merge.js';
 import type { NotebooksOptions } from './notebooks.js';
 import { commandLineError, throwErrors, unknownCommand } from './command-line-error.js';
+import { addCrossValidationFlags, crossValidate } from './cross-validate.js';
+import type { ExportOptions } from './export.js';
 import { reportError } from './report-error.js';
 import type { ScoreOptions } from './score.js';
 import type { ServeOptions } from './serve.js';
@@ -65,6 +67,14 @@ const sweep = addSweepFlags(
     .addHelpText('after', afterHelp),
 );
 sweep.action(() => runSweep(sweep));
+
+const crossValidation = addCrossValidationFlags(
+  program
+    .command('cross-validate')
+    .description('Fine-tune once per fold, and report means with intervals and the predictions of all reviews.')
+    .addHelpText('after', afterHelp),
+);
+crossValidation.action(() => crossValidate(crossValidation));
 
 const inspect = addSettings(
   program
@@ -130,8 +140,9 @@ program
   .command('export')
   .argument('<run>', 'run folder, name of a run in runs/, or model folder')
   .description("Export a run's model to ONNX, in float32 and int8, for transformers.js and onnxruntime.")
+  .option('--calibrated', 'divide the logits of the exported model by the temperature that is stored with the model')
   .option('--json', 'print the result as JSON')
-  .action(async (run: string, options: { json?: boolean }) => (await import('./export.js')).exportRun(run, options));
+  .action(async (run: string, options: ExportOptions) => (await import('./export.js')).exportRun(run, options));
 
 program
   .command('merge')
@@ -167,6 +178,7 @@ addSettings(
     )
     .option('--overwrite', 'allow --out to replace an existing file, also the input file')
     .option('--precision <value>', 'number type of the exported model: float32 or int8', 'float32')
+    .option('--calibrated', 'apply the temperature and the decision threshold that are stored with the model')
     .option('--json', 'print the result as JSON'),
   [...fileSettings],
   { textColumns: 'those of training' },
@@ -186,6 +198,7 @@ const addServing = (command: Command) =>
     .option('--port <number>', 'port to listen on; 0 for any free port', '8000')
     .option('--name <name>', 'model name in paths and responses', 'sentiment')
     .option('--precision <value>', 'number type of the exported model: float32 or int8', 'float32')
+    .option('--calibrated', 'apply the temperature and the decision threshold that are stored with the model')
     .option('--timeout <seconds>', 'seconds after which a request times out', '30')
     .option('--body-limit <bytes>', 'maximum size of a request body in bytes', '1048576')
     .option('--queue <texts>', 'maximum number of waiting texts; above it, the server responds with 429', '2048')

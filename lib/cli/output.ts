@@ -7,6 +7,7 @@ import { describeDownload } from '../notebook/downloads.js';
 import { describeRecord } from '../notebook/progress.js';
 import type { RunMetrics } from '../runs/metrics.js';
 import { percent, percentInterval, duration, size } from '../figures/format.js';
+import type { CalibrationEffect, CalibrationMetrics } from '../evaluation/calibrate.js';
 import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
 import type { ClassificationMetrics } from '../evaluation/metrics.js';
 import type { JournalEntry } from '../runs/journal.js';
@@ -52,6 +53,14 @@ function describeScores({ macro, perClass, meanAbsoluteError }: ClassificationMe
   ];
 }
 
+/** What a calibration changes on the test set. */
+function describeCalibration({ before, after }: CalibrationEffect): string {
+  const change = (name: keyof CalibrationMetrics, text: (value: number) => string) =>
+    `${text(before[name])} -> ${text(after[name])}`;
+  const loss = change('loss', (value) => value.toFixed(3));
+  return `loss ${loss}, calibration error ${change('calibrationError', percent)}, balanced accuracy ${change('balancedAccuracy', percent)}`;
+}
+
 /** Describes the result of a run in a few lines. */
 export function describeMetrics(metrics: RunMetrics): string {
   const { training, end } = metrics;
@@ -63,6 +72,9 @@ export function describeMetrics(metrics: RunMetrics): string {
             `${percent(metrics.test.accuracy)} of ${metrics.test.count} test reviews (95 % interval ${percentInterval(metrics.test.interval)})`,
           ],
           ...describeScores(metrics.test),
+          ...(metrics.calibration
+            ? [['Calibrated', describeCalibration(metrics.calibration)] satisfies [string, string]]
+            : []),
           ...metrics.baselines.map(({ name, accuracy }): [string, string] => [
             name[0]!.toUpperCase() + name.slice(1),
             percent(accuracy),

@@ -24,6 +24,7 @@ export interface ScoreOptions {
   /** How the file is read. */
   reading: Pick<Settings, (typeof fileSettings)[number]>;
   precision: string;
+  calibrated?: boolean;
   json?: boolean;
 }
 
@@ -237,7 +238,8 @@ export async function score(sentences: string[], options: ScoreOptions): Promise
       value: options.precision,
     });
   if (file !== undefined && out !== undefined) checkOutput(out, file, options.overwrite ?? false);
-  const model = await openSentimentModel(modelFolder(options.model), { precision: options.precision });
+  const { precision, calibrated = false } = options;
+  const model = await openSentimentModel(modelFolder(options.model), { precision, calibrated });
   try {
     if (file !== undefined && out !== undefined) {
       await scoreToFile(model, file, out, options);

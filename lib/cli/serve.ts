@@ -4,7 +4,7 @@ import { SettingsError } from '../errors.js';
 import { onEndingSignal } from '../signals.js';
 import { createServer } from '../serving/server.js';
 import type { LoadedModel } from '../serving/current-model.js';
-import { openSentimentModel, type OnnxEngineOptions } from '../serving/sentiment.js';
+import { openSentimentModel, type SentimentModelOptions } from '../serving/sentiment.js';
 import { version } from '../version.js';
 import { describeMaxLength, modelFolder } from './score.js';
 
@@ -13,6 +13,7 @@ export interface ServeOptions {
   host: string;
   port: string;
   precision: string;
+  calibrated?: boolean;
   name?: string;
   timeout: string;
   bodyLimit: string;
@@ -61,12 +62,9 @@ function listenError(error: unknown, host: string, port: number): unknown {
 }
 
 /** Opens and warms up the model of a run, or the newest one. Called again, it finds a newer run or export. */
-async function loadModel(
-  name: string | undefined,
-  precision: NonNullable<OnnxEngineOptions['precision']>,
-): Promise<LoadedModel> {
+async function loadModel(name: string | undefined, options: SentimentModelOptions): Promise<LoadedModel> {
   const folder = modelFolder(name);
-  const model = await openSentimentModel(folder, { precision });
+  const model = await openSentimentModel(folder, options);
   // Warm-up: the first forward pass of each length is slower than the following ones.
   await model.predictSentiment(['warm', 'warm '.repeat(60), 'warm '.repeat(200)]).catch(async (error: unknown) => {
     await model.dispose();
@@ -94,13 +92,13 @@ export async function serve(name: string | undefined, options: ServeOptions, pag
       name: '--precision',
       value: options.precision,
     });
-  const { precision } = options;
+  const { precision, calibrated = false } = options;
   const token = process.env['TUNEBOOK_SERVE_TOKEN'] || undefined;
   if (!isLocal(options.host) && token === undefined)
     console.error(
       `Warning: ${options.host}:${port} accepts requests without a token. Set TUNEBOOK_SERVE_TOKEN to require one.`,
     );
-  const { model, version: modelVersion } = await loadModel(name, precision);
+  const { model, version: modelVersion } = await loadModel(name, { precision, calibrated });
   const { folder } = model;
   const server = await createServer(model, {
     tunebook: version,
@@ -113,7 +111,7 @@ export async function serve(name: string | undefined, options: ServeOptions, pag
     page,
     version: modelVersion,
     load: async () => {
-      const loaded = await loadModel(name, precision);
+      const loaded = await loadModel(name, { precision, calibrated });
       console.log(`Loaded ${loaded.model.folder}, which now answers requests.`);
       return loaded;
     },
@@ -125,7 +123,7 @@ export async function serve(name: string | undefined, options: ServeOptions, pag
   console.log(
     page
       ? `Serving the web page of ${folder} at ${address}`
-      : `Serving ${folder} (${precision}) at ${address}; API description: ${address}/openapi.json`,
+      : `Serving ${folder} (${precision}${calibrated ? ', calibrated' : ''}) at ${address}; API description: ${address}/openapi.json`,
   );
   await new Promise<void>((resolve) => {
     let stopping = false;

@@ -4,6 +4,7 @@
  * rows, corrects much of it.
  */
 import { softmax } from '../model/softmax.js';
+import { countClasses } from './count-classes.js';
 import { wilsonInterval, type Interval } from './metrics.js';
 
 /** Predictions with similar probabilities. */
@@ -88,8 +89,13 @@ export const withTemperature = (logits: Float32Array, temperature: number): Floa
   logits.map((logit) => logit / temperature);
 
 /**
- * Fits the temperature that minimizes the loss (temperature scaling, Guo et al., 2017). The rows must not be used for
- * testing or for any other choice.
+ * Fits the temperature that minimizes the cross-entropy (temperature scaling, Guo et al., 2017). The targets are those of Platt (1999):
+ * (n + 1) / (n + 2) for the label, where n is the number of its rows, and equal parts of the rest for the other classes. They matter for
+ * few rows only: with targets of 1, the loss of rows that are all predicted correctly has no minimum.
+ * The rows must not be used for testing or for any other choice.
+ * @param logits [n * classes], row by row
+ * @param labels [n]
+ * @param classes number of classes
  * @returns between 0.05 and 20
  * @example
  * const validation = await evaluate(model, validationSet);
@@ -97,8 +103,22 @@ export const withTemperature = (logits: Float32Array, temperature: number): Floa
  * const calibrated = withTemperature(logits, temperature);
  */
 export function fitTemperature(logits: Float32Array, labels: ArrayLike<number>, classes: number): number {
-  const lossAt = (logTemperature: number) =>
-    calibration(withTemperature(logits, Math.exp(logTemperature)), labels, classes).loss;
+  const counts = countClasses(Array.from(labels), classes);
+  // The cross-entropy of logits z to targets t, whose sum is 1, is logsumexp(z) - Σ t z; `target` is that sum.
+  const rows = Array.from({ length: labels.length }, (_, row) => {
+    const values = rowOf(logits, classes, row);
+    const label = labels[row]!;
+    const others = values.reduce((sum, value) => sum + value, 0) - values[label]!;
+    return { values, target: ((counts[label]! + 1) * values[label]! + others / (classes - 1)) / (counts[label]! + 2) };
+  });
+  const lossAt = (logTemperature: number) => {
+    const temperature = Math.exp(logTemperature);
+    return rows.reduce((sum, { values, target }) => {
+      const largest = Math.max(...values);
+      const powers = values.reduce((total, value) => total + Math.exp((value - largest) / temperature), 0);
+      return sum + Math.log(powers) + (largest - target) / temperature;
+    }, 0);
+  };
   // The loss has one minimum, which golden-section search finds.
   const ratio = (Math.sqrt(5) - 1) / 2;
   let [low, high] = [Math.log(0.05), Math.log(20)];

@@ -2,9 +2,8 @@
  * Detection of label noise: a bag of words predicts the class of each review by cross-validation, and confident learning
  * finds the labels that are probably wrong. Either the label or the prediction is wrong; a person must decide which.
  */
-import { normalizedText, type Review } from '../reviews/review.js';
-import { groupBy } from '../reviews/group.js';
-import { seededRandom, shuffle } from '../reviews/random.js';
+import { stratifiedFolds } from '../reviews/folds.js';
+import type { Review } from '../reviews/review.js';
 import { fitBagOfWords } from './baseline.js';
 import { confidentLearning } from './confident-learning.js';
 
@@ -47,20 +46,6 @@ export function labelNoiseOf(reviews: Review[], probabilities: number[][]): Labe
   };
 }
 
-/** The fold of each review. Each class is divided evenly, and copies of a text are in one fold. */
-function foldsOf(reviews: Review[], folds: number, seed: number): number[] {
-  const random = seededRandom(seed);
-  const foldOf = new Array<number>(reviews.length);
-  const copies = [...groupBy(reviews.keys(), (row) => normalizedText(reviews[row]!.text)).values()];
-  let next = 0;
-  for (const [, groups] of groupBy(copies, ([first]) => reviews[first!]!.label))
-    for (const group of shuffle(groups, random)) {
-      for (const row of group) foldOf[row] = next;
-      next = (next + 1) % folds;
-    }
-  return foldOf;
-}
-
 /**
  * Finds labels that are probably wrong.
  * @param reviews labeled reviews
@@ -76,7 +61,7 @@ export function findLabelNoise(
   { folds = 5, seed = 42 }: { folds?: number; seed?: number } = {},
 ): LabelNoise {
   const classes = reviews.reduce((max, { label }) => Math.max(max, label), 0) + 1;
-  const foldOf = foldsOf(reviews, folds, seed);
+  const foldOf = stratifiedFolds(reviews, folds, seed);
   const probabilities = new Array<number[]>(reviews.length);
   for (let fold = 0; fold < folds; fold++) {
     const training = reviews.filter((_, row) => foldOf[row] !== fold);

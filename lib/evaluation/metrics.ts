@@ -2,6 +2,7 @@
  * Metrics of predictions. Accuracies have the number of rows with them, so that confidence intervals can be computed.
  */
 
+import { predictedClass, probabilitiesOf, type ModelCalibration } from '../model/calibration.js';
 import { softmax } from '../model/softmax.js';
 
 /** Bounds of a confidence interval of a proportion, from 0 to 1. */
@@ -198,14 +199,18 @@ export function describeClasses({ perClass, macro, count }: ClassificationMetric
 }
 
 /**
- * The class with the highest logit of each row, and its probability.
+ * The predicted class of each row, and its probability.
+ * @param logits [n * classes], row by row
+ * @param classes number of classes
+ * @param calibration temperature and threshold. @default none: the class with the highest logit
  * @example
  * const [{ label, score } = { label: 0, score: 0 }] = predictions(logits, labels.length);
  */
-export function predictions(logits: Float32Array, classes: number): { label: number; score: number }[] {
-  return Array.from({ length: logits.length / classes }, (_, i) => {
-    const probabilities = softmax(logits.subarray(i * classes, (i + 1) * classes));
-    const score = Math.max(...probabilities);
-    return { label: probabilities.indexOf(score), score };
-  });
-}
+export const predictions = (
+  logits: Float32Array,
+  classes: number,
+  calibration?: ModelCalibration,
+): { label: number; score: number }[] =>
+  Array.from({ length: logits.length / classes }, (_, i) =>
+    predictedClass(probabilitiesOf(logits.subarray(i * classes, (i + 1) * classes), calibration), calibration),
+  );

@@ -5,6 +5,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { ExportError, ModelFormatError } from '../errors.js';
+import { requireCalibration } from '../model/calibration-file.js';
 import { TextClassifier } from '../model/text-classifier.js';
 import { parameterValues } from '../model/model.js';
 import type { Review } from '../reviews/review.js';
@@ -25,6 +26,8 @@ export interface ExportReport {
   reviews: number;
   /** Accuracy of TensorFlow in float32. */
   accuracy: number;
+  /** The temperature by which the graphs divide their logits; undefined for uncalibrated graphs. */
+  temperature?: number;
   files: Record<
     OnnxPrecision,
     {
@@ -48,14 +51,16 @@ const tolerance = 1e-4;
  * @param reviews used for the comparison; their labels are class numbers of the model
  * @param options metadata
  * @param options.version of Tunebook, stored in the ONNX files
- * @throws ModelFormatError if the model is not a classifier, ExportError if the logits differ; no files remain then
+ * @param options.calibrated divides the logits by the temperature of calibration.json, so that the softmax of any program gives
+ *   calibrated probabilities. The threshold is not part of the graph: a shift of the logits would change the probabilities. @default false
+ * @throws ModelFormatError if the model is not a classifier or has no calibration, ExportError if the logits differ; no files remain then
  * @example
  * const { files } = await exportModel('runs/mine/model', reviews.test, { version: '1' });
  */
 export async function exportModel(
   folder: string,
   reviews: Review[],
-  { version }: { version: string },
+  { version, calibrated = false }: { version: string; calibrated?: boolean },
 ): Promise<ExportReport> {
   const model = TextClassifier.fromFolder(folder, { precision: 'float32' });
   const partialFolder = path.join(folder, '.onnx.partial');
@@ -66,6 +71,7 @@ export async function exportModel(
         `${folder} is not a fine-tuned classifier: it has no classification head. Fine-tune it first: npx tunebook finetune --model ${folder}`,
         { folder },
       );
+    const temperature = calibrated ? requireCalibration(folder, model.labels.length).temperature : undefined;
     const { config } = model;
     const classNames = model.labels;
     const texts = model.encode(reviews, model.maxLength);
@@ -78,7 +84,7 @@ export async function exportModel(
     const files = {} as ExportReport['files'];
     for (const precision of Object.keys(onnxFiles) as OnnxPrecision[]) {
       const file = onnxFiles[precision];
-      classifierGraph(config, parameters, precision).save(path.join(partialFolder, file), {
+      classifierGraph(config, parameters, { precision, temperature }).save(path.join(partialFolder, file), {
         name: 'sequence_classification',
         version,
         description: `Text classifier: ${classNames.join(', ')}. Precision ${precision}, opset ${opsetVersion}.`,
@@ -107,6 +113,7 @@ export async function exportModel(
       maxLength: model.maxLength,
       reviews: texts.ids.length,
       accuracy: metrics.accuracy,
+      ...(temperature !== undefined && { temperature }),
       files,
     };
     fs.writeFileSync(path.join(partialFolder, 'onnx/export.json'), `${JSON.stringify(report, null, 2)}\n`);

@@ -5,18 +5,22 @@
 import { labelNames, type EncoderConfig } from '../model/config.js';
 import { familyOf } from '../model/families.js';
 import type { StoredTensor } from '../model/safetensors.js';
+import { uncalibratedOutput } from './onnx-engine.js';
 import { OnnxGraph, type OnnxValue } from './onnx-graph.js';
 import { onnxOperations, type OnnxPrecision } from './onnx-operations.js';
 
 /**
  * Builds the ONNX graph of a classifier.
  * @param parameters by Hugging Face's names
+ * @param options of the graph
+ * @param options.precision of its weights. @default 'float32'
+ * @param options.temperature by which the logits are divided; the logits before it are the second output. @default none
  * @returns a graph from input_ids and attention_mask, both int64 [batch, sequence], to logits, float32 [batch, labels]
  */
 export function classifierGraph(
   config: EncoderConfig,
   parameters: Map<string, StoredTensor>,
-  precision: OnnxPrecision = 'float32',
+  { precision = 'float32', temperature }: { precision?: OnnxPrecision; temperature?: number | undefined } = {},
 ): OnnxGraph {
   const graph = new OnnxGraph();
   const ids = graph.input('input_ids', 'int64', ['batch_size', 'sequence_length']);
@@ -25,6 +29,11 @@ export function classifierGraph(
   const labels = labelNames(config).length;
   const logits = familyOf(config).classify(operations, config, labels) as OnnxValue; // [batch, 1, labels]
   const flat = graph.node('Squeeze', [logits, graph.constant('int64', [1])]); // [batch, labels]
-  graph.output(flat, 'logits', 'float32', ['batch_size', labels]);
+  const shape = ['batch_size', labels];
+  if (temperature === undefined) graph.output(flat, 'logits', 'float32', shape);
+  else {
+    graph.output(graph.node('Div', [flat, graph.constant('float32', [temperature])]), 'logits', 'float32', shape);
+    graph.output(flat, uncalibratedOutput, 'float32', shape);
+  }
   return graph;
 }

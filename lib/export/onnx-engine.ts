@@ -9,13 +9,17 @@ import { tokenBatches } from './token-batches.js';
 /** The files of an exported model, in the layout of transformers.js. */
 export const onnxFiles = { float32: 'onnx/model.onnx', int8: 'onnx/model_quantized.onnx' } as const;
 
+/** The second output of a calibrated graph: the logits before the division by the temperature. Other programs ignore it. */
+export const uncalibratedOutput = 'uncalibrated_logits';
+
 /** An exported classifier, loaded into onnxruntime. */
 export interface OnnxEngine {
   config: EncoderConfig;
   /** Maximum number of tokens of a batch, padding included. */
   maxBatchTokens: number;
   /**
-   * Computes the logits of texts.
+   * Computes the logits of texts: of a calibrated graph those before the division by the temperature, so that both kinds of graph
+   * give the same.
    * @param ids token ids of each text, including [CLS] and [SEP] or their equivalents; at most what the model accepts
    * @returns logits [texts * labels], row by row, in the order of the texts
    */
@@ -91,11 +95,11 @@ export async function openOnnxEngine(
           inputIds.set(Array.from(ids[index]!, BigInt), row * tokens);
           mask.fill(1n, row * tokens, row * tokens + lengths[index]!);
         });
-        const { logits } = await session.run({
+        const outputs = await session.run({
           input_ids: new Tensor('int64', inputIds, shape),
           attention_mask: new Tensor('int64', mask, shape),
         });
-        const rows = logits!.data as Float32Array;
+        const rows = (outputs[uncalibratedOutput] ?? outputs['logits'])!.data as Float32Array;
         indices.forEach((index, row) =>
           logitsOfTexts.set(rows.subarray(row * classes, (row + 1) * classes), index * classes),
         );

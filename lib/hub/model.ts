@@ -15,8 +15,14 @@ import { hubFetch } from './request.js';
 /** Tunebook's own file in a model's folder: see lib/model/preprocessing.ts. */
 export const preprocessingFile = 'tunebook.json';
 
-/** Files of the tokenizer and of the preprocessing; those that exist are downloaded. */
-const optionalFiles = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', preprocessingFile];
+/** Another one: see lib/model/calibration-file.ts. */
+export const calibrationFile = 'calibration.json';
+
+/** Files of the tokenizer, and Tunebook's own; those that exist are downloaded. */
+const optionalFiles = [
+  ...['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json'],
+  ...[preprocessingFile, calibrationFile],
+];
 
 /** Finds the branch with Hugging Face's conversion of the weights to safetensors, if there is one. */
 async function findConversion({ hub, id }: Repository): Promise<string | undefined> {

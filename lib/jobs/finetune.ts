@@ -1,12 +1,11 @@
 /** Fine-tuning as a job: what finetune.ipynb does, for a scheduler. */
-import fs from 'node:fs';
-import type { Adapter } from '../model/lora.js';
-import { savePeftAdapter } from '../model/peft-adapter.js';
-import { writePreprocessing } from '../model/preprocessing.js';
+import { ArgumentError } from '../errors.js';
+import type { EncodedReviews } from '../model/batch.js';
 import { TextClassifier } from '../model/text-classifier.js';
 import { loadReviews } from '../reviews/load-reviews.js';
 import { describeClassRows, summarizeData } from '../reviews/describe-source.js';
 import { ReviewStream } from '../batching/stream.js';
+import { calibrate } from '../evaluation/calibrate.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import { evaluationWarnings, imbalanceWarnings, type Warning } from '../evaluation/warnings.js';
 import { describeClassWeights, weightsByNumber } from '../training/class-weights.js';
@@ -14,19 +13,22 @@ import type { EndOfTraining } from '../training/training-record.js';
 import { Trainer } from '../training/trainer.js';
 import { trainingJob, type Job } from './job.js';
 import { openTeacher } from './teacher.js';
+import { writeAdapter } from '../runs/adapter.js';
+import { writeOutOfFold } from '../runs/out-of-fold.js';
 import { writeResult } from '../runs/result.js';
 import { finetuneMetrics, namedClassWeights } from './run-metrics.js';
 import { assertSameData, countRows, encodeRows, openModelOfJob, type Rows } from './rows.js';
 
-/** Writes the LoRA adapter of a run, with the classes and the maximum length of its training. */
-function writeAdapter({ run, sources, note }: Job, adapter: Adapter, { maxLength, reading }: TextClassifier): void {
-  const partialFolder = run.path('.adapter.partial');
-  fs.rmSync(partialFolder, { recursive: true, force: true });
-  savePeftAdapter(adapter, partialFolder, sources.model);
-  writePreprocessing(partialFolder, { maxLength, reading });
-  fs.rmSync(run.path('adapter'), { recursive: true, force: true });
-  fs.renameSync(partialFolder, run.path('adapter'));
-  note(`LoRA adapter for PEFT: ${run.path('adapter')}. The model has it merged.`);
+/** Calibrates the trained model on the validation set, or notes why it cannot. */
+async function calibrateModel({ settings, ranks, note }: Job, model: TextClassifier, validation: EncodedReviews) {
+  const without = (reason: string) => note(`The model is not calibrated: ${reason}`);
+  if (settings.overfitBatches > 0) return without('the validation set is the training set.');
+  try {
+    return await calibrate(model, validation, { batchSize: settings.evalBatchSize, ranks });
+  } catch (error) {
+    if (error instanceof ArgumentError && error.code === 'ARGUMENT_TOO_FEW_ROWS') return without(error.message);
+    throw error;
+  }
 }
 
 /** Fine-tunes a classifier on one rank. */
@@ -75,11 +77,17 @@ async function finetuneRank(job: Job): Promise<EndOfTraining> {
     const result = await job.train((options) => trainer.train(train, { ...options, validation }));
     if (result.end === 'interrupted') return result.end;
 
+    const calibration = (await calibrateModel(job, model, validation)) ?? undefined;
     const evaluation = await evaluate(model, test, { batchSize: settings.evalBatchSize, ranks });
     if (!ranks.isChief) return result.end;
     warn(evaluationWarnings(evaluation.metrics, split.train, labels, settings));
-    if (result.adapter) writeAdapter(job, result.adapter, model);
-    await writeResult(job, finetuneMetrics({ settings, sources, source, split, data, result }, evaluation), model);
+    if (result.adapter) {
+      writeAdapter(job.run, result.adapter, model, sources.model);
+      note(`LoRA adapter for PEFT: ${job.run.path('adapter')}. The model has it merged.`);
+    }
+    if (settings.fold) writeOutOfFold(job.run, settings.fold, split.test, evaluation, labels);
+    const trained = { settings, sources, source, split, data, result };
+    await writeResult(job, finetuneMetrics(trained, evaluation, calibration), model);
     return result.end;
   } finally {
     model.dispose();

@@ -2,10 +2,12 @@
 import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
 import { accuracyByLength, confidentErrors } from '../evaluation/analysis.js';
 import { bagOfWordsBaseline, majorityBaseline } from '../evaluation/baseline.js';
+import { calibrationEffect } from '../evaluation/calibrate.js';
 import { countClasses } from '../evaluation/count-classes.js';
 import type { Evaluation } from '../evaluation/evaluate.js';
 import type { ClassificationMetrics } from '../evaluation/metrics.js';
 import { evaluationWarnings, imbalanceWarnings } from '../evaluation/warnings.js';
+import type { ModelCalibration } from '../model/calibration.js';
 import { ReviewStream } from '../batching/stream.js';
 import type { Sources } from '../hub/sources.js';
 import { summarizeData } from '../reviews/describe-source.js';
@@ -57,12 +59,17 @@ export function namedClassWeights(
 /**
  * The metrics of fine-tuning.
  * @param test the evaluation on the test set
+ * @param calibration of `calibrate`, whose effect on the test set is measured. @default none
  * @example
  * const result = await trainer.train(prepared.train);
  * const trained = { ...prepared, settings, data: { ...prepared, notes: [] }, result };
  * const metrics = finetuneMetrics(trained, await evaluate(model, prepared.test));
  */
-export function finetuneMetrics(run: TrainedRun<ClassificationMetrics>, test: Evaluation): FinetuneMetrics {
+export function finetuneMetrics(
+  run: TrainedRun<ClassificationMetrics>,
+  test: Evaluation,
+  calibration?: ModelCalibration,
+): FinetuneMetrics {
   const { settings, split, data, result } = run;
   const labels = run.source.labelNames;
   const { ids, labels: testLabels } = data.test;
@@ -78,6 +85,7 @@ export function finetuneMetrics(run: TrainedRun<ClassificationMetrics>, test: Ev
     ],
     validation: result.best ?? null,
     test: test.metrics,
+    calibration: calibration ? calibrationEffect(test.logits, testLabels, labels.length, calibration) : null,
     baselines: baselines(split),
     byLength: accuracyByLength(lengths, testLabels, test.logits, labels.length),
     errors: confidentErrors(split.test, test.logits, labels, reportedErrors),

@@ -106,7 +106,7 @@ export const distillationLoss = (
     const weights = weightsOf(labels, logits.shape[1]!, options); // [batch, 1]
     const rowWeights = tf.div(weights, tf.sum(weights)); // [batch, 1]
     save([gradient, rowWeights]);
-    const divergences = columnOf(tf.sub(losses, entropies) as Tensor1D); // [batch, 1]
+    const divergences = columnOf(tf.sub<Tensor1D>(losses, entropies)); // [batch, 1]
     return {
       value: tf.mul(tf.sum(tf.mul(divergences, rowWeights)), temperature ** 2),
       // The derivative of logits / temperature takes one of the factors away.

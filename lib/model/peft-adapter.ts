@@ -168,4 +168,6 @@ export function mergeAdapter(model: TextClassifier, { folder, config, tensors }:
       { folder, names: missing },
     );
   restoreParameters(model, merged);
+  // It was fitted for the model without the adapter.
+  model.calibration = undefined;
 }

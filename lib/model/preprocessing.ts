@@ -6,9 +6,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { ModelFormatError } from '../errors.js';
 import { preprocessingFile } from '../hub/model.js';
 import type { Reading } from '../reviews/review.js';
+import { readVersioned } from './versioned-file.js';
 
 /** Changes when earlier versions of Tunebook cannot read the file. */
 const formatVersion = 1;
@@ -51,33 +51,11 @@ const preprocessing = z.object({ maxLength: z.int().min(1), reading: reading.opt
  * @returns undefined if the model has none: it was not trained with Tunebook
  * @throws ModelFormatError if the file is damaged or has the format of another version of Tunebook
  */
-export function readPreprocessing(folder: string): Preprocessing | undefined {
-  const file = path.join(folder, preprocessingFile);
-  if (!fs.existsSync(file)) return undefined;
-  const withoutIt = `or delete it: then scoring chooses columns by their names and truncates texts to the model's maximum.`;
-  const damaged = (reason: string) =>
-    new ModelFormatError(
-      'MODEL_FILE_DAMAGED',
-      `${file}, which describes the training texts, is damaged: ${reason}. Restore it, ${withoutIt}`,
-      { file },
-    );
-  let content: unknown;
-  try {
-    content = JSON.parse(fs.readFileSync(file, 'utf8'));
-  } catch (error) {
-    throw damaged((error as Error).message);
-  }
-  const version = z.object({ formatVersion: z.unknown() }).safeParse(content).data?.formatVersion;
-  if (typeof version === 'number' && version !== formatVersion)
-    throw new ModelFormatError(
-      'MODEL_CONFIG_UNSUPPORTED',
-      `${file} has format ${version}; this version of Tunebook reads ${formatVersion}. Update Tunebook, ${withoutIt}`,
-      { file, name: 'formatVersion', value: version },
-    );
-  const result = preprocessing.safeParse(content);
-  if (!result.success) throw damaged(z.prettifyError(result.error).replace(/\s+/g, ' '));
-  return result.data as Preprocessing;
-}
+export const readPreprocessing = (folder: string): Preprocessing | undefined =>
+  readVersioned(path.join(folder, preprocessingFile), formatVersion, preprocessing, {
+    content: 'describes the training texts',
+    withoutIt: "or delete it: then scoring chooses columns by their names and truncates texts to the model's maximum.",
+  }) as Preprocessing | undefined;
 
 /** Writes the preprocessing of a model into its folder. */
 export function writePreprocessing(folder: string, content: Preprocessing): void {

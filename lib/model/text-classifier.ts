@@ -1,12 +1,14 @@
 /** A text classifier: a pretrained encoder with a classification head. */
 import type { Tensor } from '@tensorflow/tfjs';
-import { ModelFormatError } from '../errors.js';
+import { ArgumentError, ModelFormatError } from '../errors.js';
 
 import { tensorFunction, type TensorFunction } from '../tensorflow/function.js';
 import { tf } from '../tensorflow/runtime.js';
 import type { Reading } from '../reviews/review.js';
 import type { TokenizerFiles } from '../tokenizer/tokenizer.js';
 import { evaluationBatches, type EncodedBatch } from './batch.js';
+import { predictedClass, probabilitiesOf, type ModelCalibration } from './calibration.js';
+import { readCalibration, writeCalibration } from './calibration-file.js';
 import { classifierConfigJson, labelNames, type EncoderConfig } from './config.js';
 import { familyOf } from './families.js';
 import { fetchModel } from './fetch-model.js';
@@ -24,7 +26,6 @@ import {
 import { batchTensors, type PackedTexts } from './packed-texts.js';
 import { readPreprocessing, writePreprocessing, type Preprocessing } from './preprocessing.js';
 import { PretrainedModel, tokenizerFilesOf, type LoadOptions, type ModelParts } from './pretrained-model.js';
-import { softmax } from './softmax.js';
 import { classifierShapes, sequenceClassification } from './sequence-classification.js';
 import type { Weights } from './tensor-operations.js';
 
@@ -99,6 +100,8 @@ export class TextClassifier extends PretrainedModel {
   maxLength: number;
   /** Columns and classes of the training data; undefined if they are unknown. */
   readonly reading: Reading | undefined;
+  /** Fitted by `calibrate`, and saved with the model. Undefined after training, since it belongs to the parameters. */
+  calibration: ModelCalibration | undefined;
 
   private constructor(parts: ModelParts, { maxLength, reading }: Preprocessing = { maxLength: Infinity }) {
     super(parts);
@@ -136,8 +139,8 @@ export class TextClassifier extends PretrainedModel {
     const { config, stored } = model;
     const saved = readPreprocessing(folder);
     const wanted = labels ?? labelNames(config);
-    // The saved class numbers do not apply to other labels.
-    const keepsReading = wanted.join('\n') === labelNames(config).join('\n');
+    // The saved class numbers and the threshold do not apply to other labels.
+    const keepsLabels = wanted.join('\n') === labelNames(config).join('\n');
     const notes = [...notesOnLength(maxLength, config), ...adjustHead(model, wanted)];
     config.id2label = Object.fromEntries(wanted.map((label, id) => [String(id), label]));
     const { parameters, fresh } = buildParameters(config, classifierShapes(config), stored, seed);
@@ -145,7 +148,7 @@ export class TextClassifier extends PretrainedModel {
     if (fresh.length > 0) notes.push(`Randomly initialized: ${fresh.join(', ')}.`);
     const unused = [...stored.keys()].filter((stored) => !parameters.has(stored));
     if (unused.length > 0) notes.push(`Ignored, since they belong to another task: ${unused.join(', ')}.`);
-    return new TextClassifier(
+    const loaded = new TextClassifier(
       {
         config,
         parameters,
@@ -156,9 +159,11 @@ export class TextClassifier extends PretrainedModel {
       },
       {
         maxLength: maxLength ?? saved?.maxLength ?? Infinity,
-        reading: reading ?? (keepsReading ? saved?.reading : undefined),
+        reading: reading ?? (keepsLabels ? saved?.reading : undefined),
       },
     );
+    if (keepsLabels && !loaded.freshHead) loaded.calibration = readCalibration(folder, wanted.length);
+    return loaded;
   }
 
   /**
@@ -207,12 +212,21 @@ export class TextClassifier extends PretrainedModel {
   /**
    * Predicts the class of texts.
    * @param texts truncated to `maxLength` tokens
-   * @returns the class with the highest probability of each text, in order
+   * @param options calibration
+   * @param options.calibrated whether temperature and threshold of `calibration` apply. @default false
+   * @returns the class with the highest probability of each text, or the class that the threshold selects, in order
+   * @throws ArgumentError for calibrated predictions of a model that is not calibrated
    * @example
    * model.predict(['It stopped working.']); // [{ label: 'negative', score: 0.97 }]
    */
-  predict(texts: string[]): Prediction[] {
+  predict(texts: string[], { calibrated = false }: { calibrated?: boolean } = {}): Prediction[] {
     const { labels } = this;
+    if (calibrated && !this.calibration)
+      throw new ArgumentError(
+        'ARGUMENT_NOT_CALIBRATED',
+        'The model has no calibration, or it was trained after it was calibrated. Call `await calibrate(model, validation)` first.',
+      );
+    const calibration = calibrated ? this.calibration : undefined;
     const encoded = this.encode(
       texts.map((text) => ({ text, label: 0 })),
       this.maxLength,
@@ -223,9 +237,9 @@ export class TextClassifier extends PretrainedModel {
       for (const batch of evaluationBatches(encoded, predictBatchSize, this.maxTokens)) {
         const logits = this.logits(batch, prepared); // [batch * labels]
         batch.indices.forEach((index, row) => {
-          const probabilities = softmax(logits.subarray(row * labels.length, (row + 1) * labels.length));
-          const score = Math.max(...probabilities);
-          predictions[index] = { label: labels[probabilities.indexOf(score)]!, score };
+          const rowLogits = logits.subarray(row * labels.length, (row + 1) * labels.length);
+          const { label, score } = predictedClass(probabilitiesOf(rowLogits, calibration), calibration);
+          predictions[index] = { label: labels[label]!, score };
         });
       }
     } finally {
@@ -242,10 +256,14 @@ export class TextClassifier extends PretrainedModel {
     return classifierConfigJson(this.config);
   }
 
-  /** Saves the model as PretrainedModel does, with its maximum length, columns and classes in tunebook.json. */
+  /**
+   * Saves the model as PretrainedModel does, with its maximum length, columns and classes in tunebook.json, and its calibration, if
+   * any, in calibration.json.
+   */
   override save(folder: string): void {
     super.save(folder);
     writePreprocessing(folder, { maxLength: this.maxLength, reading: this.reading });
+    writeCalibration(folder, this.calibration);
   }
 
   override dispose(): void {

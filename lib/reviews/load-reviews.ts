@@ -1,6 +1,8 @@
 /** Reviews from a name to training, validation and test sets, in one call. */
 import type { DownloadOptions } from '../hub/download.js';
 import { describeDevice } from '../tensorflow/device.js';
+import type { Fold } from '../settings/fold.js';
+import { splitFold } from './folds.js';
 import { openReviews } from './open-reviews.js';
 import type { ReviewsOptions } from './reviews-options.js';
 import type { ReviewSource } from './review-source.js';
@@ -15,6 +17,8 @@ export interface LoadReviewsOptions extends ReviewsOptions, DownloadOptions {
   seed?: number;
   /** Maximum number of training reviews; -1 for all. @default -1 */
   maxTrainSamples?: number;
+  /** The fold of a cross-validation that is the test set. @default no cross-validation */
+  fold?: Fold | undefined;
 }
 
 /** Reviews for training, validation and test. */
@@ -34,12 +38,16 @@ export interface LoadedReviews extends ReviewSplit {
  * const reviews = await loadReviews('embedded', { seed: 42 });
  */
 export async function loadReviews(name: string, options: LoadReviewsOptions = {}): Promise<LoadedReviews> {
-  const { rows, seed = 42, maxTrainSamples = -1, streaming = false } = options;
+  const { rows, seed = 42, maxTrainSamples = -1, streaming = false, fold } = options;
   const source = await openReviews(name, options);
   const { labelNames: labels } = source;
   const size = sampleSize({ rows, streaming }, source, describeDevice());
   const sample = await sampleReviews(source, { rows: size, seed });
   const labeled = source.reading.labelColumn !== undefined;
-  const { dropped } = source;
-  return { ...splitReviews(sample, { seed, maxTrainSamples, labelNames: labels, labeled, dropped }), labels, source };
+  const splitting = { seed, maxTrainSamples, labelNames: labels, labeled, dropped: source.dropped };
+  if (!fold) return { ...splitReviews(sample, splitting), labels, source };
+  const testRows = sample.filter(({ split }) => split === 'test').length;
+  if (testRows > 0)
+    source.notes.push(`The ${testRows} rows of the data set's own test split are not used in cross-validation.`);
+  return { ...splitFold(sample, fold, splitting), labels, source };
 }

@@ -13,6 +13,8 @@ export interface Review {
   label: number;
   /** The split of the data set that it was sampled from. */
   split?: SplitName;
+  /** Its number among the reviews of a cross-validation, in the order in which they were read, from 0. */
+  row?: number;
 }
 
 /** Numbers of rows left out, by reason; every row that is left out is counted. */

@@ -19,19 +19,30 @@ export interface ReviewSplit {
 /** Minimum number of different texts per class: one for each split. */
 const minTexts = 3;
 
+/** Options of `splitReviews`. */
+export interface SplitOptions {
+  /** Random seed. @default 42 */
+  seed?: number;
+  /** Fraction of the rows. @default 0.1 */
+  validation?: number;
+  /** Fraction of the rows. @default 0.2 */
+  test?: number;
+  /** Class names, for errors. @default the class numbers */
+  labelNames?: string[];
+  /** False for texts without labels. @default true */
+  labeled?: boolean;
+  /** Maximum number of training rows; -1 for all. @default -1 */
+  maxTrainSamples?: number;
+  /** Incremented by the rows that are left out. @default not counted */
+  dropped?: Dropped;
+}
+
 /**
  * Splits reviews at random, stratified by class; duplicates of a text stay together. Splits of the data set (`split`)
  * are preserved: only missing ones are taken from the training rows. Training rows whose text is in another split, and
  * validation rows whose text is in the test split, are left out and counted in `dropped`.
  * @param reviews of sampleReviews; those without `split` are training rows
  * @param options sizes and seed
- * @param options.seed random seed. @default 42
- * @param options.validation fraction of the rows. @default 0.1
- * @param options.test fraction of the rows. @default 0.2
- * @param options.labelNames class names, for errors. @default the class numbers
- * @param options.labeled false for texts without labels. @default true
- * @param options.maxTrainSamples maximum number of training rows; -1 for all. @default -1
- * @param options.dropped is incremented by the rows that are left out. @default not counted
  * @throws ReviewsError if there is only one class, a class with too few texts, or too few rows
  * @example
  * const { train, validation, test } = splitReviews(sample, { seed: 42, labelNames: labels });
@@ -46,15 +57,7 @@ export function splitReviews(
     labeled = true,
     maxTrainSamples = -1,
     dropped,
-  }: {
-    seed?: number;
-    validation?: number;
-    test?: number;
-    labelNames?: string[];
-    labeled?: boolean;
-    maxTrainSamples?: number;
-    dropped?: Dropped;
-  } = {},
+  }: SplitOptions = {},
 ): ReviewSplit {
   if (!(validation > 0 && test > 0 && validation + test < 1))
     throw new ReviewsError(

@@ -2,6 +2,7 @@
 import type { DataSummary } from '../reviews/describe-source.js';
 import type { Sources } from '../hub/sources.js';
 import type { TrainingResult } from '../training/trainer.js';
+import type { CalibrationEffect } from '../evaluation/calibrate.js';
 import type { ClassificationMetrics, NamedAccuracy } from '../evaluation/metrics.js';
 import type { Warning } from '../evaluation/warnings.js';
 import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
@@ -33,6 +34,8 @@ export interface FinetuneMetrics extends AnyMetrics {
   /** The evaluation on the validation set whose parameters were kept. */
   validation: { step: number; metrics: ClassificationMetrics } | null;
   test: ClassificationMetrics;
+  /** Temperature and threshold, and their effect on the test set; null without a calibration. Missing in runs of older versions. */
+  calibration?: CalibrationEffect | null;
   baselines: NamedAccuracy[];
   byLength: NamedAccuracy[];
   /** The wrong predictions with the highest probability. */

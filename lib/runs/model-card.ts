@@ -11,6 +11,7 @@ import { isLocalPath } from '../hub/repository.js';
 import { isDataFile } from '../reviews/formats/formats.js';
 import { formatSetting } from '../settings/settings.js';
 import { describeClassWeights } from '../training/class-weights.js';
+import { describeCalibration } from './describe-calibration.js';
 import type { RunEnvironment } from './environment.js';
 import type { RunMetrics } from './metrics.js';
 import type { RunSettings } from './run-folder.js';
@@ -180,6 +181,17 @@ const warningsSection = (metrics: RunMetrics): string =>
     ? `\n## Warnings\n\n${metrics.warnings.map(({ message }) => `- ${message}`).join('\n')}\n`
     : '';
 
+/** The effect of the calibration as a section; empty without one. */
+function calibrationSection(metrics: RunMetrics): string {
+  if (metrics.command !== 'finetune' || !metrics.calibration) return '';
+  const { sentence, rows } = describeCalibration(metrics.calibration, metrics.labelNames);
+  const table = markdownTable(
+    ['', ...Object.keys(rows[0]!).slice(1)],
+    rows.map((row) => Object.values(row)),
+  );
+  return `\n## Calibration\n\n${sentence} Both are in \`calibration.json\`, which \`tunebook score\` and \`tunebook serve\` apply with \`--calibrated\`.\n\n${table}\n`;
+}
+
 /** The class weights of a run as a sentence; empty if there are none. */
 const classWeightsSentence = (metrics: RunMetrics): string =>
   metrics.command === 'finetune' && metrics.classWeights
@@ -207,7 +219,7 @@ ${description} ${metrics.command === 'finetune' ? 'Fine-tuned' : 'Adapted'} from
 ## Results
 
 ${results(metrics)}
-
+${calibrationSection(metrics)}
 ## Data
 
 ${data(metrics)}

@@ -1,4 +1,5 @@
 /** report.html: a report of a run in a single file without scripts; figures are embedded as PNG. */
+import { describeCalibration } from './describe-calibration.js';
 import { describeClasses, type ClassificationMetrics } from '../evaluation/metrics.js';
 import { escapeHtml, tableBundle, type TableRow } from '../figures/html-table.js';
 import { formatSetting, settingsList } from '../settings/settings.js';
@@ -108,6 +109,15 @@ export async function writeReport(run: RunFolder): Promise<string> {
     ...(pictures.length > 0 ? [section('Figures', ...pictures)] : []),
     ...(metrics ? [section('Data', dataList(metrics), dataTable(metrics))] : []),
     ...(metrics?.command === 'finetune' ? [section('Classes', ...classesSection(metrics.test))] : []),
+    ...(metrics?.command === 'finetune' && metrics.calibration
+      ? [
+          section(
+            'Calibration',
+            `<p>${escapeHtml(describeCalibration(metrics.calibration, metrics.labelNames).sentence)}</p>`,
+            table(describeCalibration(metrics.calibration, metrics.labelNames).rows),
+          ),
+        ]
+      : []),
     ...(metrics ? [section('Training', table(trainingRows(metrics)))] : []),
     ...(metrics?.command === 'finetune' && metrics.errors.length > 0
       ? [

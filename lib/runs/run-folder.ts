@@ -85,6 +85,19 @@ export class RunFolder {
     return parseObject(fs.readFileSync(file, 'utf8'), (reason) => this.#damaged(name, reason)) as Content;
   }
 
+  /**
+   * Reads a file with one JSON object per line.
+   * @throws RunError if it is missing or damaged
+   */
+  readLines<Line>(name: string): Line[] {
+    const file = this.path(name);
+    if (!fs.existsSync(file)) throw this.#damaged(name, 'it does not exist');
+    const lines = fs.readFileSync(file, 'utf8').split('\n').slice(0, -1);
+    return lines.map(
+      (line, i) => parseObject(line, (reason) => this.#damaged(name, `line ${i + 1}: ${reason}`)) as Line,
+    );
+  }
+
   #damaged(name: string, reason: string): RunError {
     return new RunError(
       'RUN_FILE_DAMAGED',
@@ -209,12 +222,16 @@ function isProcess(id: number): boolean {
  */
 export function modelFolderOf(run: RunFolder): string {
   const folder = run.path('model');
-  if (!fs.existsSync(folder))
+  if (!fs.existsSync(folder)) {
+    const { command, settings } = run.settings!;
     throw new RunError(
       'RUN_NO_MODEL',
-      `${run.folder} has no model yet (${run.state}). Resume the run: npx tunebook ${run.settings!.command} --resume ${run.folder}`,
+      settings.fold && fs.existsSync(run.path('metrics.json'))
+        ? `${run.folder} is a fold of a cross-validation, whose model was deleted. Train a model on all reviews with npx tunebook finetune, or cross-validate with --keep-models.`
+        : `${run.folder} has no model yet (${run.state}). Resume the run: npx tunebook ${command} --resume ${run.folder}`,
       { folder: run.folder, state: run.state },
     );
+  }
   return folder;
 }
 
@@ -266,14 +283,17 @@ const foldersBelow = (folder: string): string[] =>
         .sort()
     : [];
 
-/** The sweeps in a folder, the newest last. */
-export const findSweeps = (parent = runsFolder): RunFolder[] =>
+/** The folders in a folder that contain a file, the newest last. */
+export const foldersWith = (file: string, parent = runsFolder): RunFolder[] =>
   foldersBelow(parent)
     .map((folder) => new RunFolder(folder))
-    .filter((folder) => fs.existsSync(folder.path('sweep.json')));
+    .filter((folder) => fs.existsSync(folder.path(file)));
+
+/** The sweeps in a folder, the newest last. */
+export const findSweeps = (parent = runsFolder): RunFolder[] => foldersWith('sweep.json', parent);
 
 /**
- * The runs in a folder and in its sweeps, the newest last. A run whose files are damaged is left out.
+ * The runs in a folder and in its sweeps and cross-validations, the newest last. A run whose files are damaged is left out.
  * @param onDamaged called with the error of each such run
  */
 export function findRuns(parent = runsFolder, onDamaged: (error: RunError) => void = () => {}): RunFolder[] {
@@ -288,9 +308,13 @@ export function findRuns(parent = runsFolder, onDamaged: (error: RunError) => vo
     .sort((a, b) => (a.status?.startedAt ?? '').localeCompare(b.status?.startedAt ?? ''));
 }
 
-/** The newest classifier in a folder: of `finetune` runs, also in sweeps, and of notebooks; undefined if there is none. */
+/**
+ * The newest classifier in a folder: of `finetune` runs, also in sweeps, and of notebooks; not of a fold of a cross-validation,
+ * since it has not seen all rows.
+ * @returns undefined if there is none
+ */
 export function newestModel(parent = runsFolder): string | undefined {
-  const runs = findRuns(parent).filter((run) => run.settings!.command === 'finetune');
+  const runs = findRuns(parent).filter(({ settings }) => settings!.command === 'finetune' && !settings!.settings.fold);
   const models = [
     ...runs.map((run) => run.path('model')).filter(isModelFolder),
     ...foldersBelow(parent).flatMap((folder) => notebookModel(folder) ?? []),

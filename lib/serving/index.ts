@@ -6,4 +6,11 @@ export { createServer } from './server.js';
 export type { LoadedModel } from './current-model.js';
 export type { ScoringServer, ServerOptions } from './server.js';
 export { openSentimentModel } from './sentiment.js';
-export type { OnnxEngineOptions, Prediction, Preprocessing, SentimentModel } from './sentiment.js';
+export type {
+  ModelCalibration,
+  OnnxEngineOptions,
+  Prediction,
+  Preprocessing,
+  SentimentModel,
+  SentimentModelOptions,
+} from './sentiment.js';

@@ -9,6 +9,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
 import { FileError } from '../errors.js';
+import type { ExportReport } from '../export/export.js';
 import { readTokenizer } from '../tokenizer/tokenizer.js';
 import type { SentimentModel } from './sentiment.js';
 
@@ -51,6 +52,13 @@ const policy = (nonce: string) =>
     "frame-ancestors 'none'",
   ].join('; ');
 
+/** The temperature by which an exported graph divides its logits; 1 for uncalibrated graphs. */
+function exportedTemperature(folder: string): number {
+  const file = path.join(folder, 'onnx/export.json');
+  if (!fs.existsSync(file)) return 1;
+  return (JSON.parse(fs.readFileSync(file, 'utf8')) as Partial<ExportReport>).temperature ?? 1;
+}
+
 /**
  * Adds the page to a server.
  * @param model the model on the server. The browser gets its files and truncates texts to the same length
@@ -77,6 +85,10 @@ export function addPage(app: FastifyInstance, model: () => SentimentModel): void
   app.get('/app/preprocessing.json', { schema: { hide: true } }, () => ({
     maxLength: model().maxLength,
     textColumns: model().preprocessing?.reading?.textColumns ?? [],
+    labels: model().labels,
+    // The exported graph may divide its logits by the temperature already.
+    temperature: (model().calibration?.temperature ?? 1) / exportedTemperature(model().folder),
+    threshold: model().calibration?.threshold ?? null,
   }));
   app.get('/', { schema: { hide: true } }, (_, reply) => {
     const nonce = randomBytes(16).toString('base64');

@@ -2,15 +2,17 @@
  * Scoring without TensorFlow: `predictSentiment`, the function of the original project, on an exported model. The HTTP
  * server and file scoring both use it.
  */
-import { labelNames, maxTokens } from '../model/config.js';
+import { labelNames, maxTokens, readModelConfig } from '../model/config.js';
 import { readPreprocessing, type Preprocessing } from '../model/preprocessing.js';
 import { predictions } from '../evaluation/metrics.js';
-import { softmax } from '../model/softmax.js';
+import { probabilitiesOf, type ModelCalibration } from '../model/calibration.js';
+import { requireCalibration } from '../model/calibration-file.js';
 import type { Prediction } from '../model/text-classifier.js';
 import { openOnnxEngine, type OnnxEngineOptions } from '../export/onnx-engine.js';
 import { createTokenizer, readTokenizer } from '../tokenizer/tokenizer.js';
 
 export type { OnnxEngineOptions } from '../export/onnx-engine.js';
+export type { ModelCalibration } from '../model/calibration.js';
 export type { Preprocessing } from '../model/preprocessing.js';
 export type { Prediction } from '../model/text-classifier.js';
 
@@ -24,6 +26,8 @@ export interface SentimentModel {
   maxLength: number;
   /** Columns, classes and maximum length of training; undefined if they are not stored with the model. */
   preprocessing: Preprocessing | undefined;
+  /** Temperature and threshold of all predictions; undefined if the model was opened without `calibrated`. */
+  calibration: ModelCalibration | undefined;
   /** Predicts the class of one sentence, truncated to `maxLength` tokens. */
   predictSentiment(sentence: string): Promise<Prediction>;
   /** Predicts the class of each sentence, in order. An empty list gives an empty list. */
@@ -40,16 +44,28 @@ export interface SentimentModel {
   dispose(): Promise<void>;
 }
 
+/** Options of `openSentimentModel`. */
+export interface SentimentModelOptions extends OnnxEngineOptions {
+  /** Whether predictions apply the temperature and the threshold that are stored with the model. @default false */
+  calibrated?: boolean;
+}
+
 /**
  * Opens an exported model in onnxruntime; TensorFlow is not loaded.
  * @param folder of an exported model (npx tunebook export)
- * @throws ModelFormatError if the model was not exported or has no tokenizer, or if tunebook.json is damaged
+ * @param options see SentimentModelOptions
+ * @throws ModelFormatError if the model was not exported or has no tokenizer, if tunebook.json or calibration.json is damaged, or if
+ *   calibrated predictions are requested of a model without calibration
  */
-export async function openSentimentModel(folder: string, options: OnnxEngineOptions = {}): Promise<SentimentModel> {
+export async function openSentimentModel(
+  folder: string,
+  { calibrated = false, ...options }: SentimentModelOptions = {},
+): Promise<SentimentModel> {
   const tokenizer = createTokenizer(readTokenizer(folder));
   const preprocessing = readPreprocessing(folder);
+  const labels = labelNames(readModelConfig(folder));
+  const calibration = calibrated ? requireCalibration(folder, labels.length) : undefined;
   const engine = await openOnnxEngine(folder, options);
-  const labels = labelNames(engine.config);
   const maxLength = Math.min(preprocessing?.maxLength ?? Infinity, maxTokens(engine.config));
   const encode = (sentence: string) => tokenizer.encode(sentence, maxLength);
   const logitsOf = (sentences: (string | Int32Array)[]) =>
@@ -58,7 +74,10 @@ export async function openSentimentModel(folder: string, options: OnnxEngineOpti
   async function predictSentiment(sentences: string[]): Promise<Prediction[]>;
   async function predictSentiment(sentence: string | string[]): Promise<Prediction | Prediction[]> {
     const logits = await logitsOf([sentence].flat());
-    const results = predictions(logits, labels.length).map(({ label, score }) => ({ label: labels[label]!, score }));
+    const results = predictions(logits, labels.length, calibration).map(({ label, score }) => ({
+      label: labels[label]!,
+      score,
+    }));
     return Array.isArray(sentence) ? results : results[0]!;
   }
   return {
@@ -66,10 +85,13 @@ export async function openSentimentModel(folder: string, options: OnnxEngineOpti
     labels,
     maxLength,
     preprocessing,
+    calibration,
     predictSentiment,
     async predictProbabilities(sentences) {
       const logits = await logitsOf(sentences);
-      return sentences.map((_, row) => softmax(logits.subarray(row * labels.length, (row + 1) * labels.length)));
+      return sentences.map((_, row) =>
+        probabilitiesOf(logits.subarray(row * labels.length, (row + 1) * labels.length), calibration),
+      );
     },
     encode,
     maxBatchTokens: engine.maxBatchTokens,

@@ -243,7 +243,7 @@ export async function createServer(model: SentimentModel, options: ServerOptions
   });
 
   const score = async (
-    { model: { labels }, batcher }: ActiveModel,
+    { model, batcher }: ActiveModel,
     { texts, formatResponse }: ParsedRequest,
     trace: RequestTrace | undefined,
   ): Promise<unknown> => {
@@ -262,7 +262,7 @@ export async function createServer(model: SentimentModel, options: ServerOptions
       );
     const probabilities = await batcher.score(texts, trace);
     metrics.scored.inc(texts.length);
-    return formatResponse(probabilities, labels);
+    return formatResponse(probabilities, model);
   };
   const isReady = () => !draining;
   const { load } = options;

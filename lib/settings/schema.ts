@@ -5,6 +5,7 @@
  */
 import { formatClassWeights, readClassWeights, splitClassWeights, type ClassWeights } from './class-weights.js';
 import { formatDelimiter, readDelimiter } from './delimiter.js';
+import { formatFold, foldLimits, readFold, type Fold } from './fold.js';
 import { formatLabelMapping, readLabelMapping, type LabelMapping } from './label-mapping.js';
 import { boolean, choice, either, integer, names, number, setting, text, type Kind } from './setting.js';
 
@@ -19,6 +20,12 @@ const classWeights: Kind<ClassWeights> = {
   read: readClassWeights,
   format: formatClassWeights,
   split: splitClassWeights,
+};
+
+const fold: Kind<Fold> = {
+  allowed: `a fold and the number of folds, ${foldLimits.min} to ${foldLimits.max}, such as 1/5`,
+  read: readFold,
+  format: formatFold,
 };
 
 const trackerNames = ['mlflow', 'tensorboard'] as const;
@@ -143,6 +150,15 @@ export const schema = {
     group: 'Model and reviews',
     description: 'stream the full training set; rows then sets the sample for validation and test',
     default: false,
+  }),
+  fold: setting(fold, {
+    group: 'Model and reviews',
+    description:
+      'the fold that is the test set, for cross-validation: 2/5 is the second of five; cross-validate trains all',
+    argument: 'fold',
+    default: undefined,
+    defaultText: 'no cross-validation',
+    only: 'finetune',
   }),
   maxLength: setting(integer({ min: 8 }), {
     group: 'Model and reviews',

@@ -3,6 +3,7 @@
  * each value is recorded with the run.
  */
 import { SettingsError, TunebookError } from '../errors.js';
+import { checkConflicts } from './conflicts.js';
 import { plainName } from './did-you-mean.js';
 import { fastDevRun, schema } from './schema.js';
 import type { Kind, Setting, SettingGroup } from './setting.js';
@@ -188,57 +189,6 @@ function readValue(name: SettingName, value: unknown, shownName: string, origin?
   });
 }
 
-/** Settings that take effect only with another one, and an example of it. */
-const requirements: Partial<Record<SettingName, { name: SettingName; example: string }>> = {
-  ...Object.fromEntries(
-    ['loraAlpha', 'loraDropout', 'loraTargetModules'].map((name) => [name, { name: 'loraRank', example: '8' }]),
-  ),
-  ...Object.fromEntries(
-    ['distillationAlpha', 'distillationTemperature'].map((name) => [
-      name,
-      { name: 'teacher', example: 'the folder of a fine-tuned model' },
-    ]),
-  ),
-};
-
-/** @throws SettingsError for settings that contradict each other */
-function checkConflicts(settings: Partial<Settings>, nameOf: (name: SettingName) => string): void {
-  const conflict = (names: SettingName[], reason: string) =>
-    new SettingsError('SETTING_CONFLICT', `${reason} Remove one of them.`, { names });
-  const isSet = (name: SettingName) => (settings[name] ?? schema[name].default) !== schema[name].default;
-  const limit = (['maxTrainSamples', 'overfitBatches'] as const).find(isSet);
-  if (settings.streaming && limit)
-    throw conflict(
-      ['streaming', limit],
-      `${nameOf('streaming')} trains on the full training set, ${nameOf(limit)} on a part of it.`,
-    );
-  if (isSet('labelSmoothingFactor') && isSet('focalGamma'))
-    throw conflict(
-      ['labelSmoothingFactor', 'focalGamma'],
-      `${nameOf('labelSmoothingFactor')} and ${nameOf('focalGamma')} are both set, but focal loss is not defined for smoothed labels.`,
-    );
-  if (isSet('loraRank') && isSet('freeze'))
-    throw conflict(
-      ['loraRank', 'freeze'],
-      `${nameOf('loraRank')} trains matrices in all layers and freezes all else but the head; ${nameOf('freeze')} freezes other parameters.`,
-    );
-  if (settings.streaming && settings.teacher !== undefined)
-    throw conflict(
-      ['teacher', 'streaming'],
-      `${nameOf('teacher')} predicts all training reviews before training; ${nameOf('streaming')} does not keep them.`,
-    );
-  for (const [name, required] of Object.entries(requirements) as [
-    SettingName,
-    { name: SettingName; example: string },
-  ][])
-    if (isSet(name) && required.name in settings && !isSet(required.name))
-      throw new SettingsError(
-        'SETTING_MISSING',
-        `${nameOf(name)} is set, but not ${nameOf(required.name)}, without which it has no effect. Set it, for example to ${required.example}.`,
-        { names: [name, required.name] },
-      );
-}
-
 /**
  * Resolves settings from several places; a later layer takes precedence.
  * @param quick what `fastDevRun` stands for
@@ -260,7 +210,7 @@ export function resolveSettings(
   if (settings.fastDevRun)
     for (const [name, value] of Object.entries(quick) as [SettingName, unknown][])
       if (origins[name] === 'default') [settings[name], origins[name]] = [value, 'fastDevRun'];
-  checkConflicts(settings as Settings, (name) => (layerOf(name) ?? layers.at(-1))?.nameOf(name) ?? name);
+  checkConflicts(settings, (name) => (layerOf(name) ?? layers.at(-1))?.nameOf(name) ?? name);
   return { settings: settings as Settings, origins: origins as ResolvedSettings['origins'] };
 }
 

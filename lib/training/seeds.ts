@@ -1,10 +1,11 @@
-/** Statistics over several seeds. A single run says little about a method's accuracy. */
+/** Statistics over several seeds, or over the folds of a cross-validation. A single run says little about a method's accuracy. */
 import { ArgumentError } from '../errors.js';
 import type { Interval } from '../evaluation/metrics.js';
 
 /** Student's t for 95 %, by degrees of freedom from 1. Beyond the last, the normal distribution's 1.96 is used. */
 const studentT = [
-  12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131,
+  12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131, 2.12, 2.11,
+  2.101, 2.093, 2.086, 2.08, 2.074, 2.069, 2.064, 2.06, 2.056, 2.052, 2.048, 2.045, 2.042,
 ];
 
 /** Mean and spread of a metric over seeds. */

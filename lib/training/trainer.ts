@@ -234,8 +234,10 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
       batchSize: settings.batchSize,
     };
     // Predictions truncate as training does. Rows that were tokenized before may be longer than the setting.
-    if (model instanceof TextClassifier)
+    if (model instanceof TextClassifier) {
       model.maxLength = Math.min(isStream ? longest : Math.max(longest, settings.maxLength), model.maxTokens);
+      model.calibration = undefined;
+    }
     const compilation = chooseJitCompile(model, work, ranks);
     const step = new TrainingStep(lora?.model ?? model, objective.step, {
       trained,

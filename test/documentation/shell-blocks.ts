@@ -27,7 +27,8 @@ const stars = ['--label-column', 'stars', '--label-mapping', '1,2 -> negative; 4
 export async function writeSandbox(folder: string): Promise<void> {
   const inFolder = (...names: string[]) => path.join(folder, ...names);
   writeTinyModel(inFolder('models/distilbert'));
-  writeStarsCsv(inFolder('reviews.csv'));
+  // Enough validation reviews for a calibration.
+  writeStarsCsv(inFolder('reviews.csv'), 1500);
   const run = 'runs/2026-11-24T09-30-00';
   for (const argv of [
     [
@@ -38,6 +39,8 @@ export async function writeSandbox(folder: string): Promise<void> {
       'reviews.csv',
       ...stars,
       '--fast-dev-run',
+      '--rows',
+      '1500',
       '--run-folder',
       run,
     ],
@@ -155,6 +158,7 @@ const dryRunFlags: Record<string, string> = {
   adapt: '--print-config',
   launch: '--print-config',
   sweep: '--print-config',
+  'cross-validate': '--print-config',
   notebooks: '--list',
 };
 /** Programs that start ranks. test/distributed runs them; here only their files and the command that they start are checked. */

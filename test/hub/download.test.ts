@@ -38,6 +38,7 @@ const model = {
   'tokenizer.json': embeddedFile('tokenizer.json'),
   'tokenizer_config.json': embeddedFile('tokenizer_config.json'),
   'tunebook.json': Buffer.from('{ "formatVersion": 1, "maxLength": 16 }'),
+  'calibration.json': Buffer.from('{ "formatVersion": 1, "temperature": 2, "threshold": 0.4, "rows": 100 }'),
   'model.safetensors': weights,
   'pytorch_model.bin': randomBytes(1000),
   'onnx/model.onnx': randomBytes(1000),
@@ -136,9 +137,14 @@ test('only the needed files of a model are downloaded to the shared cache, and o
   );
   assert.deepEqual(
     fetched.files.map(({ file, from }) => `${file} ${from}`),
-    ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'tunebook.json', 'model.safetensors'].map(
-      (file) => `${file} hub`,
-    ),
+    [
+      'config.json',
+      'tokenizer.json',
+      'tokenizer_config.json',
+      'tunebook.json',
+      'calibration.json',
+      'model.safetensors',
+    ].map((file) => `${file} hub`),
   );
   assert.match(fetched.name, /^distilbert\/distilbert-base-uncased on the hub, commit [0-9a-f]{7}$/);
   assert.equal(storedHash(fetched.folder), weightsHash);
@@ -163,9 +169,9 @@ test('only the needed files of a model are downloaded to the shared cache, and o
 test('offline, a cached model loads by its old and its new name; otherwise the error lists the options', async () => {
   await assert.rejects(fetchModel(name, {}, { ...hub, offline: true }), failure(OfflineError, 'HUB_OFFLINE', { name }));
   await fetchModel('distilbert/distilbert-base-uncased', {}, hub);
-  assert.equal((await fetchModel(name, {}, { ...hub, offline: true })).files.length, 5);
+  assert.equal((await fetchModel(name, {}, { ...hub, offline: true })).files.length, 6);
   // An unreachable hub is treated like offline mode.
-  assert.equal((await fetchModel(name, {}, { ...hub, endpoint: closedEndpoint })).files.length, 5);
+  assert.equal((await fetchModel(name, {}, { ...hub, endpoint: closedEndpoint })).files.length, 6);
   await assert.rejects(
     fetchModel('someone/else', {}, { ...hub, endpoint: closedEndpoint }),
     failure(OfflineError, 'HUB_UNREACHABLE', { endpoint: closedEndpoint, systemCode: 'ECONNREFUSED' }),

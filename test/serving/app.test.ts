@@ -9,6 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import Papa from 'papaparse';
 import type { Page } from 'playwright-core';
 import { exportModel } from '#lib/export/export.js';
+import { writeCalibration } from '#lib/model/calibration-file.js';
 import { writePreprocessing } from '#lib/model/preprocessing.js';
 import { TextClassifier } from '#lib/model/text-classifier.js';
 import { embeddedReviews } from '#lib/reviews/embedded.js';
@@ -38,7 +39,9 @@ test('the page shows predictions and word attributions of both engines, scores a
   const classes = { names: ['negative', 'positive'], numberOf: {}, partial: false };
   writePreprocessing(model, { maxLength: 52, reading: { textColumns: ['title', 'review'], classes } });
   await exportModel(model, await sampleReviews(await embeddedReviews(), { rows: 50 }), { version: '0' });
-  const { child, ended } = start(['app', model, '--port', '0']);
+  // The threshold predicts the second class always, also where it is less probable.
+  writeCalibration(model, { temperature: 2, threshold: 0, rows: 100 });
+  const { child, ended } = start(['app', model, '--port', '0', '--calibrated']);
   let output = '';
   child.stdout!.on('data', (text: string) => (output += text));
   await waitForOutput(child, /Serving the web page of .* at http\S+/);
@@ -85,7 +88,7 @@ test('the page shows predictions and word attributions of both engines, scores a
     assert.equal(await page.$('main img, main b'), null);
     assert.equal(await text('#trouble'), '');
     const byServer = await text('#prediction');
-    assert.match(byServer, /^(negative|positive), \d+\.\d %$/);
+    assert.match(byServer, /^positive, \d+\.\d %$/);
     assert.match((await page.getAttribute('#chart', 'aria-label'))!, /negative: .* %, positive: .* %/);
     assert.ok(await page.$('#chart .main-svg'), 'a chart');
     const attributions = await page.$$eval('#words span[title]', (spans) =>
@@ -105,8 +108,10 @@ test('the page shows predictions and word attributions of both engines, scores a
     // Probabilities without the page's rounding. The texts need no truncation, since transformers.js truncates without
     // the closing token.
     const texts = ['Great.', 'The item came damanged, 1 star.', 'bad '.repeat(50)];
-    const inBrowser = await page.evaluate<Record<string, number>[]>(
-      `import('/app/engines.js').then(({ browserEngine }) => browserEngine(() => {})(${JSON.stringify(texts)}))`,
+    type Scored = { label: string; probabilities: Record<string, number> };
+    const inBrowser = await page.evaluate<Scored[]>(
+      `Promise.all([import('/app/engines.js'), fetch('/app/preprocessing.json').then((response) => response.json())])
+        .then(([{ browserEngine }, model]) => browserEngine(model, () => {})(${JSON.stringify(texts)}))`,
     );
     const classifier = TextClassifier.fromFolder(model, { precision: 'float32' });
     const { logits } = await evaluate(
@@ -117,9 +122,10 @@ test('the page shows predictions and word attributions of both engines, scores a
       ),
     );
     classifier.dispose();
-    inBrowser.forEach(({ negative, positive }, row) => {
+    inBrowser.forEach(({ label, probabilities: { negative, positive } }, row) => {
+      assert.equal(label, 'positive');
       const logit = Math.log(positive! / negative!);
-      const expected = logits[2 * row + 1]! - logits[2 * row]!;
+      const expected = (logits[2 * row + 1]! - logits[2 * row]!) / 2;
       assert.ok(Math.abs(logit - expected) < 1e-4, `${texts[row]!.slice(0, 20)}: ${logit}, not ${expected}`);
     });
 
@@ -160,10 +166,10 @@ test('the page shows predictions and word attributions of both engines, scores a
     );
     assert.equal(meta.delimiter, ';');
     // The columns are joined as in training.
-    const [joined] = await page.evaluate<Record<string, number>[]>(
+    const [joined] = await page.evaluate<Scored[]>(
       `import('/app/engines.js').then(({ serverEngine }) => serverEngine(${JSON.stringify([`Très bien. ${rows[3]!.review}`])}))`,
     );
-    const probability = joined![scored[3]!['predicted_label']!]!;
+    const probability = joined!.probabilities[scored[3]!['predicted_label']!]!;
     assert.ok(Math.abs(probability - Number(scored[3]!['predicted_score'])) < 1e-5);
     assert.match(await text('#counts'), /(negative|positive): \d+/);
     await screenshot('app-file');

@@ -1,5 +1,5 @@
 /** CSV files in the browser: reads them, scores their rows in batches, and writes them with the predictions. */
-import type { Engine, Probabilities } from './engines.js';
+import type { Engine, Scored } from './engines.js';
 
 /** A file: its columns, its rows, and the delimiter between its values. */
 export interface Table {
@@ -78,10 +78,10 @@ export async function scoreRows(
   for (let i = 0; i < rows.length; i += batchSize) {
     const batch = rows.slice(i, i + batchSize);
     const withText = batch.filter((row) => textOf(row, columns) !== '');
-    const probabilities = withText.length > 0 ? await engine(withText.map((row) => textOf(row, columns))) : [];
-    const probabilitiesOf = new Map(withText.map((row, j) => [row, probabilities[j]!]));
+    const results = withText.length > 0 ? await engine(withText.map((row) => textOf(row, columns))) : [];
+    const resultOf = new Map(withText.map((row, j) => [row, results[j]!]));
     for (const row of batch) {
-      const [label, score] = prediction(probabilitiesOf.get(row));
+      const [label, score] = prediction(resultOf.get(row));
       if (label) counts[label] = (counts[label] ?? 0) + 1;
       scored.push({ ...row, predicted_label: label, predicted_score: score });
     }
@@ -91,11 +91,8 @@ export async function scoreRows(
 }
 
 /** The label and score of a row, both empty without text. */
-function prediction(probabilities: Probabilities | undefined): [string, string] {
-  if (!probabilities) return ['', ''];
-  const [label, score] = Object.entries(probabilities).reduce((best, entry) => (entry[1] > best[1] ? entry : best));
-  return [label, score.toFixed(6)];
-}
+const prediction = (scored: Scored | undefined): [string, string] =>
+  scored ? [scored.label, scored.probabilities[scored.label]!.toFixed(6)] : ['', ''];
 
 /** Formats a table with its predictions as CSV, with the delimiter of the file. */
 export const writeCsv = ({ columns, delimiter }: Table, rows: Record<string, string>[]): string =>

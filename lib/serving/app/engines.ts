@@ -3,8 +3,29 @@
 /** Probabilities by class name. */
 export type Probabilities = Record<string, number>;
 
-/** Computes the probabilities of texts. */
-export type Engine = (texts: string[]) => Promise<Probabilities[]>;
+/** The prediction of a text. */
+export interface Scored {
+  /** The predicted class. */
+  label: string;
+  probabilities: Probabilities;
+}
+
+/** Scores texts. */
+export type Engine = (texts: string[]) => Promise<Scored[]>;
+
+/** What the page needs to know of the model. */
+export interface ModelDescription {
+  /** In tokens. */
+  maxLength: number;
+  /** Text columns of training; empty if they are unknown. */
+  textColumns: string[];
+  /** Class names by class number. */
+  labels: string[];
+  /** The temperature by which the logits of the exported graph must still be divided; 1 if no calibration applies. */
+  temperature: number;
+  /** Minimum probability of the second class for predicting it; null for the most probable class. */
+  threshold: number | null;
+}
 
 interface LabelScore {
   label: string;
@@ -14,6 +35,16 @@ interface LabelScore {
 const probabilitiesOf = (row: LabelScore[]): Probabilities =>
   Object.fromEntries(row.map(({ label, score }) => [label, score]));
 
+/** Applies temperature and threshold as the server does. */
+function calibrate(row: LabelScore[], { labels, temperature, threshold }: ModelDescription): Scored {
+  // The softmax of logits / temperature is proportional to the probabilities to the power of 1 / temperature.
+  const powers = row.map(({ score }) => score ** (1 / temperature));
+  const sum = powers.reduce((a, b) => a + b, 0);
+  const probabilities = probabilitiesOf(row.map(({ label }, i) => ({ label, score: powers[i]! / sum })));
+  if (threshold === null) return { label: row[0]!.label, probabilities };
+  return { label: labels[probabilities[labels[1]!]! >= threshold ? 1 : 0]!, probabilities };
+}
+
 /** Maximum number of texts per request, below the limit of the server. */
 const maxTexts = 256;
 
@@ -22,7 +53,7 @@ const maxTexts = 256;
  * @throws Error with a message for the user
  */
 export const serverEngine: Engine = async (texts) => {
-  const probabilities: Probabilities[] = [];
+  const scored: Scored[] = [];
   for (let i = 0; i < texts.length; i += maxTexts) {
     const body = JSON.stringify({ inputs: texts.slice(i, i + maxTexts) });
     let response: Response;
@@ -40,9 +71,10 @@ export const serverEngine: Engine = async (texts) => {
     const result = (await response.json()) as LabelScore[][] | { error: string };
     if (!response.ok || !Array.isArray(result))
       throw new Error((result as { error?: string }).error ?? `The server responded with status ${response.status}.`);
-    probabilities.push(...result.map(probabilitiesOf));
+    // The predicted class is the first.
+    scored.push(...result.map((row) => ({ label: row[0]!.label, probabilities: probabilitiesOf(row) })));
   }
-  return probabilities;
+  return scored;
 };
 
 type Pipeline = (texts: string[], options: { top_k: null }) => Promise<LabelScore[][]>;
@@ -77,10 +109,11 @@ async function load(): Promise<Pipeline> {
 
 /**
  * Creates the engine that scores texts in the browser; it loads the model at its first use.
+ * @param model whose calibration is applied
  * @param onStatus called with a message when the model starts to load
  */
 export const browserEngine =
-  (onStatus: (message: string) => void): Engine =>
+  (model: ModelDescription, onStatus: (message: string) => void): Engine =>
   async (texts) => {
     if (!loading) onStatus('Loading the model into the browser …');
     loading ??= load();
@@ -88,8 +121,10 @@ export const browserEngine =
       loading = undefined;
       throw new Error(`Cannot load the model into the browser: ${String(error)}`);
     });
-    const probabilities: Probabilities[] = [];
-    for (let i = 0; i < texts.length; i += 16)
-      probabilities.push(...(await classify(texts.slice(i, i + 16), { top_k: null })).map(probabilitiesOf));
-    return probabilities;
+    const scored: Scored[] = [];
+    for (let i = 0; i < texts.length; i += 16) {
+      const rows = await classify(texts.slice(i, i + 16), { top_k: null });
+      scored.push(...rows.map((row) => calibrate(row, model)));
+    }
+    return scored;
   };

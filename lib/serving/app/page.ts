@@ -2,7 +2,7 @@
  * The web page: prediction and word attributions of a review, scoring of a CSV file, and a history. Text is always
  * inserted as text, never as markup.
  */
-import { browserEngine, serverEngine, type Engine, type Probabilities } from './engines.js';
+import { browserEngine, serverEngine, type Engine, type ModelDescription, type Scored } from './engines.js';
 import { decodeText, readCsv, scoreRows, writeCsv, type Table } from './csv.js';
 
 declare const Plotly: {
@@ -23,11 +23,11 @@ const examples = [
 ];
 
 const showStatus = (message: string) => (status.textContent = message);
-const engines: Record<string, Engine> = { server: serverEngine, browser: browserEngine(showStatus) };
+const model = (await (await fetch('app/preprocessing.json')).json()) as ModelDescription;
+element('length').textContent = `Texts are truncated to ${model.maxLength} tokens.`;
+const engines: Record<string, Engine> = { server: serverEngine, browser: browserEngine(model, showStatus) };
 const engine = () => engines[engineSelect.value]!;
 const percent = (fraction: number) => `${(100 * fraction).toFixed(1)} %`;
-const mostLikely = (probabilities: Probabilities): [string, number] =>
-  Object.entries(probabilities).reduce((best, entry) => (entry[1] > best[1] ? entry : best));
 
 /** Runs an action and shows its error, if any. */
 async function runAction(action: () => Promise<void>): Promise<void> {
@@ -42,14 +42,14 @@ async function runAction(action: () => Promise<void>): Promise<void> {
 }
 
 /** Values of the chart, for redrawing it when the color scheme or the width changes. */
-let chartProbabilities: Probabilities | undefined;
+let shown: Scored | undefined;
 
-async function drawChart(probabilities: Probabilities): Promise<void> {
-  chartProbabilities = probabilities;
+async function drawChart(scored: Scored): Promise<void> {
+  shown = scored;
+  const { label: predicted, probabilities } = scored;
   const style = getComputedStyle(document.documentElement);
   const color = (name: string) => style.getPropertyValue(name).trim();
   const names = Object.keys(probabilities).sort();
-  const [predicted] = mostLikely(probabilities);
   const chart = element('chart');
   chart.setAttribute('aria-label', names.map((name) => `${name}: ${percent(probabilities[name]!)}`).join(', '));
   await Plotly.react(
@@ -87,7 +87,7 @@ async function drawChart(probabilities: Probabilities): Promise<void> {
 }
 
 const redraw = () => {
-  if (chartProbabilities) void drawChart(chartProbabilities);
+  if (shown) void drawChart(shown);
 };
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
 addEventListener('resize', redraw);
@@ -102,13 +102,13 @@ interface Attribution {
 const maxWords = 120;
 
 /** Computes word attributions by occlusion (Zeiler and Fergus, 2014): removes each word once. */
-async function wordAttributions(text: string, probabilities: Probabilities): Promise<Attribution[]> {
+async function wordAttributions(text: string, { label, probabilities }: Scored): Promise<Attribution[]> {
   const pieces = text.match(/\s+|\S+/g) ?? [];
   const words = pieces.flatMap((piece, i) => (piece.trim() === '' ? [] : [i])).slice(0, maxWords);
-  const [label, score] = mostLikely(probabilities);
+  const score = probabilities[label]!;
   const occludedTexts = words.map((word) => pieces.filter((_, i) => i !== word).join(''));
   const occluded = words.length > 1 ? await engine()(occludedTexts) : [];
-  const values = new Map(words.map((word, i) => [word, score - (occluded[i]?.[label] ?? score)]));
+  const values = new Map(words.map((word, i) => [word, score - (occluded[i]?.probabilities[label] ?? score)]));
   return pieces.map((piece, i) => ({ piece, value: values.get(i) ?? 0 }));
 }
 
@@ -149,14 +149,15 @@ async function predict(): Promise<void> {
     throw new Error('The review is empty. Enter or paste a review.');
   }
   showStatus('Predicting …');
-  const [probabilities] = (await engine()([text])) as [Probabilities];
-  const [label, score] = mostLikely(probabilities);
+  const [scored] = (await engine()([text])) as [Scored];
+  const { label } = scored;
+  const score = scored.probabilities[label]!;
   element('prediction').textContent = `${label}, ${percent(score)}`;
   element('result').hidden = false;
-  await drawChart(probabilities);
+  await drawChart(scored);
   addToHistory(text, label, score);
   showStatus('Computing word attributions …');
-  showAttributions(await wordAttributions(text, probabilities));
+  showAttributions(await wordAttributions(text, scored));
 }
 
 element('ask').addEventListener('submit', (event) => {
@@ -182,15 +183,6 @@ element('examples').replaceChildren(
   }),
 );
 
-/** What the page needs to know of the training texts. */
-const preprocessing = (await (await fetch('app/preprocessing.json')).json()) as {
-  /** In tokens. */
-  maxLength: number;
-  /** Text columns of training; empty if they are unknown. */
-  textColumns: string[];
-};
-element('length').textContent = `Texts are truncated to ${preprocessing.maxLength} tokens.`;
-
 let table: Table | undefined;
 const column = element<HTMLSelectElement>('column');
 const scoreButton = element<HTMLButtonElement>('score');
@@ -206,7 +198,7 @@ element<HTMLInputElement>('file').addEventListener('change', (event) => {
     column.replaceChildren();
     table = readCsv(decodeText(new Uint8Array(await file.arrayBuffer())));
     const { columns } = table;
-    const { textColumns: trained } = preprocessing;
+    const { textColumns: trained } = model;
     const hasTrained = trained.length > 0 && trained.every((name) => columns.includes(name));
     const choices = [...(hasTrained && trained.length > 1 ? [trained] : []), ...columns.map((name) => [name])];
     column.replaceChildren(

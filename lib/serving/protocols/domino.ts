@@ -24,8 +24,8 @@ function parseDominoRequest({ data, parameters }: DominoBody): ParsedRequest {
   const texts = [sentences].flat();
   return {
     texts,
-    formatResponse: (probabilities, labels) => {
-      const predictions = probabilities.map((row) => predictionOf(row, labels));
+    formatResponse: (probabilities, model) => {
+      const predictions = probabilities.map((row) => predictionOf(row, model));
       return Array.isArray(sentences) ? predictions : predictions[0];
     },
   };

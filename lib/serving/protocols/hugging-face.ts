@@ -1,5 +1,6 @@
 /** The protocol of Hugging Face's text classification: {"inputs": …, "parameters": {"top_k"}}. */
 import type { FastifyRequest } from 'fastify';
+import { predictedClass } from '../../model/calibration.js';
 import { rounded, scoringSchema, texts, type ParsedRequest, type Protocol } from './protocol.js';
 
 /** Body of Hugging Face's text classification: {"inputs": …, "parameters": {"top_k"}}. */
@@ -12,13 +13,15 @@ interface HuggingFaceBody {
 function parseHuggingFaceRequest({ inputs, parameters }: HuggingFaceBody): ParsedRequest {
   return {
     texts: [inputs].flat(),
-    formatResponse: (probabilities, labels) => {
-      const rows = probabilities.map((row) =>
-        row
-          .map((probability, i) => ({ label: labels[i]!, score: rounded(probability) }))
-          .sort((a, b) => b.score - a.score)
-          .slice(0, parameters?.top_k ?? labels.length),
-      );
+    formatResponse: (probabilities, { labels, calibration }) => {
+      const rows = probabilities.map((row) => {
+        const { label: predicted } = predictedClass(row, calibration);
+        const rank = (label: number) => (label === predicted ? Infinity : row[label]!);
+        return [...row.keys()]
+          .sort((a, b) => rank(b) - rank(a))
+          .slice(0, parameters?.top_k ?? labels.length)
+          .map((label) => ({ label: labels[label]!, score: rounded(row[label]!) }));
+      });
       return Array.isArray(inputs) ? rows : rows[0];
     },
   };
@@ -26,7 +29,7 @@ function parseHuggingFaceRequest({ inputs, parameters }: HuggingFaceBody): Parse
 
 const schema = scoringSchema(
   'Hugging Face',
-  'Text classification: all classes with their probabilities, in descending order',
+  'Text classification: all classes with their probabilities, the predicted one first, the others in descending order',
   {
     type: 'object',
     required: ['inputs'],

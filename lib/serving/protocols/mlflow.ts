@@ -106,8 +106,8 @@ function parseMlflowRequest(body: MlflowBody, trained: string[] | undefined): Pa
   };
   return {
     texts: parseTexts(),
-    formatResponse: (probabilities, labels) => ({
-      predictions: probabilities.map((row) => predictionOf(row, labels)),
+    formatResponse: (probabilities, model) => ({
+      predictions: probabilities.map((row) => predictionOf(row, model)),
     }),
   };
 }

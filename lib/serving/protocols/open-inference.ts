@@ -64,14 +64,14 @@ function parseInferRequest(
     );
   return {
     texts,
-    formatResponse: (probabilities, labels) => {
-      const predictions = probabilities.map((row) => predictionOf(row, labels));
+    formatResponse: (probabilities, classes) => {
+      const predictions = probabilities.map((row) => predictionOf(row, classes));
       const available = {
         label: { datatype: 'BYTES', shape: [texts.length], data: predictions.map(({ label }) => label) },
         score: { datatype: 'FP32', shape: [texts.length], data: predictions.map(({ score }) => score) },
         probabilities: {
           datatype: 'FP32',
-          shape: [texts.length, labels.length],
+          shape: [texts.length, classes.labels.length],
           data: probabilities.flat().map(rounded),
         },
       };

@@ -1,13 +1,17 @@
 /** What the protocols of the scoring API have in common: each is a fastify plugin that parses bodies and formats responses. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { RequestError } from '../../errors.js';
-import type { Prediction } from '../sentiment.js';
+import { predictedClass } from '../../model/calibration.js';
+import type { Prediction, SentimentModel } from '../sentiment.js';
+
+/** The classes of the served model, and the threshold between them. */
+export type ServedClasses = Pick<SentimentModel, 'labels' | 'calibration'>;
 
 /** A parsed request: its texts, and the format of its response. */
 export interface ParsedRequest {
   texts: string[];
   /** Formats the response from the probabilities of each text. */
-  formatResponse: (probabilities: number[][], labels: string[]) => unknown;
+  formatResponse: (probabilities: number[][], model: ServedClasses) => unknown;
 }
 
 /** A version of the served model. */
@@ -61,10 +65,10 @@ export const scoringSchema = (tag: string, summary: string, body: object, respon
 /** Rounds a probability for a response. */
 export const rounded = (probability: number): number => Number(probability.toFixed(6));
 
-/** The class with the highest probability. */
-export function predictionOf(probabilities: number[], labels: string[]): Prediction {
-  const score = Math.max(...probabilities);
-  return { label: labels[probabilities.indexOf(score)]!, score: rounded(score) };
+/** The predicted class. */
+export function predictionOf(probabilities: number[], { labels, calibration }: ServedClasses): Prediction {
+  const { label, score } = predictedClass(probabilities, calibration);
+  return { label: labels[label]!, score: rounded(score) };
 }
 
 /** @throws RequestError unless a value is a list of strings */

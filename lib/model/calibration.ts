@@ -1,0 +1,42 @@
+/**
+ * Temperature and decision threshold of a classifier, which are fitted on validation data after training, and their use: the same
+ * for TensorFlow, onnxruntime and evaluation.
+ */
+import { softmax } from './softmax.js';
+
+/** What turns logits into calibrated probabilities and a decision. */
+export interface ModelCalibration {
+  /** Logits are divided by it before the softmax (temperature scaling, Guo et al., 2017). */
+  temperature: number;
+  /**
+   * Of two classes, the second one is predicted if its calibrated probability is at least this. Null predicts the most probable
+   * class, always with more than two classes.
+   */
+  threshold: number | null;
+  /** Number of validation rows on which both were fitted. */
+  rows: number;
+}
+
+/**
+ * The probabilities of a row of logits.
+ * @param calibration whose temperature applies. @default none
+ */
+export const probabilitiesOf = (
+  logits: ArrayLike<number>,
+  calibration?: Pick<ModelCalibration, 'temperature'>,
+): number[] => softmax(calibration ? Array.from(logits, (logit) => logit / calibration.temperature) : logits);
+
+/**
+ * The predicted class of a row, and its probability, which is below one half if a threshold decides against the more probable class.
+ * @param probabilities of `probabilitiesOf` with the same calibration
+ * @param calibration whose threshold applies. @default none: the most probable class
+ */
+export function predictedClass(
+  probabilities: number[],
+  calibration?: Pick<ModelCalibration, 'threshold'>,
+): { label: number; score: number } {
+  const threshold = calibration?.threshold ?? null;
+  const label =
+    threshold === null ? probabilities.indexOf(Math.max(...probabilities)) : probabilities[1]! >= threshold ? 1 : 0;
+  return { label, score: probabilities[label]! };
+}
