@@ -70,7 +70,7 @@ export function onnxOperations(
           graph.initializer(name, 'float32', [inputs, outputs], transposed(data, outputs, inputs)),
         ),
       ]);
-    // Each product has its own node, also for equal inputs: onnxruntime then computes both as one operation.
+    // onnxruntime shares the quantization of equal inputs, and fuses the rest into one operator.
     const [rounded, scale, zero] = graph.nodes('DynamicQuantizeLinear', [x], 3) as [OnnxValue, OnnxValue, OnnxValue];
     const quantized = once(`${name} quantized`, () => {
       const { values, scales } = quantizeRows(data, outputs, inputs);

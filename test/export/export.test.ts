@@ -10,6 +10,8 @@ import { ModelFormatError } from '#lib/errors.js';
 import { exportModel, type ExportReport } from '#lib/export/export.js';
 import { quantizeRows, transposed } from '#lib/export/quantize.js';
 import { TextClassifier } from '#lib/model/text-classifier.js';
+import { ModelProto } from '#lib/export/onnx-schema.js';
+import { InferenceSession } from '#lib/export/onnxruntime.js';
 import { onnxFiles, openOnnxEngine } from '#lib/export/onnx-engine.js';
 import { evaluate } from '#lib/evaluation/evaluate.js';
 import { assertFailed, failure } from '../failure.js';
@@ -82,6 +84,25 @@ print(json.dumps([alone, padded.tolist()]))`;
     });
     for (const rows of JSON.parse(stdout || `"${stderr}"`) as number[][][])
       assert.ok(maxDifference(rows.flat()) < 1e-4, `${name} in Python differs by ${maxDifference(rows.flat())}`);
+  }
+});
+
+test('onnxruntime fuses every 8-bit product with its scaling into one operator', async () => {
+  const operatorsOf = (file: string) => {
+    const { graph } = ModelProto.decode(fs.readFileSync(file)) as unknown as { graph: { node: { op_type: string }[] } };
+    const count = (type: string) => graph.node.filter(({ op_type }) => op_type === type).length;
+    // The second one is for several products of one input, which share its quantization.
+    return { products: count('MatMulInteger'), fused: count('DynamicQuantizeMatMul') + count('MatMulIntegerToFloat') };
+  };
+  for (const name of ['distilbert', 'deberta-v2', 'modernbert']) {
+    const file = path.join(models[name]!, onnxFiles.int8);
+    const optimized = inFolder(`${name}.optimized.onnx`);
+    const options = { optimizedModelFilePath: optimized, logSeverityLevel: 3 } as const;
+    await (await InferenceSession.create(file, { ...options, graphOptimizationLevel: 'extended' })).release();
+    const { products } = operatorsOf(file);
+    assert.ok(products > 0);
+    // A product that is not fused makes scoring up to 40 % slower.
+    assert.deepEqual(operatorsOf(optimized), { products: 0, fused: products }, name);
   }
 });
 
