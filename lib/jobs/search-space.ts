@@ -48,9 +48,13 @@ export const isRange = (dimension: Dimension): dimension is NumberRange => !Arra
 export function readDimension(setting: SettingName, text: string): Dimension {
   const { numbers, scale = 'linear', ...declared } = describeSetting(setting);
   if (fixed.includes(setting)) return [text];
-  if (!numbers || !text.includes('..')) return (declared.split?.(text) ?? text.split(',')).map((value) => value.trim());
   const reject = (reason: string) =>
     new SettingsError('SETTING_INVALID', `${flagOf(setting)} is '${text}'. ${reason}`, { name: setting, value: text });
+  if (!numbers || !text.includes('..')) {
+    if (/^[\d.e-]+\.\.[\d.e-]+$/.test(text) && declared.read(text) === undefined)
+      throw reject(`It has no range, since it takes ${declared.allowed}. List values, separated by commas.`);
+    return (declared.split?.(text) ?? text.split(',')).map((value) => value.trim());
+  }
   const [, lowText = '', highText = '', suffix] = /^([^,:]+?)\.\.([^,:]+?)(?::(\w+))?$/.exec(text.trim()) ?? [];
   if (lowText === '' || (suffix !== undefined && suffix !== 'log' && suffix !== 'linear'))
     throw reject('Write a range as LOW..HIGH, LOW..HIGH:log or LOW..HIGH:linear, or list values: 1,2,3.');
