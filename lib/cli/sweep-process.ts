@@ -76,9 +76,9 @@ export function startRun(context: SweepContext, { name, values }: PlannedRun, sl
   });
   forwardOutput(child, (line, isError) => labelled(name, line, json && !isError));
 
-  const progress = new RunProgress(folder);
+  const progress = new RunProgress(folder, Date.now());
   const judge = () => {
-    if (folder.pruned) return;
+    if (sweep.pruner.name === 'none' || folder.pruned) return;
     const others = trials.read(sweep.runs.filter((run) => run.name !== name));
     const reason = reasonToPrune(sweep.pruner, progress.evaluations, others);
     if (!reason) return;

@@ -34,15 +34,16 @@ export function addSweepFlags(command: Command): Command {
   const add = (option: Option) => command.addOption(option.helpGroup('Sweep:'));
   const run = (flags: string, description: string) => add(new Option(flags, description));
   add(
-    new Option('--sampler <name>', 'grid: all combinations; random; or tpe, as Optuna (default: grid)').choices(
-      samplers,
-    ),
+    new Option(
+      '--sampler <name>',
+      'how values are chosen: grid, all combinations; random; or tpe, from those of the best runs (default: grid)',
+    ).choices(samplers),
   );
   run('--trials <number>', 'number of runs of the samplers random and tpe');
   add(
     new Option(
       '--pruner <name>',
-      "stop runs whose validation accuracy is below the median of the others, or by asha: not in a rung's best quarter (default: none)",
+      'stop runs early: median, if the validation accuracy is below the median of the completed runs; asha, by successive halving (default: none)',
     ).choices(pruners),
   );
   run('--pruner-warmup <number>', 'evaluations during which --pruner median stops no run (default: 0)');

@@ -24,7 +24,11 @@ export class RunProgress {
   /** The most memory that the run's process has had, in bytes; undefined before its first step. */
   memoryBytes: number | undefined;
 
-  constructor(readonly folder: RunFolder) {}
+  /** @param startedAt when the process started, in ms; what a resumed run needed before does not count */
+  constructor(
+    readonly folder: RunFolder,
+    readonly startedAt = 0,
+  ) {}
 
   /** Validation accuracies of the evaluations so far. */
   get evaluations(): number[] {
@@ -41,7 +45,8 @@ export class RunProgress {
     for (const entry of entries) {
       if (entry.kind !== 'step') continue;
       const { step, totalSteps, evalAccuracy, memoryBytes } = entry;
-      if (memoryBytes !== undefined) this.memoryBytes = Math.max(memoryBytes, this.memoryBytes ?? 0);
+      if (memoryBytes !== undefined && Date.parse(entry.time) >= this.startedAt)
+        this.memoryBytes = Math.max(memoryBytes, this.memoryBytes ?? 0);
       if (evalAccuracy === undefined) continue;
       // A killed run resumes from its last checkpoint and evaluates again.
       this.#evaluations = this.#evaluations.filter((earlier) => earlier.step < step);
