@@ -33,6 +33,7 @@ export function describeResult({ sampler, trials }: Sweep, { groups, best, runs 
           `\nBest by validation accuracy: ${describeValues(best.values)}. Its test accuracy: ${describeSpread(best.test)}${best.finished > 1 ? ` (mean and standard deviation of ${best.finished} seeds)` : ''}.`,
         ]
       : []),
+    ...(!best && pruned.length > 0 ? ['\nNo best: every combination has a run that was pruned or failed.'] : []),
     ...(pruned.length > 0 ? [`Pruned: ${pruned.length} of ${trials} runs.`] : []),
     ...failed.map(({ name, message }) => `Failed: ${name}: ${message ?? ''}`),
   ].join('\n');

@@ -314,9 +314,9 @@ export function findRuns(parent = runsFolder, onDamaged: (error: RunError) => vo
     .sort((a, b) => (a.status?.startedAt ?? '').localeCompare(b.status?.startedAt ?? ''));
 }
 
-/** The newest classifier in a folder: of `finetune` runs, also in sweeps, and of notebooks; undefined if there is none. */
+/** The newest classifier in a folder: of `finetune` runs that no sweep has pruned, and of notebooks; undefined if there is none. */
 export function newestModel(parent = runsFolder): string | undefined {
-  const runs = findRuns(parent).filter((run) => run.settings!.command === 'finetune');
+  const runs = findRuns(parent).filter((run) => run.settings!.command === 'finetune' && !run.pruned);
   const models = [
     ...runs.map((run) => run.path('model')).filter(isModelFolder),
     ...foldersBelow(parent).flatMap((folder) => notebookModel(folder) ?? []),

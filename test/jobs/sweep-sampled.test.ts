@@ -9,12 +9,13 @@ import { normalizeFlags } from '#lib/cli/settings-flags.js';
 import { addSweepFlags } from '#lib/cli/sweep.js';
 import { planSweep, type SweepFlags } from '#lib/cli/sweep-plan.js';
 import { fitsIntoMemory } from '#lib/cli/sweep-runs.js';
-import { SettingsError } from '#lib/errors.js';
+import { RunError, SettingsError } from '#lib/errors.js';
 import { reasonToPrune } from '#lib/jobs/pruner.js';
+import { runToResume } from '#lib/jobs/resume.js';
 import { sampleRun, type Sweep, type SweepResult } from '#lib/jobs/sweep.js';
-import { Trials } from '#lib/jobs/trials.js';
+import { RunProgress, Trials } from '#lib/jobs/trials.js';
 import type { RunEnvironment } from '#lib/runs/environment.js';
-import { readJournal } from '#lib/runs/journal.js';
+import { openJournal, readJournal, type JournalContent } from '#lib/runs/journal.js';
 import { RunFolder } from '#lib/runs/run-folder.js';
 import { assertFailed, failure } from '../failure.js';
 import { start, starsFlags, tunebook, waitForOutput, writeStarsCsv, writeTinyModel } from '../cli/command.js';
@@ -75,6 +76,12 @@ test('an interrupted sweep is resumed; values and pruned runs follow from the tr
 
   const again = await tunebook(['finetune', '--resume', `tpe/${pruned.name}`], options);
   assertFailed(again, 2, 'RunError', 'RUN_PRUNED', pruned.name);
+  const newest = () => runToResume('finetune', true, inFolder('tpe').folder);
+  assert.throws(
+    newest,
+    failure(RunError, 'RUN_NOT_FOUND'),
+    'a pruned run with a checkpoint is not the newest unfinished one',
+  );
 });
 
 test('after the timeout no run starts; the sweep is continued with more trials', async () => {
@@ -128,6 +135,27 @@ test('a signal stops all parallel runs, which are resumed', async () => {
     assert.equal(run.state, 'interrupted');
     assert.equal(run.checkpoints.steps().length > 0, true, `${name} has a checkpoint`);
   }
+});
+
+test('evaluations that a killed run repeats count once; memory counts from the start of the process', () => {
+  const run = inFolder('killed');
+  const journal = openJournal(run.folder);
+  const step = (number: number, evalAccuracy: number, memoryBytes: number) =>
+    journal.write('step', { step: number, totalSteps: 6, evalAccuracy, memoryBytes } as JournalContent['step']);
+  const reported: number[][] = [];
+  const progress = new RunProgress(run);
+  const update = () => progress.update(() => reported.push(progress.evaluations));
+  step(2, 0.5, 100);
+  step(4, 0.6, 300);
+  update();
+  step(4, 0.7, 200);
+  step(6, 0.8, 200);
+  update();
+  assert.deepEqual(reported, [[0.5], [0.5, 0.6], [0.5, 0.7]], 'the last evaluation is not reported');
+  assert.deepEqual([progress.evaluations, progress.memoryBytes], [[0.5, 0.7, 0.8], 300]);
+  const later = new RunProgress(run, Date.now() + 1000);
+  later.update();
+  assert.deepEqual([later.evaluations.length, later.memoryBytes], [3, undefined]);
 });
 
 test('a further run waits until the memory of the running ones is known and available', () => {
