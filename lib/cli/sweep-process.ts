@@ -13,7 +13,7 @@ import { flagOf } from '../settings/setting-text.js';
 import type { SettingName } from '../settings/settings.js';
 import { mainProgram } from './main-program.js';
 
-/** Milliseconds between two looks at the journal of a run. */
+/** Milliseconds after which the journal of a run is read again. */
 const pollInterval = 100;
 
 /** A run of a sweep that has started. */
@@ -45,7 +45,7 @@ function environmentOf({ parallel, gpus, environment }: SweepContext, slot: numb
   return {
     ...sharedThreads(parallel),
     // Without it, the first process takes all memory of a GPU.
-    ...(parallel > gpus.length && { TF_FORCE_GPU_ALLOW_GROWTH: 'true' }),
+    ...(gpus.length > 0 && parallel > gpus.length && { TF_FORCE_GPU_ALLOW_GROWTH: 'true' }),
     ...inherited,
     ...environment,
     ...(gpus.length > 0 && { CUDA_VISIBLE_DEVICES: gpus[slot % gpus.length] }),

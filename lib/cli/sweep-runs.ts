@@ -99,7 +99,9 @@ export async function executeRuns(
       const run = canStart() && running.size < parallel && hasRoom() ? nextRun() : undefined;
       if (run) {
         attempted.add(run.name);
-        print(`\n[${sweep.runs.indexOf(run) + 1}/${sweep.trials}] ${describeValues(run.values)}`);
+        // The name of a run of a grid consists of its values.
+        const name = sweep.sampler === 'grid' ? '' : `${run.name}: `;
+        print(`\n[${sweep.runs.indexOf(run) + 1}/${sweep.trials}] ${name}${describeValues(run.values)}`);
         const slot = Array.from({ length: parallel }, (_, i) => i).find((i) => !running.has(i))!;
         const started = startRun(context, run, slot);
         const ended = started.ended.then((code) => end(slot, run, code));
