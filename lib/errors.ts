@@ -223,6 +223,7 @@ export class RunError extends TunebookError<
   | 'RUN_FILE_DAMAGED'
   | 'RUN_OF_OTHER_COMMAND'
   | 'RUN_SETTINGS_CHANGED'
+  | 'RUN_PRUNED'
   | 'RUNS_NOT_COMPARABLE'
 > {
   override readonly exitCode = exitCodes.invalid;

@@ -30,6 +30,7 @@ const slowest = [
   'distributed/data-parallel',
   'distributed/launch',
   'documentation/code-blocks',
+  'jobs/sweep-sampled',
   'jobs/sweep',
   'notebook/execute',
 ].map((name) => `${name}.test.js`);

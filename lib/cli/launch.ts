@@ -6,6 +6,7 @@ import { placesFrom, type Scheduler } from '../distributed/scheduler.js';
 import { newRunFolder } from '../runs/run-folder.js';
 import { environmentLayer } from '../settings/settings.js';
 import { normalizeFlags } from './settings-flags.js';
+import { readInteger } from './integer-argument.js';
 import { mainProgram } from './main-program.js';
 
 /** Options of the command line. */
@@ -21,15 +22,6 @@ export interface LaunchOptions {
 
 /** Commands that can train on several workers. */
 const commands = ['finetune', 'adapt'];
-
-function readInteger(flag: string, text: string, min: number): number {
-  if (!/^\d+$/.test(text) || Number(text) < min)
-    throw new SettingsError('SETTING_INVALID', `${flag} is '${text}'; it must be an integer of at least ${min}.`, {
-      name: flag,
-      value: text,
-    });
-  return Number(text);
-}
 
 const hasFlag = (argv: string[], flag: string) => argv.some((word) => word === flag || word.startsWith(`${flag}=`));
 

@@ -63,7 +63,9 @@ adapt.action(async () => {
 const sweep = addSweepFlags(
   program
     .command('sweep')
-    .description('Fine-tune with all combinations of several values (--lr 1e-5,3e-5 --seed 1,2,3) and report the best.')
+    .description(
+      'Fine-tune with all combinations of several values (--lr 1e-5,3e-5 --seed 1,2,3), or with values sampled from ranges (--sampler tpe --trials 20 --lr 1e-5..1e-3), and report the best.',
+    )
     .addHelpText('after', afterHelp),
 );
 sweep.action(() => runSweep(sweep));

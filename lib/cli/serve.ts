@@ -6,6 +6,7 @@ import { createServer } from '../serving/server.js';
 import type { LoadedModel } from '../serving/current-model.js';
 import { openSentimentModel, type SentimentModelOptions } from '../serving/sentiment.js';
 import { version } from '../version.js';
+import { readInteger } from './integer-argument.js';
 import { describeMaxLength, modelFolder } from './score.js';
 
 /** Options of the command line. */
@@ -19,16 +20,6 @@ export interface ServeOptions {
   bodyLimit: string;
   queue: string;
   rateLimit?: string;
-}
-
-function readInteger(flag: string, value: string, min: number, max: number): number {
-  const number = Number(value);
-  if (value.trim() === '' || !Number.isInteger(number) || number < min || number > max)
-    throw new SettingsError('SETTING_INVALID', `${flag} is '${value}'; it must be an integer from ${min} to ${max}.`, {
-      name: flag,
-      value,
-    });
-  return number;
 }
 
 /** Converts an error of listening on an address into a SettingsError, if its cause is known. */

@@ -130,11 +130,7 @@ export async function runTrainingCommand(
       return;
     }
     run = chosen.run;
-    if (
-      run?.isRun &&
-      !isChanged(run, resolved.settings) &&
-      (run.state === 'completed' || run.state === 'early stopping')
-    ) {
+    if (run?.isRun && !isChanged(run, resolved.settings) && run.isFinished) {
       output.print(
         `${run.folder} is finished (${run.state}); there is nothing to resume. Report: ${run.path('report.html')}`,
       );
@@ -150,7 +146,9 @@ export async function runTrainingCommand(
     const { lead } = await loadJob();
     const { end, exitCode } = await lead({ resolved, run, mlflow, cluster, onEntry: (entry) => output.entry(entry) });
     output.stop();
-    if (end === 'interrupted') output.print(`\nInterrupted. Resume with: npx tunebook ${name} --resume ${run.folder}`);
+    if (end === 'pruned') output.print(`\nPruned: ${run.pruned!.reason}.`);
+    else if (end === 'interrupted')
+      output.print(`\nInterrupted. Resume with: npx tunebook ${name} --resume ${run.folder}`);
     else
       output.print(
         titledRows([

@@ -46,13 +46,19 @@ async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-/** Forwards a rank's output, with its number before each line. */
-function forwardOutput(child: ChildProcess, rank: number): void {
+/**
+ * Forwards the output of a child process line by line.
+ * @param format converts a line, for example by adding the name of the process
+ */
+export function forwardOutput(child: ChildProcess, format: (line: string, isError: boolean) => string): void {
   for (const [from, to] of [
     [child.stdout, process.stdout],
     [child.stderr, process.stderr],
   ] as const)
-    if (from) readline.createInterface({ input: from }).on('line', (line) => to.write(`[${rank}] ${line}\n`));
+    if (from)
+      readline
+        .createInterface({ input: from })
+        .on('line', (line) => to.write(`${format(line, to === process.stderr)}\n`));
 }
 
 /** Describes how a rank ended. */
@@ -107,7 +113,7 @@ export async function runRanks(
       env: environmentOfRank(place, gpus),
       detached: true,
     });
-    if (!isFirst) forwardOutput(child, rank);
+    if (!isFirst) forwardOutput(child, (line) => `[${rank}] ${line}`);
     else
       child.stderr?.setEncoding('utf8').on('data', (text: string) => {
         process.stderr.write(text);

@@ -39,6 +39,12 @@ const loopbackEnvironment = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv 
     .join(':'),
 });
 
+/** Environment variables with which processes of one machine share its cores. */
+export function sharedThreads(processes: number): NodeJS.ProcessEnv {
+  const threads = String(Math.max(1, Math.floor(os.availableParallelism() / processes)));
+  return { TF_NUM_INTRAOP_THREADS: threads, TF_NUM_INTEROP_THREADS: threads };
+}
+
 /**
  * The environment of a rank.
  * @param gpus the GPUs of the machine, one per rank; with one or none, ranks use the devices that they see
@@ -50,10 +56,8 @@ export function environmentOfRank(
   environment: NodeJS.ProcessEnv = process.env,
 ): NodeJS.ProcessEnv {
   const gpu = gpus.length > 1 ? gpus[localRank] : undefined;
-  const threads = String(Math.max(1, Math.floor(os.availableParallelism() / localSize)));
   return {
-    TF_NUM_INTRAOP_THREADS: threads,
-    TF_NUM_INTEROP_THREADS: threads,
+    ...sharedThreads(localSize),
     ...environment,
     TF_CONFIG: JSON.stringify({ cluster: { worker: addresses }, task: { type: 'worker', index: rank } }),
     ...(gpu !== undefined && { CUDA_VISIBLE_DEVICES: gpu }),

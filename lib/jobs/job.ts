@@ -62,7 +62,8 @@ export type JobWork = (job: Job) => Promise<EndOfTraining>;
 
 /** How a job ended, and the command's exit code. */
 export interface JobEnd {
-  end: EndOfTraining;
+  /** `pruned` if a sweep has stopped the run. */
+  end: EndOfTraining | 'pruned';
   exitCode: number;
 }
 
@@ -204,7 +205,11 @@ async function leadJob(
   let hasStarted = false;
   // A resume that fails before its first step, for example because the data has changed, must not change the run.
   let resumesBeforeStep = false;
-  const conclude = (ending: Pick<RunStatus, 'state' | 'exitCode' | 'message' | 'code'>) => {
+  const conclude = (given: Pick<RunStatus, 'state' | 'exitCode' | 'message' | 'code'>) => {
+    // A sweep records why it prunes a run before it stops it.
+    const { pruned } = run;
+    const ending =
+      pruned && given.state !== 'failed' ? { ...given, state: 'pruned' as const, message: pruned.reason } : given;
     try {
       journal?.write('end', ending);
       if (hasStarted && !(resumesBeforeStep && ending.state === 'failed'))
@@ -277,7 +282,7 @@ async function leadJob(
     conclude({ state: end, exitCode });
     // The result is written; losing a rank no longer matters.
     await cluster?.leave().catch(() => {});
-    return { end, exitCode };
+    return { end: run.pruned ? 'pruned' : end, exitCode };
   } catch (thrown) {
     const error = cluster?.explain(thrown) ?? thrown;
     lost = error !== thrown;

@@ -14,8 +14,6 @@ import {
 import { findRuns, openRun, RunFolder, type RunCommand } from '../runs/run-folder.js';
 import { runsFolder } from '../runs-folder.js';
 
-const isFinished = ({ state }: RunFolder) => state === 'completed' || state === 'early stopping';
-
 /**
  * The run to resume.
  * @param command the command that started the run
@@ -28,7 +26,8 @@ export function runToResume(command: RunCommand, name: string | true, parent = r
       (run) =>
         run.settings!.command === command &&
         run.checkpoints.steps().length > 0 &&
-        !isFinished(run) &&
+        !run.isFinished &&
+        !run.pruned &&
         run.state !== 'running',
     );
     if (run) return run;
@@ -51,9 +50,16 @@ export function runToResume(command: RunCommand, name: string | true, parent = r
 
 /**
  * Checks that training again in a run's folder would not replace its result, as that of a notebook's run.
- * @throws RunError if the run has a result but no checkpoint
+ * @throws RunError if the run has a result but no checkpoint, or if a sweep has pruned it
  */
 export function assertResumable(run: RunFolder): void {
+  const { pruned } = run;
+  if (pruned)
+    throw new RunError(
+      'RUN_PRUNED',
+      `${run.folder} was pruned by its sweep (${pruned.reason}), so it is not resumed. To train it to the end, start a new run with its settings.`,
+      { folder: run.folder, ...pruned },
+    );
   if (run.checkpoints.steps().length === 0 && fs.existsSync(run.path('metrics.json')))
     throw new RunError(
       'RUN_NO_CHECKPOINT',

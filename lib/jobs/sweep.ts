@@ -1,54 +1,36 @@
-/** Sweeps: a grid of settings, one run per combination, and the best combination. */
+/** Sweeps: runs with all combinations of a grid, or with sampled values, and the best of them. */
 import fs from 'node:fs';
-import { describeSetting, type SettingName } from '../settings/settings.js';
+import type { SettingName } from '../settings/settings.js';
+import { dashed } from '../settings/setting-text.js';
 import type { FinetuneMetrics } from '../runs/metrics.js';
 import { RunFolder, type RunStatus } from '../runs/run-folder.js';
-
-/** Values by setting; each combination is one run. */
-export type Grid = Partial<Record<SettingName, string[]>>;
+import type { PrunerSettings } from './pruner.js';
+import { sampleValues, type SamplerName } from './sampler.js';
+import type { PlannedRun, SampledValues, SearchSpace } from './search-space.js';
+import type { Trial } from './trials.js';
 
 /** The content of sweep.json. */
 export interface Sweep {
-  grid: Grid;
-  /** The command line that all runs share, without the values of the grid and without the run folder. */
+  sampler: SamplerName;
+  space: SearchSpace;
+  /** Number of runs. */
+  trials: number;
+  /** Seed of the sampler, which is that of the runs. */
+  seed: number;
+  pruner: PrunerSettings;
+  /** The command line that all runs share, without the values that vary and without the run folder. */
   argv: string[];
   startedAt: string;
+  /** The runs so far: of a grid all combinations, else those that have been sampled. */
+  runs: PlannedRun[];
 }
 
-/** One combination of the grid. */
-export interface Combination {
-  /** Name of the run's folder in the sweep's folder. */
-  name: string;
-  values: Partial<Record<SettingName, string>>;
-}
-
-/** Settings that cannot vary in a sweep, since their text contains commas or they apply to all runs. */
-const fixed: SettingName[] = [
-  ...([
-    'dataset',
-    'datasetConfig',
-    'textColumns',
-    'labelColumn',
-    'labelMapping',
-    'runFolder',
-    'reportTo',
-    'loraTargetModules',
-  ] as const),
-];
-
-/** The values of a flag: several if the setting can vary in a sweep. */
-export const valuesOf = (setting: SettingName, text: string): string[] =>
-  fixed.includes(setting)
-    ? [text]
-    : (describeSetting(setting).split?.(text) ?? text.split(',')).map((value) => value.trim());
-
-const dashed = (setting: SettingName) => setting.replace(/[A-Z]/g, '-$&').toLowerCase();
 const sanitize = (value: string) => value.replace(/[^\w.+-]+/g, '_');
 
-/** All combinations of a grid; the first setting changes slowest. */
-export function combinationsOf(grid: Grid): Combination[] {
+/** All combinations of choices; the first setting changes slowest. */
+export function combinationsOf(grid: Partial<Record<SettingName, string[]>>): PlannedRun[] {
   const settings = Object.keys(grid) as SettingName[];
-  const all = settings.reduce<Combination['values'][]>(
+  const all = settings.reduce<SampledValues[]>(
     (combinations, setting) =>
       combinations.flatMap((values) => grid[setting]!.map((value) => ({ ...values, [setting]: value }))),
     [{}],
@@ -59,6 +41,19 @@ export function combinationsOf(grid: Grid): Combination[] {
   }));
 }
 
+/** The name of a sampled run: `trial-7`, with Optuna's numbers from 0. */
+export const trialName = (number: number): string => `trial-${number}`;
+
+/**
+ * Samples the next run of a sweep.
+ * @param trials of the runs so far, by number
+ */
+export function sampleRun({ sampler, space, seed, runs }: Sweep, trials: Trial[]): PlannedRun {
+  if (sampler === 'grid') throw new Error('A grid has its runs from the beginning.');
+  const observed = trials.flatMap(({ state, ...trial }) => (state === 'failed' ? [] : { ...trial, state }));
+  return { name: trialName(runs.length), values: sampleValues(sampler, space, seed, runs.length, observed) };
+}
+
 /** Mean and sample standard deviation; the deviation of a single value is null. */
 export interface Spread {
   mean: number;
@@ -67,9 +62,11 @@ export interface Spread {
 
 /** The results of one combination over all seeds. */
 export interface SweepGroup {
-  values: Combination['values'];
+  values: SampledValues;
   /** Number of finished runs. */
   finished: number;
+  /** Number of pruned runs. */
+  pruned: number;
   /** Number of all runs. */
   runs: number;
   /** Accuracy of the best evaluation on the validation set, by which the best combination is chosen. */
@@ -79,13 +76,13 @@ export interface SweepGroup {
 
 /** The results of a sweep. */
 export interface SweepResult {
-  runs: (Combination & {
+  runs: (PlannedRun & {
     state: RunFolder['state'] | 'not begun';
     message: string | null;
     metrics: FinetuneMetrics | null;
   })[];
   groups: SweepGroup[];
-  /** The combination with the highest mean validation accuracy; null if no run has finished. */
+  /** The combination with the highest mean validation accuracy among those without a pruned run; null if there is none. */
   best: SweepGroup | null;
 }
 
@@ -98,35 +95,39 @@ export function spreadOf(values: number[]): Spread | null {
 }
 
 /** The results of a sweep so far. */
-export function sweepResult(folder: string, { grid }: Sweep): SweepResult {
-  const runs = combinationsOf(grid).map((combination) => {
-    const run = new RunFolder(`${folder}/${combination.name}`);
-    const hasStarted = fs.existsSync(run.path('status.json'));
+export function sweepResult(folder: string, { sampler, runs: planned }: Sweep): SweepResult {
+  const runs = planned.map((each) => {
+    const run = new RunFolder(`${folder}/${each.name}`);
+    const state = fs.existsSync(run.path('status.json')) ? run.state : ('not begun' as const);
     return {
-      ...combination,
-      state: hasStarted ? run.state : ('not begun' as const),
-      message: run.read<RunStatus>('status.json')?.message ?? null,
-      metrics: run.read<FinetuneMetrics>('metrics.json') ?? null,
+      ...each,
+      state,
+      message: run.pruned?.reason ?? run.read<RunStatus>('status.json')?.message ?? null,
+      // A pruned run that ended before it could be stopped has metrics.
+      metrics: state === 'pruned' ? null : (run.read<FinetuneMetrics>('metrics.json') ?? null),
     };
   });
   const groups = new Map<string, typeof runs>();
   for (const run of runs) {
     const { seed: _, ...others } = run.values;
-    const key = JSON.stringify(others);
+    // Sampled runs may have the same values.
+    const key = sampler === 'grid' ? JSON.stringify(others) : run.name;
     groups.set(key, [...(groups.get(key) ?? []), run]);
   }
-  const results = [...groups].map(([key, members]): SweepGroup => {
+  const results = [...groups.values()].map((members): SweepGroup => {
     const finished = members.flatMap(({ metrics }) => metrics ?? []);
+    const { seed: _, ...values } = members[0]!.values;
     return {
-      values: JSON.parse(key) as Combination['values'],
+      values,
       finished: finished.length,
+      pruned: members.filter(({ state }) => state === 'pruned').length,
       runs: members.length,
       validation: spreadOf(finished.flatMap(({ validation }) => validation?.metrics.accuracy ?? [])),
       test: spreadOf(finished.map(({ test }) => test.accuracy)),
     };
   });
   const best = results
-    .filter(({ validation }) => validation)
+    .filter(({ validation, pruned }) => validation && pruned === 0)
     .reduce<SweepGroup | null>(
       (best, group) => (best && best.validation!.mean >= group.validation!.mean ? best : group),
       null,
@@ -134,6 +135,7 @@ export function sweepResult(folder: string, { grid }: Sweep): SweepResult {
   return { runs, groups: results, best };
 }
 
-/** Describes a combination: `learningRate 1e-5, seed 3`. */
-export const describeValues = (values: Combination['values']): string =>
-  (Object.keys(values) as SettingName[]).map((setting) => `${setting} ${values[setting]}`).join(', ') || 'as given';
+/** Whether a sweep has runs to start or to resume. */
+export const isUnfinished = (folder: string, sweep: Sweep): boolean =>
+  sweep.runs.length < sweep.trials ||
+  sweepResult(folder, sweep).runs.some(({ state, metrics }) => !metrics && state !== 'pruned');

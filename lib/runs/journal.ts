@@ -87,6 +87,26 @@ export function parseEntry(line: string): JournalEntry | undefined {
   }
 }
 
+/**
+ * The complete lines of a run's journal from an offset on.
+ * @param offset in bytes; 0, or as returned before
+ * @returns their entries, and the offset of the rest
+ */
+export function readEntriesFrom(runFolder: string, offset: number): { entries: JournalEntry[]; offset: number } {
+  const file = path.join(runFolder, journalFile);
+  if (!fs.existsSync(file)) return { entries: [], offset };
+  const descriptor = fs.openSync(file, 'r');
+  try {
+    const bytes = Buffer.alloc(Math.max(0, fs.fstatSync(descriptor).size - offset));
+    fs.readSync(descriptor, bytes, 0, bytes.length, offset);
+    const end = bytes.lastIndexOf(10) + 1;
+    const lines = bytes.subarray(0, end).toString('utf8').split('\n').filter(Boolean);
+    return { entries: lines.flatMap((line) => parseEntry(line) ?? []), offset: offset + end };
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
 /** All entries of a run's journal. */
 export function readJournal(runFolder: string): JournalEntry[] {
   const file = path.join(runFolder, journalFile);

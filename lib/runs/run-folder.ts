@@ -32,7 +32,7 @@ export interface RunSettings {
 /** The content of status.json. */
 export interface RunStatus {
   /** `running` with a process that no longer exists is a run that died; see `RunFolder.state`. */
-  state: 'running' | 'failed' | EndOfTraining;
+  state: 'running' | 'failed' | 'pruned' | EndOfTraining;
   startedAt: string;
   endedAt?: string;
   exitCode?: number;
@@ -43,6 +43,14 @@ export interface RunStatus {
   /** Number of starts, including resumes. */
   starts: number;
   process: { id: number; host: string };
+}
+
+/** The content of pruned.json, which a sweep writes before it stops a run. */
+export interface Pruning {
+  /** The number of the evaluation after which the run was pruned, from 1. */
+  evaluation: number;
+  /** Why: the accuracies that were compared. */
+  reason: string;
 }
 
 /** Seconds without a heartbeat after which a lock is stale. */
@@ -145,11 +153,29 @@ export class RunFolder {
     }
   }
 
+  /** When and why a sweep has pruned the run; undefined if it has not. */
+  get pruned(): Pruning | undefined {
+    return this.read<Pruning>('pruned.json');
+  }
+
+  /** Records that the run is pruned; its process is to be stopped afterwards. */
+  prune(pruning: Pruning): void {
+    this.write('pruned.json', pruning);
+  }
+
   /** The state of the run. `died` is a run whose process ended without writing its status. */
   get state(): RunStatus['state'] | 'died' {
     const status = this.status;
     if (!status) return 'died';
-    return status.state === 'running' && !this.#isAlive(status) ? 'died' : status.state;
+    if (status.state === 'running' && this.#isAlive(status)) return 'running';
+    // A pruned run may have ended before it could be stopped.
+    if (this.pruned) return 'pruned';
+    return status.state === 'running' ? 'died' : status.state;
+  }
+
+  /** Whether the run has ended with a result. */
+  get isFinished(): boolean {
+    return this.state === 'completed' || this.state === 'early stopping';
   }
 
   get #lock(): string {
@@ -309,12 +335,14 @@ export function findRuns(parent = runsFolder, onDamaged: (error: RunError) => vo
 }
 
 /**
- * The newest classifier in a folder: of `finetune` runs, also in sweeps, and of notebooks; not of a fold of a cross-validation,
- * since it has not seen all rows.
+ * The newest classifier in a folder: of `finetune` runs, also in sweeps, and of notebooks; not of a run that a sweep has pruned, or
+ * of a fold of a cross-validation, since it has not seen all rows.
  * @returns undefined if there is none
  */
 export function newestModel(parent = runsFolder): string | undefined {
-  const runs = findRuns(parent).filter(({ settings }) => settings!.command === 'finetune' && !settings!.settings.fold);
+  const runs = findRuns(parent).filter(
+    (run) => run.settings!.command === 'finetune' && !run.pruned && !run.settings!.settings.fold,
+  );
   const models = [
     ...runs.map((run) => run.path('model')).filter(isModelFolder),
     ...foldersBelow(parent).flatMap((folder) => notebookModel(folder) ?? []),

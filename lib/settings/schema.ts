@@ -183,6 +183,7 @@ export const schema = {
     description: 'peak learning rate',
     aliases: ['lr'],
     default: 5e-5,
+    scale: 'log',
   }),
   batchSize: setting(integer({ min: 1 }), {
     group: 'Training',
@@ -199,6 +200,7 @@ export const schema = {
     group: 'Training',
     description: 'weight decay of AdamW, except for biases and layer norms',
     default: 0.01,
+    scale: 'log',
   }),
   warmupSteps: setting(number({ min: 0 }), {
     group: 'Training',
@@ -223,7 +225,12 @@ export const schema = {
     description: 'beta2 of AdamW',
     default: 0.999,
   }),
-  adamEpsilon: setting(number({ above: 0 }), { group: 'Training', description: 'epsilon of AdamW', default: 1e-8 }),
+  adamEpsilon: setting(number({ above: 0 }), {
+    group: 'Training',
+    description: 'epsilon of AdamW',
+    default: 1e-8,
+    scale: 'log',
+  }),
   classWeights: setting(classWeights, {
     group: 'Training',
     description:

@@ -32,7 +32,12 @@ export interface SettingDescription {
   only?: 'finetune' | 'adapt';
   /** Does not change the trained model: a run can resume with another value. @default false */
   neutral?: boolean;
+  /** The scale on which a sweep samples a range of values. @default 'linear' */
+  scale?: Scale;
 }
+
+/** Scales of a range of values. On a logarithmic one, 1e-5 to 1e-4 is as likely as 1e-4 to 1e-3. */
+export type Scale = 'linear' | 'log';
 
 /** The values that a setting takes. */
 export interface Kind<Type> {
@@ -50,6 +55,8 @@ export interface Kind<Type> {
   split?(text: string): string[];
   /** A flag without a value means true. @default false */
   isFlag?: boolean;
+  /** The numbers among its values, of which a sweep can take a range. @default none */
+  numbers?: 'all' | 'integers';
 }
 
 /** A declared setting. Its default is undefined if there is no fixed one. */
@@ -99,6 +106,7 @@ export const number = (range: Range): Kind<number> => ({
     return isWithin(found, range) ? found : undefined;
   },
   format: String,
+  numbers: 'all',
 });
 
 /** Integers within a range. */
@@ -110,6 +118,7 @@ export const integer = (range: Range = {}): Kind<number> => ({
     return isValid ? found : undefined;
   },
   format: String,
+  numbers: 'integers',
 });
 
 const booleans = new Map<unknown, boolean>([
@@ -138,6 +147,7 @@ export const either = <A, B>(first: Kind<A>, second: Kind<B>): Kind<A | B> => ({
   read: (value) => first.read(value) ?? second.read(value),
   format: (value) => (first.read(value) === undefined ? second.format(value as B) : first.format(value as A)),
   isFlag: second.isFlag ?? false,
+  ...(second.numbers && { numbers: second.numbers }),
 });
 
 /** Text that is not empty. */

@@ -66,7 +66,7 @@ const shownAs = (show: (name: SettingName) => string): Map<string, string> =>
 /**
  * Checks a value that was written under an alias.
  * @param spelling name or alias of the setting
- * @param value as written; several values for a sweep are separated by commas
+ * @param value as written; for a sweep also several values, separated by commas, or a range
  * @param shownName name of the alias, in the error
  * @param shownSetting name of the setting, in the error
  * @throws SettingsError if the alias takes fractions only, and the value is none
@@ -83,7 +83,7 @@ export function checkSpelling(
   if (
     isFraction &&
     String(value)
-      .split(',')
+      .split(/,|\.\.|:/)
       .some((part) => Number(part) >= 1)
   )
     throw new SettingsError(

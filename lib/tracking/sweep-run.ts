@@ -24,7 +24,7 @@ export class SweepRun {
 
   /**
    * Creates the run, or continues it.
-   * @param params the values of the grid
+   * @param params the grid or the search space, and the names of sampler and pruner
    * @param note called with messages for the user
    * @returns undefined if the server cannot be used now; the runs of the sweep are then tracked without a parent
    */

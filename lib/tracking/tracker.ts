@@ -14,7 +14,7 @@ import type { RunFolder } from '../runs/run-folder.js';
 import { percent } from '../figures/format.js';
 import { formatSetting, settingsList } from '../settings/settings.js';
 import type { TrainingRecord } from '../training/training-record.js';
-import { journalFile, parseEntry, type JournalEntry } from '../runs/journal.js';
+import { journalFile, readEntriesFrom } from '../runs/journal.js';
 import { maxBatch, type KeyValue, type MlflowClient, type MlflowMetric } from './mlflow-client.js';
 
 const stateFile = 'tracking.json';
@@ -143,23 +143,6 @@ export class Tracker {
     return run ? `${trackingUri}/#/experiments/${run.experiment}/runs/${run.id}` : trackingUri;
   }
 
-  /** The journal entries since the last call of `send`; only complete lines. */
-  #newEntries(): { entries: JournalEntry[]; offset: number } {
-    const { offset } = this.#state;
-    const file = this.run.path(journalFile);
-    if (!fs.existsSync(file)) return { entries: [], offset };
-    const descriptor = fs.openSync(file, 'r');
-    try {
-      const bytes = Buffer.alloc(Math.max(0, fs.fstatSync(descriptor).size - offset));
-      fs.readSync(descriptor, bytes, 0, bytes.length, offset);
-      const end = bytes.lastIndexOf(10) + 1;
-      const lines = bytes.subarray(0, end).toString('utf8').split('\n').filter(Boolean);
-      return { entries: lines.flatMap((line) => parseEntry(line) ?? []), offset: offset + end };
-    } finally {
-      fs.closeSync(descriptor);
-    }
-  }
-
   /** The run on the server; created if it does not exist. */
   async #ensureRun(startedAt: number): Promise<NonNullable<TrackingState['run']>> {
     if (this.#state.run) return this.#state.run;
@@ -253,7 +236,7 @@ export class Tracker {
    * @throws MlflowError if it cannot be sent now; the parts that were received are recorded
    */
   async send(): Promise<void> {
-    const { entries, offset } = this.#newEntries();
+    const { entries, offset } = readEntriesFrom(this.run.folder, this.#state.offset);
     if (entries.length === 0) return;
     const run = await this.#ensureRun(Date.parse(entries[0]!.time));
     const hasStart = entries.some(({ kind }) => kind === 'start');
@@ -278,7 +261,10 @@ export class Tracker {
         tags.push({ key: 'mlflow.note.content', value: noteOf(entry) });
       } else if (entry.kind === 'end') {
         const { state } = entry;
-        ending = { status: state === 'failed' ? 'FAILED' : state === 'interrupted' ? 'KILLED' : 'FINISHED', time };
+        // MLflow has no status for a pruned run: it is a killed one with a tag.
+        const isStopped = state === 'interrupted' || state === 'pruned';
+        ending = { status: state === 'failed' ? 'FAILED' : isStopped ? 'KILLED' : 'FINISHED', time };
+        tags.push({ key: 'tunebook.state', value: state });
       }
     }
     if (hasStart && this.#state.offset > 0) await this.client.updateRun(run.id, 'RUNNING');

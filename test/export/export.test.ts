@@ -94,7 +94,7 @@ test('onnxruntime fuses every 8-bit product with its scaling into one operator',
     // The second one is for several products of one input, which share its quantization.
     return { products: count('MatMulInteger'), fused: count('DynamicQuantizeMatMul') + count('MatMulIntegerToFloat') };
   };
-  for (const name of ['distilbert', 'deberta-v2', 'modernbert']) {
+  for (const name of ['distilbert', 'bert', 'modernbert']) {
     const file = path.join(models[name]!, onnxFiles.int8);
     const optimized = inFolder(`${name}.optimized.onnx`);
     const options = { optimizedModelFilePath: optimized, logSeverityLevel: 3 } as const;

@@ -6,7 +6,8 @@ import path from 'node:path';
 import { after, test } from 'node:test';
 import type { FinetuneMetrics } from '#lib/runs/metrics.js';
 import { RunFolder } from '#lib/runs/run-folder.js';
-import { combinationsOf, spreadOf, valuesOf, type SweepResult } from '#lib/jobs/sweep.js';
+import { readDimension } from '#lib/jobs/search-space.js';
+import { combinationsOf, spreadOf, type SweepResult } from '#lib/jobs/sweep.js';
 import { readJournal } from '#lib/runs/journal.js';
 import { assertFailed } from '../failure.js';
 import { starsFlags, waitForOutput, start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
@@ -43,9 +44,9 @@ test('combinations vary the first setting slowest; results have a mean and a sta
 });
 
 test('values of a flag are separated by commas; class weights are separated where a class occurs again', () => {
-  assert.deepEqual(valuesOf('learningRate', '1e-5, 3e-5'), ['1e-5', '3e-5']);
-  assert.deepEqual(valuesOf('labelMapping', '1,2 -> a; 3 -> b'), ['1,2 -> a; 3 -> b']);
-  assert.deepEqual(valuesOf('classWeights', 'none,balanced,a=1,b=2,b=4, b=8 ,a=2'), [
+  assert.deepEqual(readDimension('learningRate', '1e-5, 3e-5'), ['1e-5', '3e-5']);
+  assert.deepEqual(readDimension('labelMapping', '1,2 -> a; 3 -> b'), ['1,2 -> a; 3 -> b']);
+  assert.deepEqual(readDimension('classWeights', 'none,balanced,a=1,b=2,b=4, b=8 ,a=2'), [
     'none',
     'balanced',
     'a=1,b=2',

@@ -200,6 +200,34 @@ test('the runs of a sweep are children of one run, which gets the grid and the b
   assert.equal(valueOf(parent.data.metrics, 'best_validation_accuracy'), best.validation.mean);
 });
 
+test('a pruned run of a sweep is a killed run with a tag', async () => {
+  const argv = [
+    ...[
+      'sweep',
+      ...starsFlags(inFolder('stars.csv')),
+      '--model',
+      inFolder('model'),
+      '--run-folder',
+      inFolder('pruned'),
+    ],
+    ...['--max-length', '32', '--batch-size', '8', '--epochs', '4', '--sampler', 'random', '--trials', '2'],
+    ...['--lr', '1e-6..1e-2', '--pruner', 'asha'],
+  ];
+  const { status, stdout, stderr } = await tunebook(argv, environment({ MLFLOW_EXPERIMENT_NAME: 'pruned' }));
+  assert.equal(status, 0, stderr);
+  const runs = await runsOf('pruned');
+  const described = runs.map(({ info, data }) => [info.run_name, info.status, valueOf(data.tags, 'tunebook.state')]);
+  const expected = [
+    ['pruned', 'FINISHED', undefined],
+    ['trial-0', 'FINISHED', 'completed'],
+    ['trial-1', 'KILLED', 'pruned'],
+  ];
+  assert.deepEqual(new Set(described), new Set(expected), stdout);
+  const parent = runs.find(({ info }) => info.run_name === 'pruned')!;
+  assert.equal(valueOf(parent.data.params, 'search_space_learningRate'), '0.000001..0.01:log');
+  assert.equal(valueOf(parent.data.params, 'pruner'), 'asha');
+});
+
 test("MLflow's limits: more metrics than fit into a request, and a parameter that is too long", async () => {
   const labels = Array.from({ length: 2000 }, (_, i) => 1000 + i).join(',');
   const mapping = ['--label-mapping', `1,2 -> negative; 4,5,${labels} -> positive`];
