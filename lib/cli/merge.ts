@@ -1,5 +1,6 @@
 /** `tunebook merge ADAPTER FOLDER`: adds a LoRA adapter to its model and saves the result as an ordinary model. */
 import fs from 'node:fs';
+import path from 'node:path';
 import { FileError, SettingsError } from '../errors.js';
 import { fetchAdapter } from '../model/fetch-adapter.js';
 import { fetchModel } from '../model/fetch-model.js';
@@ -39,8 +40,9 @@ function labelsOf({ folder, tensors }: StoredAdapter, modelFolder: string, given
  * @throws FileError if the folder contains files; ModelFormatError, HubError
  */
 export async function merge(name: string, target: string, { model: base, labels }: MergeOptions): Promise<void> {
-  if (fs.existsSync(target) && fs.readdirSync(target).length > 0)
-    throw new FileError('FILE_EXISTS', `${target} already contains files. Name a new folder.`, { path: target });
+  const existing = fs.statSync(target, { throwIfNoEntry: false });
+  if (existing && !(existing.isDirectory() && fs.readdirSync(target).length === 0))
+    throw new FileError('FILE_EXISTS', `${target} exists already. Name a new folder.`, { path: target });
   const adapter = readPeftAdapter(await fetchAdapter(name));
   const baseName = base ?? adapter.config.base_model_name_or_path;
   if (!baseName)
@@ -59,7 +61,12 @@ export async function merge(name: string, target: string, { model: base, labels 
   });
   try {
     mergeAdapter(model, adapter);
-    model.save(target);
+    const partialFolder = `${path.resolve(target)}.partial`;
+    fs.rmSync(partialFolder, { recursive: true, force: true });
+    model.save(partialFolder);
+    // An existing folder is empty.
+    fs.rmSync(target, { recursive: true, force: true });
+    fs.renameSync(partialFolder, target);
   } finally {
     model.dispose();
   }
