@@ -5,10 +5,12 @@ import { ModelFormatError } from '../errors.js';
 import { tensorFunction, type TensorFunction } from '../tensorflow/function.js';
 import { tf } from '../tensorflow/runtime.js';
 import type { Reading } from '../reviews/review.js';
+import type { Settings } from '../settings/settings.js';
 import type { TokenizerFiles } from '../tokenizer/tokenizer.js';
 import { evaluationBatches, type EncodedBatch } from './batch.js';
 import { classifierConfigJson, labelNames, type EncoderConfig } from './config.js';
 import { familyOf } from './families.js';
+import { prepareFeatures } from './features.js';
 import { fetchModel } from './fetch-model.js';
 import {
   buildParameters,
@@ -34,6 +36,11 @@ export interface ClassifierOptions extends LoadOptions {
   labels?: string[];
   /** Columns and classes of the training data, which are saved with the model. @default those that were saved with it */
   reading?: Reading;
+  /**
+   * How the model will be trained. For `head` and `setfit` its head is replaced by one that gets the mean of the tokens, see
+   * features.ts. @default 'full'
+   */
+  method?: Settings['method'];
 }
 
 /** The predicted class of a text, in the format of the transformers pipeline. */
@@ -99,9 +106,16 @@ export class TextClassifier extends PretrainedModel {
   maxLength: number;
   /** Columns and classes of the training data; undefined if they are unknown. */
   readonly reading: Reading | undefined;
+  /** How the model was loaded to be trained, see ClassifierOptions. */
+  readonly method: Settings['method'];
 
-  private constructor(parts: ModelParts, { maxLength, reading }: Preprocessing = { maxLength: Infinity }) {
+  private constructor(
+    parts: ModelParts,
+    { maxLength, reading }: Preprocessing = { maxLength: Infinity },
+    method: Settings['method'] = 'full',
+  ) {
     super(parts);
+    this.method = method;
     this.maxLength = Math.min(maxLength, this.maxTokens);
     this.reading = reading;
     const { config, engine } = this;
@@ -131,7 +145,7 @@ export class TextClassifier extends PretrainedModel {
 
   /** Loads a model from a folder, see `load`. */
   static fromFolder(folder: string, options: ClassifierOptions = {}): TextClassifier {
-    const { reading, labels = reading?.classes.names, seed = 42, layers, maxLength, ...engine } = options;
+    const { reading, labels = reading?.classes.names, seed = 42, layers, maxLength, method, ...engine } = options;
     const model = readModelFolder(folder);
     const { config, stored } = model;
     const { classifier } = familyOf(config);
@@ -139,6 +153,7 @@ export class TextClassifier extends PretrainedModel {
     const wanted = labels ?? labelNames(config);
     // The saved class numbers do not apply to other labels.
     const keepsReading = wanted.join('\n') === labelNames(config).join('\n');
+    if (method !== undefined && method !== 'full') prepareFeatures(config, stored);
     const notes = [...notesOnLength(maxLength, config), ...adjustHead(model, wanted)];
     config.id2label = Object.fromEntries(wanted.map((label, id) => [String(id), label]));
     const { parameters, fresh } = buildParameters(config, classifierShapes(config), stored, seed);
@@ -159,6 +174,7 @@ export class TextClassifier extends PretrainedModel {
         maxLength: maxLength ?? saved?.maxLength ?? Infinity,
         reading: reading ?? (keepsReading ? saved?.reading : undefined),
       },
+      method,
     );
   }
 

@@ -144,9 +144,16 @@ export const schema = {
     default: 128,
   }),
 
+  method: setting(choice('full', 'head', 'setfit'), {
+    group: 'Training',
+    description:
+      'full fine-tuning; head, logistic regression on features of the frozen encoder; or setfit, contrastive pairs and then the head, for 4 to 64 labels per class',
+    default: 'full',
+    only: 'finetune',
+  }),
   epochs: setting(number({ above: 0 }), {
     group: 'Training',
-    description: 'passes over the training set',
+    description: 'passes over the training set; with setfit over its pairs, 1 by default',
     aliases: ['num_train_epochs'],
     default: 3,
   }),
@@ -157,7 +164,7 @@ export const schema = {
   }),
   learningRate: setting(number({ above: 0, max: 1 }), {
     group: 'Training',
-    description: 'peak learning rate',
+    description: 'peak learning rate; with setfit 0.00002 by default',
     aliases: ['lr'],
     default: 5e-5,
   }),
@@ -335,6 +342,11 @@ export const schema = {
     defaultText: 'a new folder in runs/, in notebooks in ../runs',
     neutral: true,
   }),
+};
+
+/** Settings in place of the defaults by method: for setfit those of its Python package. */
+export const methodDefaults: Record<string, { epochs?: number; learningRate?: number }> = {
+  setfit: { epochs: 1, learningRate: 2e-5 },
 };
 
 /** Settings in place of the defaults under `fastDevRun`. */

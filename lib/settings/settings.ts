@@ -4,7 +4,7 @@
  */
 import { SettingsError, TunebookError } from '../errors.js';
 import { plainName } from './did-you-mean.js';
-import { fastDevRun, schema } from './schema.js';
+import { fastDevRun, methodDefaults, schema } from './schema.js';
 import type { Kind, Setting, SettingGroup } from './setting.js';
 import { insteadOf } from './unknown-setting.js';
 
@@ -160,7 +160,7 @@ export function environmentLayer(environment: NodeJS.ProcessEnv = process.env): 
 /** All settings and their origins. */
 export interface ResolvedSettings {
   settings: Settings;
-  /** The origin of the layer that a value is from, `fastDevRun`, or `default`. */
+  /** The origin of the layer that a value is from, `fastDevRun`, `method`, or `default`. */
   origins: Record<SettingName, string>;
 }
 
@@ -190,7 +190,7 @@ function readValue(name: SettingName, value: unknown, shownName: string, origin?
 
 /** @throws SettingsError for settings that contradict each other */
 function checkConflicts(
-  { streaming, maxTrainSamples, overfitBatches }: Settings,
+  { streaming, maxTrainSamples, overfitBatches, method, freeze }: Settings,
   nameOf: (name: SettingName) => string,
 ): void {
   const limit = maxTrainSamples > 0 ? 'maxTrainSamples' : overfitBatches > 0 ? 'overfitBatches' : undefined;
@@ -199,6 +199,20 @@ function checkConflicts(
       'SETTING_CONFLICT',
       `${nameOf('streaming')} trains on the full training set, ${nameOf(limit)} on a part of it. Remove one of them.`,
       { names: ['streaming', limit] },
+    );
+  if (method !== 'full' && streaming)
+    throw new SettingsError(
+      'SETTING_CONFLICT',
+      `${nameOf('method')} ${method} needs all training reviews at once, ${nameOf('streaming')} reads them in parts. Remove one of them.`,
+      { names: ['method', 'streaming'] },
+    );
+  if ((method === 'head' && freeze !== 'none') || (method === 'setfit' && freeze === 'encoder'))
+    throw new SettingsError(
+      'SETTING_CONFLICT',
+      method === 'head'
+        ? `${nameOf('method')} head freezes the whole encoder. Remove ${nameOf('freeze')}.`
+        : `${nameOf('method')} setfit trains the encoder, which ${nameOf('freeze')} freezes. Remove it, or use ${nameOf('method')} head.`,
+      { names: ['method', 'freeze'] },
     );
 }
 
@@ -223,6 +237,9 @@ export function resolveSettings(
   if (settings.fastDevRun)
     for (const [name, value] of Object.entries(quick) as [SettingName, unknown][])
       if (origins[name] === 'default') [settings[name], origins[name]] = [value, 'fastDevRun'];
+  const method = settings.method as Settings['method'];
+  for (const [name, value] of Object.entries(methodDefaults[method] ?? {}) as [SettingName, unknown][])
+    if (origins[name] === 'default') [settings[name], origins[name]] = [value, 'method'];
   checkConflicts(settings as Settings, (name) => layerOf(name)?.nameOf(name) ?? name);
   return { settings: settings as Settings, origins: origins as ResolvedSettings['origins'] };
 }
@@ -256,7 +273,7 @@ export function trainingSettings(given: Partial<TrainingSettings> = {}): Trainin
         )}`,
         { name },
       );
-  const all = given as Partial<Record<SettingName, unknown>>;
+  const all = { ...methodDefaults[given.method ?? ''], ...given } as Partial<Record<SettingName, unknown>>;
   const chosen = settingsList
     .filter(({ name, group }) => name === 'maxLength' || (trainingGroups as readonly SettingGroup[]).includes(group))
     .map(({ name, default: standard }) => [

@@ -24,7 +24,8 @@ import { scheduleOf } from './schedule.js';
 import { TrainingStep } from './step.js';
 import { classificationTask } from './tasks/classification.js';
 import { maskedTask } from './tasks/masked-lm.js';
-import type { TaskMetrics, TrainingTask } from './tasks/task.js';
+import { setfitTask } from './tasks/setfit.js';
+import type { Objective, TaskMetrics, TrainingTask } from './tasks/task.js';
 import type { EndOfTraining, TrainingRecord } from './training-record.js';
 
 /** Metrics of a model's task. */
@@ -112,7 +113,8 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
   /**
    * @param model its parameters are changed by training
    * @param settings see lib/settings/README.md; those of a whole run may be passed
-   * @throws SettingsError for an unknown or invalid setting, or a weight of a class that the model does not have
+   * @throws SettingsError for an unknown or invalid setting, or a weight of a class that the model does not have;
+   * ArgumentError if the model was loaded for another method
    */
   constructor(
     readonly model: Model,
@@ -120,7 +122,11 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
   ) {
     this.settings = trainingSettings(settings);
     const task =
-      model instanceof MaskedLM ? maskedTask(model, this.settings) : classificationTask(model, this.settings);
+      model instanceof MaskedLM
+        ? maskedTask(model, this.settings)
+        : this.settings.method === 'full'
+          ? classificationTask(model, this.settings)
+          : setfitTask(model, this.settings);
     this.#task = task as unknown as TrainingTask<EncodedBatch, MetricsOf<Model> & TaskMetrics>;
   }
 
@@ -154,6 +160,32 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
     return this.#task.evaluate(this.#encode(data), { ranks });
   }
 
+  /** Trains by fitting the head only, without a step of the optimizer. */
+  async #fitHead(
+    { finish }: Objective<EncodedBatch, MetricsOf<Model> & TaskMetrics>,
+    samples: number,
+    validation: EncodedReviews | undefined,
+    { signal, ranks = singleProcess }: TrainOptions,
+  ): Promise<TrainingResult<MetricsOf<Model>>> {
+    const started = performance.now();
+    // Lets signals be handled.
+    await finish!({ ranks, tick: () => new Promise((resolve) => setImmediate(resolve)) });
+    const seconds = (performance.now() - started) / 1000;
+    const metrics = validation && (await this.#task.evaluate(validation, { ranks }));
+    return {
+      end: signal?.aborted ? 'interrupted' : 'completed',
+      records: [],
+      best: metrics && { step: 0, metrics },
+      step: 0,
+      samples,
+      seconds,
+      samplesPerSecond: samples / seconds,
+      dataWaitFraction: 0,
+      engine: describeEngine(this.model.engine),
+      captured: { graphs: 1, seconds: 0 },
+    };
+  }
+
   /**
    * Trains the model in place.
    * @param data for a MaskedLM texts, whose labels are ignored
@@ -178,10 +210,17 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
     const isStream = rows instanceof ReviewStream;
     const count = isStream ? rows.rows : rows.labels.length;
     if (count === 0) throw new ArgumentError('ARGUMENT_NO_ROWS', 'There are no rows to train on.');
-    const objective = task.objective(isStream ? rows.sampledLabels : rows.labels);
-    const trained = trainedParameters(model.parameters.keys(), settings.freeze);
+    const objective = isStream ? task.objective(rows.sampledLabels) : task.objective(rows.labels, rows);
+    const trained = trainedParameters(model.parameters.keys(), settings.freeze).filter(
+      (name) => task.trains?.(name) ?? true,
+    );
+    const longest = isStream ? rows.maxLength : rows.ids.reduce((max, { length }) => Math.max(max, length), 0);
+    // Predictions truncate as training does. Rows that were tokenized before may be longer than the setting.
+    if (model instanceof TextClassifier)
+      model.maxLength = Math.min(isStream ? longest : Math.max(longest, settings.maxLength), model.maxTokens);
 
     ranks.copyFromChief([...model.parameters.values()]);
+    if (settings.method === 'head') return this.#fitHead(objective, count, validation, options);
     const resumeFrom = ranks.fromChief(options.resumeFrom);
     const fingerprint = fingerprintOf(rows, task.fingerprint);
     if (resumeFrom && resumeFrom.state.data !== fingerprint)
@@ -201,18 +240,16 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
       const all = isStream
         ? batchesOfStream(rows, batching, from)
         : batchesInMemory((epoch) => trainingBatches(rows, { ...batching, epoch }), from);
-      for await (const { batch, next, ...rest } of all) yield { batch: task.prepare(batch, next), next, ...rest };
+      for await (const { batch, next, ...rest } of all)
+        yield { batch: task.prepare?.(batch, next) ?? batch, next, ...rest };
     }
+    const { examples } = objective;
 
-    const schedule = scheduleOf(settings, count, isStream);
-    const longest = isStream ? rows.maxLength : rows.ids.reduce((max, { length }) => Math.max(max, length), 0);
+    const schedule = scheduleOf(settings, examples?.count ?? count, isStream);
     const work = {
       batches: schedule.totalSteps * settings.gradientAccumulationSteps,
       batchSize: settings.batchSize,
     };
-    // Predictions truncate as training does. Rows that were tokenized before may be longer than the setting.
-    if (model instanceof TextClassifier)
-      model.maxLength = Math.min(isStream ? longest : Math.max(longest, settings.maxLength), model.maxTokens);
     const compilation = chooseJitCompile(model, work, ranks);
     const step = new TrainingStep(model, objective.step, {
       trained,
@@ -270,7 +307,7 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
         state,
         schedule,
         step,
-        batches,
+        batches: examples ? (from) => examples.batches(batching, from) : batches,
         gradientAccumulationSteps: settings.gradientAccumulationSteps,
         evaluate: validation && evaluate,
         save,
@@ -291,6 +328,7 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
       if (ranks.isChief) restoreParameters(model, bestParameters ?? readSafetensors(file()));
       ranks.copyFromChief([...model.parameters.values()]);
     }
+    await objective.finish?.({ ranks });
     const reasons = [model.engine.reason, compilation.reason].filter((reason) => reason !== undefined);
     return {
       end: state.end!,

@@ -57,6 +57,7 @@ export const albert: Family<AlbertConfig> = {
   sharesParameters: true,
   wordEmbeddings: 'albert.embeddings.word_embeddings.weight',
   classifier: 'classifier',
+  hidden: { name: 'albert.pooler', shift: 0 },
   maskedLm,
 
   encode(operations, config, output) {

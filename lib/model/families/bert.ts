@@ -109,6 +109,8 @@ export const bert: Family = {
   derive: deriveClassifierDropout,
   wordEmbeddings: 'bert.embeddings.word_embeddings.weight',
   classifier: 'classifier',
+  hidden: { name: 'bert.pooler.dense', shift: 0 },
+  layers: { prefix: 'bert.encoder.layer', names: bertLayer },
   maskedLm,
 
   encode(operations, config, output) {

@@ -96,6 +96,8 @@ export const debertaV2: Family<DebertaConfig> = {
   sharesParameters: true,
   wordEmbeddings: 'deberta.embeddings.word_embeddings.weight',
   classifier: 'classifier',
+  hidden: { name: 'pooler.dense', shift: 8 },
+  layers: { prefix: 'deberta.encoder.layer', names },
   maskedLm,
 
   encode(operations, config, output) {

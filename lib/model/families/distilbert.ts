@@ -48,6 +48,8 @@ export const distilbert: Family = {
   written: { qa_dropout: 0.1, sinusoidal_pos_embds: false, tie_weights_: true },
   wordEmbeddings: 'distilbert.embeddings.word_embeddings.weight',
   classifier: 'classifier',
+  hidden: { name: 'pre_classifier', shift: 1 },
+  layers: { prefix: 'distilbert.transformer.layer', names },
   maskedLm,
 
   encode(operations, config, output) {

@@ -4,6 +4,7 @@
  * pass asks for.
  */
 import type { Activation, Operations } from '../operations.js';
+import type { LayerNames } from './post-norm-layer.js';
 
 /** Supported values of `model_type` in config.json. */
 export type ModelType =
@@ -94,6 +95,16 @@ export interface Family<Config extends EncoderConfig = EncoderConfig> {
   wordEmbeddings: string;
   /** The dense layer of the head that has a row for each class. */
   classifier: string;
+  /**
+   * The dense layer of the head before the classifier. With the identity as weight and `shift` as bias its activation is
+   * nearly linear for small values: exactly from -1 to 1 for ReLU (1), to rounding for GELU (8), to the third order for tanh
+   * (0). @default none, or one without a bias
+   */
+  hidden?: { name: string; shift: number };
+  /** The names of the layers, if one that averages the tokens can be appended, see pooling-layer.ts. @default it cannot */
+  layers?: { prefix: string; names: LayerNames };
+  /** The fields of the configuration with which the head averages the tokens. @default there are none */
+  meanPooling?: Partial<Config>;
   maskedLm: Omit<MaskedLmHead, 'norm'>;
   /**
    * Computes hidden states.

@@ -72,6 +72,7 @@ export const mpnet: Family<MpnetConfig> = {
   firstPosition: () => firstPosition,
   wordEmbeddings: 'mpnet.embeddings.word_embeddings.weight',
   classifier: 'classifier.out_proj',
+  hidden: { name: 'classifier.dense', shift: 0 },
   maskedLm,
 
   encode(operations, config, output) {

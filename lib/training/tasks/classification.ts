@@ -82,7 +82,6 @@ export function classificationTask(
         },
       };
     },
-    prepare: (batch) => batch,
     evaluate: evaluateModel,
     usesInputTokensOnly: true,
     fingerprint: '',
