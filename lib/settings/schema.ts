@@ -211,7 +211,7 @@ export const schema = {
   classWeights: setting(classWeights, {
     group: 'Training',
     description:
-      'class weights of the training loss: none; balanced, which is rows / (classes * rows of the class); or weights by class name, 1 for the others',
+      'class weights of the training loss: none; balanced (default of the methods head and setfit), which is rows / (classes * rows of the class); or weights by class name, 1 for the others',
     argument: 'weights',
     default: 'none',
     only: 'finetune',
@@ -344,9 +344,13 @@ export const schema = {
   }),
 };
 
-/** Settings in place of the defaults by method: for setfit those of its Python package. */
-export const methodDefaults: Record<string, { epochs?: number; learningRate?: number }> = {
-  setfit: { epochs: 1, learningRate: 2e-5 },
+/**
+ * Settings in place of the defaults by method. Epochs and learning rate are those of the Python package `setfit`. Classes are
+ * weighted, since with few rows the penalty of the logistic regression makes it predict the larger class only.
+ */
+export const methodDefaults: Record<string, { epochs?: number; learningRate?: number; classWeights?: ClassWeights }> = {
+  head: { classWeights: 'balanced' },
+  setfit: { epochs: 1, learningRate: 2e-5, classWeights: 'balanced' },
 };
 
 /** Settings in place of the defaults under `fastDevRun`. */
