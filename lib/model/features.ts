@@ -16,8 +16,9 @@ import { tensorOperations, type ForwardOptions, type Weights } from './tensor-op
  * layer of the head becomes the identity, and a stored classifier is removed.
  * @param config is changed
  * @param stored is changed
+ * @returns a note on what the head gets
  */
-export function prepareFeatures(config: EncoderConfig, stored: Map<string, StoredTensor>): void {
+export function prepareFeatures(config: EncoderConfig, stored: Map<string, StoredTensor>): string {
   const { classifier, hidden, layers, meanPooling } = familyOf(config);
   for (const kind of ['weight', 'bias']) stored.delete(`${classifier}.${kind}`);
   if (hidden) {
@@ -26,6 +27,10 @@ export function prepareFeatures(config: EncoderConfig, stored: Map<string, Store
   }
   if (layers) appendPoolingLayer(config, stored, layers);
   Object.assign(config, meanPooling);
+  if (layers) return `The head gets the mean of the tokens, which layer ${config.n_layers} computes.`;
+  return meanPooling
+    ? 'The head gets the mean of the tokens.'
+    : `The head gets the first token: models of the type ${config.model_type} cannot average the tokens.`;
 }
 
 /** Whether a parameter is part of what computes features from the encoder's hidden states: the appended layer, or the head. */

@@ -153,8 +153,8 @@ export class TextClassifier extends PretrainedModel {
     const wanted = labels ?? labelNames(config);
     // The saved class numbers do not apply to other labels.
     const keepsReading = wanted.join('\n') === labelNames(config).join('\n');
-    if (method !== undefined && method !== 'full') prepareFeatures(config, stored);
-    const notes = [...notesOnLength(maxLength, config), ...adjustHead(model, wanted)];
+    const prepared = method === undefined || method === 'full' ? [] : [prepareFeatures(config, stored)];
+    const notes = [...notesOnLength(maxLength, config), ...prepared, ...adjustHead(model, wanted)];
     config.id2label = Object.fromEntries(wanted.map((label, id) => [String(id), label]));
     const { parameters, fresh } = buildParameters(config, classifierShapes(config), stored, seed);
     checkEncoder(folder, config, parameters, fresh);

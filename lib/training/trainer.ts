@@ -162,14 +162,14 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
 
   /** Trains by fitting the head only, without a step of the optimizer. */
   async #fitHead(
-    { finish }: Objective<EncodedBatch, MetricsOf<Model> & TaskMetrics>,
+    objective: Objective<EncodedBatch, MetricsOf<Model> & TaskMetrics>,
     samples: number,
     validation: EncodedReviews | undefined,
     { signal, ranks = singleProcess }: TrainOptions,
   ): Promise<TrainingResult<MetricsOf<Model>>> {
     const started = performance.now();
     // Lets signals be handled.
-    await finish!({ ranks, tick: () => new Promise((resolve) => setImmediate(resolve)) });
+    await objective.finish!({ ranks, tick: () => new Promise((resolve) => setImmediate(resolve)) });
     const seconds = (performance.now() - started) / 1000;
     const metrics = validation && (await this.#task.evaluate(validation, { ranks }));
     return {

@@ -193,6 +193,7 @@ export const pictureOf = (file: string): string => file.replace(/\.json$/, '.png
 
 export const accuracyFile = path.join(folder, 'accuracy.json');
 export const fewLabelsFile = path.join(folder, 'few-labels.json');
-export const fewLabelsPicture = path.join(folder, 'few-labels.png');
+/** The picture of few labels on the reviews of one name. */
+export const fewLabelsPicture = (reviews: string): string => path.join(folder, `few-labels-${reviews}.png`);
 export const servingFile = path.join(folder, 'serving.json');
 export const lossPicture = path.join(folder, 'losses.png');

@@ -8,7 +8,15 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import type { Tensor } from '@tensorflow/tfjs';
-import { contrastivePairs, countPairs, packPairs, pairBatches, selectPairs } from '#lib/batching/pairs.js';
+import {
+  contrastivePairs,
+  countPairs,
+  packPairs,
+  pairBatches,
+  selectPairs,
+  type PairBatch,
+} from '#lib/batching/pairs.js';
+import type { NextBatch } from '#lib/batching/positions.js';
 import { ArgumentError, ReviewsError, SettingsError } from '#lib/errors.js';
 import { countClasses } from '#lib/evaluation/count-classes.js';
 import { logisticRegression } from '#lib/evaluation/logistic-regression.js';
@@ -133,8 +141,9 @@ test('pairs are all pairs of two rows, with as many of one class as of two', () 
 test('batches of pairs resume at a position, and ranks divide them', () => {
   const options = { batchSize: 3, seed: 4 };
   const all = pairBatches(rows, options, { epoch: 0, block: 0, batch: 0 });
-  const [, second, third] = Array.from({ length: 3 }, () => all.next().value!);
-  const [resumed] = pairBatches(rows, options, second!.next);
+  const next = () => all.next().value as NextBatch<PairBatch>;
+  const [, second, third] = [next(), next(), next()];
+  const [resumed] = pairBatches(rows, options, second.next);
   assert.deepEqual(resumed, third);
   const pairs = packPairs(rows, [
     [0, 1],
@@ -159,7 +168,7 @@ function meansOf(model: TextClassifier): number[] {
   const family = familyOf(config);
   const hidden = tf.tidy(() => {
     const operations = tensorOperations(readWeights(model), batchTensors(packTexts(texts), engine.layers), engine);
-    return operations.meanOfTokens(family.encode(operations as never, config, 'all') as Tensor);
+    return operations.meanOfTokens(family.encode<Tensor>(operations, config, 'all'));
   });
   const values = hidden.dataSync<'float32'>();
   return texts.flatMap((_, row) => {

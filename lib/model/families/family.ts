@@ -4,7 +4,6 @@
  * pass asks for.
  */
 import type { Activation, Operations } from '../operations.js';
-import type { LayerNames } from './post-norm-layer.js';
 
 /** Supported values of `model_type` in config.json. */
 export type ModelType =
@@ -72,6 +71,18 @@ export interface MaskedLmHead {
   bias: string;
   /** Prefix of parameters that some checkpoints store a second time: the word embedding and the bias. */
   decoder: string;
+}
+
+/** The names of the parts of a layer, see post-norm-layer.ts. */
+export interface LayerNames {
+  query: string;
+  key: string;
+  value: string;
+  attentionOut: string;
+  attentionNorm: string;
+  inner: string;
+  outer: string;
+  outerNorm: string;
 }
 
 /** A model family. */

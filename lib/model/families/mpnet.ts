@@ -4,9 +4,9 @@
  * Parity with MPNetModel, MPNetForSequenceClassification and MPNetForMaskedLM of `transformers`.
  */
 import { bertEmbeddings, bertFields } from './bert.js';
-import type { EncoderConfig, Family, MaskedLmHead } from './family.js';
+import type { EncoderConfig, Family, LayerNames, MaskedLmHead } from './family.js';
 import { maskedLmLogits } from './masked-lm-head.js';
-import { outputOfLayer, postNormLayer, type LayerNames } from './post-norm-layer.js';
+import { outputOfLayer, postNormLayer } from './post-norm-layer.js';
 import { twoLayerClassifier } from './roberta.js';
 
 interface MpnetConfig extends EncoderConfig {

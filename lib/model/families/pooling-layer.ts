@@ -9,8 +9,7 @@
  * block is 0.
  */
 import type { StoredTensor } from '../safetensors.js';
-import type { EncoderConfig } from './family.js';
-import type { LayerNames } from './post-norm-layer.js';
+import type { EncoderConfig, LayerNames } from './family.js';
 
 /** Weight of the mean against the token's own state. */
 const meanScale = 1024;

@@ -79,20 +79,20 @@ export function setfitTask(
           `setfit forms ${count} pairs of ${rows.labels.length} training reviews, more than ${maxPairs}. It is meant for 4 to 64 labels per class. Use fewer reviews (${settingText('maxTrainSamples', '500')}) or full fine-tuning (${settingText('method', 'full')}).`,
           { pairs: count, rows: rows.labels.length },
         );
-      const { evaluate } = classification.objective(labels);
+      const full = classification.objective(labels);
       const finish = (options: EvaluationOptions) => fitHead(model, rows, settings, options);
       return {
         step: contrastive,
         examples: { count, batches: (options, from) => pairBatches(rows, options, from) },
         async evaluate(validation, options) {
           await finish(options);
-          return evaluate(validation, options);
+          return full.evaluate(validation, options);
         },
         finish,
       };
     },
     trains: (name) => !isFeatureHead(name, model.config),
-    evaluate: classification.evaluate,
+    evaluate: (validation, options) => classification.evaluate(validation, options),
     usesInputTokensOnly: true,
     fingerprint: `${method}, seed ${seed}`,
   };
