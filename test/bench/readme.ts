@@ -133,6 +133,8 @@ export const curvesOf = ({ runs }: FewLabelsResults, reviews: string): LabelCurv
     return { name, points: sizes.map((size) => ({ rows: 2 * size, accuracies: accuraciesOf(size) })) };
   });
 
+const seedsOf = ({ runs }: FewLabelsResults): number => new Set(runs.map(({ seed }) => seed)).size;
+
 /** Mean accuracy with its interval, and mean seconds, by labels per class and method. */
 function fewLabelsTable(results: FewLabelsResults): string {
   const percent = (fraction: number) => (100 * fraction).toFixed(1);
@@ -147,7 +149,9 @@ function fewLabelsTable(results: FewLabelsResults): string {
         const { mean, interval } = overSeeds(point.accuracies);
         const own = results.runs.filter((run) => run.reviews === reviews && run.method === name && run.labels === size);
         const seconds = overSeeds(own.map((run) => run.seconds)).mean;
-        return `${percent(mean)} (${percent(interval.low)} to ${percent(interval.high)}), ${seconds.toFixed(0)} s`;
+        const range = own.length > 1 ? ` (${percent(interval.low)} to ${percent(interval.high)})` : '';
+        const seeds = own.length < seedsOf(results) ? `, ${own.length} of ${seedsOf(results)} seeds` : '';
+        return `${percent(mean)}${range}, ${seconds.toFixed(0)} s${seeds}`;
       }),
     ]),
   );
@@ -157,10 +161,9 @@ function fewLabelsTable(results: FewLabelsResults): string {
 /** The section on few labels. */
 function fewLabelsSection(results: FewLabelsResults): string {
   const { tests, limit, machine, date } = results;
-  const seeds = [...new Set(results.runs.map(({ seed }) => seed))].length;
   return `## Few labels
 
-Mean recall of the two classes in percent with its 95 % interval over ${seeds} seeds, and seconds of training (\`npm run bench:few-labels\`,
+Mean recall of the two classes in percent with its 95 % interval over ${seedsOf(results)} seeds, and seconds of training (\`npm run bench:few-labels\`,
 ${date}, ${machine.processor}, ${machine.cores} cores, shared with other programs, so that the seconds are upper bounds). All methods start from the
 embedded MiniLM, get the same rows, and have no validation set; test sets: ${Object.entries(tests)
     .map(([name, count]) => `${name} ${count}`)

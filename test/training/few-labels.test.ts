@@ -219,7 +219,14 @@ for (const folder of [
     for (const each of [base, model, loaded, again]) each.dispose();
   });
 
-const settings = { method: 'setfit', epochs: 2, batchSize: 4, learningRate: 1e-3, seed: 3 } as const;
+const settings = {
+  method: 'setfit',
+  epochs: 2,
+  batchSize: 4,
+  learningRate: 1e-3,
+  seed: 3,
+  earlyStoppingPatience: 0,
+} as const;
 
 test('SetFit separates the classes, evaluates with a fitted head, and resumes with the same result', async () => {
   const model = load('setfit', 'distilbert-multilingual');
