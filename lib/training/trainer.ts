@@ -5,7 +5,7 @@ import { trainingBatches, type BatchOptions } from '../batching/batches.js';
 import { batchesInMemory, type NextBatch } from '../batching/positions.js';
 import { ReviewStream, type StreamPosition } from '../batching/stream.js';
 import { singleProcess, type Ranks } from '../distributed/ranks.js';
-import { ArgumentError, OtherRowsError } from '../errors.js';
+import { ArgumentError, OtherRowsError, SettingsError } from '../errors.js';
 import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
 import type { ClassificationMetrics } from '../evaluation/metrics.js';
 import type { EncodedBatch, EncodedReviews, LabeledBatch } from '../model/batch.js';
@@ -14,6 +14,7 @@ import { describeEngine, parameterValues, restoreParameters } from '../model/mod
 import { readSafetensors, type StoredTensor } from '../model/safetensors.js';
 import { TextClassifier } from '../model/text-classifier.js';
 import type { Review } from '../reviews/review.js';
+import { settingText } from '../settings/setting-text.js';
 import { trainingSettings, type TrainingSettings } from '../settings/settings.js';
 import { initialState, optimizerOf, type Checkpoint, type CheckpointFolder, type TrainerState } from './checkpoint.js';
 import { addScore } from './early-stopping.js';
@@ -214,6 +215,12 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
     const trained = trainedParameters(model.parameters.keys(), settings.freeze).filter(
       (name) => task.trains?.(name) ?? true,
     );
+    if (trained.length === 0)
+      throw new SettingsError(
+        'SETTING_CONFLICT',
+        `${settingText('freeze')} ${settings.freeze} freezes all that ${settingText('method')} ${settings.method} trains. Freeze fewer layers, or use ${settingText('method', 'head')}.`,
+        { names: ['method', 'freeze'] },
+      );
     const longest = isStream ? rows.maxLength : rows.ids.reduce((max, { length }) => Math.max(max, length), 0);
     // Predictions truncate as training does. Rows that were tokenized before may be longer than the setting.
     if (model instanceof TextClassifier)

@@ -283,6 +283,8 @@ test('unusable combinations are rejected before training', async () => {
   full.dispose();
   const model = load('setfit');
   const trainer = new Trainer(model, { method: 'setfit' });
+  const frozen = new Trainer(model, { method: 'setfit', freeze: 2 });
+  await assert.rejects(frozen.train(rows), failure(SettingsError, 'SETTING_CONFLICT', { names: ['method', 'freeze'] }));
   const oneClass = { ...rows, labels: new Int32Array(rows.labels.length) };
   await assert.rejects(trainer.train(oneClass), failure(ReviewsError, 'REVIEWS_CLASS_NOT_TRAINED'));
   const many = Array.from({ length: 1200 }, (_, row) => row);
