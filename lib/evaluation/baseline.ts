@@ -5,6 +5,7 @@
  * language model that is not better is not needed.
  */
 import type { Review } from '../reviews/review.js';
+import { logisticRegression, type SparseRow } from './logistic-regression.js';
 import { wilsonInterval, type Interval } from './metrics.js';
 
 /** The result of a baseline on the test rows. */
@@ -36,113 +37,6 @@ export function majorityBaseline(train: Review[], test: Review[]): BaselineResul
 function terms(text: string): string[] {
   const words = text.toLowerCase().match(/[\p{L}\p{N}_]{2,}/gu) ?? [];
   return [...words, ...words.slice(1).map((word, i) => `${words[i]} ${word}`)];
-}
-
-/** Columns and values of the nonzero entries of a row. */
-export interface SparseRow {
-  columns: ArrayLike<number>;
-  values: ArrayLike<number>;
-}
-
-const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
-
-// Loops without callbacks: with them, fitting takes twice as long.
-
-/** weights · row + intercept; the intercept is the last of the weights. */
-function score({ columns, values }: SparseRow, weights: Float64Array): number {
-  let sum = weights[weights.length - 1]!;
-  for (let i = 0; i < columns.length; i++) sum += weights[columns[i]!]! * values[i]!;
-  return sum;
-}
-
-/** sums += scale · (row, 1) */
-function addRow(sums: Float64Array, { columns, values }: SparseRow, scale: number): void {
-  for (let i = 0; i < columns.length; i++) sums[columns[i]!]! += scale * values[i]!;
-  sums[sums.length - 1]! += scale;
-}
-
-function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
-  return sum;
-}
-
-const normOf = (vector: Float64Array): number => Math.sqrt(dot(vector, vector));
-
-/** sums += scale · vector */
-function addScaled(sums: Float64Array, vector: Float64Array, scale: number): void {
-  for (let i = 0; i < sums.length; i++) sums[i]! += scale * vector[i]!;
-}
-
-/** log(1 + exp(x)) without overflow. */
-const softplus = (x: number) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
-
-/**
- * Logistic regression as in scikit-learn's LogisticRegression(C): the minimum of Σ loss + ½ |weights|² / C, without a
- * penalty on the intercept. The solver is Newton's method with conjugate gradients and a line search (Nocedal and
- * Wright, 2006, algorithm 7.1). On 5,200 reviews it reads the rows 28 times; accelerated gradient descent has not
- * converged after 500.
- * @param labels 0 or 1 for each row
- * @param size number of columns
- * @param c inverse strength of the penalty
- * @returns the weights, with the intercept last
- */
-export function logisticRegression(rows: SparseRow[], labels: number[], size: number, c: number): Float64Array {
-  const weights = new Float64Array(size + 1);
-  /** vector / c, without the intercept: the derivative of the penalty. */
-  const penaltyOf = (vector: Float64Array) => vector.map((value, i) => (i < size ? value / c : 0));
-  const objectiveOf = (candidate: Float64Array) => {
-    let sum = 0;
-    for (let row = 0; row < rows.length; row++) {
-      const logit = score(rows[row]!, candidate);
-      sum += softplus(logit) - labels[row]! * logit;
-    }
-    return sum + dot(penaltyOf(candidate), candidate) / 2;
-  };
-  const curvatures = new Float64Array(rows.length);
-  let initialNorm = 0;
-  let objective = objectiveOf(weights);
-  for (let step = 0; step < 100; step++) {
-    const gradient = penaltyOf(weights);
-    for (let row = 0; row < rows.length; row++) {
-      const probability = sigmoid(score(rows[row]!, weights));
-      curvatures[row] = probability * (1 - probability);
-      addRow(gradient, rows[row]!, probability - labels[row]!);
-    }
-    const gradientNorm = normOf(gradient);
-    initialNorm ||= gradientNorm;
-    if (gradientNorm <= 1e-4 * initialNorm) break;
-    // Solves Hessian · direction = -gradient, the more precisely the closer the minimum is.
-    const tolerance = Math.min(0.5, Math.sqrt(gradientNorm / initialNorm)) * gradientNorm;
-    const direction = new Float64Array(size + 1);
-    const residual = gradient.map((value) => -value);
-    let conjugate = residual.slice();
-    let squared = dot(residual, residual);
-    for (let iteration = 0; iteration < 100; iteration++) {
-      const product = penaltyOf(conjugate);
-      for (let row = 0; row < rows.length; row++)
-        addRow(product, rows[row]!, curvatures[row]! * score(rows[row]!, conjugate));
-      const length = squared / dot(conjugate, product);
-      addScaled(direction, conjugate, length);
-      addScaled(residual, product, -length);
-      const nextSquared = dot(residual, residual);
-      if (Math.sqrt(nextSquared) < tolerance) break;
-      const next = residual.slice();
-      addScaled(next, conjugate, nextSquared / squared);
-      [conjugate, squared] = [next, nextSquared];
-    }
-    const slope = dot(gradient, direction);
-    const start = weights.slice();
-    for (let length = 1, halvings = 0; ; length /= 2, halvings++) {
-      weights.set(start);
-      addScaled(weights, direction, length);
-      const next = objectiveOf(weights);
-      const isLower = next <= objective + 1e-4 * length * slope;
-      if (isLower) objective = next;
-      if (isLower || halvings === 30) break;
-    }
-  }
-  return weights;
 }
 
 /**
@@ -183,29 +77,13 @@ export function fitBagOfWords(texts: string[], labels: number[]): BagOfWords {
       termColumns,
       (column) => (1 + Math.log(counts.get(column)!)) * inverseFrequencies[column]!,
     );
-    const norm = normOf(values) || 1;
+    const norm = Math.sqrt(values.reduce((sum, value) => sum + value * value, 0)) || 1;
     return { columns: termColumns, values: values.map((value) => value / norm) };
   };
   const rows = termCounts.map(tfidfRow);
-  // Two classes need one model. More classes need one model each (one-vs-rest).
   const classes = labels.reduce((max, label) => Math.max(max, label), 0) + 1;
-  const models = (classes === 2 ? [1] : [...Array(classes).keys()]).map((positiveClass) =>
-    logisticRegression(
-      rows,
-      labels.map((label) => (label === positiveClass ? 1 : 0)),
-      columns.size,
-      4,
-    ),
-  );
-  return {
-    probabilities(text) {
-      const row = tfidfRow(countTerms(text, (term) => columns.get(term)));
-      const scores = models.map((weights) => sigmoid(score(row, weights)));
-      if (classes === 2) return [1 - scores[0]!, scores[0]!];
-      const total = scores.reduce((a, b) => a + b, 0);
-      return scores.map((value) => value / total);
-    },
-  };
+  const fitted = logisticRegression(rows, labels, { columns: columns.size, classes, c: 4 });
+  return { probabilities: (text) => fitted.probabilities(tfidfRow(countTerms(text, (term) => columns.get(term)))) };
 }
 
 /** The class with the highest probability. */

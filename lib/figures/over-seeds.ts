@@ -75,11 +75,11 @@ export interface LabelCurve {
 }
 
 /**
- * Draws the accuracy by number of labeled training reviews, on a logarithmic axis.
+ * Draws the accuracy by number of labeled training reviews, on a logarithmic axis. From the fourth curve on, lines are dashed.
  * @example
  * figures.labelCurve([{ name: 'fine-tuned', points: [{ rows: 100, accuracies: [0.8, 0.79, 0.82] }] }]);
  */
-export function labelCurveFigure(curves: LabelCurve[]): Figure {
+export function labelCurveFigure(curves: LabelCurve[], title = 'Accuracy by number of labeled reviews'): Figure {
   const marks = [colors.blue, colors.orange, colors.green];
   const rows = [...new Set(curves.flatMap(({ points }) => points.map((point) => point.rows)))].sort((a, b) => a - b);
   return {
@@ -93,11 +93,11 @@ export function labelCurveFigure(curves: LabelCurve[]): Figure {
         y: statistics.map(({ mean }) => mean),
         error_y: { type: 'data', array: statistics.map(({ mean, interval }) => interval.high - mean), thickness: 1.5 },
         marker: { size: 8, color: marks[i % marks.length] },
-        line: { color: marks[i % marks.length], width: 2.5 },
+        line: { color: marks[i % marks.length], width: 2.5, dash: i < marks.length ? 'solid' : 'dash' },
       };
     }),
     layout: layoutOf(
-      'Accuracy by number of labeled reviews',
+      title,
       {
         xaxis: axis('labeled training reviews', { type: 'log', tickvals: rows, ticktext: rows.map(String) }),
         yaxis: axis('held-out accuracy', { tickformat: '.0%' }),

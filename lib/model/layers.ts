@@ -221,3 +221,44 @@ export const weightedCrossEntropy = (logits: Tensor, labels: Tensor1D, weights: 
       gradFunc: (dy, [gradient, rowWeights]) => tf.mul(gradient!, tf.mul(columnOf(rowWeights as Tensor1D), dy)),
     };
   })(logits);
+
+/**
+ * Mean of the squared differences between the cosine similarities of pairs and their targets, the CosineSimilarityLoss of
+ * sentence-transformers (Reimers and Gurevych, 2019, arXiv:1908.10084): x [texts, width], row numbers of each pair's texts
+ * [pairs] (int32), targets [pairs] -> scalar.
+ * @param shift is subtracted from x
+ */
+export const cosineSimilarityLoss = (
+  x: Tensor,
+  { first, second, targets }: Record<'first' | 'second' | 'targets', Tensor1D>,
+  shift: number,
+): Tensor =>
+  customGradient((...inputs) => {
+    const [x, save] = inputs as [Tensor, Save];
+    const shifted = tf.sub(x, shift); // [texts, width]
+    const norms = tf.sqrt(tf.sum(tf.square(shifted), -1, true)); // [texts, 1]
+    const unit = tf.div(shifted, norms); // [texts, width]
+    const [a, b] = [gatherRows(unit, first), gatherRows(unit, second)]; // [pairs, width]
+    const errors = tf.sub(tf.sum(tf.mul(a, b), -1, true), columnOf(targets)); // [pairs, 1]
+    const count = tf.cast(rowCount(errors), 'float32');
+    save([norms, unit, errors, count, first, second]);
+    return {
+      value: tf.div(tf.sum(tf.square(errors)), count),
+      gradFunc: (dy, saved) => {
+        const [norms, unit, errors, count, first, second] = saved as [
+          Tensor,
+          Tensor,
+          Tensor,
+          Tensor,
+          Tensor1D,
+          Tensor1D,
+        ];
+        const dCosines = tf.mul(errors, tf.div(tf.mul(dy, 2), count)); // [pairs, 1]
+        const dOf = (own: Tensor1D, other: Tensor1D) =>
+          sumRows(tf.mul(gatherRows(unit, other), dCosines), own, rowCount(unit));
+        const dUnit = tf.addN([dOf(first, second), dOf(second, first)]); // [texts, width]
+        const along = tf.mul(unit, tf.sum(tf.mul(unit, dUnit), -1, true)); // [texts, width]
+        return tf.div(tf.sub(dUnit, along), norms);
+      },
+    };
+  })(x);

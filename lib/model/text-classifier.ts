@@ -5,12 +5,14 @@ import { ArgumentError, ModelFormatError } from '../errors.js';
 import { tensorFunction, type TensorFunction } from '../tensorflow/function.js';
 import { tf } from '../tensorflow/runtime.js';
 import type { Reading } from '../reviews/review.js';
+import type { Settings } from '../settings/settings.js';
 import type { TokenizerFiles } from '../tokenizer/tokenizer.js';
 import { evaluationBatches, type EncodedBatch } from './batch.js';
 import { predictedClass, probabilitiesOf, type ModelCalibration } from './calibration.js';
 import { readCalibration, writeCalibration } from './calibration-file.js';
 import { classifierConfigJson, labelNames, type EncoderConfig } from './config.js';
 import { familyOf } from './families.js';
+import { prepareFeatures } from './features.js';
 import { fetchModel } from './fetch-model.js';
 import {
   buildParameters,
@@ -35,6 +37,11 @@ export interface ClassifierOptions extends LoadOptions {
   labels?: string[];
   /** Columns and classes of the training data, which are saved with the model. @default those that were saved with it */
   reading?: Reading;
+  /**
+   * How the model will be trained. For `head` and `setfit` its head is replaced by one that gets the mean of the tokens, see
+   * features.ts. @default 'full'
+   */
+  method?: Settings['method'];
 }
 
 /** The predicted class of a text, in the format of the transformers pipeline. */
@@ -102,9 +109,16 @@ export class TextClassifier extends PretrainedModel {
   readonly reading: Reading | undefined;
   /** Fitted by `calibrate`, and saved with the model. Undefined after training, since it belongs to the parameters. */
   calibration: ModelCalibration | undefined;
+  /** How the model was loaded to be trained, see ClassifierOptions. */
+  readonly method: Settings['method'];
 
-  private constructor(parts: ModelParts, { maxLength, reading }: Preprocessing = { maxLength: Infinity }) {
+  private constructor(
+    parts: ModelParts,
+    { maxLength, reading }: Preprocessing = { maxLength: Infinity },
+    method: Settings['method'] = 'full',
+  ) {
     super(parts);
+    this.method = method;
     this.maxLength = Math.min(maxLength, this.maxTokens);
     this.reading = reading;
     const { config, engine } = this;
@@ -134,14 +148,15 @@ export class TextClassifier extends PretrainedModel {
 
   /** Loads a model from a folder, see `load`. */
   static fromFolder(folder: string, options: ClassifierOptions = {}): TextClassifier {
-    const { reading, labels = reading?.classes.names, seed = 42, layers, maxLength, ...engine } = options;
+    const { reading, labels = reading?.classes.names, seed = 42, layers, maxLength, method, ...engine } = options;
     const model = readModelFolder(folder);
     const { config, stored } = model;
     const saved = readPreprocessing(folder);
     const wanted = labels ?? labelNames(config);
     // The saved class numbers and the threshold do not apply to other labels.
     const keepsLabels = wanted.join('\n') === labelNames(config).join('\n');
-    const notes = [...notesOnLength(maxLength, config), ...adjustHead(model, wanted)];
+    const prepared = method === undefined || method === 'full' ? [] : [prepareFeatures(config, stored)];
+    const notes = [...notesOnLength(maxLength, config), ...prepared, ...adjustHead(model, wanted)];
     config.id2label = Object.fromEntries(wanted.map((label, id) => [String(id), label]));
     const { parameters, fresh } = buildParameters(config, classifierShapes(config), stored, seed);
     checkEncoder(folder, config, parameters, fresh);
@@ -161,6 +176,7 @@ export class TextClassifier extends PretrainedModel {
         maxLength: maxLength ?? saved?.maxLength ?? Infinity,
         reading: reading ?? (keepsLabels ? saved?.reading : undefined),
       },
+      method,
     );
     if (keepsLabels && !loaded.freshHead) loaded.calibration = readCalibration(folder, wanted.length);
     return loaded;

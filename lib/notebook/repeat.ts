@@ -20,13 +20,25 @@ export interface TrainingSubset {
  * Samples training reviews at random.
  * @param rows number of reviews; if there are fewer, all are returned in random order
  * @param seed random seed of the sample
+ * @param perClass whether `rows` is the number of each class, instead of all. @default false
  * @example
  * const { encoded: train } = trainingSubset(prepared, 100, settings.seed);
  * const { model } = await fineTune(prepared, settings, { train });
  */
-export function trainingSubset(prepared: PreparedReviews, rows: number, seed: number): TrainingSubset {
+export function trainingSubset(
+  prepared: PreparedReviews,
+  rows: number,
+  seed: number,
+  perClass = false,
+): TrainingSubset {
   const { ids, labels } = prepared.train;
-  const chosen = shuffle([...ids.keys()], seededRandom(seed)).slice(0, rows);
+  const counts = new Map<number, number>();
+  const isChosen = (row: number) => {
+    const group = perClass ? labels[row]! : 0;
+    counts.set(group, (counts.get(group) ?? 0) + 1);
+    return counts.get(group)! <= rows;
+  };
+  const chosen = shuffle([...ids.keys()], seededRandom(seed)).filter(isChosen);
   return {
     reviews: chosen.map((row) => prepared.split.train[row]!),
     encoded: { ids: chosen.map((row) => ids[row]!), labels: Int32Array.from(chosen, (row) => labels[row]!) },
@@ -40,6 +52,8 @@ export interface Variant {
   settings?: Partial<Settings>;
   /** Number of labeled training reviews, sampled with the run's seed. @default all */
   rows?: number;
+  /** `rows` is the number of each class. @default false */
+  perClass?: boolean;
   /** Model to fine-tune. @default the base model */
   modelFolder?: string;
 }
@@ -111,7 +125,9 @@ export async function repeatFineTuning(
     const chosen = { ...settings, ...variant.settings, seed };
     const { model, training } = await fineTune(prepared, chosen, {
       quiet: true,
-      ...(variant.rows !== undefined && { train: trainingSubset(prepared, variant.rows, seed).encoded }),
+      ...(variant.rows !== undefined && {
+        train: trainingSubset(prepared, variant.rows, seed, variant.perClass).encoded,
+      }),
       ...(variant.modelFolder !== undefined && { modelFolder: variant.modelFolder }),
     });
     try {

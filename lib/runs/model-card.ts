@@ -108,6 +108,7 @@ const markdownTable = (columns: string[], rows: (string | number)[][]): string =
 /** The settings in the model card. */
 const listedSettings = [
   'labelMapping',
+  'method',
   'learningRate',
   'epochs',
   'maxSteps',

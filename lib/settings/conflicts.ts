@@ -4,12 +4,24 @@ import { schema } from './schema.js';
 
 type Name = keyof typeof schema;
 
-/** Pairs of settings of which only one may be set, and the reason. */
-const conflicts: { names: [Name, Name]; reason: (first: string, second: string) => string }[] = [
-  ...(['maxTrainSamples', 'overfitBatches'] as const).map((limit) => ({
-    names: ['streaming', limit] as [Name, Name],
-    reason: (streaming: string, name: string) =>
-      `${streaming} trains on the full training set, ${name} on a part of it.`,
+type Values = Partial<Record<Name, unknown>>;
+
+/** Settings that contradict each other. */
+interface Conflict {
+  names: [Name, Name];
+  /** @param first name of the first setting, and so on */
+  reason: (first: string, second: string, values: Values) => string;
+  /** @default both differ from their defaults */
+  when?: (values: Values) => boolean;
+}
+
+/** Settings of a loss by gradients, which a method that fits the head has not. */
+const lossSettings = ['labelSmoothingFactor', 'focalGamma', 'teacher', 'loraRank'] as const;
+
+const conflicts: Conflict[] = [
+  ...(['maxTrainSamples', 'overfitBatches'] as const).map((limit): Conflict => ({
+    names: ['streaming', limit],
+    reason: (streaming, name) => `${streaming} trains on the full training set, ${name} on a part of it.`,
   })),
   {
     names: ['streaming', 'fold'],
@@ -31,6 +43,25 @@ const conflicts: { names: [Name, Name]; reason: (first: string, second: string) 
     reason: (rank, freeze) =>
       `${rank} trains matrices in all layers and freezes all else but the head; ${freeze} freezes other parameters.`,
   },
+  {
+    names: ['method', 'streaming'],
+    reason: (method, streaming, values) =>
+      `${method} ${String(values.method)} needs all training reviews at once, ${streaming} reads them in parts.`,
+  },
+  {
+    names: ['method', 'freeze'],
+    when: ({ method, freeze }) =>
+      (method === 'head' && freeze !== 'none') || (method === 'setfit' && freeze === 'encoder'),
+    reason: (method, freeze, values) =>
+      values.method === 'head'
+        ? `${method} head freezes the whole encoder, so that ${freeze} has no effect.`
+        : `${method} setfit trains the encoder, which ${freeze} freezes; ${method} head does not.`,
+  },
+  ...lossSettings.map((other): Conflict => ({
+    names: ['method', other],
+    reason: (method, name, values) =>
+      `${method} ${String(values.method)} fits the head by logistic regression, in which ${name} has no effect.`,
+  })),
 ];
 
 /** Settings that take effect only with another one, and an example of it. */
@@ -49,13 +80,17 @@ const requirements: { names: Name[]; required: Name; example: string }[] = [
  * @param nameOf the name of a setting in the error
  * @throws SettingsError
  */
-export function checkConflicts(settings: Partial<Record<Name, unknown>>, nameOf: (name: Name) => string): void {
+export function checkConflicts(settings: Values, nameOf: (name: Name) => string): void {
   const isSet = (name: Name) => (settings[name] ?? schema[name].default) !== schema[name].default;
-  for (const { names, reason } of conflicts)
-    if (names.every(isSet))
-      throw new SettingsError('SETTING_CONFLICT', `${reason(nameOf(names[0]), nameOf(names[1]))} Remove one of them.`, {
-        names,
-      });
+  for (const { names, reason, when = () => names.every(isSet) } of conflicts)
+    if (when(settings))
+      throw new SettingsError(
+        'SETTING_CONFLICT',
+        `${reason(nameOf(names[0]), nameOf(names[1]), settings)} Remove one of them.`,
+        {
+          names,
+        },
+      );
   for (const { names, required, example } of requirements) {
     const name = names.find(isSet);
     // A Trainer does not have all settings.

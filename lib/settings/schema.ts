@@ -167,9 +167,16 @@ export const schema = {
     default: 128,
   }),
 
+  method: setting(choice('full', 'head', 'setfit'), {
+    group: 'Training',
+    description:
+      'full fine-tuning; head, logistic regression on features of the frozen encoder; or setfit, contrastive pairs and then the head, for 4 to 64 labels per class',
+    default: 'full',
+    only: 'finetune',
+  }),
   epochs: setting(number({ above: 0 }), {
     group: 'Training',
-    description: 'passes over the training set',
+    description: 'passes over the training set; with setfit over its pairs, 1 by default',
     aliases: ['num_train_epochs'],
     default: 3,
   }),
@@ -180,7 +187,7 @@ export const schema = {
   }),
   learningRate: setting(number({ above: 0, max: 1 }), {
     group: 'Training',
-    description: 'peak learning rate',
+    description: 'peak learning rate; with setfit 0.00002 by default',
     aliases: ['lr'],
     default: 5e-5,
     scale: 'log',
@@ -234,7 +241,7 @@ export const schema = {
   classWeights: setting(classWeights, {
     group: 'Training',
     description:
-      'class weights of the training loss: none; balanced, which is rows / (classes * rows of the class); or weights by class name, 1 for the others',
+      'class weights of the training loss: none; balanced (default of the methods head and setfit), which is rows / (classes * rows of the class); or weights by class name, 1 for the others',
     argument: 'weights',
     default: 'none',
     only: 'finetune',
@@ -426,6 +433,15 @@ export const schema = {
     defaultText: 'a new folder in runs/, in notebooks in ../runs',
     neutral: true,
   }),
+};
+
+/**
+ * Settings in place of the defaults by method. Epochs and learning rate are those of the Python package `setfit`. Classes are
+ * weighted, since with few rows the penalty of the logistic regression makes it predict the larger class only.
+ */
+export const methodDefaults: Record<string, { epochs?: number; learningRate?: number; classWeights?: ClassWeights }> = {
+  head: { classWeights: 'balanced' },
+  setfit: { epochs: 1, learningRate: 2e-5, classWeights: 'balanced' },
 };
 
 /** Settings in place of the defaults under `fastDevRun`. */

@@ -5,7 +5,7 @@
 import { SettingsError, TunebookError } from '../errors.js';
 import { checkConflicts } from './conflicts.js';
 import { plainName } from './did-you-mean.js';
-import { fastDevRun, schema } from './schema.js';
+import { fastDevRun, methodDefaults, schema } from './schema.js';
 import type { Kind, Setting, SettingGroup } from './setting.js';
 import { insteadOf } from './unknown-setting.js';
 
@@ -161,7 +161,7 @@ export function environmentLayer(environment: NodeJS.ProcessEnv = process.env): 
 /** All settings and their origins. */
 export interface ResolvedSettings {
   settings: Settings;
-  /** The origin of the layer that a value is from, `fastDevRun`, or `default`. */
+  /** The origin of the layer that a value is from, `fastDevRun`, `method`, or `default`. */
   origins: Record<SettingName, string>;
 }
 
@@ -210,6 +210,9 @@ export function resolveSettings(
   if (settings.fastDevRun)
     for (const [name, value] of Object.entries(quick) as [SettingName, unknown][])
       if (origins[name] === 'default') [settings[name], origins[name]] = [value, 'fastDevRun'];
+  const method = settings.method as Settings['method'];
+  for (const [name, value] of Object.entries(methodDefaults[method] ?? {}) as [SettingName, unknown][])
+    if (origins[name] === 'default') [settings[name], origins[name]] = [value, 'method'];
   checkConflicts(settings, (name) => (layerOf(name) ?? layers.at(-1))?.nameOf(name) ?? name);
   return { settings: settings as Settings, origins: origins as ResolvedSettings['origins'] };
 }
@@ -243,7 +246,7 @@ export function trainingSettings(given: Partial<TrainingSettings> = {}): Trainin
         )}`,
         { name },
       );
-  const all = given as Partial<Record<SettingName, unknown>>;
+  const all = { ...methodDefaults[given.method ?? ''], ...given } as Partial<Record<SettingName, unknown>>;
   const chosen = settingsList
     .filter(({ name, group }) => name === 'maxLength' || (trainingGroups as readonly SettingGroup[]).includes(group))
     .map(({ name, default: standard }) => [

@@ -5,7 +5,7 @@ import { trainingBatches, type BatchOptions } from '../batching/batches.js';
 import { batchesInMemory, type NextBatch } from '../batching/positions.js';
 import { ReviewStream, type StreamPosition } from '../batching/stream.js';
 import { singleProcess, type Ranks } from '../distributed/ranks.js';
-import { ArgumentError, OtherRowsError } from '../errors.js';
+import { ArgumentError, OtherRowsError, SettingsError } from '../errors.js';
 import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
 import type { ClassificationMetrics } from '../evaluation/metrics.js';
 import type { EncodedBatch, EncodedReviews, LabeledBatch } from '../model/batch.js';
@@ -17,6 +17,7 @@ import { familyOf } from '../model/families.js';
 import type { Model } from '../model/model.js';
 import { TextClassifier } from '../model/text-classifier.js';
 import type { Review } from '../reviews/review.js';
+import { settingText } from '../settings/setting-text.js';
 import { trainingSettings, type TrainingSettings } from '../settings/settings.js';
 import { initialState, optimizerOf, type Checkpoint, type CheckpointFolder, type TrainerState } from './checkpoint.js';
 import { addScore } from './early-stopping.js';
@@ -28,7 +29,8 @@ import { scheduleOf } from './schedule.js';
 import { TrainingStep } from './step.js';
 import { classificationTask } from './tasks/classification.js';
 import { maskedTask } from './tasks/masked-lm.js';
-import type { TaskMetrics, TrainingTask } from './tasks/task.js';
+import { setfitTask } from './tasks/setfit.js';
+import type { Objective, TaskMetrics, TrainingTask } from './tasks/task.js';
 import type { EndOfTraining, TrainingRecord } from './training-record.js';
 
 /** Metrics of a model's task. */
@@ -125,7 +127,8 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
   /**
    * @param model its parameters are changed by training
    * @param settings see lib/settings/README.md; those of a whole run may be passed
-   * @throws SettingsError for an unknown or invalid setting, or a weight of a class that the model does not have
+   * @throws SettingsError for an unknown or invalid setting, or a weight of a class that the model does not have;
+   * ArgumentError if the model was loaded for another method
    */
   constructor(
     readonly model: Model,
@@ -133,7 +136,11 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
   ) {
     this.settings = trainingSettings(settings);
     const task =
-      model instanceof MaskedLM ? maskedTask(model, this.settings) : classificationTask(model, this.settings);
+      model instanceof MaskedLM
+        ? maskedTask(model, this.settings)
+        : this.settings.method === 'full'
+          ? classificationTask(model, this.settings)
+          : setfitTask(model, this.settings);
     this.#task = task as unknown as TrainingTask<EncodedBatch, MetricsOf<Model> & TaskMetrics>;
   }
 
@@ -175,6 +182,32 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
     return this.#task.evaluate(this.#encode(data), { ranks });
   }
 
+  /** Trains by fitting the head only, without a step of the optimizer. */
+  async #fitHead(
+    objective: Objective<EncodedBatch, MetricsOf<Model> & TaskMetrics>,
+    samples: number,
+    validation: EncodedReviews | undefined,
+    { signal, ranks = singleProcess }: TrainOptions,
+  ): Promise<TrainingResult<MetricsOf<Model>>> {
+    const started = performance.now();
+    // Lets signals be handled.
+    await objective.finish!({ ranks, tick: () => new Promise((resolve) => setImmediate(resolve)) });
+    const seconds = (performance.now() - started) / 1000;
+    const metrics = validation && (await this.#task.evaluate(validation, { ranks }));
+    return {
+      end: signal?.aborted ? 'interrupted' : 'completed',
+      records: [],
+      best: metrics && { step: 0, metrics },
+      step: 0,
+      samples,
+      seconds,
+      samplesPerSecond: samples / seconds,
+      dataWaitFraction: 0,
+      engine: describeEngine(this.model.engine),
+      captured: { graphs: 1, seconds: 0 },
+    };
+  }
+
   /**
    * Trains the model in place.
    * @param data for a MaskedLM texts, whose labels are ignored
@@ -199,12 +232,16 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
     const isStream = rows instanceof ReviewStream;
     const count = isStream ? rows.rows : rows.labels.length;
     if (count === 0) throw new ArgumentError('ARGUMENT_NO_ROWS', 'There are no rows to train on.');
-    const objective = task.objective(isStream ? rows.sampledLabels : rows.labels);
-    const lora =
-      settings.loraRank > 0 ? new LoraTraining(model, loraConfig(model, settings), settings.seed) : undefined;
-    const trained = lora?.trained ?? trainedParameters(model.parameters.keys(), settings.freeze);
+    const objective = isStream ? task.objective(rows.sampledLabels) : task.objective(rows.labels, rows);
+    const longest = isStream ? rows.maxLength : rows.ids.reduce((max, { length }) => Math.max(max, length), 0);
+    // Predictions truncate as training does. Rows that were tokenized before may be longer than the setting.
+    if (model instanceof TextClassifier) {
+      model.maxLength = Math.min(isStream ? longest : Math.max(longest, settings.maxLength), model.maxTokens);
+      model.calibration = undefined;
+    }
 
     ranks.copyFromChief([...model.parameters.values()]);
+    if (settings.method === 'head') return this.#fitHead(objective, count, validation, options);
     const resumeFrom = ranks.fromChief(options.resumeFrom);
     const fingerprint = fingerprintOf(rows, task.fingerprint);
     if (resumeFrom && resumeFrom.state.data !== fingerprint)
@@ -214,6 +251,17 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
         { folder: resumeFrom.folder },
       );
     const state: TrainerState = resumeFrom ? structuredClone(resumeFrom.state) : initialState(fingerprint);
+    const lora =
+      settings.loraRank > 0 ? new LoraTraining(model, loraConfig(model, settings), settings.seed) : undefined;
+    const trained =
+      lora?.trained ??
+      trainedParameters(model.parameters.keys(), settings.freeze).filter((name) => task.trains?.(name) ?? true);
+    if (trained.length === 0)
+      throw new SettingsError(
+        'SETTING_CONFLICT',
+        `${settingText('freeze')} ${settings.freeze} freezes all that ${settingText('method')} ${settings.method} trains. Freeze fewer layers, or use ${settingText('method', 'head')}.`,
+        { names: ['method', 'freeze'] },
+      );
 
     const batching = {
       batchSize: settings.batchSize,
@@ -224,20 +272,16 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
       const all = isStream
         ? batchesOfStream(rows, batching, from)
         : batchesInMemory((epoch) => trainingBatches(rows, { ...batching, epoch }), from);
-      for await (const { batch, next, ...rest } of all) yield { batch: task.prepare(batch, next), next, ...rest };
+      for await (const { batch, next, ...rest } of all)
+        yield { batch: task.prepare?.(batch, next) ?? batch, next, ...rest };
     }
+    const { examples } = objective;
 
-    const schedule = scheduleOf(settings, count, isStream);
-    const longest = isStream ? rows.maxLength : rows.ids.reduce((max, { length }) => Math.max(max, length), 0);
+    const schedule = scheduleOf(settings, examples?.count ?? count, isStream);
     const work = {
       batches: schedule.totalSteps * settings.gradientAccumulationSteps,
       batchSize: settings.batchSize,
     };
-    // Predictions truncate as training does. Rows that were tokenized before may be longer than the setting.
-    if (model instanceof TextClassifier) {
-      model.maxLength = Math.min(isStream ? longest : Math.max(longest, settings.maxLength), model.maxTokens);
-      model.calibration = undefined;
-    }
     const compilation = chooseJitCompile(model, work, ranks);
     const step = new TrainingStep(lora?.model ?? model, objective.step, {
       trained,
@@ -313,7 +357,7 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
           state,
           schedule,
           step,
-          batches,
+          batches: examples ? (from) => examples.batches(batching, from) : batches,
           gradientAccumulationSteps: settings.gradientAccumulationSteps,
           evaluate: validation && evaluate,
           save,
@@ -341,6 +385,7 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
     } finally {
       lora?.dispose();
     }
+    await objective.finish?.({ ranks });
     const reasons = [model.engine.reason, compilation.reason].filter((reason) => reason !== undefined);
     return {
       end: state.end!,

@@ -1,4 +1,4 @@
-// Installs PyTorch, transformers and Infinity, which the benchmarks compare with, into their own Python environments.
+// Installs PyTorch, transformers, Infinity and setfit, which the benchmarks compare with, into their own Python environments.
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -39,6 +39,9 @@ export function findPyTorch(version?: string): string {
 
 /** Returns the Python with Infinity, which needs older packages than PyTorch's environment has. */
 export const findInfinity = (): string => findEnvironment('infinity', requirementsOf('requirements-infinity.txt'));
+
+/** Returns the Python with setfit. */
+export const findSetfit = (): string => findEnvironment('setfit', requirementsOf('requirements-setfit.txt'));
 
 /** Returns the versions of PyTorch and transformers of an environment. */
 export function pytorchVersions(python: string): { pytorch: string; transformers: string } {

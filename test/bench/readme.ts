@@ -2,14 +2,19 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import prettier from 'prettier';
+import type { LabelCurve } from '#lib/figures/over-seeds.js';
 import { root } from '../checkout.js';
+import { overSeeds } from '#lib/training/seeds.js';
 import {
   accuracyFile,
+  fewLabelsFile,
+  fewLabelsPicture,
   pictureOf,
   readResults,
   servingFile,
   shareOfFixed,
   type AccuracyResults,
+  type FewLabelsResults,
   type FamilyResults,
   type LengthResults,
   type Measurement,
@@ -25,6 +30,7 @@ export const readSpeed = (): [string, Results][] => readResults('speed');
 export const readLengths = (): [string, LengthResults][] => readResults('lengths');
 const readFamilies = (): [string, FamilyResults][] => readResults('families');
 export const readAccuracy = (): AccuracyResults => read(accuracyFile);
+export const readFewLabels = (): FewLabelsResults => read(fewLabelsFile);
 export const readServing = (): ServingResults => read(servingFile);
 
 const table = (head: string[], rows: string[][]) =>
@@ -114,6 +120,63 @@ function accuracyTable({ runs }: AccuracyResults): string {
       `${percent(bagOfWords)} %`,
     ]),
   );
+}
+
+/** The curves of the methods on the reviews of one name. */
+export const curvesOf = ({ runs }: FewLabelsResults, reviews: string): LabelCurve[] =>
+  [...new Set(runs.map(({ method }) => method))].map((name) => {
+    const own = runs.filter((run) => run.method === name && run.reviews === reviews);
+    const sizes = [...new Set(own.map(({ labels }) => labels))].sort((a, b) => a - b);
+    // Of two classes.
+    const accuraciesOf = (size: number) =>
+      own.filter(({ labels }) => labels === size).map(({ meanRecall }) => meanRecall);
+    return { name, points: sizes.map((size) => ({ rows: 2 * size, accuracies: accuraciesOf(size) })) };
+  });
+
+const seedsOf = ({ runs }: FewLabelsResults): number => new Set(runs.map(({ seed }) => seed)).size;
+
+/** Mean accuracy with its interval, and mean seconds, by labels per class and method. */
+function fewLabelsTable(results: FewLabelsResults): string {
+  const percent = (fraction: number) => (100 * fraction).toFixed(1);
+  const sizes = [...new Set(results.runs.map(({ labels }) => labels))].sort((a, b) => a - b);
+  const rows = Object.keys(results.tests).flatMap((reviews) =>
+    curvesOf(results, reviews).map(({ name, points }) => [
+      reviews,
+      name,
+      ...sizes.map((size) => {
+        const point = points.find((each) => each.rows === 2 * size);
+        if (!point) return '';
+        const { mean, interval } = overSeeds(point.accuracies);
+        const own = results.runs.filter((run) => run.reviews === reviews && run.method === name && run.labels === size);
+        const seconds = overSeeds(own.map((run) => run.seconds)).mean;
+        const range = own.length > 1 ? ` (${percent(interval.low)} to ${percent(interval.high)})` : '';
+        const seeds = own.length < seedsOf(results) ? `, ${own.length} of ${seedsOf(results)} seeds` : '';
+        return `${percent(mean)}${range}, ${seconds.toFixed(0)} s${seeds}`;
+      }),
+    ]),
+  );
+  return table(['reviews', 'method', ...sizes.map((size) => `${size} per class`)], rows);
+}
+
+/** The section on few labels. */
+function fewLabelsSection(results: FewLabelsResults): string {
+  const { tests, limit, machine, date } = results;
+  return `## Few labels
+
+Mean recall of the two classes in percent with its 95 % interval over ${seedsOf(results)} seeds, and seconds of training (\`npm run bench:few-labels\`,
+${date}, ${machine.processor}, ${machine.cores} cores, shared with other programs, so that the seconds are upper bounds). All methods start from the
+embedded MiniLM, get the same rows, and have no validation set; test sets: ${Object.entries(tests)
+    .map(([name, count]) => `${name} ${count}`)
+    .join(', ')} reviews. Full fine-tuning takes at least 100 steps. From
+${limit.fromLabels} labels per class on, both SetFits end after ${limit.steps} steps of 16 pairs; an epoch of all pairs would be 520 steps with 64 and 8,224 with 256
+labels per class. PyPI's setfit 1.2 has its defaults, one thread, and the same encoder with mean pooling.
+
+${fewLabelsTable(results)}
+
+${Object.keys(tests)
+  .map((name) => `![Accuracy by number of labels, ${name}](results/${path.basename(fewLabelsPicture(name))})`)
+  .join('\n\n')}
+`;
 }
 
 const formatGigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`;
@@ -320,6 +383,7 @@ function measurements(
   families: [string, FamilyResults][],
   accuracy: AccuracyResults,
   serving: ServingResults,
+  fewLabels: FewLabelsResults,
 ): string {
   const byFamily =
     families.length > 0
@@ -355,6 +419,7 @@ ${accuracyTable(accuracy)}
 
 The saved model in Python's \`transformers\`: ${accuracy.savedModel.logits} logits differ by ${accuracy.savedModel.largestDifference.toExponential(1)} at most.
 
+${fewLabelsSection(fewLabels)}
 ## Serving
 
 The fine-tuned embedded model serves ${serving.clients} clients at once, each with its own reviews of ${serving.reviews}, one a request
@@ -385,7 +450,7 @@ export async function currentPages(): Promise<Map<string, string>> {
   const [speeds, accuracy, serving] = [readSpeed(), readAccuracy(), readServing()];
   const contents = {
     summary: summary(mostComplete(speeds), accuracy, serving),
-    full: measurements(speeds, readLengths(), readFamilies(), accuracy, serving),
+    full: measurements(speeds, readLengths(), readFamilies(), accuracy, serving, readFewLabels()),
   };
   const updated = Object.entries(pages).map(async ([name, file]): Promise<[string, string]> => {
     const page = withMeasurements(fs.readFileSync(file, 'utf8'), contents[name as keyof typeof pages]);

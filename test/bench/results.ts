@@ -126,6 +126,33 @@ export interface ServingResults {
   scorers: { name: string; textsPerSecond: number; peakBytes: number }[];
 }
 
+/** A run of `npm run bench:few-labels`. */
+export interface FewLabelsRun {
+  reviews: string;
+  /** Labels per class. */
+  labels: number;
+  seed: number;
+  method: string;
+  accuracy: number;
+  /** Mean of the classes' recalls, from 0 to 1. */
+  meanRecall: number;
+  /** Training time. */
+  seconds: number;
+  /** Optimizer steps. */
+  steps: number;
+}
+
+/** Result of `npm run bench:few-labels`. */
+export interface FewLabelsResults {
+  date: string;
+  machine: Machine;
+  /** From this number of labels per class, both SetFits end after so many steps. */
+  limit: { fromLabels: number; steps: number };
+  /** Number of test reviews, by name of the reviews. */
+  tests: Record<string, number>;
+  runs: FewLabelsRun[];
+}
+
 const folder = path.join(root, 'test/bench/results');
 
 /**
@@ -165,5 +192,8 @@ export function readResults<Kind extends { date: string }>(kind: 'speed' | 'leng
 export const pictureOf = (file: string): string => file.replace(/\.json$/, '.png');
 
 export const accuracyFile = path.join(folder, 'accuracy.json');
+export const fewLabelsFile = path.join(folder, 'few-labels.json');
+/** The picture of few labels on the reviews of one name. */
+export const fewLabelsPicture = (reviews: string): string => path.join(folder, `few-labels-${reviews}.png`);
 export const servingFile = path.join(folder, 'serving.json');
 export const lossPicture = path.join(folder, 'losses.png');

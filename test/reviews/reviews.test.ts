@@ -17,7 +17,7 @@ import { openReviews } from '#lib/reviews/open-reviews.js';
 import type { ReviewsOptions } from '#lib/reviews/reviews-options.js';
 import { splitReviews } from '#lib/reviews/split.js';
 import { reviewTable } from '#lib/reviews/table.js';
-import { bagOfWordsBaseline, logisticRegression, majorityBaseline } from '#lib/evaluation/baseline.js';
+import { bagOfWordsBaseline, majorityBaseline } from '#lib/evaluation/baseline.js';
 import { failure } from '../failure.js';
 import { root } from '../checkout.js';
 
@@ -281,21 +281,4 @@ test('a bag of words distinguishes more than two classes', () => {
   const words = ['sun', 'rain', 'snow'];
   const reviews = Array.from({ length: 60 }, (_, i) => ({ text: `${words[i % 3]} on day number ${i}`, label: i % 3 }));
   assert.equal(bagOfWordsBaseline(reviews.slice(0, 45), reviews.slice(45)).accuracy, 1);
-});
-
-test('logistic regression converges to the minimum: its gradient is 0', () => {
-  const rows = Array.from({ length: 40 }, (_, i) => ({
-    columns: [i % 3, 3 + (i % 4)],
-    values: [0.6 + (i % 5) / 10, 0.5],
-  }));
-  const labels = rows.map((_, i) => ((i * 7) % 5 < 2 ? 1 : 0));
-  const weights = logisticRegression(rows, labels, 7, 4);
-  const gradient = weights.map((weight, i) => (i < 7 ? weight / 4 : 0));
-  rows.forEach(({ columns, values }, n) => {
-    const logit = columns.reduce((sum, column, i) => sum + weights[column]! * values[i]!, weights[7]!);
-    const error = 1 / (1 + Math.exp(-logit)) - labels[n]!;
-    columns.forEach((column, i) => (gradient[column]! += error * values[i]!));
-    gradient[7]! += error;
-  });
-  assert.ok(Math.max(...gradient.map(Math.abs)) < 1e-2, String(gradient));
 });

@@ -4,9 +4,9 @@
  */
 import { dense } from '../operations.js';
 import { absolutePositions, bertEmbeddings, bertFields } from './bert.js';
-import type { EncoderConfig, Family, MaskedLmHead } from './family.js';
+import type { EncoderConfig, Family, LayerNames, MaskedLmHead } from './family.js';
 import { maskedLmLogits } from './masked-lm-head.js';
-import { outputOfLayer, postNormLayer, type LayerNames } from './post-norm-layer.js';
+import { outputOfLayer, postNormLayer } from './post-norm-layer.js';
 
 interface AlbertConfig extends EncoderConfig {
   /** Width of the embeddings. */
@@ -57,6 +57,7 @@ export const albert: Family<AlbertConfig> = {
   sharesParameters: true,
   wordEmbeddings: 'albert.embeddings.word_embeddings.weight',
   classifier: 'classifier',
+  hidden: { name: 'albert.pooler', shift: 0 },
   maskedLm,
   loraTargetModules: ['query', 'value'],
 

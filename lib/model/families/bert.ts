@@ -3,9 +3,9 @@
  * of `transformers`. RoBERTa and ELECTRA have its encoder, with other embeddings and heads.
  */
 import { dense, norm, type Operations } from '../operations.js';
-import type { EncoderConfig, Family, Fields, MaskedLmHead } from './family.js';
+import type { EncoderConfig, Family, Fields, LayerNames, MaskedLmHead } from './family.js';
 import { maskedLmLogits } from './masked-lm-head.js';
-import { outputOfLayer, postNormLayer, type LayerNames } from './post-norm-layer.js';
+import { outputOfLayer, postNormLayer } from './post-norm-layer.js';
 
 /** The names of the parts of a layer. */
 export const bertLayer: LayerNames = {
@@ -109,6 +109,8 @@ export const bert: Family = {
   derive: deriveClassifierDropout,
   wordEmbeddings: 'bert.embeddings.word_embeddings.weight',
   classifier: 'classifier',
+  hidden: { name: 'bert.pooler.dense', shift: 0 },
+  layers: { prefix: 'bert.encoder.layer', names: bertLayer },
   maskedLm,
   loraTargetModules: ['query', 'value'],
 

@@ -6,9 +6,9 @@
  */
 import { dense, norm, type Activation, type Operations } from '../operations.js';
 import { bertFields, bertLayer } from './bert.js';
-import type { EncoderConfig, Family, MaskedLmHead } from './family.js';
+import type { EncoderConfig, Family, LayerNames, MaskedLmHead } from './family.js';
 import { maskedLmLogits } from './masked-lm-head.js';
-import { outputOfLayer, postNormLayer, type LayerNames } from './post-norm-layer.js';
+import { outputOfLayer, postNormLayer } from './post-norm-layer.js';
 
 interface DebertaConfig extends EncoderConfig {
   /** Number of buckets of distances in each direction; distances up to half of it have a bucket each. -1: all have one. */
@@ -114,6 +114,8 @@ export const debertaV2: Family<DebertaConfig> = {
   sharesParameters: true,
   wordEmbeddings: 'deberta.embeddings.word_embeddings.weight',
   classifier: 'classifier',
+  hidden: { name: 'pooler.dense', shift: 8 },
+  layers: { prefix: 'deberta.encoder.layer', names },
   maskedLm,
   loraTargetModules: ['query_proj', 'value_proj'],
 

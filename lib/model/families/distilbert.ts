@@ -4,9 +4,9 @@
  * DistilBertForMaskedLM of `transformers`. Its multilingual variant has another vocabulary only.
  */
 import { dense, norm } from '../operations.js';
-import type { Family, MaskedLmHead } from './family.js';
+import type { Family, LayerNames, MaskedLmHead } from './family.js';
 import { maskedLmLogits } from './masked-lm-head.js';
-import { outputOfLayer, postNormLayer, type LayerNames } from './post-norm-layer.js';
+import { outputOfLayer, postNormLayer } from './post-norm-layer.js';
 
 const names: LayerNames = {
   query: 'attention.q_lin',
@@ -48,6 +48,8 @@ export const distilbert: Family = {
   written: { qa_dropout: 0.1, sinusoidal_pos_embds: false, tie_weights_: true },
   wordEmbeddings: 'distilbert.embeddings.word_embeddings.weight',
   classifier: 'classifier',
+  hidden: { name: 'pre_classifier', shift: 1 },
+  layers: { prefix: 'distilbert.transformer.layer', names },
   maskedLm,
   loraTargetModules: ['q_lin', 'v_lin'],
 

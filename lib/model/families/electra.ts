@@ -4,7 +4,14 @@
  * ElectraForMaskedLM (of the generators) of `transformers`.
  */
 import { dense } from '../operations.js';
-import { absolutePositions, bertEmbeddings, bertFields, bertLayers, deriveClassifierDropout } from './bert.js';
+import {
+  absolutePositions,
+  bertEmbeddings,
+  bertFields,
+  bertLayer,
+  bertLayers,
+  deriveClassifierDropout,
+} from './bert.js';
 import type { EncoderConfig, Family, MaskedLmHead } from './family.js';
 import { maskedLmLogits } from './masked-lm-head.js';
 import { twoLayerClassifier } from './roberta.js';
@@ -35,6 +42,8 @@ export const electra: Family<ElectraConfig> = {
   derive: deriveClassifierDropout,
   wordEmbeddings: 'electra.embeddings.word_embeddings.weight',
   classifier: 'classifier.out_proj',
+  hidden: { name: 'classifier.dense', shift: 8 },
+  layers: { prefix: 'electra.encoder.layer', names: bertLayer },
   maskedLm,
   loraTargetModules: ['query', 'value'],
 

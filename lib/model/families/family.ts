@@ -73,6 +73,18 @@ export interface MaskedLmHead {
   decoder: string;
 }
 
+/** The names of the parts of a layer, see post-norm-layer.ts. */
+export interface LayerNames {
+  query: string;
+  key: string;
+  value: string;
+  attentionOut: string;
+  attentionNorm: string;
+  inner: string;
+  outer: string;
+  outerNorm: string;
+}
+
 /** A model family. */
 export interface Family<Config extends EncoderConfig = EncoderConfig> {
   /** Prefix of the names of its classes in `transformers`: `DistilBert`. */
@@ -94,6 +106,16 @@ export interface Family<Config extends EncoderConfig = EncoderConfig> {
   wordEmbeddings: string;
   /** The dense layer of the head that has a row for each class. */
   classifier: string;
+  /**
+   * The dense layer of the head before the classifier. With the identity as weight and `shift` as bias its activation is
+   * nearly linear for small values: exactly from -1 to 1 for ReLU (1), to rounding for GELU (8), to the third order for tanh
+   * (0). @default none, or one without a bias
+   */
+  hidden?: { name: string; shift: number };
+  /** The names of the layers, if one that averages the tokens can be appended, see pooling-layer.ts. @default it cannot */
+  layers?: { prefix: string; names: LayerNames };
+  /** The fields of the configuration with which the head averages the tokens. @default there are none */
+  meanPooling?: Partial<Config>;
   maskedLm: Omit<MaskedLmHead, 'norm'>;
   /** The dense layers of attention to which LoRA is applied by default: queries and values, as in PEFT. */
   loraTargetModules: string[];

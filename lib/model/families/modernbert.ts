@@ -99,6 +99,7 @@ export const modernbert: Family<ModernBertConfig> = {
   },
   wordEmbeddings: 'model.embeddings.tok_embeddings.weight',
   classifier: 'classifier',
+  meanPooling: { classifier_pooling: 'mean' },
   maskedLm: { transform: 'head.dense', bias: 'decoder.bias', decoder: 'decoder.weight' },
   loraTargetModules: ['Wqkv'],
 

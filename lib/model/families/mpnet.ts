@@ -4,9 +4,9 @@
  * Parity with MPNetModel, MPNetForSequenceClassification and MPNetForMaskedLM of `transformers`.
  */
 import { bertEmbeddings, bertFields } from './bert.js';
-import type { EncoderConfig, Family, MaskedLmHead } from './family.js';
+import type { EncoderConfig, Family, LayerNames, MaskedLmHead } from './family.js';
 import { maskedLmLogits } from './masked-lm-head.js';
-import { outputOfLayer, postNormLayer, type LayerNames } from './post-norm-layer.js';
+import { outputOfLayer, postNormLayer } from './post-norm-layer.js';
 import { twoLayerClassifier } from './roberta.js';
 
 interface MpnetConfig extends EncoderConfig {
@@ -72,6 +72,7 @@ export const mpnet: Family<MpnetConfig> = {
   firstPosition: () => firstPosition,
   wordEmbeddings: 'mpnet.embeddings.word_embeddings.weight',
   classifier: 'classifier.out_proj',
+  hidden: { name: 'classifier.dense', shift: 0 },
   maskedLm,
   loraTargetModules: ['q', 'v'],
 

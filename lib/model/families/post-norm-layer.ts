@@ -4,19 +4,7 @@
  * depends on the positions of tokens.
  */
 import { dense, norm, type AttentionOptions, type Operations } from '../operations.js';
-import type { EncoderConfig } from './family.js';
-
-/** The names of the parts of a layer. */
-export interface LayerNames {
-  query: string;
-  key: string;
-  value: string;
-  attentionOut: string;
-  attentionNorm: string;
-  inner: string;
-  outer: string;
-  outerNorm: string;
-}
+import type { EncoderConfig, LayerNames } from './family.js';
 
 /** Dropout rates after attention and after the feed-forward block, and how attention depends on positions. */
 export interface LayerOptions<Value> extends Partial<AttentionOptions<Value>> {

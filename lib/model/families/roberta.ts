@@ -4,7 +4,14 @@
  * and their XLMRoberta counterparts of `transformers`.
  */
 import { dense, type Activation, type Operations } from '../operations.js';
-import { absolutePositions, bertEmbeddings, bertFields, bertLayers, deriveClassifierDropout } from './bert.js';
+import {
+  absolutePositions,
+  bertEmbeddings,
+  bertFields,
+  bertLayer,
+  bertLayers,
+  deriveClassifierDropout,
+} from './bert.js';
 import type { EncoderConfig, Family, MaskedLmHead } from './family.js';
 import { maskedLmLogits } from './masked-lm-head.js';
 
@@ -52,6 +59,8 @@ export const roberta: Family = {
   firstPosition: ({ pad_token_id: pad }) => pad + 1,
   wordEmbeddings: 'roberta.embeddings.word_embeddings.weight',
   classifier: 'classifier.out_proj',
+  hidden: { name: 'classifier.dense', shift: 0 },
+  layers: { prefix: 'roberta.encoder.layer', names: bertLayer },
   maskedLm,
   loraTargetModules: ['query', 'value'],
 

@@ -94,7 +94,6 @@ export function classificationTask(
         },
       };
     },
-    prepare: (batch) => batch,
     evaluate: evaluateModel,
     usesInputTokensOnly: true,
     fingerprint: '',

@@ -3,6 +3,8 @@
  * modeling are trained by the same code.
  */
 import type { Scalar } from '@tensorflow/tfjs';
+import type { BatchOptions } from '../../batching/batches.js';
+import type { NextBatch } from '../../batching/positions.js';
 import type { StreamPosition } from '../../batching/stream.js';
 import type { Ranks } from '../../distributed/ranks.js';
 import type { EncodedBatch, EncodedReviews, LabeledBatch } from '../../model/batch.js';
@@ -48,19 +50,28 @@ export interface Objective<Batch extends EncodedBatch, Metrics extends TaskMetri
   step: StepTask<Batch>;
   /** Evaluates the model; the evaluation with the highest score is the best. */
   evaluate(rows: EncodedReviews, options: EvaluationOptions): Promise<{ metrics: Metrics; score: number }>;
+  /** What is trained on, if it is not the rows themselves in random order: the number of examples, and their batches. */
+  examples?: { count: number; batches(options: BatchOptions, from: StreamPosition): Iterable<NextBatch<Batch>> };
+  /** Completes the model after training, from the parameters that it keeps. */
+  finish?(options: EvaluationOptions): Promise<void>;
 }
 
 /** A task with its data preparation and its evaluation. */
 export interface TrainingTask<Batch extends EncodedBatch, Metrics extends TaskMetrics> {
-  /** @param labels class numbers of the training rows, or of a sample of them; undefined if they are unknown */
-  objective(labels: Iterable<number> | undefined): Objective<Batch, Metrics>;
   /**
-   * Prepares a batch for training, such as by masking tokens.
+   * @param labels class numbers of the training rows, or of a sample of them; undefined if they are unknown
+   * @param rows the training rows; undefined for a stream
+   */
+  objective(labels: Iterable<number> | undefined, rows?: EncodedReviews): Objective<Batch, Metrics>;
+  /**
+   * Prepares a batch of rows for training, such as by masking tokens. @default it stays as it is
    * @param next the position after the batch, from which randomness follows
    */
-  prepare(batch: LabeledBatch, next: StreamPosition): Batch;
+  prepare?(batch: LabeledBatch, next: StreamPosition): Batch;
   /** Evaluates the model. */
   evaluate(rows: EncodedReviews, options: EvaluationOptions): Promise<Metrics>;
+  /** Whether a parameter is trained. @default all are */
+  trains?(name: string): boolean;
   /** The training depends only on tokens that occur in the texts, so that other rows of the word embedding need no training. */
   usesInputTokensOnly: boolean;
   /** Distinguishes training data that differ in preparation only. */

@@ -1,0 +1,124 @@
+/**
+ * Fits the classifier of a model on features of its encoder: logistic regression with the results of scikit-learn's
+ * LogisticRegression(), whose defaults SetFit uses too. The encoder is not changed.
+ */
+import { ReviewsError } from '../errors.js';
+import { partOfRank, singleProcess } from '../distributed/ranks.js';
+import { countClasses } from '../evaluation/count-classes.js';
+import { logisticRegression } from '../evaluation/logistic-regression.js';
+import { evaluationBatches, type EncodedReviews } from '../model/batch.js';
+import { familyOf } from '../model/families.js';
+import { textFeatures } from '../model/features.js';
+import { captureOptions, prepareWeights, readWeights, restoreParameters } from '../model/model.js';
+import { batchTensors, type PackedTexts } from '../model/packed-texts.js';
+import type { Weights } from '../model/tensor-operations.js';
+import type { TextClassifier } from '../model/text-classifier.js';
+import type { TrainingSettings } from '../settings/settings.js';
+import { tensorFunction } from '../tensorflow/function.js';
+import { tf } from '../tensorflow/runtime.js';
+import { classWeightsOf } from './class-weights.js';
+import type { EvaluationOptions } from './tasks/task.js';
+
+/** Relative to the start, so that weights and intercepts have four correct digits. */
+const tolerance = 1e-7;
+
+/**
+ * Checks that each class has training rows.
+ * @throws ReviewsError if one has none
+ */
+export function assertAllClasses({ labels: names }: TextClassifier, rows: EncodedReviews): void {
+  const empty = countClasses(rows.labels, names.length).indexOf(0);
+  if (empty >= 0)
+    throw new ReviewsError(
+      'REVIEWS_CLASS_NOT_TRAINED',
+      `None of the ${rows.labels.length} training reviews has the class ${names[empty]}. Logistic regression needs at least one of each class: label or sample more reviews.`,
+      { label: names[empty], rows: rows.labels.length },
+    );
+}
+
+/**
+ * Computes the features of texts, without dropout.
+ * @param options batches, interruption, and the processes that each compute part of the texts
+ * @returns [n * dim], row by row
+ */
+export async function computeFeatures(
+  model: TextClassifier,
+  rows: EncodedReviews,
+  { batchSize, tick, ranks = singleProcess }: EvaluationOptions & { batchSize: number },
+): Promise<Float32Array> {
+  const { config, engine } = model;
+  const forward = tensorFunction(
+    ({ ids, positions, offsets, slots, ...prepared }: PackedTexts & Weights) => {
+      const texts = { ids, positions, offsets, ...(slots && { slots }) };
+      return { features: textFeatures({ ...readWeights(model), ...prepared }, texts, config, engine) };
+    },
+    { name: 'the features', ...captureOptions(engine) },
+  );
+  const prepared = prepareWeights(model);
+  const own = new Float32Array(rows.ids.length * config.dim);
+  try {
+    for (const batch of partOfRank(ranks, evaluationBatches(rows, batchSize, model.maxTokens))) {
+      const inputs = batchTensors(batch, engine.layers);
+      const { features } = forward.call({ ...inputs, ...prepared });
+      own.set(features.dataSync<'float32'>(), batch.indices[0]! * config.dim);
+      tf.dispose([inputs, features]);
+      await tick?.();
+    }
+  } finally {
+    tf.dispose(prepared);
+    forward.dispose();
+  }
+  return ranks.sumNumbers(own);
+}
+
+/**
+ * Fits the classifier.
+ * @param rows training rows, of all classes
+ * @param settings class weights, and texts per batch
+ * @param options interruption, and the processes that compute features together
+ */
+export async function fitHead(
+  model: TextClassifier,
+  rows: EncodedReviews,
+  { classWeights, evalBatchSize }: Pick<TrainingSettings, 'classWeights' | 'evalBatchSize'>,
+  options: EvaluationOptions = {},
+): Promise<void> {
+  const { config, labels } = model;
+  const { dim } = config;
+  const features = await computeFeatures(model, rows, { batchSize: evalBatchSize, ...options });
+  const count = rows.labels.length;
+  // Without their means the features are better conditioned. The intercepts, which have no penalty, make up for it.
+  const means = new Float64Array(dim);
+  features.forEach((value, i) => (means[i % dim]! += value / count));
+  const columns = Int32Array.from({ length: dim }, (_, i) => i);
+  const centered = Array.from({ length: count }, (_, row) => ({
+    columns,
+    values: Float64Array.from(columns, (i) => features[row * dim + i]! - means[i]!),
+  }));
+  const weightOf = classWeightsOf(classWeights, labels, () => countClasses(rows.labels, labels.length));
+  const { weights } = logisticRegression(centered, rows.labels, {
+    columns: dim,
+    classes: labels.length,
+    tolerance,
+    ...(weightOf && { rowWeights: Array.from(rows.labels, (label) => weightOf[label]!) }),
+  });
+  // The logit of two classes is the difference of those of the classes.
+  const logits = weights.length > 1 ? weights : [-0.5, 0.5].map((half) => weights[0]!.map((value) => half * value));
+  const interceptOf = (logit: Float64Array) => logit[dim]! - means.reduce((sum, mean, i) => sum + mean * logit[i]!, 0);
+  const { classifier } = familyOf(config);
+  restoreParameters(
+    model,
+    new Map([
+      [
+        `${classifier}.weight`,
+        {
+          shape: [labels.length, dim],
+          data: Float32Array.from(logits.flatMap((logit) => [...logit.subarray(0, dim)])),
+        },
+      ],
+      [`${classifier}.bias`, { shape: [labels.length], data: Float32Array.from(logits, interceptOf) }],
+    ]),
+  );
+  const fitted = ['weight', 'bias'].map((kind) => model.parameters.get(`${classifier}.${kind}`)!);
+  options.ranks?.copyFromChief(fitted);
+}
