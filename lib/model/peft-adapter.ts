@@ -41,13 +41,15 @@ type AdapterConfig = z.infer<typeof adapterConfig>;
 
 /**
  * Writes an adapter for PEFT: peft.PeftModel.from_pretrained(model, folder) loads it into a model with as many labels.
+ * @param adapter of TrainingResult
  * @param folder is created if necessary
  * @param baseModel name or path of the model that the adapter belongs to
  * @example
  * const { adapter } = await trainer.train(reviews.train);
  * savePeftAdapter(adapter!, 'adapter', 'distilbert-base-uncased');
  */
-export function savePeftAdapter({ config, tensors }: Adapter, folder: string, baseModel: string): void {
+export function savePeftAdapter(adapter: Adapter, folder: string, baseModel: string): void {
+  const { config, tensors } = adapter;
   const targets = [...tensors.keys()].filter((name) => name.endsWith('.lora_A.weight'));
   const head = [...tensors.keys()].filter((name) => partOf(name) === 'head');
   // The module of a pooler has the encoder's prefix.
