@@ -65,6 +65,7 @@ export class TunebookError<Code extends string = string> extends Error {
 /** A function was called with an argument that it does not accept. */
 export class ArgumentError extends TunebookError<
   | 'ARGUMENT_LABEL_INVALID'
+  | 'ARGUMENT_PROBLEM_TYPE'
   | 'ARGUMENT_NO_CHECKPOINTS'
   | 'ARGUMENT_NO_ROWS'
   | 'ARGUMENT_TOO_FEW_ROWS'
@@ -125,7 +126,9 @@ export class ReviewsError extends TunebookError<
   | 'REVIEWS_ENCODING_UNKNOWN'
   | 'REVIEWS_COLUMNS_MISMATCH'
   | 'REVIEWS_COLUMNS_AMBIGUOUS'
+  | 'REVIEWS_LABEL_NOT_NUMBER'
   | 'REVIEWS_MULTI_LABEL'
+  | 'REVIEWS_ONE_NUMBER'
   | 'REVIEWS_MALFORMED'
   | 'REVIEWS_NO_FILES'
   | 'REVIEWS_NO_ROWS'

@@ -26,12 +26,12 @@ export interface BlockPart {
   chunk: Chunk;
 }
 
-/**
- * A block from a worker, in one buffer that is transferred without a copy: the length of each row, the label of each
- * row, then all token ids.
- */
+/** A block from a worker. */
 export interface PackedBlock {
+  /** In one buffer that is transferred without a copy: the length of each row, then all token ids. */
   packed: Int32Array<ArrayBuffer>;
+  /** The label of each row; float32 represents class numbers exactly. */
+  labels: Float32Array;
   rows: number;
   dropped: Dropped;
   /** Number of rows excluded since they belong to validation or test. */

@@ -42,7 +42,7 @@ async function encodeBlock(parts: BlockPart[]): Promise<unknown> {
   for (const { file, chunk } of parts) {
     const read = await readerOf(file);
     const rows = await read(chunk, columnsOf(reading));
-    for (const { text, label } of reviewsOfRows(rows, reading, dropped, files[file]!.name)) {
+    for (const { text, label } of reviewsOfRows(rows, reading, dropped, files[file]!.name, chunk.start)) {
       if (heldOutKeys.size > 0 && heldOutKeys.has(textKey(text))) heldOut++;
       else {
         ids.push(tokenizer.encode(text, maxLength));
@@ -50,14 +50,13 @@ async function encodeBlock(parts: BlockPart[]): Promise<unknown> {
       }
     }
   }
-  const packed = new Int32Array(2 * ids.length + ids.reduce((sum, { length }) => sum + length, 0));
-  let offset = 2 * ids.length;
+  const packed = new Int32Array(ids.length + ids.reduce((sum, { length }) => sum + length, 0));
+  let offset = ids.length;
   ids.forEach((row, i) => {
     packed[i] = row.length;
-    packed[ids.length + i] = labels[i]!;
     packed.set(row, offset);
     offset += row.length;
   });
-  const block: PackedBlock = { packed, rows: ids.length, dropped, heldOut };
+  const block: PackedBlock = { packed, labels: Float32Array.from(labels), rows: ids.length, dropped, heldOut };
   return move({ [transferableSymbol]: packed.buffer, [valueSymbol]: block });
 }

@@ -24,7 +24,7 @@ import type { PretrainedModel } from '../model/pretrained-model.js';
 import { trainingBatches, type BatchOptions } from './batches.js';
 import { seededRandom, shuffle } from '../reviews/random.js';
 import { textKey, type BlockPart, type PackedBlock, type WorkerSettings } from './stream-block.js';
-import type { EncodedReviews, IndexedBatch } from '../model/batch.js';
+import { labelsOf, type EncodedReviews, type IndexedBatch, type Labels } from '../model/batch.js';
 
 /** A position in a stream: the next batch. */
 export interface StreamPosition {
@@ -59,19 +59,23 @@ export interface StreamOptions {
   ranks?: Ranks;
 }
 
-function unpackBlock({ packed, rows }: PackedBlock): EncodedReviews {
-  let at = 2 * rows;
+function unpackBlock({ packed, labels, rows }: PackedBlock, isNumeric: boolean): EncodedReviews {
+  let at = rows;
   const ids = Array.from({ length: rows }, (_, row) => packed.subarray(at, (at += packed[row]!)));
-  return { ids, labels: packed.subarray(rows, 2 * rows) };
+  return { ids, labels: labelsOf(labels, isNumeric) };
 }
 
 /** Sends the block that one rank has read to all ranks: a few MB, compared with tens of thousands for its gradients. */
 function broadcastBlock(ranks: Ranks, reader: number, block: PackedBlock | undefined): PackedBlock {
   if (ranks.size === 1) return block!;
-  const header = ranks.exchange(block && { ...block, packed: block.packed.length })[reader]!;
+  const header = ranks.exchange(block && { ...block, packed: block.packed.length, labels: undefined })[reader]!;
   // Token ids are integers that float32 represents exactly.
   const numbers = block ? Float32Array.from(block.packed) : new Float32Array(header.packed);
-  return { ...header, packed: Int32Array.from(ranks.sumNumbers(numbers)) };
+  return {
+    ...header,
+    packed: Int32Array.from(ranks.sumNumbers(numbers)),
+    labels: ranks.sumNumbers(block?.labels ?? new Float32Array(header.rows)),
+  };
 }
 
 /** The blocks of an epoch: the chunk groups in random order, divided into blocks of at least `blockRows` rows. */
@@ -116,8 +120,8 @@ export class ReviewStream {
   readonly fingerprint: string;
   /** Maximum sequence length in tokens. */
   readonly maxLength: number;
-  /** Class numbers of the sample; undefined without one. */
-  readonly sampledLabels: Int32Array | undefined;
+  /** Labels of the sample; undefined without one. */
+  readonly sampledLabels: Labels | undefined;
   /** Number of dropped rows so far, by reason. */
   readonly dropped: Dropped;
   /** Number of rows so far that were excluded since they belong to validation or test. */
@@ -127,6 +131,7 @@ export class ReviewStream {
   readonly #blockRows: number;
   readonly #blocksAhead: number;
   readonly #ranks: Ranks;
+  readonly #isNumeric: boolean;
 
   /**
    * @param source the result of openReviews with `streaming`
@@ -155,7 +160,13 @@ export class ReviewStream {
         { name },
       );
     this.maxLength = maxLength;
-    this.sampledLabels = sample && Int32Array.from(sample, ({ label }) => label);
+    this.#isNumeric = reading.classes.isNumeric ?? false;
+    this.sampledLabels =
+      sample &&
+      labelsOf(
+        sample.map(({ label }) => label),
+        this.#isNumeric,
+      );
     this.#blockRows = blockRows;
     this.#blocksAhead = workers + 1;
     this.#ranks = ranks;
@@ -219,7 +230,10 @@ export class ReviewStream {
       const batches =
         packed.rows === 0
           ? []
-          : trainingBatches(unpackBlock(packed), { ...options, epoch: current.epoch * maxBlocks + current.block });
+          : trainingBatches(unpackBlock(packed, this.#isNumeric), {
+              ...options,
+              epoch: current.epoch * maxBlocks + current.block,
+            });
       const blockEnd = current.last
         ? { epoch: current.epoch + 1, block: 0, batch: 0 }
         : { epoch: current.epoch, block: current.block + 1, batch: 0 };

@@ -1,9 +1,10 @@
 /** `tunebook export RUN`: writes a run's model as ONNX and checks it on the run's test reviews. */
 import path from 'node:path';
-import { exportModel, type ExportReport } from '../export/export.js';
+import { exportModel, exportRegression, type ExportReport, type RegressionExportReport } from '../export/export.js';
 import { loadReviews } from '../reviews/load-reviews.js';
 import { isModelFolder, modelFolderOf, notebookModel, openRun, RunFolder } from '../runs/run-folder.js';
 import { percent, size } from '../figures/format.js';
+import { readModelConfig } from '../model/config.js';
 import { embeddedReviews } from '../reviews/embedded.js';
 import { sampleReviews } from '../reviews/sample.js';
 import { version } from '../version.js';
@@ -25,18 +26,23 @@ function runOf(name: string): RunFolder | undefined {
   return parent.isRun && path.basename(name) === 'model' ? parent : undefined;
 }
 
-function describeExport(
-  folder: string,
-  { opset, maxLength, reviews, accuracy: reference, temperature, files }: ExportReport,
-  isRun: boolean,
-): string {
-  const line = (precision: string, { file, bytes, difference, accuracy, agreement }: ExportReport['files']['int8']) =>
-    `${precision.padEnd(9)}${folder}/${file} (${size(bytes)}): accuracy ${percent(accuracy)}, ` +
-    `same prediction as TensorFlow for ${percent(agreement)}, maximum logit difference ${difference.toPrecision(2)}`;
+function describeExport(folder: string, report: ExportReport | RegressionExportReport, isRun: boolean): string {
+  const { opset, maxLength, reviews, temperature } = report;
+  const isRegression = 'meanAbsoluteError' in report;
+  const reference = isRegression
+    ? `TensorFlow's mean absolute error in float32 is ${report.meanAbsoluteError.toFixed(3)}`
+    : `TensorFlow's accuracy in float32 is ${percent(report.accuracy)}`;
+  const line = (precision: 'float32' | 'int8') => {
+    const { file, bytes, difference } = report.files[precision];
+    const result = isRegression
+      ? `mean absolute error ${report.files[precision].meanAbsoluteError.toFixed(3)}`
+      : `accuracy ${percent(report.files[precision].accuracy)}, same prediction as TensorFlow for ${percent(report.files[precision].agreement)}`;
+    return `${precision.padEnd(9)}${folder}/${file} (${size(bytes)}): ${result}, maximum logit difference ${difference.toPrecision(2)}`;
+  };
   return [
-    `Checked with onnxruntime on ${reviews} ${isRun ? "of the run's test reviews" : "embedded reviews, which may include the model's training reviews"} (opset ${opset}); TensorFlow's accuracy in float32 is ${percent(reference)}.`,
-    line('float32', files.float32),
-    line('int8', files.int8),
+    `Checked with onnxruntime on ${reviews} ${isRun ? "of the run's test reviews" : "embedded reviews, which may include the model's training reviews"} (opset ${opset}); ${reference}.`,
+    line('float32'),
+    line('int8'),
     `Scoring truncates texts to ${maxLength} tokens.`,
     ...(temperature === undefined
       ? []
@@ -55,10 +61,15 @@ function describeExport(
 export async function exportRun(name: string, { calibrated = false, json = false }: ExportOptions): Promise<void> {
   const run = runOf(name);
   const folder = run ? modelFolderOf(run) : (notebookModel(name) ?? name);
+  const problemType = readModelConfig(folder).problem_type;
   const reviews = run
     ? (await loadReviews(run.settings!.sources.dataset, run.settings!.settings)).test
-    : await sampleReviews(await embeddedReviews(), { rows: maxReviews });
-  const report = await exportModel(folder, reviews.slice(0, maxReviews), { version, calibrated });
+    : await sampleReviews(await embeddedReviews({ problemType }), { rows: maxReviews });
+  const options = { version, calibrated };
+  const some = reviews.slice(0, maxReviews);
+  const report = await (problemType === 'regression'
+    ? exportRegression(folder, some, options)
+    : exportModel(folder, some, options));
   console.log(
     json ? JSON.stringify({ folder, ...report }, null, 2) : describeExport(folder, report, run !== undefined),
   );

@@ -5,7 +5,8 @@
 import { SingleBar } from 'cli-progress';
 import { describeDownload } from '../notebook/downloads.js';
 import { describeRecord } from '../notebook/progress.js';
-import type { RunMetrics } from '../runs/metrics.js';
+import { describeNumberMetrics } from '../runs/describe-regression.js';
+import { isClassification, isRegression, type RegressionRunMetrics, type RunMetrics } from '../runs/metrics.js';
 import { percent, percentInterval, duration, size } from '../figures/format.js';
 import type { CalibrationEffect, CalibrationMetrics } from '../evaluation/calibrate.js';
 import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
@@ -31,7 +32,8 @@ function describeStep(record: TrainingRecord & { memoryBytes?: number }): string
   const evaluation =
     record.evalLoss === undefined
       ? ''
-      : `, validation loss ${record.evalLoss.toFixed(3)}, accuracy ${percent(record.evalAccuracy!)}`;
+      : `, validation loss ${record.evalLoss.toFixed(3)}` +
+        (record.evalAccuracy === undefined ? '' : `, accuracy ${percent(record.evalAccuracy)}`);
   return describeRecord(record) + (record.memoryBytes ? `, ${size(record.memoryBytes)}` : '') + evaluation;
 }
 
@@ -61,11 +63,30 @@ function describeCalibration({ before, after }: CalibrationEffect): string {
   return `loss ${loss}, calibration error ${change('calibrationError', percent)}, balanced accuracy ${change('balancedAccuracy', percent)}`;
 }
 
+/** The metrics of predicted numbers, and those of the baselines. */
+function describeNumbers(metrics: RegressionRunMetrics): [string, string][] {
+  const inWords = (row: Record<string, string>) =>
+    Object.entries(row)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(', ');
+  return [
+    [
+      'Test',
+      `${inWords(describeNumberMetrics(metrics.test))}; ${metrics.test.count} reviews, '${metrics.labelNames[0]}'`,
+    ],
+    ...metrics.baselines.map(({ name, ...each }): [string, string] => [
+      name === 'bag of words' ? 'Bag of words' : 'Mean',
+      inWords(describeNumberMetrics(each)),
+    ]),
+  ];
+}
+
 /** Describes the result of a run in a few lines. */
 export function describeMetrics(metrics: RunMetrics): string {
   const { training, end } = metrics;
-  const results: [string, string][] =
-    metrics.command === 'finetune'
+  const results: [string, string][] = isRegression(metrics)
+    ? describeNumbers(metrics)
+    : isClassification(metrics)
       ? [
           [
             'Accuracy',

@@ -172,22 +172,34 @@ async function scoreToFile(model: SentimentModel, file: string, out: string, opt
   const { source, notes } = await openFile(file, options, model);
   [...notes, ...describeSource(source)].forEach((sentence) => console.error(sentence));
   const progress = showProgress();
-  const { correct, encodingNote, ...counts } = await scoreFile(model, source, out, progress.update).finally(
-    progress.stop,
-  );
+  const { correct, absoluteError, encodingNote, ...counts } = await scoreFile(
+    model,
+    source,
+    out,
+    progress.update,
+  ).finally(progress.stop);
   const { rows, withoutText, truncated, labeled } = counts;
   const truncatedNote = describeTruncated(truncated, rows - withoutText, model);
   if (truncatedNote) console.error(truncatedNote);
   if (encodingNote) console.error(encodingNote);
-  const accuracy = labeled > 0 ? correct / labeled : undefined;
+  const isRegression = model.problemType === 'regression';
+  const accuracy = labeled > 0 && !isRegression ? correct / labeled : undefined;
+  const meanAbsoluteError = labeled > 0 && isRegression ? absoluteError! / labeled : undefined;
   if (options.json) {
-    console.log(JSON.stringify({ ...counts, accuracy, textColumns: source.reading.textColumns, out }));
+    console.log(
+      JSON.stringify({ ...counts, accuracy, meanAbsoluteError, textColumns: source.reading.textColumns, out }),
+    );
     return;
   }
   if (accuracy !== undefined)
     console.log(
       `Accuracy ${percent(accuracy)} of ${labeled.toLocaleString('en')} rows with a label in '${model.preprocessing!.reading!.labelColumn}' ` +
         `(95 % interval ${percentInterval(wilsonInterval(correct, labeled))}); rows of the training set, if any, make it too high`,
+    );
+  if (meanAbsoluteError !== undefined)
+    console.log(
+      `Mean absolute error ${meanAbsoluteError.toFixed(3)} of ${labeled.toLocaleString('en')} rows with a number in ` +
+        `'${model.preprocessing!.reading!.labelColumn}'; rows of the training set, if any, make it too low`,
     );
   const skipped = withoutText > 0 ? `, ${withoutText} of them without text and therefore without a prediction` : '';
   console.log(`${rows.toLocaleString('en')} rows scored${skipped}: ${out}, written as ${counts.format}`);

@@ -71,9 +71,9 @@ async function environmentOfFlags(): Promise<Record<string, string>> {
       'after',
       '\nEvery flag can also be an environment variable, in JupyterLab too: TUNEBOOK_MODEL is --model.',
     );
-  // This command sets the run folder itself, and the notebook does not overfit batches that the settings select.
+  // This command sets the run folder itself. The notebook trains a classifier, and does not overfit batches that the settings select.
   const available = settingsList.filter(
-    ({ name, only }) => !['runFolder', 'overfitBatches'].includes(name) && only !== 'adapt',
+    ({ name, only }) => !['runFolder', 'overfitBatches', 'problemType'].includes(name) && only !== 'adapt',
   );
   const names = available.map(({ name }) => name);
   const defaults = { source: 'embedded' } as const;

@@ -2,12 +2,15 @@
 import { percent } from '../figures/format.js';
 import { tableBundle } from '../figures/html-table.js';
 import { describeValues } from '../jobs/search-space.js';
+import type { SelectionMetric } from '../runs/metrics.js';
 import type { Spread, Sweep, SweepGroup, SweepResult } from '../jobs/sweep.js';
 
-const describeSpread = (spread: Spread | null) =>
-  spread
-    ? `${percent(spread.mean)}${spread.deviation === null ? '' : ` ± ${(100 * spread.deviation).toFixed(1)}`}`
-    : '';
+const describeSpread = (spread: Spread | null, metric: SelectionMetric) => {
+  if (!spread) return '';
+  const { mean, deviation } = spread;
+  if (metric === 'loss') return mean.toFixed(4) + (deviation === null ? '' : ` ± ${deviation.toFixed(4)}`);
+  return percent(mean) + (deviation === null ? '' : ` ± ${(100 * deviation).toFixed(1)}`);
+};
 
 /** A row per combination of a grid, with mean and standard deviation over its seeds. */
 const gridRow = ({ finished, pruned, runs }: SweepGroup) => ({
@@ -15,13 +18,13 @@ const gridRow = ({ finished, pruned, runs }: SweepGroup) => ({
 });
 
 /** Describes the result of a sweep. */
-export function describeResult({ sampler, trials }: Sweep, { groups, best, runs }: SweepResult): string {
+export function describeResult({ sampler, trials }: Sweep, { groups, metric, best, runs }: SweepResult): string {
   const rows = groups.map((group, i) => ({
     ...(sampler !== 'grid' && { run: runs[i]!.name }),
     settings: describeValues(group.values),
     ...(sampler === 'grid' ? gridRow(group) : { state: runs[i]!.state }),
-    validation: describeSpread(group.validation),
-    test: describeSpread(group.test),
+    validation: describeSpread(group.validation, metric),
+    test: describeSpread(group.test, metric),
     '': group === best ? 'best' : '',
   }));
   const failed = runs.filter(({ state }) => state === 'failed');
@@ -30,7 +33,7 @@ export function describeResult({ sampler, trials }: Sweep, { groups, best, runs 
     tableBundle(rows)['text/plain'],
     ...(best
       ? [
-          `\nBest by validation accuracy: ${describeValues(best.values)}. Its test accuracy: ${describeSpread(best.test)}${best.finished > 1 ? ` (mean and standard deviation of ${best.finished} seeds)` : ''}.`,
+          `\nBest by validation ${metric}: ${describeValues(best.values)}. Its test ${metric}: ${describeSpread(best.test, metric)}${best.finished > 1 ? ` (mean and standard deviation of ${best.finished} seeds)` : ''}.`,
         ]
       : []),
     ...(!best && pruned.length > 0 ? ['\nNo best: every combination has a run that was pruned or failed.'] : []),

@@ -64,6 +64,11 @@ function checkDimension(setting: SettingName, dimension: Dimension, sampler: Sam
       `${flag} is a range, but the sampler grid tries every value. ` +
         'Add --sampler tpe --trials 20, or list the values: 1,2,3.',
     );
+  if (setting === 'problemType')
+    throw conflict(
+      [flag],
+      `${flag} has several values, but accuracies of classes and losses of numbers cannot be compared. Give it one value.`,
+    );
   if (setting === 'seed' && sampler !== 'grid')
     throw conflict(
       [flag, '--sampler'],

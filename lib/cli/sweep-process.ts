@@ -73,7 +73,7 @@ export function startRun(context: SweepContext, { name, values }: PlannedRun, sl
   const judge = () => {
     if (sweep.pruner.name === 'none' || folder.pruned) return;
     const others = trials.read(sweep.runs.filter((run) => run.name !== name));
-    const reason = reasonToPrune(sweep.pruner, progress.evaluations, others);
+    const reason = reasonToPrune(sweep.pruner, progress.evaluations, others, progress.metric);
     if (!reason) return;
     folder.prune({ evaluation: progress.evaluations.length, reason });
     child.kill('SIGTERM');

@@ -43,7 +43,7 @@ export function addSweepFlags(command: Command): Command {
   add(
     new Option(
       '--pruner <name>',
-      'stop runs early: median, if the validation accuracy is below the median of the completed runs; asha, by successive halving (default: none)',
+      'stop runs early: median, if the validation accuracy (regression: loss) is worse than the median of the completed runs; asha, by successive halving (default: none)',
     ).choices(pruners),
   );
   run('--pruner-warmup <number>', 'evaluations during which --pruner median stops no run (default: 0)');
@@ -90,14 +90,14 @@ const hasFailed = ({ state, metrics }: SweepResult['runs'][number]) =>
   !metrics && state !== 'pruned' && state !== 'not begun';
 
 /** Sends the best combination as the result of the sweep. */
-async function finishParent(parent: SweepRun | undefined, { best, runs }: SweepResult): Promise<void> {
+async function finishParent(parent: SweepRun | undefined, { best, metric, runs }: SweepResult): Promise<void> {
   await parent?.finish(
     runs.some(hasFailed) ? 'FAILED' : 'FINISHED',
     {
-      ...(best?.validation && { best_validation_accuracy: best.validation.mean }),
-      ...(best?.test && { best_test_accuracy: best.test.mean }),
+      ...(best?.validation && { [`best_validation_${metric}`]: best.validation.mean }),
+      ...(best?.test && { [`best_test_${metric}`]: best.test.mean }),
     },
-    best ? [{ key: 'mlflow.note.content', value: `Best by validation accuracy: ${describeValues(best.values)}` }] : [],
+    best ? [{ key: 'mlflow.note.content', value: `Best by validation ${metric}: ${describeValues(best.values)}` }] : [],
   );
 }
 

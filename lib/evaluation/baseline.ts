@@ -51,17 +51,18 @@ function countTerms(text: string, columnOf: (term: string) => number | undefined
   return counts;
 }
 
-/** A fitted bag of words. */
-export interface BagOfWords {
-  /** The probability of each class, by class number. */
-  probabilities(text: string): number[];
+/** TF-IDF of words and word pairs, as of scikit-learn's TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True). */
+export interface Tfidf {
+  /** The rows of the texts that it was fitted on. */
+  rows: SparseRow[];
+  /** Number of columns. */
+  size: number;
+  /** The row of any text; terms of other texts are ignored. */
+  rowOf: (text: string) => SparseRow;
 }
 
-/**
- * Fits a bag of words.
- * @param labels class number of each text, from 0
- */
-export function fitBagOfWords(texts: string[], labels: number[]): BagOfWords {
+/** Fits TF-IDF on texts. */
+export function fitTfidf(texts: string[]): Tfidf {
   const columns = new Map<string, number>();
   const newColumn = (term: string) => {
     if (!columns.has(term)) columns.set(term, columns.size);
@@ -80,10 +81,28 @@ export function fitBagOfWords(texts: string[], labels: number[]): BagOfWords {
     const norm = Math.sqrt(values.reduce((sum, value) => sum + value * value, 0)) || 1;
     return { columns: termColumns, values: values.map((value) => value / norm) };
   };
-  const rows = termCounts.map(tfidfRow);
+  return {
+    rows: termCounts.map(tfidfRow),
+    size: columns.size,
+    rowOf: (text) => tfidfRow(countTerms(text, (term) => columns.get(term))),
+  };
+}
+
+/** A fitted bag of words. */
+export interface BagOfWords {
+  /** The probability of each class, by class number. */
+  probabilities(text: string): number[];
+}
+
+/**
+ * Fits a bag of words.
+ * @param labels class number of each text, from 0
+ */
+export function fitBagOfWords(texts: string[], labels: number[]): BagOfWords {
+  const { rows, size, rowOf } = fitTfidf(texts);
   const classes = labels.reduce((max, label) => Math.max(max, label), 0) + 1;
-  const fitted = logisticRegression(rows, labels, { columns: columns.size, classes, c: 4 });
-  return { probabilities: (text) => fitted.probabilities(tfidfRow(countTerms(text, (term) => columns.get(term)))) };
+  const fitted = logisticRegression(rows, labels, { columns: size, classes, c: 4 });
+  return { probabilities: (text) => fitted.probabilities(rowOf(text)) };
 }
 
 /** The class with the highest probability. */

@@ -1,4 +1,5 @@
 /** Evaluation of a classifier. */
+import { ArgumentError } from '../errors.js';
 import type { TextClassifier } from '../model/text-classifier.js';
 import { prepareWeights } from '../model/model.js';
 import { singleProcess, partOfRank, type Ranks } from '../distributed/ranks.js';
@@ -13,6 +14,42 @@ export interface Evaluation {
   logits: Float32Array;
 }
 
+/** How reviews are evaluated. */
+export interface EvaluateOptions {
+  batchSize: number;
+  /** Awaited between batches; may throw to interrupt. */
+  tick: (() => Promise<void>) | undefined;
+  /** Processes that evaluate together: each evaluates part of the batches, and all get all logits. */
+  ranks: Ranks;
+}
+
+/**
+ * Computes the logits of reviews, without dropout.
+ * @returns [n * outputs], row by row, in the order of the reviews
+ */
+export async function computeLogits(
+  model: TextClassifier,
+  reviews: EncodedReviews,
+  { batchSize, tick, ranks }: EvaluateOptions,
+): Promise<Float32Array> {
+  const outputs = model.labels.length;
+  const own = new Float32Array(reviews.labels.length * outputs);
+  const prepared = prepareWeights(model);
+  try {
+    const batches = evaluationBatches(reviews, batchSize, model.maxTokens);
+    for (const batch of partOfRank(ranks, batches)) {
+      const batchLogits = model.logits(batch, prepared);
+      batch.indices.forEach((index, row) =>
+        own.set(batchLogits.subarray(row * outputs, (row + 1) * outputs), index * outputs),
+      );
+      await tick?.();
+    }
+  } finally {
+    tf.dispose(prepared);
+  }
+  return ranks.sumNumbers(own);
+}
+
 /**
  * Evaluates a classifier on labeled reviews, without dropout.
  * @param reviews tokenized reviews with their labels
@@ -21,6 +58,7 @@ export interface Evaluation {
  * @param options.tick awaited between batches; may throw to interrupt
  * @param options.ranks processes that evaluate together: each evaluates part of the batches, and all get all logits.
  * @default this process only
+ * @throws ArgumentError for a regression model, which has no classes
  * @example
  * const { metrics, logits } = await evaluate(model, model.encode(reviews.test));
  * console.log(metrics.accuracy, metrics.macro.f1);
@@ -34,21 +72,12 @@ export async function evaluate(
     ranks = singleProcess,
   }: { batchSize?: number; tick?: () => Promise<void>; ranks?: Ranks } = {},
 ): Promise<Evaluation> {
-  const classes = model.labels.length;
-  const own = new Float32Array(reviews.labels.length * classes);
-  const prepared = prepareWeights(model);
-  try {
-    const batches = evaluationBatches(reviews, batchSize, model.maxTokens);
-    for (const batch of partOfRank(ranks, batches)) {
-      const batchLogits = model.logits(batch, prepared);
-      batch.indices.forEach((index, row) =>
-        own.set(batchLogits.subarray(row * classes, (row + 1) * classes), index * classes),
-      );
-      await tick?.();
-    }
-  } finally {
-    tf.dispose(prepared);
-  }
-  const logits = ranks.sumNumbers(own); // [n * classes]
+  if (model.problemType === 'regression')
+    throw new ArgumentError(
+      'ARGUMENT_PROBLEM_TYPE',
+      `The model predicts the number '${model.labels[0]}' and has no classes. Evaluate it with \`evaluateRegression\`.`,
+      { problemType: model.problemType },
+    );
+  const logits = await computeLogits(model, reviews, { batchSize, tick, ranks }); // [n * classes]
   return { metrics: classificationMetrics(logits, reviews.labels, model.labels), logits };
 }

@@ -30,19 +30,25 @@ export interface RegressionOptions {
 // the intercept; `at` is where a logit's part starts.
 
 /** weights · row + intercept of one logit. */
-function score({ columns, values }: SparseRow, weights: Float64Array, at: number, size: number): number {
+export function score({ columns, values }: SparseRow, weights: Float64Array, at: number, size: number): number {
   let sum = weights[at + size]!;
   for (let i = 0; i < columns.length; i++) sum += weights[at + columns[i]!]! * values[i]!;
   return sum;
 }
 
 /** sums += scale · (row, 1) for one logit. */
-function addRow(sums: Float64Array, { columns, values }: SparseRow, scale: number, at: number, size: number): void {
+export function addRow(
+  sums: Float64Array,
+  { columns, values }: SparseRow,
+  scale: number,
+  at: number,
+  size: number,
+): void {
   for (let i = 0; i < columns.length; i++) sums[at + columns[i]!]! += scale * values[i]!;
   sums[at + size]! += scale;
 }
 
-function dot(a: Float64Array, b: Float64Array): number {
+export function dot(a: Float64Array, b: Float64Array): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
   return sum;
@@ -51,7 +57,7 @@ function dot(a: Float64Array, b: Float64Array): number {
 const normOf = (vector: Float64Array): number => Math.sqrt(dot(vector, vector));
 
 /** sums += scale · vector */
-function addScaled(sums: Float64Array, vector: Float64Array, scale: number): void {
+export function addScaled(sums: Float64Array, vector: Float64Array, scale: number): void {
   for (let i = 0; i < sums.length; i++) sums[i]! += scale * vector[i]!;
 }
 

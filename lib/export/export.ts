@@ -4,28 +4,30 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { ExportError, ModelFormatError } from '../errors.js';
+import { ArgumentError, ExportError, ModelFormatError } from '../errors.js';
 import { requireCalibration } from '../model/calibration-file.js';
 import { TextClassifier } from '../model/text-classifier.js';
+import type { Labels } from '../model/batch.js';
+import type { ProblemType } from '../settings/problem-type.js';
 import { parameterValues } from '../model/model.js';
 import type { Review } from '../reviews/review.js';
 import { onnxFiles, openOnnxEngine } from './onnx-engine.js';
 import { writeTokenizer } from '../tokenizer/tokenizer.js';
-import { evaluate } from '../evaluation/evaluate.js';
+import { singleProcess } from '../distributed/ranks.js';
+import { computeLogits } from '../evaluation/evaluate.js';
+import { regressionMetrics } from '../evaluation/regression-metrics.js';
 import { classificationMetrics, predictions } from '../evaluation/metrics.js';
 import { classifierGraph } from './onnx-classifier.js';
 import type { OnnxPrecision } from './onnx-operations.js';
 import { opsetVersion } from './onnx-schema.js';
 
-/** Content of onnx/export.json: the exported files, and how they compare with TensorFlow. */
-export interface ExportReport {
+/** The exported files, and how they compare with TensorFlow. */
+interface Exported<Result> {
   opset: number;
   /** Maximum sequence length of scoring, in tokens: that of training, if it is stored with the model. */
   maxLength: number;
   /** Number of reviews used for the comparison. */
   reviews: number;
-  /** Accuracy of TensorFlow in float32. */
-  accuracy: number;
   /** The temperature by which the graphs divide their logits; undefined for uncalibrated graphs. */
   temperature?: number;
   files: Record<
@@ -35,33 +37,60 @@ export interface ExportReport {
       bytes: number;
       /** Maximum absolute difference between its logits and those of TensorFlow. */
       difference: number;
-      accuracy: number;
-      /** Fraction of predictions that equal those of TensorFlow. */
-      agreement: number;
-    }
+    } & Result
   >;
+}
+
+/** Content of onnx/export.json: the exported files, and how they compare with TensorFlow. */
+export type ExportReport = Exported<{
+  accuracy: number;
+  /** Fraction of predictions that equal those of TensorFlow. */
+  agreement: number;
+}> & {
+  /** Accuracy of TensorFlow in float32. */
+  accuracy: number;
+};
+
+/** Content of onnx/export.json for a model that predicts a number. */
+export type RegressionExportReport = Exported<{ meanAbsoluteError: number }> & {
+  /** Mean absolute error of TensorFlow in float32. */
+  meanAbsoluteError: number;
+};
+
+/** Metadata and calibration of an export. */
+interface ExportOptions {
+  version: string;
+  calibrated?: boolean;
 }
 
 /** Maximum absolute difference allowed between the float32 logits and those of TensorFlow. */
 const tolerance = 1e-4;
 
-/**
- * Writes onnx/model.onnx and onnx/model_quantized.onnx into a model's folder, and onnx/export.json.
- * @param folder of a classifier
- * @param reviews used for the comparison; their labels are class numbers of the model
- * @param options metadata
- * @param options.version of Tunebook, stored in the ONNX files
- * @param options.calibrated divides the logits by the temperature of calibration.json, so that the softmax of any program gives
- *   calibrated probabilities. The threshold is not part of the graph: a shift of the logits would change the probabilities. @default false
- * @throws ModelFormatError if the model is not a classifier or has no calibration, ExportError if the logits differ; no files remain then
- * @example
- * const { files } = await exportModel('runs/mine/model', reviews.test, { version: '1' });
- */
-export async function exportModel(
+/** How the logits of a graph are compared with those of TensorFlow, and what of it is also reported of TensorFlow itself. */
+interface Comparison<Result, Reference> {
+  problemType: ProblemType;
+  description: string;
+  comparisonOf: (expected: Float32Array, labels: Labels, names: string[]) => (logits: Float32Array) => Result;
+  reference: (result: Result) => Reference;
+}
+
+/** @throws ArgumentError if a model predicts something else */
+function checkProblemType({ problemType }: TextClassifier, expected: ProblemType): void {
+  if (problemType !== expected)
+    throw new ArgumentError(
+      'ARGUMENT_PROBLEM_TYPE',
+      `The model has the problem type ${problemType}. Export it with ${problemType === 'regression' ? 'exportRegression' : 'exportModel'}.`,
+      { problemType },
+    );
+}
+
+/** Writes the graphs of a model after comparing them with TensorFlow, see exportModel. */
+async function exportGraphs<Result, Reference>(
   folder: string,
   reviews: Review[],
-  { version, calibrated = false }: { version: string; calibrated?: boolean },
-): Promise<ExportReport> {
+  { version, calibrated = false }: ExportOptions,
+  { problemType, description, comparisonOf, reference }: Comparison<Result, Reference>,
+): Promise<Exported<Result> & Reference> {
   const model = TextClassifier.fromFolder(folder, { precision: 'float32' });
   const partialFolder = path.join(folder, '.onnx.partial');
   try {
@@ -71,48 +100,49 @@ export async function exportModel(
         `${folder} is not a fine-tuned classifier: it has no classification head. Fine-tune it first: npx tunebook finetune --model ${folder}`,
         { folder },
       );
+    checkProblemType(model, problemType);
     const temperature = calibrated ? requireCalibration(folder, model.labels.length).temperature : undefined;
-    const { config } = model;
-    const classNames = model.labels;
+    const { config, labels } = model;
     const texts = model.encode(reviews, model.maxLength);
-    const { metrics, logits } = await evaluate(model, texts);
-    const expected = predictions(logits, classNames.length);
+    const logits = await computeLogits(model, texts, { batchSize: 64, tick: undefined, ranks: singleProcess });
+    const results = comparisonOf(logits, texts.labels, labels);
     fs.rmSync(partialFolder, { recursive: true, force: true });
     fs.mkdirSync(path.join(partialFolder, 'onnx'), { recursive: true });
     fs.copyFileSync(path.join(folder, 'config.json'), path.join(partialFolder, 'config.json'));
     const parameters = parameterValues(model);
-    const files = {} as ExportReport['files'];
+    // Logits of classes are of the order of 1; a predicted number may be of any order.
+    const largest = logits.reduce((max, logit) => Math.max(max, Math.abs(logit)), 1);
+    const limit = tolerance * (model.problemType === 'regression' ? largest : 1);
+    const files = {} as Exported<Result>['files'];
     for (const precision of Object.keys(onnxFiles) as OnnxPrecision[]) {
       const file = onnxFiles[precision];
       classifierGraph(config, parameters, { precision, temperature }).save(path.join(partialFolder, file), {
         name: 'sequence_classification',
         version,
-        description: `Text classifier: ${classNames.join(', ')}. Precision ${precision}, opset ${opsetVersion}.`,
+        description: `${description}: ${labels.join(', ')}. Precision ${precision}, opset ${opsetVersion}.`,
       });
       const engine = await openOnnxEngine(partialFolder, { precision });
       const onnxLogits = await engine.logits(texts.ids);
       await engine.dispose();
       const difference = onnxLogits.reduce((max, logit, i) => Math.max(max, Math.abs(logit - logits[i]!)), 0);
-      if (precision === 'float32' && !(difference < tolerance))
+      if (precision === 'float32' && !(difference < limit))
         throw new ExportError(
           'EXPORT_MISMATCH',
-          `The exported graph's logits differ from TensorFlow's by ${difference.toPrecision(2)}, more than the tolerance of ${tolerance}, on ${texts.ids.length} reviews. This is a bug in the export: please report it with config.json.`,
-          { difference, tolerance },
+          `The exported graph's logits differ from TensorFlow's by ${difference.toPrecision(2)}, more than the tolerance of ${limit}, on ${texts.ids.length} reviews. This is a bug in the export: please report it with config.json.`,
+          { difference, tolerance: limit },
         );
-      const predicted = predictions(onnxLogits, classNames.length);
       files[precision] = {
         file,
         bytes: fs.statSync(path.join(partialFolder, file)).size,
         difference,
-        accuracy: classificationMetrics(onnxLogits, texts.labels, classNames).accuracy,
-        agreement: predicted.filter(({ label }, i) => label === expected[i]!.label).length / predicted.length,
+        ...results(onnxLogits),
       };
     }
-    const report: ExportReport = {
+    const report = {
       opset: opsetVersion,
       maxLength: model.maxLength,
       reviews: texts.ids.length,
-      accuracy: metrics.accuracy,
+      ...reference(results(logits)),
       ...(temperature !== undefined && { temperature }),
       files,
     };
@@ -126,3 +156,60 @@ export async function exportModel(
     model.dispose();
   }
 }
+
+/**
+ * Writes onnx/model.onnx and onnx/model_quantized.onnx into a model's folder, and onnx/export.json.
+ * @param folder of a classifier
+ * @param reviews used for the comparison; their labels are class numbers of the model
+ * @param options metadata
+ * @param options.version of Tunebook, stored in the ONNX files
+ * @param options.calibrated divides the logits by the temperature of calibration.json, so that the softmax of any program gives
+ *   calibrated probabilities. The threshold is not part of the graph: a shift of the logits would change the probabilities. @default false
+ * @throws ArgumentError if the model predicts a number, see exportRegression
+ * @throws ModelFormatError if the model is not a classifier or has no calibration, ExportError if the logits differ; no files remain then
+ * @example
+ * const { files } = await exportModel('runs/mine/model', reviews.test, { version: '1' });
+ */
+export const exportModel = (
+  folder: string,
+  reviews: Review[],
+  options: { version: string; calibrated?: boolean },
+): Promise<ExportReport> =>
+  exportGraphs(folder, reviews, options, {
+    problemType: 'single_label_classification',
+    description: 'Text classifier',
+    comparisonOf(expected, labels, names) {
+      const predicted = (logits: Float32Array) => predictions(logits, names.length).map(({ label }) => label);
+      const byTensorFlow = predicted(expected);
+      return (logits) => ({
+        accuracy: classificationMetrics(logits, labels, names).accuracy,
+        agreement: predicted(logits).filter((label, i) => label === byTensorFlow[i]).length / labels.length,
+      });
+    },
+    reference: ({ accuracy }) => ({ accuracy }),
+  });
+
+/**
+ * Writes onnx/model.onnx and onnx/model_quantized.onnx into the folder of a model that predicts a number, and onnx/export.json.
+ * @param folder of a regression model
+ * @param reviews used for the comparison; their labels are numbers
+ * @param options metadata
+ * @param options.version of Tunebook, stored in the ONNX files
+ * @throws ArgumentError if the model predicts classes, ModelFormatError if it has no head, ExportError if the logits differ by more than
+ *   1e-4 of the largest number; no files remain then
+ * @example
+ * const { meanAbsoluteError } = await exportRegression('runs/mine/model', reviews.test, { version: '1' });
+ */
+export const exportRegression = (
+  folder: string,
+  reviews: Review[],
+  options: { version: string },
+): Promise<RegressionExportReport> =>
+  exportGraphs(folder, reviews, options, {
+    problemType: 'regression',
+    description: 'Text regression',
+    comparisonOf: (_, labels) => (logits) => ({
+      meanAbsoluteError: regressionMetrics(logits, labels).meanAbsoluteError,
+    }),
+    reference: (result) => result,
+  });

@@ -1,4 +1,4 @@
-/** Learning curves: training loss, validation loss and validation accuracy by step. */
+/** Learning curves: training loss, validation loss and, except for regression, validation accuracy by step. */
 import type { TrainingRecord } from '../training/training-record.js';
 import { axis, colors, layoutOf, packed, type Figure } from './figure.js';
 
@@ -15,14 +15,16 @@ export function smoothed(values: number[], window = Math.max(1, Math.round(value
 export const accuracyFloor = (accuracies: number[]): number => (accuracies.some((value) => value < 0.5) ? 0 : 0.5);
 
 /**
- * Draws two panels by step: training loss, its running mean and the validation loss; and the validation accuracy.
+ * Draws two panels by step: training loss, its running mean and the validation loss; and the validation accuracy. Without accuracies,
+ * as of a regression, only the first.
  * @param title title of the figure
  * @example
  * const { records } = await trainer.train(reviews.train);
  * await showFigure(figures.learningCurves(records));
  */
 export function learningCurvesFigure(records: TrainingRecord[], title = 'Fine-tuning'): Figure {
-  const evaluations = records.filter((record) => record.evalAccuracy !== undefined);
+  const evaluations = records.filter((record) => record.evalLoss !== undefined);
+  const hasAccuracy = evaluations.length === 0 || evaluations.some((record) => record.evalAccuracy !== undefined);
   const steps = packed(records.map(({ step }) => step));
   const losses = records.map(({ loss }) => loss);
   const last = evaluations.at(-1);
@@ -52,28 +54,34 @@ export function learningCurvesFigure(records: TrainingRecord[], title = 'Fine-tu
         y: evaluations.map(({ evalLoss }) => evalLoss),
         line: { color: colors.orange, width: 2.5 },
       },
-      {
-        type: 'scatter',
-        mode: 'lines+markers',
-        showlegend: false,
-        x: evaluations.map(({ step }) => step),
-        y: evaluations.map(({ evalAccuracy }) => evalAccuracy),
-        xaxis: 'x2',
-        yaxis: 'y2',
-        line: { color: colors.orange, width: 2.5 },
-      },
+      ...(hasAccuracy
+        ? [
+            {
+              type: 'scatter',
+              mode: 'lines+markers',
+              showlegend: false,
+              x: evaluations.map(({ step }) => step),
+              y: evaluations.map(({ evalAccuracy }) => evalAccuracy),
+              xaxis: 'x2',
+              yaxis: 'y2',
+              line: { color: colors.orange, width: 2.5 },
+            },
+          ]
+        : []),
     ],
     layout: layoutOf(
       title,
       {
-        xaxis: axis('step', { domain: [0, 0.45] }),
+        xaxis: axis('step', hasAccuracy ? { domain: [0, 0.45] } : {}),
         yaxis: axis('loss', { rangemode: 'tozero' }),
-        xaxis2: axis('step', { domain: [0.58, 1], range: [0, (records.at(-1)?.step ?? 1) * 1.05] }),
-        // The axis has a fixed range, since autoscaling would exaggerate random differences.
-        yaxis2: axis('validation accuracy', {
-          anchor: 'x2',
-          tickformat: '.0%',
-          range: [accuracyFloor(evaluations.map(({ evalAccuracy }) => evalAccuracy!)), 1],
+        ...(hasAccuracy && {
+          xaxis2: axis('step', { domain: [0.58, 1], range: [0, (records.at(-1)?.step ?? 1) * 1.05] }),
+          // The axis has a fixed range, since autoscaling would exaggerate random differences.
+          yaxis2: axis('validation accuracy', {
+            anchor: 'x2',
+            tickformat: '.0%',
+            range: [accuracyFloor(evaluations.map(({ evalAccuracy }) => evalAccuracy!)), 1],
+          }),
         }),
         // Above the panels, since a loss that does not fall would be behind it.
         legend: { orientation: 'h', x: 0, y: 1.02, yanchor: 'bottom' },
@@ -83,7 +91,11 @@ export function learningCurvesFigure(records: TrainingRecord[], title = 'Fine-tu
       400,
     ),
     description: `Training loss from ${losses[0]?.toFixed(3)} to ${smoothed(losses).at(-1)?.toFixed(3)} in ${records.at(-1)?.step ?? 0} steps${
-      last ? `; validation accuracy ${(100 * last.evalAccuracy!).toFixed(1)} %` : ''
+      last === undefined
+        ? ''
+        : hasAccuracy
+          ? `; validation accuracy ${(100 * last.evalAccuracy!).toFixed(1)} %`
+          : `; validation loss ${last.evalLoss!.toFixed(3)}`
     }`,
   };
 }

@@ -1,22 +1,26 @@
 /** Fine-tuning as a job: what finetune.ipynb does, for a scheduler. */
 import { ArgumentError } from '../errors.js';
 import type { EncodedReviews } from '../model/batch.js';
-import { TextClassifier } from '../model/text-classifier.js';
+import { TextClassifier, type RegressionModel } from '../model/text-classifier.js';
 import { loadReviews } from '../reviews/load-reviews.js';
 import { describeClassRows, summarizeData } from '../reviews/describe-source.js';
+import type { ReviewSource } from '../reviews/review-source.js';
+import type { ReviewSplit } from '../reviews/split.js';
+import type { Settings } from '../settings/settings.js';
 import { ReviewStream } from '../batching/stream.js';
 import { calibrate } from '../evaluation/calibrate.js';
 import { evaluate } from '../evaluation/evaluate.js';
+import { evaluateRegression } from '../evaluation/evaluate-regression.js';
 import { evaluationWarnings, imbalanceWarnings, type Warning } from '../evaluation/warnings.js';
 import { describeClassWeights, weightsByNumber } from '../training/class-weights.js';
 import type { EndOfTraining } from '../training/training-record.js';
-import { Trainer } from '../training/trainer.js';
+import { Trainer, type MetricsOf, type TrainingResult } from '../training/trainer.js';
 import { trainingJob, type Job } from './job.js';
 import { openTeacher } from './teacher.js';
 import { writeAdapter } from '../runs/adapter.js';
 import { writeOutOfFold } from '../runs/out-of-fold.js';
 import { writeResult } from '../runs/result.js';
-import { finetuneMetrics, namedClassWeights } from './run-metrics.js';
+import { finetuneMetrics, namedClassWeights, regressionRunMetrics } from './run-metrics.js';
 import { assertSameData, countRows, encodeRows, openModelOfJob, type Rows } from './rows.js';
 
 /** Calibrates the trained model on the validation set, or notes why it cannot. */
@@ -31,9 +35,64 @@ async function calibrateModel({ settings, ranks, note }: Job, model: TextClassif
   }
 }
 
+/** What a run trains, and on what. */
+interface Prepared {
+  job: Job;
+  model: TextClassifier;
+  source: ReviewSource;
+  split: ReviewSplit;
+  data: Rows;
+  predictAsTeacher: Awaited<ReturnType<typeof openTeacher>>;
+  warn: (warnings: Warning[]) => void;
+}
+
+type Train = <Model extends TextClassifier>(trainer: Trainer<Model>) => Promise<TrainingResult<MetricsOf<Model>>>;
+
+/** Trains a classifier of classes, and evaluates it. @returns how training ended, and on the chief the metrics */
+async function trainClasses(prepared: Prepared, train: Train) {
+  const { job, model, source, split, data, predictAsTeacher, warn } = prepared;
+  const { settings, sources, checkpoint, note, ranks } = job;
+  const { labelNames: labels } = source;
+  const classWeights = namedClassWeights(settings, labels, data.train);
+  if (classWeights) {
+    const isEstimate = settings.classWeights === 'balanced' && settings.streaming;
+    note(
+      `Class weights of the training loss: ${describeClassWeights(classWeights)}` +
+        (isEstimate ? `, estimated from a sample of ${split.train.length} training reviews.` : '.'),
+    );
+  }
+  if (!checkpoint) warn(imbalanceWarnings(split.train, labels, settings));
+  if (predictAsTeacher && !(data.train instanceof ReviewStream))
+    data.train.teacherLogits = await predictAsTeacher(split.train.slice(0, data.train.ids.length), labels);
+  const result = await train(new Trainer(model, trainerSettings(settings)));
+  if (result.end === 'interrupted') return { result };
+  const calibration = (await calibrateModel(job, model, data.validation)) ?? undefined;
+  const evaluation = await evaluate(model, data.test, { batchSize: settings.evalBatchSize, ranks });
+  if (!ranks.isChief) return { result };
+  warn(evaluationWarnings(evaluation.metrics, split.train, labels, settings));
+  if (settings.fold) writeOutOfFold(job.run, settings.fold, split.test, evaluation, labels);
+  const trained = { settings, sources, source, split, data, result };
+  return { result, metrics: finetuneMetrics(trained, evaluation, calibration) };
+}
+
+/** Trains a model that predicts a number, and evaluates it. @returns how training ended, and on the chief the metrics */
+async function trainNumbers({ job, model, source, split, data }: Prepared, train: Train) {
+  const { settings, sources, ranks } = job;
+  const result = await train(new Trainer(model as RegressionModel, trainerSettings(settings)));
+  if (result.end === 'interrupted') return { result };
+  const evaluation = await evaluateRegression(model, data.test, { batchSize: settings.evalBatchSize, ranks });
+  if (!ranks.isChief) return { result };
+  const trained = { settings, sources, source, split, data, result };
+  return { result, metrics: regressionRunMetrics(trained, evaluation) };
+}
+
+/** If a few batches are to be fitted, the loss should continue to fall after all rows are predicted correctly. */
+const trainerSettings = (settings: Settings): Settings =>
+  settings.overfitBatches > 0 && !settings.streaming ? { ...settings, earlyStoppingPatience: 0 } : settings;
+
 /** Fine-tunes a classifier on one rank. */
 async function finetuneRank(job: Job): Promise<EndOfTraining> {
-  const { settings, sources, checkpoint, download, journal, note, ranks } = job;
+  const { settings, sources, checkpoint, download, journal, note } = job;
   const fetchModelOfJob = await openModelOfJob(job);
   const predictAsTeacher = await openTeacher(job);
   const { source, labels, ...split } = await loadReviews(sources.dataset, { ...settings, ...download });
@@ -44,13 +103,10 @@ async function finetuneRank(job: Job): Promise<EndOfTraining> {
   let data: Rows | undefined;
   try {
     data = encodeRows(job, model, source, split);
-    const trainer = new Trainer(model, settings);
     if (settings.overfitBatches > 0 && !(data.train instanceof ReviewStream)) {
       const rows = settings.overfitBatches * settings.batchSize;
       data.train = { ids: data.train.ids.slice(0, rows), labels: data.train.labels.slice(0, rows) };
       data.validation = data.train;
-      // The loss should continue to fall after all rows are predicted correctly.
-      trainer.settings.earlyStoppingPatience = 0;
       note(`Overfitting: the training and validation sets are the same ${data.train.ids.length} reviews.`);
     }
     const rows = countRows(data);
@@ -58,36 +114,21 @@ async function finetuneRank(job: Job): Promise<EndOfTraining> {
     journal.write('data', { ...summarized, rows, labelNames: labels });
     note(`${source.name}: ${rows.train} training, ${rows.validation} validation and ${rows.test} test reviews.`);
     summarized.sentences.forEach(note);
-    note(`Rows per class: ${describeClassRows(summarized.classes)}.`);
+    if (summarized.classes.length > 0) note(`Rows per class: ${describeClassRows(summarized.classes)}.`);
     if (!checkpoint) model.notes.forEach(note);
     assertSameData(job, model, data);
-    const { train, validation, test } = data;
-    const classWeights = namedClassWeights(settings, labels, train);
-    if (classWeights) {
-      const isEstimate = settings.classWeights === 'balanced' && settings.streaming;
-      note(
-        `Class weights of the training loss: ${describeClassWeights(classWeights)}` +
-          (isEstimate ? `, estimated from a sample of ${split.train.length} training reviews.` : '.'),
-      );
-    }
+    const { train, validation } = data;
     const warn = (warnings: Warning[]) => warnings.forEach((warning) => journal.write('warning', warning));
-    if (!checkpoint) warn(imbalanceWarnings(split.train, labels, settings));
-    if (predictAsTeacher && !(train instanceof ReviewStream))
-      train.teacherLogits = await predictAsTeacher(split.train.slice(0, train.ids.length), labels);
-    const result = await job.train((options) => trainer.train(train, { ...options, validation }));
-    if (result.end === 'interrupted') return result.end;
-
-    const calibration = (await calibrateModel(job, model, validation)) ?? undefined;
-    const evaluation = await evaluate(model, test, { batchSize: settings.evalBatchSize, ranks });
-    if (!ranks.isChief) return result.end;
-    warn(evaluationWarnings(evaluation.metrics, split.train, labels, settings));
+    const prepared = { job, model, source, split, data, predictAsTeacher, warn };
+    const fit: Train = (trainer) => job.train((options) => trainer.train(train, { ...options, validation }));
+    const { result, metrics } =
+      model.problemType === 'regression' ? await trainNumbers(prepared, fit) : await trainClasses(prepared, fit);
+    if (!metrics) return result.end;
     if (result.adapter) {
       writeAdapter(job.run, result.adapter, model, sources.model);
       note(`LoRA adapter for PEFT: ${job.run.path('adapter')}. The model has it merged.`);
     }
-    if (settings.fold) writeOutOfFold(job.run, settings.fold, split.test, evaluation, labels);
-    const trained = { settings, sources, source, split, data, result };
-    await writeResult(job, finetuneMetrics(trained, evaluation, calibration), model);
+    await writeResult(job, metrics, model);
     return result.end;
   } finally {
     model.dispose();

@@ -1,8 +1,9 @@
 /**
- * Which runs of a sweep are stopped early, by the validation accuracies of their evaluations. The decisions are those of Optuna's
+ * Which runs of a sweep are stopped early, by the validation scores of their evaluations: accuracies, or minus losses of a regression. The decisions are those of Optuna's
  * MedianPruner and SuccessiveHalvingPruner; a step is an evaluation, so that runs with other batch sizes can be compared.
  */
 import { percent } from '../figures/format.js';
+import type { SelectionMetric } from '../runs/metrics.js';
 
 /** Names of the pruners. */
 export const pruners = ['none', 'median', 'asha'] as const;
@@ -17,7 +18,7 @@ export interface PrunerSettings {
 /** What a pruner needs of another trial. */
 export interface EvaluatedTrial {
   state: string;
-  /** Validation accuracies so far. */
+  /** Validation scores so far. */
   evaluations: number[];
 }
 
@@ -32,49 +33,60 @@ function medianOf(values: number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** The median stopping rule: the best accuracy so far is below the median of the completed trials at the same evaluation. */
-function medianReason(evaluations: number[], others: EvaluatedTrial[], warmup: number): string | undefined {
+/** A score in words. */
+const describeScore = (score: number, metric: SelectionMetric): string =>
+  metric === 'accuracy' ? percent(score) : (-score).toFixed(4);
+
+/** The median stopping rule: the best score so far is below the median of the completed trials at the same evaluation. */
+function medianReason(
+  evaluations: number[],
+  others: EvaluatedTrial[],
+  warmup: number,
+  metric: SelectionMetric,
+): string | undefined {
   const completed = others.filter(({ state }) => state === 'completed');
   if (completed.length < startupTrials || evaluations.length <= warmup) return undefined;
   const values = completed.flatMap((trial) => trial.evaluations[evaluations.length - 1] ?? []);
   if (values.length === 0) return undefined;
   const [best, median] = [Math.max(...evaluations), medianOf(values)];
   return best < median
-    ? `the best accuracy, ${percent(best)}, is below the median of the completed runs, ${percent(median)}`
+    ? `the best ${metric}, ${describeScore(best, metric)}, is ${metric === 'loss' ? 'above' : 'below'} the median of the completed runs, ${describeScore(median, metric)}`
     : undefined;
 }
 
 /**
  * Asynchronous successive halving (Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020) with rungs at 1, 4,
- * 16, … evaluations: the accuracy is not among the best quarter of all trials that have reached the rung. Of fewer than four, only the
+ * 16, … evaluations: the score is not among the best quarter of all trials that have reached the rung. Of fewer than four, only the
  * best one goes on.
  */
-function ashaReason(evaluations: number[], others: EvaluatedTrial[]): string | undefined {
+function ashaReason(evaluations: number[], others: EvaluatedTrial[], metric: SelectionMetric): string | undefined {
   const reached = evaluations.length;
   if (!Number.isInteger(Math.log2(reached) / Math.log2(reductionFactor))) return undefined;
   const value = evaluations[reached - 1]!;
   const values = [value, ...others.flatMap((trial) => trial.evaluations[reached - 1] ?? [])].sort((a, b) => b - a);
   const promoted = Math.max(1, Math.floor(values.length / reductionFactor));
   return value < values[promoted - 1]!
-    ? `an accuracy of ${percent(value)} is not among the best ${promoted} of ${values.length} runs`
+    ? `${metric === 'loss' ? 'a loss' : 'an accuracy'} of ${describeScore(value, metric)} is not among the best ${promoted} of ${values.length} runs`
     : undefined;
 }
 
 /**
  * Why a run is to be stopped after its last evaluation; undefined if it goes on.
- * @param evaluations validation accuracies of the run so far, at least one
+ * @param evaluations validation scores of the run so far, at least one
  * @param others all other trials
+ * @param metric what the scores are, for the reason. @default 'accuracy'
  */
 export function reasonToPrune(
   { name, warmup }: PrunerSettings,
   evaluations: number[],
   others: EvaluatedTrial[],
+  metric: SelectionMetric = 'accuracy',
 ): string | undefined {
   const reason =
     name === 'median'
-      ? medianReason(evaluations, others, warmup)
+      ? medianReason(evaluations, others, warmup, metric)
       : name === 'asha'
-        ? ashaReason(evaluations, others)
+        ? ashaReason(evaluations, others, metric)
         : undefined;
   return reason && `at evaluation ${evaluations.length}, ${reason}`;
 }

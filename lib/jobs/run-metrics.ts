@@ -5,6 +5,9 @@ import { bagOfWordsBaseline, majorityBaseline } from '../evaluation/baseline.js'
 import { calibrationEffect } from '../evaluation/calibrate.js';
 import { countClasses } from '../evaluation/count-classes.js';
 import type { Evaluation } from '../evaluation/evaluate.js';
+import type { RegressionEvaluation } from '../evaluation/evaluate-regression.js';
+import { meanBaseline, ridgeBaseline } from '../evaluation/regression-baseline.js';
+import type { RegressionMetrics } from '../evaluation/regression-metrics.js';
 import type { ClassificationMetrics } from '../evaluation/metrics.js';
 import { evaluationWarnings, imbalanceWarnings } from '../evaluation/warnings.js';
 import type { ModelCalibration } from '../model/calibration.js';
@@ -13,7 +16,7 @@ import type { Sources } from '../hub/sources.js';
 import { summarizeData } from '../reviews/describe-source.js';
 import type { ReviewSource } from '../reviews/review-source.js';
 import type { ReviewSplit } from '../reviews/split.js';
-import { commonMetrics, type AdaptMetrics, type FinetuneMetrics } from '../runs/metrics.js';
+import { commonMetrics, type AdaptMetrics, type FinetuneMetrics, type RegressionRunMetrics } from '../runs/metrics.js';
 import type { Settings } from '../settings/settings.js';
 import { classWeightsOf } from '../training/class-weights.js';
 import type { TrainingResult } from '../training/trainer.js';
@@ -21,6 +24,9 @@ import { countRows, type Rows } from './rows.js';
 
 /** Maximum number of training rows for the bag-of-words baseline; with more rows it takes too long and is skipped. */
 const maxBaselineRows = 50_000;
+
+/** Maximum number of predicted numbers in metrics.json, for the figure. */
+const maxPredictions = 2000;
 
 /** Number of wrong predictions in the report. */
 const reportedErrors = 8;
@@ -76,6 +82,7 @@ export function finetuneMetrics(
   const lengths = ids.map((each) => each.length);
   return {
     command: 'finetune',
+    problemType: 'single_label_classification',
     ...common(run),
     labelNames: labels,
     classWeights: namedClassWeights(settings, labels, data.train),
@@ -89,6 +96,37 @@ export function finetuneMetrics(
     baselines: baselines(split),
     byLength: accuracyByLength(lengths, testLabels, test.logits, labels.length),
     errors: confidentErrors(split.test, test.logits, labels, reportedErrors),
+  };
+}
+
+/** The baselines of regression. */
+function regressionBaselines({ train, test }: ReviewSplit): RegressionRunMetrics['baselines'] {
+  const mean = { name: 'mean of the training set', ...meanBaseline(train, test) };
+  return train.length <= maxBaselineRows ? [mean, { name: 'bag of words', ...ridgeBaseline(train, test) }] : [mean];
+}
+
+/**
+ * The metrics of fine-tuning a model that predicts a number.
+ * @param evaluation on the test set
+ */
+export function regressionRunMetrics(
+  run: TrainedRun<RegressionMetrics>,
+  { metrics, predictions }: RegressionEvaluation,
+): RegressionRunMetrics {
+  const { split, source, result } = run;
+  const rows = split.test.map(({ text, label }, row) => ({ review: text, true: label, predicted: predictions[row]! }));
+  const shown = rows.slice(0, maxPredictions);
+  const error = (row: (typeof rows)[number]) => Math.abs(row.predicted - row.true);
+  return {
+    command: 'finetune',
+    problemType: 'regression',
+    ...common(run),
+    labelNames: source.labelNames,
+    validation: result.best ?? null,
+    test: metrics,
+    baselines: regressionBaselines(split),
+    predictions: { true: shown.map((row) => row.true), predicted: shown.map((row) => row.predicted) },
+    errors: rows.toSorted((a, b) => error(b) - error(a)).slice(0, reportedErrors),
   };
 }
 

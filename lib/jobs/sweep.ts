@@ -2,7 +2,13 @@
 import fs from 'node:fs';
 import type { SettingName } from '../settings/settings.js';
 import { dashed } from '../settings/setting-text.js';
-import type { FinetuneMetrics } from '../runs/metrics.js';
+import {
+  selectionMetric,
+  selectionResults,
+  type FinetuneMetrics,
+  type RegressionRunMetrics,
+  type SelectionMetric,
+} from '../runs/metrics.js';
 import { RunFolder, type RunStatus } from '../runs/run-folder.js';
 import type { PrunerSettings } from './pruner.js';
 import { sampleValues, type SamplerName } from './sampler.js';
@@ -69,7 +75,7 @@ export interface SweepGroup {
   pruned: number;
   /** Number of all runs. */
   runs: number;
-  /** Accuracy of the best evaluation on the validation set, by which the best combination is chosen. */
+  /** Accuracy (regression: loss) of the best evaluation on the validation set, by which the best combination is chosen. */
   validation: Spread | null;
   test: Spread | null;
 }
@@ -79,10 +85,12 @@ export interface SweepResult {
   runs: (PlannedRun & {
     state: RunFolder['state'] | 'not begun';
     message: string | null;
-    metrics: FinetuneMetrics | null;
+    metrics: FinetuneMetrics | RegressionRunMetrics | null;
   })[];
   groups: SweepGroup[];
-  /** The combination with the highest mean validation accuracy among those without a pruned run; null if there is none. */
+  /** By what the best combination is chosen: the highest accuracy, or for regression the lowest loss. */
+  metric: SelectionMetric;
+  /** The combination with the best mean validation result among those without a pruned run; null if there is none. */
   best: SweepGroup | null;
 }
 
@@ -104,7 +112,7 @@ export function sweepResult(folder: string, { sampler, runs: planned }: Sweep): 
       state,
       message: run.pruned?.reason ?? run.read<RunStatus>('status.json')?.message ?? null,
       // A pruned run that ended before it could be stopped has metrics.
-      metrics: state === 'pruned' ? null : (run.read<FinetuneMetrics>('metrics.json') ?? null),
+      metrics: state === 'pruned' ? null : (run.read<FinetuneMetrics | RegressionRunMetrics>('metrics.json') ?? null),
     };
   });
   const groups = new Map<string, typeof runs>();
@@ -115,24 +123,23 @@ export function sweepResult(folder: string, { sampler, runs: planned }: Sweep): 
     groups.set(key, [...(groups.get(key) ?? []), run]);
   }
   const results = [...groups.values()].map((members): SweepGroup => {
-    const finished = members.flatMap(({ metrics }) => metrics ?? []);
+    const finished = members.flatMap(({ metrics }) => (metrics ? selectionResults(metrics) : []));
     const { seed: _, ...values } = members[0]!.values;
     return {
       values,
       finished: finished.length,
       pruned: members.filter(({ state }) => state === 'pruned').length,
       runs: members.length,
-      validation: spreadOf(finished.flatMap(({ validation }) => validation?.metrics.accuracy ?? [])),
-      test: spreadOf(finished.map(({ test }) => test.accuracy)),
+      validation: spreadOf(finished.flatMap(({ validation }) => validation ?? [])),
+      test: spreadOf(finished.map(({ test }) => test)),
     };
   });
+  const metric = selectionMetric(runs.find(({ metrics }) => metrics)?.metrics);
+  const scoreOf = ({ validation }: SweepGroup) => (metric === 'loss' ? -1 : 1) * validation!.mean;
   const best = results
     .filter(({ validation, pruned }) => validation && pruned === 0)
-    .reduce<SweepGroup | null>(
-      (best, group) => (best && best.validation!.mean >= group.validation!.mean ? best : group),
-      null,
-    );
-  return { runs, groups: results, best };
+    .reduce<SweepGroup | null>((best, group) => (best && scoreOf(best) >= scoreOf(group) ? best : group), null);
+  return { runs, groups: results, metric, best };
 }
 
 /** Whether a sweep has runs to start or to resume. */

@@ -1,5 +1,11 @@
 /** The trials of a sweep, as samplers and pruners see them: read from the folders of its runs, also while these train. */
-import type { FinetuneMetrics } from '../runs/metrics.js';
+import {
+  selectionMetric,
+  selectionResults,
+  type FinetuneMetrics,
+  type RegressionRunMetrics,
+  type SelectionMetric,
+} from '../runs/metrics.js';
 import { readEntriesFrom } from '../runs/journal.js';
 import { RunFolder } from '../runs/run-folder.js';
 import type { PlannedRun, SampledValues } from './search-space.js';
@@ -11,16 +17,18 @@ export interface Trial {
   values: SampledValues;
   /** An interrupted run counts as running, since it is resumed. */
   state: 'running' | 'completed' | 'pruned' | 'failed';
-  /** Validation accuracy of a completed run. */
+  /** Validation score of a completed run: the accuracy, or minus the loss of a regression. */
   value?: number;
-  /** Validation accuracies of its evaluations; of a pruned run until it was pruned. */
+  /** Validation scores of its evaluations; of a pruned run until it was pruned. */
   evaluations: number[];
 }
 
 /** The journal of a run, read as it grows. */
 export class RunProgress {
   #offset = 0;
-  #evaluations: { step: number; accuracy: number }[] = [];
+  #evaluations: { step: number; score: number }[] = [];
+  /** What the scores are: accuracies, or minus losses of a regression. */
+  metric: SelectionMetric = 'accuracy';
   /** The most memory that the run's process has had, in bytes; undefined before its first step. */
   memoryBytes: number | undefined;
 
@@ -30,9 +38,9 @@ export class RunProgress {
     readonly startedAt = 0,
   ) {}
 
-  /** Validation accuracies of the evaluations so far. */
+  /** Validation scores of the evaluations so far. */
   get evaluations(): number[] {
-    return this.#evaluations.map(({ accuracy }) => accuracy);
+    return this.#evaluations.map(({ score }) => score);
   }
 
   /**
@@ -44,13 +52,14 @@ export class RunProgress {
     this.#offset = offset;
     for (const entry of entries) {
       if (entry.kind !== 'step') continue;
-      const { step, totalSteps, evalAccuracy, memoryBytes } = entry;
+      const { step, totalSteps, evalLoss, evalAccuracy, memoryBytes } = entry;
       if (memoryBytes !== undefined && Date.parse(entry.time) >= this.startedAt)
         this.memoryBytes = Math.max(memoryBytes, this.memoryBytes ?? 0);
-      if (evalAccuracy === undefined) continue;
+      if (evalAccuracy === undefined && evalLoss === undefined) continue;
+      this.metric = evalAccuracy === undefined ? 'loss' : 'accuracy';
       // A killed run resumes from its last checkpoint and evaluates again.
       this.#evaluations = this.#evaluations.filter((earlier) => earlier.step < step);
-      this.#evaluations.push({ step, accuracy: evalAccuracy });
+      this.#evaluations.push({ step, score: evalAccuracy ?? -evalLoss! });
       if (step < totalSteps) onEvaluation();
     }
   }
@@ -74,11 +83,12 @@ export class Trials {
       const { pruned, state } = folder;
       if (pruned) return { number, values, state: 'pruned', evaluations: evaluations.slice(0, pruned.evaluation) };
       if (!folder.isFinished) return { number, values, state: state === 'failed' ? 'failed' : 'running', evaluations };
-      const value = folder.read<FinetuneMetrics>('metrics.json')?.validation?.metrics.accuracy;
+      const metrics = folder.read<FinetuneMetrics | RegressionRunMetrics>('metrics.json');
+      const result = metrics && selectionResults(metrics).validation;
       // Without an evaluation there is no objective.
-      return value === undefined
-        ? { number, values, state: 'failed', evaluations }
-        : { number, values, state: 'completed', value, evaluations };
+      if (result === undefined) return { number, values, state: 'failed', evaluations };
+      const value = selectionMetric(metrics) === 'loss' ? -result : result;
+      return { number, values, state: 'completed', value, evaluations };
     });
   }
 }

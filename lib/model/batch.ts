@@ -13,10 +13,17 @@ export interface EncodedBatch {
   offsets: Int32Array;
 }
 
+/** Class numbers, or the numbers of a regression. */
+export type Labels = Int32Array | Float32Array;
+
+/** @param isNumeric whether labels are numbers to predict rather than class numbers */
+export const labelsOf = (labels: Iterable<number>, isNumeric: boolean): Labels =>
+  isNumeric ? Float32Array.from(labels) : Int32Array.from(labels);
+
 /** Packed texts with their classes, the input of training. */
 export interface LabeledBatch extends EncodedBatch {
-  /** Class numbers, [batch]. */
-  labels: Int32Array;
+  /** Class numbers; for regression the numbers to predict; [batch]. */
+  labels: Labels;
   /** Logits of the teacher for distillation, [batch * classes], row by row. @default none */
   teacherLogits?: Float32Array;
 }
@@ -25,8 +32,8 @@ export interface LabeledBatch extends EncodedBatch {
 export interface EncodedReviews {
   /** Token ids of each text, [CLS] and [SEP] included. */
   ids: Int32Array[];
-  /** Class numbers. */
-  labels: Int32Array;
+  /** Class numbers; for regression the numbers to predict. */
+  labels: Labels;
   /** Logits of a teacher for distillation, [n * classes], row by row: those of `evaluate`. @default none */
   teacherLogits?: Float32Array;
 }
@@ -75,7 +82,10 @@ type Targets = Pick<LabeledBatch, 'labels' | 'teacherLogits'>;
 export function selectTargets({ labels, teacherLogits }: Targets, rows: number[]): Targets {
   const classes = (teacherLogits?.length ?? 0) / labels.length;
   return {
-    labels: Int32Array.from(rows, (row) => labels[row]!),
+    labels: labelsOf(
+      rows.map((row) => labels[row]!),
+      labels instanceof Float32Array,
+    ),
     ...(teacherLogits && {
       teacherLogits: Float32Array.from(
         rows.flatMap((row) => [...teacherLogits.subarray(row * classes, (row + 1) * classes)]),

@@ -42,6 +42,12 @@ export const readCalibration = (folder: string, classes: number): ModelCalibrati
  * @throws ModelFormatError if it has none, and see readCalibration
  */
 export function requireCalibration(folder: string, classes: number): ModelCalibration {
+  if (classes === 1)
+    throw new ModelFormatError(
+      'MODEL_NOT_CALIBRATED',
+      `${folder} predicts a number, and only probabilities of classes can be calibrated. Leave out --calibrated.`,
+      { folder },
+    );
   const calibration = readCalibration(folder, classes);
   if (calibration) return calibration;
   throw new ModelFormatError(

@@ -18,16 +18,19 @@ export interface ModelCalibration {
 }
 
 /**
- * The probabilities of a row of logits.
+ * The probabilities of a row of logits. The only logit of a regression is the predicted number, and is returned as it is.
  * @param calibration whose temperature applies. @default none
  */
 export const probabilitiesOf = (
   logits: ArrayLike<number>,
   calibration?: Pick<ModelCalibration, 'temperature'>,
-): number[] => softmax(calibration ? Array.from(logits, (logit) => logit / calibration.temperature) : logits);
+): number[] =>
+  logits.length === 1
+    ? [logits[0]!]
+    : softmax(calibration ? Array.from(logits, (logit) => logit / calibration.temperature) : logits);
 
 /**
- * The predicted class of a row, and its probability, which is below one half if a threshold decides against the more probable class.
+ * The predicted class of a row and its probability, or of a regression the number. The probability is below one half if a threshold decides against the more probable class.
  * @param probabilities of `probabilitiesOf` with the same calibration
  * @param calibration whose threshold applies. @default none: the most probable class
  */

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { ModelFormatError } from '../errors.js';
 import { readModelJson } from '../hub/model-json.js';
 import { families, familyOf } from './families.js';
+import type { ProblemType } from '../settings/problem-type.js';
 import type { EncoderConfig, Field, ModelType } from './families/family.js';
 
 export type { EncoderConfig, ModelType } from './families/family.js';
@@ -16,6 +17,10 @@ const listOf = (value: unknown): unknown =>
 
 const areEqual = (a: unknown, b: unknown): boolean =>
   Array.isArray(a) && Array.isArray(b) ? a.length === b.length && a.every((item) => b.includes(item)) : a === b;
+
+/** The problem type of a head with this number of outputs, as `transformers` chooses it. */
+export const problemTypeOf = (outputs: number): ProblemType =>
+  outputs === 1 ? 'regression' : 'single_label_classification';
 
 /**
  * Converts a parsed config.json.
@@ -50,10 +55,12 @@ export function parseConfig(json: Record<string, unknown>, file = 'config.json')
       return [key, value];
     },
   );
+  const id2label = json['id2label'] ?? { 0: 'negative', 1: 'positive' };
   const config = {
     model_type: kind,
     ...(Object.fromEntries(values) as object),
-    id2label: json['id2label'] ?? { 0: 'negative', 1: 'positive' },
+    id2label,
+    problem_type: problemTypeOf(Object.keys(id2label).length),
   } as EncoderConfig;
   family.derive?.(config, json);
   for (const key of positiveIntegers)
@@ -123,7 +130,7 @@ export const classifierConfigJson = (config: EncoderConfig): Record<string, unkn
   ...configJson(config, 'SequenceClassification'),
   id2label: config.id2label,
   label2id: Object.fromEntries(labelNames(config).map((name, id) => [name, id])),
-  problem_type: 'single_label_classification',
+  problem_type: config.problem_type,
 });
 
 /** Content of config.json for a masked-language model. */

@@ -15,7 +15,7 @@ import {
   type Tokenizer,
   type TokenizerFiles,
 } from '../tokenizer/tokenizer.js';
-import type { EncodedReviews } from './batch.js';
+import { labelsOf, type EncodedReviews } from './batch.js';
 import { maxTokens, type EncoderConfig } from './config.js';
 import { partOf } from './families.js';
 import { parameterValues, type Engine, type EngineOptions, type Model } from './model.js';
@@ -116,24 +116,33 @@ export abstract class PretrainedModel implements Model {
     return (this.#tokenizer ??= createTokenizer(this.tokenizerFiles, this.maxTokens));
   }
 
+  /** Whether labels are numbers to predict rather than class numbers. */
+  protected get numericLabels(): boolean {
+    return false;
+  }
+
   /**
    * Tokenizes reviews.
-   * @param reviews texts with class numbers
+   * @param reviews texts with class numbers, or for regression with numbers
    * @param maxLength maximum sequence length in tokens. @default 512
-   * @throws ArgumentError for a label that is not an integer
+   * @throws ArgumentError for a label that is not an integer, or for regression not a finite number
    */
   encode(reviews: Review[], maxLength = 512): EncodedReviews {
+    const isValid = this.numericLabels ? Number.isFinite : Number.isInteger;
+    const invalid = reviews.find(({ label }) => !isValid(label));
+    if (invalid)
+      throw new ArgumentError(
+        'ARGUMENT_LABEL_INVALID',
+        `A review has label ${JSON.stringify(invalid.label)}, which is not a ` +
+          (this.numericLabels ? 'finite number. Regression needs one.' : 'class number. Use integers from 0.'),
+        { label: invalid.label },
+      );
     return {
       ids: reviews.map(({ text }) => this.tokenizer.encode(text, maxLength)),
-      labels: Int32Array.from(reviews, ({ label }) => {
-        if (!Number.isInteger(label))
-          throw new ArgumentError(
-            'ARGUMENT_LABEL_INVALID',
-            `A review has label ${JSON.stringify(label)}, which is not a class number. Use integers from 0.`,
-            { label },
-          );
-        return label;
-      }),
+      labels: labelsOf(
+        reviews.map(({ label }) => label),
+        this.numericLabels,
+      ),
     };
   }
 

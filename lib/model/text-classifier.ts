@@ -5,12 +5,13 @@ import { ArgumentError, ModelFormatError } from '../errors.js';
 import { tensorFunction, type TensorFunction } from '../tensorflow/function.js';
 import { tf } from '../tensorflow/runtime.js';
 import type { Reading } from '../reviews/review.js';
+import type { ProblemType } from '../settings/problem-type.js';
 import type { Settings } from '../settings/settings.js';
 import type { TokenizerFiles } from '../tokenizer/tokenizer.js';
 import { evaluationBatches, type EncodedBatch } from './batch.js';
 import { predictedClass, probabilitiesOf, type ModelCalibration } from './calibration.js';
 import { readCalibration, writeCalibration } from './calibration-file.js';
-import { classifierConfigJson, labelNames, type EncoderConfig } from './config.js';
+import { classifierConfigJson, labelNames, problemTypeOf, type EncoderConfig } from './config.js';
 import { familyOf } from './families.js';
 import { prepareFeatures } from './features.js';
 import { fetchModel } from './fetch-model.js';
@@ -33,7 +34,10 @@ import type { Weights } from './tensor-operations.js';
 
 /** Options of `TextClassifier.load`. */
 export interface ClassifierOptions extends LoadOptions {
-  /** Class names. @default those of `reading`, or those in config.json; negative and positive for a base model */
+  /**
+   * Class names; a single name for a regression, which predicts a number. @default those of `reading`, or those in config.json; negative
+   * and positive for a base model
+   */
   labels?: string[];
   /** Columns and classes of the training data, which are saved with the model. @default those that were saved with it */
   reading?: Reading;
@@ -44,10 +48,11 @@ export interface ClassifierOptions extends LoadOptions {
   method?: Settings['method'];
 }
 
-/** The predicted class of a text, in the format of the transformers pipeline. */
+/** The prediction for a text, in the format of the transformers pipeline. */
 export interface Prediction {
+  /** The predicted class; for regression the name of the number. */
   label: string;
-  /** Probability of the label. */
+  /** Probability of the class; for regression the predicted number. */
   score: number;
 }
 
@@ -89,6 +94,9 @@ function adjustHead({ json, config, stored }: ModelFolder, labels: string[]): st
   }
   return [`The stored head's labels ${storedLabels.join(', ')} are reordered to ${labels.join(', ')}.`];
 }
+
+/** A classifier that predicts a number: its head has one output. */
+export type RegressionModel = TextClassifier & { readonly problemType: 'regression' };
 
 /** Texts per batch of `predict`. */
 const predictBatchSize = 64;
@@ -158,6 +166,7 @@ export class TextClassifier extends PretrainedModel {
     const prepared = method === undefined || method === 'full' ? [] : [prepareFeatures(config, stored)];
     const notes = [...notesOnLength(maxLength, config), ...prepared, ...adjustHead(model, wanted)];
     config.id2label = Object.fromEntries(wanted.map((label, id) => [String(id), label]));
+    config.problem_type = problemTypeOf(wanted.length);
     const { parameters, fresh } = buildParameters(config, classifierShapes(config), stored, seed);
     checkEncoder(folder, config, parameters, fresh);
     if (fresh.length > 0) notes.push(`Randomly initialized: ${fresh.join(', ')}.`);
@@ -207,9 +216,14 @@ export class TextClassifier extends PretrainedModel {
     });
   }
 
-  /** Class names by class number. */
+  /** Class names by class number; for regression the name of the number. */
   get labels(): string[] {
     return labelNames(this.config);
+  }
+
+  /** What the model predicts: a class, or a number. */
+  get problemType(): ProblemType {
+    return this.config.problem_type;
   }
 
   /**
@@ -226,11 +240,12 @@ export class TextClassifier extends PretrainedModel {
   }
 
   /**
-   * Predicts the class of texts.
+   * Predicts the class of texts, or for regression the number.
    * @param texts truncated to `maxLength` tokens
    * @param options calibration
    * @param options.calibrated whether temperature and threshold of `calibration` apply. @default false
-   * @returns the class with the highest probability of each text, or the class that the threshold selects, in order
+   * @returns the class with the highest probability of each text, or the class that the threshold selects, in order; for regression
+   * the number, as of the pipeline of `transformers`
    * @throws ArgumentError for calibrated predictions of a model that is not calibrated
    * @example
    * model.predict(['It stopped working.']); // [{ label: 'negative', score: 0.97 }]
@@ -262,6 +277,10 @@ export class TextClassifier extends PretrainedModel {
       tf.dispose(prepared);
     }
     return predictions;
+  }
+
+  protected override get numericLabels(): boolean {
+    return this.problemType === 'regression';
   }
 
   protected get headLayer(): string {

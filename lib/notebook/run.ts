@@ -61,6 +61,12 @@ export async function startRun(command: RunCommand, settings: Settings, sources:
       `${settingText('overfitBatches')} is for jobs only: npx tunebook finetune. Do not set it for a notebook.`,
       { names: ['overfitBatches'] },
     );
+  if (settings.problemType === 'regression')
+    throw new SettingsError(
+      'SETTING_CONFLICT',
+      `${settingText('problemType', 'regression')} is for jobs only: npx tunebook finetune. Do not set it for a notebook.`,
+      { names: ['problemType'] },
+    );
   const run = new RunFolder(runFolderOf(settings));
   const unlock = await run.lock((message) => console.log(message));
   // Another process may have used the folder until now.

@@ -11,9 +11,10 @@ import {
   mappedClasses,
   namedClasses,
   noClasses,
+  numericLabels,
   type Classes,
 } from './labels.js';
-import { labelsOfFiles } from './labels-of-files.js';
+import { checkNumbers, labelsOfFiles } from './labels-of-files.js';
 import type { ReviewsOptions } from './reviews-options.js';
 import { columnsOf, nothingDropped, type NamedFormat, type Reading } from './review.js';
 import type { ReviewSource, SkippedFile } from './review-source.js';
@@ -150,6 +151,14 @@ async function chooseClasses(
   declared: Record<string, string[]>,
 ): Promise<{ classes: Classes; notes: string[] }> {
   const names = files.find((file) => file.classNames[column])?.classNames[column] ?? declared[column];
+  if (options.problemType === 'regression') {
+    const classes = { ...numericLabels(column), ...(names && { hiddenLabel: '-1' }) };
+    await checkNumbers(files, column, classes, hasMissingSpellings(files));
+    return {
+      classes,
+      notes: names ? [`The classes ${names.join(', ')} of '${column}' are read as their numbers, from 0.`] : [],
+    };
+  }
   if (options.labelMapping) {
     const mapping = readLabelMapping(options.labelMapping);
     const classes = mappedClasses(mapping, names);
@@ -177,7 +186,7 @@ function namedFormat(files: RowFile[], { delimiter, header, columns }: ReviewsOp
 
 /** Number of rows by class, if the labels of all files have been counted. */
 function countClasses(files: RowFile[], classes: Classes): number[] | undefined {
-  if (!files.every(({ labels }) => labels)) return undefined;
+  if (classes.isNumeric || !files.every(({ labels }) => labels)) return undefined;
   const counts = classes.names.map(() => 0);
   for (const { labels } of files)
     for (const [label, count] of labels!) {

@@ -73,12 +73,24 @@ export interface DataSummary {
   textColumns: string[];
   /** Undefined for texts without labels. */
   labelColumn?: string | undefined;
-  /** Rows by class: of the reviews that are used; if training is streamed, of all rows if that is known. */
+  /** Rows by class: of the reviews that are used; if training is streamed, of all rows if that is known. Empty for regression. */
   classes: { name: string; rows: number }[];
   dropped: Dropped;
   skipped: SkippedFile[];
   /** What was read and how, see describeSource, and notes on the texts. */
   sentences: string[];
+}
+
+/** The distribution of the numbers of a regression, in a sentence. */
+function describeNumbers(reviews: Review[], column: string): string {
+  const numbers = reviews.map(({ label }) => label);
+  const mean = numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
+  const deviation = Math.sqrt(numbers.reduce((sum, number) => sum + (number - mean) ** 2, 0) / numbers.length);
+  const [low, high] = numbers.reduce(
+    ([low, high], each) => [Math.min(low, each), Math.max(high, each)],
+    [Infinity, -Infinity],
+  );
+  return `Numbers in '${column}': ${low} to ${high}, mean ${mean.toFixed(3)}, standard deviation ${deviation.toFixed(3)}.`;
 }
 
 /**
@@ -94,17 +106,25 @@ export function summarizeData(
   notes: string[],
 ): DataSummary {
   const { name, reading, labelNames, classCounts, dropped, skipped } = source;
-  const counted = countByClass([...split.train, ...split.validation, ...split.test], labelNames);
+  const used = [...split.train, ...split.validation, ...split.test];
+  const hasClasses = reading.labelColumn !== undefined && !reading.classes.isNumeric;
+  const counted = hasClasses ? countByClass(used, labelNames) : [];
   const all =
-    isStreamed && classCounts ? labelNames.map((label, i) => ({ name: label, rows: classCounts[i]! })) : counted;
+    isStreamed && hasClasses && classCounts
+      ? labelNames.map((label, i) => ({ name: label, rows: classCounts[i]! }))
+      : counted;
   return {
     name,
     textColumns: reading.textColumns,
     labelColumn: reading.labelColumn,
-    classes: reading.labelColumn === undefined ? [] : all,
+    classes: all,
     dropped: { ...dropped },
     skipped,
-    sentences: [...describeSource(source), ...notes],
+    sentences: [
+      ...describeSource(source),
+      ...(reading.classes.isNumeric ? [describeNumbers(used, reading.labelColumn!)] : []),
+      ...notes,
+    ],
   };
 }
 

@@ -18,13 +18,14 @@ const threshold = 0.5;
 
 /**
  * Opens the embedded reviews. Their columns are `text` and `label`, with the labels negative and positive; neutral
- * sentences are left out.
+ * sentences are left out. For regression the columns are `text` and `rating`, the mean rating, of all sentences.
  * @param options columns and labels
  * @throws ReviewsError if set-up has not been run, or if the options do not fit
  */
 export async function embeddedReviews(options: ReviewsOptions = {}): Promise<ReviewSource> {
   if (!fs.existsSync(embeddedReviewsFile))
     throw new ReviewsError('REVIEWS_NOT_INSTALLED', `The embedded reviews are not installed. Run ${setUpCommand}.`);
+  const isNumeric = options.problemType === 'regression';
   const rows: Row[] = [];
   const labels = new Map(names.map((label) => [label, 0]));
   let neutral = 0;
@@ -33,7 +34,8 @@ export async function embeddedReviews(options: ReviewsOptions = {}): Promise<Rev
     if (line === '') continue;
     const [, rating = '', text = ''] = line.split('\t');
     const mean = Number(rating);
-    if (Math.abs(mean) < threshold) neutral++;
+    if (isNumeric) rows.push({ text, rating: mean });
+    else if (Math.abs(mean) < threshold) neutral++;
     else {
       const label = mean > 0 ? 'positive' : 'negative';
       rows.push({ text, label });
@@ -44,11 +46,11 @@ export async function embeddedReviews(options: ReviewsOptions = {}): Promise<Rev
   const { size } = fs.statSync(embeddedReviewsFile);
   const file: RowFile = {
     name,
-    columns: ['text', 'label'],
+    columns: ['text', isNumeric ? 'rating' : 'label'],
     rows: rows.length,
     chunks: chunksOf(0, rows.length, size),
-    classNames: { label: names },
-    labels,
+    classNames: isNumeric ? {} : { label: names },
+    ...(!isNumeric && { labels }),
     description: { format: 'embedded' },
     read: ({ start, rows: count }) => Promise.resolve(rows.slice(start, start + count)),
   };

@@ -8,6 +8,7 @@ import {
   isMultiLabel,
   labelKey,
   labelNumber,
+  labelText,
   rangeOf,
   type LabelMapping,
 } from '../settings/label-mapping.js';
@@ -27,14 +28,26 @@ export interface Classes {
   partial: boolean;
   /** The value of a hidden label: -1 in data sets that name their classes. */
   hiddenLabel?: string;
+  /** The values are numbers to predict (regression), and `names` has only the name of the column. @default false */
+  isNumeric?: boolean;
 }
 
 /** The single class of unlabeled texts. */
 export const noClasses: Classes = { names: ['text'], numberOf: {}, partial: false };
 
-/** The class number of a value; undefined if it belongs to no class. */
-export function classNumber({ numberOf, ranges = [] }: Classes, value: unknown): number | undefined {
+/** Labels that are numbers to predict. */
+export const numericLabels = (column: string): Classes => ({
+  names: [column],
+  numberOf: {},
+  partial: false,
+  isNumeric: true,
+});
+
+/** The class number of a value, or the number itself if labels are numbers; undefined if it belongs to no class or is no number. */
+export function classNumber({ numberOf, ranges = [], isNumeric }: Classes, value: unknown): number | undefined {
   const key = labelKey(value);
+  // Strict: 8/10 and 4/5 are numbers of different scales.
+  if (isNumeric) return key !== '' && Number.isFinite(Number(key)) ? Number(key) : undefined;
   if (Object.hasOwn(numberOf, key)) return numberOf[key];
   const number = labelNumber(key);
   return ranges.find(({ low, high }) => low <= number && number <= high)?.number;
@@ -247,6 +260,15 @@ export function classesOfValues(
     ],
   };
 }
+
+/** @param row number of the row in its file, from 1 and without a header */
+export const notANumberError = (name: string, column: string, row: number, value: unknown) =>
+  new ReviewsError(
+    'REVIEWS_LABEL_NOT_NUMBER',
+    `${name}, row ${row}: the label in '${column}' is '${labelText(value)}', which is not a number. Regression (${settingText('problemType')}) ` +
+      `needs numbers: correct the row, or name another column with ${settingText('labelColumn')}.`,
+    { file: name, column, row, value: labelText(value) },
+  );
 
 const severalLabelsError = (name: string, column: string, value: unknown, remedy = '') =>
   new ReviewsError(

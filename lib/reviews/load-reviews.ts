@@ -1,7 +1,10 @@
 /** Reviews from a name to training, validation and test sets, in one call. */
 import type { DownloadOptions } from '../hub/download.js';
+import { ReviewsError } from '../errors.js';
 import { describeDevice } from '../tensorflow/device.js';
 import type { Fold } from '../settings/fold.js';
+import { settingText } from '../settings/setting-text.js';
+import type { Review } from './review.js';
 import { splitFold } from './folds.js';
 import { openReviews } from './open-reviews.js';
 import type { ReviewsOptions } from './reviews-options.js';
@@ -29,6 +32,18 @@ export interface LoadedReviews extends ReviewSplit {
   source: ReviewSource;
 }
 
+/** @throws ReviewsError if all reviews have the same number */
+function checkNumbersDiffer(reviews: Review[], { name, reading: { labelColumn } }: ReviewSource): void {
+  const number = reviews[0]!.label;
+  if (reviews.some(({ label }) => label !== number)) return;
+  throw new ReviewsError(
+    'REVIEWS_ONE_NUMBER',
+    `All ${reviews.length} rows of ${name} have the number ${number} in '${labelColumn}'; there is nothing to predict. ` +
+      `Check the label column (${settingText('labelColumn')}). If the rows are sorted by label, sample more of them.`,
+    { name, column: labelColumn, number, rows: reviews.length },
+  );
+}
+
 /**
  * Opens, samples and splits reviews; the same result each time for the same options.
  * @param name `embedded`, a file or folder in any of the formats of lib/reviews/README.md, or a data set on the hub
@@ -42,9 +57,11 @@ export async function loadReviews(name: string, options: LoadReviewsOptions = {}
   const source = await openReviews(name, options);
   const { labelNames: labels } = source;
   const size = sampleSize({ rows, streaming }, source, describeDevice());
-  const sample = await sampleReviews(source, { rows: size, seed });
-  const labeled = source.reading.labelColumn !== undefined;
+  const { labelColumn, classes } = source.reading;
+  const labeled = labelColumn !== undefined && !classes.isNumeric;
+  const sample = await sampleReviews(source, { rows: size, seed, stratify: !classes.isNumeric });
   const splitting = { seed, maxTrainSamples, labelNames: labels, labeled, dropped: source.dropped };
+  if (classes.isNumeric) checkNumbersDiffer(sample, source);
   if (!fold) return { ...splitReviews(sample, splitting), labels, source };
   const testRows = sample.filter(({ split }) => split === 'test').length;
   if (testRows > 0)

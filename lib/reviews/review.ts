@@ -2,14 +2,14 @@
 import { ReviewsError } from '../errors.js';
 import type { SplitName } from '../hub/dataset.js';
 import { settingText } from '../settings/setting-text.js';
-import { checkSingleLabel, classNumber, type Classes } from './labels.js';
+import { checkSingleLabel, classNumber, notANumberError, type Classes } from './labels.js';
 import { isMissing } from './missing-values.js';
 import { labelText } from '../settings/label-mapping.js';
 
-/** A text and its class. */
+/** A text and its label. */
 export interface Review {
   text: string;
-  /** Class number: an index into the label names. */
+  /** Class number: an index into the label names. For regression the number to predict. */
   label: number;
   /** The split of the data set that it was sampled from. */
   split?: SplitName;
@@ -114,16 +114,18 @@ export const textOf = (row: Record<string, unknown>, textColumns: string[]): str
  * @param reading columns and classes
  * @param dropped is incremented
  * @param where name of the file, for errors
- * @throws ReviewsError for a label that belongs to no class
+ * @param start number of rows before these in the file, for errors
+ * @throws ReviewsError for a label that belongs to no class, or for regression is no number
  */
 export function reviewsOfRows(
   rows: Record<string, unknown>[],
   { textColumns, labelColumn, classes, missingSpellings = false }: Reading,
   dropped: Dropped,
   where: string,
+  start = 0,
 ): Review[] {
   const reviews: Review[] = [];
-  for (const row of rows) {
+  for (const [i, row] of rows.entries()) {
     const joined = textOf(row, textColumns);
     const text = missingSpellings && isMissing(joined) ? '' : joined;
     if (labelColumn === undefined) {
@@ -135,11 +137,12 @@ export function reviewsOfRows(
     const label = labelText(value);
     const number = classNumber(classes, value);
     if (text === '') dropped.emptyText++;
-    else if (number !== undefined) reviews.push({ text, label: number });
+    else if (number !== undefined && label !== classes.hiddenLabel) reviews.push({ text, label: number });
     else if (label === '' || label === classes.hiddenLabel || (missingSpellings && isMissing(label))) {
       checkSingleLabel(where, labelColumn, value);
       dropped.missingLabel++;
     } else if (classes.partial) dropped.unmappedLabel++;
+    else if (classes.isNumeric) throw notANumberError(where, labelColumn, start + i + 1, value);
     else
       throw new ReviewsError(
         'REVIEWS_UNKNOWN_LABEL',

@@ -119,13 +119,15 @@ export const chunksOfFiles = (files: RowFile[]): FileChunk[] =>
 /** Chunks read at once: each takes a round trip if the file is on the hub. */
 const chunksAtOnce = 8;
 
-/** Reads chunks of several files, in order. */
+/** Reads chunks of several files, in order; `start` is the number of rows before a chunk in its file. */
 export async function* readChunks(
   chunks: FileChunk[],
   columns: string[],
-): AsyncGenerator<{ file: RowFile; rows: Row[] }> {
+): AsyncGenerator<{ file: RowFile; start: number; rows: Row[] }> {
   for (let i = 0; i < chunks.length; i += chunksAtOnce) {
     const some = chunks.slice(i, i + chunksAtOnce);
-    yield* await Promise.all(some.map(async ({ file, chunk }) => ({ file, rows: await file.read(chunk, columns) })));
+    yield* await Promise.all(
+      some.map(async ({ file, chunk }) => ({ file, start: chunk.start, rows: await file.read(chunk, columns) })),
+    );
   }
 }

@@ -78,8 +78,8 @@ async function sampleSplit(
   const total = files.reduce((sum, file) => sum + file.rows, 0);
   const chunks = rows < 0 || rows >= total ? chunksOfFiles(files) : chooseChunks(files, rows, random);
   const reviews: Review[] = [];
-  for await (const { file, rows } of readChunks(chunks, columnsOf(source.reading)))
-    for (const review of reviewsOfRows(rows, source.reading, source.dropped, file.name)) reviews.push(review);
+  for await (const { file, start, rows } of readChunks(chunks, columnsOf(source.reading)))
+    for (const review of reviewsOfRows(rows, source.reading, source.dropped, file.name, start)) reviews.push(review);
   if (rows < 0 || rows >= reviews.length) return reviews;
   return stratify ? stratified(reviews, rows, random) : shuffle(reviews, random).slice(0, rows);
 }

@@ -29,7 +29,7 @@ export interface SplitOptions {
   test?: number;
   /** Class names, for errors. @default the class numbers */
   labelNames?: string[];
-  /** False for texts without labels. @default true */
+  /** False for texts without classes: without labels, or with numbers. @default true */
   labeled?: boolean;
   /** Maximum number of training rows; -1 for all. @default -1 */
   maxTrainSamples?: number;
@@ -82,7 +82,7 @@ export function splitReviews(
   );
   const copies = groupBy(rest, (row) => keys[row]!);
   // Copies of a text may differ in class; the first one's is used for stratification.
-  const byLabel = groupBy(copies.values(), ([first]) => reviews[first!]!.label);
+  const byLabel = groupBy(copies.values(), ([first]) => (labeled ? reviews[first!]!.label : 0));
   const nameOf = ([group]: number[][]) => {
     const { label } = reviews[group![0]!]!;
     return labelNames[label] ?? String(label);

@@ -1,7 +1,8 @@
 /** Summaries and comparisons of runs: settings and results. */
 import { formatSetting, settingsList } from '../settings/settings.js';
-import type { RunMetrics } from './metrics.js';
+import { isClassification, isRegression, type RunMetrics } from './metrics.js';
 import type { RunFolder, RunStatus } from './run-folder.js';
+import { describeNumberMetrics } from './describe-regression.js';
 import { percent, percentInterval } from '../figures/format.js';
 
 /** A run in the list of `tunebook runs`. */
@@ -41,6 +42,10 @@ export function summarizeRun(run: RunFolder): RunSummary {
 /** A short description of a run's result; empty if it has none. */
 export function describeResult(metrics: RunMetrics | null): string {
   if (!metrics) return '';
+  if (isRegression(metrics)) {
+    const { meanAbsoluteError, r2 } = metrics.test;
+    return `MAE ${meanAbsoluteError.toFixed(3)}${r2 === null ? '' : `, R² ${r2.toFixed(3)}`}`;
+  }
   return metrics.command === 'finetune'
     ? `${percent(metrics.test.accuracy)} (${percentInterval(metrics.test.interval)})`
     : `perplexity ${metrics.before.perplexity.toFixed(2)} -> ${metrics.after.perplexity.toFixed(2)}`;
@@ -77,9 +82,10 @@ export function compareRuns(runs: RunFolder[]): Record<string, string>[] {
     );
   return [
     ...rows,
-    row('test accuracy', ({ metrics }) => (metrics?.command === 'finetune' ? percent(metrics.test.accuracy) : null)),
-    row('95 % interval', ({ metrics }) =>
-      metrics?.command === 'finetune' ? percentInterval(metrics.test.interval) : null,
+    row('test accuracy', ({ metrics }) => (isClassification(metrics) ? percent(metrics.test.accuracy) : null)),
+    row('95 % interval', ({ metrics }) => (isClassification(metrics) ? percentInterval(metrics.test.interval) : null)),
+    ...(['MAE', 'RMSE', 'R²', 'Pearson', 'Spearman'] as const).map((name) =>
+      row(`test ${name}`, ({ metrics }) => (isRegression(metrics) ? describeNumberMetrics(metrics.test)[name] : null)),
     ),
     row('test loss', ({ metrics }) => (metrics?.command === 'finetune' ? metrics.test.loss.toFixed(4) : null)),
     row('perplexity before', ({ metrics }) =>

@@ -5,10 +5,11 @@ import { accuraciesFigure } from '../figures/accuracies.js';
 import { confusionMatrixFigure } from '../figures/confusion-matrix.js';
 import type { Figure } from '../figures/figure.js';
 import { learningCurvesFigure } from '../figures/learning-curves.js';
+import { predictedNumbersFigure } from '../figures/predicted-numbers.js';
 import { renderPng } from '../figures/render.js';
 import { escapeHtml } from '../figures/html-table.js';
 import { readJournal, recordsOf } from './journal.js';
-import type { RunMetrics } from './metrics.js';
+import { isClassification, isRegression, type RunMetrics } from './metrics.js';
 import type { RunFolder } from './run-folder.js';
 
 const require = createRequire(import.meta.url);
@@ -23,7 +24,9 @@ export function figuresOf(run: RunFolder): Record<string, Figure> {
       records,
       run.settings?.command === 'adapt' ? 'Masked-language modeling' : 'Fine-tuning',
     );
-  if (metrics?.command === 'finetune') {
+  if (isRegression(metrics))
+    figures['predicted-numbers'] = predictedNumbersFigure(metrics.predictions, metrics.labelNames[0]!);
+  if (isClassification(metrics)) {
     figures['accuracies'] = accuraciesFigure('Accuracy of baselines and fine-tuned model', [
       ...metrics.baselines,
       { name: 'fine-tuned', accuracy: metrics.test.accuracy, interval: metrics.test.interval },

@@ -5,6 +5,7 @@ import type { TrainingResult } from '../training/trainer.js';
 import type { CalibrationEffect } from '../evaluation/calibrate.js';
 import type { ClassificationMetrics, NamedAccuracy } from '../evaluation/metrics.js';
 import type { Warning } from '../evaluation/warnings.js';
+import type { RegressionMetrics } from '../evaluation/regression-metrics.js';
 import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
 import type { EndOfTraining } from '../training/training-record.js';
 
@@ -23,9 +24,11 @@ interface AnyMetrics {
   >;
 }
 
-/** The result of fine-tuning. */
+/** The result of fine-tuning a classifier. */
 export interface FinetuneMetrics extends AnyMetrics {
   command: 'finetune';
+  /** Missing in runs of older versions. */
+  problemType?: 'single_label_classification';
   labelNames: string[];
   /** Weights in the training loss by class name; null if all are 1. Missing in runs of older versions, like `warnings`. */
   classWeights?: Record<string, number> | null;
@@ -42,6 +45,22 @@ export interface FinetuneMetrics extends AnyMetrics {
   errors: { review: string; true: string; predicted: string; probability: number }[];
 }
 
+/** The result of fine-tuning a model that predicts a number. */
+export interface RegressionRunMetrics extends AnyMetrics {
+  command: 'finetune';
+  problemType: 'regression';
+  /** The name of the number: that of the label column. */
+  labelNames: string[];
+  /** The evaluation on the validation set whose parameters were kept. */
+  validation: { step: number; metrics: RegressionMetrics } | null;
+  test: RegressionMetrics;
+  baselines: ({ name: string } & RegressionMetrics)[];
+  /** True and predicted numbers of test reviews, of at most 2,000. */
+  predictions: { true: number[]; predicted: number[] };
+  /** The test reviews with the largest errors. */
+  errors: { review: string; true: number; predicted: number }[];
+}
+
 /** The result of domain adaptation. */
 export interface AdaptMetrics extends AnyMetrics {
   command: 'adapt';
@@ -52,7 +71,30 @@ export interface AdaptMetrics extends AnyMetrics {
 }
 
 /** The content of metrics.json: the result of fine-tuning or of domain adaptation. */
-export type RunMetrics = FinetuneMetrics | AdaptMetrics;
+export type RunMetrics = FinetuneMetrics | RegressionRunMetrics | AdaptMetrics;
+
+/** Whether a run has trained a classifier of classes. */
+export const isClassification = (metrics: RunMetrics | null | undefined): metrics is FinetuneMetrics =>
+  metrics?.command === 'finetune' && metrics.problemType !== 'regression';
+
+/** Whether a run has trained a model that predicts a number. */
+export const isRegression = (metrics: RunMetrics | null | undefined): metrics is RegressionRunMetrics =>
+  metrics?.command === 'finetune' && metrics.problemType === 'regression';
+
+/** By what several runs of fine-tuning are compared: a classifier's accuracy, the loss of a model that predicts a number. */
+export type SelectionMetric = 'accuracy' | 'loss';
+
+/** The metric by which a run is compared with others. */
+export const selectionMetric = (metrics: RunMetrics | null | undefined): SelectionMetric =>
+  isRegression(metrics) ? 'loss' : 'accuracy';
+
+/** Validation and test result of a run of fine-tuning, in its selection metric; without an evaluation no validation result. */
+export const selectionResults = (
+  metrics: FinetuneMetrics | RegressionRunMetrics,
+): { validation: number | undefined; test: number } =>
+  isRegression(metrics)
+    ? { validation: metrics.validation?.metrics.loss, test: metrics.test.loss }
+    : { validation: metrics.validation?.metrics.accuracy, test: metrics.test.accuracy };
 
 /** The part of metrics.json that does not depend on the task. */
 export const commonMetrics = (

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { stringify } from 'yaml';
 import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
 import { describeClasses, type ClassificationMetrics } from '../evaluation/metrics.js';
+import type { RegressionMetrics } from '../evaluation/regression-metrics.js';
 import { percent, percentInterval } from '../figures/format.js';
 import { isLocalPath } from '../hub/repository.js';
 import { isDataFile } from '../reviews/formats/formats.js';
@@ -13,7 +14,8 @@ import { formatSetting } from '../settings/settings.js';
 import { describeClassWeights } from '../training/class-weights.js';
 import { describeCalibration } from './describe-calibration.js';
 import type { RunEnvironment } from './environment.js';
-import type { RunMetrics } from './metrics.js';
+import { describeRegression } from './describe-regression.js';
+import { isClassification, isRegression, type RunMetrics } from './metrics.js';
 import type { RunSettings } from './run-folder.js';
 
 const isHubName = (name: string) => name !== 'embedded' && !isLocalPath(name, isDataFile);
@@ -53,6 +55,17 @@ function testResults({ accuracy, macro, meanAbsoluteError }: ClassificationMetri
   ];
 }
 
+function regressionResults(metrics: RegressionMetrics): MetadataMetric[] {
+  const all: [type: string, name: string, value: number | null][] = [
+    ['mse', 'Mean squared error', metrics.loss],
+    ['mae', 'Mean absolute error', metrics.meanAbsoluteError],
+    ['r_squared', 'R²', metrics.r2],
+    ['pearsonr', 'Pearson correlation', metrics.pearson],
+    ['spearmanr', 'Spearman correlation', metrics.spearman],
+  ];
+  return all.flatMap(([type, name, value]) => (value === null ? [] : [{ type, name, value }]));
+}
+
 const adaptationResults = ({ loss, perplexity }: MaskedMetrics): MetadataMetric[] => [
   { type: 'loss', name: 'Masked-LM loss', value: loss },
   { type: 'perplexity', name: 'Masked-LM perplexity', value: perplexity },
@@ -74,7 +87,11 @@ function header(metrics: RunMetrics): string {
     name: publicName(metrics.dataset),
     split: 'test',
   };
-  const results = isFinetune ? testResults(metrics.test) : adaptationResults(metrics.after);
+  const results = isRegression(metrics)
+    ? regressionResults(metrics.test)
+    : isClassification(metrics)
+      ? testResults(metrics.test)
+      : adaptationResults(metrics.after);
   return stringify({
     library_name: 'transformers',
     pipeline_tag: task,
@@ -107,6 +124,7 @@ const markdownTable = (columns: string[], rows: (string | number)[][]): string =
 
 /** The settings in the model card. */
 const listedSettings = [
+  'problemType',
   'labelMapping',
   'method',
   'learningRate',
@@ -137,6 +155,17 @@ function results(metrics: RunMetrics): string {
       ],
     );
     return `${rows} Results on ${after.count} masked tokens of the test set, with the same masks before and after:\n\n${table}`;
+  }
+  if (isRegression(metrics)) {
+    const table = describeRegression(metrics, '**this model**');
+    return `${rows} The test set was used for this evaluation only.
+
+${markdownTable(
+  Object.keys(table[0]!),
+  table.map((row) => Object.values(row)),
+)}
+
+The loss is the mean squared error: ${metrics.test.loss.toFixed(3)}.`;
   }
   const { test, labelNames, baselines } = metrics;
   const classes = describeClasses(test);
@@ -178,13 +207,13 @@ function data({ data }: RunMetrics): string {
 
 /** The warnings of a run as a section; empty if there are none. */
 const warningsSection = (metrics: RunMetrics): string =>
-  metrics.command === 'finetune' && metrics.warnings && metrics.warnings.length > 0
+  isClassification(metrics) && metrics.warnings && metrics.warnings.length > 0
     ? `\n## Warnings\n\n${metrics.warnings.map(({ message }) => `- ${message}`).join('\n')}\n`
     : '';
 
 /** The effect of the calibration as a section; empty without one. */
 function calibrationSection(metrics: RunMetrics): string {
-  if (metrics.command !== 'finetune' || !metrics.calibration) return '';
+  if (!isClassification(metrics) || !metrics.calibration) return '';
   const { sentence, rows } = describeCalibration(metrics.calibration, metrics.labelNames);
   const table = markdownTable(
     ['', ...Object.keys(rows[0]!).slice(1)],
@@ -195,7 +224,7 @@ function calibrationSection(metrics: RunMetrics): string {
 
 /** The class weights of a run as a sentence; empty if there are none. */
 const classWeightsSentence = (metrics: RunMetrics): string =>
-  metrics.command === 'finetune' && metrics.classWeights
+  isClassification(metrics) && metrics.classWeights
     ? ` Class weights of the training loss: ${describeClassWeights(metrics.classWeights)}; the losses of evaluations are unweighted.`
     : '';
 
@@ -206,14 +235,15 @@ export function modelCard(
   { tunebook, git, device, node }: RunEnvironment,
 ): string {
   const { training } = metrics;
-  const description =
-    metrics.command === 'finetune'
+  const description = isRegression(metrics)
+    ? `Predicts the number '${metrics.labelNames[0]}' of a review. The only logit is the number (problem_type regression).`
+    : isClassification(metrics)
       ? `A text classifier for reviews with the labels ${metrics.labelNames.join(', ')}.`
       : 'A masked-language model adapted to reviews, as a base for fine-tuning.';
   return `---
 ${header(metrics)}---
 
-# ${metrics.command === 'finetune' ? 'Review classifier' : 'Masked-language model for reviews'}
+# ${isRegression(metrics) ? 'Review regression' : isClassification(metrics) ? 'Review classifier' : 'Masked-language model for reviews'}
 
 ${description} ${metrics.command === 'finetune' ? 'Fine-tuned' : 'Adapted'} from ${baseModel(metrics)} on reviews of \`${publicName(metrics.dataset)}\` with Tunebook ${tunebook}${git ? ` (commit ${git.commit.slice(0, 7)}${git.changed ? ', with changes' : ''})` : ''}, in TypeScript.
 

@@ -6,7 +6,7 @@ import { bootstrapDifference, mcnemar } from '../evaluation/paired-tests.js';
 import { TextClassifier } from '../model/text-classifier.js';
 import { loadReviews, type LoadedReviews } from '../reviews/load-reviews.js';
 import { normalizedText, type Review } from '../reviews/review.js';
-import type { RunMetrics } from './metrics.js';
+import { isClassification, isRegression, type RunMetrics } from './metrics.js';
 import { modelFolderOf, type RunFolder } from './run-folder.js';
 
 /** The result of comparePaired. */
@@ -38,7 +38,12 @@ const notComparable = (reason: string, runs: RunFolder[]) =>
 async function reviewsOf(run: RunFolder): Promise<LoadedReviews> {
   const { command, settings, sources } = run.settings!;
   const metrics = run.read<RunMetrics>('metrics.json');
-  if (command !== 'finetune' || metrics?.command !== 'finetune')
+  if (isRegression(metrics))
+    throw notComparable(
+      `${run.folder} predicts a number. Paired comparisons are of correct classes; 'npx tunebook runs' compares the errors of such runs.`,
+      [run],
+    );
+  if (!isClassification(metrics))
     throw notComparable(
       `${run.folder} has no result of fine-tuning (${command}, ${run.state}). Compare two runs of finetune.`,
       [run],

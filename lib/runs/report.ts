@@ -7,7 +7,8 @@ import { describeClassWeights } from '../training/class-weights.js';
 import type { RunEnvironment } from './environment.js';
 import { htmlPage, picture, section } from '../figures/html-page.js';
 import { writeFigures } from './figures.js';
-import type { RunMetrics } from './metrics.js';
+import { isClassification, isRegression, type RegressionRunMetrics, type RunMetrics } from './metrics.js';
+import { describeRegression, summarizeRegression } from './describe-regression.js';
 import type { RunFolder } from './run-folder.js';
 import { percent, percentInterval, duration } from '../figures/format.js';
 
@@ -18,6 +19,7 @@ function headline(metrics: RunMetrics): string {
     const { before, after } = metrics;
     return `Perplexity ${before.perplexity.toFixed(2)} before, <strong>${after.perplexity.toFixed(2)}</strong> after, on ${after.count} masked tokens of the test set.`;
   }
+  if (isRegression(metrics)) return escapeHtml(summarizeRegression(metrics));
   const { test } = metrics;
   return `<strong>${percent(test.accuracy)}</strong> accuracy on ${test.count} test reviews (95 % interval ${percentInterval(test.interval)}).`;
 }
@@ -44,9 +46,17 @@ const classesSection = (test: ClassificationMetrics): string[] => [
     : [`<p>Mean absolute error: ${test.meanAbsoluteError.toFixed(2)} stars.</p>`]),
 ];
 
+/** The metrics of predicted numbers, and the largest errors. */
+const numbersSection = (metrics: RegressionRunMetrics): string[] => [
+  '<p>Results on the test reviews. The squared error is the loss.</p>',
+  table(describeRegression(metrics, 'this model')),
+  '<p>The largest errors:</p>',
+  table(metrics.errors.map((row) => ({ ...row, predicted: Number(row.predicted.toFixed(3)) }))),
+];
+
 function trainingRows(metrics: RunMetrics): TableRow[] {
   const { training, rows, end } = metrics;
-  const classWeights = metrics.command === 'finetune' ? metrics.classWeights : null;
+  const classWeights = isClassification(metrics) ? metrics.classWeights : null;
   return [
     { what: 'end', value: end },
     { what: 'steps', value: String(training.step) },
@@ -103,13 +113,14 @@ export async function writeReport(run: RunFolder): Promise<string> {
     metrics
       ? `<p class="headline">${headline(metrics)}</p>`
       : `<p class="trouble">This run is not finished: ${escapeHtml(run.state)}. ${escapeHtml(status?.message ?? '')}</p>`,
-    ...(metrics?.command === 'finetune' ? (metrics.warnings ?? []) : []).map(
+    ...(isClassification(metrics) ? (metrics.warnings ?? []) : []).map(
       ({ message }) => `<p class="trouble">${escapeHtml(message)}</p>`,
     ),
     ...(pictures.length > 0 ? [section('Figures', ...pictures)] : []),
     ...(metrics ? [section('Data', dataList(metrics), dataTable(metrics))] : []),
-    ...(metrics?.command === 'finetune' ? [section('Classes', ...classesSection(metrics.test))] : []),
-    ...(metrics?.command === 'finetune' && metrics.calibration
+    ...(isRegression(metrics) ? [section('Errors', ...numbersSection(metrics))] : []),
+    ...(isClassification(metrics) ? [section('Classes', ...classesSection(metrics.test))] : []),
+    ...(isClassification(metrics) && metrics.calibration
       ? [
           section(
             'Calibration',
@@ -119,7 +130,7 @@ export async function writeReport(run: RunFolder): Promise<string> {
         ]
       : []),
     ...(metrics ? [section('Training', table(trainingRows(metrics)))] : []),
-    ...(metrics?.command === 'finetune' && metrics.errors.length > 0
+    ...(isClassification(metrics) && metrics.errors.length > 0
       ? [
           section(
             'Most confident errors',

@@ -39,8 +39,10 @@ export interface ScoredFile {
   truncated: number;
   /** Rows with a label of the training data in the training label column. */
   labeled: number;
-  /** Labeled rows whose predicted class is that of the label. */
+  /** Labeled rows whose predicted class is that of the label; 0 for regression. */
   correct: number;
+  /** The sum of the absolute errors of labeled rows, of a regression. */
+  absoluteError?: number;
   /** How the file was written, as in `delimited text (semicolon, windows-1252)`. */
   format: string;
   /** Why the output has another encoding than the input, a sentence; undefined if it has the same. */
@@ -144,7 +146,7 @@ const describeFormat = ({ delimiter, encoding, byteOrderMark }: OutputFormat): s
     ...(delimiter !== undefined && { delimiter }),
   });
 
-/** Returns a function that reads the class number of a row; undefined if the row has no label of the training data. */
+/** Returns a function that reads the class number of a row, or of a regression the number; undefined if the row has no label of the training data. */
 function classReader({ name, reading }: ReviewSource, trained: Reading | undefined, columns: string[]) {
   const labelColumn = trained?.labelColumn === undefined ? undefined : findColumn(columns, trained.labelColumn);
   if (!trained || labelColumn === undefined) return () => undefined;
@@ -193,6 +195,7 @@ export async function scoreFile(
   const failed = new Promise<never>((_, reject) => stream.once('error', reject));
   failed.catch(() => {});
   const started = performance.now();
+  const isRegression = model.problemType === 'regression';
   const classOf = classReader(source, model.preprocessing?.reading, columns);
   const counts: ScoredFile = {
     rows: 0,
@@ -200,6 +203,7 @@ export async function scoreFile(
     truncated: 0,
     labeled: 0,
     correct: 0,
+    ...(isRegression && { absoluteError: 0 }),
     format: describeFormat(format),
     ...(format.encodingNote !== undefined && { encodingNote: format.encodingNote }),
   };
@@ -215,8 +219,10 @@ export async function scoreFile(
         const trueClass = classOf(row);
         if (!prediction) counts.withoutText++;
         else if (model.isTruncated(texts[i]!)) counts.truncated++;
-        if (trueClass !== undefined) counts.labeled++;
-        if (trueClass !== undefined && prediction?.label === model.labels[trueClass]) counts.correct++;
+        if (trueClass !== undefined && (!isRegression || prediction)) counts.labeled++;
+        if (isRegression && trueClass !== undefined && prediction)
+          counts.absoluteError! += Math.abs(prediction.score - trueClass);
+        else if (trueClass !== undefined && prediction?.label === model.labels[trueClass]) counts.correct++;
         const [label, score] = predictionColumns;
         scored.push({
           ...row,

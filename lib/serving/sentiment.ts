@@ -2,6 +2,7 @@
  * Scoring without TensorFlow: `predictSentiment`, the function of the original project, on an exported model. The HTTP
  * server and file scoring both use it.
  */
+import type { ProblemType } from '../settings/problem-type.js';
 import { labelNames, maxTokens, readModelConfig } from '../model/config.js';
 import { readPreprocessing, type Preprocessing } from '../model/preprocessing.js';
 import { predictions } from '../evaluation/metrics.js';
@@ -20,19 +21,21 @@ export type { Prediction } from '../model/text-classifier.js';
 export interface SentimentModel {
   /** Folder from which the model was opened. */
   folder: string;
-  /** Class names by class number. */
+  /** Class names by class number; a single name if the model predicts a number. */
   labels: string[];
+  /** What the model predicts: a class, or a number. */
+  problemType: ProblemType;
   /** Maximum sequence length in tokens: that of training, if it is stored with the model, or else what the model accepts. */
   maxLength: number;
   /** Columns, classes and maximum length of training; undefined if they are not stored with the model. */
   preprocessing: Preprocessing | undefined;
   /** Temperature and threshold of all predictions; undefined if the model was opened without `calibrated`. */
   calibration: ModelCalibration | undefined;
-  /** Predicts the class of one sentence, truncated to `maxLength` tokens. */
+  /** Predicts the class of one sentence, or the number as the score, truncated to `maxLength` tokens. */
   predictSentiment(sentence: string): Promise<Prediction>;
-  /** Predicts the class of each sentence, in order. An empty list gives an empty list. */
+  /** Predicts the class or number of each sentence, in order. An empty list gives an empty list. */
   predictSentiment(sentences: string[]): Promise<Prediction[]>;
-  /** Computes the probabilities of all classes, by class number, for each sentence or for its token ids of `encode`. */
+  /** Computes the probabilities of all classes, by class number, or the number alone, for each sentence or for its token ids of `encode`. */
   predictProbabilities(sentences: (string | Int32Array)[]): Promise<number[][]>;
   /** Token ids of a sentence, truncated to `maxLength` tokens. */
   encode(sentence: string): Int32Array;
@@ -63,7 +66,8 @@ export async function openSentimentModel(
 ): Promise<SentimentModel> {
   const tokenizer = createTokenizer(readTokenizer(folder));
   const preprocessing = readPreprocessing(folder);
-  const labels = labelNames(readModelConfig(folder));
+  const modelConfig = readModelConfig(folder);
+  const labels = labelNames(modelConfig);
   const calibration = calibrated ? requireCalibration(folder, labels.length) : undefined;
   const engine = await openOnnxEngine(folder, options);
   const maxLength = Math.min(preprocessing?.maxLength ?? Infinity, maxTokens(engine.config));
@@ -83,6 +87,7 @@ export async function openSentimentModel(
   return {
     folder,
     labels,
+    problemType: modelConfig.problem_type,
     maxLength,
     preprocessing,
     calibration,

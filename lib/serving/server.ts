@@ -294,7 +294,11 @@ export async function createServer(model: SentimentModel, options: ServerOptions
     );
     app.get('/openapi.json', { schema: { hide: true } }, () => {
       const document = app.swagger();
-      const description = `Classifies reviews: ${current.active.model.labels.join(', ')}.`;
+      const { labels, problemType } = current.active.model;
+      const description =
+        problemType === 'regression'
+          ? `Predicts the number '${labels[0]}' of reviews.`
+          : `Classifies reviews: ${labels.join(', ')}.`;
       return { ...document, info: { ...document.info, description } };
     });
   });

@@ -18,6 +18,9 @@ interface Conflict {
 /** Settings of a loss by gradients, which a method that fits the head has not. */
 const lossSettings = ['labelSmoothingFactor', 'focalGamma', 'teacher', 'loraRank'] as const;
 
+/** Settings of classes, which regression does not have. */
+const ofClasses = ['labelMapping', 'classWeights', 'labelSmoothingFactor', 'focalGamma'] as const;
+
 const conflicts: Conflict[] = [
   ...(['maxTrainSamples', 'overfitBatches'] as const).map((limit): Conflict => ({
     names: ['streaming', limit],
@@ -62,6 +65,24 @@ const conflicts: Conflict[] = [
     reason: (method, name, values) =>
       `${method} ${String(values.method)} fits the head by logistic regression, in which ${name} has no effect.`,
   })),
+  ...ofClasses.map((name): Conflict => ({
+    names: ['problemType', name],
+    reason: (problemType, setting) =>
+      `${setting} is for classes, but ${problemType} predicts a number, which has none.`,
+  })),
+  {
+    names: ['problemType', 'teacher'],
+    reason: (problemType, teacher) => `${teacher} predicts classes, but ${problemType} predicts a number.`,
+  },
+  {
+    names: ['problemType', 'fold'],
+    reason: (problemType, fold) => `${fold} divides the reviews by class, but ${problemType} predicts a number.`,
+  },
+  {
+    names: ['problemType', 'method'],
+    reason: (problemType, method, values) =>
+      `${method} ${String(values.method)} fits the head by logistic regression on classes, but ${problemType} predicts a number.`,
+  },
 ];
 
 /** Settings that take effect only with another one, and an example of it. */

@@ -7,6 +7,7 @@ import { formatClassWeights, readClassWeights, splitClassWeights, type ClassWeig
 import { formatDelimiter, readDelimiter } from './delimiter.js';
 import { formatFold, foldLimits, readFold, type Fold } from './fold.js';
 import { formatLabelMapping, readLabelMapping, type LabelMapping } from './label-mapping.js';
+import { problemTypes } from './problem-type.js';
 import { boolean, choice, either, integer, names, number, setting, text, type Kind } from './setting.js';
 
 const labelMapping: Kind<LabelMapping> = {
@@ -108,6 +109,12 @@ export const schema = {
     argument: 'mapping',
     default: undefined,
     defaultText: 'one class per label',
+  }),
+  problemType: setting(choice(...problemTypes), {
+    group: 'Model and reviews',
+    description: 'what is predicted: a class, or (regression) the number in the label column, such as the stars',
+    default: 'single_label_classification',
+    only: 'finetune',
   }),
   encoding: setting(text('the name of an encoding'), {
     group: 'Model and reviews',
@@ -329,18 +336,18 @@ export const schema = {
   earlyStoppingPatience: setting(integer({ min: 0 }), {
     group: 'Evaluation and checkpoints',
     description:
-      'evaluations without improvement of the validation accuracy (adapt: loss) before training stops; 0 disables it',
+      'evaluations without improvement of the validation accuracy (adapt and regression: loss) before training stops; 0 disables it',
     default: 3,
   }),
   earlyStoppingThreshold: setting(number({ min: 0 }), {
     group: 'Evaluation and checkpoints',
-    description: 'smallest change of the validation accuracy (adapt: loss) that counts as improvement',
+    description: 'smallest change of the validation accuracy (adapt and regression: loss) that counts as improvement',
     default: 0.001,
   }),
   loadBestModelAtEnd: setting(boolean, {
     group: 'Evaluation and checkpoints',
     description:
-      'keep the parameters of the evaluation with the best validation accuracy (adapt: loss) instead of the last',
+      'keep the parameters of the evaluation with the best validation accuracy (adapt and regression: loss) instead of the last',
     default: true,
   }),
   saveSteps: setting(integer({ min: 0 }), {

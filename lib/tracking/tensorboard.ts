@@ -10,7 +10,7 @@ import path from 'node:path';
 import { crc32c } from '@node-rs/crc32';
 import protobuf from 'protobufjs';
 import type { JournalEntry } from '../runs/journal.js';
-import type { RunMetrics } from '../runs/metrics.js';
+import { isRegression, type RunMetrics } from '../runs/metrics.js';
 import type { RunFolder } from '../runs/run-folder.js';
 import { formatSetting, settingsList } from '../settings/settings.js';
 
@@ -63,6 +63,17 @@ type Curves = Record<string, number | null | undefined>;
 function curvesOfSummary(metrics: RunMetrics): Curves {
   if (metrics.command === 'adapt')
     return { 'test/loss': metrics.after.loss, 'test/perplexity': metrics.after.perplexity };
+  if (isRegression(metrics)) {
+    const { loss, rootMeanSquaredError, meanAbsoluteError, r2, pearson, spearman } = metrics.test;
+    return {
+      'test/loss': loss,
+      'test/rmse': rootMeanSquaredError,
+      'test/mae': meanAbsoluteError,
+      'test/r2': r2,
+      'test/pearson': pearson,
+      'test/spearman': spearman,
+    };
+  }
   const { test } = metrics;
   return { 'test/accuracy': test.accuracy, 'test/loss': test.loss, 'test/f1': test.macro.f1 };
 }

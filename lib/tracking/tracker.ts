@@ -9,7 +9,8 @@ import path from 'node:path';
 import { MlflowError } from '../errors.js';
 import type { ClassificationMetrics, ClassScores } from '../evaluation/metrics.js';
 import type { RunEnvironment } from '../runs/environment.js';
-import type { RunMetrics } from '../runs/metrics.js';
+import { isRegression, type RunMetrics } from '../runs/metrics.js';
+import { summarizeRegression } from '../runs/describe-regression.js';
 import type { RunFolder } from '../runs/run-folder.js';
 import { percent } from '../figures/format.js';
 import { formatSetting, settingsList } from '../settings/settings.js';
@@ -85,7 +86,17 @@ function metricsOfSummary(metrics: RunMetrics, timestamp: number): MlflowMetric[
     for (const when of ['before', 'after'] as const)
       for (const name of ['loss', 'perplexity', 'accuracy'] as const)
         values[`test_${name}_${when}`] = metrics[when][name];
-  else {
+  else if (isRegression(metrics)) {
+    const { test, baselines } = metrics;
+    values['test_loss'] = test.loss;
+    values['test_root_mean_squared_error'] = test.rootMeanSquaredError;
+    values['test_mean_absolute_error'] = test.meanAbsoluteError;
+    values['test_r2'] = test.r2;
+    values['test_pearson'] = test.pearson;
+    values['test_spearman'] = test.spearman;
+    for (const { name, meanAbsoluteError } of baselines)
+      values[`baseline_mean_absolute_error_${name.replaceAll(' ', '_')}`] = meanAbsoluteError;
+  } else {
     const { test } = metrics;
     values['test_accuracy'] = test.accuracy;
     values['test_loss'] = test.loss;
@@ -288,6 +299,7 @@ export class Tracker {
 }
 
 function noteOf(metrics: RunMetrics): string {
+  if (isRegression(metrics)) return `${summarizeRegression(metrics)} ${metrics.sources}`;
   return metrics.command === 'adapt'
     ? `Perplexity ${metrics.before.perplexity.toFixed(2)} before, ${metrics.after.perplexity.toFixed(2)} after. ${metrics.sources}`
     : `${percent(metrics.test.accuracy)} accuracy on ${metrics.test.count} test reviews. ${metrics.sources}`;

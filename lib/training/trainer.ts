@@ -8,6 +8,7 @@ import { singleProcess, type Ranks } from '../distributed/ranks.js';
 import { ArgumentError, OtherRowsError, SettingsError } from '../errors.js';
 import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
 import type { ClassificationMetrics } from '../evaluation/metrics.js';
+import type { RegressionMetrics } from '../evaluation/regression-metrics.js';
 import type { EncodedBatch, EncodedReviews, LabeledBatch } from '../model/batch.js';
 import { MaskedLM } from '../model/masked-lm.js';
 import { describeEngine, parameterValues, restoreParameters } from '../model/model.js';
@@ -15,7 +16,7 @@ import { readSafetensors, type StoredTensor } from '../model/safetensors.js';
 import { LoraTraining, type Adapter, type LoraConfig } from '../model/lora.js';
 import { familyOf } from '../model/families.js';
 import type { Model } from '../model/model.js';
-import { TextClassifier } from '../model/text-classifier.js';
+import { TextClassifier, type RegressionModel } from '../model/text-classifier.js';
 import type { Review } from '../reviews/review.js';
 import { settingText } from '../settings/setting-text.js';
 import { trainingSettings, type TrainingSettings } from '../settings/settings.js';
@@ -29,12 +30,17 @@ import { scheduleOf } from './schedule.js';
 import { TrainingStep } from './step.js';
 import { classificationTask } from './tasks/classification.js';
 import { maskedTask } from './tasks/masked-lm.js';
+import { regressionTask } from './tasks/regression.js';
 import { setfitTask } from './tasks/setfit.js';
 import type { Objective, TaskMetrics, TrainingTask } from './tasks/task.js';
 import type { EndOfTraining, TrainingRecord } from './training-record.js';
 
-/** Metrics of a model's task. */
-export type MetricsOf<Model> = Model extends MaskedLM ? MaskedMetrics : ClassificationMetrics;
+/** Metrics of a model's task; of a TextClassifier those of classification, unless its type says that it is a RegressionModel. */
+export type MetricsOf<Model> = Model extends MaskedLM
+  ? MaskedMetrics
+  : Model extends RegressionModel
+    ? RegressionMetrics
+    : ClassificationMetrics;
 
 /** Training or evaluation data: reviews, which are tokenized; token ids; or a stream of more than fits into memory. */
 export type TrainingData = Review[] | EncodedReviews | ReviewStream;
@@ -127,8 +133,8 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
   /**
    * @param model its parameters are changed by training
    * @param settings see lib/settings/README.md; those of a whole run may be passed
-   * @throws SettingsError for an unknown or invalid setting, or a weight of a class that the model does not have;
-   * ArgumentError if the model was loaded for another method
+   * @throws SettingsError for an unknown or invalid setting, a weight of a class that the model does not have, or for regression a
+   * setting of the loss of classes; ArgumentError if the model was loaded for another method
    */
   constructor(
     readonly model: Model,
@@ -138,18 +144,27 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
     const task =
       model instanceof MaskedLM
         ? maskedTask(model, this.settings)
-        : this.settings.method === 'full'
-          ? classificationTask(model, this.settings)
-          : setfitTask(model, this.settings);
+        : model.problemType === 'regression'
+          ? regressionTask(model, this.settings)
+          : this.settings.method === 'full'
+            ? classificationTask(model, this.settings)
+            : setfitTask(model, this.settings);
     this.#task = task as unknown as TrainingTask<EncodedBatch, MetricsOf<Model> & TaskMetrics>;
   }
 
-  /** @throws ArgumentError for a label that the classifier does not have */
+  /** @throws ArgumentError for a label that the classifier does not have, or a number that is not finite */
   #encode(data: Review[] | EncodedReviews): EncodedReviews {
     const rows = isEncoded(data) ? data : this.model.encode(data, this.settings.maxLength);
     if (this.model instanceof TextClassifier) {
       const { labels } = this.model;
-      const invalid = rows.labels.find((label) => !(label in labels));
+      const isValid = this.model.problemType === 'regression' ? Number.isFinite : (label: number) => label in labels;
+      const invalid = rows.labels.find((label) => !isValid(label));
+      if (invalid !== undefined && this.model.problemType === 'regression')
+        throw new ArgumentError(
+          'ARGUMENT_LABEL_INVALID',
+          `A review has the number ${invalid}, which is not finite. Correct it, or leave the review out.`,
+          { label: invalid },
+        );
       if (invalid !== undefined)
         throw new ArgumentError(
           'ARGUMENT_LABEL_INVALID',
@@ -158,6 +173,12 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
           { label: invalid, labels },
         );
       const { teacherLogits: { length } = {} } = rows;
+      if (length !== undefined && this.model.problemType === 'regression')
+        throw new ArgumentError(
+          'ARGUMENT_PROBLEM_TYPE',
+          'The rows have teacherLogits, but distillation is for models that predict classes. Remove them.',
+          { problemType: 'regression' },
+        );
       const expected = [rows.labels.length, labels.length] as const;
       if (length !== undefined && length !== expected[0] * expected[1])
         throw new ArgumentError(
@@ -311,7 +332,7 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
       sync();
       const { metrics, score } = await objective.evaluate(validation!, { tick, ranks });
       record.evalLoss = metrics.loss;
-      record.evalAccuracy = metrics.accuracy;
+      if (metrics.accuracy !== undefined) record.evalAccuracy = metrics.accuracy;
       state.lastEvalStep = state.step;
       const { isBest, stop } = addScore(state.earlyStopping, score, settings);
       if (isBest || !settings.loadBestModelAtEnd) {

@@ -19,7 +19,7 @@ export interface TrainingRecord {
   secondsLeft: number;
   /** Only if the step was evaluated. */
   evalLoss?: number;
-  /** Only if the step was evaluated; from 0 to 1. */
+  /** Only if the step was evaluated, and not for regression; from 0 to 1. */
   evalAccuracy?: number;
 }
 
@@ -33,6 +33,6 @@ const maxRecords = 10_000;
 export function appendDownsampled(records: TrainingRecord[], record: TrainingRecord): void {
   records.push(record);
   if (records.length < maxRecords) return;
-  const kept = records.filter((record, i) => i % 2 === 1 || record.evalAccuracy !== undefined);
+  const kept = records.filter((record, i) => i % 2 === 1 || record.evalLoss !== undefined);
   records.splice(0, records.length, ...kept);
 }

@@ -192,8 +192,8 @@ test('training on a stream lowers the loss and reports epochs and the data wait'
 test('the records of a long run are downsampled, and all evaluations are kept', () => {
   const records: TrainingRecord[] = [];
   for (let step = 1; step <= 50_000; step++)
-    appendDownsampled(records, { step, ...(step % 5000 === 1 && { evalAccuracy: 0.5 }) } as TrainingRecord);
+    appendDownsampled(records, { step, ...(step % 5000 === 1 && { evalLoss: 0.5 }) } as TrainingRecord);
   assert.ok(records.length < 10_000 && records.length > 4_000);
-  assert.equal(records.filter(({ evalAccuracy }) => evalAccuracy).length, 10);
+  assert.equal(records.filter(({ evalLoss }) => evalLoss).length, 10);
   assert.equal(records.at(-1)!.step, 50_000);
 });

@@ -3,6 +3,7 @@
  * config.json and writes its forward pass in the operations of operations.ts; its parameters are those that the forward
  * pass asks for.
  */
+import type { ProblemType } from '../../settings/problem-type.js';
 import type { Activation, Operations } from '../operations.js';
 
 /** Supported values of `model_type` in config.json. */
@@ -36,8 +37,10 @@ export interface EncoderConfig {
   /** Standard deviation of randomly initialized weights. */
   initializer_range: number;
   pad_token_id: number;
-  /** Class names by class number. */
+  /** Class names by class number; of a regression the name of the number. */
   id2label: Record<string, string>;
+  /** What the head predicts. */
+  problem_type: ProblemType;
 }
 
 /** How a field of a configuration is stored. */
@@ -50,9 +53,9 @@ export interface Field<Value> {
   supported?: Value[];
 }
 
-/** The stored fields of a family's configuration; every model has `model_type` and `id2label`. */
+/** The stored fields of a family's configuration; every model has `model_type`, `id2label` and `problem_type`. */
 export type Fields<Config extends EncoderConfig> = {
-  [Name in keyof Omit<Config, 'model_type' | 'id2label'>]-?: Field<Config[Name]>;
+  [Name in keyof Omit<Config, 'model_type' | 'id2label' | 'problem_type'>]-?: Field<Config[Name]>;
 };
 
 /** A value that config.json must have, since no other one is supported. */

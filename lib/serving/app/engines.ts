@@ -1,6 +1,6 @@
 /** The two scoring engines: the server, and the browser, which runs the exported model with transformers.js. */
 
-/** Probabilities by class name. */
+/** Probabilities by class name; of a model that predicts a number, the number by its name. */
 export type Probabilities = Record<string, number>;
 
 /** The prediction of a text. */
@@ -26,6 +26,9 @@ export interface ModelDescription {
   /** Minimum probability of the second class for predicting it; null for the most probable class. */
   threshold: number | null;
 }
+
+/** Whether the model predicts a number instead of a class. */
+export const isRegression = ({ labels }: ModelDescription): boolean => labels.length === 1;
 
 interface LabelScore {
   label: string;
@@ -77,7 +80,11 @@ export const serverEngine: Engine = async (texts) => {
   return scored;
 };
 
-type Pipeline = (texts: string[], options: { top_k: null }) => Promise<LabelScore[][]>;
+interface Pipeline {
+  (texts: string[], options: { top_k: null }): Promise<LabelScore[][]>;
+  tokenizer: (texts: string[], options: { padding: boolean; truncation: boolean }) => object;
+  model: (inputs: object) => Promise<{ logits: { data: Float32Array } }>;
+}
 interface TransformersModule {
   env: {
     allowRemoteModels: boolean;
@@ -123,8 +130,16 @@ export const browserEngine =
     });
     const scored: Scored[] = [];
     for (let i = 0; i < texts.length; i += 16) {
-      const rows = await classify(texts.slice(i, i + 16), { top_k: null });
-      scored.push(...rows.map((row) => calibrate(row, model)));
+      const some = texts.slice(i, i + 16);
+      const [name] = model.labels;
+      if (isRegression(model)) {
+        // The pipeline would apply a softmax to the number.
+        const { logits } = await classify.model(classify.tokenizer(some, { padding: true, truncation: true }));
+        scored.push(...Array.from(logits.data, (number) => ({ label: name!, probabilities: { [name!]: number } })));
+      } else {
+        const rows = await classify(some, { top_k: null });
+        scored.push(...rows.map((row) => calibrate(row, model)));
+      }
     }
     return scored;
   };

@@ -2,7 +2,14 @@
  * The web page: prediction and word attributions of a review, scoring of a CSV file, and a history. Text is always
  * inserted as text, never as markup.
  */
-import { browserEngine, serverEngine, type Engine, type ModelDescription, type Scored } from './engines.js';
+import {
+  browserEngine,
+  isRegression,
+  serverEngine,
+  type Engine,
+  type ModelDescription,
+  type Scored,
+} from './engines.js';
 import { decodeText, readCsv, scoreRows, writeCsv, type Table } from './csv.js';
 
 declare const Plotly: {
@@ -28,6 +35,9 @@ element('length').textContent = `Texts are truncated to ${model.maxLength} token
 const engines: Record<string, Engine> = { server: serverEngine, browser: browserEngine(model, showStatus) };
 const engine = () => engines[engineSelect.value]!;
 const percent = (fraction: number) => `${(100 * fraction).toFixed(1)} %`;
+const isNumber = isRegression(model);
+/** A probability, or a predicted number. */
+const describeScore = (score: number) => (isNumber ? score.toFixed(2) : percent(score));
 
 /** Runs an action and shows its error, if any. */
 async function runAction(action: () => Promise<void>): Promise<void> {
@@ -45,6 +55,9 @@ async function runAction(action: () => Promise<void>): Promise<void> {
 let shown: Scored | undefined;
 
 async function drawChart(scored: Scored): Promise<void> {
+  // A single number needs no chart.
+  element('chart').hidden = isNumber;
+  if (isNumber) return;
   shown = scored;
   const { label: predicted, probabilities } = scored;
   const style = getComputedStyle(document.documentElement);
@@ -92,7 +105,7 @@ const redraw = () => {
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
 addEventListener('resize', redraw);
 
-/** A word or whitespace of a text, and the decrease of the predicted class's probability without it. */
+/** A word or whitespace of a text, and the decrease of the predicted class's probability, or of the number, without it. */
 interface Attribution {
   piece: string;
   value: number;
@@ -121,7 +134,8 @@ function showAttributions(attributions: Attribution[]): void {
       if (piece.trim() !== '') {
         const strength = Math.round((70 * Math.abs(value)) / largest);
         span.style.background = `color-mix(in srgb, var(${value >= 0 ? '--blue' : '--orange'}) ${strength}%, transparent)`;
-        span.title = `${value >= 0 ? '+' : '−'}${(100 * Math.abs(value)).toFixed(1)} points`;
+        const size = isNumber ? Math.abs(value).toFixed(2) : `${(100 * Math.abs(value)).toFixed(1)} points`;
+        span.title = `${value >= 0 ? '+' : '−'}${size}`;
       }
       return span;
     }),
@@ -138,7 +152,7 @@ function addToHistory(text: string, label: string, score: number): void {
     review.value = text;
     void runAction(predict);
   });
-  item.append(`${label}, ${percent(score)}: `, button);
+  item.append(`${label}, ${describeScore(score)}: `, button);
   element('history').prepend(item);
 }
 
@@ -152,7 +166,7 @@ async function predict(): Promise<void> {
   const [scored] = (await engine()([text])) as [Scored];
   const { label } = scored;
   const score = scored.probabilities[label]!;
-  element('prediction').textContent = `${label}, ${percent(score)}`;
+  element('prediction').textContent = `${label}, ${describeScore(score)}`;
   element('result').hidden = false;
   await drawChart(scored);
   addToHistory(text, label, score);

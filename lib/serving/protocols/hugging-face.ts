@@ -1,5 +1,6 @@
 /** The protocol of Hugging Face's text classification: {"inputs": …, "parameters": {"top_k"}}. */
 import type { FastifyRequest } from 'fastify';
+import { RequestError } from '../../errors.js';
 import { predictedClass } from '../../model/calibration.js';
 import { rounded, scoringSchema, texts, type ParsedRequest, type Protocol } from './protocol.js';
 
@@ -14,6 +15,12 @@ function parseHuggingFaceRequest({ inputs, parameters }: HuggingFaceBody): Parse
   return {
     texts: [inputs].flat(),
     formatResponse: (probabilities, { labels, calibration }) => {
+      if (labels.length === 1 && parameters?.function_to_apply === 'softmax')
+        throw new RequestError(
+          'REQUEST_INVALID',
+          'function_to_apply is softmax, but the model predicts a number, whose softmax is always 1. Leave it out.',
+          { name: 'parameters.function_to_apply' },
+        );
       const rows = probabilities.map((row) => {
         const { label: predicted } = predictedClass(row, calibration);
         const rank = (label: number) => (label === predicted ? Infinity : row[label]!);
@@ -29,7 +36,7 @@ function parseHuggingFaceRequest({ inputs, parameters }: HuggingFaceBody): Parse
 
 const schema = scoringSchema(
   'Hugging Face',
-  'Text classification: all classes with their probabilities, the predicted one first, the others in descending order',
+  'Text classification: all classes with their probabilities, the predicted one first, the others in descending order; of a regression the number as the score',
   {
     type: 'object',
     required: ['inputs'],

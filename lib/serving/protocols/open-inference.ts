@@ -65,6 +65,12 @@ function parseInferRequest(
   return {
     texts,
     formatResponse: (probabilities, classes) => {
+      if (names.includes('probabilities') && classes.labels.length === 1)
+        throw new RequestError(
+          'REQUEST_INVALID',
+          'The model predicts a number and has no output probabilities. Available outputs: label, score.',
+          { name: 'outputs', value: 'probabilities' },
+        );
       const predictions = probabilities.map((row) => predictionOf(row, classes));
       const available = {
         label: { datatype: 'BYTES', shape: [texts.length], data: predictions.map(({ label }) => label) },

@@ -10,7 +10,7 @@ export type ServedClasses = Pick<SentimentModel, 'labels' | 'calibration'>;
 /** A parsed request: its texts, and the format of its response. */
 export interface ParsedRequest {
   texts: string[];
-  /** Formats the response from the probabilities of each text. */
+  /** Formats the response from the probabilities of each text; of a regression from the number, the only element. */
   formatResponse: (probabilities: number[][], model: ServedClasses) => unknown;
 }
 
@@ -51,7 +51,10 @@ export const texts = { oneOf: [text, { type: 'array', items: text }] } as const;
 /** Schema of a prediction. */
 export const predictionSchema = {
   type: 'object',
-  properties: { label: text, score: { type: 'number', minimum: 0, maximum: 1 } },
+  properties: {
+    label: text,
+    score: { type: 'number', description: 'probability of the label, or the number that a regression predicts' },
+  },
 } as const;
 
 const failure = { type: 'object', properties: { error: text, code: text } } as const;
@@ -62,10 +65,10 @@ export const scoringSchema = (tag: string, summary: string, body: object, respon
   schema: { tags: [tag], summary, body, response: { 200: response, ...failures } },
 });
 
-/** Rounds a probability for a response. */
+/** Rounds a probability, or a predicted number, for a response. */
 export const rounded = (probability: number): number => Number(probability.toFixed(6));
 
-/** The predicted class. */
+/** The predicted class, or number. */
 export function predictionOf(probabilities: number[], { labels, calibration }: ServedClasses): Prediction {
   const { label, score } = predictedClass(probabilities, calibration);
   return { label: labels[label]!, score: rounded(score) };

@@ -41,7 +41,7 @@ export const classificationStep = (
     const distillation = distillationLoss(logits, teacher, labels, { ...options, temperature });
     return tf.addN<Scalar>([tf.mul(loss, alpha), tf.mul(distillation, 1 - alpha)]);
   },
-  weight: ({ labels }) => labels.reduce((sum, label) => sum + (options.classWeights?.[label] ?? 1), 0),
+  weight: ({ labels }) => [...labels].reduce((sum, label) => sum + (options.classWeights?.[label] ?? 1), 0),
   select: (batch, rows) => ({ ...selectTexts(batch, rows), ...selectTargets(batch, rows) }),
 });
 

@@ -1,6 +1,6 @@
 /**
- * What a model is trained to do. Step, loop and checkpoints know nothing else about it, so that classification and masked-language
- * modeling are trained by the same code.
+ * What a model is trained to do. Step, loop and checkpoints know nothing else about it, so that classification, regression
+ * and masked-language modeling are trained by the same code.
  */
 import type { Scalar } from '@tensorflow/tfjs';
 import type { BatchOptions } from '../../batching/batches.js';
@@ -24,8 +24,8 @@ export interface StepTask<Batch extends EncodedBatch, Inputs extends NamedTensor
    */
   loss(weights: Weights, inputs: Inputs, model: Model, source: DropoutSource | undefined): Scalar;
   /**
-   * Weight of a batch in the mean over accumulated batches and over ranks: the sum of its texts' class weights, or its
-   * number of masked tokens.
+   * Weight of a batch in the mean over accumulated batches and over ranks: the sum of its texts' class weights, its number of texts
+   * (regression) or its number of masked tokens.
    */
   weight(batch: Batch): number;
   /** Some texts of a batch. */
@@ -35,8 +35,8 @@ export interface StepTask<Batch extends EncodedBatch, Inputs extends NamedTensor
 /** Metrics of every task. */
 export interface TaskMetrics {
   loss: number;
-  /** From 0 to 1. */
-  accuracy: number;
+  /** From 0 to 1; undefined for regression. */
+  accuracy?: number;
 }
 
 /** Options of an evaluation; `tick` is awaited between batches and may throw to interrupt. */
