@@ -88,7 +88,7 @@ export type { RegressionEvaluation } from './evaluation/evaluate-regression.js';
 export type { RegressionMetrics } from './evaluation/regression-metrics.js';
 export type { DoubtfulLabel, LabelNoise } from './evaluation/label-noise.js';
 export type { ClassificationMetrics, ClassScores, Interval, NamedAccuracy } from './evaluation/metrics.js';
-export type { ExportReport, RegressionExportReport } from './export/export.js';
+export type { ExportedGraphs, ExportReport, RegressionExportReport } from './export/export.js';
 export type { OnnxPrecision } from './export/onnx-operations.js';
 export type { Coverage } from './evaluation/thresholds.js';
 export type { Warning, WarningCode } from './evaluation/warnings.js';

@@ -22,7 +22,7 @@ import type { OnnxPrecision } from './onnx-operations.js';
 import { opsetVersion } from './onnx-schema.js';
 
 /** The exported files, and how they compare with TensorFlow. */
-interface Exported<Result> {
+export interface ExportedGraphs<Result> {
   opset: number;
   /** Maximum sequence length of scoring, in tokens: that of training, if it is stored with the model. */
   maxLength: number;
@@ -42,7 +42,7 @@ interface Exported<Result> {
 }
 
 /** Content of onnx/export.json: the exported files, and how they compare with TensorFlow. */
-export type ExportReport = Exported<{
+export type ExportReport = ExportedGraphs<{
   accuracy: number;
   /** Fraction of predictions that equal those of TensorFlow. */
   agreement: number;
@@ -52,7 +52,7 @@ export type ExportReport = Exported<{
 };
 
 /** Content of onnx/export.json for a model that predicts a number. */
-export type RegressionExportReport = Exported<{ meanAbsoluteError: number }> & {
+export type RegressionExportReport = ExportedGraphs<{ meanAbsoluteError: number }> & {
   /** Mean absolute error of TensorFlow in float32. */
   meanAbsoluteError: number;
 };
@@ -90,7 +90,7 @@ async function exportGraphs<Result, Reference>(
   reviews: Review[],
   { version, calibrated = false }: ExportOptions,
   { problemType, description, comparisonOf, reference }: Comparison<Result, Reference>,
-): Promise<Exported<Result> & Reference> {
+): Promise<ExportedGraphs<Result> & Reference> {
   const model = TextClassifier.fromFolder(folder, { precision: 'float32' });
   const partialFolder = path.join(folder, '.onnx.partial');
   try {
@@ -113,7 +113,7 @@ async function exportGraphs<Result, Reference>(
     // Logits of classes are of the order of 1; a predicted number may be of any order.
     const largest = logits.reduce((max, logit) => Math.max(max, Math.abs(logit)), 1);
     const limit = tolerance * (model.problemType === 'regression' ? largest : 1);
-    const files = {} as Exported<Result>['files'];
+    const files = {} as ExportedGraphs<Result>['files'];
     for (const precision of Object.keys(onnxFiles) as OnnxPrecision[]) {
       const file = onnxFiles[precision];
       classifierGraph(config, parameters, { precision, temperature }).save(path.join(partialFolder, file), {

@@ -1,7 +1,7 @@
 /** What a model with a classification head predicts: `problem_type` of `transformers`. */
 
-/** Supported problem types; regression predicts one number. */
-export const problemTypes = ['single_label_classification', 'regression'] as const;
+/** What a model with a classification head predicts: one of several classes, or (regression) a number. */
+export type ProblemType = 'single_label_classification' | 'regression';
 
-/** What a model with a classification head predicts. */
-export type ProblemType = (typeof problemTypes)[number];
+/** The supported problem types. */
+export const problemTypes = ['single_label_classification', 'regression'] as const satisfies ProblemType[];
