@@ -65,6 +65,12 @@ const conflicts: Conflict[] = [
     reason: (method, name, values) =>
       `${method} ${String(values.method)} fits the head by logistic regression, in which ${name} has no effect.`,
   })),
+  // Before class weights, whose default depends on the method.
+  {
+    names: ['problemType', 'method'],
+    reason: (problemType, method, values) =>
+      `${method} ${String(values.method)} fits the head by logistic regression on classes, but ${problemType} predicts a number.`,
+  },
   ...ofClasses.map((name): Conflict => ({
     names: ['problemType', name],
     reason: (problemType, setting) =>
@@ -77,11 +83,6 @@ const conflicts: Conflict[] = [
   {
     names: ['problemType', 'fold'],
     reason: (problemType, fold) => `${fold} divides the reviews by class, but ${problemType} predicts a number.`,
-  },
-  {
-    names: ['problemType', 'method'],
-    reason: (problemType, method, values) =>
-      `${method} ${String(values.method)} fits the head by logistic regression on classes, but ${problemType} predicts a number.`,
   },
 ];
 

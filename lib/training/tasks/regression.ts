@@ -39,10 +39,11 @@ export function regressionTask(
   { evalBatchSize, classWeights, labelSmoothingFactor, focalGamma, method }: TrainingSettings,
 ): TrainingTask<LabeledBatch, RegressionMetrics> {
   const ofClasses = {
+    // First, since other methods have other default class weights.
+    method: method !== 'full',
     classWeights: classWeights !== 'none',
     labelSmoothingFactor: labelSmoothingFactor > 0,
     focalGamma: focalGamma > 0,
-    method: method !== 'full',
   };
   for (const name of Object.keys(ofClasses) as (keyof typeof ofClasses)[])
     if (ofClasses[name])
