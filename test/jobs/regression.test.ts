@@ -105,8 +105,9 @@ test('console, report, model card, figures, TensorBoard and the list of runs hav
   assertFailed(compared, 2, 'RunError', 'RUNS_NOT_COMPARABLE', 'predicts a number');
 });
 
-test('LoRA, decay by layer, accumulation and streaming train; a resumed run ends as one without interruption', async () => {
+test('LoRA, decay by layer, accumulation, streaming and two workers train; a resumed run ends as one without interruption', async () => {
   const short = ['--max-steps', '4', '--batch-size', '8', '--eval-steps', '2', '--lr', '1e-3'];
+  const close = (a: number, b: number) => assert.ok(Math.abs(a - b) < 1e-4 * b, `${a} against ${b}`);
   const variants: Record<string, string[]> = {
     lora: ['--lora-rank', '4', '--lora-target-modules', 'all-linear'],
     decay: ['--layerwise-learning-rate-decay', '0.5', '--gradient-accumulation-steps', '2'],
@@ -117,6 +118,21 @@ test('LoRA, decay by layer, accumulation and streaming train; a resumed run ends
     assert.equal(status, 0, `${name}: ${stderr}`);
     assert.ok(metricsOf(name).test.loss < 30, name);
   }
+  // Two workers read the stream together, and have the mean of all rows.
+  const streamed = [
+    'launch',
+    '--workers',
+    '2',
+    'finetune',
+    '--dataset',
+    inFolder('stars.csv'),
+    '--text-columns',
+    'title,content',
+  ];
+  const shared = ['--label-column', 'stars', '--model', inFolder('model'), ...regression, ...short, '--streaming'];
+  const ranks = await tunebook([...streamed, ...shared, '--run-folder', inFolder('ranks')]);
+  assert.equal(ranks.status, 0, ranks.stderr);
+  close(metricsOf('ranks').test.loss, metricsOf('streamed').test.loss);
   const merged = await tunebook(['merge', inFolder('lora/adapter'), inFolder('merged')]);
   assert.equal(merged.status, 0, merged.stderr);
   const bytes = (...names: string[]) => fs.readFileSync(inFolder(...names));
@@ -134,7 +150,6 @@ test('LoRA, decay by layer, accumulation and streaming train; a resumed run ends
   const resumed = await finetune('resumed', ...short, ...variants['decay']!, '--resume');
   assert.equal(resumed.status, 0, resumed.stderr);
   assert.match(resumed.stdout, /Resuming from .*checkpoint-2/);
-  const close = (a: number, b: number) => assert.ok(Math.abs(a - b) < 1e-4 * b, `${a} against ${b}`);
   close(metricsOf('resumed').test.loss, metricsOf('decay').test.loss);
 });
 

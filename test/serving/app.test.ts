@@ -8,7 +8,7 @@ import { after, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import Papa from 'papaparse';
 import type { Page } from 'playwright-core';
-import { exportModel } from '#lib/export/export.js';
+import { exportModel, exportRegression } from '#lib/export/export.js';
 import { writeCalibration } from '#lib/model/calibration-file.js';
 import { writePreprocessing } from '#lib/model/preprocessing.js';
 import { TextClassifier } from '#lib/model/text-classifier.js';
@@ -199,6 +199,51 @@ test('the page shows predictions and word attributions of both engines, scores a
     await page.click('button[type=submit]');
     await waitUntil(page, "document.getElementById('trouble').textContent.includes('does not respond')");
     assert.equal(await text('#trouble'), 'The server does not respond. Check that it is running.');
+  } finally {
+    await browser.close();
+    child.kill('SIGTERM');
+  }
+});
+
+test('for a model that predicts a number, the page shows the number, by both engines, without a chart', async () => {
+  const base = path.join(folder, 'base');
+  writeTinyModel(base);
+  const regression = TextClassifier.fromFolder(base, { labels: ['stars'], precision: 'float32' });
+  const model = path.join(folder, 'regression');
+  regression.save(model);
+  const texts = ['Great.', 'The item came damanged, 1 star.'];
+  const expected = regression.predict(texts).map(({ score }) => score);
+  regression.dispose();
+  await exportRegression(model, [{ text: 'Great.', label: 5 }], { version: '0' });
+  const { child } = start(['app', model, '--port', '0']);
+  let output = '';
+  child.stdout!.on('data', (text: string) => (output += text));
+  await waitForOutput(child, /Serving the web page of .* at http\S+/);
+  const browser = await openBrowser();
+  try {
+    const page = await browser.newPage();
+    page.setDefaultTimeout(300_000);
+    await page.goto(/http:\/\/127\.0\.0\.1:\d+/.exec(output)![0]);
+    for (const [i, engine] of ['server', 'browser'].entries()) {
+      await page.selectOption('#engine', engine);
+      await page.fill('#review', texts[1]!);
+      await page.click('button[type=submit]');
+      await waitUntil(page, `document.querySelectorAll('#history li').length === ${i + 1}`);
+      await untilIdle(page);
+      assert.equal(await page.textContent('#trouble'), '');
+      assert.equal(await page.textContent('#prediction'), `stars, ${expected[1]!.toFixed(2)}`);
+      assert.equal(await page.isVisible('#chart'), false);
+      assert.match((await page.getAttribute('#words span[title]', 'title'))!, /^[+−]\d+\.\d\d$/);
+      // Without the page's rounding.
+      const scored = await page.evaluate<{ probabilities: { stars: number } }[]>(
+        `Promise.all([import('/app/engines.js'), fetch('/app/preprocessing.json').then((response) => response.json())])
+          .then(([{ browserEngine, serverEngine }, model]) =>
+            (${i} ? browserEngine(model, () => {}) : serverEngine)(${JSON.stringify(texts)}))`,
+      );
+      scored.forEach(({ probabilities }, row) =>
+        assert.ok(Math.abs(probabilities.stars - expected[row]!) < 1e-4, `${engine}: ${probabilities.stars}`),
+      );
+    }
   } finally {
     await browser.close();
     child.kill('SIGTERM');
