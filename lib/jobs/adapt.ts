@@ -21,7 +21,9 @@ const beforeFile = 'before.json';
 async function adaptRank(job: Job): Promise<EndOfTraining> {
   const { run, settings, sources, journal, checkpoint, download, note, ranks } = job;
   const fetchModelOfJob = await openModelOfJob(job);
-  const reviews = await loadReviews(sources.dataset, { ...settings, ...download, labelsOptional: true });
+  // The environment may set a problem type for fine-tuning.
+  const reading = { ...settings, problemType: undefined, labelsOptional: true };
+  const reviews = await loadReviews(sources.dataset, { ...reading, ...download });
   const { source } = reviews;
   const labeled = source.reading.labelColumn !== undefined;
   const { folder, precision } = await fetchModelOfJob();

@@ -35,8 +35,9 @@ export async function checkNumbers(
     for (const [i, row] of rows.entries()) {
       const value = row[column];
       const label = labelText(value);
+      const isMissingLabel = label === classes.hiddenLabel || (missingSpellings && isMissing(label));
       if (label === '') checkSingleLabel(file.name, column, value);
-      else if (classNumber(classes, value) === undefined && !(missingSpellings && isMissing(label)))
+      else if (classNumber(classes, value) === undefined && !isMissingLabel)
         throw notANumberError(file.name, column, start + i + 1, value);
     }
 }

@@ -44,10 +44,13 @@ export const numericLabels = (column: string): Classes => ({
 });
 
 /** The class number of a value, or the number itself if labels are numbers; undefined if it belongs to no class or is no number. */
-export function classNumber({ numberOf, ranges = [], isNumeric }: Classes, value: unknown): number | undefined {
+export function classNumber(
+  { numberOf, ranges = [], isNumeric, hiddenLabel }: Classes,
+  value: unknown,
+): number | undefined {
   const key = labelKey(value);
   // Strict: 8/10 and 4/5 are numbers of different scales.
-  if (isNumeric) return key !== '' && Number.isFinite(Number(key)) ? Number(key) : undefined;
+  if (isNumeric) return key !== '' && key !== hiddenLabel && Number.isFinite(Number(key)) ? Number(key) : undefined;
   if (Object.hasOwn(numberOf, key)) return numberOf[key];
   const number = labelNumber(key);
   return ranges.find(({ low, high }) => low <= number && number <= high)?.number;

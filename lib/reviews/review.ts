@@ -137,7 +137,7 @@ export function reviewsOfRows(
     const label = labelText(value);
     const number = classNumber(classes, value);
     if (text === '') dropped.emptyText++;
-    else if (number !== undefined && label !== classes.hiddenLabel) reviews.push({ text, label: number });
+    else if (number !== undefined) reviews.push({ text, label: number });
     else if (label === '' || label === classes.hiddenLabel || (missingSpellings && isMissing(label))) {
       checkSingleLabel(where, labelColumn, value);
       dropped.missingLabel++;

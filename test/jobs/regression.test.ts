@@ -13,6 +13,9 @@ import { TextClassifier } from '#lib/model/text-classifier.js';
 import { ArgumentError, ReviewsError } from '#lib/errors.js';
 import { exportModel, type RegressionExportReport } from '#lib/export/export.js';
 import type { ReviewsOptions } from '#lib/reviews/reviews-options.js';
+import { createSource } from '#lib/reviews/create-source.js';
+import { chunksOf, type RowFile } from '#lib/reviews/row-file.js';
+import { sampleReviews } from '#lib/reviews/sample.js';
 import { loadReviews } from '#lib/reviews/load-reviews.js';
 import { readJournal } from '#lib/runs/journal.js';
 import type { RegressionRunMetrics } from '#lib/runs/metrics.js';
@@ -192,6 +195,28 @@ test('a label that is no number is an error with its row and value, before train
     loadReviews(inFolder('same.csv'), options),
     failure(ReviewsError, 'REVIEWS_ONE_NUMBER', { column: 'stars', number: 4, rows: 3 }),
   );
+});
+
+test('named classes of a data set are read as their numbers, and its hidden labels are missing', async () => {
+  const rows = [0, 4, -1, 2].map((label, i) => ({ text: `text ${i}`, label }));
+  const file: RowFile = {
+    name: 'named',
+    columns: ['text', 'label'],
+    rows: rows.length,
+    chunks: chunksOf(0, rows.length, 100),
+    classNames: { label: ['1 star', '2 stars', '3 stars', '4 stars', '5 stars'] },
+    description: { format: 'named' },
+    read: ({ start, rows: count }) => Promise.resolve(rows.slice(start, start + count)),
+  };
+  const candidate = { name: 'named', split: 'train' as const, content: { file } };
+  const source = await createSource('named', [candidate], { problemType: 'regression' }, { files: [] });
+  assert.match(source.notes[0]!, /^The classes 1 star, .* of 'label' are read as their numbers, from 0\.$/);
+  const sample = await sampleReviews(source, { stratify: false });
+  assert.deepEqual(
+    sample.map(({ label }) => label),
+    [0, 4, 2],
+  );
+  assert.equal(source.dropped.missingLabel, 1);
 });
 
 test('copies of a text stay together although their numbers differ', async () => {
