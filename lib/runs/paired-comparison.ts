@@ -43,7 +43,7 @@ async function reviewsOf(run: RunFolder): Promise<LoadedReviews> {
       `${run.folder} predicts a number. Paired comparisons are of correct classes; 'npx tunebook runs' compares the errors of such runs.`,
       [run],
     );
-  if (!isClassification(metrics))
+  if (command !== 'finetune' || !isClassification(metrics))
     throw notComparable(
       `${run.folder} has no result of fine-tuning (${command}, ${run.state}). Compare two runs of finetune.`,
       [run],
