@@ -349,8 +349,9 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
     try {
       try {
         if (resumeFrom) {
-          step.restore(state.trainingStep!, () => optimizerOf(resumeFrom));
-          if (ranks.isChief) lora?.restore(optimizerOf(resumeFrom));
+          const tensors = ranks.isChief ? optimizerOf(resumeFrom) : undefined;
+          step.restore(state.trainingStep!, () => tensors!);
+          if (tensors) lora?.restore(tensors);
         }
         ranks.copyFromChief(lora?.variables ?? []);
         await runLoop({
