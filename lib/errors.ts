@@ -152,6 +152,7 @@ export class ModelFormatError extends TunebookError<
   | 'MODEL_NO_WEIGHTS'
   | 'MODEL_NO_TOKENIZER'
   | 'MODEL_NO_MASK_TOKEN'
+  | 'MODEL_NO_PAIRS'
   | 'MODEL_NOT_CLASSIFIER'
   | 'MODEL_NOT_EXPORTED'
   | 'MODEL_FILE_DAMAGED'

@@ -51,7 +51,7 @@ export function labelNoiseOf(reviews: Review[], probabilities: number[][]): Labe
 function foldsOf(reviews: Review[], folds: number, seed: number): number[] {
   const random = seededRandom(seed);
   const foldOf = new Array<number>(reviews.length);
-  const copies = [...groupBy(reviews.keys(), (row) => normalizedText(reviews[row]!.text)).values()];
+  const copies = [...groupBy(reviews.keys(), (row) => normalizedText(reviews[row]!)).values()];
   let next = 0;
   for (const [, groups] of groupBy(copies, ([first]) => reviews[first!]!.label))
     for (const group of shuffle(groups, random)) {

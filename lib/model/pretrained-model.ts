@@ -10,6 +10,7 @@ import type { Review } from '../reviews/review.js';
 import type { ResourceVariable } from '../tensorflow/variables.js';
 import {
   createTokenizer,
+  encodeTexts,
   readTokenizer,
   writeTokenizer,
   type Tokenizer,
@@ -17,6 +18,7 @@ import {
 } from '../tokenizer/tokenizer.js';
 import type { EncodedReviews } from './batch.js';
 import { maxTokens, type EncoderConfig } from './config.js';
+import { hasTokenTypes } from './families/family.js';
 import { partOf } from './families.js';
 import { parameterValues, type Engine, type EngineOptions, type Model } from './model.js';
 import type { Layers } from './layers.js';
@@ -117,14 +119,22 @@ export abstract class PretrainedModel implements Model {
   }
 
   /**
-   * Tokenizes reviews.
+   * Tokenizes reviews; a review with a `pair` as one sequence of two texts.
    * @param reviews texts with class numbers
    * @param maxLength maximum sequence length in tokens. @default 512
    * @throws ArgumentError for a label that is not an integer
    */
   encode(reviews: Review[], maxLength = 512): EncodedReviews {
+    const isPair = hasTokenTypes(this.config) && reviews.some(({ pair }) => pair !== undefined);
+    const pairStarts = isPair ? new Int32Array(reviews.length) : undefined;
+    const ids = reviews.map(({ text, pair }, row) => {
+      const encoded = encodeTexts(this.tokenizer, text, pair, maxLength);
+      if (pairStarts) pairStarts[row] = encoded.pairStart;
+      return encoded.ids;
+    });
     return {
-      ids: reviews.map(({ text }) => this.tokenizer.encode(text, maxLength)),
+      ids,
+      ...(pairStarts && { pairStarts }),
       labels: Int32Array.from(reviews, ({ label }) => {
         if (!Number.isInteger(label))
           throw new ArgumentError(

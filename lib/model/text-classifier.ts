@@ -106,8 +106,8 @@ export class TextClassifier extends PretrainedModel {
     this.reading = reading;
     const { config, engine } = this;
     this.forward = tensorFunction(
-      ({ ids, positions, offsets, slots, ...prepared }: PackedTexts & Weights) => {
-        const texts = { ids, positions, offsets, ...(slots && { slots }) };
+      ({ ids, positions, offsets, types, slots, ...prepared }: PackedTexts & Weights) => {
+        const texts = { ids, positions, offsets, ...(types && { types }), ...(slots && { slots }) };
         return { logits: sequenceClassification({ ...readWeights(this), ...prepared }, texts, config, engine) };
       },
       { name: 'the forward pass', ...captureOptions(engine) },

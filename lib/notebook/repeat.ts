@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Review } from '../reviews/review.js';
 import type { Settings } from '../settings/settings.js';
-import type { EncodedReviews } from '../model/batch.js';
+import { selectReviews, type EncodedReviews } from '../model/batch.js';
 import { seededRandom, shuffle } from '../reviews/random.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import { fineTune, type PreparedReviews } from './fine-tune.js';
@@ -25,11 +25,10 @@ export interface TrainingSubset {
  * const { model } = await fineTune(prepared, settings, { train });
  */
 export function trainingSubset(prepared: PreparedReviews, rows: number, seed: number): TrainingSubset {
-  const { ids, labels } = prepared.train;
-  const chosen = shuffle([...ids.keys()], seededRandom(seed)).slice(0, rows);
+  const chosen = shuffle([...prepared.train.ids.keys()], seededRandom(seed)).slice(0, rows);
   return {
     reviews: chosen.map((row) => prepared.split.train[row]!),
-    encoded: { ids: chosen.map((row) => ids[row]!), labels: Int32Array.from(chosen, (row) => labels[row]!) },
+    encoded: selectReviews(prepared.train, chosen),
   };
 }
 

@@ -43,7 +43,7 @@ export interface Duplicates {
  * const { copies, conflicting } = findDuplicates(await sampleReviews(source));
  */
 export function findDuplicates(reviews: Review[]): Duplicates {
-  const groups = [...groupBy(reviews, ({ text }) => normalizedText(text)).values()].filter(({ length }) => length > 1);
+  const groups = [...groupBy(reviews, normalizedText).values()].filter(({ length }) => length > 1);
   const texts = groups
     .map((rows): DuplicateText => ({
       text: rows[0]!.text,

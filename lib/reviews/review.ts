@@ -9,6 +9,8 @@ import { labelText } from '../settings/label-mapping.js';
 /** A text and its class. */
 export interface Review {
   text: string;
+  /** The second text of a pair, such as the answer to a question. @default a single text */
+  pair?: string;
   /** Class number: an index into the label names. */
   label: number;
   /** The split of the data set that it was sampled from. */
@@ -77,6 +79,8 @@ export interface NamedFormat {
 export interface Reading {
   /** Columns of the text, joined by '. '. */
   textColumns: string[];
+  /** Column of the second text of a pair; undefined for single texts. */
+  textPairColumn?: string | undefined;
   /** Undefined for texts without labels, whose class is 0. */
   labelColumn?: string | undefined;
   classes: Classes;
@@ -88,10 +92,15 @@ export interface Reading {
 
 /**
  * All columns to read.
- * @param reading columns of the text and the label
+ * @param reading columns of the texts and the label
  */
-export const columnsOf = ({ textColumns, labelColumn }: Pick<Reading, 'textColumns' | 'labelColumn'>): string[] => [
+export const columnsOf = ({
+  textColumns,
+  textPairColumn,
+  labelColumn,
+}: Pick<Reading, 'textColumns' | 'textPairColumn' | 'labelColumn'>): string[] => [
   ...textColumns,
+  ...(textPairColumn === undefined ? [] : [textPairColumn]),
   ...(labelColumn === undefined ? [] : [labelColumn]),
 ];
 
@@ -149,5 +158,11 @@ export function reviewsOfRows(
   return reviews;
 }
 
-/** Normalizes a text for comparison: texts that differ only in case and spacing count as duplicates. */
-export const normalizedText = (text: string): string => text.toLowerCase().replace(/\s+/g, ' ').trim();
+/**
+ * Normalizes a review's text for comparison: texts that differ only in case and spacing count as duplicates, and pairs if both
+ * texts do. A line break separates the texts of a pair, since normalized texts have none.
+ */
+export const normalizedText = ({ text, pair }: Pick<Review, 'text' | 'pair'>): string =>
+  [text, ...(pair === undefined ? [] : [pair])]
+    .map((each) => each.toLowerCase().replace(/\s+/g, ' ').trim())
+    .join('\n');

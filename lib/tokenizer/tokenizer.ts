@@ -14,7 +14,10 @@ import { wordPieceTokenizer } from './word-piece.js';
 
 /** The part of the package that is used; the package's own types import files that it does not contain. */
 interface TextTokenizer {
-  encode(text: string): { ids: number[]; tokens: string[] };
+  encode(
+    text: string,
+    options?: { text_pair?: string; add_special_tokens?: boolean; return_token_type_ids?: boolean },
+  ): { ids: number[]; tokens: string[]; token_type_ids?: number[] };
   normalizer: Normalizer | null;
 }
 interface Normalizer {
@@ -32,6 +35,12 @@ const HuggingFaceTokenizer = tokenizers.Tokenizer as unknown as new (
 export interface Tokenizer {
   /** Token ids including the special tokens, truncated to `maxLength` (default 512) and `maxTokens` tokens. */
   encode(text: string, maxLength?: number): Int32Array;
+  /**
+   * Token ids of two texts as one input, with the special tokens of tokenizer.json's post-processor, truncated to
+   * `maxLength` (default 512) and `maxTokens` tokens: the longer text first (`longest_first` of transformers).
+   * @throws ModelFormatError if the post-processor does not accept pairs
+   */
+  encodePair(text: string, pair: string, maxLength?: number): EncodedPair;
   /** Maximum sequence length of the model, in tokens; Infinity if the folder has no config.json. */
   maxTokens: number;
   /** The tokens of a text as the vocabulary has them, including the special tokens. */
@@ -42,6 +51,13 @@ export interface Tokenizer {
   hasWord(word: string): boolean;
   /** Whether the vocabulary contains words of several scripts, as those of multilingual models do. */
   isMultilingual: boolean;
+}
+
+/** A pair of texts as one sequence of tokens. */
+export interface EncodedPair {
+  ids: Int32Array;
+  /** Index of the first token of type 1: 0 before it, 1 from there on; the number of tokens if all have type 0. */
+  pairStart: number;
 }
 
 /** The properties of tokenizer.json that are used. */
@@ -188,6 +204,66 @@ const encodeBeginning =
     }
   };
 
+/** Encodes a text, or a pair of texts. */
+export function encodeTexts(
+  tokenizer: Tokenizer,
+  text: string,
+  pair: string | undefined,
+  maxLength?: number,
+): EncodedPair {
+  if (pair !== undefined) return tokenizer.encodePair(text, pair, maxLength);
+  const ids = tokenizer.encode(text, maxLength);
+  return { ids, pairStart: ids.length };
+}
+
+/** The special tokens of a pair, by the post-processor. */
+interface PairFrame {
+  opening: number[];
+  middle: number[];
+  closing: number[];
+  /** Number of tokens after the first text that have type 0; Infinity if all tokens have type 0. */
+  tokensOfTypeZero: number;
+}
+
+/**
+ * Determines the special tokens of a pair from an encoded pair.
+ * @throws ModelFormatError if the post-processor leaves out the second text
+ */
+function pairFrameOf(tokenizer: TextTokenizer): PairFrame {
+  const [a, b] = ['a', 'b'].map((text) => tokenizer.encode(text, { add_special_tokens: false }).ids) as [
+    number[],
+    number[],
+  ];
+  const { ids, token_type_ids: types } = tokenizer.encode('a', { text_pair: 'b', return_token_type_ids: true });
+  const endOfFirst = ids.indexOf(a[0]!) + a.length;
+  const second = ids.indexOf(b[0]!, endOfFirst);
+  if (second < 0)
+    throw new ModelFormatError(
+      'MODEL_NO_PAIRS',
+      'The post-processor of tokenizer.json does not accept pairs of texts. Use a model whose tokenizer does, such as BERT or RoBERTa.',
+    );
+  const firstOfTypeOne = types ? types.indexOf(1) : second;
+  return {
+    opening: ids.slice(0, endOfFirst - a.length),
+    middle: ids.slice(endOfFirst, second),
+    closing: ids.slice(second + b.length),
+    tokensOfTypeZero: firstOfTypeOne < 0 ? Infinity : firstOfTypeOne - endOfFirst,
+  };
+}
+
+/**
+ * The lengths of two texts after truncation, `longest_first` of Hugging Face's tokenizers: only the longer text is truncated,
+ * or both to half of the maximum, where the longer text gets the odd token.
+ * @param max maximum sum of the lengths
+ */
+function truncatedLengths(a: number, b: number, max: number): [number, number] {
+  const shorter = Math.min(a, b);
+  if (a + b <= max) return [a, b];
+  const [less, more] =
+    2 * shorter <= max ? [shorter, max - shorter] : [Math.floor(max / 2), Math.floor(max / 2) + (max % 2)];
+  return a > b ? [more, less] : [less, more];
+}
+
 /** Scripts of large languages other than Latin. */
 const scripts = ['Arabic', 'Cyrillic', 'Devanagari', 'Greek', 'Han', 'Hangul', 'Hebrew', 'Thai'].map(
   (script) => new RegExp(`^(##|▁)?\\p{Script=${script}}{2,}$`, 'u'),
@@ -219,9 +295,28 @@ export function createTokenizer({ tokenizer: definition, config }: TokenizerFile
   const encode = tokenizesWords(definition) ? encodeWords(tokenizer) : encodeBeginning(tokenizer);
   const tokens = (text: string) => tokenizer.encode(text.toWellFormed()).tokens;
   let multilingual: boolean | undefined;
+  let frame: PairFrame | undefined;
   return {
     // Lone surrogates cannot be encoded in UTF-8.
     encode: (text, maxLength = 512) => encode(text.toWellFormed(), Math.min(maxLength, maxTokens)),
+    encodePair(text, pair, maxLength = 512) {
+      const { opening, middle, closing, tokensOfTypeZero } = (frame ??= pairFrameOf(tokenizer));
+      const special = opening.length + middle.length + closing.length;
+      const [first, second] = [text, pair].map((each) => encode(each.toWellFormed(), Infinity).subarray(1, -1)) as [
+        Int32Array,
+        Int32Array,
+      ];
+      const max = Math.max(0, Math.min(maxLength, maxTokens) - special);
+      const [a, b] = truncatedLengths(first.length, second.length, max);
+      const ids = Int32Array.from([
+        ...opening,
+        ...first.subarray(0, a),
+        ...middle,
+        ...second.subarray(0, b),
+        ...closing,
+      ]);
+      return { ids, pairStart: Math.min(ids.length, opening.length + a + tokensOfTypeZero) };
+    },
     maxTokens,
     tokens,
     countTokens: (text) => encode(text.toWellFormed(), Infinity).length,
