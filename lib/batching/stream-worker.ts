@@ -7,7 +7,7 @@ import type { ReadRows } from '../reviews/row-file.js';
 import { packError } from './thread-error.js';
 import { textKey, type BlockPart, type PackedBlock, type WorkerSettings } from './stream-block.js';
 import { useSettingForm } from '../settings/setting-text.js';
-import { createTokenizer, encodeTexts, type EncodedPair } from '../tokenizer/tokenizer.js';
+import { createTokenizer, encodeInput, type EncodedPair } from '../tokenizer/tokenizer.js';
 import { chunkReader } from '../reviews/chunk-reader.js';
 
 const { files, reading, tokenizerFiles, maxTokens, maxLength, without, form } = workerData as WorkerSettings;
@@ -45,7 +45,7 @@ async function encodeBlock(parts: BlockPart[]): Promise<unknown> {
     for (const review of reviewsOfRows(rows, reading, dropped, files[file]!.name)) {
       if (heldOutKeys.size > 0 && heldOutKeys.has(textKey(review))) heldOut++;
       else {
-        encoded.push(encodeTexts(tokenizer, review.text, review.pair, maxLength));
+        encoded.push(encodeInput(tokenizer, review, maxLength));
         labels.push(review.label);
       }
     }

@@ -2,7 +2,7 @@
  * Detection of label noise: a bag of words predicts the class of each review by cross-validation, and confident learning
  * finds the labels that are probably wrong. Either the label or the prediction is wrong; a person must decide which.
  */
-import { normalizedText, type Review } from '../reviews/review.js';
+import { joinedText, normalizedText, type Review } from '../reviews/review.js';
 import { groupBy } from '../reviews/group.js';
 import { seededRandom, shuffle } from '../reviews/random.js';
 import { fitBagOfWords } from './baseline.js';
@@ -39,7 +39,7 @@ export function labelNoiseOf(reviews: Review[], probabilities: number[][]): Labe
   return {
     agreement: labels.filter((label, row) => label === predicted[row]).length / labels.length,
     doubtful: issues.map((row) => ({
-      review: reviews[row]!.text,
+      review: joinedText(reviews[row]!),
       label: labels[row]!,
       suggested: predicted[row]!,
       probability: probabilities[row]![predicted[row]!]!,
@@ -81,12 +81,12 @@ export function findLabelNoise(
   for (let fold = 0; fold < folds; fold++) {
     const training = reviews.filter((_, row) => foldOf[row] !== fold);
     const bag = fitBagOfWords(
-      training.map(({ text }) => text),
+      training.map(joinedText),
       training.map(({ label }) => label),
     );
-    reviews.forEach(({ text }, row) => {
+    reviews.forEach((review, row) => {
       if (foldOf[row] !== fold) return;
-      const known = bag.probabilities(text);
+      const known = bag.probabilities(joinedText(review));
       // The last classes may have no review outside this fold.
       probabilities[row] = Array.from({ length: classes }, (_, label) => known[label] ?? 0);
     });

@@ -28,6 +28,7 @@ const fixed: SettingName[] = [
     'dataset',
     'datasetConfig',
     'textColumns',
+    'textPairColumn',
     'labelColumn',
     'labelMapping',
     'runFolder',

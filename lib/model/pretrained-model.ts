@@ -4,13 +4,12 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { ArgumentError, ModelFormatError } from '../errors.js';
+import { ModelFormatError } from '../errors.js';
 import type { DownloadOptions } from '../hub/download.js';
 import type { Review } from '../reviews/review.js';
 import type { ResourceVariable } from '../tensorflow/variables.js';
 import {
   createTokenizer,
-  encodeTexts,
   readTokenizer,
   writeTokenizer,
   type Tokenizer,
@@ -18,7 +17,7 @@ import {
 } from '../tokenizer/tokenizer.js';
 import type { EncodedReviews } from './batch.js';
 import { maxTokens, type EncoderConfig } from './config.js';
-import { hasTokenTypes } from './families/family.js';
+import { encodeReviews } from './encode-reviews.js';
 import { partOf } from './families.js';
 import { parameterValues, type Engine, type EngineOptions, type Model } from './model.js';
 import type { Layers } from './layers.js';
@@ -125,26 +124,7 @@ export abstract class PretrainedModel implements Model {
    * @throws ArgumentError for a label that is not an integer
    */
   encode(reviews: Review[], maxLength = 512): EncodedReviews {
-    const isPair = hasTokenTypes(this.config) && reviews.some(({ pair }) => pair !== undefined);
-    const pairStarts = isPair ? new Int32Array(reviews.length) : undefined;
-    const ids = reviews.map(({ text, pair }, row) => {
-      const encoded = encodeTexts(this.tokenizer, text, pair, maxLength);
-      if (pairStarts) pairStarts[row] = encoded.pairStart;
-      return encoded.ids;
-    });
-    return {
-      ids,
-      ...(pairStarts && { pairStarts }),
-      labels: Int32Array.from(reviews, ({ label }) => {
-        if (!Number.isInteger(label))
-          throw new ArgumentError(
-            'ARGUMENT_LABEL_INVALID',
-            `A review has label ${JSON.stringify(label)}, which is not a class number. Use integers from 0.`,
-            { label },
-          );
-        return label;
-      }),
-    };
+    return encodeReviews(reviews, this.tokenizer, this.config, maxLength);
   }
 
   /** Number of parameters by part: embeddings, each layer, head, and all. */

@@ -5,7 +5,7 @@ import { ModelFormatError } from '../errors.js';
 import { tensorFunction, type TensorFunction } from '../tensorflow/function.js';
 import { tf } from '../tensorflow/runtime.js';
 import type { Reading } from '../reviews/review.js';
-import type { TokenizerFiles } from '../tokenizer/tokenizer.js';
+import type { TextInput, TokenizerFiles } from '../tokenizer/tokenizer.js';
 import { evaluationBatches, type EncodedBatch } from './batch.js';
 import { classifierConfigJson, labelNames, type EncoderConfig } from './config.js';
 import { familyOf } from './families.js';
@@ -206,15 +206,15 @@ export class TextClassifier extends PretrainedModel {
 
   /**
    * Predicts the class of texts.
-   * @param texts truncated to `maxLength` tokens
+   * @param texts texts or pairs, truncated to `maxLength` tokens
    * @returns the class with the highest probability of each text, in order
    * @example
    * model.predict(['It stopped working.']); // [{ label: 'negative', score: 0.97 }]
    */
-  predict(texts: string[]): Prediction[] {
+  predict(texts: TextInput[]): Prediction[] {
     const { labels } = this;
     const encoded = this.encode(
-      texts.map((text) => ({ text, label: 0 })),
+      texts.map((input) => ({ ...(typeof input === 'string' ? { text: input } : input), label: 0 })),
       this.maxLength,
     );
     const predictions = new Array<Prediction>(texts.length);

@@ -116,7 +116,7 @@ export const textOf = (row: Record<string, unknown>, textColumns: string[]): str
     .join('. ');
 
 /**
- * Converts rows to reviews; rows without text or label are left out and counted.
+ * Converts rows to reviews; rows without text or label, and pairs without one of the texts, are left out and counted.
  * @param rows values by column
  * @param reading columns and classes
  * @param dropped is incremented
@@ -125,24 +125,30 @@ export const textOf = (row: Record<string, unknown>, textColumns: string[]): str
  */
 export function reviewsOfRows(
   rows: Record<string, unknown>[],
-  { textColumns, labelColumn, classes, missingSpellings = false }: Reading,
+  { textColumns, textPairColumn, labelColumn, classes, missingSpellings = false }: Reading,
   dropped: Dropped,
   where: string,
 ): Review[] {
   const reviews: Review[] = [];
   for (const row of rows) {
-    const joined = textOf(row, textColumns);
-    const text = missingSpellings && isMissing(joined) ? '' : joined;
+    const textIn = (columns: string[]) => {
+      const joined = textOf(row, columns);
+      return missingSpellings && isMissing(joined) ? '' : joined;
+    };
+    const text = textIn(textColumns);
+    const pair = textPairColumn === undefined ? undefined : textIn([textPairColumn]);
+    const texts = { text, ...(pair !== undefined && { pair }) };
+    const isEmpty = text === '' || pair === '';
     if (labelColumn === undefined) {
-      if (text === '') dropped.emptyText++;
-      else reviews.push({ text, label: 0 });
+      if (isEmpty) dropped.emptyText++;
+      else reviews.push({ ...texts, label: 0 });
       continue;
     }
     const value = row[labelColumn];
     const label = labelText(value);
     const number = classNumber(classes, value);
-    if (text === '') dropped.emptyText++;
-    else if (number !== undefined) reviews.push({ text, label: number });
+    if (isEmpty) dropped.emptyText++;
+    else if (number !== undefined) reviews.push({ ...texts, label: number });
     else if (label === '' || label === classes.hiddenLabel || (missingSpellings && isMissing(label))) {
       checkSingleLabel(where, labelColumn, value);
       dropped.missingLabel++;
@@ -157,6 +163,9 @@ export function reviewsOfRows(
   }
   return reviews;
 }
+
+/** The text of a review, or both texts of a pair: for tables, and for models of words. */
+export const joinedText = ({ text, pair }: Review): string => (pair === undefined ? text : `${text} / ${pair}`);
 
 /**
  * Normalizes a review's text for comparison: texts that differ only in case and spacing count as duplicates, and pairs if both

@@ -77,6 +77,7 @@ export function addPage(app: FastifyInstance, model: () => SentimentModel): void
   app.get('/app/preprocessing.json', { schema: { hide: true } }, () => ({
     maxLength: model().maxLength,
     textColumns: model().preprocessing?.reading?.textColumns ?? [],
+    takesPairs: model().takesPairs ?? false,
   }));
   app.get('/', { schema: { hide: true } }, (_, reply) => {
     const nonce = randomBytes(16).toString('base64');

@@ -31,6 +31,13 @@ const HuggingFaceTokenizer = tokenizers.Tokenizer as unknown as new (
   config: object,
 ) => TextTokenizer;
 
+/** A text, or two texts as one input, such as a question and its answer. */
+export type TextInput = string | { text: string; pair?: string };
+
+/** The one or two texts of an input. */
+export const textsOfInput = (input: TextInput): string[] =>
+  typeof input === 'string' ? [input] : [input.text, ...(input.pair === undefined ? [] : [input.pair])];
+
 /** Converts texts to token ids. */
 export interface Tokenizer {
   /** Token ids including the special tokens, truncated to `maxLength` (default 512) and `maxTokens` tokens. */
@@ -45,8 +52,8 @@ export interface Tokenizer {
   maxTokens: number;
   /** The tokens of a text as the vocabulary has them, including the special tokens. */
   tokens(text: string): string[];
-  /** Number of tokens of a text including the special tokens, without truncation. */
-  countTokens(text: string): number;
+  /** Number of tokens of a text or a pair including the special tokens, without truncation. */
+  countTokens(input: TextInput): number;
   /** Whether the vocabulary contains a word of running text as a single token. */
   hasWord(word: string): boolean;
   /** Whether the vocabulary contains words of several scripts, as those of multilingual models do. */
@@ -204,13 +211,13 @@ const encodeBeginning =
     }
   };
 
-/** Encodes a text, or a pair of texts. */
-export function encodeTexts(
-  tokenizer: Tokenizer,
-  text: string,
-  pair: string | undefined,
-  maxLength?: number,
+/** Encodes a text or a pair; a single text has no token of type 1. */
+export function encodeInput(
+  tokenizer: Pick<Tokenizer, 'encode' | 'encodePair'>,
+  input: TextInput,
+  maxLength = 512,
 ): EncodedPair {
+  const [text, pair] = textsOfInput(input) as [string, string?];
   if (pair !== undefined) return tokenizer.encodePair(text, pair, maxLength);
   const ids = tokenizer.encode(text, maxLength);
   return { ids, pairStart: ids.length };
@@ -293,33 +300,29 @@ export function createTokenizer({ tokenizer: definition, config }: TokenizerFile
   const tokenizer = new HuggingFaceTokenizer({ ...definition, truncation: null, padding: null }, config);
   useCharsmaps(tokenizer.normalizer);
   const encode = tokenizesWords(definition) ? encodeWords(tokenizer) : encodeBeginning(tokenizer);
+  // Lone surrogates cannot be encoded in UTF-8.
   const tokens = (text: string) => tokenizer.encode(text.toWellFormed()).tokens;
+  const encodeText = (text: string, maxLength: number) => encode(text.toWellFormed(), maxLength);
   let multilingual: boolean | undefined;
   let frame: PairFrame | undefined;
+  /** Encodes a pair, truncated to a number of tokens that may exceed that of the model. */
+  const encodePair = (text: string, pair: string, maxLength: number): EncodedPair => {
+    const { opening, middle, closing, tokensOfTypeZero } = (frame ??= pairFrameOf(tokenizer));
+    const special = opening.length + middle.length + closing.length;
+    const [first, second] = [text, pair].map((each) => encodeText(each, Infinity).subarray(1, -1)) as [
+      Int32Array,
+      Int32Array,
+    ];
+    const [a, b] = truncatedLengths(first.length, second.length, Math.max(0, maxLength - special));
+    const ids = Int32Array.from([...opening, ...first.subarray(0, a), ...middle, ...second.subarray(0, b), ...closing]);
+    return { ids, pairStart: Math.min(ids.length, opening.length + a + tokensOfTypeZero) };
+  };
   return {
-    // Lone surrogates cannot be encoded in UTF-8.
-    encode: (text, maxLength = 512) => encode(text.toWellFormed(), Math.min(maxLength, maxTokens)),
-    encodePair(text, pair, maxLength = 512) {
-      const { opening, middle, closing, tokensOfTypeZero } = (frame ??= pairFrameOf(tokenizer));
-      const special = opening.length + middle.length + closing.length;
-      const [first, second] = [text, pair].map((each) => encode(each.toWellFormed(), Infinity).subarray(1, -1)) as [
-        Int32Array,
-        Int32Array,
-      ];
-      const max = Math.max(0, Math.min(maxLength, maxTokens) - special);
-      const [a, b] = truncatedLengths(first.length, second.length, max);
-      const ids = Int32Array.from([
-        ...opening,
-        ...first.subarray(0, a),
-        ...middle,
-        ...second.subarray(0, b),
-        ...closing,
-      ]);
-      return { ids, pairStart: Math.min(ids.length, opening.length + a + tokensOfTypeZero) };
-    },
+    encode: (text, maxLength = 512) => encodeText(text, Math.min(maxLength, maxTokens)),
+    encodePair: (text, pair, maxLength = 512) => encodePair(text, pair, Math.min(maxLength, maxTokens)),
     maxTokens,
     tokens,
-    countTokens: (text) => encode(text.toWellFormed(), Infinity).length,
+    countTokens: (input) => encodeInput({ encode: encodeText, encodePair }, input, Infinity).ids.length,
     hasWord(word) {
       // With a space, since byte-level vocabularies distinguish the beginning of a text from words inside.
       const [, token, ...rest] = tokens(` ${word}`);

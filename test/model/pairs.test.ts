@@ -91,7 +91,7 @@ test('transformers.js computes the logits of pairs and of single texts with expo
       ...((await model(inputs)) as { logits: { data: Float32Array } }).logits.data,
     ];
     const [{ text, pair, logits }] = expected[name] as [Pair];
-    const inputs = tokenizer(text, { text_pair: pair, return_token_type_ids: true } as object) as object;
+    const inputs = tokenizer(text, { text_pair: pair, return_token_type_ids: true }) as object;
     assertClose(await run(inputs), logits, 1e-4);
     const classifier = load(name);
     const { logits: single } = await evaluate(classifier, classifier.encode([{ text, label: 0 }], 24));

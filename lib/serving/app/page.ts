@@ -22,9 +22,25 @@ const examples = [
   'It stopped working after two days, and the seller did not answer.',
 ];
 
+/** What the page needs to know of the training texts. */
+const preprocessing = (await (await fetch('app/preprocessing.json')).json()) as {
+  /** In tokens. */
+  maxLength: number;
+  /** Text columns of training; empty if they are unknown. */
+  textColumns: string[];
+  /** Whether the model classifies pairs of texts. */
+  takesPairs: boolean;
+};
+
 const showStatus = (message: string) => (status.textContent = message);
 const engines: Record<string, Engine> = { server: serverEngine, browser: browserEngine(showStatus) };
-const engine = () => engines[engineSelect.value]!;
+
+/** @throws Error for a model of pairs: transformers.js's pipeline, and so the browser, takes single texts only */
+const engine = (): Engine => {
+  if (preprocessing.takesPairs)
+    throw new Error('This model classifies pairs of texts. Use the API or the command score.');
+  return engines[engineSelect.value]!;
+};
 const percent = (fraction: number) => `${(100 * fraction).toFixed(1)} %`;
 const mostLikely = (probabilities: Probabilities): [string, number] =>
   Object.entries(probabilities).reduce((best, entry) => (entry[1] > best[1] ? entry : best));
@@ -182,13 +198,6 @@ element('examples').replaceChildren(
   }),
 );
 
-/** What the page needs to know of the training texts. */
-const preprocessing = (await (await fetch('app/preprocessing.json')).json()) as {
-  /** In tokens. */
-  maxLength: number;
-  /** Text columns of training; empty if they are unknown. */
-  textColumns: string[];
-};
 element('length').textContent = `Texts are truncated to ${preprocessing.maxLength} tokens.`;
 
 let table: Table | undefined;

@@ -1,11 +1,11 @@
 /** What the protocols of the scoring API have in common: each is a fastify plugin that parses bodies and formats responses. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { RequestError } from '../../errors.js';
-import type { Prediction } from '../sentiment.js';
+import type { Prediction, TextInput } from '../sentiment.js';
 
 /** A parsed request: its texts, and the format of its response. */
 export interface ParsedRequest {
-  texts: string[];
+  texts: TextInput[];
   /** Formats the response from the probabilities of each text. */
   formatResponse: (probabilities: number[][], labels: string[]) => unknown;
 }
@@ -15,6 +15,8 @@ export interface ServedModel {
   version: string;
   /** The text columns of training; undefined if they are unknown. */
   textColumns: string[] | undefined;
+  /** The column of the second text in training; undefined for single texts. */
+  textPairColumn: string | undefined;
   /** Scores the texts of a request. @returns its response */
   score: (request: ParsedRequest) => Promise<unknown>;
 }
