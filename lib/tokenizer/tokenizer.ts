@@ -7,17 +7,14 @@ import path from 'node:path';
 import * as tokenizers from '@huggingface/tokenizers';
 import { ModelFormatError } from '../errors.js';
 import { readModelJson } from '../hub/model-json.js';
+import { pairFrameOf, truncatedLengths, type PairEncoder, type PairFrame, type PostProcessor } from './pair-frame.js';
 import { charsmapNormalizer } from './precompiled-charsmap.js';
 import { sentencePieceTokenizer } from './sentence-piece.js';
 import { specialTokenNames } from './special-tokens.js';
 import { wordPieceTokenizer } from './word-piece.js';
 
 /** The part of the package that is used; the package's own types import files that it does not contain. */
-interface TextTokenizer {
-  encode(
-    text: string,
-    options?: { text_pair?: string; add_special_tokens?: boolean; return_token_type_ids?: boolean },
-  ): { ids: number[]; tokens: string[]; token_type_ids?: number[] };
+interface TextTokenizer extends PairEncoder {
   normalizer: Normalizer | null;
 }
 interface Normalizer {
@@ -71,6 +68,7 @@ export interface EncodedPair {
 export interface TokenizerDefinition {
   normalizer?: { type: string } | null;
   pre_tokenizer?: { type: string } | null;
+  post_processor?: PostProcessor | null;
   /** The ids by token; for Unigram, the tokens with their scores, in the order of their ids. */
   model?: { type?: string; vocab?: Record<string, number> | [string, number][]; unk_token?: string | null };
   added_tokens?: {
@@ -223,54 +221,6 @@ export function encodeInput(
   return { ids, pairStart: ids.length };
 }
 
-/** The special tokens of a pair, by the post-processor. */
-interface PairFrame {
-  opening: number[];
-  middle: number[];
-  closing: number[];
-  /** Number of tokens after the first text that have type 0; Infinity if all tokens have type 0. */
-  tokensOfTypeZero: number;
-}
-
-/**
- * Determines the special tokens of a pair from an encoded pair.
- * @throws ModelFormatError if the post-processor leaves out the second text
- */
-function pairFrameOf(tokenizer: TextTokenizer): PairFrame {
-  const [a, b] = ['a', 'b'].map((text) => tokenizer.encode(text, { add_special_tokens: false }).ids) as [
-    number[],
-    number[],
-  ];
-  const { ids, token_type_ids: types } = tokenizer.encode('a', { text_pair: 'b', return_token_type_ids: true });
-  const endOfFirst = ids.indexOf(a[0]!) + a.length;
-  const second = ids.indexOf(b[0]!, endOfFirst);
-  if (second < 0)
-    throw new ModelFormatError(
-      'MODEL_NO_PAIRS',
-      'The post-processor of tokenizer.json does not accept pairs of texts. Use a model whose tokenizer does, such as BERT or RoBERTa.',
-    );
-  const firstOfTypeOne = types ? types.indexOf(1) : second;
-  return {
-    opening: ids.slice(0, endOfFirst - a.length),
-    middle: ids.slice(endOfFirst, second),
-    closing: ids.slice(second + b.length),
-    tokensOfTypeZero: firstOfTypeOne < 0 ? Infinity : firstOfTypeOne - endOfFirst,
-  };
-}
-
-/**
- * The lengths of two texts after truncation, `longest_first` of Hugging Face's tokenizers: only the longer text is truncated,
- * or both to half of the maximum, where the longer text gets the odd token.
- * @param max maximum sum of the lengths
- */
-function truncatedLengths(a: number, b: number, max: number): [number, number] {
-  const shorter = Math.min(a, b);
-  if (a + b <= max) return [a, b];
-  const [less, more] =
-    2 * shorter <= max ? [shorter, max - shorter] : [Math.floor(max / 2), Math.floor(max / 2) + (max % 2)];
-  return a > b ? [more, less] : [less, more];
-}
-
 /** Scripts of large languages other than Latin. */
 const scripts = ['Arabic', 'Cyrillic', 'Devanagari', 'Greek', 'Han', 'Hangul', 'Hebrew', 'Thai'].map(
   (script) => new RegExp(`^(##|▁)?\\p{Script=${script}}{2,}$`, 'u'),
@@ -307,7 +257,10 @@ export function createTokenizer({ tokenizer: definition, config }: TokenizerFile
   let frame: PairFrame | undefined;
   /** Encodes a pair, truncated to a number of tokens that may exceed that of the model. */
   const encodePair = (text: string, pair: string, maxLength: number): EncodedPair => {
-    const { opening, middle, closing, tokensOfTypeZero } = (frame ??= pairFrameOf(tokenizer));
+    const { opening, middle, closing, tokensOfTypeZero } = (frame ??= pairFrameOf(
+      tokenizer,
+      definition.post_processor,
+    ));
     const special = opening.length + middle.length + closing.length;
     const [first, second] = [text, pair].map((each) => encodeText(each, Infinity).subarray(1, -1)) as [
       Int32Array,

@@ -29,7 +29,7 @@ import { failure } from '../failure.js';
 interface Pair {
   text: string;
   pair: string;
-  encoded: { maxLength: number; ids: number[]; types?: number[] }[];
+  encoded: { maxLength: number; ids: number[]; types: number[] }[];
   logits: number[];
 }
 const expected = JSON.parse(fs.readFileSync(path.join(fixtures, 'pairs.json'), 'utf8')) as Record<string, Pair[]>;
@@ -53,11 +53,10 @@ for (const [name, pairs] of Object.entries(expected)) {
       for (const { maxLength, ids, types } of encoded) {
         const { ids: actual, pairStart } = tokenizer.encodePair(text, pair, maxLength);
         assert.deepEqual([...actual], ids, `${text.slice(0, 20)} | ${pair.slice(0, 20)} | ${maxLength}`);
-        if (types)
-          assert.deepEqual(
-            Array.from(ids, (_, i) => Number(i >= pairStart)),
-            types,
-          );
+        assert.deepEqual(
+          Array.from(ids, (_, i) => Number(i >= pairStart)),
+          types,
+        );
       }
   });
 
@@ -66,7 +65,7 @@ for (const [name, pairs] of Object.entries(expected)) {
     for (const layers of [composedLayers, fusedLayers]) {
       const model = load(name, layers);
       const reviews = model.encode(reviewsOf(pairs), 24);
-      assert.equal(reviews.pairStarts !== undefined, pairs[0]!.encoded[0]!.types !== undefined);
+      assert.equal(reviews.pairStarts !== undefined, ['bert', 'electra', 'albert'].includes(name));
       const { logits } = await evaluate(model, reviews, { batchSize: 4 });
       assertClose(logits, reference, 1e-5);
       model.dispose();
