@@ -179,6 +179,7 @@ test('metadata, metrics, the API description and the web page follow the model',
     assert.deepEqual(JSON.parse(await get('/app/preprocessing.json')), {
       maxLength: version === 'first' ? 32 : 16,
       textColumns: textColumns[version],
+      takesPairs: false,
     });
     assert.ok((await get('/app/model/config.json')).includes(labels[version][0]));
   };
