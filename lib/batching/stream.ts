@@ -20,6 +20,7 @@ import type { ReviewSource } from '../reviews/review-source.js';
 import { settingForm } from '../settings/setting-text.js';
 import { singleProcess, type Ranks } from '../distributed/ranks.js';
 import { unpackError } from './thread-error.js';
+import { hasTokenTypes } from '../model/families/family.js';
 import type { PretrainedModel } from '../model/pretrained-model.js';
 import { trainingBatches, type BatchOptions } from './batches.js';
 import { seededRandom, shuffle } from '../reviews/random.js';
@@ -43,8 +44,8 @@ export interface StreamedBatch extends IndexedBatch {
 
 /** Options of a stream. */
 export interface StreamOptions {
-  /** The model whose tokenizer and maximum sequence length are used. */
-  model: Pick<PretrainedModel, 'tokenizerFiles' | 'maxTokens'>;
+  /** The model whose tokenizer, token types and maximum sequence length are used. */
+  model: Pick<PretrainedModel, 'config' | 'tokenizerFiles' | 'maxTokens'>;
   /** Maximum sequence length in tokens. @default 128 */
   maxLength?: number;
   /** Reviews to exclude from training, with all copies of their texts: those of validation and test. */
@@ -59,10 +60,14 @@ export interface StreamOptions {
   ranks?: Ranks;
 }
 
-function unpackBlock({ packed, rows }: PackedBlock): EncodedReviews {
-  let at = 2 * rows;
+function unpackBlock({ packed, rows }: PackedBlock, hasPairTypes: boolean): EncodedReviews {
+  let at = 3 * rows;
   const ids = Array.from({ length: rows }, (_, row) => packed.subarray(at, (at += packed[row]!)));
-  return { ids, labels: packed.subarray(rows, 2 * rows) };
+  return {
+    ids,
+    labels: packed.subarray(rows, 2 * rows),
+    ...(hasPairTypes && { pairStarts: packed.subarray(2 * rows, 3 * rows) }),
+  };
 }
 
 /** Sends the block that one rank has read to all ranks: a few MB, compared with tens of thousands for its gradients. */
@@ -127,6 +132,7 @@ export class ReviewStream {
   readonly #blockRows: number;
   readonly #blocksAhead: number;
   readonly #ranks: Ranks;
+  readonly #hasPairTypes: boolean;
 
   /**
    * @param source the result of openReviews with `streaming`
@@ -136,7 +142,7 @@ export class ReviewStream {
   constructor(
     { name, splits, locations, reading, dropped }: ReviewSource,
     {
-      model: { tokenizerFiles, maxTokens },
+      model: { config, tokenizerFiles, maxTokens },
       maxLength = 128,
       without = [],
       sample,
@@ -155,6 +161,7 @@ export class ReviewStream {
         { name },
       );
     this.maxLength = maxLength;
+    this.#hasPairTypes = reading.textPairColumn !== undefined && hasTokenTypes(config);
     this.sampledLabels = sample && Int32Array.from(sample, ({ label }) => label);
     this.#blockRows = blockRows;
     this.#blocksAhead = workers + 1;
@@ -165,7 +172,7 @@ export class ReviewStream {
       tokenizerFiles,
       maxTokens,
       maxLength,
-      without: without.flatMap((reviews) => reviews.map(({ text }) => textKey(text))),
+      without: without.flatMap((reviews) => reviews.map(textKey)),
       form: settingForm(),
     };
     this.fingerprint = hash(
@@ -219,7 +226,10 @@ export class ReviewStream {
       const batches =
         packed.rows === 0
           ? []
-          : trainingBatches(unpackBlock(packed), { ...options, epoch: current.epoch * maxBlocks + current.block });
+          : trainingBatches(unpackBlock(packed, this.#hasPairTypes), {
+              ...options,
+              epoch: current.epoch * maxBlocks + current.block,
+            });
       const blockEnd = current.last
         ? { epoch: current.epoch + 1, block: 0, batch: 0 }
         : { epoch: current.epoch, block: current.block + 1, batch: 0 };

@@ -6,6 +6,7 @@ import { loadReviews } from '../reviews/load-reviews.js';
 import { describeClassRows, summarizeData } from '../reviews/describe-source.js';
 import { ReviewStream } from '../batching/stream.js';
 import { calibrate } from '../evaluation/calibrate.js';
+import { selectReviews } from '../model/batch.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import { evaluationWarnings, imbalanceWarnings, type Warning } from '../evaluation/warnings.js';
 import { describeClassWeights, weightsByNumber } from '../training/class-weights.js';
@@ -47,7 +48,7 @@ async function finetuneRank(job: Job): Promise<EndOfTraining> {
     const trainer = new Trainer(model, settings);
     if (settings.overfitBatches > 0 && !(data.train instanceof ReviewStream)) {
       const rows = settings.overfitBatches * settings.batchSize;
-      data.train = { ids: data.train.ids.slice(0, rows), labels: data.train.labels.slice(0, rows) };
+      data.train = selectReviews(data.train, [...data.train.ids.keys()].slice(0, rows));
       data.validation = data.train;
       // The loss should continue to fall after all rows are predicted correctly.
       trainer.settings.earlyStoppingPatience = 0;

@@ -4,7 +4,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { ArgumentError, ModelFormatError } from '../errors.js';
+import { ModelFormatError } from '../errors.js';
 import type { DownloadOptions } from '../hub/download.js';
 import type { Review } from '../reviews/review.js';
 import type { ResourceVariable } from '../tensorflow/variables.js';
@@ -17,6 +17,7 @@ import {
 } from '../tokenizer/tokenizer.js';
 import type { EncodedReviews } from './batch.js';
 import { maxTokens, type EncoderConfig } from './config.js';
+import { encodeReviews } from './encode-reviews.js';
 import { partOf } from './families.js';
 import { parameterValues, type Engine, type EngineOptions, type Model } from './model.js';
 import type { Layers } from './layers.js';
@@ -117,24 +118,13 @@ export abstract class PretrainedModel implements Model {
   }
 
   /**
-   * Tokenizes reviews.
+   * Tokenizes reviews; a review with a `pair` as one sequence of two texts.
    * @param reviews texts with class numbers
    * @param maxLength maximum sequence length in tokens. @default 512
    * @throws ArgumentError for a label that is not an integer
    */
   encode(reviews: Review[], maxLength = 512): EncodedReviews {
-    return {
-      ids: reviews.map(({ text }) => this.tokenizer.encode(text, maxLength)),
-      labels: Int32Array.from(reviews, ({ label }) => {
-        if (!Number.isInteger(label))
-          throw new ArgumentError(
-            'ARGUMENT_LABEL_INVALID',
-            `A review has label ${JSON.stringify(label)}, which is not a class number. Use integers from 0.`,
-            { label },
-          );
-        return label;
-      }),
-    };
+    return encodeReviews(reviews, this.tokenizer, this.config, maxLength);
   }
 
   /** Number of parameters by part: embeddings, each layer, head, and all. */

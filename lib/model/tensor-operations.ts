@@ -77,6 +77,7 @@ export function tensorOperations(
       return tf.reshape(tf.slice(table, [index, 0], [1, width]), [width]);
     },
     tokenEmbedding: (table) => embeddingLookup(table, texts.ids),
+    tokenTypeEmbedding: (table) => texts.types && embeddingLookup(table, texts.types),
     positionEmbedding: (table, first) => embeddingLookup(table, tf.add(texts.positions, tf.scalar(first, 'int32'))),
     linear(x, { weight, bias }, exact = false) {
       const y = product(x, weight, exact ? 'float32' : precision);

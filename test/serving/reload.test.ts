@@ -182,6 +182,7 @@ test('metadata, metrics, the API description and the web page follow the model',
       labels: labels[version],
       temperature: 1,
       threshold: null,
+      takesPairs: false,
     });
     assert.ok((await get('/app/model/config.json')).includes(labels[version][0]));
   };
