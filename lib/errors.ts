@@ -161,6 +161,7 @@ export class ModelFormatError extends TunebookError<
   | 'MODEL_NO_WEIGHTS'
   | 'MODEL_NO_TOKENIZER'
   | 'MODEL_NO_MASK_TOKEN'
+  | 'MODEL_NO_PAIRS'
   | 'MODEL_NOT_CLASSIFIER'
   | 'MODEL_NOT_EXPORTED'
   | 'MODEL_NOT_CALIBRATED'
@@ -357,7 +358,9 @@ export class CellError extends TunebookError<'NOTEBOOK_CELL_FAILED'> {
 }
 
 /** The body of a scoring request is invalid. */
-export class RequestError extends TunebookError<'REQUEST_INVALID' | 'REQUEST_NO_TEXT_COLUMN' | 'REQUEST_TOO_LARGE'> {}
+export class RequestError extends TunebookError<
+  'REQUEST_INVALID' | 'REQUEST_NO_TEXT_COLUMN' | 'REQUEST_PAIR' | 'REQUEST_TOO_LARGE'
+> {}
 
 /** A scoring request for a model that is not served. */
 export class UnknownModelError extends TunebookError<'REQUEST_UNKNOWN_MODEL'> {}

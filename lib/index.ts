@@ -163,7 +163,7 @@ export type { Precision } from './tensorflow/kernels.js';
 export type { PrecisionChoice, PrecisionSetting, ProductShape } from './tensorflow/precision.js';
 export type { ResourceVariable } from './tensorflow/variables.js';
 export type { MaskingVocabulary } from './tokenizer/masking-vocabulary.js';
-export type { Tokenizer, TokenizerDefinition, TokenizerFiles } from './tokenizer/tokenizer.js';
+export type { EncodedPair, TextInput, Tokenizer, TokenizerDefinition, TokenizerFiles } from './tokenizer/tokenizer.js';
 export type { Checkpoint, TrainerState } from './training/checkpoint.js';
 export type { EarlyStopping } from './training/early-stopping.js';
 export type { OverSeeds } from './training/seeds.js';

@@ -84,9 +84,11 @@ export function maskBatch(
     if (draw < 0.8) inputIds[position] = mask;
     else if (draw < 0.9) inputIds[position] = Math.floor(random() * size);
   }
+  const { offsets, pairStarts } = batch;
   return {
     inputIds,
-    offsets: batch.offsets,
+    offsets,
+    ...(pairStarts && { pairStarts }),
     positions: Int32Array.from(chosen),
     targets: Int32Array.from(chosen, (position) => original[position]!),
   };

@@ -2,7 +2,7 @@
  * Messages between a ReviewStream and its workers. This module does not load TensorFlow, which the workers do not need.
  */
 import { hash } from 'node:crypto';
-import { normalizedText, type Dropped, type Reading } from '../reviews/review.js';
+import { normalizedText, type Dropped, type Reading, type Review } from '../reviews/review.js';
 import type { Chunk, RowLocation } from '../reviews/row-file.js';
 import type { SettingForm } from '../settings/setting-text.js';
 import type { TokenizerFiles } from '../tokenizer/tokenizer.js';
@@ -28,7 +28,7 @@ export interface BlockPart {
 
 /** A block from a worker. */
 export interface PackedBlock {
-  /** In one buffer that is transferred without a copy: the length of each row, then all token ids. */
+  /** In one buffer that is transferred without a copy: the length and the pair start of each row, then all token ids. */
   packed: Int32Array<ArrayBuffer>;
   /** The label of each row; float32 represents class numbers exactly. */
   labels: Float32Array;
@@ -38,5 +38,5 @@ export interface PackedBlock {
   heldOut: number;
 }
 
-/** The key of a text, the same for copies of it. */
-export const textKey = (text: string): string => hash('sha1', normalizedText(text)).slice(0, 16);
+/** The key of a review's text, the same for copies of it. */
+export const textKey = (review: Review): string => hash('sha1', normalizedText(review)).slice(0, 16);

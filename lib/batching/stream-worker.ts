@@ -7,7 +7,7 @@ import type { ReadRows } from '../reviews/row-file.js';
 import { packError } from './thread-error.js';
 import { textKey, type BlockPart, type PackedBlock, type WorkerSettings } from './stream-block.js';
 import { useSettingForm } from '../settings/setting-text.js';
-import { createTokenizer } from '../tokenizer/tokenizer.js';
+import { createTokenizer, encodeInput, type EncodedPair } from '../tokenizer/tokenizer.js';
 import { chunkReader } from '../reviews/chunk-reader.js';
 
 const { files, reading, tokenizerFiles, maxTokens, maxLength, without, form } = workerData as WorkerSettings;
@@ -36,27 +36,29 @@ export default (parts: BlockPart[]): Promise<unknown> =>
 
 async function encodeBlock(parts: BlockPart[]): Promise<unknown> {
   const dropped = nothingDropped();
-  const ids: Int32Array[] = [];
+  const encoded: EncodedPair[] = [];
   const labels: number[] = [];
   let heldOut = 0;
   for (const { file, chunk } of parts) {
     const read = await readerOf(file);
     const rows = await read(chunk, columnsOf(reading));
-    for (const { text, label } of reviewsOfRows(rows, reading, dropped, files[file]!.name, chunk.start)) {
-      if (heldOutKeys.size > 0 && heldOutKeys.has(textKey(text))) heldOut++;
+    for (const review of reviewsOfRows(rows, reading, dropped, files[file]!.name, chunk.start)) {
+      if (heldOutKeys.size > 0 && heldOutKeys.has(textKey(review))) heldOut++;
       else {
-        ids.push(tokenizer.encode(text, maxLength));
-        labels.push(label);
+        encoded.push(encodeInput(tokenizer, review, maxLength));
+        labels.push(review.label);
       }
     }
   }
-  const packed = new Int32Array(ids.length + ids.reduce((sum, { length }) => sum + length, 0));
-  let offset = ids.length;
-  ids.forEach((row, i) => {
-    packed[i] = row.length;
-    packed.set(row, offset);
-    offset += row.length;
+  const count = encoded.length;
+  const packed = new Int32Array(2 * count + encoded.reduce((sum, { ids }) => sum + ids.length, 0));
+  let offset = 2 * count;
+  encoded.forEach(({ ids, pairStart }, i) => {
+    packed[i] = ids.length;
+    packed[count + i] = pairStart;
+    packed.set(ids, offset);
+    offset += ids.length;
   });
-  const block: PackedBlock = { packed, labels: Float32Array.from(labels), rows: ids.length, dropped, heldOut };
+  const block: PackedBlock = { packed, labels: Float32Array.from(labels), rows: count, dropped, heldOut };
   return move({ [transferableSymbol]: packed.buffer, [valueSymbol]: block });
 }

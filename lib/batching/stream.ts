@@ -20,6 +20,7 @@ import type { ReviewSource } from '../reviews/review-source.js';
 import { settingForm } from '../settings/setting-text.js';
 import { singleProcess, type Ranks } from '../distributed/ranks.js';
 import { unpackError } from './thread-error.js';
+import { hasTokenTypes } from '../model/families/family.js';
 import type { PretrainedModel } from '../model/pretrained-model.js';
 import { trainingBatches, type BatchOptions } from './batches.js';
 import { seededRandom, shuffle } from '../reviews/random.js';
@@ -43,8 +44,8 @@ export interface StreamedBatch extends IndexedBatch {
 
 /** Options of a stream. */
 export interface StreamOptions {
-  /** The model whose tokenizer and maximum sequence length are used. */
-  model: Pick<PretrainedModel, 'tokenizerFiles' | 'maxTokens'>;
+  /** The model whose tokenizer, token types and maximum sequence length are used. */
+  model: Pick<PretrainedModel, 'config' | 'tokenizerFiles' | 'maxTokens'>;
   /** Maximum sequence length in tokens. @default 128 */
   maxLength?: number;
   /** Reviews to exclude from training, with all copies of their texts: those of validation and test. */
@@ -59,10 +60,17 @@ export interface StreamOptions {
   ranks?: Ranks;
 }
 
-function unpackBlock({ packed, labels, rows }: PackedBlock, isNumeric: boolean): EncodedReviews {
-  let at = rows;
+/** What a stream needs to know to read a block: whether its labels are numbers, and its rows pairs of a model with token types. */
+type BlockContent = Record<'isNumeric' | 'hasPairTypes', boolean>;
+
+function unpackBlock({ packed, labels, rows }: PackedBlock, { isNumeric, hasPairTypes }: BlockContent): EncodedReviews {
+  let at = 2 * rows;
   const ids = Array.from({ length: rows }, (_, row) => packed.subarray(at, (at += packed[row]!)));
-  return { ids, labels: labelsOf(labels, isNumeric) };
+  return {
+    ids,
+    labels: labelsOf(labels, isNumeric),
+    ...(hasPairTypes && { pairStarts: packed.subarray(rows, 2 * rows) }),
+  };
 }
 
 /** Sends the block that one rank has read to all ranks: a few MB, compared with tens of thousands for its gradients. */
@@ -131,7 +139,7 @@ export class ReviewStream {
   readonly #blockRows: number;
   readonly #blocksAhead: number;
   readonly #ranks: Ranks;
-  readonly #isNumeric: boolean;
+  readonly #content: BlockContent;
 
   /**
    * @param source the result of openReviews with `streaming`
@@ -141,7 +149,7 @@ export class ReviewStream {
   constructor(
     { name, splits, locations, reading, dropped }: ReviewSource,
     {
-      model: { tokenizerFiles, maxTokens },
+      model: { config, tokenizerFiles, maxTokens },
       maxLength = 128,
       without = [],
       sample,
@@ -160,12 +168,15 @@ export class ReviewStream {
         { name },
       );
     this.maxLength = maxLength;
-    this.#isNumeric = reading.classes.isNumeric ?? false;
+    this.#content = {
+      isNumeric: reading.classes.isNumeric ?? false,
+      hasPairTypes: reading.textPairColumn !== undefined && hasTokenTypes(config),
+    };
     this.sampledLabels =
       sample &&
       labelsOf(
         sample.map(({ label }) => label),
-        this.#isNumeric,
+        this.#content.isNumeric,
       );
     this.#blockRows = blockRows;
     this.#blocksAhead = workers + 1;
@@ -176,7 +187,7 @@ export class ReviewStream {
       tokenizerFiles,
       maxTokens,
       maxLength,
-      without: without.flatMap((reviews) => reviews.map(({ text }) => textKey(text))),
+      without: without.flatMap((reviews) => reviews.map(textKey)),
       form: settingForm(),
     };
     this.fingerprint = hash(
@@ -230,7 +241,7 @@ export class ReviewStream {
       const batches =
         packed.rows === 0
           ? []
-          : trainingBatches(unpackBlock(packed, this.#isNumeric), {
+          : trainingBatches(unpackBlock(packed, this.#content), {
               ...options,
               epoch: current.epoch * maxBlocks + current.block,
             });

@@ -30,6 +30,7 @@ import {
 } from '../settings/settings.js';
 import type { OverSeeds } from '../training/seeds.js';
 import { runFinetune } from './finetune-process.js';
+import { readInteger } from './integer-argument.js';
 import { describeConfig } from './print-config.js';
 import { addSettings, flagsLayer } from './settings-flags.js';
 import { settingsOf } from './training-command.js';
@@ -70,12 +71,7 @@ export function addCrossValidationFlags(command: Command): Command {
  * @throws SettingsError for an invalid setting or number of folds
  */
 function settingsOfFirst(command: Command, { folds, config }: Flags): ResolvedSettings {
-  if (!(Number(folds) >= foldLimits.min && Number(folds) <= foldLimits.max && Number.isInteger(Number(folds))))
-    throw new SettingsError(
-      'SETTING_INVALID',
-      `--folds is '${folds}'; it must be an integer from ${foldLimits.min} to ${foldLimits.max}.`,
-      { name: '--folds', value: folds },
-    );
+  readInteger('--folds', folds, foldLimits.min, foldLimits.max);
   const fold = { origin: 'command line', values: { fold: `1/${folds}` }, nameOf: flagOf };
   return resolveSettings([...(config ? [configLayer(config)] : []), environmentLayer(), flagsLayer(command), fold]);
 }
@@ -174,9 +170,6 @@ function describeResult({ folds, means, pooled }: CrossValidationResult): string
   ].join('\n');
 }
 
-/** Whether a run has its result. */
-const isFinished = ({ state }: RunFolder) => state === 'completed' || state === 'early stopping';
-
 /** Executes a cross-validation until it is finished, a fold fails or a signal stops it, and sets the exit code. */
 export async function crossValidate(command: Command): Promise<void> {
   const flags = command.opts<Flags>();
@@ -198,7 +191,7 @@ export async function crossValidate(command: Command): Promise<void> {
   print(`Cross-validation ${folder.folder}: ${plan.folds} folds`);
   for (const fold of foldsOf(plan)) {
     const run = runOfFold(folder, fold);
-    if (!isFinished(run)) {
+    if (!run.isFinished) {
       print(`\nFold ${formatFold(fold)}`);
       const exitCode = await runFinetune(
         [...plan.argv, flagOf('fold'), formatFold(fold)],

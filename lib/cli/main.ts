@@ -173,6 +173,7 @@ addSettings(
     .argument('[sentences...]', 'texts to score; put -- before texts that look like flags')
     .description('Score texts, or a file of reviews of any size, with an exported model.')
     .option('--model <run>', 'run or model folder (default: the newest run with a model)')
+    .option('--text-pair <text>', 'second text of each text, for a model of sentence pairs')
     .option('--file <file>', 'file of reviews to score, in any format that finetune reads')
     .option(
       '--out <file>',
@@ -183,7 +184,7 @@ addSettings(
     .option('--calibrated', 'apply the temperature and the decision threshold that are stored with the model')
     .option('--json', 'print the result as JSON'),
   [...fileSettings],
-  { textColumns: 'those of training' },
+  { textColumns: 'those of training', textPairColumn: 'that of training' },
 )
   // A text may begin with a dash: "-1 star".
   .allowUnknownOption()

@@ -1,6 +1,5 @@
 /** `tunebook merge ADAPTER FOLDER`: adds a LoRA adapter to its model and saves the result as an ordinary model. */
 import fs from 'node:fs';
-import path from 'node:path';
 import { FileError, SettingsError } from '../errors.js';
 import { fetchAdapter } from '../model/fetch-adapter.js';
 import { fetchModel } from '../model/fetch-model.js';
@@ -8,6 +7,7 @@ import { mergeAdapter, readPeftAdapter, type StoredAdapter } from '../model/peft
 import { readPreprocessing } from '../model/preprocessing.js';
 import { readModelConfig, labelNames } from '../model/config.js';
 import { familyOf } from '../model/families.js';
+import { replaceFolder } from '../replace-folder.js';
 import { TextClassifier } from '../model/text-classifier.js';
 
 /** Options of `merge`. */
@@ -61,12 +61,8 @@ export async function merge(name: string, target: string, { model: base, labels 
   });
   try {
     mergeAdapter(model, adapter);
-    const partialFolder = `${path.resolve(target)}.partial`;
-    fs.rmSync(partialFolder, { recursive: true, force: true });
-    model.save(partialFolder);
     // An existing folder is empty.
-    fs.rmSync(target, { recursive: true, force: true });
-    fs.renameSync(partialFolder, target);
+    replaceFolder(target, (folder) => model.save(folder));
   } finally {
     model.dispose();
   }

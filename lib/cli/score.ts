@@ -19,6 +19,8 @@ import type { fileSettings } from './settings-flags.js';
 export interface ScoreOptions {
   model?: string;
   file?: string;
+  /** Second text of all sentences. */
+  textPair?: string;
   out?: string;
   overwrite?: boolean;
   /** How the file is read. */
@@ -105,20 +107,27 @@ const describeFormat = ({ delimiter, header, columns }: NamedFormat): string =>
  * Opens the file to score: with the settings and text columns of the command, or else those of training, or else what is
  * detected.
  * @returns the source, and sentences about its format and columns
- * @throws ReviewsError if the file lacks these columns
+ * @throws ReviewsError if the file lacks these columns, SettingsError for a second text that the model does not accept
  */
 async function openFile(
   file: string,
   { reading }: ScoreOptions,
-  { preprocessing }: SentimentModel,
+  { preprocessing, takesPairs }: SentimentModel,
 ): Promise<{ source: ReviewSource; notes: string[] }> {
+  if (reading.textPairColumn !== undefined && takesPairs === false)
+    throw new SettingsError(
+      'SETTING_CONFLICT',
+      `${settingText('textPairColumn', reading.textPairColumn)} is set, but the model was trained on single texts. Remove it.`,
+      { names: ['textPairColumn'] },
+    );
   const requested = reading.textColumns;
   const trained = preprocessing?.reading?.textColumns;
+  const textPairColumn = reading.textPairColumn ?? preprocessing?.reading?.textPairColumn;
   const trainedText = trained?.join(', ');
   const format = formatOfTraining(preprocessing?.reading?.format, reading);
   const notes: string[] = [];
   const open = (textColumns: string[] | undefined, named: NamedFormat = {}) =>
-    openReviews(file, { ...reading, ...named, textColumns, labelsOptional: true, allColumns: true });
+    openReviews(file, { ...reading, ...named, textColumns, textPairColumn, labelsOptional: true, allColumns: true });
   const describe = (source: ReviewSource, reason: string) => ({
     source,
     notes: [...notes, `Text columns: ${source.reading.textColumns.join(', ')}, ${reason}.`],
@@ -187,7 +196,14 @@ async function scoreToFile(model: SentimentModel, file: string, out: string, opt
   const meanAbsoluteError = labeled > 0 && isRegression ? absoluteError! / labeled : undefined;
   if (options.json) {
     console.log(
-      JSON.stringify({ ...counts, accuracy, meanAbsoluteError, textColumns: source.reading.textColumns, out }),
+      JSON.stringify({
+        ...counts,
+        accuracy,
+        meanAbsoluteError,
+        textColumns: source.reading.textColumns,
+        textPairColumn: source.reading.textPairColumn,
+        out,
+      }),
     );
     return;
   }
@@ -211,7 +227,7 @@ async function scoreToFile(model: SentimentModel, file: string, out: string, opt
  * @throws RunError, ModelFormatError, ReviewsError
  */
 export async function score(sentences: string[], options: ScoreOptions): Promise<void> {
-  const { file, out, json } = options;
+  const { file, out, json, textPair } = options;
   if (file === undefined && sentences.length === 0)
     throw new SettingsError(
       'SETTING_MISSING',
@@ -244,6 +260,16 @@ export async function score(sentences: string[], options: ScoreOptions): Promise
     throw new SettingsError('SETTING_CONFLICT', 'Texts and --file cannot be combined. Give one of the two.', {
       names: ['sentences', '--file'],
     });
+  if (file !== undefined && textPair !== undefined)
+    throw new SettingsError(
+      'SETTING_CONFLICT',
+      `--text-pair and --file cannot be combined. Name the column with the second text: ${settingText('textPairColumn')}.`,
+      { names: ['--text-pair', '--file'] },
+    );
+  if (textPair?.trim() === '')
+    throw new SettingsError('SETTING_MISSING', '--text-pair is empty. Give the second text, or leave it out.', {
+      names: ['--text-pair'],
+    });
   if (options.precision !== 'float32' && options.precision !== 'int8')
     throw new SettingsError('SETTING_INVALID', `--precision is '${options.precision}'; it must be float32 or int8.`, {
       name: '--precision',
@@ -257,14 +283,23 @@ export async function score(sentences: string[], options: ScoreOptions): Promise
       await scoreToFile(model, file, out, options);
       return;
     }
-    const predictions = await model.predictSentiment(sentences);
+    if (model.takesPairs !== undefined && model.takesPairs !== (textPair !== undefined))
+      throw new SettingsError(
+        model.takesPairs ? 'SETTING_MISSING' : 'SETTING_CONFLICT',
+        model.takesPairs
+          ? 'The model was trained on pairs of texts. Give the second text: --text-pair.'
+          : 'The model was trained on single texts. Remove --text-pair.',
+        { names: ['--text-pair'] },
+      );
+    const inputs = sentences.map((text) => (textPair === undefined ? text : { text, pair: textPair }));
+    const predictions = await model.predictSentiment(inputs);
     if (json) console.log(JSON.stringify(predictions));
     else
       predictions.forEach(({ label, score }, i) =>
         console.log(`${label.padEnd(10)} ${score.toFixed(3)}  ${sentences[i]}`),
       );
     const truncatedNote = describeTruncated(
-      sentences.filter((sentence) => model.isTruncated(sentence)).length,
+      inputs.filter((input) => model.isTruncated(input)).length,
       sentences.length,
       model,
     );

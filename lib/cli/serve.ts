@@ -57,7 +57,9 @@ async function loadModel(name: string | undefined, options: SentimentModelOption
   const folder = modelFolder(name);
   const model = await openSentimentModel(folder, options);
   // Warm-up: the first forward pass of each length is slower than the following ones.
-  await model.predictSentiment(['warm', 'warm '.repeat(60), 'warm '.repeat(200)]).catch(async (error: unknown) => {
+  const texts = ['warm', 'warm '.repeat(60), 'warm '.repeat(200)];
+  const inputs = model.takesPairs ? texts.map((text) => ({ text, pair: 'warm' })) : texts;
+  await model.predictSentiment(inputs).catch(async (error: unknown) => {
     await model.dispose();
     throw error;
   });

@@ -13,7 +13,9 @@ import { dashed, flagOf } from '../settings/setting-text.js';
 import { isFlagLike } from './text-arguments.js';
 
 /** Settings of a file that is read, but not trained on. */
-export const fileSettings = ['textColumns', 'encoding', 'delimiter', 'header', 'columns', 'skipBadRows'] as const;
+export const fileSettings = [
+  ...(['textColumns', 'textPairColumn', 'encoding', 'delimiter', 'header', 'columns', 'skipBadRows'] as const),
+] as const;
 
 /** Names and aliases of settings by flag: `--num-train-epochs`. */
 const byFlag = new Map(spellings.map((each) => [`--${dashed(each.spelling)}`, each]));

@@ -1,6 +1,6 @@
 /** The part that `finetune` and `adapt` share: settings, flags, workers, run folder, output and exit codes. */
 import { Command, Option } from 'commander';
-import { RunError } from '../errors.js';
+import { RunError, SettingsError } from '../errors.js';
 import { endTogether, joinForJob } from '../jobs/join-cluster.js';
 import type { TrainingJob } from '../jobs/job.js';
 import { assertResumable, isChanged, resumedSettings, runToResume } from '../jobs/resume.js';
@@ -114,6 +114,13 @@ export async function runTrainingCommand(
   try {
     const layers = [...(flags.config ? [configLayer(flags.config)] : []), environmentLayer(), flagsLayer(command)];
     const requested = resolveSettings(layers);
+    const { textPairColumn } = requested.settings;
+    if (name === 'adapt' && textPairColumn !== undefined)
+      throw new SettingsError(
+        'SETTING_CONFLICT',
+        `The setting textPairColumn is '${textPairColumn}' (${requested.origins.textPairColumn}), but adapt trains on single texts. Remove it there.`,
+        { names: ['textPairColumn'] },
+      );
     const definition = clusterOfEnvironment();
     const mlflow = requested.settings.reportTo.includes('mlflow') ? mlflowOfEnvironment() : undefined;
     if (definition && !flags.printConfig) {

@@ -1,5 +1,5 @@
 /** Analysis of predictions: accuracy by text length, and the most confident errors. */
-import type { Review } from '../reviews/review.js';
+import { joinedText, type Review } from '../reviews/review.js';
 import { predictions, wilsonInterval, type NamedAccuracy } from './metrics.js';
 
 /**
@@ -46,7 +46,7 @@ export function confidentErrors(
     .sort((a, b) => b.score - a.score)
     .slice(0, count)
     .map(({ label, score, review }) => ({
-      review: review.text,
+      review: joinedText(review),
       true: labelNames[review.label]!,
       predicted: labelNames[label]!,
       probability: Number(score.toFixed(3)),

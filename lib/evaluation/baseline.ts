@@ -4,7 +4,7 @@
  * sublinear_tf=True) and LogisticRegression(C=4); the default, C=1, gives a weaker baseline. It takes about a second. A
  * language model that is not better is not needed.
  */
-import type { Review } from '../reviews/review.js';
+import { joinedText, type Review } from '../reviews/review.js';
 import { logisticRegression, type SparseRow } from './logistic-regression.js';
 import { wilsonInterval, type Interval } from './metrics.js';
 
@@ -115,9 +115,9 @@ const mostProbable = (probabilities: number[]) => probabilities.indexOf(Math.max
  */
 export function bagOfWordsBaseline(train: Review[], test: Review[]): BaselineResult {
   const bag = fitBagOfWords(
-    train.map(({ text }) => text),
+    train.map(joinedText),
     train.map(({ label }) => label),
   );
-  const correct = test.filter(({ text, label }) => mostProbable(bag.probabilities(text)) === label);
+  const correct = test.filter((review) => mostProbable(bag.probabilities(joinedText(review))) === review.label);
   return resultOf(correct.length, test.length);
 }

@@ -73,8 +73,8 @@ export async function evaluateMasked(
 ): Promise<MaskedMetrics> {
   const { config, engine } = model;
   const forward = tensorFunction(
-    ({ ids, positions, offsets, slots, masked, targets, weights, ...prepared }: MaskedInputs & Weights) => {
-      const texts = { ids, positions, offsets, ...(slots && { slots }) };
+    ({ ids, positions, offsets, types, slots, masked, targets, weights, ...prepared }: MaskedInputs & Weights) => {
+      const texts = { ids, positions, offsets, ...(types && { types }), ...(slots && { slots }) };
       const logits = maskedLanguageModel({ ...readWeights(model), ...prepared }, texts, masked, config, engine);
       const { losses } = sparseCrossEntropy(logits, targets);
       const correct = tf.cast(tf.equal(tf.argMax(logits, -1), targets), 'float32');

@@ -3,7 +3,7 @@
  * finds the labels that are probably wrong. Either the label or the prediction is wrong; a person must decide which.
  */
 import { stratifiedFolds } from '../reviews/folds.js';
-import type { Review } from '../reviews/review.js';
+import { joinedText, type Review } from '../reviews/review.js';
 import { fitBagOfWords } from './baseline.js';
 import { confidentLearning } from './confident-learning.js';
 
@@ -38,7 +38,7 @@ export function labelNoiseOf(reviews: Review[], probabilities: number[][]): Labe
   return {
     agreement: labels.filter((label, row) => label === predicted[row]).length / labels.length,
     doubtful: issues.map((row) => ({
-      review: reviews[row]!.text,
+      review: joinedText(reviews[row]!),
       label: labels[row]!,
       suggested: predicted[row]!,
       probability: probabilities[row]![predicted[row]!]!,
@@ -66,12 +66,12 @@ export function findLabelNoise(
   for (let fold = 0; fold < folds; fold++) {
     const training = reviews.filter((_, row) => foldOf[row] !== fold);
     const bag = fitBagOfWords(
-      training.map(({ text }) => text),
+      training.map(joinedText),
       training.map(({ label }) => label),
     );
-    reviews.forEach(({ text }, row) => {
+    reviews.forEach((review, row) => {
       if (foldOf[row] !== fold) return;
-      const known = bag.probabilities(text);
+      const known = bag.probabilities(joinedText(review));
       // The last classes may have no review outside this fold.
       probabilities[row] = Array.from({ length: classes }, (_, label) => known[label] ?? 0);
     });

@@ -122,7 +122,7 @@ async function exportGraphs<Result, Reference>(
         description: `${description}: ${labels.join(', ')}. Precision ${precision}, opset ${opsetVersion}.`,
       });
       const engine = await openOnnxEngine(partialFolder, { precision });
-      const onnxLogits = await engine.logits(texts.ids);
+      const onnxLogits = await engine.logits(texts.ids, texts.pairStarts);
       await engine.dispose();
       const difference = onnxLogits.reduce((max, logit, i) => Math.max(max, Math.abs(logit - logits[i]!)), 0);
       if (precision === 'float32' && !(difference < limit))

@@ -3,6 +3,7 @@
  * transformers.js and Optimum use.
  */
 import { labelNames, type EncoderConfig } from '../model/config.js';
+import { hasTokenTypes } from '../model/families/family.js';
 import { familyOf } from '../model/families.js';
 import type { StoredTensor } from '../model/safetensors.js';
 import { uncalibratedOutput } from './onnx-engine.js';
@@ -15,7 +16,8 @@ import { onnxOperations, type OnnxPrecision } from './onnx-operations.js';
  * @param options of the graph
  * @param options.precision of its weights. @default 'float32'
  * @param options.temperature by which the logits are divided; the logits before it are the second output. @default none
- * @returns a graph from input_ids and attention_mask, both int64 [batch, sequence], to logits, float32 [batch, labels]
+ * @returns a graph from input_ids, attention_mask and, for families with token types, token_type_ids, all int64
+ *   [batch, sequence], to logits, float32 [batch, labels]
  */
 export function classifierGraph(
   config: EncoderConfig,
@@ -23,9 +25,11 @@ export function classifierGraph(
   { precision = 'float32', temperature }: { precision?: OnnxPrecision; temperature?: number | undefined } = {},
 ): OnnxGraph {
   const graph = new OnnxGraph();
-  const ids = graph.input('input_ids', 'int64', ['batch_size', 'sequence_length']);
-  const mask = graph.input('attention_mask', 'int64', ['batch_size', 'sequence_length']);
-  const operations = onnxOperations(graph, parameters, { ids, mask }, precision);
+  const input = (name: string) => graph.input(name, 'int64', ['batch_size', 'sequence_length']);
+  const ids = input('input_ids');
+  const mask = input('attention_mask');
+  const types = hasTokenTypes(config) ? input('token_type_ids') : undefined;
+  const operations = onnxOperations(graph, parameters, { ids, mask, types }, precision);
   const labels = labelNames(config).length;
   const logits = familyOf(config).classify(operations, config, labels) as OnnxValue; // [batch, 1, labels]
   const flat = graph.node('Squeeze', [logits, graph.constant('int64', [1])]); // [batch, labels]

@@ -21,9 +21,10 @@ export interface OnnxEngine {
    * Computes the logits of texts: of a calibrated graph those before the division by the temperature, so that both kinds of graph
    * give the same.
    * @param ids token ids of each text, including [CLS] and [SEP] or their equivalents; at most what the model accepts
+   * @param pairStarts the index in each text of the first token of type 1. @default all tokens have type 0
    * @returns logits [texts * labels], row by row, in the order of the texts
    */
-  logits(ids: Int32Array[]): Promise<Float32Array>;
+  logits(ids: Int32Array[], pairStarts?: ArrayLike<number>): Promise<Float32Array>;
   dispose(): Promise<void>;
 }
 
@@ -78,10 +79,11 @@ export async function openOnnxEngine(
       );
     },
   );
+  const hasTypes = session.inputNames.includes('token_type_ids');
   return {
     config,
     maxBatchTokens,
-    async logits(ids) {
+    async logits(ids, pairStarts) {
       const logitsOfTexts = new Float32Array(ids.length * classes);
       const lengths = ids.map(({ length }) => length);
       for (const indices of tokenBatches(lengths, maxBatchTokens)) {
@@ -91,13 +93,16 @@ export async function openOnnxEngine(
         // Padding is token 0. Any id would do, since the mask excludes padding from attention.
         const inputIds = new BigInt64Array(indices.length * tokens);
         const mask = new BigInt64Array(indices.length * tokens);
+        const types = new BigInt64Array(indices.length * tokens);
         indices.forEach((index, row) => {
           inputIds.set(Array.from(ids[index]!, BigInt), row * tokens);
           mask.fill(1n, row * tokens, row * tokens + lengths[index]!);
+          if (pairStarts) types.fill(1n, row * tokens + pairStarts[index]!, row * tokens + lengths[index]!);
         });
         const outputs = await session.run({
           input_ids: new Tensor('int64', inputIds, shape),
           attention_mask: new Tensor('int64', mask, shape),
+          ...(hasTypes && { token_type_ids: new Tensor('int64', types, shape) }),
         });
         const rows = (outputs[uncalibratedOutput] ?? outputs['logits'])!.data as Float32Array;
         indices.forEach((index, row) =>

@@ -27,6 +27,8 @@ export interface OnnxInputs {
   ids: OnnxValue;
   /** 1 for each token, 0 for padding, int64 [batch, longest]. */
   mask: OnnxValue;
+  /** Type of each token, 0 or 1, int64 [batch, longest]. @default no such input, for models without token types */
+  types?: OnnxValue | undefined;
 }
 
 /**
@@ -36,7 +38,7 @@ export interface OnnxInputs {
 export function onnxOperations(
   graph: OnnxGraph,
   parameters: Map<string, StoredTensor>,
-  { ids, mask }: OnnxInputs,
+  { ids, mask, types }: OnnxInputs,
   precision: OnnxPrecision,
 ): Operations<OnnxOperand> {
   const ints = (...values: number[]) => graph.constant('int64', values);
@@ -252,6 +254,7 @@ export function onnxOperations(
       const scale = graph.initializer(`${name}_scale`, 'float32', [rows, 1], scales);
       return multiply(toFloat(integers), graph.node('Gather', [scale, ids]));
     },
+    tokenTypeEmbedding: (table) => (types === undefined ? undefined : graph.node('Gather', [valueOf(table), types])),
     positionEmbedding: (table, first) =>
       slice(valueOf(table), ints(first), first > 0 ? add(tokens, ints(first)) : tokens, 0), // [longest, width]
     linear,

@@ -9,6 +9,7 @@ import type { ReviewSplit } from '../reviews/split.js';
 import type { Settings } from '../settings/settings.js';
 import { ReviewStream } from '../batching/stream.js';
 import { calibrate } from '../evaluation/calibrate.js';
+import { selectReviews } from '../model/batch.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import { evaluateRegression } from '../evaluation/evaluate-regression.js';
 import { evaluationWarnings, imbalanceWarnings, type Warning } from '../evaluation/warnings.js';
@@ -105,7 +106,7 @@ async function finetuneRank(job: Job): Promise<EndOfTraining> {
     data = encodeRows(job, model, source, split);
     if (settings.overfitBatches > 0 && !(data.train instanceof ReviewStream)) {
       const rows = settings.overfitBatches * settings.batchSize;
-      data.train = { ids: data.train.ids.slice(0, rows), labels: data.train.labels.slice(0, rows) };
+      data.train = selectReviews(data.train, [...data.train.ids.keys()].slice(0, rows));
       data.validation = data.train;
       note(`Overfitting: the training and validation sets are the same ${data.train.ids.length} reviews.`);
     }

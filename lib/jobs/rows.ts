@@ -86,7 +86,7 @@ export function encodeRows(
   const [validation, test] = [encode('validation'), encode('test')];
   // Of a streamed training set, validation and test are a sample.
   const encoded = train instanceof ReviewStream ? { validation, test } : { train, validation, test };
-  const texts = (Object.keys(encoded) as (keyof ReviewSplit)[]).flatMap((part) => split[part].map(({ text }) => text));
+  const texts = (Object.keys(encoded) as (keyof ReviewSplit)[]).flatMap((part) => split[part]);
   const ids = Object.values(encoded).flatMap((part) => part.ids);
   const notes = ranks.isChief ? textNotes(texts, ids, model.tokenizer, settings.maxLength) : [];
   return { train, validation, test, notes };

@@ -27,7 +27,8 @@ export type SampledValues = Partial<Record<SettingName, string>>;
 
 /** Settings that cannot vary in a sweep, since their text contains commas or they apply to all runs. */
 const fixed: SettingName[] = [
-  ...(['dataset', 'datasetConfig', 'textColumns', 'labelColumn', 'labelMapping', 'loraTargetModules'] as const),
+  ...(['dataset', 'datasetConfig', 'textColumns', 'textPairColumn', 'labelColumn'] as const),
+  ...(['labelMapping', 'loraTargetModules'] as const),
   ...(['fold', 'runFolder', 'reportTo'] as const),
 ];
 

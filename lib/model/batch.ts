@@ -11,6 +11,8 @@ export interface EncodedBatch {
   inputIds: Int32Array;
   /** The index of the first token of each text, and the number of tokens (`cu_seqlens` in flash-attn); [batch + 1]. */
   offsets: Int32Array;
+  /** For pairs of texts and a model with token types: the index in each text of the first token of type 1; [batch]. */
+  pairStarts?: Int32Array;
 }
 
 /** Class numbers, or the numbers of a regression. */
@@ -34,6 +36,8 @@ export interface EncodedReviews {
   ids: Int32Array[];
   /** Class numbers; for regression the numbers to predict. */
   labels: Labels;
+  /** For pairs of texts and a model with token types: the index in each text of the first token of type 1; [n]. */
+  pairStarts?: Int32Array;
   /** Logits of a teacher for distillation, [n * classes], row by row: those of `evaluate`. @default none */
   teacherLogits?: Float32Array;
 }
@@ -47,13 +51,16 @@ export interface IndexedBatch extends LabeledBatch {
 /** Number of texts of a batch. */
 export const textCount = ({ offsets }: EncodedBatch): number => offsets.length - 1;
 
-/** Packs token ids, one text after another. */
-export function packTexts(texts: Int32Array[]): EncodedBatch {
+/**
+ * Packs token ids, one text after another.
+ * @param pairStarts see EncodedBatch
+ */
+export function packTexts(texts: Int32Array[], pairStarts?: Int32Array): EncodedBatch {
   const offsets = new Int32Array(texts.length + 1);
   texts.forEach(({ length }, row) => (offsets[row + 1] = offsets[row]! + length));
   const inputIds = new Int32Array(offsets.at(-1)!);
   texts.forEach((ids, row) => inputIds.set(ids, offsets[row]));
-  return { inputIds, offsets };
+  return { inputIds, offsets, ...(pairStarts && { pairStarts }) };
 }
 
 /**
@@ -63,7 +70,11 @@ export function packTexts(texts: Int32Array[]): EncodedBatch {
  * @param maxTokens maximum sequence length of the model. @default no limit
  * @throws ArgumentError for a text that is longer than the model accepts
  */
-export function packBatch({ ids, ...rows }: EncodedReviews, indices: number[], maxTokens = Infinity): IndexedBatch {
+export function packBatch(
+  { ids, pairStarts, ...rows }: EncodedReviews,
+  indices: number[],
+  maxTokens = Infinity,
+): IndexedBatch {
   const texts = indices.map((index) => ids[index]!);
   const longest = texts.reduce((max, { length }) => Math.max(max, length), 0);
   if (longest > maxTokens)
@@ -72,8 +83,12 @@ export function packBatch({ ids, ...rows }: EncodedReviews, indices: number[], m
       `A text has ${longest} tokens; the model accepts at most ${maxTokens}. Tokenize texts with model.encode, which truncates them.`,
       { tokens: longest, maxTokens },
     );
-  return { ...packTexts(texts), ...selectTargets(rows, indices), indices };
+  return { ...packTexts(texts, selectNumbers(pairStarts, indices)), ...selectTargets(rows, indices), indices };
 }
+
+/** The numbers of some rows; undefined if there are none. */
+const selectNumbers = (numbers: Int32Array | undefined, rows: number[]): Int32Array | undefined =>
+  numbers && Int32Array.from(rows, (row) => numbers[row]!);
 
 /** What rows are trained with: their classes, and the teacher's logits. */
 type Targets = Pick<LabeledBatch, 'labels' | 'teacherLogits'>;
@@ -95,8 +110,21 @@ export function selectTargets({ labels, teacherLogits }: Targets, rows: number[]
 }
 
 /** The token ids of some texts of a batch, packed again. */
-export const selectTexts = ({ inputIds, offsets }: EncodedBatch, rows: number[]): EncodedBatch =>
-  packTexts(rows.map((row) => inputIds.subarray(offsets[row], offsets[row + 1])));
+export const selectTexts = ({ inputIds, offsets, pairStarts }: EncodedBatch, rows: number[]): EncodedBatch =>
+  packTexts(
+    rows.map((row) => inputIds.subarray(offsets[row], offsets[row + 1])),
+    selectNumbers(pairStarts, rows),
+  );
+
+/** Some rows of tokenized texts. */
+export const selectReviews = ({ ids, pairStarts, ...rows }: EncodedReviews, chosen: number[]): EncodedReviews => {
+  const starts = selectNumbers(pairStarts, chosen);
+  return {
+    ids: chosen.map((row) => ids[row]!),
+    ...(starts && { pairStarts: starts }),
+    ...selectTargets(rows, chosen),
+  };
+};
 
 /**
  * The part of a batch for one of several ranks. All parts have about the same number of tokens, and the same number of

@@ -37,3 +37,14 @@ export function partOf(name: string): number | 'embeddings' | 'norm' | 'head' {
   if (!prefixes.has(name.split('.')[0]!) || name.includes('.pooler.')) return 'head';
   return name.includes('.final_norm.') ? 'norm' : 'embeddings';
 }
+
+/**
+ * Number of layers with parameters of their own. Layers that share their parameters, as in ALBERT, count once.
+ * @param names of all parameters
+ */
+export const layerCount = (names: string[]): number =>
+  1 + Math.max(...names.map(partOf).filter((part) => typeof part === 'number'));
+
+/** Whether a parameter is the weight of a dense layer of the encoder's layers. */
+export const isLayerWeight = (name: string, { shape }: { shape: number[] }): boolean =>
+  typeof partOf(name) === 'number' && shape.length === 2;

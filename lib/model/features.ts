@@ -51,7 +51,7 @@ export function textFeatures(
   options: ForwardOptions = {},
 ): Tensor2D {
   const family = familyOf(config);
-  const operations = tensorOperations(weights, texts, { ...options, sharesParameters: family.sharesParameters });
+  const operations = tensorOperations(weights, texts, config, options);
   let features: Tensor | undefined;
   // The classifier is the last dense layer of every family.
   const linear: typeof operations.linear = (x, dense, exact) => operations.linear((features = x), dense, exact);

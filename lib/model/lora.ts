@@ -16,7 +16,7 @@ import { tf } from '../tensorflow/runtime.js';
 import { ResourceVariable } from '../tensorflow/variables.js';
 import { customGradient, type Save } from './custom-gradient.js';
 import type { DropoutSource } from './dropout.js';
-import { partOf } from './families.js';
+import { isLayerWeight, partOf } from './families.js';
 import type { Model } from './model.js';
 import type { StoredTensor } from './safetensors.js';
 import type { Weights } from './tensor-operations.js';
@@ -54,9 +54,7 @@ export const nameInLayer = (weight: string): string => weight.replace(/^.*\.\d+\
  * @throws SettingsError if no dense layer has one of the names
  */
 export function loraTargets({ config, parameters }: Model, targetModules: LoraConfig['target_modules']): string[] {
-  const dense = [...parameters].flatMap(([name, { shape }]) =>
-    typeof partOf(name) === 'number' && shape.length === 2 ? name : [],
-  );
+  const dense = [...parameters].flatMap(([name, variable]) => (isLayerWeight(name, variable) ? name : []));
   if (targetModules === 'all-linear') return dense;
   const isTarget = (weight: string, target: string) => `.${weight}`.endsWith(`.${target}.weight`);
   for (const target of targetModules)
@@ -70,7 +68,7 @@ export function loraTargets({ config, parameters }: Model, targetModules: LoraCo
 }
 
 /** W + scaling · B · A: [out, in], [r, in], [out, r] -> [out, in]. */
-const mergedWeight = (weight: Tensor, a: Tensor, b: Tensor, scaling: number): Tensor =>
+export const mergedWeight = (weight: Tensor, a: Tensor, b: Tensor, scaling: number): Tensor =>
   customGradient((...inputs) => {
     const [weight, a, b, save] = inputs as [Tensor, Tensor, Tensor, Save];
     save([a, b]);

@@ -32,7 +32,7 @@ export function maskedLanguageModel(
   options: ForwardOptions = {},
 ): Tensor {
   const family = familyOf(config);
-  const operations = tensorOperations(weights, texts, { ...options, sharesParameters: family.sharesParameters });
+  const operations = tensorOperations(weights, texts, config, options);
   const all = family.encode(operations, config, 'all'); // [tokens, dim]
   return family.predictTokens(operations, config, embeddingLookup(all, positions)); // [n, vocabulary]
 }

@@ -18,7 +18,7 @@ import { ResourceVariable } from '../tensorflow/variables.js';
 import type { DropoutSource } from './dropout.js';
 import { composedLayers } from './composed-layers.js';
 import { maxTokens, type EncoderConfig } from './config.js';
-import { familyOf, partOf } from './families.js';
+import { familyOf, isLayerWeight, partOf } from './families.js';
 import type { Layers } from './layers.js';
 import { checkModelFolder, weightFilesOf } from './model-folder.js';
 import { readSafetensors, type StoredTensor } from './safetensors.js';
@@ -226,9 +226,7 @@ export const readWeights = ({ parameters }: Pick<Model, 'parameters'>): Weights 
  * @returns no weights in float32, which needs no cast
  */
 export function prepareWeights({ parameters, engine: { precision } }: Model): Weights {
-  const products = [...parameters].filter(
-    ([name, { shape }]) => typeof partOf(name) === 'number' && shape.length === 2,
-  );
+  const products = [...parameters].filter(([name, variable]) => isLayerWeight(name, variable));
   if (precision === 'float32') return {};
   return tf.tidy(() =>
     Object.fromEntries(products.map(([name, parameter]) => [name, castTo(parameter.read(), precision)])),

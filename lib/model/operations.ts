@@ -76,6 +76,8 @@ export interface Operations<Value> {
   row(table: Value, index: number): Value;
   /** The row of each token's id: [vocabulary, width] -> [tokens, width]. */
   tokenEmbedding(table: Value): Value;
+  /** The row of each token's type: [types, width] -> [tokens, width]; undefined if all tokens have type 0. */
+  tokenTypeEmbedding(table: Value): Value | undefined;
   /** The row of each token's position in its text, counted from `first`: [positions, width] -> [tokens, width]. */
   positionEmbedding(table: Value, first: number): Value;
   /**

@@ -14,6 +14,8 @@ export type PackedTexts = {
   positions: Tensor1D;
   /** The first token of each text, and the number of tokens without padding; [batch + 1]. */
   offsets: Tensor1D;
+  /** The type of each token, 0 or 1, [tokens]. Only for pairs of texts and a model with token types. */
+  types?: Tensor1D;
   /**
    * The index of each token of each text, and -1 after the last token of a text; [batch, longest]. Only for layers that pad
    * texts inside attention.
@@ -42,22 +44,25 @@ const roundLongest = (tokens: number): number => Math.max(32, 2 ** Math.ceil(Mat
  * @param layers the layers that compute them
  */
 export function batchTensors(batch: EncodedBatch, layers: { anyShape: boolean }): PackedTexts {
-  const { inputIds, offsets } = batch;
+  const { inputIds, offsets, pairStarts } = batch;
   const tokens = roundTokens(inputIds.length, layers);
   const padded = new Int32Array(tokens);
   padded.set(inputIds);
   const positions = new Int32Array(tokens);
+  const types = pairStarts && new Int32Array(tokens);
   let longest = 0;
   for (let row = 1; row < offsets.length; row++) {
     const from = offsets[row - 1]!;
     const length = offsets[row]! - from;
     longest = Math.max(longest, length);
     for (let i = 0; i < length; i++) positions[from + i] = i;
+    types?.fill(1, from + pairStarts![row - 1]!, from + length);
   }
   const tensors = {
     ids: tf.tensor1d(padded, 'int32'),
     positions: tf.tensor1d(positions, 'int32'),
     offsets: tf.tensor1d(offsets, 'int32'),
+    ...(types && { types: tf.tensor1d(types, 'int32') }),
   };
   if (layers.anyShape) return tensors;
   const texts = offsets.length - 1;

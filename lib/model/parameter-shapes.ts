@@ -21,6 +21,7 @@ export function parameterShapes(forward: (operations: Operations<Shape>) => unkn
     },
     row: ([, width]) => [width!],
     tokenEmbedding: ([, width]) => withWidth(width!),
+    tokenTypeEmbedding: () => undefined,
     positionEmbedding: ([, width]) => withWidth(width!),
     linear: ([rows], { weight: [out] }) => [rows!, out!],
     activation: (x) => x,

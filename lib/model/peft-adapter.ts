@@ -7,10 +7,9 @@ import path from 'node:path';
 import { z } from 'zod';
 import { ModelFormatError } from '../errors.js';
 import { readModelJson } from '../hub/model-json.js';
-import { matMul } from '../tensorflow/kernels.js';
 import { tf } from '../tensorflow/runtime.js';
 import { partOf } from './families.js';
-import { matricesOf, nameInLayer, type Adapter } from './lora.js';
+import { matricesOf, mergedWeight, nameInLayer, type Adapter } from './lora.js';
 import { parameterValues, restoreParameters } from './model.js';
 import { readSafetensors, writeSafetensors, type StoredTensor } from './safetensors.js';
 import type { TextClassifier } from './text-classifier.js';
@@ -99,7 +98,7 @@ export function readPeftAdapter(folder: string): StoredAdapter {
   const unsupported = (reason: string, values: Record<string, unknown>) =>
     new ModelFormatError(
       'MODEL_CONFIG_UNSUPPORTED',
-      `${file} describes an adapter that cannot be merged: ${reason}. Adapters of LoRA on dense layers are supported, without DoRA. Merge it in Python: merge_and_unload() of peft.`,
+      `${file} describes an unsupported adapter: ${reason}. Supported is LoRA on dense layers, without DoRA. Merge others in Python: merge_and_unload() of peft.`,
       { file, ...values },
     );
   if (!parsed.success) {
@@ -156,9 +155,8 @@ export function mergeAdapter(model: TextClassifier, { folder, config, tensors }:
     const shape = [other?.shape[0], width];
     if (!other || base?.shape.join() !== shape.join()) throw mismatch(name, tensor.shape, base && [r, base.shape[1]!]);
     const sum = tf.tidy(() => {
-      const product = matMul(tf.tensor(other.data, other.shape), tf.tensor(tensor.data, tensor.shape)); // [out, in]
-      const change = tf.mul(product, scalingOf(config, weight, r));
-      return tf.add(tf.tensor(base.data, base.shape), change).dataSync<'float32'>();
+      const [w, a, b] = [base, tensor, other].map(({ data, shape }) => tf.tensor(data, shape));
+      return mergedWeight(w!, a!, b!, scalingOf(config, weight, r)).dataSync<'float32'>(); // [out, in]
     });
     merged.set(weight, { shape: base.shape, data: Float32Array.from(sum) });
   }

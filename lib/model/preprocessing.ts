@@ -39,6 +39,7 @@ const format = z.looseObject({
 });
 const reading = z.looseObject({
   textColumns: z.array(z.string()).min(1),
+  textPairColumn: z.string().optional(),
   labelColumn: z.string().optional(),
   classes,
   format: format.optional(),

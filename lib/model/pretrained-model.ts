@@ -4,7 +4,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { ArgumentError, ModelFormatError } from '../errors.js';
+import { ModelFormatError } from '../errors.js';
 import type { DownloadOptions } from '../hub/download.js';
 import type { Review } from '../reviews/review.js';
 import type { ResourceVariable } from '../tensorflow/variables.js';
@@ -15,8 +15,9 @@ import {
   type Tokenizer,
   type TokenizerFiles,
 } from '../tokenizer/tokenizer.js';
-import { labelsOf, type EncodedReviews } from './batch.js';
+import type { EncodedReviews } from './batch.js';
 import { maxTokens, type EncoderConfig } from './config.js';
+import { encodeReviews } from './encode-reviews.js';
 import { partOf } from './families.js';
 import { parameterValues, type Engine, type EngineOptions, type Model } from './model.js';
 import type { Layers } from './layers.js';
@@ -122,28 +123,13 @@ export abstract class PretrainedModel implements Model {
   }
 
   /**
-   * Tokenizes reviews.
+   * Tokenizes reviews; a review with a `pair` as one sequence of two texts.
    * @param reviews texts with class numbers, or for regression with numbers
    * @param maxLength maximum sequence length in tokens. @default 512
    * @throws ArgumentError for a label that is not an integer, or for regression not a finite number
    */
   encode(reviews: Review[], maxLength = 512): EncodedReviews {
-    const isValid = this.numericLabels ? Number.isFinite : Number.isInteger;
-    const invalid = reviews.find(({ label }) => !isValid(label));
-    if (invalid)
-      throw new ArgumentError(
-        'ARGUMENT_LABEL_INVALID',
-        `A review has label ${JSON.stringify(invalid.label)}, which is not a ` +
-          (this.numericLabels ? 'finite number. Regression needs one.' : 'class number. Use integers from 0.'),
-        { label: invalid.label },
-      );
-    return {
-      ids: reviews.map(({ text }) => this.tokenizer.encode(text, maxLength)),
-      labels: labelsOf(
-        reviews.map(({ label }) => label),
-        this.numericLabels,
-      ),
-    };
+    return encodeReviews(reviews, this.tokenizer, this.config, maxLength, this.numericLabels);
   }
 
   /** Number of parameters by part: embeddings, each layer, head, and all. */

@@ -22,6 +22,6 @@ export function sequenceClassification(
   options: ForwardOptions = {},
 ): Tensor2D {
   const family = familyOf(config);
-  const operations = tensorOperations(weights, texts, { ...options, sharesParameters: family.sharesParameters });
+  const operations = tensorOperations(weights, texts, config, options);
   return family.classify(operations, config, labelNames(config).length) as Tensor2D;
 }

@@ -9,6 +9,8 @@ import { tf } from '../tensorflow/runtime.js';
 import { activations } from './activations.js';
 import { composedLayers } from './composed-layers.js';
 import type { DropoutSource } from './dropout.js';
+import { familyOf } from './families.js';
+import type { EncoderConfig } from './config.js';
 import { fusedLayers } from './fused-layers.js';
 import {
   addBias,
@@ -33,8 +35,6 @@ export interface ForwardOptions {
   layers?: Layers | undefined;
   /** Precision of matrix products with weights. @default 'float32' */
   precision?: Precision;
-  /** See Family. @default false */
-  sharesParameters?: boolean | undefined;
 }
 
 /** The fused layers if their kernels are available and support the precision, else the composed layers. */
@@ -55,8 +55,10 @@ const withShift = ({ scale, shift, epsilon }: Norm<Tensor>) => ({
 export function tensorOperations(
   weights: Weights,
   texts: PackedTexts,
-  { source, precision = 'float32', layers = layersFor(precision), sharesParameters = false }: ForwardOptions = {},
+  config: EncoderConfig,
+  { source, precision = 'float32', layers = layersFor(precision) }: ForwardOptions = {},
 ): Operations<Tensor> {
+  const { sharesParameters = false } = familyOf(config);
   const rotations = new Map<number, Tensor>();
   /** The angles of each token for a base: [tokens, width], the cosines, then the sines. All layers share them. */
   const rotationOf = (base: number, width: number): Tensor => {
@@ -75,6 +77,7 @@ export function tensorOperations(
       return tf.reshape(tf.slice(table, [index, 0], [1, width]), [width]);
     },
     tokenEmbedding: (table) => embeddingLookup(table, texts.ids),
+    tokenTypeEmbedding: (table) => texts.types && embeddingLookup(table, texts.types),
     positionEmbedding: (table, first) => embeddingLookup(table, tf.add(texts.positions, tf.scalar(first, 'int32'))),
     linear(x, { weight, bias }, exact = false) {
       const y = product(x, weight, exact ? 'float32' : precision);

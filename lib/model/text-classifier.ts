@@ -7,7 +7,7 @@ import { tf } from '../tensorflow/runtime.js';
 import type { Reading } from '../reviews/review.js';
 import type { ProblemType } from '../settings/problem-type.js';
 import type { Settings } from '../settings/settings.js';
-import type { TokenizerFiles } from '../tokenizer/tokenizer.js';
+import type { TextInput, TokenizerFiles } from '../tokenizer/tokenizer.js';
 import { evaluationBatches, type EncodedBatch } from './batch.js';
 import { predictedClass, probabilitiesOf, type ModelCalibration } from './calibration.js';
 import { readCalibration, writeCalibration } from './calibration-file.js';
@@ -131,8 +131,8 @@ export class TextClassifier extends PretrainedModel {
     this.reading = reading;
     const { config, engine } = this;
     this.forward = tensorFunction(
-      ({ ids, positions, offsets, slots, ...prepared }: PackedTexts & Weights) => {
-        const texts = { ids, positions, offsets, ...(slots && { slots }) };
+      ({ ids, positions, offsets, types, slots, ...prepared }: PackedTexts & Weights) => {
+        const texts = { ids, positions, offsets, ...(types && { types }), ...(slots && { slots }) };
         return { logits: sequenceClassification({ ...readWeights(this), ...prepared }, texts, config, engine) };
       },
       { name: 'the forward pass', ...captureOptions(engine) },
@@ -241,7 +241,7 @@ export class TextClassifier extends PretrainedModel {
 
   /**
    * Predicts the class of texts, or for regression the number.
-   * @param texts truncated to `maxLength` tokens
+   * @param texts or pairs, truncated to `maxLength` tokens
    * @param options calibration
    * @param options.calibrated whether temperature and threshold of `calibration` apply. @default false
    * @returns the class with the highest probability of each text, or the class that the threshold selects, in order; for regression
@@ -250,7 +250,7 @@ export class TextClassifier extends PretrainedModel {
    * @example
    * model.predict(['It stopped working.']); // [{ label: 'negative', score: 0.97 }]
    */
-  predict(texts: string[], { calibrated = false }: { calibrated?: boolean } = {}): Prediction[] {
+  predict(texts: TextInput[], { calibrated = false }: { calibrated?: boolean } = {}): Prediction[] {
     const { labels } = this;
     if (calibrated && !this.calibration)
       throw new ArgumentError(
@@ -259,7 +259,7 @@ export class TextClassifier extends PretrainedModel {
       );
     const calibration = calibrated ? this.calibration : undefined;
     const encoded = this.encode(
-      texts.map((text) => ({ text, label: 0 })),
+      texts.map((input) => ({ ...(typeof input === 'string' ? { text: input } : input), label: 0 })),
       this.maxLength,
     );
     const predictions = new Array<Prediction>(texts.length);

@@ -3,6 +3,7 @@ import { chooseSources, type Sources } from '../hub/sources.js';
 import type { EncodedReviews } from '../model/batch.js';
 import { readModelConfig } from '../model/config.js';
 import { fetchModel } from '../model/fetch-model.js';
+import { encodeReviews } from '../model/encode-reviews.js';
 import { loadTokenizer } from '../model/load-tokenizer.js';
 import { notesOnLength } from '../model/model.js';
 import { TextClassifier } from '../model/text-classifier.js';
@@ -47,13 +48,11 @@ export async function prepareReviews(settings: Settings): Promise<PreparedReview
   describeSource(source).forEach((sentence) => console.log(sentence));
   showWarnings(imbalanceWarnings(split.train, source.labelNames, settings));
   const tokenizer = loadTokenizer(modelFolder);
-  notesOnLength(settings.maxLength, readModelConfig(modelFolder)).forEach((note) => console.log(note));
-  const encode = (part: keyof ReviewSplit): EncodedReviews => ({
-    ids: split[part].map(({ text }) => tokenizer.encode(text, settings.maxLength)),
-    labels: Int32Array.from(split[part], ({ label }) => label),
-  });
+  const config = readModelConfig(modelFolder);
+  notesOnLength(settings.maxLength, config).forEach((note) => console.log(note));
+  const encode = (part: keyof ReviewSplit) => encodeReviews(split[part], tokenizer, config, settings.maxLength);
   const [train, validation, test] = [encode('train'), encode('validation'), encode('test')];
-  const texts = [split.train, split.validation, split.test].flat().map(({ text }) => text);
+  const texts = [split.train, split.validation, split.test].flat();
   const ids = [train, validation, test].flatMap((part) => part.ids);
   textNotes(texts, ids, tokenizer, settings.maxLength).forEach((note) => console.log(note));
   return { sources, source, split, modelFolder, tokenizer, train, validation, test };

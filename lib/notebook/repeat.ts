@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Review } from '../reviews/review.js';
 import type { Settings } from '../settings/settings.js';
-import type { EncodedReviews } from '../model/batch.js';
+import { selectReviews, type EncodedReviews } from '../model/batch.js';
 import { seededRandom, shuffle } from '../reviews/random.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import { fineTune, type PreparedReviews } from './fine-tune.js';
@@ -41,7 +41,7 @@ export function trainingSubset(
   const chosen = shuffle([...ids.keys()], seededRandom(seed)).filter(isChosen);
   return {
     reviews: chosen.map((row) => prepared.split.train[row]!),
-    encoded: { ids: chosen.map((row) => ids[row]!), labels: Int32Array.from(chosen, (row) => labels[row]!) },
+    encoded: selectReviews(prepared.train, chosen),
   };
 }
 

@@ -4,7 +4,7 @@
  */
 import type { SplitName } from '../hub/dataset.js';
 import { groupBy } from '../reviews/group.js';
-import { normalizedText, type Review } from '../reviews/review.js';
+import { joinedText, normalizedText, type Review } from '../reviews/review.js';
 
 /** A text that occurs more than once. */
 export interface DuplicateText {
@@ -43,10 +43,10 @@ export interface Duplicates {
  * const { copies, conflicting } = findDuplicates(await sampleReviews(source));
  */
 export function findDuplicates(reviews: Review[]): Duplicates {
-  const groups = [...groupBy(reviews, ({ text }) => normalizedText(text)).values()].filter(({ length }) => length > 1);
+  const groups = [...groupBy(reviews, normalizedText).values()].filter(({ length }) => length > 1);
   const texts = groups
     .map((rows): DuplicateText => ({
-      text: rows[0]!.text,
+      text: joinedText(rows[0]!),
       rows: rows.length,
       labels: [...new Set(rows.map(({ label }) => label))].sort((a, b) => a - b),
     }))

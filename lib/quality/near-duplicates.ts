@@ -5,7 +5,7 @@
  */
 import { groupBy } from '../reviews/group.js';
 import { seededRandom } from '../reviews/random.js';
-import type { Review } from '../reviews/review.js';
+import { joinedText, type Review } from '../reviews/review.js';
 import type { ReviewSplit } from '../reviews/split.js';
 import { wordsOf } from './words.js';
 
@@ -99,7 +99,7 @@ export function findNearDuplicates(
   { train, validation, test }: ReviewSplit,
   { minSimilarity = 0.7 }: { minSimilarity?: number } = {},
 ): NearDuplicate[] {
-  const keyOf = ({ text }: Review) => wordsOf(text.toLowerCase()).join(' ');
+  const keyOf = (review: Review) => wordsOf(joinedText(review).toLowerCase()).join(' ');
   // Texts with the same words are compared once.
   const trainingTexts = [...groupBy(train, keyOf)]
     .filter(([key]) => key !== '')

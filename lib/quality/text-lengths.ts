@@ -1,6 +1,6 @@
 /** Lengths of texts in words and tokens, and what truncation to the maximum sequence length removes. */
 import { settingText } from '../settings/setting-text.js';
-import type { Tokenizer } from '../tokenizer/tokenizer.js';
+import { textsOfInput, type TextInput, type Tokenizer } from '../tokenizer/tokenizer.js';
 import { wordsOf } from './words.js';
 
 /** The distribution of a number: the smallest, the largest, and percentiles. */
@@ -74,7 +74,7 @@ export function truncationOf(lengths: number[], maxLength: number): Truncation {
  * @param ids token ids of each text, from `tokenizer.encode(text, maxLength)`
  */
 export function truncationOfEncoded(
-  texts: string[],
+  texts: TextInput[],
   ids: ArrayLike<number>[],
   tokenizer: Tokenizer,
   maxLength: number,
@@ -106,17 +106,17 @@ export function describeTruncation({
 
 /**
  * Measures the lengths of texts.
- * @param texts at least one
+ * @param texts at least one text or pair
  * @param tokenizer of the model
  * @param maxLength maximum sequence length in tokens. @default 128
  * @example
  * const { truncation } = textLengths(reviews.train.map(({ text }) => text), model.tokenizer, settings.maxLength);
  * console.log(`${truncation.truncated} texts are truncated`);
  */
-export function textLengths(texts: string[], tokenizer: Tokenizer, maxLength = 128): TextLengths {
+export function textLengths(texts: TextInput[], tokenizer: Tokenizer, maxLength = 128): TextLengths {
   const tokens = texts.map((text) => tokenizer.countTokens(text));
   return {
-    words: percentilesOf(texts.map((text) => wordsOf(text).length)),
+    words: percentilesOf(texts.map((text) => wordsOf(textsOfInput(text).join(' ')).length)),
     tokens: percentilesOf(tokens),
     truncation: truncationOf(tokens, Math.min(maxLength, tokenizer.maxTokens)),
   };

@@ -1,12 +1,12 @@
 /** What to tell the user about texts before training on them: truncation, a vocabulary that does not fit, and wrong encodings. */
-import type { Tokenizer } from '../tokenizer/tokenizer.js';
+import { textsOfInput, type TextInput, type Tokenizer } from '../tokenizer/tokenizer.js';
 import { describeMisread, findDamagedTexts } from './damaged-texts.js';
 import { describeTruncation, truncationOfEncoded } from './text-lengths.js';
 import { describeVocabularyFit, vocabularyFit } from './vocabulary-fit.js';
 
 /**
  * Describes what training on texts loses.
- * @param texts of all splits
+ * @param texts texts or pairs of all splits
  * @param ids token ids of each text, from `tokenizer.encode(text, maxLength)`
  * @param tokenizer of the model
  * @param maxLength maximum sequence length in tokens
@@ -17,13 +17,15 @@ import { describeVocabularyFit, vocabularyFit } from './vocabulary-fit.js';
  * textNotes(texts, ids, model.tokenizer, 128).forEach((note) => console.log(note));
  */
 export const textNotes = (
-  texts: string[],
+  texts: TextInput[],
   ids: ArrayLike<number>[],
   tokenizer: Tokenizer,
   maxLength: number,
-): string[] =>
-  [
+): string[] => {
+  const single = texts.flatMap(textsOfInput);
+  return [
     describeTruncation(truncationOfEncoded(texts, ids, tokenizer, maxLength)),
-    describeVocabularyFit(vocabularyFit(texts, tokenizer)),
-    describeMisread(findDamagedTexts(texts)),
+    describeVocabularyFit(vocabularyFit(single, tokenizer)),
+    describeMisread(findDamagedTexts(single)),
   ].filter((note) => note !== undefined);
+};

@@ -6,6 +6,8 @@ import { settingText } from '../settings/setting-text.js';
 export interface ColumnOptions {
   /** Columns that are joined to form the text. @default `text`, or another usual name, after `title` or `summary` */
   textColumns?: string[] | undefined;
+  /** Column with the second text of a pair. @default single texts */
+  textPairColumn?: string | undefined;
   /** Column with the label. @default `label`, or another usual name */
   labelColumn?: string | undefined;
   /** Reads texts only, if `labelColumn` is not set and no column has a usual name for labels. @default false */
@@ -13,14 +15,16 @@ export interface ColumnOptions {
 }
 
 /** The columns that the options name. */
-export const namedColumns = ({ textColumns = [], labelColumn }: ColumnOptions): string[] => [
+export const namedColumns = ({ textColumns = [], textPairColumn, labelColumn }: ColumnOptions): string[] => [
   ...textColumns,
+  ...(textPairColumn === undefined ? [] : [textPairColumn]),
   ...(labelColumn === undefined ? [] : [labelColumn]),
 ];
 
-/** The columns of the text and of the label. */
+/** The columns of the texts and of the label. */
 export interface ChosenColumns {
   textColumns: string[];
+  textPairColumn: string | undefined;
   labelColumn: string | undefined;
 }
 
@@ -141,17 +145,24 @@ const noTextError = (name: string, columns: string[]) =>
     { name, columns },
   );
 
-/** @throws SettingsError for a column that is named twice, as text and label or as two texts */
-function checkNamedOnce(textColumns: string[], labelColumn: string | undefined): void {
-  const repeated = textColumns.find((column, i) => column === labelColumn || textColumns.indexOf(column) < i);
-  if (repeated !== undefined)
-    throw new SettingsError(
-      'SETTING_CONFLICT',
-      repeated === labelColumn
-        ? `'${repeated}' is the label column and cannot be a text column too. Correct ${settingText('textColumns')} or ${settingText('labelColumn')}.`
-        : `${settingText('textColumns')} names '${repeated}' twice. Name it once.`,
-      { column: repeated },
-    );
+/** @throws SettingsError for a column that is named twice, such as for the text and the label */
+function checkNamedOnce({ textColumns = [], textPairColumn, labelColumn }: ColumnOptions): void {
+  const named = [
+    ...textColumns.map((column) => ({ column, setting: 'textColumns' as const })),
+    { column: textPairColumn, setting: 'textPairColumn' as const },
+    { column: labelColumn, setting: 'labelColumn' as const },
+  ].filter(({ column }) => column !== undefined);
+  for (const [i, { column, setting }] of named.entries()) {
+    const earlier = named.slice(0, i).find((each) => each.column === column);
+    if (earlier)
+      throw new SettingsError(
+        'SETTING_CONFLICT',
+        earlier.setting === setting
+          ? `${settingText(setting)} names '${column}' twice. Name it once.`
+          : `'${column}' is named by both ${settingText(earlier.setting)} and ${settingText(setting)}. Correct one of them.`,
+        { column },
+      );
+  }
 }
 
 /**
@@ -163,7 +174,7 @@ function checkNamedOnce(textColumns: string[], labelColumn: string | undefined):
  * @throws ReviewsError if a named column does not exist, or if no column or several may be the text or the label
  */
 export function chooseColumns(name: string, columns: string[], options: ColumnOptions, roles?: Roles): ChosenColumns {
-  const found = (wanted: string, setting: 'textColumns' | 'labelColumn'): string => {
+  const found = (wanted: string, setting: 'textColumns' | 'textPairColumn' | 'labelColumn'): string => {
     const column = findColumn(columns, wanted);
     if (column !== undefined) return column;
     const similar = similarColumns(columns, wanted);
@@ -185,21 +196,30 @@ export function chooseColumns(name: string, columns: string[], options: ColumnOp
     );
   };
   const textColumns = options.textColumns?.map((column) => found(column, 'textColumns'));
-  const labelColumn = options.labelColumn === undefined ? undefined : found(options.labelColumn, 'labelColumn');
-  checkNamedOnce(textColumns ?? [], labelColumn);
+  const foundIfNamed = (setting: 'textPairColumn' | 'labelColumn') =>
+    options[setting] === undefined ? undefined : found(options[setting], setting);
+  const [textPairColumn, labelColumn] = [foundIfNamed('textPairColumn'), foundIfNamed('labelColumn')];
+  checkNamedOnce({ textColumns, textPairColumn, labelColumn });
   if (roles) {
-    const [texts, labels] = [roles.texts, (labelColumn ?? options.labelsOptional) ? [] : roles.labels];
+    const others = (names: string[]) => names.filter((name) => name !== textPairColumn);
+    const possible = {
+      texts: roles.texts.map(others).filter((names) => names.length > 0),
+      labels: others(roles.labels),
+    };
+    const texts = possible.texts;
+    const labels = (labelColumn ?? options.labelsOptional) ? [] : possible.labels;
     checkAmbiguous(name, texts.length > 1 ? texts.flat() : [], labels.length > 1 ? labels : [], options);
     const chosen = {
       textColumns: textColumns ?? texts[0],
-      labelColumn: labelColumn ?? (roles.labels.length === 1 ? roles.labels[0] : undefined),
+      textPairColumn,
+      labelColumn: labelColumn ?? (possible.labels.length === 1 ? possible.labels[0] : undefined),
     };
     if (!chosen.textColumns) throw noTextError(name, columns);
     if (chosen.labelColumn === undefined && !options.labelsOptional)
       throw noLabelError(name, columns, chosen.textColumns);
     return { ...chosen, textColumns: chosen.textColumns };
   }
-  const isFree = (column: string) => !textColumns?.includes(column) && column !== labelColumn;
+  const isFree = (column: string) => !textColumns?.includes(column) && ![textPairColumn, labelColumn].includes(column);
   const withName = (names: Set<string>) => columns.filter((column) => names.has(plain(column)) && isFree(column));
   const first = (groups: Set<string>[]) => groups.map(withName).find(({ length }) => length > 0) ?? [];
   const [titles, texts, labels] = [withName(titleNames), first(textNames), first(labelNames)];
@@ -211,5 +231,5 @@ export function chooseColumns(name: string, columns: string[], options: ColumnOp
   if (!textColumns && titled.length === 0) throw noTextError(name, columns);
   if (labelColumn === undefined && label === undefined && !options.labelsOptional)
     throw noLabelError(name, columns, textColumns ?? titled);
-  return { textColumns: textColumns ?? titled, labelColumn: labelColumn ?? label };
+  return { textColumns: textColumns ?? titled, textPairColumn, labelColumn: labelColumn ?? label };
 }

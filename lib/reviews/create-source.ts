@@ -89,7 +89,8 @@ function chooseFiles(
   // Texts are sufficient where labels are optional: a label that some files lack is not needed.
   const isPartial = usable.some(
     ({ candidate }) =>
-      lackedBy(candidate, reference.textColumns).length === 0 && lackedBy(candidate, columnsOf(reference)).length > 0,
+      lackedBy(candidate, columnsOf({ ...reference, labelColumn: undefined })).length === 0 &&
+      lackedBy(candidate, columnsOf(reference)).length > 0,
   );
   const chosen = {
     ...reference,
@@ -120,7 +121,7 @@ async function load(candidate: SourceCandidate, reading: ChosenColumns, options:
     ? content.reader
     : renameColumns(content.reader, new Map(own.map((column, i) => [column, wanted[i]!])));
   const file = await storeRows(name, reader, options.allColumns ? undefined : wanted, {
-    textColumns: reading.textColumns,
+    textColumns: columnsOf({ ...reading, labelColumn: undefined }),
     // Where labels are optional, their errors are too.
     labelColumn: options.labelsOptional ? undefined : reading.labelColumn,
     skipBadRows: options.skipBadRows,
@@ -249,6 +250,7 @@ export async function createSource(
   const format = namedFormat(files, options);
   const reading: Reading = {
     textColumns: chosen.textColumns,
+    ...(chosen.textPairColumn !== undefined && { textPairColumn: chosen.textPairColumn }),
     labelColumn,
     classes,
     ...(format && { format }),

@@ -53,10 +53,11 @@ const maxListed = 5;
 export function describeSource(source: ReviewSource): string[] {
   const { reading, dropped, skipped, notes } = source;
   const label = reading.labelColumn === undefined ? 'no label' : `label: '${reading.labelColumn}'`;
+  const pair = reading.textPairColumn === undefined ? '' : `second text: '${reading.textPairColumn}'; `;
   const left = describeDropped(dropped);
   const shown = skipped.slice(0, maxListed).map(({ file, reason }) => `${file} (${reason})`);
   return [
-    `Read as ${describeFormats(source)}; text: ${listColumns(reading.textColumns)}; ${label}.`,
+    `Read as ${describeFormats(source)}; text: ${listColumns(reading.textColumns)}; ${pair}${label}.`,
     ...(left === '' ? [] : [`Left out: ${left}.`]),
     ...(skipped.length === 0
       ? []

@@ -12,7 +12,7 @@ import { splitReviews, type ReviewSplit, type SplitOptions } from './split.js';
 
 /** Groups of rows with the same text. */
 const copiesOf = (reviews: Review[]): number[][] => [
-  ...groupBy(reviews.keys(), (row) => normalizedText(reviews[row]!.text)).values(),
+  ...groupBy(reviews.keys(), (row) => normalizedText(reviews[row]!)).values(),
 ];
 
 /**

@@ -9,6 +9,8 @@ import { labelText } from '../settings/label-mapping.js';
 /** A text and its label. */
 export interface Review {
   text: string;
+  /** The second text of a pair, such as the answer to a question. @default a single text */
+  pair?: string;
   /** Class number: an index into the label names. For regression the number to predict. */
   label: number;
   /** The split of the data set that it was sampled from. */
@@ -79,6 +81,8 @@ export interface NamedFormat {
 export interface Reading {
   /** Columns of the text, joined by '. '. */
   textColumns: string[];
+  /** Column of the second text of a pair; undefined for single texts. */
+  textPairColumn?: string | undefined;
   /** Undefined for texts without labels, whose class is 0. */
   labelColumn?: string | undefined;
   classes: Classes;
@@ -90,10 +94,15 @@ export interface Reading {
 
 /**
  * All columns to read.
- * @param reading columns of the text and the label
+ * @param reading columns of the texts and the label
  */
-export const columnsOf = ({ textColumns, labelColumn }: Pick<Reading, 'textColumns' | 'labelColumn'>): string[] => [
+export const columnsOf = ({
+  textColumns,
+  textPairColumn,
+  labelColumn,
+}: Pick<Reading, 'textColumns' | 'textPairColumn' | 'labelColumn'>): string[] => [
   ...textColumns,
+  ...(textPairColumn === undefined ? [] : [textPairColumn]),
   ...(labelColumn === undefined ? [] : [labelColumn]),
 ];
 
@@ -109,7 +118,7 @@ export const textOf = (row: Record<string, unknown>, textColumns: string[]): str
     .join('. ');
 
 /**
- * Converts rows to reviews; rows without text or label are left out and counted.
+ * Converts rows to reviews; rows without text or label, and pairs without one of the texts, are left out and counted.
  * @param rows values by column
  * @param reading columns and classes
  * @param dropped is incremented
@@ -119,25 +128,31 @@ export const textOf = (row: Record<string, unknown>, textColumns: string[]): str
  */
 export function reviewsOfRows(
   rows: Record<string, unknown>[],
-  { textColumns, labelColumn, classes, missingSpellings = false }: Reading,
+  { textColumns, textPairColumn, labelColumn, classes, missingSpellings = false }: Reading,
   dropped: Dropped,
   where: string,
   start = 0,
 ): Review[] {
   const reviews: Review[] = [];
   for (const [i, row] of rows.entries()) {
-    const joined = textOf(row, textColumns);
-    const text = missingSpellings && isMissing(joined) ? '' : joined;
+    const textIn = (columns: string[]) => {
+      const joined = textOf(row, columns);
+      return missingSpellings && isMissing(joined) ? '' : joined;
+    };
+    const text = textIn(textColumns);
+    const pair = textPairColumn === undefined ? undefined : textIn([textPairColumn]);
+    const texts = { text, ...(pair !== undefined && { pair }) };
+    const isEmpty = text === '' || pair === '';
     if (labelColumn === undefined) {
-      if (text === '') dropped.emptyText++;
-      else reviews.push({ text, label: 0 });
+      if (isEmpty) dropped.emptyText++;
+      else reviews.push({ ...texts, label: 0 });
       continue;
     }
     const value = row[labelColumn];
     const label = labelText(value);
     const number = classNumber(classes, value);
-    if (text === '') dropped.emptyText++;
-    else if (number !== undefined) reviews.push({ text, label: number });
+    if (isEmpty) dropped.emptyText++;
+    else if (number !== undefined) reviews.push({ ...texts, label: number });
     else if (label === '' || label === classes.hiddenLabel || (missingSpellings && isMissing(label))) {
       checkSingleLabel(where, labelColumn, value);
       dropped.missingLabel++;
@@ -154,5 +169,14 @@ export function reviewsOfRows(
   return reviews;
 }
 
-/** Normalizes a text for comparison: texts that differ only in case and spacing count as duplicates. */
-export const normalizedText = (text: string): string => text.toLowerCase().replace(/\s+/g, ' ').trim();
+/** The text of a review, or both texts of a pair: for tables, and for models of words. */
+export const joinedText = ({ text, pair }: Review): string => (pair === undefined ? text : `${text} / ${pair}`);
+
+/**
+ * Normalizes a review's text for comparison: texts that differ only in case and spacing count as duplicates, and pairs if both
+ * texts do. A line break separates the texts of a pair, since normalized texts have none.
+ */
+export const normalizedText = ({ text, pair }: Pick<Review, 'text' | 'pair'>): string =>
+  [text, ...(pair === undefined ? [] : [pair])]
+    .map((each) => each.toLowerCase().replace(/\s+/g, ' ').trim())
+    .join('\n');

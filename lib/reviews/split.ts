@@ -66,7 +66,7 @@ export function splitReviews(
       { validation, test },
     );
   const rows: Record<SplitName, number[]> = { train: [], validation: [], test: [] };
-  const keys = reviews.map(({ text }) => normalizedText(text));
+  const keys = reviews.map(normalizedText);
   // Texts of the test split are excluded from validation and training, those of the validation split from training.
   const taken = new Set<string>();
   for (const part of ['test', 'validation'] as const) {

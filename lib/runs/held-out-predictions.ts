@@ -46,10 +46,10 @@ export async function heldOutLabelNoise(
     if (model.labels.join('\n') !== labelNames.join('\n'))
       return `the classes of ${run.folder} are ${model.labels.join(', ')}, not ${labelNames.join(', ')}`;
     const { train, validation, test } = await loadReviews(sources.dataset, settings);
-    const textsOf = (parts: Review[][]) => new Set(parts.flat().map(({ text }) => normalizedText(text)));
+    const textsOf = (parts: Review[][]) => new Set(parts.flat().map(normalizedText));
     // A streaming run has trained on all texts except those of validation and test.
     const [known, isHeldOut] = settings.streaming ? [textsOf([validation, test]), true] : [textsOf([train]), false];
-    const heldOut = reviews.filter(({ text }) => known.has(normalizedText(text)) === isHeldOut).slice(0, maxPredicted);
+    const heldOut = reviews.filter((review) => known.has(normalizedText(review)) === isHeldOut).slice(0, maxPredicted);
     if (heldOut.length === 0) return `${run.folder} was trained on all of these reviews`;
     const { logits } = await evaluate(model, model.encode(heldOut, settings.maxLength));
     const classes = labelNames.length;

@@ -11,7 +11,7 @@ import { describeTruncation } from '../quality/text-lengths.js';
 import { describeVocabularyFit } from '../quality/vocabulary-fit.js';
 import type { SplitName } from '../hub/dataset.js';
 import { groupBy } from '../reviews/group.js';
-import type { Review } from '../reviews/review.js';
+import { joinedText, type Review } from '../reviews/review.js';
 import { wordAssociations } from '../reviews/word-associations.js';
 import { settingText } from '../settings/setting-text.js';
 import type { Tokenizer } from '../tokenizer/tokenizer.js';
@@ -142,7 +142,7 @@ const lengthSection = ({ lengths }: Inspection, all: Review[], tokenizer: Tokeni
     const { min, median, mean, p90, p99, max } = lengths[unit];
     return { length: unit, min, median, mean: Number(mean.toFixed(1)), '90 %': p90, '99 %': p99, max };
   }),
-  figure: lengthHistogramFigure(all.map(({ text }) => tokenizer.countTokens(text))),
+  figure: lengthHistogramFigure(all.map((review) => tokenizer.countTokens(review))),
 });
 
 const vocabularySection = ({ vocabulary }: Inspection): Section => ({
@@ -188,8 +188,8 @@ const nearDuplicateSection = ({ nearDuplicates }: Inspection): Section[] =>
           table: nearDuplicates.examples.map(({ split, review, training, similarity }) => ({
             similarity: percent(similarity),
             split,
-            text: review.text,
-            'training text': training.text,
+            text: joinedText(review),
+            'training text': joinedText(training),
           })),
         },
       ]

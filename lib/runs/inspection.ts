@@ -16,7 +16,7 @@ import type { ReviewSource } from '../reviews/review-source.js';
 import { chunksOfFiles, readChunks, type Row } from '../reviews/row-file.js';
 import { sampleReviews } from '../reviews/sample.js';
 import { splitReviews, type ReviewSplit } from '../reviews/split.js';
-import type { Tokenizer } from '../tokenizer/tokenizer.js';
+import { textsOfInput, type Tokenizer } from '../tokenizer/tokenizer.js';
 import { heldOutLabelNoise } from './held-out-predictions.js';
 import type { RunFolder } from './run-folder.js';
 
@@ -193,7 +193,7 @@ export async function inspectReviews(
   const { labelColumn, textColumns } = source.reading;
   const { labelNames } = source;
   const reviews = await sampleReviews(source, { rows, seed });
-  const texts = reviews.map(({ text }) => text);
+  const texts = reviews.flatMap(textsOfInput);
   const labeled = labelColumn !== undefined;
   const skipped: string[] = [];
   if (!labeled)
@@ -234,7 +234,7 @@ export async function inspectReviews(
             return { name, rows: members.length, splits: countSplits(members) };
           })
         : [],
-      lengths: textLengths(texts, tokenizer, maxLength),
+      lengths: textLengths(reviews, tokenizer, maxLength),
       vocabulary: vocabularyFit(texts, tokenizer),
       duplicates: {
         copies: duplicates.copies,

@@ -84,8 +84,8 @@ export async function comparePaired(first: RunFolder, second: RunFolder): Promis
       `The classes of ${first.folder} are ${ours.labels.join(', ')}, those of ${second.folder} ${theirs.labels.join(', ')}. Compare runs with the same classes.`,
       runs,
     );
-  const texts = new Set(theirs.test.map(({ text }) => normalizedText(text)));
-  const reviews = ours.test.filter(({ text }) => texts.has(normalizedText(text)));
+  const texts = new Set(theirs.test.map(normalizedText));
+  const reviews = ours.test.filter((review) => texts.has(normalizedText(review)));
   if (reviews.length === 0)
     throw notComparable(
       `The test sets of ${first.folder} and ${second.folder} have no review in common. Compare runs on the same reviews with the same seed.`,

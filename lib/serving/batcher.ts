@@ -6,7 +6,7 @@
  */
 import { OverloadedError, TimeoutError } from '../errors.js';
 import { batchOfFirst } from '../export/token-batches.js';
-import type { SentimentModel } from './sentiment.js';
+import type { EncodedPair, SentimentModel, TextInput } from './sentiment.js';
 import type { RequestTrace } from './tracing.js';
 
 /**
@@ -29,7 +29,7 @@ interface PendingRequest {
 }
 
 interface QueuedText {
-  ids: Int32Array;
+  encoded: EncodedPair;
   request: PendingRequest;
   /** The text's number in the request. */
   index: number;
@@ -53,7 +53,7 @@ function addSteps(batch: QueuedText[], start: number, end: number): void {
     request.trace!.addStep('model', start, end, {
       'tunebook.request.texts': texts,
       'tunebook.batch.texts': batch.length,
-      'tunebook.batch.tokens': batch.length * Math.max(...batch.map(({ ids }) => ids.length)),
+      'tunebook.batch.tokens': batch.length * Math.max(...batch.map(({ encoded }) => encoded.ids.length)),
     });
   }
 }
@@ -89,9 +89,9 @@ export class Batcher {
    * Scores texts.
    * @param trace gets the steps `queue` and, for each batch, `model`. @default no trace
    * @returns probabilities of all classes for each text
-   * @throws OverloadedError if the queue is full, TimeoutError
+   * @throws OverloadedError if the queue is full, TimeoutError, RequestError for a pair or a single text that the model does not accept
    */
-  async score(texts: string[], trace?: RequestTrace): Promise<number[][]> {
+  async score(texts: TextInput[], trace?: RequestTrace): Promise<number[][]> {
     if (texts.length === 0) return [];
     // A single request may exceed the limit if the queue is empty.
     if (this.waiting > 0 && this.waiting + texts.length > this.#maxQueued)
@@ -124,7 +124,7 @@ export class Batcher {
           ),
         1000 * this.#timeout,
       );
-      this.#queue.push(...encoded.map((ids, index) => ({ ids, request, index })));
+      this.#queue.push(...encoded.map((each, index) => ({ encoded: each, request, index })));
       this.#running ??= this.#run();
     });
   }
@@ -134,7 +134,7 @@ export class Batcher {
     const requests = new Set<PendingRequest>();
     const end = this.#queue.findIndex(({ request }) => requests.add(request).size > maxCandidates);
     const candidates = end < 0 ? this.#queue : this.#queue.slice(0, end);
-    const lengths = candidates.map(({ ids }) => ids.length);
+    const lengths = candidates.map(({ encoded }) => encoded.ids.length);
     const batch = batchOfFirst(lengths, this.#model.maxBatchTokens).map((index) => candidates[index]!);
     const taken = new Set(batch);
     this.#queue = this.#queue.filter((text) => !taken.has(text));
@@ -149,7 +149,7 @@ export class Batcher {
       const batch = this.#takeBatch();
       const start = performance.now();
       try {
-        const probabilities = await this.#model.predictProbabilities(batch.map(({ ids }) => ids));
+        const probabilities = await this.#model.predictProbabilities(batch.map(({ encoded }) => encoded));
         addSteps(batch, start, performance.now());
         for (const [row, { request, index }] of batch.entries()) {
           request.probabilities[index] = probabilities[row]!;

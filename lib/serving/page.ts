@@ -89,6 +89,7 @@ export function addPage(app: FastifyInstance, model: () => SentimentModel): void
     // The exported graph may divide its logits by the temperature already.
     temperature: (model().calibration?.temperature ?? 1) / exportedTemperature(model().folder),
     threshold: model().calibration?.threshold ?? null,
+    takesPairs: model().takesPairs ?? false,
   }));
   app.get('/', { schema: { hide: true } }, (_, reply) => {
     const nonce = randomBytes(16).toString('base64');

@@ -16,7 +16,7 @@ import { describeFile } from '../reviews/describe-source.js';
 import { cellOf, stringifyExact } from '../reviews/exact-json.js';
 import { chunksOfFiles, readChunks, type Row, type RowFile } from '../reviews/row-file.js';
 import type { ReviewSource } from '../reviews/review-source.js';
-import type { SentimentModel } from './sentiment.js';
+import type { SentimentModel, TextInput } from './sentiment.js';
 
 /** Progress of scoring a file. */
 export interface ScoreProgress {
@@ -33,7 +33,7 @@ const predictionColumns = ['predicted_label', 'predicted_score'] as const;
 /** The result of scoring a file, in numbers of rows. */
 export interface ScoredFile {
   rows: number;
-  /** Rows without text, which get no prediction. */
+  /** Rows without text, or without one of the texts of a pair, which get no prediction. */
   withoutText: number;
   /** Rows whose text is longer than the maximum length of the model. */
   truncated: number;
@@ -150,11 +150,12 @@ const describeFormat = ({ delimiter, encoding, byteOrderMark }: OutputFormat): s
 function classReader({ name, reading }: ReviewSource, trained: Reading | undefined, columns: string[]) {
   const labelColumn = trained?.labelColumn === undefined ? undefined : findColumn(columns, trained.labelColumn);
   if (!trained || labelColumn === undefined) return () => undefined;
-  const { textColumns } = reading;
+  const { textColumns, textPairColumn } = reading;
   // Rows with other labels are only scored.
   const classReading: Reading = {
     ...trained,
     textColumns,
+    textPairColumn,
     labelColumn,
     classes: { ...trained.classes, partial: true },
   };
@@ -196,6 +197,14 @@ export async function scoreFile(
   failed.catch(() => {});
   const started = performance.now();
   const isRegression = model.problemType === 'regression';
+  const { textColumns, textPairColumn } = source.reading;
+  /** The text or pair of a row; undefined if a text is empty. */
+  const inputOf = (row: Row): TextInput | undefined => {
+    const text = textOf(row, textColumns);
+    const pair = textPairColumn === undefined ? undefined : textOf(row, [textPairColumn]);
+    if (text === '' || pair === '') return undefined;
+    return pair === undefined ? text : { text, pair };
+  };
   const classOf = classReader(source, model.preprocessing?.reading, columns);
   const counts: ScoredFile = {
     rows: 0,
@@ -210,15 +219,16 @@ export async function scoreFile(
   try {
     if (format.delimiter !== undefined) await write(table([fields]), format.byteOrderMark);
     for await (const { rows: chunk } of readChunks(chunksOfFiles(files), columns)) {
-      const texts = chunk.map((row) => textOf(row, source.reading.textColumns));
-      const predictions = await model.predictSentiment(texts.filter((text) => text !== ''));
+      const inputs = chunk.map(inputOf);
+      const predictions = await model.predictSentiment(inputs.filter((input) => input !== undefined));
       const scored: Row[] = [];
       let next = 0;
       for (const [i, row] of chunk.entries()) {
-        const prediction = texts[i] === '' ? undefined : predictions[next++]!;
+        const input = inputs[i];
+        const prediction = input === undefined ? undefined : predictions[next++]!;
         const trueClass = classOf(row);
         if (!prediction) counts.withoutText++;
-        else if (model.isTruncated(texts[i]!)) counts.truncated++;
+        else if (model.isTruncated(input!)) counts.truncated++;
         if (trueClass !== undefined && (!isRegression || prediction)) counts.labeled++;
         if (isRegression && trueClass !== undefined && prediction)
           counts.absoluteError! += Math.abs(prediction.score - trueClass);

@@ -2,6 +2,7 @@
  * Scoring without TensorFlow: `predictSentiment`, the function of the original project, on an exported model. The HTTP
  * server and file scoring both use it.
  */
+import { RequestError } from '../errors.js';
 import type { ProblemType } from '../settings/problem-type.js';
 import { labelNames, maxTokens, readModelConfig } from '../model/config.js';
 import { readPreprocessing, type Preprocessing } from '../model/preprocessing.js';
@@ -10,12 +11,19 @@ import { probabilitiesOf, type ModelCalibration } from '../model/calibration.js'
 import { requireCalibration } from '../model/calibration-file.js';
 import type { Prediction } from '../model/text-classifier.js';
 import { openOnnxEngine, type OnnxEngineOptions } from '../export/onnx-engine.js';
-import { createTokenizer, readTokenizer } from '../tokenizer/tokenizer.js';
+import {
+  createTokenizer,
+  encodeInput,
+  readTokenizer,
+  type EncodedPair,
+  type TextInput,
+} from '../tokenizer/tokenizer.js';
 
 export type { OnnxEngineOptions } from '../export/onnx-engine.js';
 export type { ModelCalibration } from '../model/calibration.js';
 export type { Preprocessing } from '../model/preprocessing.js';
 export type { Prediction } from '../model/text-classifier.js';
+export type { EncodedPair, TextInput } from '../tokenizer/tokenizer.js';
 
 /** An exported model, ready for predictions. */
 export interface SentimentModel {
@@ -31,18 +39,23 @@ export interface SentimentModel {
   preprocessing: Preprocessing | undefined;
   /** Temperature and threshold of all predictions; undefined if the model was opened without `calibrated`. */
   calibration: ModelCalibration | undefined;
-  /** Predicts the class of one sentence, or the number as the score, truncated to `maxLength` tokens. */
-  predictSentiment(sentence: string): Promise<Prediction>;
-  /** Predicts the class or number of each sentence, in order. An empty list gives an empty list. */
-  predictSentiment(sentences: string[]): Promise<Prediction[]>;
-  /** Computes the probabilities of all classes, by class number, or the number alone, for each sentence or for its token ids of `encode`. */
-  predictProbabilities(sentences: (string | Int32Array)[]): Promise<number[][]>;
-  /** Token ids of a sentence, truncated to `maxLength` tokens. */
-  encode(sentence: string): Int32Array;
+  /** Whether the model was trained on pairs of texts; undefined if that is not stored with it. */
+  takesPairs: boolean | undefined;
+  /**
+   * Predicts the class of one sentence or pair, or its number as the score, truncated to `maxLength` tokens.
+   * @throws RequestError for a single text if the model was trained on pairs, and for a pair if it was not
+   */
+  predictSentiment(sentence: TextInput): Promise<Prediction>;
+  /** Predicts the class or number of each sentence or pair, in order. An empty list gives an empty list. */
+  predictSentiment(sentences: TextInput[]): Promise<Prediction[]>;
+  /** Computes the probabilities of all classes, by class number, or the number alone, for each sentence, pair or result of `encode`. */
+  predictProbabilities(sentences: (TextInput | EncodedPair)[]): Promise<number[][]>;
+  /** Token ids of a sentence or pair, truncated to `maxLength` tokens; throws as predictSentiment does. */
+  encode(sentence: TextInput): EncodedPair;
   /** Maximum number of tokens of a batch, padding included. */
   maxBatchTokens: number;
-  /** Whether a sentence has more than `maxLength` tokens, so that predictions ignore its end. */
-  isTruncated(sentence: string): boolean;
+  /** Whether a sentence or pair has more than `maxLength` tokens, so that predictions ignore the end of a text. */
+  isTruncated(sentence: TextInput): boolean;
   /** Frees the memory of the model, which cannot be used afterwards. */
   dispose(): Promise<void>;
 }
@@ -51,6 +64,19 @@ export interface SentimentModel {
 export interface SentimentModelOptions extends OnnxEngineOptions {
   /** Whether predictions apply the temperature and the threshold that are stored with the model. @default false */
   calibrated?: boolean;
+}
+
+/** @throws RequestError for a single text if a model was trained on pairs, and for a pair if it was trained on single texts */
+function checkPair(sentence: TextInput, takesPairs: boolean | undefined): void {
+  const isPair = typeof sentence === 'object' && sentence.pair !== undefined;
+  if (takesPairs === undefined || isPair === takesPairs) return;
+  throw new RequestError(
+    'REQUEST_PAIR',
+    takesPairs
+      ? 'The model was trained on pairs of texts, but a text has no second text. Give both.'
+      : 'The model was trained on single texts, but a second text was given. Give one text, or join them.',
+    { takesPairs },
+  );
 }
 
 /**
@@ -71,12 +97,24 @@ export async function openSentimentModel(
   const calibration = calibrated ? requireCalibration(folder, labels.length) : undefined;
   const engine = await openOnnxEngine(folder, options);
   const maxLength = Math.min(preprocessing?.maxLength ?? Infinity, maxTokens(engine.config));
-  const encode = (sentence: string) => tokenizer.encode(sentence, maxLength);
-  const logitsOf = (sentences: (string | Int32Array)[]) =>
-    engine.logits(sentences.map((sentence) => (typeof sentence === 'string' ? encode(sentence) : sentence)));
-  async function predictSentiment(sentence: string): Promise<Prediction>;
-  async function predictSentiment(sentences: string[]): Promise<Prediction[]>;
-  async function predictSentiment(sentence: string | string[]): Promise<Prediction | Prediction[]> {
+  const { reading } = preprocessing ?? {};
+  const takesPairs = reading && reading.textPairColumn !== undefined;
+  const encode = (sentence: TextInput) => {
+    checkPair(sentence, takesPairs);
+    return encodeInput(tokenizer, sentence, maxLength);
+  };
+  const logitsOf = (sentences: (TextInput | EncodedPair)[]) => {
+    const encoded = sentences.map((sentence) =>
+      typeof sentence === 'object' && 'ids' in sentence ? sentence : encode(sentence),
+    );
+    return engine.logits(
+      encoded.map(({ ids }) => ids),
+      encoded.map(({ pairStart }) => pairStart),
+    );
+  };
+  async function predictSentiment(sentence: TextInput): Promise<Prediction>;
+  async function predictSentiment(sentences: TextInput[]): Promise<Prediction[]>;
+  async function predictSentiment(sentence: TextInput | TextInput[]): Promise<Prediction | Prediction[]> {
     const logits = await logitsOf([sentence].flat());
     const results = predictions(logits, labels.length, calibration).map(({ label, score }) => ({
       label: labels[label]!,
@@ -91,6 +129,7 @@ export async function openSentimentModel(
     maxLength,
     preprocessing,
     calibration,
+    takesPairs,
     predictSentiment,
     async predictProbabilities(sentences) {
       const logits = await logitsOf(sentences);
@@ -100,7 +139,7 @@ export async function openSentimentModel(
     },
     encode,
     maxBatchTokens: engine.maxBatchTokens,
-    isTruncated: (sentence) => tokenizer.encode(sentence, maxLength + 1).length > maxLength,
+    isTruncated: (sentence) => encodeInput(tokenizer, sentence, maxLength + 1).ids.length > maxLength,
     dispose: () => engine.dispose(),
   };
 }

@@ -25,6 +25,7 @@ import { mlflow } from './protocols/mlflow.js';
 import { openInference } from './protocols/open-inference.js';
 import type { ParsedRequest, ScoringService } from './protocols/protocol.js';
 import type { SentimentModel } from './sentiment.js';
+import { textsOfInput } from '../tokenizer/tokenizer.js';
 import { addTracing, type RequestTrace } from './tracing.js';
 
 /** Options of a scoring server. */
@@ -253,7 +254,7 @@ export async function createServer(model: SentimentModel, options: ServerOptions
         `The request has ${texts.length} texts; the maximum is ${maxTexts}. Split it into several requests.`,
         { texts: texts.length, limit: maxTexts },
       );
-    const empty = texts.findIndex((text) => text.trim() === '');
+    const empty = texts.findIndex((input) => textsOfInput(input).some((text) => text.trim() === ''));
     if (empty !== -1)
       throw new RequestError(
         'REQUEST_INVALID',
@@ -273,10 +274,11 @@ export async function createServer(model: SentimentModel, options: ServerOptions
     load: load && (() => current.replace(load)),
     model: (request) => {
       const { active } = current;
-      const textColumns = active.model.preprocessing?.reading?.textColumns;
+      const { textColumns, textPairColumn } = active.model.preprocessing?.reading ?? {};
       return {
         version: active.version,
         textColumns,
+        textPairColumn,
         score: (parsed) => score(active, parsed, tracing?.traceOf(request)),
       };
     },

@@ -95,6 +95,15 @@ export const schema = {
     default: undefined,
     defaultText: 'text, or another common name',
   }),
+  textPairColumn: setting(text('the name of a column'), {
+    group: 'Model and reviews',
+    description: 'column with the second text of sentence pairs, such as the answers to questions',
+    aliases: ['text_pair_col'],
+    argument: 'name',
+    default: undefined,
+    defaultText: 'none: single texts',
+    only: 'finetune',
+  }),
   labelColumn: setting(text('the name of a column'), {
     group: 'Model and reviews',
     description: 'column with the label: numbers, stars, booleans or names',

@@ -55,6 +55,7 @@ const replacements: [names: string[], sentence: (write: Write) => string][] = [
     ['text_column_name', 'text_column_names', 'text_column'],
     (write) => `Use ${write('textColumns', 'title,content')}.`,
   ],
+  [['text_pair', 'text_pair_column_name'], (write) => `Use ${write('textPairColumn', 'answer')}.`],
   [['label_column_name'], (write) => `Use ${write('labelColumn', 'stars')}.`],
   [['task_name'], (write) => `Use ${write('dataset', 'glue')} and ${write('datasetConfig', 'sst2')}, for example.`],
   [['num_labels'], () => `${notNeeded}the classes are those of the reviews.`],

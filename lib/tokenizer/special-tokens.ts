@@ -10,7 +10,7 @@ export const specialTokenNames = {
   mask_token: '[MASK]',
 };
 
-/** The error for a vocabulary that cannot be used: `reason` follows the file name. */
+/** Creates the error for an unsupported vocabulary; `reason` follows the file name. */
 export const vocabularyError = (file: string, reason: string, details: Record<string, unknown> = {}) =>
   new ModelFormatError(
     'MODEL_NO_TOKENIZER',

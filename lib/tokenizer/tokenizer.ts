@@ -7,14 +7,14 @@ import path from 'node:path';
 import * as tokenizers from '@huggingface/tokenizers';
 import { ModelFormatError } from '../errors.js';
 import { readModelJson } from '../hub/model-json.js';
+import { pairFrameOf, truncatedLengths, type PairEncoder, type PairFrame, type PostProcessor } from './pair-frame.js';
 import { charsmapNormalizer } from './precompiled-charsmap.js';
 import { sentencePieceTokenizer } from './sentence-piece.js';
 import { specialTokenNames } from './special-tokens.js';
 import { wordPieceTokenizer } from './word-piece.js';
 
 /** The part of the package that is used; the package's own types import files that it does not contain. */
-interface TextTokenizer {
-  encode(text: string): { ids: number[]; tokens: string[] };
+interface TextTokenizer extends PairEncoder {
   normalizer: Normalizer | null;
 }
 interface Normalizer {
@@ -28,26 +28,47 @@ const HuggingFaceTokenizer = tokenizers.Tokenizer as unknown as new (
   config: object,
 ) => TextTokenizer;
 
+/** A text, or two texts as one input, such as a question and its answer. */
+export type TextInput = string | { text: string; pair?: string };
+
+/** The one or two texts of an input. */
+export const textsOfInput = (input: TextInput): string[] =>
+  typeof input === 'string' ? [input] : [input.text, ...(input.pair === undefined ? [] : [input.pair])];
+
 /** Converts texts to token ids. */
 export interface Tokenizer {
   /** Token ids including the special tokens, truncated to `maxLength` (default 512) and `maxTokens` tokens. */
   encode(text: string, maxLength?: number): Int32Array;
+  /**
+   * Token ids of two texts as one input, with the special tokens of tokenizer.json's post-processor, truncated to
+   * `maxLength` (default 512) and `maxTokens` tokens: the longer text first (`longest_first` of transformers).
+   * @throws ModelFormatError if the post-processor does not accept pairs
+   */
+  encodePair(text: string, pair: string, maxLength?: number): EncodedPair;
   /** Maximum sequence length of the model, in tokens; Infinity if the folder has no config.json. */
   maxTokens: number;
   /** The tokens of a text as the vocabulary has them, including the special tokens. */
   tokens(text: string): string[];
-  /** Number of tokens of a text including the special tokens, without truncation. */
-  countTokens(text: string): number;
+  /** Number of tokens of a text or a pair including the special tokens, without truncation. */
+  countTokens(input: TextInput): number;
   /** Whether the vocabulary contains a word of running text as a single token. */
   hasWord(word: string): boolean;
   /** Whether the vocabulary contains words of several scripts, as those of multilingual models do. */
   isMultilingual: boolean;
 }
 
+/** A pair of texts as one sequence of tokens. */
+export interface EncodedPair {
+  ids: Int32Array;
+  /** Index of the first token of type 1: 0 before it, 1 from there on; the number of tokens if all have type 0. */
+  pairStart: number;
+}
+
 /** The properties of tokenizer.json that are used. */
 export interface TokenizerDefinition {
   normalizer?: { type: string } | null;
   pre_tokenizer?: { type: string } | null;
+  post_processor?: PostProcessor | null;
   /** The ids by token; for Unigram, the tokens with their scores, in the order of their ids. */
   model?: { type?: string; vocab?: Record<string, number> | [string, number][]; unk_token?: string | null };
   added_tokens?: {
@@ -188,6 +209,18 @@ const encodeBeginning =
     }
   };
 
+/** Encodes a text or a pair; a single text has no token of type 1. */
+export function encodeInput(
+  tokenizer: Pick<Tokenizer, 'encode' | 'encodePair'>,
+  input: TextInput,
+  maxLength = 512,
+): EncodedPair {
+  const [text, pair] = textsOfInput(input) as [string, string?];
+  if (pair !== undefined) return tokenizer.encodePair(text, pair, maxLength);
+  const ids = tokenizer.encode(text, maxLength);
+  return { ids, pairStart: ids.length };
+}
+
 /** Scripts of large languages other than Latin. */
 const scripts = ['Arabic', 'Cyrillic', 'Devanagari', 'Greek', 'Han', 'Hangul', 'Hebrew', 'Thai'].map(
   (script) => new RegExp(`^(##|▁)?\\p{Script=${script}}{2,}$`, 'u'),
@@ -217,14 +250,32 @@ export function createTokenizer({ tokenizer: definition, config }: TokenizerFile
   const tokenizer = new HuggingFaceTokenizer({ ...definition, truncation: null, padding: null }, config);
   useCharsmaps(tokenizer.normalizer);
   const encode = tokenizesWords(definition) ? encodeWords(tokenizer) : encodeBeginning(tokenizer);
+  // Lone surrogates cannot be encoded in UTF-8.
   const tokens = (text: string) => tokenizer.encode(text.toWellFormed()).tokens;
+  const encodeText = (text: string, maxLength: number) => encode(text.toWellFormed(), maxLength);
   let multilingual: boolean | undefined;
+  let frame: PairFrame | undefined;
+  /** Encodes a pair, truncated to a number of tokens that may exceed that of the model. */
+  const encodePair = (text: string, pair: string, maxLength: number): EncodedPair => {
+    const { opening, middle, closing, tokensOfTypeZero } = (frame ??= pairFrameOf(
+      tokenizer,
+      definition.post_processor,
+    ));
+    const special = opening.length + middle.length + closing.length;
+    const [first, second] = [text, pair].map((each) => encodeText(each, Infinity).subarray(1, -1)) as [
+      Int32Array,
+      Int32Array,
+    ];
+    const [a, b] = truncatedLengths(first.length, second.length, Math.max(0, maxLength - special));
+    const ids = Int32Array.from([...opening, ...first.subarray(0, a), ...middle, ...second.subarray(0, b), ...closing]);
+    return { ids, pairStart: Math.min(ids.length, opening.length + a + tokensOfTypeZero) };
+  };
   return {
-    // Lone surrogates cannot be encoded in UTF-8.
-    encode: (text, maxLength = 512) => encode(text.toWellFormed(), Math.min(maxLength, maxTokens)),
+    encode: (text, maxLength = 512) => encodeText(text, Math.min(maxLength, maxTokens)),
+    encodePair: (text, pair, maxLength = 512) => encodePair(text, pair, Math.min(maxLength, maxTokens)),
     maxTokens,
     tokens,
-    countTokens: (text) => encode(text.toWellFormed(), Infinity).length,
+    countTokens: (input) => encodeInput({ encode: encodeText, encodePair }, input, Infinity).ids.length,
     hasWord(word) {
       // With a space, since byte-level vocabularies distinguish the beginning of a text from words inside.
       const [, token, ...rest] = tokens(` ${word}`);

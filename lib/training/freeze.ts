@@ -4,7 +4,7 @@
  */
 
 import { SettingsError } from '../errors.js';
-import { partOf } from '../model/families.js';
+import { layerCount, partOf } from '../model/families.js';
 import { settingText } from '../settings/setting-text.js';
 import type { Settings } from '../settings/settings.js';
 
@@ -21,7 +21,7 @@ export type Freeze = Settings['freeze'];
  */
 export function trainedParameters(names: Iterable<string>, freeze: Freeze): string[] {
   const all = [...names];
-  const layers = 1 + Math.max(...all.map(partOf).filter((part) => typeof part === 'number'));
+  const layers = layerCount(all);
   if (typeof freeze === 'number' && freeze > layers)
     throw new SettingsError(
       'SETTING_INVALID',

@@ -48,8 +48,8 @@ export async function computeFeatures(
 ): Promise<Float32Array> {
   const { config, engine } = model;
   const forward = tensorFunction(
-    ({ ids, positions, offsets, slots, ...prepared }: PackedTexts & Weights) => {
-      const texts = { ids, positions, offsets, ...(slots && { slots }) };
+    ({ ids, positions, offsets, slots, types, ...prepared }: PackedTexts & Weights) => {
+      const texts = { ids, positions, offsets, ...(slots && { slots }), ...(types && { types }) };
       return { features: textFeatures({ ...readWeights(model), ...prepared }, texts, config, engine) };
     },
     { name: 'the features', ...captureOptions(engine) },

@@ -4,7 +4,7 @@
  * schedule, the top layer `decay` times it, each lower layer `decay` times that of the layer above, and so on for the
  * embeddings.
  */
-import { partOf } from '../model/families.js';
+import { layerCount, partOf } from '../model/families.js';
 
 /**
  * The factors of the learning rate by parameter name.
@@ -13,7 +13,7 @@ import { partOf } from '../model/families.js';
  */
 export function learningRateFactors(names: Iterable<string>, decay: number): Map<string, number> {
   const all = [...names];
-  const layers = 1 + Math.max(...all.map(partOf).filter((part) => typeof part === 'number'));
+  const layers = layerCount(all);
   const exponentOf = (name: string) => {
     const part = partOf(name);
     if (typeof part === 'number') return layers - part;

@@ -94,8 +94,8 @@ export interface TrainingResult<Metrics> {
 /** A fingerprint of rows: of all token ids and labels, or of a stream's files. */
 export function fingerprintOf(rows: EncodedReviews | ReviewStream, preparation = ''): string {
   if (rows instanceof ReviewStream) return rows.fingerprint + preparation;
-  const { ids, labels } = rows;
-  const hash = createHash('sha256').update(labels).update(preparation);
+  const { ids, labels, pairStarts = [] } = rows;
+  const hash = createHash('sha256').update(labels).update(preparation).update(Int32Array.from(pairStarts));
   for (const text of ids) hash.update(Int32Array.of(text.length)).update(text);
   return hash.digest('hex').slice(0, 16);
 }
@@ -370,8 +370,9 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
     try {
       try {
         if (resumeFrom) {
-          step.restore(state.trainingStep!, () => optimizerOf(resumeFrom));
-          if (ranks.isChief) lora?.restore(optimizerOf(resumeFrom));
+          const tensors = ranks.isChief ? optimizerOf(resumeFrom) : undefined;
+          step.restore(state.trainingStep!, () => tensors!);
+          if (tensors) lora?.restore(tensors);
         }
         ranks.copyFromChief(lora?.variables ?? []);
         await runLoop({

@@ -14,6 +14,7 @@ import { openReviews } from '#lib/reviews/open-reviews.js';
 import { selectTexts } from '#lib/model/batch.js';
 import { ReviewStream, type StreamedBatch, type StreamOptions, type StreamPosition } from '#lib/batching/stream.js';
 import { loadTokenizer } from '#lib/model/load-tokenizer.js';
+import { readModelConfig } from '#lib/model/config.js';
 import { readTokenizer } from '#lib/tokenizer/tokenizer.js';
 import { useSettingForm } from '#lib/settings/setting-text.js';
 import { appendDownsampled, type TrainingRecord } from '#lib/training/training-record.js';
@@ -27,7 +28,11 @@ import type { ReviewSource } from '#lib/reviews/review-source.js';
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-test-'));
 after(() => fs.rmSync(folder, { recursive: true }));
 const tokenizer = loadTokenizer(embeddedModel);
-const embedded = { tokenizerFiles: readTokenizer(embeddedModel), maxTokens: tokenizer.maxTokens };
+const embedded = {
+  config: readModelConfig(embeddedModel),
+  tokenizerFiles: readTokenizer(embeddedModel),
+  maxTokens: tokenizer.maxTokens,
+};
 
 const rows = Array.from({ length: 3500 }, (_, i) => ({
   title: `number ${i}`,

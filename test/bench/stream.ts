@@ -9,6 +9,7 @@ import { describeDropped } from '#lib/reviews/review.js';
 import { sampleReviews } from '#lib/reviews/sample.js';
 import { openReviews } from '#lib/reviews/open-reviews.js';
 import { splitReviews } from '#lib/reviews/split.js';
+import { readModelConfig } from '#lib/model/config.js';
 import { readTokenizer } from '#lib/tokenizer/tokenizer.js';
 import { ReviewStream } from '#lib/batching/stream.js';
 import { embeddedModel, root } from '../checkout.js';
@@ -33,7 +34,7 @@ console.log(
 const split = splitReviews(table);
 
 const stream = new ReviewStream(source, {
-  model: { tokenizerFiles: readTokenizer(embeddedModel), maxTokens: 512 },
+  model: { config: readModelConfig(embeddedModel), tokenizerFiles: readTokenizer(embeddedModel), maxTokens: 512 },
   without: [split.validation, split.test],
   ...(values.workers && { workers: Number(values.workers) }),
 });

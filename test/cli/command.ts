@@ -123,6 +123,19 @@ export const starsFlags = (file: string): string[] => [
   '1,2 -> negative; 4,5 -> positive',
 ];
 
+/** Writes a CSV of 120 pairs, of which each text occurs with several others, and two rows that lack a text. */
+export function writePairsCsv(file: string): void {
+  const things = ['product', 'seller', 'item', 'price'];
+  const rows = Array.from({ length: 120 }, (_, i) => {
+    const [asked, answered] = [things[i % 4]!, things[Math.floor(i / 4) % 4]!];
+    return `is the ${asked} good,the ${answered} is good at ${i},${asked === answered ? 'yes' : 'no'}`;
+  });
+  fs.writeFileSync(file, `question,answer,fits\n${rows.join('\n')}\nis it good,,no\n,it is,yes\n`);
+}
+
+/** Flags that select the pairs of `writePairsCsv`. */
+export const pairFlags = ['--text-columns', 'question', '--text-pair-column', 'answer', '--label-column', 'fits'];
+
 /**
  * Arguments that fine-tune the model of `writeTinyModel` in `folder/model` on the reviews of `writeStarsCsv` in
  * `folder/stars.csv`.

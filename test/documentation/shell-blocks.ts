@@ -6,7 +6,7 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { root } from '../checkout.js';
-import { start, tunebook, writeStarsCsv, writeTinyModel } from '../cli/command.js';
+import { pairFlags, start, tunebook, writePairsCsv, writeStarsCsv, writeTinyModel } from '../cli/command.js';
 import { problemAt, type Block, type Problem } from './blocks.js';
 import { commandsOf, type Command } from './shell-commands.js';
 
@@ -29,8 +29,15 @@ export async function writeSandbox(folder: string): Promise<void> {
   writeTinyModel(inFolder('models/distilbert'));
   // Enough validation reviews for a calibration.
   writeStarsCsv(inFolder('reviews.csv'), 1500);
+  writePairsCsv(inFolder('pairs.csv'));
   const run = 'runs/2026-11-24T09-30-00';
+  const pairs = 'models/pairs';
   for (const argv of [
+    [
+      ...['finetune', '--model', 'models/distilbert', '--dataset', 'pairs.csv', ...pairFlags],
+      ...['--fast-dev-run', '--run-folder', pairs],
+    ],
+    ['export', pairs],
     [
       'finetune',
       '--model',

@@ -73,7 +73,10 @@ options = onnxruntime.SessionOptions()
 options.log_severity_level = 3
 session = onnxruntime.InferenceSession(sys.argv[1], options)
 texts = json.load(sys.stdin)
-run = lambda ids, mask: session.run(["logits"], {"input_ids": numpy.array(ids, "int64"), "attention_mask": numpy.array(mask, "int64")})[0]
+names = [each.name for each in session.get_inputs()]
+def run(ids, mask):
+    inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": numpy.zeros_like(ids)}
+    return session.run(["logits"], {name: numpy.array(inputs[name], "int64") for name in names})[0]
 alone = [run([ids], [[1] * len(ids)])[0].tolist() for ids in texts]
 longest = max(map(len, texts))
 padded = run([ids + [0] * (longest - len(ids)) for ids in texts], [[1] * len(ids) + [0] * (longest - len(ids)) for ids in texts])

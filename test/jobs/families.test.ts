@@ -58,16 +58,18 @@ for (const name of ['xlm-roberta', 'deberta-v2', 'modernbert'])
       const page = await browser.newPage();
       page.setDefaultTimeout(300_000);
       await page.goto(/http:\/\/127\.0\.0\.1:\d+/.exec(output)![0]);
-      const inBrowser = await page.evaluate<Record<string, number>[]>(
-        `import('/app/engines.js').then(({ browserEngine }) => browserEngine(() => {})(${JSON.stringify(texts)}))`,
+      const inBrowser = await page.evaluate<{ label: string; probabilities: Record<string, number> }[]>(
+        `Promise.all([import('/app/engines.js'), fetch('/app/preprocessing.json').then((response) => response.json())])
+          .then(([{ browserEngine }, model]) => browserEngine(model, () => {})(${JSON.stringify(texts)}))`,
       );
       const classifier = TextClassifier.fromFolder(path.join(run, 'model'), { precision: 'float32' });
       const logits = classifier.logits(packTexts(texts.map((text) => classifier.tokenizer.encode(text, 96))));
-      inBrowser.forEach(({ positive }, row) => {
+      inBrowser.forEach(({ label: labelInBrowser, probabilities: { positive } }, row) => {
         const expected = softmax(logits.subarray(2 * row, 2 * row + 2))[1]!;
         assert.ok(Math.abs(positive! - expected) < 1e-4, `${texts[row]}: ${positive}, not ${expected}`);
         const { label, score } = predictions[row]!;
         assert.equal(label, expected > 0.5 ? 'positive' : 'negative');
+        assert.equal(labelInBrowser, label);
         assert.ok(Math.abs(score - Math.max(expected, 1 - expected)) < 1e-4);
       });
       classifier.dispose();

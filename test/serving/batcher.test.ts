@@ -11,7 +11,7 @@ import { embeddedReviews } from '#lib/reviews/embedded.js';
 import { seededRandom } from '#lib/reviews/random.js';
 import { sampleReviews } from '#lib/reviews/sample.js';
 import { Batcher } from '#lib/serving/batcher.js';
-import { openSentimentModel, type SentimentModel } from '#lib/serving/sentiment.js';
+import { openSentimentModel, type EncodedPair, type SentimentModel, type TextInput } from '#lib/serving/sentiment.js';
 import { writeTinyModel } from '../cli/command.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-batcher-'));
@@ -20,15 +20,17 @@ let model: SentimentModel;
 /** The model, which records the number of tokens of each text of each batch. */
 let recorded: SentimentModel;
 let batches: number[][];
+/** Number of tokens of an encoded text. */
+const lengthOf = (text: TextInput | EncodedPair) => (text as EncodedPair).ids.length;
 before(async () => {
   writeTinyModel(folder);
   await exportModel(folder, await sampleReviews(await embeddedReviews(), { rows: 50 }), { version: '0' });
   model = await openSentimentModel(folder, { maxBatchTokens });
   recorded = {
     ...model,
-    predictProbabilities(ids) {
-      batches.push(ids.map(({ length }) => length));
-      return model.predictProbabilities(ids);
+    predictProbabilities(texts) {
+      batches.push(texts.map(lengthOf));
+      return model.predictProbabilities(texts);
     },
   };
 });
@@ -129,8 +131,10 @@ test('the queued texts of a request that timed out are not scored', async () => 
 test('an error of the model rejects the requests of its batch only', async () => {
   const failing: SentimentModel = {
     ...model,
-    predictProbabilities: (ids) =>
-      ids.some(({ length }) => length === 60) ? Promise.reject(new Error('failed')) : model.predictProbabilities(ids),
+    predictProbabilities: (texts) =>
+      texts.some((text) => lengthOf(text) === 60)
+        ? Promise.reject(new Error('failed'))
+        : model.predictProbabilities(texts),
   };
   const batcher = new Batcher(failing);
   const unreadable = new Batcher({

@@ -100,7 +100,7 @@ test('score and serve apply both with --calibrated: predictions equal those of T
 
 test('a calibrated graph gives calibrated probabilities in transformers.js and in Python, without the threshold', async () => {
   const uncalibrated = await openSentimentModel(model);
-  const ids = texts.map((text) => [...uncalibrated.encode(text)]);
+  const ids = texts.map((text) => [...uncalibrated.encode(text).ids]);
   const probabilities = await uncalibrated.predictProbabilities(texts);
   await uncalibrated.dispose();
   const expected = probabilities.map(([negative, positive]) => 1 / (1 + (negative! / positive!) ** (1 / 2.5)));

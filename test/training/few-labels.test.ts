@@ -167,7 +167,12 @@ function meansOf(model: TextClassifier): number[] {
   const { config, engine } = model;
   const family = familyOf(config);
   const hidden = tf.tidy(() => {
-    const operations = tensorOperations(readWeights(model), batchTensors(packTexts(texts), engine.layers), engine);
+    const operations = tensorOperations(
+      readWeights(model),
+      batchTensors(packTexts(texts), engine.layers),
+      config,
+      engine,
+    );
     return operations.meanOfTokens(family.encode<Tensor>(operations, config, 'all'));
   });
   const values = hidden.dataSync<'float32'>();

@@ -3,7 +3,14 @@
  * of `transformers`. RoBERTa and ELECTRA have its encoder, with other embeddings and heads.
  */
 import { dense, norm, type Operations } from '../operations.js';
-import type { EncoderConfig, Family, Fields, LayerNames, MaskedLmHead } from './family.js';
+import {
+  hasTokenTypes,
+  type EncoderConfig,
+  type Family,
+  type Fields,
+  type LayerNames,
+  type MaskedLmHead,
+} from './family.js';
 import { maskedLmLogits } from './masked-lm-head.js';
 import { outputOfLayer, postNormLayer } from './post-norm-layer.js';
 
@@ -63,10 +70,13 @@ export function bertEmbeddings<Value>(
     operations.parameter(`${prefix}.embeddings.${name}_embeddings.weight`, [rows, width]);
   const words = operations.tokenEmbedding(table('word', vocabulary)); // [tokens, width]
   const positioned = operations.positionEmbedding(table('position', positions), first); // [tokens, width]
-  // All tokens of a single text have type 0.
-  const type = types > 0 ? operations.row(table('token_type', types), 0) : undefined; // [width]
+  const typeTable = types > 0 ? table('token_type', types) : undefined;
+  const pairTypes = typeTable && hasTokenTypes(config) ? operations.tokenTypeEmbedding(typeTable) : undefined; // [tokens, width]
+  const summed = pairTypes === undefined ? positioned : operations.residual(positioned, pairTypes, 0); // [tokens, width]
+  // All tokens of a single text have type 0, whose row is added as a bias.
+  const type = typeTable && pairTypes === undefined ? operations.row(typeTable, 0) : undefined; // [width]
   const embeddingNorm = norm(operations, `${prefix}.embeddings.LayerNorm`, width, config.layer_norm_eps);
-  const x = operations.residualLayerNorm(words, positioned, type, embeddingNorm, 0);
+  const x = operations.residualLayerNorm(words, summed, type, embeddingNorm, 0);
   return operations.dropout(x, config.dropout);
 }
 

@@ -43,6 +43,9 @@ export interface EncoderConfig {
   problem_type: ProblemType;
 }
 
+/** Whether a model distinguishes the two texts of a pair by token types. */
+export const hasTokenTypes = ({ type_vocab_size: types }: EncoderConfig): boolean => types > 1;
+
 /** How a field of a configuration is stored. */
 export interface Field<Value> {
   /** Its name in config.json; undefined if it is not stored, since all models of the family have the default. */

@@ -57,7 +57,7 @@ function tableOf(sheet: string, data: Cell[][], header: TextOptions['header'], w
  */
 export async function openExcel(
   { name, ...bytes }: FileBytes,
-  { header, columns: given, textColumns, labelColumn }: TextOptions & ColumnOptions,
+  { header, columns: given, ...named }: TextOptions & ColumnOptions,
 ): Promise<RowReader> {
   let sheets: { sheet: string; data: Cell[][] }[];
   try {
@@ -71,7 +71,7 @@ export async function openExcel(
       { file: name },
     );
   }
-  const wanted = namedColumns({ textColumns, labelColumn });
+  const wanted = namedColumns(named);
   const tables = sheets
     .map(({ sheet, data }) => tableOf(sheet, data, header, wanted))
     .filter(({ rows, names }) => rows.length > 0 || names.length > 0);

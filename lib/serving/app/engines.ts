@@ -19,6 +19,8 @@ export interface ModelDescription {
   maxLength: number;
   /** Text columns of training; empty if they are unknown. */
   textColumns: string[];
+  /** Whether the model classifies pairs of texts. */
+  takesPairs: boolean;
   /** Class names by class number. */
   labels: string[];
   /** The temperature by which the logits of the exported graph must still be divided; 1 if no calibration applies. */

@@ -33,7 +33,12 @@ const showStatus = (message: string) => (status.textContent = message);
 const model = (await (await fetch('app/preprocessing.json')).json()) as ModelDescription;
 element('length').textContent = `Texts are truncated to ${model.maxLength} tokens.`;
 const engines: Record<string, Engine> = { server: serverEngine, browser: browserEngine(model, showStatus) };
-const engine = () => engines[engineSelect.value]!;
+
+/** @throws Error for a model of pairs: transformers.js's pipeline, and so the browser, takes single texts only */
+const engine = (): Engine => {
+  if (model.takesPairs) throw new Error('This model classifies pairs of texts. Use the API or the command score.');
+  return engines[engineSelect.value]!;
+};
 const percent = (fraction: number) => `${(100 * fraction).toFixed(1)} %`;
 const isNumber = isRegression(model);
 /** A probability, or a predicted number. */

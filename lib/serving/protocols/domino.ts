@@ -3,15 +3,18 @@ import type { FastifyRequest } from 'fastify';
 import { RequestError } from '../../errors.js';
 import { predictionOf, scoringSchema, texts, type ParsedRequest, type Protocol } from './protocol.js';
 
-/** Body of the original project and Domino: {"data": {"sentence": …}}, a string or a list, or {"parameters": […]}. */
+/**
+ * Body of the original project and Domino: {"data": {"sentence": …}}, a string or a list, or {"parameters": […]}. For pairs,
+ * `data.pair` is the second text, or the list of them.
+ */
 interface DominoBody {
-  data?: { sentence?: string | string[]; sentences?: string | string[] };
+  data?: { sentence?: string | string[]; sentences?: string | string[]; pair?: string | string[] };
   parameters?: (string | string[])[];
 }
 
 /**
  * Parses a body of the original project or of Domino.
- * @throws RequestError if it contains no sentence
+ * @throws RequestError if it contains no sentence, or another number of second texts
  */
 function parseDominoRequest({ data, parameters }: DominoBody): ParsedRequest {
   const sentences = data?.sentence ?? data?.sentences ?? parameters?.[0];
@@ -21,9 +24,15 @@ function parseDominoRequest({ data, parameters }: DominoBody): ParsedRequest {
       'The body has no data.sentence. Send a string or a list of strings: {"data": {"sentence": "…"}}.',
       { name: 'data.sentence' },
     );
-  const texts = [sentences].flat();
+  const [texts, pairs] = [[sentences].flat(), data?.pair === undefined ? undefined : [data.pair].flat()];
+  if (pairs && pairs.length !== texts.length)
+    throw new RequestError(
+      'REQUEST_INVALID',
+      `data.sentence has ${texts.length} texts, data.pair ${pairs.length}. Send a second text for each sentence.`,
+      { name: 'data.pair' },
+    );
   return {
-    texts,
+    texts: pairs ? texts.map((text, i) => ({ text, pair: pairs[i]! })) : texts,
     formatResponse: (probabilities, model) => {
       const predictions = probabilities.map((row) => predictionOf(row, model));
       return Array.isArray(sentences) ? predictions : predictions[0];
@@ -37,7 +46,11 @@ const schema = scoringSchema(
   {
     type: 'object',
     properties: {
-      data: { type: 'object', properties: { sentence: texts, sentences: texts }, additionalProperties: false },
+      data: {
+        type: 'object',
+        properties: { sentence: texts, sentences: texts, pair: texts },
+        additionalProperties: false,
+      },
       parameters: { type: 'array', items: texts, minItems: 1, maxItems: 1 },
     },
     additionalProperties: false,

@@ -2,18 +2,24 @@
 import type { FastifyRequest } from 'fastify';
 import { RequestError } from '../../errors.js';
 import { predictedClass } from '../../model/calibration.js';
-import { rounded, scoringSchema, texts, type ParsedRequest, type Protocol } from './protocol.js';
+import { rounded, scoringSchema, text, type ParsedRequest, type Protocol } from './protocol.js';
+
+/** A text, or a pair of texts as transformers' pipeline takes it. */
+type HuggingFaceInput = string | { text: string; text_pair?: string };
 
 /** Body of Hugging Face's text classification: {"inputs": …, "parameters": {"top_k"}}. */
 interface HuggingFaceBody {
-  inputs: string | string[];
+  inputs: HuggingFaceInput | HuggingFaceInput[];
   parameters?: { top_k?: number | null; function_to_apply?: 'softmax' | null };
 }
 
 /** Parses a body of Hugging Face's text classification. */
 function parseHuggingFaceRequest({ inputs, parameters }: HuggingFaceBody): ParsedRequest {
   return {
-    texts: [inputs].flat(),
+    texts: [inputs].flat().map((input) => {
+      if (typeof input === 'string') return input;
+      return { text: input.text, ...(input.text_pair !== undefined && { pair: input.text_pair }) };
+    }),
     formatResponse: (probabilities, { labels, calibration }) => {
       if (labels.length === 1 && parameters?.function_to_apply === 'softmax')
         throw new RequestError(
@@ -34,6 +40,18 @@ function parseHuggingFaceRequest({ inputs, parameters }: HuggingFaceBody): Parse
   };
 }
 
+const input = {
+  oneOf: [
+    text,
+    {
+      type: 'object',
+      required: ['text'],
+      properties: { text, text_pair: text },
+      additionalProperties: false,
+    },
+  ],
+} as const;
+
 const schema = scoringSchema(
   'Hugging Face',
   'Text classification: all classes with their probabilities, the predicted one first, the others in descending order; of a regression the number as the score',
@@ -41,7 +59,7 @@ const schema = scoringSchema(
     type: 'object',
     required: ['inputs'],
     properties: {
-      inputs: texts,
+      inputs: { oneOf: [input, { type: 'array', items: input }] },
       parameters: {
         type: 'object',
         properties: {

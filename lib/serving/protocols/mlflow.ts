@@ -10,7 +10,9 @@ import {
   text,
   type ParsedRequest,
   type Protocol,
+  type ServedModel,
 } from './protocol.js';
+import type { TextInput } from '../sentiment.js';
 
 /** Body of MLflow's /invocations, in its four formats. */
 interface MlflowBody {
@@ -24,6 +26,9 @@ interface MlflowBody {
 const usualColumns = ['sentence', 'text', 'review', 'content', 'inputs'];
 
 type Row = Record<string, unknown>;
+
+/** The columns of training, as far as they are known. */
+type TrainedColumns = Pick<ServedModel, 'textColumns' | 'textPairColumn'>;
 
 /** The text columns: those of training if all of them are there, else the first with a usual name, or the only column. */
 function textColumnsOf(columns: string[], trained: string[] | undefined): string[] {
@@ -40,9 +45,15 @@ function textColumnsOf(columns: string[], trained: string[] | undefined): string
   return [column];
 }
 
-/** Texts of rows with named columns. Of several text columns, some may be empty. */
-function textsOfRows(rows: Row[], columns: string[], trained: string[] | undefined, name: string): string[] {
-  const chosen = textColumnsOf(columns, trained);
+/** Texts of rows with named columns, or pairs if there is the second text's column of training, or `text_pair`. Of several text columns, some may be empty. */
+function textsOfRows(rows: Row[], columns: string[], trained: TrainedColumns, name: string): TextInput[] {
+  const pairColumn = [trained.textPairColumn, 'text_pair'].find(
+    (column) => column !== undefined && columns.includes(column) && !trained.textColumns?.includes(column),
+  );
+  const chosen = textColumnsOf(
+    columns.filter((column) => column !== pairColumn),
+    trained.textColumns,
+  );
   const isValid = (value: unknown) => typeof value === 'string' || (chosen.length > 1 && (value ?? null) === null);
   if (!rows.every((row) => chosen.every((column) => isValid(row[column]))))
     throw new RequestError(
@@ -50,7 +61,10 @@ function textsOfRows(rows: Row[], columns: string[], trained: string[] | undefin
       `The column${chosen.length > 1 ? 's' : ''} ${chosen.join(', ')} of ${name} must be a string or a list of strings.`,
       { name, columns: chosen },
     );
-  return rows.map((row) => textOf(row, chosen));
+  return rows.map((row) => {
+    const text = textOf(row, chosen);
+    return pairColumn === undefined ? text : { text, pair: textOf(row, [pairColumn]) };
+  });
 }
 
 /** Rows of columns by name, {"text": ["…", "…"]}; a column may be a single value. */
@@ -70,7 +84,7 @@ function rowsOfColumns(columns: Row): Row[] {
 const isObject = (value: unknown): value is Row => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Texts of columns by name, or of a list of rows that are objects, strings or lists of one string. */
-function textsOf(value: unknown, trained: string[] | undefined, name: string): string[] {
+function textsOf(value: unknown, trained: TrainedColumns, name: string): TextInput[] {
   if (typeof value === 'string') return [value];
   if (isObject(value)) return textsOfRows(rowsOfColumns(value), Object.keys(value), trained, name);
   if (Array.isArray(value) && value.length > 0 && value.every(isObject)) {
@@ -84,10 +98,10 @@ function textsOf(value: unknown, trained: string[] | undefined, name: string): s
 
 /**
  * Parses a body of MLflow's /invocations.
- * @param trained text columns of training
+ * @param trained columns of training
  * @throws RequestError unless it contains exactly one format, with a text column
  */
-function parseMlflowRequest(body: MlflowBody, trained: string[] | undefined): ParsedRequest {
+function parseMlflowRequest(body: MlflowBody, trained: TrainedColumns): ParsedRequest {
   const formats = (['inputs', 'instances', 'dataframe_split', 'dataframe_records'] as const).filter(
     (name) => body[name] !== undefined,
   );
@@ -98,7 +112,7 @@ function parseMlflowRequest(body: MlflowBody, trained: string[] | undefined): Pa
       { name: 'inputs' },
     );
   const [format] = formats as [(typeof formats)[number]];
-  const parseTexts = (): string[] => {
+  const parseTexts = (): TextInput[] => {
     if (format !== 'dataframe_split') return textsOf(body[format], trained, format);
     const { columns, data } = body.dataframe_split!;
     const rows = data.map((row) => Object.fromEntries(columns.map((column, i) => [column, row[i]])));
@@ -140,8 +154,8 @@ const schema = scoringSchema(
 
 export const mlflow: Protocol = (app, { tunebook, model }) => {
   app.post('/invocations', schema, (request: FastifyRequest<{ Body: MlflowBody }>) => {
-    const { textColumns, score } = model(request);
-    return score(parseMlflowRequest(request.body, textColumns));
+    const served = model(request);
+    return served.score(parseMlflowRequest(request.body, served));
   });
   app.get('/version', { schema: { tags: ['MLflow'] } }, (_, reply) => reply.type('text/plain').send(tunebook));
 };

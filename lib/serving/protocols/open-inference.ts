@@ -11,7 +11,7 @@ import {
   type Protocol,
 } from './protocol.js';
 
-/** Body of the Open Inference Protocol, version 2: one input of texts as BYTES. */
+/** Body of the Open Inference Protocol, version 2: one input of texts as BYTES; for pairs a second one, `text_pair`. */
 interface InferBody {
   id?: string;
   inputs: { name: string; shape: number[]; datatype: string; data: unknown[] }[];
@@ -26,20 +26,10 @@ const inferOutputs = [
 ] as const;
 
 /**
- * Parses a body of the Open Inference Protocol.
- * @throws RequestError for an unsupported input or an unknown output
+ * The texts of an input.
+ * @throws RequestError for an unsupported type or a shape that does not fit
  */
-function parseInferRequest(
-  { id, inputs, outputs }: InferBody,
-  model: { name: string; version: string },
-): ParsedRequest {
-  const [input, ...others] = inputs;
-  if (!input || others.length > 0)
-    throw new RequestError(
-      'REQUEST_INVALID',
-      `inputs must contain exactly one input, the texts; it contains ${inputs.length}.`,
-      { name: 'inputs' },
-    );
+function textsOf(input: InferBody['inputs'][number]): string[] {
   if (input.datatype !== 'BYTES')
     throw new RequestError(
       'REQUEST_INVALID',
@@ -54,6 +44,33 @@ function parseInferRequest(
       `The input ${input.name} has shape [${input.shape.join(', ')}], so ${size} texts, but its data has ${texts.length}.`,
       { name: input.name, shape: input.shape, texts: texts.length },
     );
+  return texts;
+}
+
+/**
+ * Parses a body of the Open Inference Protocol.
+ * @throws RequestError for an unsupported input or an unknown output
+ */
+function parseInferRequest(
+  { id, inputs, outputs }: InferBody,
+  model: { name: string; version: string },
+): ParsedRequest {
+  const pairs = inputs.filter(({ name }) => name === 'text_pair');
+  const [input, ...others] = inputs.filter(({ name }) => name !== 'text_pair');
+  if (!input || others.length > 0 || pairs.length > 1)
+    throw new RequestError(
+      'REQUEST_INVALID',
+      `inputs must contain exactly one input, the texts; it contains ${inputs.length}. A second one must be named text_pair.`,
+      { name: 'inputs' },
+    );
+  const texts = textsOf(input);
+  const second = pairs[0] && textsOf(pairs[0]);
+  if (second && second.length !== texts.length)
+    throw new RequestError(
+      'REQUEST_INVALID',
+      `The input ${input.name} has ${texts.length} texts, text_pair ${second.length}. Send a second text for each text.`,
+      { name: 'text_pair' },
+    );
   const names = outputs?.map(({ name }) => name) ?? ['label', 'score'];
   const unknown = names.find((name) => !inferOutputs.some((output) => output.name === name));
   if (unknown)
@@ -63,7 +80,7 @@ function parseInferRequest(
       { name: 'outputs', value: unknown },
     );
   return {
-    texts,
+    texts: second ? texts.map((each, i) => ({ text: each, pair: second[i]! })) : texts,
     formatResponse: (probabilities, classes) => {
       if (names.includes('probabilities') && classes.labels.length === 1)
         throw new RequestError(
@@ -93,7 +110,7 @@ function parseInferRequest(
 
 const schema = scoringSchema(
   'Open Inference Protocol',
-  'One input of texts as BYTES; outputs label, score and probabilities',
+  'One input of texts as BYTES, and for pairs text_pair; outputs label, score and probabilities',
   {
     type: 'object',
     required: ['inputs'],
@@ -171,11 +188,13 @@ export const openInference: Protocol = (app, { name, tunebook, model, load, isRe
   app.get('/v2/health/ready', metadata, ready);
   for (const url of ['/v2/models/:model', '/v2/models/:model/versions/:version']) {
     app.get<ModelRoute>(url, metadata, (request) => {
+      const { version, textPairColumn } = modelOf(request);
+      const inputNames = textPairColumn === undefined ? ['text'] : ['text', 'text_pair'];
       return {
         name,
-        versions: [modelOf(request).version],
+        versions: [version],
         platform: 'onnxruntime_onnxv1',
-        inputs: [{ name: 'text', datatype: 'BYTES', shape: [-1] }],
+        inputs: inputNames.map((each) => ({ name: each, datatype: 'BYTES', shape: [-1] })),
         outputs: inferOutputs,
       };
     });

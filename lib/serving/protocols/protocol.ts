@@ -2,14 +2,14 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { RequestError } from '../../errors.js';
 import { predictedClass } from '../../model/calibration.js';
-import type { Prediction, SentimentModel } from '../sentiment.js';
+import type { Prediction, SentimentModel, TextInput } from '../sentiment.js';
 
 /** The classes of the served model, and the threshold between them. */
 export type ServedClasses = Pick<SentimentModel, 'labels' | 'calibration'>;
 
 /** A parsed request: its texts, and the format of its response. */
 export interface ParsedRequest {
-  texts: string[];
+  texts: TextInput[];
   /** Formats the response from the probabilities of each text; of a regression from the number, the only element. */
   formatResponse: (probabilities: number[][], model: ServedClasses) => unknown;
 }
@@ -19,6 +19,8 @@ export interface ServedModel {
   version: string;
   /** The text columns of training; undefined if they are unknown. */
   textColumns: string[] | undefined;
+  /** The column of the second text in training; undefined for single texts. */
+  textPairColumn: string | undefined;
   /** Scores the texts of a request. @returns its response */
   score: (request: ParsedRequest) => Promise<unknown>;
 }

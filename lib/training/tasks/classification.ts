@@ -4,7 +4,7 @@ import { ArgumentError } from '../../errors.js';
 import { countClasses } from '../../evaluation/count-classes.js';
 import { evaluate } from '../../evaluation/evaluate.js';
 import type { ClassificationMetrics } from '../../evaluation/metrics.js';
-import { selectTargets, selectTexts, type EncodedReviews, type LabeledBatch } from '../../model/batch.js';
+import { selectTargets, selectTexts, textCount, type EncodedReviews, type LabeledBatch } from '../../model/batch.js';
 import {
   classificationLoss,
   distillationLoss,
@@ -22,10 +22,22 @@ import type { EvaluationOptions, StepTask, TrainingTask } from './task.js';
 /** Packed texts; their class numbers, [batch], int32; and the logits of the teacher, [batch, classes]. */
 export type ClassificationInputs = PackedTexts & { labels: Tensor1D; teacher?: Tensor2D };
 
-/** The training step of classification, with a loss of these options. */
-export const classificationStep = (
-  options: LossOptions & Partial<DistillationOptions> = {},
-): StepTask<LabeledBatch, ClassificationInputs> => ({
+type StepOptions = LossOptions & Partial<DistillationOptions>;
+
+/** The loss of a batch: that of the labels, and with a teacher also the one of distillation. */
+const lossOf =
+  (options: StepOptions): StepTask<LabeledBatch, ClassificationInputs>['loss'] =>
+  (parameters, { labels, teacher, ...texts }, { config, engine }, source) => {
+    const logits = sequenceClassification(parameters, texts, config, { source, ...engine }); // [batch, classes]
+    const loss = classificationLoss(logits, labels, options) as Scalar;
+    if (!teacher) return loss;
+    const { alpha = 0.5, temperature = 2 } = options;
+    const distillation = distillationLoss(logits, teacher, labels, { ...options, temperature });
+    return tf.addN<Scalar>([tf.mul(loss, alpha), tf.mul(distillation, 1 - alpha)]);
+  };
+
+/** The training step of classification with plain cross-entropy. */
+export const classification: StepTask<LabeledBatch, ClassificationInputs> = {
   tensors: ({ labels, teacherLogits, ...batch }, layers) => ({
     ...batchTensors(batch, layers),
     labels: tf.tensor1d(labels, 'int32'),
@@ -33,20 +45,17 @@ export const classificationStep = (
       teacher: tf.tensor2d(teacherLogits, [labels.length, teacherLogits.length / labels.length]),
     }),
   }),
-  loss(parameters, { labels, teacher, ...texts }, { config, engine }, source) {
-    const logits = sequenceClassification(parameters, texts, config, { source, ...engine }); // [batch, classes]
-    const { alpha = 0.5, temperature = 2 } = options;
-    const loss = classificationLoss(logits, labels, options);
-    if (!teacher) return loss as Scalar;
-    const distillation = distillationLoss(logits, teacher, labels, { ...options, temperature });
-    return tf.addN<Scalar>([tf.mul(loss, alpha), tf.mul(distillation, 1 - alpha)]);
-  },
-  weight: ({ labels }) => [...labels].reduce((sum, label) => sum + (options.classWeights?.[label] ?? 1), 0),
+  loss: lossOf({}),
+  weight: textCount,
   select: (batch, rows) => ({ ...selectTexts(batch, rows), ...selectTargets(batch, rows) }),
-});
+};
 
-/** The training step of classification with plain cross-entropy. */
-export const classification = classificationStep();
+/** The training step of classification with a loss of these options. */
+export const classificationStep = (options: StepOptions): typeof classification => ({
+  ...classification,
+  loss: lossOf(options),
+  weight: ({ labels }) => [...labels].reduce((sum, label) => sum + (options.classWeights?.[label] ?? 1), 0),
+});
 
 /** Fraction of correct predictions, with each row weighted by its class; for balanced weights the mean recall. */
 function weightedAccuracy({ confusion }: ClassificationMetrics, classWeights: number[]): number {

@@ -3,7 +3,7 @@ import type { Scalar, Tensor1D } from '@tensorflow/tfjs';
 import { SettingsError } from '../../errors.js';
 import { evaluateRegression } from '../../evaluation/evaluate-regression.js';
 import type { RegressionMetrics } from '../../evaluation/regression-metrics.js';
-import { selectTargets, selectTexts, type LabeledBatch } from '../../model/batch.js';
+import { selectTargets, selectTexts, textCount, type LabeledBatch } from '../../model/batch.js';
 import { batchTensors, type PackedTexts } from '../../model/packed-texts.js';
 import { regressionLoss } from '../../model/regression-loss.js';
 import { sequenceClassification } from '../../model/sequence-classification.js';
@@ -26,7 +26,7 @@ export const regressionStep: StepTask<LabeledBatch, RegressionInputs> = {
     const logits = sequenceClassification(parameters, texts, config, { source, ...engine }); // [batch, 1]
     return regressionLoss(logits, labels) as Scalar;
   },
-  weight: ({ labels }) => labels.length,
+  weight: textCount,
   select: (batch, rows) => ({ ...selectTexts(batch, rows), ...selectTargets(batch, rows) }),
 };
 
