@@ -164,6 +164,7 @@ export type { PrecisionChoice, PrecisionSetting, ProductShape } from './tensorfl
 export type { ResourceVariable } from './tensorflow/variables.js';
 export type { MaskingVocabulary } from './tokenizer/masking-vocabulary.js';
 export type { EncodedPair, TextInput, Tokenizer, TokenizerDefinition, TokenizerFiles } from './tokenizer/tokenizer.js';
+export type { PostProcessor } from './tokenizer/pair-frame.js';
 export type { Checkpoint, TrainerState } from './training/checkpoint.js';
 export type { EarlyStopping } from './training/early-stopping.js';
 export type { OverSeeds } from './training/seeds.js';
