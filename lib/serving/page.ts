@@ -85,11 +85,11 @@ export function addPage(app: FastifyInstance, model: () => SentimentModel): void
   app.get('/app/preprocessing.json', { schema: { hide: true } }, () => ({
     maxLength: model().maxLength,
     textColumns: model().preprocessing?.reading?.textColumns ?? [],
+    textPairColumn: model().preprocessing?.reading?.textPairColumn ?? null,
     labels: model().labels,
     // The exported graph may divide its logits by the temperature already.
     temperature: (model().calibration?.temperature ?? 1) / exportedTemperature(model().folder),
     threshold: model().calibration?.threshold ?? null,
-    takesPairs: model().takesPairs ?? false,
   }));
   app.get('/', { schema: { hide: true } }, (_, reply) => {
     const nonce = randomBytes(16).toString('base64');

@@ -60,7 +60,7 @@ for (const name of ['xlm-roberta', 'deberta-v2', 'modernbert'])
       await page.goto(/http:\/\/127\.0\.0\.1:\d+/.exec(output)![0]);
       const inBrowser = await page.evaluate<{ label: string; probabilities: Record<string, number> }[]>(
         `Promise.all([import('/app/engines.js'), fetch('/app/preprocessing.json').then((response) => response.json())])
-          .then(([{ browserEngine }, model]) => browserEngine(model, () => {})(${JSON.stringify(texts)}))`,
+          .then(([{ browserEngine }, model]) => browserEngine(model, () => {})(${JSON.stringify(texts.map((text) => ({ text })))}))`,
       );
       const classifier = TextClassifier.fromFolder(path.join(run, 'model'), { precision: 'float32' });
       const logits = classifier.logits(packTexts(texts.map((text) => classifier.tokenizer.encode(text, 96))));

@@ -21,6 +21,14 @@ import { waitForOutput, start, writeTinyModel } from '../cli/command.js';
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-app-'));
 after(() => fs.rmSync(folder, { recursive: true }));
 
+async function startApp(model: string, ...flags: string[]) {
+  const { child, ended } = start(['app', model, '--port', '0', ...flags]);
+  let output = '';
+  child.stdout!.on('data', (text: string) => (output += text));
+  await waitForOutput(child, /Serving the web page of .* at http\S+/);
+  return { child, ended, address: /http:\/\/127\.0\.0\.1:\d+/.exec(output)![0] };
+}
+
 /** Waits until an expression is true in the page; waitForFunction evaluates text, which the page's policy forbids. */
 async function waitUntil(page: Page, expression: string): Promise<void> {
   for (const end = Date.now() + 300_000; !(await page.evaluate(expression));) {
@@ -41,11 +49,7 @@ test('the page shows predictions and word attributions of both engines, scores a
   await exportModel(model, await sampleReviews(await embeddedReviews(), { rows: 50 }), { version: '0' });
   // The threshold predicts the second class always, also where it is less probable.
   writeCalibration(model, { temperature: 2, threshold: 0, rows: 100 });
-  const { child, ended } = start(['app', model, '--port', '0', '--calibrated']);
-  let output = '';
-  child.stdout!.on('data', (text: string) => (output += text));
-  await waitForOutput(child, /Serving the web page of .* at http\S+/);
-  const address = /http:\/\/127\.0\.0\.1:\d+/.exec(output)![0];
+  const { child, ended, address } = await startApp(model, '--calibrated');
   const browser = await openBrowser();
   const pageErrors: string[] = [];
   const hosts = new Set<string>();
@@ -76,7 +80,7 @@ test('the page shows predictions and word attributions of both engines, scores a
 
     // An empty review shows an error and sends no request.
     await page.click('button[type=submit]');
-    assert.equal(await text('#trouble'), 'The review is empty. Enter or paste a review.');
+    assert.equal(await text('#trouble'), 'The review is empty. Enter or paste it.');
 
     // With the keyboard only; markup in a review stays text.
     await page.focus('#review');
@@ -111,7 +115,7 @@ test('the page shows predictions and word attributions of both engines, scores a
     type Scored = { label: string; probabilities: Record<string, number> };
     const inBrowser = await page.evaluate<Scored[]>(
       `Promise.all([import('/app/engines.js'), fetch('/app/preprocessing.json').then((response) => response.json())])
-        .then(([{ browserEngine }, model]) => browserEngine(model, () => {})(${JSON.stringify(texts)}))`,
+        .then(([{ browserEngine }, model]) => browserEngine(model, () => {})(${JSON.stringify(texts.map((text) => ({ text })))}))`,
     );
     const classifier = TextClassifier.fromFolder(model, { precision: 'float32' });
     const { logits } = await evaluate(
@@ -167,7 +171,7 @@ test('the page shows predictions and word attributions of both engines, scores a
     assert.equal(meta.delimiter, ';');
     // The columns are joined as in training.
     const [joined] = await page.evaluate<Scored[]>(
-      `import('/app/engines.js').then(({ serverEngine }) => serverEngine(${JSON.stringify([`Très bien. ${rows[3]!.review}`])}))`,
+      `import('/app/engines.js').then(({ serverEngine }) => serverEngine(${JSON.stringify([{ text: `Très bien. ${rows[3]!.review}` }])}))`,
     );
     const probability = joined!.probabilities[scored[3]!['predicted_label']!]!;
     assert.ok(Math.abs(probability - Number(scored[3]!['predicted_score'])) < 1e-5);
@@ -215,15 +219,12 @@ test('for a model that predicts a number, the page shows the number, by both eng
   const expected = regression.predict(texts).map(({ score }) => score);
   regression.dispose();
   await exportRegression(model, [{ text: 'Great.', label: 5 }], { version: '0' });
-  const { child } = start(['app', model, '--port', '0']);
-  let output = '';
-  child.stdout!.on('data', (text: string) => (output += text));
-  await waitForOutput(child, /Serving the web page of .* at http\S+/);
+  const { child, address } = await startApp(model);
   const browser = await openBrowser();
   try {
     const page = await browser.newPage();
     page.setDefaultTimeout(300_000);
-    await page.goto(/http:\/\/127\.0\.0\.1:\d+/.exec(output)![0]);
+    await page.goto(address);
     for (const [i, engine] of ['server', 'browser'].entries()) {
       await page.selectOption('#engine', engine);
       await page.fill('#review', texts[1]!);
@@ -238,12 +239,70 @@ test('for a model that predicts a number, the page shows the number, by both eng
       const scored = await page.evaluate<{ probabilities: { stars: number } }[]>(
         `Promise.all([import('/app/engines.js'), fetch('/app/preprocessing.json').then((response) => response.json())])
           .then(([{ browserEngine, serverEngine }, model]) =>
-            (${i} ? browserEngine(model, () => {}) : serverEngine)(${JSON.stringify(texts)}))`,
+            (${i} ? browserEngine(model, () => {}) : serverEngine)(${JSON.stringify(texts.map((text) => ({ text })))}))`,
       );
       scored.forEach(({ probabilities }, row) =>
         assert.ok(Math.abs(probabilities.stars - expected[row]!) < 1e-4, `${engine}: ${probabilities.stars}`),
       );
     }
+  } finally {
+    await browser.close();
+    child.kill('SIGTERM');
+  }
+});
+
+test('for a model of pairs, the page takes two texts, shows attributions of both, and scores two columns', async () => {
+  const model = path.join(folder, 'pairs');
+  writeTinyModel(model);
+  const classes = { names: ['negative', 'positive'], numberOf: {}, partial: false };
+  const reading = { textColumns: ['question'], textPairColumn: 'answer', classes };
+  writePreprocessing(model, { maxLength: 32, reading });
+  await exportModel(model, [{ text: 'Is it good?', pair: 'It is great.', label: 1 }], { version: '0' });
+  const classifier = TextClassifier.fromFolder(model, { precision: 'float32' });
+  const rows = [
+    { question: 'Is it good?', answer: 'It is great.' },
+    { question: 'Is it good?', answer: 'It broke.' },
+    { question: 'Is it good?', answer: '' },
+  ];
+  const inputs = rows.slice(0, 2).map(({ question, answer }) => ({ text: question, pair: answer }));
+  const expected = classifier.predict(inputs);
+  classifier.dispose();
+  const { child, address } = await startApp(model);
+  const browser = await openBrowser();
+  try {
+    const page = await browser.newPage({ viewport: { width: 900, height: 1200 } });
+    page.setDefaultTimeout(300_000);
+    await page.goto(address);
+    assert.deepEqual([await page.isVisible('#engine'), await page.isVisible('#examples')], [false, false]);
+    await page.fill('#review', inputs[0]!.text);
+    await page.click('button[type=submit]');
+    await waitUntil(page, "/second text is empty/.test(document.getElementById('trouble').textContent)");
+    await page.fill('#pair', inputs[0]!.pair);
+    await page.press('#pair', 'Control+Enter');
+    await waitUntil(page, "document.querySelectorAll('#history li').length === 1");
+    await untilIdle(page);
+    assert.equal(await page.textContent('#trouble'), '');
+    const { label, score } = expected[0]!;
+    assert.equal(await page.textContent('#prediction'), `${label}, ${(100 * score).toFixed(1)} %`);
+    const wordsOf = (id: string) => page.locator(`${id} span[title]`).count();
+    assert.deepEqual([await wordsOf('#words'), await wordsOf('#pair-words')], [3, 3]);
+    if (process.env.TUNEBOOK_SCREENSHOTS)
+      await page.screenshot({ path: path.join(process.env.TUNEBOOK_SCREENSHOTS, 'pairs.png'), fullPage: true });
+
+    const buffer = Buffer.from(Papa.unparse(rows));
+    await page.setInputFiles('#file', { name: 'pairs.csv', mimeType: 'text/csv', buffer });
+    await page.click('#score:enabled');
+    const downloading = page.waitForEvent('download');
+    await page.click('#download');
+    const scored = fs.readFileSync(await (await downloading).path(), 'utf8');
+    const { data } = Papa.parse<Record<string, string>>(scored, { header: true });
+    assert.deepEqual(
+      data.map((row) => row.predicted_label),
+      [...expected.map((each) => each.label), ''],
+    );
+    data.slice(0, 2).forEach(({ predicted_score: found }, i) => {
+      assert.ok(Math.abs(Number(found) - expected[i]!.score) < 1e-4, found);
+    });
   } finally {
     await browser.close();
     child.kill('SIGTERM');

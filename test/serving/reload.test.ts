@@ -179,10 +179,10 @@ test('metadata, metrics, the API description and the web page follow the model',
     assert.deepEqual(JSON.parse(await get('/app/preprocessing.json')), {
       maxLength: version === 'first' ? 32 : 16,
       textColumns: textColumns[version],
+      textPairColumn: null,
       labels: labels[version],
       temperature: 1,
       threshold: null,
-      takesPairs: false,
     });
     assert.ok((await get('/app/model/config.json')).includes(labels[version][0]));
   };

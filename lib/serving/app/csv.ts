@@ -1,5 +1,5 @@
 /** CSV files in the browser: reads them, scores their rows in batches, and writes them with the predictions. */
-import type { Engine, Scored } from './engines.js';
+import type { Engine, Input, Scored } from './engines.js';
 
 /** A file: its columns, its rows, and the delimiter between its values. */
 export interface Table {
@@ -61,15 +61,29 @@ const textOf = (row: Record<string, string>, columns: string[]): string =>
     .filter((text) => text !== '')
     .join('. ');
 
+/** The columns with the text, and of pairs the column with the second text. */
+export interface TextColumns {
+  text: string[];
+  pair?: string;
+}
+
+/** The input of a row; undefined if a text is empty. */
+function inputOf(row: Record<string, string>, { text: columns, pair: pairColumn }: TextColumns): Input | undefined {
+  const text = textOf(row, columns);
+  if (pairColumn === undefined) return text === '' ? undefined : { text };
+  const pair = textOf(row, [pairColumn]);
+  return text === '' || pair === '' ? undefined : { text, pair };
+}
+
 /**
  * Scores the rows of a table.
- * @param columns with the text
+ * @param columns with the texts
  * @param onProgress called with the fraction of rows done
  * @returns rows with predictions, and the number of rows per label
  */
 export async function scoreRows(
   { rows }: Table,
-  columns: string[],
+  columns: TextColumns,
   engine: Engine,
   onProgress: (fraction: number) => void,
 ): Promise<{ rows: Record<string, string>[]; counts: Record<string, number> }> {
@@ -77,9 +91,12 @@ export async function scoreRows(
   const counts: Record<string, number> = {};
   for (let i = 0; i < rows.length; i += batchSize) {
     const batch = rows.slice(i, i + batchSize);
-    const withText = batch.filter((row) => textOf(row, columns) !== '');
-    const results = withText.length > 0 ? await engine(withText.map((row) => textOf(row, columns))) : [];
-    const resultOf = new Map(withText.map((row, j) => [row, results[j]!]));
+    const withText = batch.flatMap((row) => {
+      const input = inputOf(row, columns);
+      return input ? [{ row, input }] : [];
+    });
+    const results = withText.length > 0 ? await engine(withText.map(({ input }) => input)) : [];
+    const resultOf = new Map(withText.map(({ row }, j) => [row, results[j]!]));
     for (const row of batch) {
       const [label, score] = prediction(resultOf.get(row));
       if (label) counts[label] = (counts[label] ?? 0) + 1;

@@ -10,8 +10,14 @@ export interface Scored {
   probabilities: Probabilities;
 }
 
-/** Scores texts. */
-export type Engine = (texts: string[]) => Promise<Scored[]>;
+/** A text, or a pair of texts. */
+export interface Input {
+  text: string;
+  pair?: string;
+}
+
+/** Scores texts, or pairs of texts. */
+export type Engine = (inputs: Input[]) => Promise<Scored[]>;
 
 /** What the page needs to know of the model. */
 export interface ModelDescription {
@@ -19,8 +25,8 @@ export interface ModelDescription {
   maxLength: number;
   /** Text columns of training; empty if they are unknown. */
   textColumns: string[];
-  /** Whether the model classifies pairs of texts. */
-  takesPairs: boolean;
+  /** Column of the second text of training; null if the model classifies single texts. */
+  textPairColumn: string | null;
   /** Class names by class number. */
   labels: string[];
   /** The temperature by which the logits of the exported graph must still be divided; 1 if no calibration applies. */
@@ -57,10 +63,13 @@ const maxTexts = 256;
  * Scores texts on the server.
  * @throws Error with a message for the user
  */
-export const serverEngine: Engine = async (texts) => {
+export const serverEngine: Engine = async (inputs) => {
   const scored: Scored[] = [];
-  for (let i = 0; i < texts.length; i += maxTexts) {
-    const body = JSON.stringify({ inputs: texts.slice(i, i + maxTexts) });
+  for (let i = 0; i < inputs.length; i += maxTexts) {
+    const some = inputs.slice(i, i + maxTexts);
+    const body = JSON.stringify({
+      inputs: some.map(({ text, pair }) => (pair === undefined ? text : { text, text_pair: pair })),
+    });
     let response: Response;
     try {
       response = await fetch('predict', { method: 'POST', headers: { 'content-type': 'application/json' }, body });
@@ -117,13 +126,13 @@ async function load(): Promise<Pipeline> {
 }
 
 /**
- * Creates the engine that scores texts in the browser; it loads the model at its first use.
+ * Creates the engine that scores single texts in the browser; it loads the model at its first use.
  * @param model whose calibration is applied
  * @param onStatus called with a message when the model starts to load
  */
 export const browserEngine =
   (model: ModelDescription, onStatus: (message: string) => void): Engine =>
-  async (texts) => {
+  async (inputs) => {
     if (!loading) onStatus('Loading the model into the browser …');
     loading ??= load();
     const classify = await loading.catch((error: unknown) => {
@@ -131,8 +140,8 @@ export const browserEngine =
       throw new Error(`Cannot load the model into the browser: ${String(error)}`);
     });
     const scored: Scored[] = [];
-    for (let i = 0; i < texts.length; i += 16) {
-      const some = texts.slice(i, i + 16);
+    for (let i = 0; i < inputs.length; i += 16) {
+      const some = inputs.slice(i, i + 16).map(({ text }) => text);
       const [name] = model.labels;
       if (isRegression(model)) {
         // The pipeline would apply a softmax to the number.

@@ -1,5 +1,5 @@
 /**
- * The web page: prediction and word attributions of a review, scoring of a CSV file, and a history. Text is always
+ * The web page: prediction and word attributions of a review or a pair of texts, scoring of a CSV file, and a history. Text is always
  * inserted as text, never as markup.
  */
 import {
@@ -7,6 +7,7 @@ import {
   isRegression,
   serverEngine,
   type Engine,
+  type Input,
   type ModelDescription,
   type Scored,
 } from './engines.js';
@@ -18,6 +19,7 @@ declare const Plotly: {
 
 const element = <Kind extends HTMLElement>(id: string) => document.getElementById(id) as Kind;
 const review = element<HTMLTextAreaElement>('review');
+const second = element<HTMLTextAreaElement>('pair');
 const status = element('status');
 const errorMessage = element('trouble');
 const engineSelect = element<HTMLSelectElement>('engine');
@@ -34,11 +36,14 @@ const model = (await (await fetch('app/preprocessing.json')).json()) as ModelDes
 element('length').textContent = `Texts are truncated to ${model.maxLength} tokens.`;
 const engines: Record<string, Engine> = { server: serverEngine, browser: browserEngine(model, showStatus) };
 
-/** @throws Error for a model of pairs: transformers.js's pipeline, and so the browser, takes single texts only */
-const engine = (): Engine => {
-  if (model.takesPairs) throw new Error('This model classifies pairs of texts. Use the API or the command score.');
-  return engines[engineSelect.value]!;
-};
+const engine = (): Engine => engines[engineSelect.value]!;
+const takesPairs = model.textPairColumn !== null;
+for (const each of document.querySelectorAll<HTMLElement>('.of-pairs')) each.hidden = !takesPairs;
+if (takesPairs) {
+  // transformers.js truncates the end of a pair, which is its second text, where the server truncates the longer text.
+  element('run').hidden = element('examples').hidden = true;
+  element('review-label').textContent = 'First text';
+}
 const percent = (fraction: number) => `${(100 * fraction).toFixed(1)} %`;
 const isNumber = isRegression(model);
 /** A probability, or a predicted number. */
@@ -119,20 +124,29 @@ interface Attribution {
 /** Maximum number of words with an attribution; in a longer text, further words are not colored. */
 const maxWords = 120;
 
-/** Computes word attributions by occlusion (Zeiler and Fergus, 2014): removes each word once. */
-async function wordAttributions(text: string, { label, probabilities }: Scored): Promise<Attribution[]> {
+/**
+ * Computes word attributions by occlusion (Zeiler and Fergus, 2014): removes each word of a text once.
+ * @param text one of the texts of the input
+ * @param withText the input with another text in its place
+ */
+async function wordAttributions(
+  text: string,
+  withText: (text: string) => Input,
+  { label, probabilities }: Scored,
+): Promise<Attribution[]> {
   const pieces = text.match(/\s+|\S+/g) ?? [];
   const words = pieces.flatMap((piece, i) => (piece.trim() === '' ? [] : [i])).slice(0, maxWords);
   const score = probabilities[label]!;
-  const occludedTexts = words.map((word) => pieces.filter((_, i) => i !== word).join(''));
-  const occluded = words.length > 1 ? await engine()(occludedTexts) : [];
+  const withoutWord = words.map((word) => withText(pieces.filter((_, i) => i !== word).join('')));
+  // A text of one word would become empty.
+  const occluded = words.length > 1 ? await engine()(withoutWord) : [];
   const values = new Map(words.map((word, i) => [word, score - (occluded[i]?.probabilities[label] ?? score)]));
   return pieces.map((piece, i) => ({ piece, value: values.get(i) ?? 0 }));
 }
 
-function showAttributions(attributions: Attribution[]): void {
-  const largest = Math.max(0.02, ...attributions.map(({ value }) => Math.abs(value)));
-  element('words').replaceChildren(
+/** @param largest the absolute value with the strongest color */
+function showAttributions(paragraph: HTMLElement, attributions: Attribution[], largest: number): void {
+  paragraph.replaceChildren(
     ...attributions.map(({ piece, value }) => {
       const span = document.createElement('span');
       span.textContent = piece;
@@ -147,43 +161,66 @@ function showAttributions(attributions: Attribution[]): void {
   );
 }
 
-function addToHistory(text: string, label: string, score: number): void {
+const shorten = (text: string) => (text.length > 120 ? `${text.slice(0, 120)} …` : text);
+
+function addToHistory({ text, pair }: Input, label: string, score: number): void {
   element('nothing').hidden = true;
   const item = document.createElement('li');
   const button = document.createElement('button');
   button.type = 'button';
-  button.textContent = text.length > 120 ? `${text.slice(0, 120)} …` : text;
+  button.textContent = pair === undefined ? shorten(text) : `${shorten(text)} | ${shorten(pair)}`;
   button.addEventListener('click', () => {
     review.value = text;
+    second.value = pair ?? '';
     void runAction(predict);
   });
   item.append(`${label}, ${describeScore(score)}: `, button);
   element('history').prepend(item);
 }
 
-async function predict(): Promise<void> {
-  const text = review.value.trim();
+/**
+ * The entered texts.
+ * @throws Error with a message for the user if one is empty
+ */
+function enteredInput(): Input {
+  const [text, pair] = [review, second].map((field) => field.value.trim()) as [string, string];
   if (text === '') {
     review.focus();
-    throw new Error('The review is empty. Enter or paste a review.');
+    throw new Error(`The ${takesPairs ? 'first text' : 'review'} is empty. Enter or paste it.`);
   }
+  if (!takesPairs) return { text };
+  if (pair === '') {
+    second.focus();
+    throw new Error('The second text is empty. Enter or paste it.');
+  }
+  return { text, pair };
+}
+
+async function predict(): Promise<void> {
+  const input = enteredInput();
+  const { text, pair } = input;
   showStatus('Predicting …');
-  const [scored] = (await engine()([text])) as [Scored];
+  const [scored] = (await engine()([input])) as [Scored];
   const { label } = scored;
   const score = scored.probabilities[label]!;
   element('prediction').textContent = `${label}, ${describeScore(score)}`;
   element('result').hidden = false;
   await drawChart(scored);
-  addToHistory(text, label, score);
+  addToHistory(input, label, score);
   showStatus('Computing word attributions …');
-  showAttributions(await wordAttributions(text, scored));
+  const ofText = await wordAttributions(text, (each) => ({ ...input, text: each }), scored);
+  const ofPair = pair === undefined ? [] : await wordAttributions(pair, (each) => ({ ...input, pair: each }), scored);
+  // One scale for both texts of a pair.
+  const largest = Math.max(0.02, ...[...ofText, ...ofPair].map(({ value }) => Math.abs(value)));
+  showAttributions(element('words'), ofText, largest);
+  showAttributions(element('pair-words'), ofPair, largest);
 }
 
 element('ask').addEventListener('submit', (event) => {
   event.preventDefault();
   void runAction(predict);
 });
-review.addEventListener('keydown', (event) => {
+element('ask').addEventListener('keydown', (event) => {
   if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();
     void runAction(predict);
@@ -204,6 +241,7 @@ element('examples').replaceChildren(
 
 let table: Table | undefined;
 const column = element<HTMLSelectElement>('column');
+const pairColumn = element<HTMLSelectElement>('pair-column');
 const scoreButton = element<HTMLButtonElement>('score');
 const download = element<HTMLAnchorElement>('download');
 
@@ -213,8 +251,8 @@ element<HTMLInputElement>('file').addEventListener('change', (event) => {
   void runAction(async () => {
     download.hidden = element('progress').hidden = true;
     element('counts').textContent = '';
-    scoreButton.disabled = column.disabled = true;
-    column.replaceChildren();
+    scoreButton.disabled = column.disabled = pairColumn.disabled = true;
+    for (const select of [column, pairColumn]) select.replaceChildren();
     table = readCsv(decodeText(new Uint8Array(await file.arrayBuffer())));
     const { columns } = table;
     const { textColumns: trained } = model;
@@ -222,16 +260,16 @@ element<HTMLInputElement>('file').addEventListener('change', (event) => {
     const choices = [...(hasTrained && trained.length > 1 ? [trained] : []), ...columns.map((name) => [name])];
     column.replaceChildren(
       ...choices.map((names) => {
-        const option = document.createElement('option');
-        option.value = JSON.stringify(names);
-        option.textContent = names.join(', ');
-        option.selected = hasTrained
+        const isSelected = hasTrained
           ? names.join('\n') === trained.join('\n')
           : /text|review|content|sentence|body/i.test(names[0]!);
-        return option;
+        return new Option(names.join(', '), JSON.stringify(names), isSelected, isSelected);
       }),
     );
-    scoreButton.disabled = column.disabled = false;
+    pairColumn.replaceChildren(
+      ...columns.map((name) => new Option(name, name, name === model.textPairColumn, name === model.textPairColumn)),
+    );
+    scoreButton.disabled = column.disabled = pairColumn.disabled = false;
     element('counts').textContent = `${table.rows.length.toLocaleString('en')} rows`;
   });
 });
@@ -244,7 +282,7 @@ scoreButton.addEventListener('click', () => {
     try {
       const { rows, counts } = await scoreRows(
         table!,
-        JSON.parse(column.value) as string[],
+        { text: JSON.parse(column.value) as string[], ...(takesPairs && { pair: pairColumn.value }) },
         engine(),
         (fraction) => (bar.value = fraction),
       );
