@@ -7,7 +7,7 @@ export type { Figure } from './figure.js';
 export { learningCurvesFigure as learningCurves } from './learning-curves.js';
 export { lengthHistogramFigure as lengthHistogram } from './length-histogram.js';
 export { labelCurveFigure as labelCurve, overSeedsFigure as overSeeds } from './over-seeds.js';
-export type { LabelCurve, SeededAccuracies } from './over-seeds.js';
+export type { LabelCurve, LabelCurveTexts, SeededAccuracies } from './over-seeds.js';
 export { predictedNumbersFigure as predictedNumbers } from './predicted-numbers.js';
 export { reliabilityFigure as reliability } from './reliability.js';
 export { stagesFigure as stages } from './stages.js';

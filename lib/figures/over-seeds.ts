@@ -68,18 +68,35 @@ export function overSeedsFigure(title: string, rows: SeededAccuracies[]): Figure
   };
 }
 
-/** A method, with its accuracies by number of labeled training reviews. */
+/** A method, with its accuracies by number of labels. */
 export interface LabelCurve {
   name: string;
   points: { rows: number; accuracies: number[] }[];
 }
 
+/** Texts of the figure of accuracies by number of labels. */
+export interface LabelCurveTexts {
+  /** @default Accuracy by number of labeled reviews */
+  title?: string;
+  /** What the number of labels counts. @default labeled training reviews */
+  labels?: string;
+  /** What the accuracies measure. @default held-out accuracy */
+  accuracy?: string;
+}
+
 /**
- * Draws the accuracy by number of labeled training reviews, on a logarithmic axis. From the fourth curve on, lines are dashed.
+ * Draws the accuracy by number of labels, on a logarithmic axis. From the fourth curve on, lines are dashed.
  * @example
  * figures.labelCurve([{ name: 'fine-tuned', points: [{ rows: 100, accuracies: [0.8, 0.79, 0.82] }] }]);
  */
-export function labelCurveFigure(curves: LabelCurve[], title = 'Accuracy by number of labeled reviews'): Figure {
+export function labelCurveFigure(
+  curves: LabelCurve[],
+  {
+    title = 'Accuracy by number of labeled reviews',
+    labels = 'labeled training reviews',
+    accuracy = 'held-out accuracy',
+  }: LabelCurveTexts = {},
+): Figure {
   const marks = [colors.blue, colors.orange, colors.green];
   const rows = [...new Set(curves.flatMap(({ points }) => points.map((point) => point.rows)))].sort((a, b) => a - b);
   return {
@@ -99,8 +116,8 @@ export function labelCurveFigure(curves: LabelCurve[], title = 'Accuracy by numb
     layout: layoutOf(
       title,
       {
-        xaxis: axis('labeled training reviews', { type: 'log', tickvals: rows, ticktext: rows.map(String) }),
-        yaxis: axis('held-out accuracy', { tickformat: '.0%' }),
+        xaxis: axis(labels, { type: 'log', tickvals: rows, ticktext: rows.map(String) }),
+        yaxis: axis(accuracy, { tickformat: '.0%' }),
         legend: { x: 0.98, y: 0.04, xanchor: 'right', yanchor: 'bottom', bgcolor: 'rgba(255,255,255,0.8)' },
       },
       660,

@@ -127,10 +127,9 @@ export const curvesOf = ({ runs }: FewLabelsResults, reviews: string): LabelCurv
   [...new Set(runs.map(({ method }) => method))].map((name) => {
     const own = runs.filter((run) => run.method === name && run.reviews === reviews);
     const sizes = [...new Set(own.map(({ labels }) => labels))].sort((a, b) => a - b);
-    // Of two classes.
     const accuraciesOf = (size: number) =>
       own.filter(({ labels }) => labels === size).map(({ meanRecall }) => meanRecall);
-    return { name, points: sizes.map((size) => ({ rows: 2 * size, accuracies: accuraciesOf(size) })) };
+    return { name, points: sizes.map((size) => ({ rows: size, accuracies: accuraciesOf(size) })) };
   });
 
 const seedsOf = ({ runs }: FewLabelsResults): number => new Set(runs.map(({ seed }) => seed)).size;
@@ -144,7 +143,7 @@ function fewLabelsTable(results: FewLabelsResults): string {
       reviews,
       name,
       ...sizes.map((size) => {
-        const point = points.find((each) => each.rows === 2 * size);
+        const point = points.find((each) => each.rows === size);
         if (!point) return '';
         const { mean, interval } = overSeeds(point.accuracies);
         const own = results.runs.filter((run) => run.reviews === reviews && run.method === name && run.labels === size);
@@ -174,7 +173,7 @@ labels per class. PyPI's setfit 1.2 has its defaults, one thread, and the same e
 ${fewLabelsTable(results)}
 
 ${Object.keys(tests)
-  .map((name) => `![Accuracy by number of labels, ${name}](results/${path.basename(fewLabelsPicture(name))})`)
+  .map((name) => `![Mean recall by number of labels, ${name}](results/${path.basename(fewLabelsPicture(name))})`)
   .join('\n\n')}
 `;
 }

@@ -15,10 +15,14 @@ const figures = [
   ...readSpeed().map(([file, results]) => [pictureOf(file), speedFigure(results)] as const),
   ...readLengths().map(([file, results]) => [pictureOf(file), lengthsFigure(results)] as const),
   [lossPicture, lossFigure(readAccuracy())] as const,
-  ...Object.keys(fewLabels.tests).map(
-    (reviews) =>
-      [fewLabelsPicture(reviews), labelCurveFigure(curvesOf(fewLabels, reviews), `Few labels: ${reviews}`)] as const,
-  ),
+  ...Object.keys(fewLabels.tests).map((reviews) => {
+    const texts = {
+      title: `Few labels: ${reviews}`,
+      labels: 'labels per class, for training',
+      accuracy: 'mean recall of the classes',
+    };
+    return [fewLabelsPicture(reviews), labelCurveFigure(curvesOf(fewLabels, reviews), texts)] as const;
+  }),
 ];
 for (const [file, figure] of figures) fs.writeFileSync(file, await renderPng(figure));
 console.log([...pages.keys(), ...figures.map(([file]) => file)].map((file) => path.relative(root, file)).join('\n'));
