@@ -86,17 +86,17 @@ export interface LabelCurveTexts {
 
 /**
  * Draws the accuracy by number of labels, on a logarithmic axis. From the fourth curve on, lines are dashed.
+ * @param curves one for each method
+ * @param texts title and axes
  * @example
  * figures.labelCurve([{ name: 'fine-tuned', points: [{ rows: 100, accuracies: [0.8, 0.79, 0.82] }] }]);
  */
-export function labelCurveFigure(
-  curves: LabelCurve[],
-  {
+export function labelCurveFigure(curves: LabelCurve[], texts: LabelCurveTexts = {}): Figure {
+  const {
     title = 'Accuracy by number of labeled reviews',
     labels = 'labeled training reviews',
     accuracy = 'held-out accuracy',
-  }: LabelCurveTexts = {},
-): Figure {
+  } = texts;
   const marks = [colors.blue, colors.orange, colors.green];
   const rows = [...new Set(curves.flatMap(({ points }) => points.map((point) => point.rows)))].sort((a, b) => a - b);
   return {
