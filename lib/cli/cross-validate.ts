@@ -5,8 +5,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { Option, type Command } from 'commander';
-import { clusterOfEnvironment } from '../distributed/cluster-definition.js';
-import { RunError, SettingsError, exitCodes } from '../errors.js';
+import { exitCodes } from '../errors.js';
 import { percent, percentInterval } from '../figures/format.js';
 import { tableBundle } from '../figures/html-table.js';
 import {
@@ -17,7 +16,7 @@ import {
   type CrossValidationResult,
 } from '../jobs/cross-validation.js';
 import { outOfFoldFile } from '../runs/out-of-fold.js';
-import { foldersWith, newRunFolder, RunFolder } from '../runs/run-folder.js';
+import type { RunFolder } from '../runs/run-folder.js';
 import { configLayer } from '../settings/config-file.js';
 import { foldLimits, formatFold } from '../settings/fold.js';
 import { flagOf } from '../settings/setting-text.js';
@@ -31,6 +30,7 @@ import {
 import type { OverSeeds } from '../training/seeds.js';
 import { runFinetune } from './finetune-process.js';
 import { readInteger } from './integer-argument.js';
+import { chooseMultirun } from './multirun.js';
 import { describeConfig } from './print-config.js';
 import { addSettings, flagsLayer } from './settings-flags.js';
 import { settingsOf } from './training-command.js';
@@ -92,59 +92,35 @@ function planOf(command: Command, flags: Flags): CrossValidation {
   };
 }
 
-const readPlan = (folder: RunFolder) => folder.read<CrossValidation>(planFile);
-
-/** Whether any fold has trained. Until then, another cross-validation, such as a corrected one, may replace it. */
+/** Whether any fold has trained. */
 const hasTrained = (folder: RunFolder, plan: CrossValidation): boolean =>
   foldsOf(plan).some((fold) => runOfFold(folder, fold).hasTrained);
 
-/** The newest unfinished cross-validation of which at least one fold has trained. */
-const newestUnfinished = () =>
-  foldersWith(planFile).findLast(
-    (folder) => hasTrained(folder, readPlan(folder)!) && !fs.existsSync(folder.path('result.json')),
-  );
-
 /**
  * Selects the cross-validation to start or to resume, and its folder.
- * @throws RunError if the folder contains another one, or if there is nothing to resume
+ * @throws RunError as chooseMultirun, SettingsError as planOf
  */
-function choose(command: Command, flags: Flags): { folder: RunFolder; plan: CrossValidation } {
-  const named = flags.runFolder === undefined ? undefined : new RunFolder(flags.runFolder);
-  const existing = named && readPlan(named);
-  if (flags.resume === undefined || (flags.resume === true && named && !existing)) {
-    if (named && (named.hasTrained || (existing && hasTrained(named, existing))))
-      throw new RunError(
-        'RUN_EXISTS',
-        `${named.folder} already contains ${existing ? 'a cross-validation. Resume it with --resume, or choose' : 'a run. Choose'} another folder with --run-folder.`,
-        { folder: named.folder },
-      );
-    const plan = planOf(command, flags);
-    return { folder: named ?? new RunFolder(newRunFolder('runs', 'cross-validation-')), plan };
-  }
-  const folder = typeof flags.resume === 'string' ? new RunFolder(flags.resume) : (named ?? newestUnfinished());
-  const plan = folder && readPlan(folder);
-  if (!folder || !plan)
-    throw new RunError(
-      folder ? 'RUN_NOT_A_RUN' : 'RUN_NOT_FOUND',
-      folder
-        ? `${folder.folder} is not a cross-validation: it has no ${planFile}. Give the folder of one to --resume.`
-        : 'There is no unfinished cross-validation in runs/. Start one: npx tunebook cross-validate --folds 5',
-      { folder: folder?.folder ?? 'runs' },
-    );
-  const isGiven = (name: keyof Flags) => command.getOptionValueSource(name) === 'cli';
-  const requested = planOf(command, { ...flags, ...(!isGiven('folds') && { folds: String(plan.folds) }) });
-  const isSame = requested.folds === plan.folds && requested.argv.join('\n') === plan.argv.join('\n');
-  const keepModels = plan.keepModels || requested.keepModels;
-  if (requested.argv.length === 0 && requested.folds === plan.folds) return { folder, plan: { ...plan, keepModels } };
-  if (!isSame && hasTrained(folder, plan))
-    throw new RunError(
-      'RUN_SETTINGS_CHANGED',
-      `${folder.folder} was started with other settings: --folds ${plan.folds} ${plan.argv.join(' ')}. ` +
-        'Resume it with the same settings or without any, or start another cross-validation.',
-      { folder: folder.folder },
-    );
-  return { folder, plan: isSame ? { ...plan, keepModels } : requested };
-}
+const choose = (command: Command, flags: Flags): { folder: RunFolder; plan: CrossValidation } =>
+  chooseMultirun<CrossValidation>(flags, {
+    name: 'cross-validation',
+    planFile,
+    example: 'npx tunebook cross-validate --folds 5',
+    onWorkers: "'npx tunebook finetune --fold' on all workers for each fold",
+    read: (folder) => folder.read<CrossValidation>(planFile),
+    hasTrained,
+    isFinished: (folder) => fs.existsSync(folder.path('result.json')),
+    plan: () => planOf(command, flags),
+    resume(stored) {
+      const hasFolds = command.getOptionValueSource('folds') === 'cli';
+      const requested = planOf(command, { ...flags, ...(!hasFolds && { folds: String(stored.folds) }) });
+      const isChanged =
+        requested.folds !== stored.folds ||
+        (requested.argv.length > 0 && requested.argv.join('\n') !== stored.argv.join('\n'));
+      const keepModels = stored.keepModels || requested.keepModels;
+      return { plan: isChanged ? requested : { ...stored, keepModels }, isChanged };
+    },
+    describe: ({ folds, argv }) => `--folds ${folds} ${argv.join(' ')}`,
+  });
 
 const describeMean = (mean: OverSeeds | null, text: (value: number) => string): string =>
   mean ? `${text(mean.mean)} (${text(mean.interval.low)} to ${text(mean.interval.high)})` : '–';
@@ -177,13 +153,6 @@ export async function crossValidate(command: Command): Promise<void> {
     console.log(describeConfig(settingsOf('finetune'), settingsOfFirst(command, flags), flags.json));
     return;
   }
-  if (clusterOfEnvironment())
-    throw new SettingsError(
-      'SETTING_CONFLICT',
-      'TF_CONFIG is set, but a cross-validation starts its runs from one process. ' +
-        "Unset TF_CONFIG, or start 'npx tunebook finetune --fold' on all workers for each fold.",
-      { names: ['TF_CONFIG', 'cross-validate'] },
-    );
   const { folder, plan } = choose(command, flags);
   const existed = fs.existsSync(folder.folder);
   folder.write(planFile, plan);

@@ -1,7 +1,7 @@
 /** Which sweep a command line starts or resumes. Everything is checked before any run starts. */
 import path from 'node:path';
 import type { Command } from 'commander';
-import { RunError, SettingsError } from '../errors.js';
+import { SettingsError } from '../errors.js';
 import type { PrunerSettings } from '../jobs/pruner.js';
 import type { SamplerName } from '../jobs/sampler.js';
 import {
@@ -14,11 +14,12 @@ import {
   type SearchSpace,
 } from '../jobs/search-space.js';
 import { combinationsOf, isUnfinished, type Sweep } from '../jobs/sweep.js';
-import { findSweeps, newRunFolder, RunFolder } from '../runs/run-folder.js';
+import { RunFolder } from '../runs/run-folder.js';
 import { configLayer } from '../settings/config-file.js';
 import { flagOf } from '../settings/setting-text.js';
 import { describeSetting, environmentLayer, resolveSettings, type SettingName } from '../settings/settings.js';
 import { readInteger } from './integer-argument.js';
+import { chooseMultirun } from './multirun.js';
 import { flagsLayer } from './settings-flags.js';
 
 /** File in the folder of a sweep that contains its plan. */
@@ -156,16 +157,9 @@ function readSweep(folder: RunFolder): Sweep | undefined {
   return sweep?.space && (sweep as Sweep);
 }
 
-/** Whether any run of a sweep has trained. Until then, another sweep, such as a corrected one, may replace it. */
+/** Whether any run of a sweep has trained. */
 export const hasTrained = (folder: RunFolder, { runs }: Sweep): boolean =>
   runs.some(({ name }) => new RunFolder(folder.path(name)).hasTrained);
-
-/** The newest unfinished sweep of which at least one run has trained. */
-const newestUnfinished = () =>
-  findSweeps().findLast((folder) => {
-    const sweep = readSweep(folder);
-    return sweep && hasTrained(folder, sweep) && isUnfinished(folder.folder, sweep);
-  });
 
 /** The flags that a sweep was started with. */
 const describeSweep = ({ sampler, space, pruner, argv }: Sweep): string =>
@@ -182,44 +176,30 @@ const fingerprint = ({ sampler, space, seed, pruner, argv }: Sweep) =>
 
 /**
  * Selects the sweep to start or to resume, and its folder.
- * @throws RunError if the folder contains another sweep, or none to resume; SettingsError as `planSweep`
+ * @throws RunError as chooseMultirun, SettingsError as planSweep
  */
-export function chooseSweep(command: Command, flags: SweepFlags): { folder: RunFolder; sweep: Sweep } {
-  const named = flags.runFolder ? new RunFolder(flags.runFolder) : undefined;
-  const existing = named && readSweep(named);
-  if (flags.resume === undefined || (flags.resume === true && named && !existing)) {
-    if (existing && hasTrained(named, existing))
-      throw new RunError(
-        'RUN_EXISTS',
-        `${named.folder} already contains a sweep. ` +
-          'Resume it with --resume, or choose another folder with --run-folder.',
-        { folder: named.folder },
-      );
-    const sweep = planSweep(command, flags);
-    return { folder: named ?? new RunFolder(newRunFolder('runs', 'sweep-')), sweep };
-  }
-  const folder = typeof flags.resume === 'string' ? new RunFolder(flags.resume) : (named ?? newestUnfinished());
-  const sweep = folder && readSweep(folder);
-  if (!folder || !sweep)
-    throw new RunError(
-      folder ? 'RUN_NOT_A_RUN' : 'RUN_NOT_FOUND',
-      folder
-        ? `${folder.folder} is not a sweep: it has no ${sweepFile}. Give the folder of a sweep to --resume.`
-        : 'There is no unfinished sweep in runs/. Start one: npx tunebook sweep --lr 1e-5,3e-5 --seed 1,2,3',
-      { folder: folder?.folder ?? 'runs' },
-    );
-  const { values } = flagsLayer(command);
-  const hasPlan =
-    Object.keys(values).some((setting) => setting !== 'runFolder') ||
-    (['sampler', 'pruner', 'prunerWarmup'] as const).some((name) => flags[name] !== undefined);
-  if (!hasPlan) return { folder, sweep: { ...sweep, trials: readTrials(flags, sweep.sampler, sweep.space, sweep) } };
-  const requested = planSweep(command, flags, sweep);
-  if (fingerprint(requested) === fingerprint(sweep)) return { folder, sweep: { ...sweep, trials: requested.trials } };
-  if (!hasTrained(folder, sweep)) return { folder, sweep: requested };
-  throw new RunError(
-    'RUN_SETTINGS_CHANGED',
-    `${folder.folder} was started with other settings: ${describeSweep(sweep)}. ` +
-      'Resume it with the same settings or without any, or start another sweep.',
-    { folder: folder.folder },
-  );
-}
+export const chooseSweep = (command: Command, flags: SweepFlags): { folder: RunFolder; plan: Sweep } =>
+  chooseMultirun<Sweep>(flags, {
+    name: 'sweep',
+    planFile: sweepFile,
+    example: 'npx tunebook sweep --lr 1e-5,3e-5 --seed 1,2,3',
+    onWorkers: "'npx tunebook finetune' on all workers for each combination",
+    read: readSweep,
+    hasTrained,
+    isFinished: (folder, sweep) => !isUnfinished(folder.folder, sweep),
+    plan: () => planSweep(command, flags),
+    resume(stored) {
+      const { values } = flagsLayer(command);
+      const hasPlan =
+        Object.keys(values).some((setting) => setting !== 'runFolder') ||
+        (['sampler', 'pruner', 'prunerWarmup'] as const).some((name) => flags[name] !== undefined);
+      if (!hasPlan) {
+        const trials = readTrials(flags, stored.sampler, stored.space, stored);
+        return { plan: { ...stored, trials }, isChanged: false };
+      }
+      const requested = planSweep(command, flags, stored);
+      const isChanged = fingerprint(requested) !== fingerprint(stored);
+      return { plan: isChanged ? requested : { ...stored, trials: requested.trials }, isChanged };
+    },
+    describe: describeSweep,
+  });

@@ -4,8 +4,7 @@
  */
 import fs from 'node:fs';
 import { Option, type Command } from 'commander';
-import { SettingsError, exitCodes } from '../errors.js';
-import { clusterOfEnvironment } from '../distributed/cluster-definition.js';
+import { exitCodes } from '../errors.js';
 import { visibleGpus } from '../distributed/rank-environment.js';
 import { pruners } from '../jobs/pruner.js';
 import { samplers } from '../jobs/sampler.js';
@@ -114,16 +113,9 @@ function printConfig({ sampler, space, runs, trials }: Sweep): void {
 export async function sweep(command: Command): Promise<void> {
   const flags = command.opts<SweepFlags>();
   if (flags.printConfig) return printConfig(planSweep(command, flags));
-  if (clusterOfEnvironment())
-    throw new SettingsError(
-      'SETTING_CONFLICT',
-      'TF_CONFIG is set, but a sweep starts its runs from one process. ' +
-        "Unset TF_CONFIG, or start 'npx tunebook finetune' on all workers for each combination.",
-      { names: ['TF_CONFIG', 'sweep'] },
-    );
   const timeout = flags.timeout === undefined ? Infinity : readInteger('--timeout', flags.timeout, 1);
   const parallelRuns = readInteger('--parallel', flags.parallel ?? '1', 1);
-  const { folder, sweep } = chooseSweep(command, flags);
+  const { folder, plan: sweep } = chooseSweep(command, flags);
   const mlflow = mlflowOfEnvironment();
   const existed = fs.existsSync(folder.folder);
   folder.write(sweepFile, sweep);

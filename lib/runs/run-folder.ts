@@ -309,14 +309,11 @@ const foldersBelow = (folder: string): string[] =>
         .sort()
     : [];
 
-/** The folders in a folder that contain a file, the newest last. */
-export const foldersWith = (file: string, parent = runsFolder): RunFolder[] =>
-  foldersBelow(parent)
+/** The folders in runs/ that contain a file, the newest last. */
+export const foldersWith = (file: string): RunFolder[] =>
+  foldersBelow(runsFolder)
     .map((folder) => new RunFolder(folder))
     .filter((folder) => fs.existsSync(folder.path(file)));
-
-/** The sweeps in a folder, the newest last. */
-export const findSweeps = (parent = runsFolder): RunFolder[] => foldersWith('sweep.json', parent);
 
 /**
  * The runs in a folder and in its sweeps and cross-validations, the newest last. A run whose files are damaged is left out.
