@@ -3,7 +3,6 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { FileError, ModelFormatError, RunError } from '../errors.js';
 import { closestName } from '../settings/did-you-mean.js';
-import { settingText } from '../settings/setting-text.js';
 import { cachedCommit, snapshotFolder } from './cache.js';
 import { isLocalPath } from './repository.js';
 
@@ -21,7 +20,7 @@ function noFolderError(name: string): FileError {
   return new FileError(
     'FILE_NOT_FOUND',
     `There is no model folder ${name}${reason}.${similar === undefined ? '' : ` Did you mean ${name.slice(0, name.lastIndexOf(last))}${similar}?`} ` +
-      `Correct ${settingText('model')}: a folder in Hugging Face format, a run, 'embedded', or owner/name of a model on the hub.`,
+      `Name a folder in Hugging Face format, a run, 'embedded', or owner/name of a model on the hub.`,
     { path: name },
   );
 }
@@ -53,7 +52,7 @@ const severalError = (folder: string, names: string[], what: string): ModelForma
   new ModelFormatError(
     'MODEL_NO_FILE',
     `${folder} contains ${names.length} ${what}${names.length > 0 ? `: ${names.slice(0, 5).join(', ')}${names.length > 5 ? ', …' : ''}` : ''}. ` +
-      `Name one of them, as in ${settingText('model', path.join(folder, names[0] ?? 'model'))}.`,
+      `Name one of them, such as ${path.join(folder, names[0] ?? 'model')}.`,
     { folder, file: 'config.json', names },
   );
 
@@ -82,7 +81,7 @@ export function findModelFolder(name: string): { folder: string; notes: string[]
   if (!isFolder(name))
     throw new FileError(
       'FILE_UNUSABLE',
-      `${name} is a file, but ${settingText('model')} must be a folder in Hugging Face format, with config.json and model.safetensors.` +
+      `${name} is a file, but a model is a folder in Hugging Face format, with config.json and model.safetensors.` +
         (fs.existsSync(path.join(path.dirname(name), 'config.json')) ? ` Use ${path.dirname(name)}.` : ''),
       { path: name },
     );
@@ -103,13 +102,13 @@ export function findModelFolder(name: string): { folder: string; notes: string[]
     throw new RunError(
       'RUN_NO_MODEL',
       `${name} is a run without a model: it has not finished. Resume it` +
-        (newest ? `, or use its newest checkpoint: ${settingText('model', newest)}.` : ', or use another model.'),
+        (newest ? `, or use its newest checkpoint: ${newest}.` : ', or use another model.'),
       { folder: name, checkpoint: newest },
     );
   if (newest)
     throw new ModelFormatError(
       'MODEL_NO_FILE',
-      `${name} contains checkpoints but no config.json. Use one of its checkpoints; the newest is ${settingText('model', newest)}.`,
+      `${name} contains checkpoints but no config.json. Use one of its checkpoints; the newest is ${newest}.`,
       { folder: name, file: 'config.json', checkpoint: newest },
     );
   return { folder: name, notes: [] };
