@@ -212,5 +212,8 @@ export const predictions = (
   calibration?: ModelCalibration,
 ): { label: number; score: number }[] =>
   Array.from({ length: logits.length / classes }, (_, i) =>
-    predictedClass(probabilitiesOf(logits.subarray(i * classes, (i + 1) * classes), calibration), calibration),
+    predictedClass(
+      probabilitiesOf(logits.subarray(i * classes, (i + 1) * classes), 'single_label_classification', calibration),
+      calibration,
+    ),
   );

@@ -101,7 +101,7 @@ async function exportGraphs<Result, Reference>(
         { folder },
       );
     checkProblemType(model, problemType);
-    const temperature = calibrated ? requireCalibration(folder, model.labels.length).temperature : undefined;
+    const temperature = calibrated ? requireCalibration(folder, model.config).temperature : undefined;
     const { config, labels } = model;
     const texts = model.encode(reviews, model.maxLength);
     const logits = await computeLogits(model, texts, { batchSize: 64, tick: undefined, ranks: singleProcess });
