@@ -156,7 +156,14 @@ export type { ReviewSplit, SplitOptions } from './reviews/split.js';
 export type { ReviewTable } from './reviews/table.js';
 export type { WordAssociation } from './reviews/word-associations.js';
 export type { Journal, JournalContent, JournalEntry, JournalKind } from './runs/journal.js';
-export type { AdaptMetrics, FinetuneMetrics, RegressionRunMetrics, RunMetrics } from './runs/metrics.js';
+export type {
+  AdaptMetrics,
+  AnyFinetuneMetrics,
+  FinetuneMetrics,
+  MultiLabelRunMetrics,
+  RegressionRunMetrics,
+  RunMetrics,
+} from './runs/metrics.js';
 export type { ClassWeights } from './settings/class-weights.js';
 export type { Fold } from './settings/fold.js';
 export type { LabelMapping } from './settings/label-mapping.js';

@@ -70,7 +70,8 @@ function readFlags(
   const flagOf = (column: string) => {
     const value = row[column];
     if (typeof value === 'string') return flags.get(value.trim().toLowerCase());
-    return ['number', 'bigint', 'boolean'].includes(typeof value) ? flags.get(String(value as number)) : undefined;
+    const isScalar = typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean';
+    return isScalar ? flags.get(String(value)) : undefined;
   };
   const invalid = columns.find((column) => flagOf(column) === undefined);
   if (invalid !== undefined) return { column: invalid, value: row[invalid], reason: 'flag' };
