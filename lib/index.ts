@@ -49,7 +49,7 @@ export { capabilityProbes, capabilityResults } from './evaluation/capabilities.j
 export { evaluate } from './evaluation/evaluate.js';
 export { evaluateMultiLabel } from './evaluation/evaluate-multi-label.js';
 export { evaluateRegression } from './evaluation/evaluate-regression.js';
-export { exportModel, exportRegression } from './export/export.js';
+export { exportModel, exportMultiLabel, exportRegression } from './export/export.js';
 export { findLabelNoise } from './evaluation/label-noise.js';
 export { describeClasses, predictions } from './evaluation/metrics.js';
 export { bagOfWordsSetBaseline, frequentSetBaseline } from './evaluation/multi-label-baseline.js';
@@ -92,7 +92,7 @@ export type { RegressionEvaluation } from './evaluation/evaluate-regression.js';
 export type { RegressionMetrics } from './evaluation/regression-metrics.js';
 export type { DoubtfulLabel, LabelNoise } from './evaluation/label-noise.js';
 export type { ClassificationMetrics, ClassScores, Interval, NamedAccuracy } from './evaluation/metrics.js';
-export type { ExportedGraphs, ExportReport, RegressionExportReport } from './export/export.js';
+export type { ExportedGraphs, ExportReport, MultiLabelExportReport, RegressionExportReport } from './export/export.js';
 export type { OnnxPrecision } from './export/onnx-operations.js';
 export type { Coverage } from './evaluation/thresholds.js';
 export type { Warning, WarningCode } from './evaluation/warnings.js';

@@ -5,7 +5,8 @@
 import { SingleBar } from 'cli-progress';
 import { describeDownload } from '../notebook/downloads.js';
 import { describeRecord } from '../notebook/progress.js';
-import { describeResult, type ResultDescription } from '../runs/describe-result.js';
+import { describeResult } from '../runs/describe-result.js';
+import type { ResultDescription } from '../runs/result-description.js';
 import { isClassification, type RunMetrics } from '../runs/metrics.js';
 import { percent, percentInterval, duration, size } from '../figures/format.js';
 import type { CalibrationEffect, CalibrationMetrics } from '../evaluation/calibrate.js';

@@ -10,6 +10,8 @@ export interface Prediction {
   score: number;
   /** For multi-label classification all classes that apply: those with a probability of at least 0.5. @default other problem types */
   labels?: string[];
+  /** For multi-label classification the probability of each class, by name; they do not sum to 1. @default other problem types */
+  probabilities?: Record<string, number>;
 }
 
 /** Probability from which on a class of multi-label classification applies. */
@@ -32,11 +34,11 @@ export function predictionOf(
   }: { labels: string[]; problemType: ProblemType; calibration?: ModelCalibration | undefined },
 ): Prediction {
   const { label, score } = predictedClass(probabilities, calibration);
+  const prediction = { label: labels[label]!, score };
+  if (problemType !== 'multi_label_classification') return prediction;
   return {
-    label: labels[label]!,
-    score,
-    ...(problemType === 'multi_label_classification' && {
-      labels: labels.filter((_, i) => applies(probabilities[i]!)),
-    }),
+    ...prediction,
+    labels: labels.filter((_, i) => applies(probabilities[i]!)),
+    probabilities: Object.fromEntries(labels.map((name, i) => [name, probabilities[i]!])),
   };
 }

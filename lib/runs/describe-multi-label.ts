@@ -1,7 +1,7 @@
 /** The result of multi-label classification in tables and words. */
 import type { LabelSetMetrics, SetScores } from '../evaluation/multi-label-metrics.js';
 import { percent } from '../figures/format.js';
-import type { ResultDescription } from './describe-result.js';
+import type { ResultDescription } from './result-description.js';
 import type { MultiLabelRunMetrics } from './metrics.js';
 
 /** The metrics of one model as columns of a table. */

@@ -1,7 +1,7 @@
 /** The result of a regression in tables and words. */
 import type { RegressionRunMetrics } from './metrics.js';
 import type { RegressionMetrics } from '../evaluation/regression-metrics.js';
-import type { ResultDescription } from './describe-result.js';
+import type { ResultDescription } from './result-description.js';
 
 /** Formats a number that may be undefined: 0.123, or `–`. */
 const optional = (value: number | null): string => value?.toFixed(3).replace('-0.000', '0.000') ?? '–';

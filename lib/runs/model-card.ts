@@ -15,7 +15,8 @@ import { formatSetting } from '../settings/settings.js';
 import { describeClassWeights } from '../training/class-weights.js';
 import { describeCalibration } from './describe-calibration.js';
 import type { RunEnvironment } from './environment.js';
-import { describeResult, resultTable } from './describe-result.js';
+import { describeResult } from './describe-result.js';
+import { resultTable } from './result-description.js';
 import { isClassification, isMultiLabel, isRegression, type RunMetrics } from './metrics.js';
 import type { RunSettings } from './run-folder.js';
 

@@ -8,7 +8,8 @@ import type { RunEnvironment } from './environment.js';
 import { htmlPage, picture, section } from '../figures/html-page.js';
 import { writeFigures } from './figures.js';
 import { isClassification, isMultiLabel, type RunMetrics } from './metrics.js';
-import { describeResult, resultTable, type ResultDescription } from './describe-result.js';
+import { describeResult } from './describe-result.js';
+import { resultTable, type ResultDescription } from './result-description.js';
 import type { RunFolder } from './run-folder.js';
 import { percent, percentInterval, duration } from '../figures/format.js';
 

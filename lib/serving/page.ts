@@ -86,6 +86,7 @@ export function addPage(app: FastifyInstance, model: () => SentimentModel): void
     maxLength: model().maxLength,
     textColumns: model().preprocessing?.reading?.textColumns ?? [],
     labels: model().labels,
+    problemType: model().problemType,
     // The exported graph may divide its logits by the temperature already.
     temperature: (model().calibration?.temperature ?? 1) / exportedTemperature(model().folder),
     threshold: model().calibration?.threshold ?? null,

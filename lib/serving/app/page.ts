@@ -4,6 +4,7 @@
  */
 import {
   browserEngine,
+  isMultiLabel,
   isRegression,
   serverEngine,
   type Engine,
@@ -32,7 +33,7 @@ const examples = [
 const showStatus = (message: string) => (status.textContent = message);
 const model = (await (await fetch('app/preprocessing.json')).json()) as ModelDescription;
 element('length').textContent = `Texts are truncated to ${model.maxLength} tokens.`;
-const engines: Record<string, Engine> = { server: serverEngine, browser: browserEngine(model, showStatus) };
+const engines: Record<string, Engine> = { server: serverEngine(model), browser: browserEngine(model, showStatus) };
 
 /** @throws Error for a model of pairs: transformers.js's pipeline, and so the browser, takes single texts only */
 const engine = (): Engine => {
@@ -41,6 +42,8 @@ const engine = (): Engine => {
 };
 const percent = (fraction: number) => `${(100 * fraction).toFixed(1)} %`;
 const isNumber = isRegression(model);
+/** Whether several classes may apply. */
+const hasSets = isMultiLabel(model);
 /** A probability, or a predicted number. */
 const describeScore = (score: number) => (isNumber ? score.toFixed(2) : percent(score));
 
@@ -64,7 +67,7 @@ async function drawChart(scored: Scored): Promise<void> {
   element('chart').hidden = isNumber;
   if (isNumber) return;
   shown = scored;
-  const { label: predicted, probabilities } = scored;
+  const { labels: predicted, probabilities } = scored;
   const style = getComputedStyle(document.documentElement);
   const color = (name: string) => style.getPropertyValue(name).trim();
   const names = Object.keys(probabilities).sort();
@@ -80,7 +83,7 @@ async function drawChart(scored: Scored): Promise<void> {
         y: names,
         text: names.map((name) => percent(probabilities[name]!)),
         textposition: 'auto',
-        marker: { color: names.map((name) => (name === predicted ? color('--blue') : color('--line'))) },
+        marker: { color: names.map((name) => (predicted.includes(name) ? color('--blue') : color('--line'))) },
         hoverinfo: 'skip',
       },
     ],
@@ -147,7 +150,14 @@ function showAttributions(attributions: Attribution[]): void {
   );
 }
 
-function addToHistory(text: string, label: string, score: number): void {
+/** The predicted class, classes or number in words. */
+function describePrediction({ label, labels, probabilities }: Scored): string {
+  const described = (name: string) => `${name}, ${describeScore(probabilities[name]!)}`;
+  if (!hasSets) return described(label);
+  return labels.length > 0 ? labels.map(described).join('; ') : `no class (most probable: ${described(label)})`;
+}
+
+function addToHistory(text: string, prediction: string): void {
   element('nothing').hidden = true;
   const item = document.createElement('li');
   const button = document.createElement('button');
@@ -157,7 +167,7 @@ function addToHistory(text: string, label: string, score: number): void {
     review.value = text;
     void runAction(predict);
   });
-  item.append(`${label}, ${describeScore(score)}: `, button);
+  item.append(`${prediction}: `, button);
   element('history').prepend(item);
 }
 
@@ -169,12 +179,11 @@ async function predict(): Promise<void> {
   }
   showStatus('Predicting …');
   const [scored] = (await engine()([text])) as [Scored];
-  const { label } = scored;
-  const score = scored.probabilities[label]!;
-  element('prediction').textContent = `${label}, ${describeScore(score)}`;
+  const prediction = describePrediction(scored);
+  element('prediction').textContent = prediction;
   element('result').hidden = false;
   await drawChart(scored);
-  addToHistory(text, label, score);
+  addToHistory(text, prediction);
   showStatus('Computing word attributions …');
   showAttributions(await wordAttributions(text, scored));
 }
@@ -246,9 +255,12 @@ scoreButton.addEventListener('click', () => {
         table!,
         JSON.parse(column.value) as string[],
         engine(),
+        hasSets ? model.labels : undefined,
         (fraction) => (bar.value = fraction),
       );
-      download.href = URL.createObjectURL(new Blob([writeCsv(table!, rows)], { type: 'text/csv' }));
+      download.href = URL.createObjectURL(
+        new Blob([writeCsv(table!, rows, hasSets ? model.labels : undefined)], { type: 'text/csv' }),
+      );
       download.download = 'scored.csv';
       download.hidden = false;
       element('counts').textContent = Object.entries(counts)
