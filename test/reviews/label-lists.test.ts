@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Field, List, Table, tableToIPC, Utf8, vectorFromArray } from 'apache-arrow';
-import { parquetWriteBuffer, type SchemaElement } from 'hyparquet-writer';
 import { ReviewsError, SettingsError } from '#lib/errors.js';
 import { describeSource, summarizeData } from '#lib/reviews/describe-source.js';
 import { loadReviews } from '#lib/reviews/load-reviews.js';
@@ -10,7 +9,7 @@ import { openReviews } from '#lib/reviews/open-reviews.js';
 import type { ReviewsOptions } from '#lib/reviews/reviews-options.js';
 import { sampleReviews } from '#lib/reviews/sample.js';
 import { failure } from '../failure.js';
-import { writeFile } from './files.js';
+import { listParquet, writeFile } from './files.js';
 
 const problemType = 'multi_label_classification';
 
@@ -32,23 +31,6 @@ const rejects = (
 
 const jsonLines = (...labels: unknown[]) =>
   labels.map((value, i) => `${JSON.stringify({ text: `t${i}`, labels: value })}\n`).join('');
-
-/** Parquet with a list of class numbers as the `datasets` library writes it. */
-function parquet(lists: bigint[][], metadata?: object): Buffer {
-  const schema: SchemaElement[] = [
-    { name: 'root', num_children: 2 },
-    { name: 'text', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'REQUIRED' },
-    { name: 'labels', converted_type: 'LIST', num_children: 1, repetition_type: 'REQUIRED' },
-    { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
-    { name: 'element', type: 'INT64', repetition_type: 'REQUIRED' },
-  ];
-  const columnData = [
-    { name: 'text', data: lists.map((_, i) => `t${i}`) },
-    { name: 'labels', data: lists },
-  ];
-  const kvMetadata = metadata ? [{ key: 'huggingface', value: JSON.stringify(metadata) }] : [];
-  return Buffer.from(parquetWriteBuffer({ columnData, schema, kvMetadata }));
-}
 
 test('lists of names in JSON Lines: an empty list is valid, a missing one is left out, spellings are one class', async () => {
   const { reviews, source } = await read(
@@ -83,12 +65,12 @@ test('lists of class numbers in Parquet have the names of the features; without 
     labels: { feature: { names: ['admiration', 'anger', 'joy'], _type: 'ClassLabel' }, _type: 'Sequence' },
   };
   const lists = [[0n, 2n], [], [1n]];
-  const named = await read('a.parquet', parquet(lists, { info: { features } }));
+  const named = await read('a.parquet', listParquet(lists, { info: { features } }));
   assert.deepEqual(named.reviews, ['t0|admiration,joy', 't1|', 't2|anger']);
-  const plain = await read('b.parquet', parquet(lists));
+  const plain = await read('b.parquet', listParquet(lists));
   assert.deepEqual(plain.reviews, ['t0|0,2', 't1|', 't2|1']);
   await assert.rejects(
-    read('c.parquet', parquet([[0n], [3n]], { info: { features } })),
+    read('c.parquet', listParquet([[0n], [3n]], { info: { features } })),
     failure(ReviewsError, 'REVIEWS_UNKNOWN_LABEL', { label: '3', row: 2 }),
   );
   const text = vectorFromArray(['t0', 't1'], new Utf8());

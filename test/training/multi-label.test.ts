@@ -9,6 +9,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { ReviewStream } from '#lib/batching/stream.js';
 import { ArgumentError, SettingsError } from '#lib/errors.js';
+import { wordAttribution } from '#lib/evaluation/attribution.js';
 import { evaluate } from '#lib/evaluation/evaluate.js';
 import { evaluateMultiLabel } from '#lib/evaluation/evaluate-multi-label.js';
 import { bagOfWordsSetBaseline, frequentSetBaseline } from '#lib/evaluation/multi-label-baseline.js';
@@ -176,6 +177,13 @@ test('predictions are those of the pipeline: a probability of its own for each c
   const [prediction] = model.predict(['Great.']);
   assert.deepEqual([prediction!.label, prediction!.labels], [result[0]!.label, ['LABEL_0', 'LABEL_2']]);
   isClose(prediction!.score, result[0]!.score, 1e-6);
+  // The head ignores the text, so that no word contributes; the log-odds of a class are its logit.
+  const { label, score, favored, words } = wordAttribution(model, 'Great thing.');
+  assert.deepEqual([label, score, favored], [prediction!.label, prediction!.score, prediction!.label]);
+  assert.deepEqual(
+    words.map(({ contribution }) => contribution),
+    [0, 0],
+  );
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-test-'));
   model.save(folder);
   const config = JSON.parse(fs.readFileSync(path.join(folder, 'config.json'), 'utf8')) as Record<string, unknown>;
