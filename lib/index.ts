@@ -47,10 +47,12 @@ export { calibrate } from './evaluation/calibrate.js';
 export { calibration, fitTemperature, withTemperature } from './evaluation/calibration.js';
 export { capabilityProbes, capabilityResults } from './evaluation/capabilities.js';
 export { evaluate } from './evaluation/evaluate.js';
+export { evaluateMultiLabel } from './evaluation/evaluate-multi-label.js';
 export { evaluateRegression } from './evaluation/evaluate-regression.js';
-export { exportModel, exportRegression } from './export/export.js';
+export { exportModel, exportMultiLabel, exportRegression } from './export/export.js';
 export { findLabelNoise } from './evaluation/label-noise.js';
 export { describeClasses, predictions } from './evaluation/metrics.js';
+export { bagOfWordsSetBaseline, frequentSetBaseline } from './evaluation/multi-label-baseline.js';
 export { meanBaseline, ridgeBaseline } from './evaluation/regression-baseline.js';
 export { bootstrapDifference, mcnemar } from './evaluation/paired-tests.js';
 export { coverageByThreshold } from './evaluation/thresholds.js';
@@ -84,11 +86,13 @@ export type { Calibration, ReliabilityBin } from './evaluation/calibration.js';
 export type { CapabilityResult, Probe } from './evaluation/capabilities.js';
 export type { MaskedMetrics } from './evaluation/evaluate-masked.js';
 export type { Evaluation } from './evaluation/evaluate.js';
+export type { MultiLabelEvaluation } from './evaluation/evaluate-multi-label.js';
+export type { LabelSetMetrics, MultiLabelMetrics, SetScores } from './evaluation/multi-label-metrics.js';
 export type { RegressionEvaluation } from './evaluation/evaluate-regression.js';
 export type { RegressionMetrics } from './evaluation/regression-metrics.js';
 export type { DoubtfulLabel, LabelNoise } from './evaluation/label-noise.js';
 export type { ClassificationMetrics, ClassScores, Interval, NamedAccuracy } from './evaluation/metrics.js';
-export type { ExportedGraphs, ExportReport, RegressionExportReport } from './export/export.js';
+export type { ExportedGraphs, ExportReport, MultiLabelExportReport, RegressionExportReport } from './export/export.js';
 export type { OnnxPrecision } from './export/onnx-operations.js';
 export type { Coverage } from './evaluation/thresholds.js';
 export type { Warning, WarningCode } from './evaluation/warnings.js';
@@ -111,7 +115,8 @@ export type { Engine, EngineOptions, JitCompileSetting, Model } from './model/mo
 export type { LoadOptions, ModelParts, ParameterCount, PretrainedModel } from './model/pretrained-model.js';
 export type { Adapter, LoraConfig } from './model/lora.js';
 export type { StoredTensor } from './model/safetensors.js';
-export type { ClassifierOptions, Prediction, RegressionModel } from './model/text-classifier.js';
+export type { Prediction } from './model/prediction.js';
+export type { ClassifierOptions, MultiLabelModel, RegressionModel } from './model/text-classifier.js';
 export type { FineTuned, PreparedReviews } from './notebook/fine-tune.js';
 export type { NotebookRun } from './notebook/run.js';
 export type { Rows } from './jobs/rows.js';
@@ -151,7 +156,14 @@ export type { ReviewSplit, SplitOptions } from './reviews/split.js';
 export type { ReviewTable } from './reviews/table.js';
 export type { WordAssociation } from './reviews/word-associations.js';
 export type { Journal, JournalContent, JournalEntry, JournalKind } from './runs/journal.js';
-export type { AdaptMetrics, FinetuneMetrics, RegressionRunMetrics, RunMetrics } from './runs/metrics.js';
+export type {
+  AdaptMetrics,
+  AnyFinetuneMetrics,
+  FinetuneMetrics,
+  MultiLabelRunMetrics,
+  RegressionRunMetrics,
+  RunMetrics,
+} from './runs/metrics.js';
 export type { ClassWeights } from './settings/class-weights.js';
 export type { Fold } from './settings/fold.js';
 export type { LabelMapping } from './settings/label-mapping.js';

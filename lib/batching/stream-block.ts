@@ -30,7 +30,7 @@ export interface BlockPart {
 export interface PackedBlock {
   /** In one buffer that is transferred without a copy: the length and the pair start of each row, then all token ids. */
   packed: Int32Array<ArrayBuffer>;
-  /** The label of each row; float32 represents class numbers exactly. */
+  /** The label of each row, or a 0 or 1 for each of its classes; float32 represents class numbers exactly. */
   labels: Float32Array;
   rows: number;
   dropped: Dropped;

@@ -2,7 +2,7 @@
 import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
 import { hubOfEnvironment } from '../hub/environment.js';
 import { remoteFile } from '../hub/remote-file.js';
-import { columnsOf, nothingDropped, reviewsOfRows } from '../reviews/review.js';
+import { columnsOf, labelRow, nothingDropped, reviewsOfRows } from '../reviews/review.js';
 import type { ReadRows } from '../reviews/row-file.js';
 import { packError } from './thread-error.js';
 import { textKey, type BlockPart, type PackedBlock, type WorkerSettings } from './stream-block.js';
@@ -46,7 +46,7 @@ async function encodeBlock(parts: BlockPart[]): Promise<unknown> {
       if (heldOutKeys.size > 0 && heldOutKeys.has(textKey(review))) heldOut++;
       else {
         encoded.push(encodeInput(tokenizer, review, maxLength));
-        labels.push(review.label);
+        labels.push(...labelRow(review, reading.classes.names.length));
       }
     }
   }

@@ -14,9 +14,10 @@ import os from 'node:os';
 import { Piscina } from 'piscina';
 import { ReviewsError } from '../errors.js';
 import { groupBy } from '../reviews/group.js';
-import type { Dropped, Review } from '../reviews/review.js';
+import { labelRow, type Dropped, type Review } from '../reviews/review.js';
 import type { RowFile } from '../reviews/row-file.js';
 import type { ReviewSource } from '../reviews/review-source.js';
+import type { ProblemType } from '../settings/problem-type.js';
 import { settingForm } from '../settings/setting-text.js';
 import { singleProcess, type Ranks } from '../distributed/ranks.js';
 import { unpackError } from './thread-error.js';
@@ -60,15 +61,21 @@ export interface StreamOptions {
   ranks?: Ranks;
 }
 
-/** What a stream needs to know to read a block: whether its labels are numbers, and its rows pairs of a model with token types. */
-type BlockContent = Record<'isNumeric' | 'hasPairTypes', boolean>;
+/** What a stream needs to know to read a block: what its labels are, and whether its rows are pairs of a model with token types. */
+interface BlockContent {
+  problemType: ProblemType;
+  hasPairTypes: boolean;
+}
 
-function unpackBlock({ packed, labels, rows }: PackedBlock, { isNumeric, hasPairTypes }: BlockContent): EncodedReviews {
+function unpackBlock(
+  { packed, labels, rows }: PackedBlock,
+  { problemType, hasPairTypes }: BlockContent,
+): EncodedReviews {
   let at = 2 * rows;
   const ids = Array.from({ length: rows }, (_, row) => packed.subarray(at, (at += packed[row]!)));
   return {
     ids,
-    labels: labelsOf(labels, isNumeric),
+    labels: labelsOf(labels, problemType),
     ...(hasPairTypes && { pairStarts: packed.subarray(rows, 2 * rows) }),
   };
 }
@@ -76,13 +83,15 @@ function unpackBlock({ packed, labels, rows }: PackedBlock, { isNumeric, hasPair
 /** Sends the block that one rank has read to all ranks: a few MB, compared with tens of thousands for its gradients. */
 function broadcastBlock(ranks: Ranks, reader: number, block: PackedBlock | undefined): PackedBlock {
   if (ranks.size === 1) return block!;
-  const header = ranks.exchange(block && { ...block, packed: block.packed.length, labels: undefined })[reader]!;
+  const header = ranks.exchange(block && { ...block, packed: block.packed.length, labels: block.labels.length })[
+    reader
+  ]!;
   // Token ids are integers that float32 represents exactly.
   const numbers = block ? Float32Array.from(block.packed) : new Float32Array(header.packed);
   return {
     ...header,
     packed: Int32Array.from(ranks.sumNumbers(numbers)),
-    labels: ranks.sumNumbers(block?.labels ?? new Float32Array(header.rows)),
+    labels: ranks.sumNumbers(block?.labels ?? new Float32Array(header.labels)),
   };
 }
 
@@ -169,14 +178,14 @@ export class ReviewStream {
       );
     this.maxLength = maxLength;
     this.#content = {
-      isNumeric: reading.classes.isNumeric ?? false,
+      problemType: reading.classes.problemType ?? 'single_label_classification',
       hasPairTypes: reading.textPairColumn !== undefined && hasTokenTypes(config),
     };
     this.sampledLabels =
       sample &&
       labelsOf(
-        sample.map(({ label }) => label),
-        this.#content.isNumeric,
+        sample.flatMap((review) => labelRow(review, reading.classes.names.length)),
+        this.#content.problemType,
       );
     this.#blockRows = blockRows;
     this.#blocksAhead = workers + 1;

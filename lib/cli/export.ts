@@ -1,6 +1,13 @@
 /** `tunebook export RUN`: writes a run's model as ONNX and checks it on the run's test reviews. */
 import path from 'node:path';
-import { exportModel, exportRegression, type ExportReport, type RegressionExportReport } from '../export/export.js';
+import {
+  exportModel,
+  exportMultiLabel,
+  exportRegression,
+  type ExportReport,
+  type MultiLabelExportReport,
+  type RegressionExportReport,
+} from '../export/export.js';
 import { loadReviews } from '../reviews/load-reviews.js';
 import { isModelFolder, modelFolderOf, notebookModel, openRun, RunFolder } from '../runs/run-folder.js';
 import { percent, size } from '../figures/format.js';
@@ -15,6 +22,13 @@ export interface ExportOptions {
   json?: boolean;
 }
 
+/** What exports a model of each problem type. */
+const exporters = {
+  single_label_classification: exportModel,
+  multi_label_classification: exportMultiLabel,
+  regression: exportRegression,
+};
+
 /** Maximum number of reviews on which the exported model is checked. */
 const maxReviews = 1000;
 
@@ -26,21 +40,28 @@ function runOf(name: string): RunFolder | undefined {
   return parent.isRun && path.basename(name) === 'model' ? parent : undefined;
 }
 
-function describeExport(folder: string, report: ExportReport | RegressionExportReport, isRun: boolean): string {
+type AnyReport = ExportReport | MultiLabelExportReport | RegressionExportReport;
+
+/** The metric of TensorFlow or of an exported graph. */
+const scoreOf = (
+  result: { accuracy: number } | { microF1: number } | { meanAbsoluteError: number },
+): [name: string, value: string] =>
+  'accuracy' in result
+    ? ['accuracy', percent(result.accuracy)]
+    : 'microF1' in result
+      ? ['micro F1', result.microF1.toFixed(3)]
+      : ['mean absolute error', result.meanAbsoluteError.toFixed(3)];
+
+function describeExport(folder: string, report: AnyReport, isRun: boolean): string {
   const { opset, maxLength, reviews, temperature } = report;
-  const isRegression = 'meanAbsoluteError' in report;
-  const reference = isRegression
-    ? `TensorFlow's mean absolute error in float32 is ${report.meanAbsoluteError.toFixed(3)}`
-    : `TensorFlow's accuracy in float32 is ${percent(report.accuracy)}`;
+  const [name, value] = scoreOf(report);
   const line = (precision: 'float32' | 'int8') => {
-    const { file, bytes, difference } = report.files[precision];
-    const result = isRegression
-      ? `mean absolute error ${report.files[precision].meanAbsoluteError.toFixed(3)}`
-      : `accuracy ${percent(report.files[precision].accuracy)}, same prediction as TensorFlow for ${percent(report.files[precision].agreement)}`;
-    return `${precision.padEnd(9)}${folder}/${file} (${size(bytes)}): ${result}, maximum logit difference ${difference.toPrecision(2)}`;
+    const result = report.files[precision];
+    const agreement = 'agreement' in result ? `, same prediction as TensorFlow for ${percent(result.agreement)}` : '';
+    return `${precision.padEnd(9)}${folder}/${result.file} (${size(result.bytes)}): ${scoreOf(result).join(' ')}${agreement}, maximum logit difference ${result.difference.toPrecision(2)}`;
   };
   return [
-    `Checked with onnxruntime on ${reviews} ${isRun ? "of the run's test reviews" : "embedded reviews, which may include the model's training reviews"} (opset ${opset}); ${reference}.`,
+    `Checked with onnxruntime on ${reviews} ${isRun ? "of the run's test reviews" : "embedded reviews, which may include the model's training reviews"} (opset ${opset}); TensorFlow's ${name} in float32 is ${value}.`,
     line('float32'),
     line('int8'),
     `Scoring truncates texts to ${maxLength} tokens.`,
@@ -67,9 +88,7 @@ export async function exportRun(name: string, { calibrated = false, json = false
     : await sampleReviews(await embeddedReviews({ problemType }), { rows: maxReviews });
   const options = { version, calibrated };
   const some = reviews.slice(0, maxReviews);
-  const report = await (problemType === 'regression'
-    ? exportRegression(folder, some, options)
-    : exportModel(folder, some, options));
+  const report = await exporters[problemType](folder, some, options);
   console.log(
     json ? JSON.stringify({ folder, ...report }, null, 2) : describeExport(folder, report, run !== undefined),
   );

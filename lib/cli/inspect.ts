@@ -39,7 +39,8 @@ async function openWithLabels(
   name: string,
   settings: Settings,
 ): Promise<{ source: ReviewSource; labelProblem?: string }> {
-  const options = { ...settings, allColumns: true };
+  // The environment may set a problem type for fine-tuning.
+  const options = { ...settings, problemType: undefined, allColumns: true };
   try {
     return { source: await openReviews(name, options) };
   } catch (error) {

@@ -5,8 +5,9 @@
 import { SingleBar } from 'cli-progress';
 import { describeDownload } from '../notebook/downloads.js';
 import { describeRecord } from '../notebook/progress.js';
-import { describeNumberMetrics } from '../runs/describe-regression.js';
-import { isClassification, isRegression, type RegressionRunMetrics, type RunMetrics } from '../runs/metrics.js';
+import { describeResult } from '../runs/describe-result.js';
+import type { ResultDescription } from '../runs/result-description.js';
+import { isClassification, type RunMetrics } from '../runs/metrics.js';
 import { percent, percentInterval, duration, size } from '../figures/format.js';
 import type { CalibrationEffect, CalibrationMetrics } from '../evaluation/calibrate.js';
 import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
@@ -33,7 +34,8 @@ function describeStep(record: TrainingRecord & { memoryBytes?: number }): string
     record.evalLoss === undefined
       ? ''
       : `, validation loss ${record.evalLoss.toFixed(3)}` +
-        (record.evalAccuracy === undefined ? '' : `, accuracy ${percent(record.evalAccuracy)}`);
+        (record.evalAccuracy === undefined ? '' : `, accuracy ${percent(record.evalAccuracy)}`) +
+        (record.evalMicroF1 === undefined ? '' : `, micro F1 ${record.evalMicroF1.toFixed(3)}`);
   return describeRecord(record) + (record.memoryBytes ? `, ${size(record.memoryBytes)}` : '') + evaluation;
 }
 
@@ -63,48 +65,50 @@ function describeCalibration({ before, after }: CalibrationEffect): string {
   return `loss ${loss}, calibration error ${change('calibrationError', percent)}, balanced accuracy ${change('balancedAccuracy', percent)}`;
 }
 
-/** The metrics of predicted numbers, and those of the baselines. */
-function describeNumbers(metrics: RegressionRunMetrics): [string, string][] {
+/** Titles of baselines. */
+const titles: Record<string, string> = {
+  'bag of words': 'Bag of words',
+  'mean of the training set': 'Mean',
+  'most frequent set of classes': 'Frequent set',
+};
+
+/** The metrics of a result without a single accuracy, and those of the baselines. */
+function describeScoresOf({ test, subject, baselines }: ResultDescription): [string, string][] {
   const inWords = (row: Record<string, string>) =>
     Object.entries(row)
       .map(([name, value]) => `${name} ${value}`)
       .join(', ');
   return [
-    [
-      'Test',
-      `${inWords(describeNumberMetrics(metrics.test))}; ${metrics.test.count} reviews, '${metrics.labelNames[0]}'`,
-    ],
-    ...metrics.baselines.map(({ name, ...each }): [string, string] => [
-      name === 'bag of words' ? 'Bag of words' : 'Mean',
-      inWords(describeNumberMetrics(each)),
-    ]),
+    ['Test', `${inWords(test)}; ${subject}`],
+    ...baselines.map(({ name, metrics }): [string, string] => [titles[name] ?? name, inWords(metrics)]),
   ];
 }
 
 /** Describes the result of a run in a few lines. */
 export function describeMetrics(metrics: RunMetrics): string {
   const { training, end } = metrics;
-  const results: [string, string][] = isRegression(metrics)
-    ? describeNumbers(metrics)
-    : isClassification(metrics)
+  const results: [string, string][] =
+    metrics.command === 'adapt'
       ? [
-          [
-            'Accuracy',
-            `${percent(metrics.test.accuracy)} of ${metrics.test.count} test reviews (95 % interval ${percentInterval(metrics.test.interval)})`,
-          ],
-          ...describeScores(metrics.test),
-          ...(metrics.calibration
-            ? [['Calibrated', describeCalibration(metrics.calibration)] satisfies [string, string]]
-            : []),
-          ...metrics.baselines.map(({ name, accuracy }): [string, string] => [
-            name[0]!.toUpperCase() + name.slice(1),
-            percent(accuracy),
-          ]),
-        ]
-      : [
           ['Before', describeMasked(metrics.before)],
           ['After', describeMasked(metrics.after)],
-        ];
+        ]
+      : isClassification(metrics)
+        ? [
+            [
+              'Accuracy',
+              `${percent(metrics.test.accuracy)} of ${metrics.test.count} test reviews (95 % interval ${percentInterval(metrics.test.interval)})`,
+            ],
+            ...describeScores(metrics.test),
+            ...(metrics.calibration
+              ? [['Calibrated', describeCalibration(metrics.calibration)] satisfies [string, string]]
+              : []),
+            ...metrics.baselines.map(({ name, accuracy }): [string, string] => [
+              name[0]!.toUpperCase() + name.slice(1),
+              percent(accuracy),
+            ]),
+          ]
+        : describeScoresOf(describeResult(metrics));
   const speed = `${training.samplesPerSecond.toFixed(1)} samples/s (${training.engine})`;
   return titledRows([
     ...results,

@@ -2,7 +2,7 @@
 import { formatSetting, type SettingName } from '../settings/settings.js';
 import { RunError } from '../errors.js';
 import { tableBundle } from '../figures/html-table.js';
-import { compareRuns, describeResult, summarizeRun } from '../runs/compare.js';
+import { compareRuns, shortResult, summarizeRun } from '../runs/compare.js';
 import { findRuns, openRun } from '../runs/run-folder.js';
 
 const table = (rows: Record<string, string>[]) => tableBundle(rows)['text/plain'];
@@ -35,7 +35,7 @@ export function listRuns(names: string[], { folder, json }: { folder: string; js
         'changed settings': (Object.entries(settings) as [SettingName, unknown][])
           .map(([name, value]) => `${name} ${formatSetting(name, value)}`)
           .join(', '),
-        result: describeResult(metrics),
+        result: shortResult(metrics),
       })),
     ),
   );

@@ -10,7 +10,7 @@ import type { NamedFormat } from '../reviews/review.js';
 import type { ReviewSource } from '../reviews/review-source.js';
 import { isModelFolder, modelFolderOf, newestModel, notebookModel, openRun, RunFolder } from '../runs/run-folder.js';
 import { checkOutput, scoreFile, type ScoreProgress } from '../serving/score-file.js';
-import { openSentimentModel, type SentimentModel } from '../serving/sentiment.js';
+import { openSentimentModel, type Prediction, type SentimentModel } from '../serving/sentiment.js';
 import { settingText } from '../settings/setting-text.js';
 import type { Settings } from '../settings/settings.js';
 import type { fileSettings } from './settings-flags.js';
@@ -192,13 +192,14 @@ async function scoreToFile(model: SentimentModel, file: string, out: string, opt
   if (truncatedNote) console.error(truncatedNote);
   if (encodingNote) console.error(encodingNote);
   const isRegression = model.problemType === 'regression';
+  const isMultiLabel = model.problemType === 'multi_label_classification';
   const accuracy = labeled > 0 && !isRegression ? correct / labeled : undefined;
   const meanAbsoluteError = labeled > 0 && isRegression ? absoluteError! / labeled : undefined;
   if (options.json) {
     console.log(
       JSON.stringify({
         ...counts,
-        accuracy,
+        ...(isMultiLabel ? { subsetAccuracy: accuracy } : { accuracy }),
         meanAbsoluteError,
         textColumns: source.reading.textColumns,
         textPairColumn: source.reading.textPairColumn,
@@ -209,7 +210,7 @@ async function scoreToFile(model: SentimentModel, file: string, out: string, opt
   }
   if (accuracy !== undefined)
     console.log(
-      `Accuracy ${percent(accuracy)} of ${labeled.toLocaleString('en')} rows with a label in '${model.preprocessing!.reading!.labelColumn}' ` +
+      `${isMultiLabel ? 'Subset accuracy (all classes right)' : 'Accuracy'} ${percent(accuracy)} of ${labeled.toLocaleString('en')} rows with a label in '${model.preprocessing!.reading!.labelColumn}' ` +
         `(95 % interval ${percentInterval(wilsonInterval(correct, labeled))}); rows of the training set, if any, make it too high`,
     );
   if (meanAbsoluteError !== undefined)
@@ -219,6 +220,12 @@ async function scoreToFile(model: SentimentModel, file: string, out: string, opt
     );
   const skipped = withoutText > 0 ? `, ${withoutText} of them without text and therefore without a prediction` : '';
   console.log(`${rows.toLocaleString('en')} rows scored${skipped}: ${out}, written as ${counts.format}`);
+}
+
+/** A prediction in words: the class, the number, or all classes that apply, each with its score. */
+function describePrediction({ label, score, labels, probabilities }: Prediction): string {
+  if (!labels) return `${label.padEnd(10)} ${score.toFixed(3)}`;
+  return labels.map((name) => `${name} ${probabilities![name]!.toFixed(3)}`).join(', ') || 'none';
 }
 
 /**
@@ -294,10 +301,7 @@ export async function score(sentences: string[], options: ScoreOptions): Promise
     const inputs = sentences.map((text) => (textPair === undefined ? text : { text, pair: textPair }));
     const predictions = await model.predictSentiment(inputs);
     if (json) console.log(JSON.stringify(predictions));
-    else
-      predictions.forEach(({ label, score }, i) =>
-        console.log(`${label.padEnd(10)} ${score.toFixed(3)}  ${sentences[i]}`),
-      );
+    else predictions.forEach((prediction, i) => console.log(`${describePrediction(prediction)}  ${sentences[i]}`));
     const truncatedNote = describeTruncated(
       inputs.filter((input) => model.isTruncated(input)).length,
       sentences.length,

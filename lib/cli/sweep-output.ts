@@ -1,15 +1,14 @@
 /** The printed result of a sweep: a table, the best combination, and the runs that failed. */
-import { percent } from '../figures/format.js';
 import { tableBundle } from '../figures/html-table.js';
 import { describeValues } from '../jobs/search-space.js';
-import type { SelectionMetric } from '../runs/metrics.js';
+import { selectionMetrics, type SelectionMetric } from '../runs/metrics.js';
 import type { Spread, Sweep, SweepGroup, SweepResult } from '../jobs/sweep.js';
 
 const describeSpread = (spread: Spread | null, metric: SelectionMetric) => {
   if (!spread) return '';
   const { mean, deviation } = spread;
-  if (metric === 'loss') return mean.toFixed(4) + (deviation === null ? '' : ` ± ${deviation.toFixed(4)}`);
-  return percent(mean) + (deviation === null ? '' : ` ± ${(100 * deviation).toFixed(1)}`);
+  const { format, spread: formatSpread } = selectionMetrics[metric];
+  return format(mean) + (deviation === null ? '' : ` ± ${formatSpread(deviation)}`);
 };
 
 /** A row per combination of a grid, with mean and standard deviation over its seeds. */
@@ -33,7 +32,7 @@ export function describeResult({ sampler, trials }: Sweep, { groups, metric, bes
     tableBundle(rows)['text/plain'],
     ...(best
       ? [
-          `\nBest by validation ${metric}: ${describeValues(best.values)}. Its test ${metric}: ${describeSpread(best.test, metric)}${best.finished > 1 ? ` (mean and standard deviation of ${best.finished} seeds)` : ''}.`,
+          `\nBest by validation ${selectionMetrics[metric].name}: ${describeValues(best.values)}. Its test ${selectionMetrics[metric].name}: ${describeSpread(best.test, metric)}${best.finished > 1 ? ` (mean and standard deviation of ${best.finished} seeds)` : ''}.`,
         ]
       : []),
     ...(!best && pruned.length > 0 ? ['\nNo best: every combination has a run that was pruned or failed.'] : []),

@@ -10,6 +10,7 @@ import { pruners } from '../jobs/pruner.js';
 import { samplers } from '../jobs/sampler.js';
 import { describeDimension, describeValues, type Dimension } from '../jobs/search-space.js';
 import { sweepResult, type Sweep, type SweepResult } from '../jobs/sweep.js';
+import { selectionMetrics } from '../runs/metrics.js';
 import { Trials } from '../jobs/trials.js';
 import type { RunFolder } from '../runs/run-folder.js';
 import { configLayer } from '../settings/config-file.js';
@@ -42,7 +43,7 @@ export function addSweepFlags(command: Command): Command {
   add(
     new Option(
       '--pruner <name>',
-      'stop runs early: median, if the validation accuracy (regression: loss) is worse than the median of the completed runs; asha, by successive halving (default: none)',
+      'stop runs early: median, if the validation accuracy (multi-label: micro F1; regression: loss) is worse than the median of the completed runs; asha, by successive halving (default: none)',
     ).choices(pruners),
   );
   run('--pruner-warmup <number>', 'evaluations during which --pruner median stops no run (default: 0)');
@@ -96,7 +97,14 @@ async function finishParent(parent: SweepRun | undefined, { best, metric, runs }
       ...(best?.validation && { [`best_validation_${metric}`]: best.validation.mean }),
       ...(best?.test && { [`best_test_${metric}`]: best.test.mean }),
     },
-    best ? [{ key: 'mlflow.note.content', value: `Best by validation ${metric}: ${describeValues(best.values)}` }] : [],
+    best
+      ? [
+          {
+            key: 'mlflow.note.content',
+            value: `Best by validation ${selectionMetrics[metric].name}: ${describeValues(best.values)}`,
+          },
+        ]
+      : [],
   );
 }
 

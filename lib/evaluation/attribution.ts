@@ -8,17 +8,18 @@ import type { TextClassifier } from '../model/text-classifier.js';
 import { prepareWeights } from '../model/model.js';
 import { tf } from '../tensorflow/runtime.js';
 import { evaluationBatches } from '../model/batch.js';
-import { logOdds, predictions } from './metrics.js';
+import { predictedClass, probabilitiesOf } from '../model/calibration.js';
+import { logOdds } from './metrics.js';
 
 /** A text, its predicted label, and the contribution of each of its words. */
 export interface Attribution {
   text: string;
   label: string;
-  /** The label's probability. */
+  /** The label's probability; of a regression the number. */
   score: number;
-  /** The class to which the contributions refer: the second of two classes; of more classes, the predicted one. */
+  /** The class to which the contributions refer: the second of two classes; of more classes, or if several may apply, the predicted one. */
   favored: string;
-  /** The words in order. `contribution` is the log-odds of `favored` minus those without the word. */
+  /** The words in order. `contribution` is the log-odds of `favored`, or of a regression the number, minus that without the word. */
   words: { word: string; contribution: number }[];
 }
 
@@ -35,7 +36,7 @@ export function wordAttribution(model: TextClassifier, text: string): Attributio
   if (words.length === 0)
     throw new ArgumentError('ARGUMENT_NO_TEXT', 'Cannot attribute words: the text has none.', { text });
   const variants = [words, ...words.map((_, omitted) => words.filter((_, i) => i !== omitted))];
-  const { maxLength, maxTokens } = model;
+  const { maxLength, maxTokens, problemType } = model;
   const texts = {
     ids: variants.map((variant) => model.tokenizer.encode(variant.join(' '), maxLength)),
     labels: new Int32Array(variants.length),
@@ -49,10 +50,12 @@ export function wordAttribution(model: TextClassifier, text: string): Attributio
     );
   }
   tf.dispose(prepared);
-  const { label, score } = predictions(logits, names.length)[0]!;
-  const favored = names.length === 2 ? 1 : label;
-  const logOddsOf = (variant: number) =>
-    logOdds(logits.subarray(variant * names.length, (variant + 1) * names.length), favored);
+  const rowOf = (variant: number) => logits.subarray(variant * names.length, (variant + 1) * names.length);
+  const isExclusive = problemType === 'single_label_classification';
+  const { label, score } = predictedClass(probabilitiesOf(rowOf(0), problemType));
+  const favored = isExclusive && names.length === 2 ? 1 : label;
+  // Of a class that applies by itself, the log-odds are the logit.
+  const logOddsOf = (variant: number) => (isExclusive ? logOdds(rowOf(variant), favored) : rowOf(variant)[favored]!);
   return {
     text,
     label: names[label]!,

@@ -1,9 +1,8 @@
 /** Evaluation of a model that predicts a number. */
 import { singleProcess, type Ranks } from '../distributed/ranks.js';
-import { ArgumentError } from '../errors.js';
 import type { EncodedReviews } from '../model/batch.js';
 import type { TextClassifier } from '../model/text-classifier.js';
-import { computeLogits } from './evaluate.js';
+import { assertProblemType, computeLogits } from './evaluate.js';
 import { regressionMetrics, type RegressionMetrics } from './regression-metrics.js';
 
 /** Predicted numbers, and their metrics. */
@@ -36,12 +35,7 @@ export async function evaluateRegression(
     ranks = singleProcess,
   }: { batchSize?: number; tick?: () => Promise<void>; ranks?: Ranks } = {},
 ): Promise<RegressionEvaluation> {
-  if (model.problemType !== 'regression')
-    throw new ArgumentError(
-      'ARGUMENT_PROBLEM_TYPE',
-      `The model predicts the classes ${model.labels.join(', ')}, not a number. Evaluate it with \`evaluate\`.`,
-      { problemType: model.problemType },
-    );
+  assertProblemType(model, 'regression');
   const predictions = await computeLogits(model, reviews, { batchSize, tick, ranks }); // [n]
   return { metrics: regressionMetrics(predictions, reviews.labels), predictions };
 }

@@ -1,5 +1,6 @@
 /** Evaluation of a classifier. */
 import { ArgumentError } from '../errors.js';
+import type { ProblemType } from '../settings/problem-type.js';
 import type { TextClassifier } from '../model/text-classifier.js';
 import { prepareWeights } from '../model/model.js';
 import { singleProcess, partOfRank, type Ranks } from '../distributed/ranks.js';
@@ -33,7 +34,7 @@ export async function computeLogits(
   { batchSize, tick, ranks }: EvaluateOptions,
 ): Promise<Float32Array> {
   const outputs = model.labels.length;
-  const own = new Float32Array(reviews.labels.length * outputs);
+  const own = new Float32Array(reviews.ids.length * outputs);
   const prepared = prepareWeights(model);
   try {
     const batches = evaluationBatches(reviews, batchSize, model.maxTokens);
@@ -50,6 +51,27 @@ export async function computeLogits(
   return ranks.sumNumbers(own);
 }
 
+/** What evaluates a model of each problem type, and what such a model predicts. */
+const evaluations: Record<ProblemType, { name: string; predicts: (labels: string[]) => string }> = {
+  single_label_classification: { name: 'evaluate', predicts: (labels) => `one of the classes ${labels.join(', ')}` },
+  multi_label_classification: {
+    name: 'evaluateMultiLabel',
+    predicts: (labels) => `those of the classes ${labels.join(', ')} that apply`,
+  },
+  regression: { name: 'evaluateRegression', predicts: ([label]) => `the number '${label}'` },
+};
+
+/** @throws ArgumentError if a model has another problem type than its evaluation is for */
+export function assertProblemType({ problemType, labels }: TextClassifier, expected: ProblemType): void {
+  if (problemType === expected) return;
+  const { name, predicts } = evaluations[problemType];
+  throw new ArgumentError(
+    'ARGUMENT_PROBLEM_TYPE',
+    `The model predicts ${predicts(labels)}. Evaluate it with \`${name}\`.`,
+    { problemType },
+  );
+}
+
 /**
  * Evaluates a classifier on labeled reviews, without dropout.
  * @param reviews tokenized reviews with their labels
@@ -58,7 +80,7 @@ export async function computeLogits(
  * @param options.tick awaited between batches; may throw to interrupt
  * @param options.ranks processes that evaluate together: each evaluates part of the batches, and all get all logits.
  * @default this process only
- * @throws ArgumentError for a regression model, which has no classes
+ * @throws ArgumentError for a model of another problem type
  * @example
  * const { metrics, logits } = await evaluate(model, model.encode(reviews.test));
  * console.log(metrics.accuracy, metrics.macro.f1);
@@ -72,12 +94,7 @@ export async function evaluate(
     ranks = singleProcess,
   }: { batchSize?: number; tick?: () => Promise<void>; ranks?: Ranks } = {},
 ): Promise<Evaluation> {
-  if (model.problemType === 'regression')
-    throw new ArgumentError(
-      'ARGUMENT_PROBLEM_TYPE',
-      `The model predicts the number '${model.labels[0]}' and has no classes. Evaluate it with \`evaluateRegression\`.`,
-      { problemType: model.problemType },
-    );
+  assertProblemType(model, 'single_label_classification');
   const logits = await computeLogits(model, reviews, { batchSize, tick, ranks }); // [n * classes]
   return { metrics: classificationMetrics(logits, reviews.labels, model.labels), logits };
 }

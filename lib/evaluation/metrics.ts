@@ -3,6 +3,7 @@
  */
 
 import { predictedClass, probabilitiesOf, type ModelCalibration } from '../model/calibration.js';
+import { problemTypeOf } from '../model/config.js';
 import { softmax } from '../model/softmax.js';
 
 /** Bounds of a confidence interval of a proportion, from 0 to 1. */
@@ -212,5 +213,8 @@ export const predictions = (
   calibration?: ModelCalibration,
 ): { label: number; score: number }[] =>
   Array.from({ length: logits.length / classes }, (_, i) =>
-    predictedClass(probabilitiesOf(logits.subarray(i * classes, (i + 1) * classes), calibration), calibration),
+    predictedClass(
+      probabilitiesOf(logits.subarray(i * classes, (i + 1) * classes), problemTypeOf(classes), calibration),
+      calibration,
+    ),
   );

@@ -17,6 +17,7 @@ import { singleProcess } from '../distributed/ranks.js';
 import { computeLogits } from '../evaluation/evaluate.js';
 import { regressionMetrics } from '../evaluation/regression-metrics.js';
 import { classificationMetrics, predictions } from '../evaluation/metrics.js';
+import { multiLabelMetrics, predictedSets } from '../evaluation/multi-label-metrics.js';
 import { classifierGraph } from './onnx-classifier.js';
 import type { OnnxPrecision } from './onnx-operations.js';
 import { opsetVersion } from './onnx-schema.js';
@@ -57,6 +58,16 @@ export type RegressionExportReport = ExportedGraphs<{ meanAbsoluteError: number 
   meanAbsoluteError: number;
 };
 
+/** Content of onnx/export.json for a model that predicts all classes that apply. */
+export type MultiLabelExportReport = ExportedGraphs<{
+  microF1: number;
+  /** Fraction of reviews with the same classes as with TensorFlow. */
+  agreement: number;
+}> & {
+  /** Micro F1 of TensorFlow in float32. */
+  microF1: number;
+};
+
 /** Metadata and calibration of an export. */
 interface ExportOptions {
   version: string;
@@ -74,12 +85,19 @@ interface Comparison<Result, Reference> {
   reference: (result: Result) => Reference;
 }
 
+/** What exports a model of each problem type. */
+const exporters: Record<ProblemType, string> = {
+  single_label_classification: 'exportModel',
+  multi_label_classification: 'exportMultiLabel',
+  regression: 'exportRegression',
+};
+
 /** @throws ArgumentError if a model predicts something else */
 function checkProblemType({ problemType }: TextClassifier, expected: ProblemType): void {
   if (problemType !== expected)
     throw new ArgumentError(
       'ARGUMENT_PROBLEM_TYPE',
-      `The model has the problem type ${problemType}. Export it with ${problemType === 'regression' ? 'exportRegression' : 'exportModel'}.`,
+      `The model has the problem type ${problemType}. Export it with ${exporters[problemType]}.`,
       { problemType },
     );
 }
@@ -101,7 +119,7 @@ async function exportGraphs<Result, Reference>(
         { folder },
       );
     checkProblemType(model, problemType);
-    const temperature = calibrated ? requireCalibration(folder, model.labels.length).temperature : undefined;
+    const temperature = calibrated ? requireCalibration(folder, model.config).temperature : undefined;
     const { config, labels } = model;
     const texts = model.encode(reviews, model.maxLength);
     const logits = await computeLogits(model, texts, { batchSize: 64, tick: undefined, ranks: singleProcess });
@@ -165,7 +183,7 @@ async function exportGraphs<Result, Reference>(
  * @param options.version of Tunebook, stored in the ONNX files
  * @param options.calibrated divides the logits by the temperature of calibration.json, so that the softmax of any program gives
  *   calibrated probabilities. The threshold is not part of the graph: a shift of the logits would change the probabilities. @default false
- * @throws ArgumentError if the model predicts a number, see exportRegression
+ * @throws ArgumentError if the model predicts a number, see exportRegression, or several classes of a text, see exportMultiLabel
  * @throws ModelFormatError if the model is not a classifier or has no calibration, ExportError if the logits differ; no files remain then
  * @example
  * const { files } = await exportModel('runs/mine/model', reviews.test, { version: '1' });
@@ -212,4 +230,38 @@ export const exportRegression = (
       meanAbsoluteError: regressionMetrics(logits, labels).meanAbsoluteError,
     }),
     reference: (result) => result,
+  });
+
+/**
+ * Writes onnx/model.onnx and onnx/model_quantized.onnx into the folder of a model that predicts all classes that apply, and
+ * onnx/export.json.
+ * @param folder of a model of multi-label classification
+ * @param reviews used for the comparison; their `labels` are class numbers of the model
+ * @param options metadata
+ * @param options.version of Tunebook, stored in the ONNX files
+ * @throws ArgumentError if the model predicts one class or a number, ModelFormatError if it has no head, ExportError if the logits
+ *   differ; no files remain then
+ * @example
+ * const { microF1 } = await exportMultiLabel('runs/mine/model', reviews.test, { version: '1' });
+ */
+export const exportMultiLabel = (
+  folder: string,
+  reviews: Review[],
+  options: { version: string },
+): Promise<MultiLabelExportReport> =>
+  exportGraphs(folder, reviews, options, {
+    problemType: 'multi_label_classification',
+    description: 'Multi-label text classifier',
+    comparisonOf(expected, labels, names) {
+      const setsOf = (logits: Float32Array) => {
+        const entries = predictedSets(logits);
+        return reviews.map((_, row) => entries.subarray(row * names.length, (row + 1) * names.length).join());
+      };
+      const byTensorFlow = setsOf(expected);
+      return (logits) => ({
+        microF1: multiLabelMetrics(logits, labels, names).micro.f1,
+        agreement: setsOf(logits).filter((set, i) => set === byTensorFlow[i]).length / reviews.length,
+      });
+    },
+    reference: ({ microF1 }) => ({ microF1 }),
   });

@@ -1,4 +1,4 @@
-/** Learning curves: training loss, validation loss and, except for regression, validation accuracy by step. */
+/** Learning curves by step: training loss, validation loss and, except for regression, validation accuracy or micro F1. */
 import type { TrainingRecord } from '../training/training-record.js';
 import { axis, colors, layoutOf, packed, type Figure } from './figure.js';
 
@@ -15,8 +15,8 @@ export function smoothed(values: number[], window = Math.max(1, Math.round(value
 export const accuracyFloor = (accuracies: number[]): number => (accuracies.some((value) => value < 0.5) ? 0 : 0.5);
 
 /**
- * Draws two panels by step: training loss, its running mean and the validation loss; and the validation accuracy. Without accuracies,
- * as of a regression, only the first.
+ * Draws two panels by step: training loss, its running mean and the validation loss; and the validation accuracy, or the micro F1 of
+ * multi-label classification. Without either, as of a regression, only the first.
  * @param title title of the figure
  * @example
  * const { records } = await trainer.train(reviews.train);
@@ -24,7 +24,10 @@ export const accuracyFloor = (accuracies: number[]): number => (accuracies.some(
  */
 export function learningCurvesFigure(records: TrainingRecord[], title = 'Fine-tuning'): Figure {
   const evaluations = records.filter((record) => record.evalLoss !== undefined);
-  const hasAccuracy = evaluations.length === 0 || evaluations.some((record) => record.evalAccuracy !== undefined);
+  const isMultiLabel = evaluations.some((record) => record.evalMicroF1 !== undefined);
+  const scoreOf = ({ evalAccuracy, evalMicroF1 }: TrainingRecord) => evalAccuracy ?? evalMicroF1;
+  const hasScores = evaluations.length === 0 || evaluations.some((record) => scoreOf(record) !== undefined);
+  const scoreName = isMultiLabel ? 'micro F1' : 'accuracy';
   const steps = packed(records.map(({ step }) => step));
   const losses = records.map(({ loss }) => loss);
   const last = evaluations.at(-1);
@@ -54,14 +57,14 @@ export function learningCurvesFigure(records: TrainingRecord[], title = 'Fine-tu
         y: evaluations.map(({ evalLoss }) => evalLoss),
         line: { color: colors.orange, width: 2.5 },
       },
-      ...(hasAccuracy
+      ...(hasScores
         ? [
             {
               type: 'scatter',
               mode: 'lines+markers',
               showlegend: false,
               x: evaluations.map(({ step }) => step),
-              y: evaluations.map(({ evalAccuracy }) => evalAccuracy),
+              y: evaluations.map(scoreOf),
               xaxis: 'x2',
               yaxis: 'y2',
               line: { color: colors.orange, width: 2.5 },
@@ -72,15 +75,15 @@ export function learningCurvesFigure(records: TrainingRecord[], title = 'Fine-tu
     layout: layoutOf(
       title,
       {
-        xaxis: axis('step', hasAccuracy ? { domain: [0, 0.45] } : {}),
+        xaxis: axis('step', hasScores ? { domain: [0, 0.45] } : {}),
         yaxis: axis('loss', { rangemode: 'tozero' }),
-        ...(hasAccuracy && {
+        ...(hasScores && {
           xaxis2: axis('step', { domain: [0.58, 1], range: [0, (records.at(-1)?.step ?? 1) * 1.05] }),
           // The axis has a fixed range, since autoscaling would exaggerate random differences.
-          yaxis2: axis('validation accuracy', {
+          yaxis2: axis(`validation ${scoreName}`, {
             anchor: 'x2',
-            tickformat: '.0%',
-            range: [accuracyFloor(evaluations.map(({ evalAccuracy }) => evalAccuracy!)), 1],
+            ...(!isMultiLabel && { tickformat: '.0%' }),
+            range: [accuracyFloor(evaluations.map((record) => scoreOf(record)!)), 1],
           }),
         }),
         // Above the panels, since a loss that does not fall would be behind it.
@@ -93,8 +96,8 @@ export function learningCurvesFigure(records: TrainingRecord[], title = 'Fine-tu
     description: `Training loss from ${losses[0]?.toFixed(3)} to ${smoothed(losses).at(-1)?.toFixed(3)} in ${records.at(-1)?.step ?? 0} steps${
       last === undefined
         ? ''
-        : hasAccuracy
-          ? `; validation accuracy ${(100 * last.evalAccuracy!).toFixed(1)} %`
+        : hasScores
+          ? `; validation ${scoreName} ${(100 * scoreOf(last)!).toFixed(1)} %`
           : `; validation loss ${last.evalLoss!.toFixed(3)}`
     }`,
   };

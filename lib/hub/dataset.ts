@@ -62,7 +62,7 @@ export interface HubDataset {
   card: Repository;
   /** Parquet files by split, ordered by path. */
   splits: Partial<Record<SplitName, HubFile[]>>;
-  /** Class names by column. */
+  /** Class names by column, also of lists. */
   classNames: Record<string, string[]>;
 }
 
@@ -79,7 +79,8 @@ interface Card {
 
 interface DatasetInfo {
   config_name?: string;
-  features?: { name: string; dtype?: unknown }[];
+  /** Of a list of classes, `list` (`sequence` in older cards) is the type of its elements. */
+  features?: { name: string; dtype?: unknown; list?: unknown; sequence?: unknown }[];
 }
 
 async function readCard(repository: Repository): Promise<Card> {
@@ -113,11 +114,12 @@ function chooseConfig(
   return chosen;
 }
 
-/** Class names by column. */
+/** Class names by column, also of lists. */
 function classNamesOf({ features = [] }: DatasetInfo): Record<string, string[]> {
   const classNames: Record<string, string[]> = {};
-  for (const { name, dtype } of features) {
-    const names = (dtype as { class_label?: { names?: Record<string, string> } } | undefined)?.class_label?.names;
+  for (const { name, dtype, list, sequence } of features) {
+    const names = ((dtype ?? list ?? sequence) as { class_label?: { names?: Record<string, string> } } | undefined)
+      ?.class_label?.names;
     if (names)
       classNames[name] = Object.keys(names)
         .sort((a, b) => Number(a) - Number(b))

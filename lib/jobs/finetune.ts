@@ -1,7 +1,7 @@
 /** Fine-tuning as a job: what finetune.ipynb does, for a scheduler. */
 import { ArgumentError } from '../errors.js';
 import type { EncodedReviews } from '../model/batch.js';
-import { TextClassifier, type RegressionModel } from '../model/text-classifier.js';
+import { TextClassifier, type MultiLabelModel, type RegressionModel } from '../model/text-classifier.js';
 import { loadReviews } from '../reviews/load-reviews.js';
 import { describeClassRows, summarizeData } from '../reviews/describe-source.js';
 import type { ReviewSource } from '../reviews/review-source.js';
@@ -11,6 +11,7 @@ import { ReviewStream } from '../batching/stream.js';
 import { calibrate } from '../evaluation/calibrate.js';
 import { selectReviews } from '../model/batch.js';
 import { evaluate } from '../evaluation/evaluate.js';
+import { evaluateMultiLabel } from '../evaluation/evaluate-multi-label.js';
 import { evaluateRegression } from '../evaluation/evaluate-regression.js';
 import { evaluationWarnings, imbalanceWarnings, type Warning } from '../evaluation/warnings.js';
 import { describeClassWeights, weightsByNumber } from '../training/class-weights.js';
@@ -21,7 +22,7 @@ import { openTeacher } from './teacher.js';
 import { writeAdapter } from '../runs/adapter.js';
 import { writeOutOfFold } from '../runs/out-of-fold.js';
 import { writeResult } from '../runs/result.js';
-import { finetuneMetrics, namedClassWeights, regressionRunMetrics } from './run-metrics.js';
+import { finetuneMetrics, multiLabelRunMetrics, namedClassWeights, regressionRunMetrics } from './run-metrics.js';
 import { assertSameData, countRows, encodeRows, openModelOfJob, type Rows } from './rows.js';
 
 /** Calibrates the trained model on the validation set, or notes why it cannot. */
@@ -87,6 +88,24 @@ async function trainNumbers({ job, model, source, split, data }: Prepared, train
   return { result, metrics: regressionRunMetrics(trained, evaluation) };
 }
 
+/** Trains a model that predicts all classes that apply, and evaluates it. @returns how training ended, and on the chief the metrics */
+async function trainLabelSets({ job, model, source, split, data }: Prepared, train: Train) {
+  const { settings, sources, ranks } = job;
+  const result = await train(new Trainer(model as MultiLabelModel, trainerSettings(settings)));
+  if (result.end === 'interrupted') return { result };
+  const evaluation = await evaluateMultiLabel(model, data.test, { batchSize: settings.evalBatchSize, ranks });
+  if (!ranks.isChief) return { result };
+  const trained = { settings, sources, source, split, data, result };
+  return { result, metrics: multiLabelRunMetrics(trained, evaluation) };
+}
+
+/** What trains and evaluates a model of each problem type. */
+const trainings = {
+  single_label_classification: trainClasses,
+  multi_label_classification: trainLabelSets,
+  regression: trainNumbers,
+};
+
 /** If a few batches are to be fitted, the loss should continue to fall after all rows are predicted correctly. */
 const trainerSettings = (settings: Settings): Settings =>
   settings.overfitBatches > 0 && !settings.streaming ? { ...settings, earlyStoppingPatience: 0 } : settings;
@@ -122,8 +141,7 @@ async function finetuneRank(job: Job): Promise<EndOfTraining> {
     const warn = (warnings: Warning[]) => warnings.forEach((warning) => journal.write('warning', warning));
     const prepared = { job, model, source, split, data, predictAsTeacher, warn };
     const fit: Train = (trainer) => job.train((options) => trainer.train(train, { ...options, validation }));
-    const { result, metrics } =
-      model.problemType === 'regression' ? await trainNumbers(prepared, fit) : await trainClasses(prepared, fit);
+    const { result, metrics } = await trainings[model.problemType](prepared, fit);
     if (!metrics) return result.end;
     if (result.adapter) {
       writeAdapter(job.run, result.adapter, model, sources.model);

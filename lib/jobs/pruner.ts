@@ -1,9 +1,8 @@
 /**
- * Which runs of a sweep are stopped early, by the validation scores of their evaluations: accuracies, or minus losses of a regression. The decisions are those of Optuna's
+ * Which runs of a sweep are stopped early, by the validation scores of their evaluations: accuracies, micro F1, or minus losses of a regression. The decisions are those of Optuna's
  * MedianPruner and SuccessiveHalvingPruner; a step is an evaluation, so that runs with other batch sizes can be compared.
  */
-import { percent } from '../figures/format.js';
-import type { SelectionMetric } from '../runs/metrics.js';
+import { selectionMetrics, type SelectionMetric } from '../runs/metrics.js';
 
 /** Names of the pruners. */
 export const pruners = ['none', 'median', 'asha'] as const;
@@ -35,7 +34,7 @@ function medianOf(values: number[]): number {
 
 /** A score in words. */
 const describeScore = (score: number, metric: SelectionMetric): string =>
-  metric === 'accuracy' ? percent(score) : (-score).toFixed(4);
+  selectionMetrics[metric].format(selectionMetrics[metric].sign * score);
 
 /** The median stopping rule: the best score so far is below the median of the completed trials at the same evaluation. */
 function medianReason(
@@ -50,7 +49,7 @@ function medianReason(
   if (values.length === 0) return undefined;
   const [best, median] = [Math.max(...evaluations), medianOf(values)];
   return best < median
-    ? `the best ${metric}, ${describeScore(best, metric)}, is ${metric === 'loss' ? 'above' : 'below'} the median of the completed runs, ${describeScore(median, metric)}`
+    ? `the best ${selectionMetrics[metric].name}, ${describeScore(best, metric)}, is ${selectionMetrics[metric].sign < 0 ? 'above' : 'below'} the median of the completed runs, ${describeScore(median, metric)}`
     : undefined;
 }
 
@@ -66,7 +65,7 @@ function ashaReason(evaluations: number[], others: EvaluatedTrial[], metric: Sel
   const values = [value, ...others.flatMap((trial) => trial.evaluations[reached - 1] ?? [])].sort((a, b) => b - a);
   const promoted = Math.max(1, Math.floor(values.length / reductionFactor));
   return value < values[promoted - 1]!
-    ? `${metric === 'loss' ? 'a loss' : 'an accuracy'} of ${describeScore(value, metric)} is not among the best ${promoted} of ${values.length} runs`
+    ? `${selectionMetrics[metric].withArticle} of ${describeScore(value, metric)} is not among the best ${promoted} of ${values.length} runs`
     : undefined;
 }
 

@@ -5,7 +5,10 @@ import { bagOfWordsBaseline, majorityBaseline } from '../evaluation/baseline.js'
 import { calibrationEffect } from '../evaluation/calibrate.js';
 import { countClasses } from '../evaluation/count-classes.js';
 import type { Evaluation } from '../evaluation/evaluate.js';
+import type { MultiLabelEvaluation } from '../evaluation/evaluate-multi-label.js';
 import type { RegressionEvaluation } from '../evaluation/evaluate-regression.js';
+import { bagOfWordsSetBaseline, frequentSetBaseline } from '../evaluation/multi-label-baseline.js';
+import { entryLoss, predictedSets, type MultiLabelMetrics } from '../evaluation/multi-label-metrics.js';
 import { meanBaseline, ridgeBaseline } from '../evaluation/regression-baseline.js';
 import type { RegressionMetrics } from '../evaluation/regression-metrics.js';
 import type { ClassificationMetrics } from '../evaluation/metrics.js';
@@ -14,9 +17,16 @@ import type { ModelCalibration } from '../model/calibration.js';
 import { ReviewStream } from '../batching/stream.js';
 import type { Sources } from '../hub/sources.js';
 import { summarizeData } from '../reviews/describe-source.js';
+import { joinedText } from '../reviews/review.js';
 import type { ReviewSource } from '../reviews/review-source.js';
 import type { ReviewSplit } from '../reviews/split.js';
-import { commonMetrics, type AdaptMetrics, type FinetuneMetrics, type RegressionRunMetrics } from '../runs/metrics.js';
+import {
+  commonMetrics,
+  type AdaptMetrics,
+  type FinetuneMetrics,
+  type MultiLabelRunMetrics,
+  type RegressionRunMetrics,
+} from '../runs/metrics.js';
 import type { Settings } from '../settings/settings.js';
 import { classWeightsOf } from '../training/class-weights.js';
 import type { TrainingResult } from '../training/trainer.js';
@@ -127,6 +137,52 @@ export function regressionRunMetrics(
     baselines: regressionBaselines(split),
     predictions: { true: shown.map((row) => row.true), predicted: shown.map((row) => row.predicted) },
     errors: rows.toSorted((a, b) => error(b) - error(a)).slice(0, reportedErrors),
+  };
+}
+
+/** The baselines of multi-label classification. */
+function multiLabelBaselines({ train, test }: ReviewSplit, labels: string[]): MultiLabelRunMetrics['baselines'] {
+  const frequent = { name: 'most frequent set of classes', ...frequentSetBaseline(train, test, labels) };
+  return train.length <= maxBaselineRows
+    ? [frequent, { name: 'bag of words', ...bagOfWordsSetBaseline(train, test, labels) }]
+    : [frequent];
+}
+
+/**
+ * The metrics of fine-tuning a model that predicts all classes that apply.
+ * @param evaluation on the test set
+ */
+export function multiLabelRunMetrics(
+  run: TrainedRun<MultiLabelMetrics>,
+  { metrics, logits }: MultiLabelEvaluation,
+): MultiLabelRunMetrics {
+  const { split, source, data, result } = run;
+  const labels = source.labelNames;
+  const predicted = predictedSets(logits);
+  const names = (row: number, entries: ArrayLike<number>) =>
+    labels.filter((_, label) => entries[row * labels.length + label] === 1).join(', ') || 'none';
+  const errors = split.test.map((review, row) => ({
+    review: joinedText(review),
+    true: names(row, data.test.labels),
+    predicted: names(row, predicted),
+    loss:
+      labels.reduce((sum, _, label) => {
+        const entry = row * labels.length + label;
+        return sum + entryLoss(logits[entry]!, data.test.labels[entry]!);
+      }, 0) / labels.length,
+  }));
+  return {
+    command: 'finetune',
+    problemType: 'multi_label_classification',
+    ...common(run),
+    labelNames: labels,
+    validation: result.best ?? null,
+    test: metrics,
+    baselines: multiLabelBaselines(split, labels),
+    errors: errors
+      .filter((error) => error.true !== error.predicted)
+      .sort((a, b) => b.loss - a.loss)
+      .slice(0, reportedErrors),
   };
 }
 

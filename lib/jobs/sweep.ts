@@ -4,9 +4,9 @@ import type { SettingName } from '../settings/settings.js';
 import { dashed } from '../settings/setting-text.js';
 import {
   selectionMetric,
+  selectionMetrics,
   selectionResults,
-  type FinetuneMetrics,
-  type RegressionRunMetrics,
+  type AnyFinetuneMetrics,
   type SelectionMetric,
 } from '../runs/metrics.js';
 import { RunFolder, type RunStatus } from '../runs/run-folder.js';
@@ -75,7 +75,7 @@ export interface SweepGroup {
   pruned: number;
   /** Number of all runs. */
   runs: number;
-  /** Accuracy (regression: loss) of the best evaluation on the validation set, by which the best combination is chosen. */
+  /** Accuracy (multi-label classification: micro F1; regression: loss) of the best evaluation on the validation set, by which the best combination is chosen. */
   validation: Spread | null;
   test: Spread | null;
 }
@@ -85,10 +85,10 @@ export interface SweepResult {
   runs: (PlannedRun & {
     state: RunFolder['state'] | 'not begun';
     message: string | null;
-    metrics: FinetuneMetrics | RegressionRunMetrics | null;
+    metrics: AnyFinetuneMetrics | null;
   })[];
   groups: SweepGroup[];
-  /** By what the best combination is chosen: the highest accuracy, or for regression the lowest loss. */
+  /** By what the best combination is chosen: the highest accuracy or micro F1, or for regression the lowest loss. */
   metric: SelectionMetric;
   /** The combination with the best mean validation result among those without a pruned run; null if there is none. */
   best: SweepGroup | null;
@@ -112,7 +112,7 @@ export function sweepResult(folder: string, { sampler, runs: planned }: Sweep): 
       state,
       message: run.pruned?.reason ?? run.read<RunStatus>('status.json')?.message ?? null,
       // A pruned run that ended before it could be stopped has metrics.
-      metrics: state === 'pruned' ? null : (run.read<FinetuneMetrics | RegressionRunMetrics>('metrics.json') ?? null),
+      metrics: state === 'pruned' ? null : (run.read<AnyFinetuneMetrics>('metrics.json') ?? null),
     };
   });
   const groups = new Map<string, typeof runs>();
@@ -135,7 +135,7 @@ export function sweepResult(folder: string, { sampler, runs: planned }: Sweep): 
     };
   });
   const metric = selectionMetric(runs.find(({ metrics }) => metrics)?.metrics);
-  const scoreOf = ({ validation }: SweepGroup) => (metric === 'loss' ? -1 : 1) * validation!.mean;
+  const scoreOf = ({ validation }: SweepGroup) => selectionMetrics[metric].sign * validation!.mean;
   const best = results
     .filter(({ validation, pruned }) => validation && pruned === 0)
     .reduce<SweepGroup | null>((best, group) => (best && scoreOf(best) >= scoreOf(group) ? best : group), null);

@@ -23,10 +23,10 @@ export async function openTeacher({
     const { folder } = await opened.fetch();
     const teacher = TextClassifier.fromFolder(folder, { precision: settings.precision, labels });
     try {
-      if (teacher.freshHead)
+      if (teacher.freshHead || teacher.problemType !== 'single_label_classification')
         throw new ModelFormatError(
           'MODEL_NOT_CLASSIFIER',
-          `The teacher ${name} does not predict the classes ${labels.join(', ')}. Use a model that was fine-tuned for these classes.`,
+          `The teacher ${name} does not predict one of the classes ${labels.join(', ')}. Use a model that was fine-tuned for these classes.`,
           { folder: name, labels },
         );
       const { logits, metrics } = await evaluate(teacher, teacher.encode(reviews, maxLength), {

@@ -1,9 +1,9 @@
 /** The trials of a sweep, as samplers and pruners see them: read from the folders of its runs, also while these train. */
 import {
   selectionMetric,
+  selectionMetrics,
   selectionResults,
-  type FinetuneMetrics,
-  type RegressionRunMetrics,
+  type AnyFinetuneMetrics,
   type SelectionMetric,
 } from '../runs/metrics.js';
 import { readEntriesFrom } from '../runs/journal.js';
@@ -17,7 +17,7 @@ export interface Trial {
   values: SampledValues;
   /** An interrupted run counts as running, since it is resumed. */
   state: 'running' | 'completed' | 'pruned' | 'failed';
-  /** Validation score of a completed run: the accuracy, or minus the loss of a regression. */
+  /** Validation score of a completed run: the accuracy, the micro F1 of multi-label classification, or minus the loss of a regression. */
   value?: number;
   /** Validation scores of its evaluations; of a pruned run until it was pruned. */
   evaluations: number[];
@@ -27,7 +27,7 @@ export interface Trial {
 export class RunProgress {
   #offset = 0;
   #evaluations: { step: number; score: number }[] = [];
-  /** What the scores are: accuracies, or minus losses of a regression. */
+  /** What the scores are: accuracies, micro F1, or minus losses of a regression. */
   metric: SelectionMetric = 'accuracy';
   /** The most memory that the run's process has had, in bytes; undefined before its first step. */
   memoryBytes: number | undefined;
@@ -52,14 +52,14 @@ export class RunProgress {
     this.#offset = offset;
     for (const entry of entries) {
       if (entry.kind !== 'step') continue;
-      const { step, totalSteps, evalLoss, evalAccuracy, memoryBytes } = entry;
+      const { step, totalSteps, evalLoss, evalAccuracy, evalMicroF1, memoryBytes } = entry;
       if (memoryBytes !== undefined && Date.parse(entry.time) >= this.startedAt)
         this.memoryBytes = Math.max(memoryBytes, this.memoryBytes ?? 0);
       if (evalAccuracy === undefined && evalLoss === undefined) continue;
-      this.metric = evalAccuracy === undefined ? 'loss' : 'accuracy';
+      this.metric = evalAccuracy !== undefined ? 'accuracy' : evalMicroF1 !== undefined ? 'microF1' : 'loss';
       // A killed run resumes from its last checkpoint and evaluates again.
       this.#evaluations = this.#evaluations.filter((earlier) => earlier.step < step);
-      this.#evaluations.push({ step, score: evalAccuracy ?? -evalLoss! });
+      this.#evaluations.push({ step, score: evalAccuracy ?? evalMicroF1 ?? -evalLoss! });
       if (step < totalSteps) onEvaluation();
     }
   }
@@ -83,11 +83,11 @@ export class Trials {
       const { pruned, state } = folder;
       if (pruned) return { number, values, state: 'pruned', evaluations: evaluations.slice(0, pruned.evaluation) };
       if (!folder.isFinished) return { number, values, state: state === 'failed' ? 'failed' : 'running', evaluations };
-      const metrics = folder.read<FinetuneMetrics | RegressionRunMetrics>('metrics.json');
+      const metrics = folder.read<AnyFinetuneMetrics>('metrics.json');
       const result = metrics && selectionResults(metrics).validation;
       // Without an evaluation there is no objective.
       if (result === undefined) return { number, values, state: 'failed', evaluations };
-      const value = selectionMetric(metrics) === 'loss' ? -result : result;
+      const value = selectionMetrics[selectionMetric(metrics)].sign * result;
       return { number, values, state: 'completed', value, evaluations };
     });
   }

@@ -4,6 +4,7 @@
  * the longest text of a batch, more than half of the computation would be spent on padding.
  */
 import { ArgumentError } from '../errors.js';
+import type { ProblemType } from '../settings/problem-type.js';
 
 /** Packed texts, the input of a model. */
 export interface EncodedBatch {
@@ -15,16 +16,16 @@ export interface EncodedBatch {
   pairStarts?: Int32Array;
 }
 
-/** Class numbers, or the numbers of a regression. */
+/** Class numbers; the numbers of a regression; or for multi-label classification a 0 or 1 for each class, row by row. */
 export type Labels = Int32Array | Float32Array;
 
-/** @param isNumeric whether labels are numbers to predict rather than class numbers */
-export const labelsOf = (labels: Iterable<number>, isNumeric: boolean): Labels =>
-  isNumeric ? Float32Array.from(labels) : Int32Array.from(labels);
+/** @param problemType which of these the numbers are */
+export const labelsOf = (labels: Iterable<number>, problemType: ProblemType): Labels =>
+  problemType === 'single_label_classification' ? Int32Array.from(labels) : Float32Array.from(labels);
 
 /** Packed texts with their classes, the input of training. */
 export interface LabeledBatch extends EncodedBatch {
-  /** Class numbers; for regression the numbers to predict; [batch]. */
+  /** Class numbers; for regression the numbers to predict; [batch]. For multi-label classification 0 or 1, [batch * classes]. */
   labels: Labels;
   /** Logits of the teacher for distillation, [batch * classes], row by row. @default none */
   teacherLogits?: Float32Array;
@@ -34,7 +35,7 @@ export interface LabeledBatch extends EncodedBatch {
 export interface EncodedReviews {
   /** Token ids of each text, [CLS] and [SEP] included. */
   ids: Int32Array[];
-  /** Class numbers; for regression the numbers to predict. */
+  /** Class numbers; for regression the numbers to predict; [n]. For multi-label classification 0 or 1, [n * classes], row by row. */
   labels: Labels;
   /** For pairs of texts and a model with token types: the index in each text of the first token of type 1; [n]. */
   pairStarts?: Int32Array;
@@ -83,7 +84,11 @@ export function packBatch(
       `A text has ${longest} tokens; the model accepts at most ${maxTokens}. Tokenize texts with model.encode, which truncates them.`,
       { tokens: longest, maxTokens },
     );
-  return { ...packTexts(texts, selectNumbers(pairStarts, indices)), ...selectTargets(rows, indices), indices };
+  return {
+    ...packTexts(texts, selectNumbers(pairStarts, indices)),
+    ...selectTargets(rows, indices, ids.length),
+    indices,
+  };
 }
 
 /** The numbers of some rows; undefined if there are none. */
@@ -93,21 +98,22 @@ const selectNumbers = (numbers: Int32Array | undefined, rows: number[]): Int32Ar
 /** What rows are trained with: their classes, and the teacher's logits. */
 type Targets = Pick<LabeledBatch, 'labels' | 'teacherLogits'>;
 
-/** The targets of some rows. */
-export function selectTargets({ labels, teacherLogits }: Targets, rows: number[]): Targets {
-  const classes = (teacherLogits?.length ?? 0) / labels.length;
-  return {
-    labels: labelsOf(
-      rows.map((row) => labels[row]!),
-      labels instanceof Float32Array,
-    ),
-    ...(teacherLogits && {
-      teacherLogits: Float32Array.from(
-        rows.flatMap((row) => [...teacherLogits.subarray(row * classes, (row + 1) * classes)]),
-      ),
-    }),
-  };
+/** The numbers of some rows of `count`, each of which has the same number of them. */
+function selectRows<Numbers extends Labels>(numbers: Numbers, rows: number[], count: number): Numbers {
+  const width = numbers.length / count;
+  const selected = numbers.slice(0, rows.length * width) as Numbers;
+  rows.forEach((row, i) => selected.set(numbers.subarray(row * width, (row + 1) * width), i * width));
+  return selected;
 }
+
+/**
+ * The targets of some rows.
+ * @param count number of all rows
+ */
+export const selectTargets = ({ labels, teacherLogits }: Targets, rows: number[], count: number): Targets => ({
+  labels: selectRows(labels, rows, count),
+  ...(teacherLogits && { teacherLogits: selectRows(teacherLogits, rows, count) }),
+});
 
 /** The token ids of some texts of a batch, packed again. */
 export const selectTexts = ({ inputIds, offsets, pairStarts }: EncodedBatch, rows: number[]): EncodedBatch =>
@@ -122,7 +128,7 @@ export const selectReviews = ({ ids, pairStarts, ...rows }: EncodedReviews, chos
   return {
     ids: chosen.map((row) => ids[row]!),
     ...(starts && { pairStarts: starts }),
-    ...selectTargets(rows, chosen),
+    ...selectTargets(rows, chosen, ids.length),
   };
 };
 

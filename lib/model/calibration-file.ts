@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { ModelFormatError } from '../errors.js';
 import { calibrationFile } from '../hub/model.js';
 import type { ModelCalibration } from './calibration.js';
+import type { EncoderConfig } from './families/family.js';
 import { readVersioned } from './versioned-file.js';
 
 /** Changes when earlier versions of Tunebook cannot read the file. */
@@ -39,16 +40,20 @@ export const readCalibration = (folder: string, classes: number): ModelCalibrati
 
 /**
  * Reads the calibration of a model that must have one.
+ * @param config of the model
  * @throws ModelFormatError if it has none, and see readCalibration
  */
-export function requireCalibration(folder: string, classes: number): ModelCalibration {
-  if (classes === 1)
+export function requireCalibration(
+  folder: string,
+  { id2label, problem_type: problemType }: Pick<EncoderConfig, 'id2label' | 'problem_type'>,
+): ModelCalibration {
+  if (problemType !== 'single_label_classification')
     throw new ModelFormatError(
       'MODEL_NOT_CALIBRATED',
-      `${folder} predicts a number, and only probabilities of classes can be calibrated. Leave out --calibrated.`,
+      `${folder} predicts ${problemType === 'regression' ? 'a number' : 'several classes of a text'}, and only probabilities of one class of several can be calibrated. Leave out --calibrated.`,
       { folder },
     );
-  const calibration = readCalibration(folder, classes);
+  const calibration = readCalibration(folder, Object.keys(id2label).length);
   if (calibration) return calibration;
   throw new ModelFormatError(
     'MODEL_NOT_CALIBRATED',

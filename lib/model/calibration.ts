@@ -2,7 +2,8 @@
  * Temperature and decision threshold of a classifier, which are fitted on validation data after training, and their use: the same
  * for TensorFlow, onnxruntime and evaluation.
  */
-import { softmax } from './softmax.js';
+import type { ProblemType } from '../settings/problem-type.js';
+import { sigmoid, softmax } from './softmax.js';
 
 /** What turns logits into calibrated probabilities and a decision. */
 export interface ModelCalibration {
@@ -17,17 +18,24 @@ export interface ModelCalibration {
   rows: number;
 }
 
+/** From logits to what a model of each problem type predicts, as in the pipeline of `transformers`. */
+const activations: Record<ProblemType, (logits: ArrayLike<number>) => number[]> = {
+  single_label_classification: softmax,
+  multi_label_classification: (logits) => Array.from(logits, sigmoid),
+  regression: (logits) => Array.from(logits),
+};
+
 /**
- * The probabilities of a row of logits. The only logit of a regression is the predicted number, and is returned as it is.
+ * The probabilities of a row of logits: of multi-label classification each class has one of its own, and they do not sum to 1. The only
+ * logit of a regression is the predicted number, and is returned as it is.
  * @param calibration whose temperature applies. @default none
  */
 export const probabilitiesOf = (
   logits: ArrayLike<number>,
+  problemType: ProblemType,
   calibration?: Pick<ModelCalibration, 'temperature'>,
 ): number[] =>
-  logits.length === 1
-    ? [logits[0]!]
-    : softmax(calibration ? Array.from(logits, (logit) => logit / calibration.temperature) : logits);
+  activations[problemType](calibration ? Array.from(logits, (logit) => logit / calibration.temperature) : logits);
 
 /**
  * The predicted class of a row and its probability, or of a regression the number. The probability is below one half if a threshold decides against the more probable class.

@@ -18,9 +18,12 @@ const listOf = (value: unknown): unknown =>
 const areEqual = (a: unknown, b: unknown): boolean =>
   Array.isArray(a) && Array.isArray(b) ? a.length === b.length && a.every((item) => b.includes(item)) : a === b;
 
-/** The problem type of a head with this number of outputs, as `transformers` chooses it. */
-export const problemTypeOf = (outputs: number): ProblemType =>
-  outputs === 1 ? 'regression' : 'single_label_classification';
+/**
+ * The problem type of a head with this number of outputs, as `transformers` chooses it.
+ * @param stated the stated one, which decides between one class and several of more than one output
+ */
+export const problemTypeOf = (outputs: number, stated?: unknown): ProblemType =>
+  outputs === 1 ? 'regression' : stated === 'multi_label_classification' ? stated : 'single_label_classification';
 
 /**
  * Converts a parsed config.json.
@@ -60,7 +63,7 @@ export function parseConfig(json: Record<string, unknown>, file = 'config.json')
     model_type: kind,
     ...(Object.fromEntries(values) as object),
     id2label,
-    problem_type: problemTypeOf(Object.keys(id2label).length),
+    problem_type: problemTypeOf(Object.keys(id2label).length, json['problem_type']),
   } as EncoderConfig;
   family.derive?.(config, json);
   for (const key of positiveIntegers)

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { ModelFormatError } from '../errors.js';
 import type { DownloadOptions } from '../hub/download.js';
 import type { Review } from '../reviews/review.js';
+import type { ProblemType } from '../settings/problem-type.js';
 import type { ResourceVariable } from '../tensorflow/variables.js';
 import {
   createTokenizer,
@@ -117,19 +118,19 @@ export abstract class PretrainedModel implements Model {
     return (this.#tokenizer ??= createTokenizer(this.tokenizerFiles, this.maxTokens));
   }
 
-  /** Whether labels are numbers to predict rather than class numbers. */
-  protected get numericLabels(): boolean {
-    return false;
+  /** What the labels of reviews are; a masked-language model ignores them. */
+  protected get problemType(): ProblemType {
+    return 'single_label_classification';
   }
 
   /**
    * Tokenizes reviews; a review with a `pair` as one sequence of two texts.
-   * @param reviews texts with class numbers, or for regression with numbers
+   * @param reviews texts with class numbers, or for regression with numbers; for multi-label classification with `labels`
    * @param maxLength maximum sequence length in tokens. @default 512
-   * @throws ArgumentError for a label that is not an integer, or for regression not a finite number
+   * @throws ArgumentError for a label that is not an integer, for regression not a finite number, for multi-label classification not in `labels`
    */
   encode(reviews: Review[], maxLength = 512): EncodedReviews {
-    return encodeReviews(reviews, this.tokenizer, this.config, maxLength, this.numericLabels);
+    return encodeReviews(reviews, this.tokenizer, this.config, maxLength, this.problemType);
   }
 
   /** Number of parameters by part: embeddings, each layer, head, and all. */

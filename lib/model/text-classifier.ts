@@ -9,7 +9,7 @@ import type { ProblemType } from '../settings/problem-type.js';
 import type { Settings } from '../settings/settings.js';
 import type { TextInput, TokenizerFiles } from '../tokenizer/tokenizer.js';
 import { evaluationBatches, type EncodedBatch } from './batch.js';
-import { predictedClass, probabilitiesOf, type ModelCalibration } from './calibration.js';
+import { probabilitiesOf, type ModelCalibration } from './calibration.js';
 import { readCalibration, writeCalibration } from './calibration-file.js';
 import { classifierConfigJson, labelNames, problemTypeOf, type EncoderConfig } from './config.js';
 import { familyOf } from './families.js';
@@ -27,6 +27,7 @@ import {
   type ModelFolder,
 } from './model.js';
 import { batchTensors, type PackedTexts } from './packed-texts.js';
+import { predictionOf, type Prediction } from './prediction.js';
 import { readPreprocessing, writePreprocessing, type Preprocessing } from './preprocessing.js';
 import { PretrainedModel, tokenizerFilesOf, type LoadOptions, type ModelParts } from './pretrained-model.js';
 import { classifierShapes, sequenceClassification } from './sequence-classification.js';
@@ -39,6 +40,11 @@ export interface ClassifierOptions extends LoadOptions {
    * and positive for a base model
    */
   labels?: string[];
+  /**
+   * Whether one class or several apply to a text; a single label is always a regression.
+   * @default that of `reading`, or that in config.json if the labels are the same, or else single_label_classification
+   */
+  problemType?: ProblemType;
   /** Columns and classes of the training data, which are saved with the model. @default those that were saved with it */
   reading?: Reading;
   /**
@@ -46,14 +52,6 @@ export interface ClassifierOptions extends LoadOptions {
    * features.ts. @default 'full'
    */
   method?: Settings['method'];
-}
-
-/** The prediction for a text, in the format of the transformers pipeline. */
-export interface Prediction {
-  /** The predicted class; for regression the name of the number. */
-  label: string;
-  /** Probability of the class; for regression the predicted number. */
-  score: number;
 }
 
 /**
@@ -97,6 +95,9 @@ function adjustHead({ json, config, stored }: ModelFolder, labels: string[]): st
 
 /** A classifier that predicts a number: its head has one output. */
 export type RegressionModel = TextClassifier & { readonly problemType: 'regression' };
+
+/** A classifier that predicts all classes that apply: its loss and its probabilities are those of each class by itself. */
+export type MultiLabelModel = TextClassifier & { readonly problemType: 'multi_label_classification' };
 
 /** Texts per batch of `predict`. */
 const predictBatchSize = 64;
@@ -156,7 +157,16 @@ export class TextClassifier extends PretrainedModel {
 
   /** Loads a model from a folder, see `load`. */
   static fromFolder(folder: string, options: ClassifierOptions = {}): TextClassifier {
-    const { reading, labels = reading?.classes.names, seed = 42, layers, maxLength, method, ...engine } = options;
+    const {
+      reading,
+      labels = reading?.classes.names,
+      seed = 42,
+      layers,
+      maxLength,
+      method,
+      problemType,
+      ...engine
+    } = options;
     const model = readModelFolder(folder);
     const { config, stored } = model;
     const saved = readPreprocessing(folder);
@@ -166,7 +176,10 @@ export class TextClassifier extends PretrainedModel {
     const prepared = method === undefined || method === 'full' ? [] : [prepareFeatures(config, stored)];
     const notes = [...notesOnLength(maxLength, config), ...prepared, ...adjustHead(model, wanted)];
     config.id2label = Object.fromEntries(wanted.map((label, id) => [String(id), label]));
-    config.problem_type = problemTypeOf(wanted.length);
+    config.problem_type = problemTypeOf(
+      wanted.length,
+      problemType ?? reading?.classes.problemType ?? (keepsLabels ? config.problem_type : undefined),
+    );
     const { parameters, fresh } = buildParameters(config, classifierShapes(config), stored, seed);
     checkEncoder(folder, config, parameters, fresh);
     if (fresh.length > 0) notes.push(`Randomly initialized: ${fresh.join(', ')}.`);
@@ -187,7 +200,8 @@ export class TextClassifier extends PretrainedModel {
       },
       method,
     );
-    if (keepsLabels && !loaded.freshHead) loaded.calibration = readCalibration(folder, wanted.length);
+    if (keepsLabels && !loaded.freshHead && loaded.problemType === 'single_label_classification')
+      loaded.calibration = readCalibration(folder, wanted.length);
     return loaded;
   }
 
@@ -221,8 +235,8 @@ export class TextClassifier extends PretrainedModel {
     return labelNames(this.config);
   }
 
-  /** What the model predicts: a class, or a number. */
-  get problemType(): ProblemType {
+  /** What the model predicts: a class, those that apply, or a number. */
+  override get problemType(): ProblemType {
     return this.config.problem_type;
   }
 
@@ -240,18 +254,19 @@ export class TextClassifier extends PretrainedModel {
   }
 
   /**
-   * Predicts the class of texts, or for regression the number.
+   * Predicts the class of texts, for multi-label classification all that apply, or for regression the number.
    * @param texts or pairs, truncated to `maxLength` tokens
    * @param options calibration
    * @param options.calibrated whether temperature and threshold of `calibration` apply. @default false
-   * @returns the class with the highest probability of each text, or the class that the threshold selects, in order; for regression
+   * @returns the class with the highest probability of each text, or the class that the threshold selects, in order; for multi-label
+   * classification also `labels`, all classes with a probability of at least 0.5; for regression
    * the number, as of the pipeline of `transformers`
    * @throws ArgumentError for calibrated predictions of a model that is not calibrated
    * @example
    * model.predict(['It stopped working.']); // [{ label: 'negative', score: 0.97 }]
    */
   predict(texts: TextInput[], { calibrated = false }: { calibrated?: boolean } = {}): Prediction[] {
-    const { labels } = this;
+    const { labels, problemType } = this;
     if (calibrated && !this.calibration)
       throw new ArgumentError(
         'ARGUMENT_NOT_CALIBRATED',
@@ -259,7 +274,7 @@ export class TextClassifier extends PretrainedModel {
       );
     const calibration = calibrated ? this.calibration : undefined;
     const encoded = this.encode(
-      texts.map((input) => ({ ...(typeof input === 'string' ? { text: input } : input), label: 0 })),
+      texts.map((input) => ({ ...(typeof input === 'string' ? { text: input } : input), label: 0, labels: [] })),
       this.maxLength,
     );
     const predictions = new Array<Prediction>(texts.length);
@@ -269,18 +284,14 @@ export class TextClassifier extends PretrainedModel {
         const logits = this.logits(batch, prepared); // [batch * labels]
         batch.indices.forEach((index, row) => {
           const rowLogits = logits.subarray(row * labels.length, (row + 1) * labels.length);
-          const { label, score } = predictedClass(probabilitiesOf(rowLogits, calibration), calibration);
-          predictions[index] = { label: labels[label]!, score };
+          const probabilities = probabilitiesOf(rowLogits, problemType, calibration);
+          predictions[index] = predictionOf(probabilities, { labels, problemType, calibration });
         });
       }
     } finally {
       tf.dispose(prepared);
     }
     return predictions;
-  }
-
-  protected override get numericLabels(): boolean {
-    return this.problemType === 'regression';
   }
 
   protected get headLayer(): string {

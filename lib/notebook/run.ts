@@ -61,10 +61,10 @@ export async function startRun(command: RunCommand, settings: Settings, sources:
       `${settingText('overfitBatches')} is for jobs only: npx tunebook finetune. Do not set it for a notebook.`,
       { names: ['overfitBatches'] },
     );
-  if (settings.problemType === 'regression')
+  if (settings.problemType !== 'single_label_classification')
     throw new SettingsError(
       'SETTING_CONFLICT',
-      `${settingText('problemType', 'regression')} is for jobs only: npx tunebook finetune. Do not set it for a notebook.`,
+      `${settingText('problemType', settings.problemType)} is for jobs only: npx tunebook finetune. Do not set it for a notebook.`,
       { names: ['problemType'] },
     );
   const run = new RunFolder(runFolderOf(settings));

@@ -1,5 +1,6 @@
 /** Which columns contain the text and the label: those that are named, or those with usual names. */
 import { ReviewsError, SettingsError } from '../errors.js';
+import type { ProblemType } from '../settings/problem-type.js';
 import { settingText } from '../settings/setting-text.js';
 
 /** Options of `chooseColumns`. */
@@ -8,17 +9,33 @@ export interface ColumnOptions {
   textColumns?: string[] | undefined;
   /** Column with the second text of a pair. @default single texts */
   textPairColumn?: string | undefined;
-  /** Column with the label. @default `label`, or another usual name */
+  /**
+   * Column with the label; for multi-label classification also several columns of 0 and 1, separated by commas.
+   * @default `label`, or another usual name
+   */
   labelColumn?: string | undefined;
+  /**
+   * `regression` reads the labels as numbers to predict, `multi_label_classification` as lists of classes.
+   * @default single_label_classification: each label is a class
+   */
+  problemType?: ProblemType | undefined;
   /** Reads texts only, if `labelColumn` is not set and no column has a usual name for labels. @default false */
   labelsOptional?: boolean | undefined;
 }
 
+/** The label columns that the options name: several only for multi-label classification. */
+const namedLabelColumns = ({ labelColumn, problemType }: ColumnOptions): string[] =>
+  labelColumn === undefined
+    ? []
+    : problemType === 'multi_label_classification'
+      ? labelColumn.split(',').map((column) => column.trim())
+      : [labelColumn];
+
 /** The columns that the options name. */
-export const namedColumns = ({ textColumns = [], textPairColumn, labelColumn }: ColumnOptions): string[] => [
+export const namedColumns = ({ textColumns = [], textPairColumn, ...label }: ColumnOptions): string[] => [
   ...textColumns,
   ...(textPairColumn === undefined ? [] : [textPairColumn]),
-  ...(labelColumn === undefined ? [] : [labelColumn]),
+  ...namedLabelColumns(label),
 ];
 
 /** The columns of the texts and of the label. */
@@ -26,6 +43,8 @@ export interface ChosenColumns {
   textColumns: string[];
   textPairColumn: string | undefined;
   labelColumn: string | undefined;
+  /** Several columns of 0 and 1, whose names `labelColumn` joins. @default the label is one column */
+  labelColumns?: string[];
 }
 
 /** What the columns of a file without names contain, as their values show it. */
@@ -146,11 +165,11 @@ const noTextError = (name: string, columns: string[]) =>
   );
 
 /** @throws SettingsError for a column that is named twice, such as for the text and the label */
-function checkNamedOnce({ textColumns = [], textPairColumn, labelColumn }: ColumnOptions): void {
+function checkNamedOnce({ textColumns = [], textPairColumn }: ColumnOptions, labelColumns: string[]): void {
   const named = [
     ...textColumns.map((column) => ({ column, setting: 'textColumns' as const })),
     { column: textPairColumn, setting: 'textPairColumn' as const },
-    { column: labelColumn, setting: 'labelColumn' as const },
+    ...labelColumns.map((column) => ({ column, setting: 'labelColumn' as const })),
   ].filter(({ column }) => column !== undefined);
   for (const [i, { column, setting }] of named.entries()) {
     const earlier = named.slice(0, i).find((each) => each.column === column);
@@ -196,10 +215,12 @@ export function chooseColumns(name: string, columns: string[], options: ColumnOp
     );
   };
   const textColumns = options.textColumns?.map((column) => found(column, 'textColumns'));
-  const foundIfNamed = (setting: 'textPairColumn' | 'labelColumn') =>
-    options[setting] === undefined ? undefined : found(options[setting], setting);
-  const [textPairColumn, labelColumn] = [foundIfNamed('textPairColumn'), foundIfNamed('labelColumn')];
-  checkNamedOnce({ textColumns, textPairColumn, labelColumn });
+  const textPairColumn =
+    options.textPairColumn === undefined ? undefined : found(options.textPairColumn, 'textPairColumn');
+  const named = namedLabelColumns(options).map((column) => found(column, 'labelColumn'));
+  checkNamedOnce({ textColumns, textPairColumn }, named);
+  const labelColumn = named.length > 0 ? named.join(',') : undefined;
+  const several = named.length > 1 && { labelColumns: named };
   if (roles) {
     const others = (names: string[]) => names.filter((name) => name !== textPairColumn);
     const possible = {
@@ -213,13 +234,14 @@ export function chooseColumns(name: string, columns: string[], options: ColumnOp
       textColumns: textColumns ?? texts[0],
       textPairColumn,
       labelColumn: labelColumn ?? (possible.labels.length === 1 ? possible.labels[0] : undefined),
+      ...several,
     };
     if (!chosen.textColumns) throw noTextError(name, columns);
     if (chosen.labelColumn === undefined && !options.labelsOptional)
       throw noLabelError(name, columns, chosen.textColumns);
     return { ...chosen, textColumns: chosen.textColumns };
   }
-  const isFree = (column: string) => !textColumns?.includes(column) && ![textPairColumn, labelColumn].includes(column);
+  const isFree = (column: string) => ![...(textColumns ?? []), textPairColumn, ...named].includes(column);
   const withName = (names: Set<string>) => columns.filter((column) => names.has(plain(column)) && isFree(column));
   const first = (groups: Set<string>[]) => groups.map(withName).find(({ length }) => length > 0) ?? [];
   const [titles, texts, labels] = [withName(titleNames), first(textNames), first(labelNames)];
@@ -231,5 +253,5 @@ export function chooseColumns(name: string, columns: string[], options: ColumnOp
   if (!textColumns && titled.length === 0) throw noTextError(name, columns);
   if (labelColumn === undefined && label === undefined && !options.labelsOptional)
     throw noLabelError(name, columns, textColumns ?? titled);
-  return { textColumns: textColumns ?? titled, textPairColumn, labelColumn: labelColumn ?? label };
+  return { textColumns: textColumns ?? titled, textPairColumn, labelColumn: labelColumn ?? label, ...several };
 }

@@ -14,7 +14,7 @@ import {
   numericLabels,
   type Classes,
 } from './labels.js';
-import { checkNumbers, labelsOfFiles } from './labels-of-files.js';
+import { checkNumbers, classesOfLists, labelsOfFiles } from './labels-of-files.js';
 import type { ReviewsOptions } from './reviews-options.js';
 import { columnsOf, nothingDropped, type NamedFormat, type Reading } from './review.js';
 import type { ReviewSource, SkippedFile } from './review-source.js';
@@ -89,7 +89,7 @@ function chooseFiles(
   // Texts are sufficient where labels are optional: a label that some files lack is not needed.
   const isPartial = usable.some(
     ({ candidate }) =>
-      lackedBy(candidate, columnsOf({ ...reference, labelColumn: undefined })).length === 0 &&
+      lackedBy(candidate, columnsOf({ ...reference, labelColumn: undefined, labelColumns: undefined })).length === 0 &&
       lackedBy(candidate, columnsOf(reference)).length > 0,
   );
   const chosen = {
@@ -121,9 +121,10 @@ async function load(candidate: SourceCandidate, reading: ChosenColumns, options:
     ? content.reader
     : renameColumns(content.reader, new Map(own.map((column, i) => [column, wanted[i]!])));
   const file = await storeRows(name, reader, options.allColumns ? undefined : wanted, {
-    textColumns: columnsOf({ ...reading, labelColumn: undefined }),
-    // Where labels are optional, their errors are too.
-    labelColumn: options.labelsOptional ? undefined : reading.labelColumn,
+    textColumns: columnsOf({ ...reading, labelColumn: undefined, labelColumns: undefined }),
+    // Where labels are optional, their errors are too. Lists of labels are counted by their elements, see classesOfLists.
+    labelColumn:
+      options.labelsOptional || options.problemType === 'multi_label_classification' ? undefined : reading.labelColumn,
     skipBadRows: options.skipBadRows,
   });
   return { split, file, location: { name, stored: file.place } };
@@ -145,12 +146,15 @@ const renameColumns = (reader: RowReader, names: Map<string, string>): RowReader
 const hasMissingSpellings = (files: RowFile[]) =>
   files.every(({ description: { format } }) => /^(?:delimited text|Excel)/.test(format));
 
+/** Classes, notes on them, and for lists of labels the number of rows with each class, if all rows were counted. */
+type ChosenClasses = { classes: Classes; notes: string[]; classCounts?: number[] };
+
 async function chooseClasses(
   files: RowFile[],
-  column: string,
+  { labelColumn: column, labelColumns }: { labelColumn: string; labelColumns?: string[] },
   options: ReviewsOptions,
   declared: Record<string, string[]>,
-): Promise<{ classes: Classes; notes: string[] }> {
+): Promise<ChosenClasses> {
   const names = files.find((file) => file.classNames[column])?.classNames[column] ?? declared[column];
   if (options.problemType === 'regression') {
     const classes = { ...numericLabels(column), ...(names && { hiddenLabel: '-1' }) };
@@ -159,6 +163,10 @@ async function chooseClasses(
       classes,
       notes: names ? [`The classes ${names.join(', ')} of '${column}' are read as their numbers, from 0.`] : [],
     };
+  }
+  if (options.problemType === 'multi_label_classification') {
+    const reading = { labelColumn: column, labelColumns, missingSpellings: hasMissingSpellings(files) };
+    return classesOfLists(files, reading, names);
   }
   if (options.labelMapping) {
     const mapping = readLabelMapping(options.labelMapping);
@@ -187,7 +195,7 @@ function namedFormat(files: RowFile[], { delimiter, header, columns }: ReviewsOp
 
 /** Number of rows by class, if the labels of all files have been counted. */
 function countClasses(files: RowFile[], classes: Classes): number[] | undefined {
-  if (classes.isNumeric || !files.every(({ labels }) => labels)) return undefined;
+  if (classes.problemType === 'regression' || !files.every(({ labels }) => labels)) return undefined;
   const counts = classes.names.map(() => 0);
   for (const { labels } of files)
     for (const [label, count] of labels!) {
@@ -238,9 +246,9 @@ export async function createSource(
   if (files.every(({ rows }) => rows === 0))
     throw new ReviewsError('REVIEWS_NO_ROWS', `${name} has no rows.`, { name });
   let { labelColumn } = chosen;
-  let found: { classes: Classes; notes: string[] } = { classes: noClasses, notes: [] };
+  let found: ChosenClasses = { classes: noClasses, notes: [] };
   try {
-    if (labelColumn !== undefined) found = await chooseClasses(files, labelColumn, options, declared);
+    if (labelColumn !== undefined) found = await chooseClasses(files, { ...chosen, labelColumn }, options, declared);
   } catch (error) {
     // Labels are optional, and a column with a usual name may contain something else: only texts are read.
     if (!options.labelsOptional || options.labelColumn || !(error instanceof ReviewsError)) throw error;
@@ -252,6 +260,7 @@ export async function createSource(
     textColumns: chosen.textColumns,
     ...(chosen.textPairColumn !== undefined && { textPairColumn: chosen.textPairColumn }),
     labelColumn,
+    ...(labelColumn !== undefined && chosen.labelColumns && { labelColumns: chosen.labelColumns }),
     classes,
     ...(format && { format }),
     ...(hasMissingSpellings(files) && { missingSpellings: true }),
@@ -262,7 +271,7 @@ export async function createSource(
     (splits[split] ??= []).push(file);
     if (location) (locations[split] ??= []).push(location);
   }
-  const classCounts = labelColumn === undefined ? undefined : countClasses(files, classes);
+  const classCounts = found.classCounts ?? (labelColumn === undefined ? undefined : countClasses(files, classes));
   return {
     name,
     splits,

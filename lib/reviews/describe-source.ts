@@ -33,10 +33,10 @@ function describeFormats({ splits }: ReviewSource): string {
     .join(', ');
 }
 
-/** Number of reviews by class name, in the order of the classes. */
+/** Number of reviews by class name, in the order of the classes; a review with several classes counts for each. */
 export function countByClass(reviews: Iterable<Review>, labelNames: string[]): { name: string; rows: number }[] {
   const counts = labelNames.map(() => 0);
-  for (const { label } of reviews) counts[label]!++;
+  for (const { label, labels = [label] } of reviews) for (const each of labels) counts[each]!++;
   return labelNames.map((name, i) => ({ name, rows: counts[i]! }));
 }
 
@@ -108,7 +108,8 @@ export function summarizeData(
 ): DataSummary {
   const { name, reading, labelNames, classCounts, dropped, skipped } = source;
   const used = [...split.train, ...split.validation, ...split.test];
-  const hasClasses = reading.labelColumn !== undefined && !reading.classes.isNumeric;
+  const isRegression = reading.classes.problemType === 'regression';
+  const hasClasses = reading.labelColumn !== undefined && !isRegression;
   const counted = hasClasses ? countByClass(used, labelNames) : [];
   const all =
     isStreamed && hasClasses && classCounts
@@ -123,7 +124,7 @@ export function summarizeData(
     skipped,
     sentences: [
       ...describeSource(source),
-      ...(reading.classes.isNumeric ? [describeNumbers(used, reading.labelColumn!)] : []),
+      ...(isRegression ? [describeNumbers(used, reading.labelColumn!)] : []),
       ...notes,
     ],
   };

@@ -1,7 +1,19 @@
 /** The labels that files contain, with their counts. */
+import { ReviewsError } from '../errors.js';
+import { settingText } from '../settings/setting-text.js';
 import { isMissing } from './missing-values.js';
-import { labelText } from '../settings/label-mapping.js';
-import { checkSingleLabel, classNumber, notANumberError, type Classes } from './labels.js';
+import { labelKey, labelText } from '../settings/label-mapping.js';
+import { labelsError, labelTexts, readLabels, type LabelReading } from './label-lists.js';
+import {
+  checkSingleLabel,
+  classNumber,
+  groupSpellings,
+  namedClasses,
+  noClasses,
+  notANumberError,
+  spellingNotes,
+  type Classes,
+} from './labels.js';
 import { chunksOfFiles, readChunks, type FileChunk, type RowFile } from './row-file.js';
 
 /** Maximum number of chunks, evenly spaced, that are read of Parquet files, whose labels are not counted otherwise. */
@@ -59,4 +71,65 @@ export async function labelsOfFiles(files: RowFile[], column: string): Promise<M
       else add(label, 1);
     }
   return counts;
+}
+
+/** Class names of lists without declared ones: each element is a class. */
+function classesOfElements(counts: Map<string, number>, column: string): { classes: Classes; notes: string[] } {
+  const spellings = groupSpellings(counts, column);
+  const names = [...spellings.keys()];
+  return {
+    classes: { names, numberOf: Object.fromEntries(names.map((name, i) => [labelKey(name), i])), partial: false },
+    notes: spellingNotes(spellings),
+  };
+}
+
+/**
+ * The classes of multi-label classification: the declared ones, the columns of 0 and 1, or each element of a list. Checks the labels of
+ * all rows; of Parquet files with more than 200 chunks, those of evenly spaced ones.
+ * @param names class names that the data set declares. @default none
+ * @throws ReviewsError for a value that is no list or neither 0 nor 1, an unknown class, or fewer than two classes
+ */
+export async function classesOfLists(
+  files: RowFile[],
+  reading: Omit<LabelReading, 'classes'>,
+  names?: string[],
+): Promise<{ classes: Classes; notes: string[]; classCounts?: number[] }> {
+  const { labelColumn, labelColumns } = reading;
+  const columns = labelColumns ?? [labelColumn];
+  // Rows that are stored in a temporary file are read fast.
+  const isStored = (file: RowFile) => 'place' in file;
+  const chunks = [...chunksOfFiles(files.filter(isStored)), ...evenlySpaced(files.filter((file) => !isStored(file)))];
+  const known = names && !labelColumns ? namedClasses(names) : undefined;
+  const counts = new Map<string, number>((labelColumns ?? []).map((column) => [column, 0]));
+  for await (const { file, start, rows } of readChunks(chunks, columns))
+    for (const [i, row] of rows.entries()) {
+      const labels = known ? readLabels(row, { ...reading, classes: known }) : labelTexts(row, reading);
+      if (labels === undefined) continue;
+      if (!Array.isArray(labels)) throw labelsError(labels, known ?? noClasses, file.name, start + i + 1);
+      const names = labels.map((label) => (typeof label === 'number' ? known!.names[label]! : label));
+      for (const name of new Set(names)) counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+  const { classes, notes } = known
+    ? { classes: known, notes: [] }
+    : labelColumns
+      ? { classes: { ...noClasses, names: labelColumns }, notes: [] }
+      : classesOfElements(counts, labelColumn);
+  if (classes.names.length < 2)
+    throw new ReviewsError(
+      'REVIEWS_ONE_CLASS',
+      `'${labelColumn}' of ${files[0]!.name} has ${classes.names.length === 0 ? 'no class' : `one class, ${classes.names[0]}`}; multi-label classification needs two. ` +
+        `Name a column of lists, or several columns of 0 and 1 (${settingText('labelColumn', 'toxic,obscene')}); for one column of 0 and 1 use ` +
+        `${settingText('problemType', 'single_label_classification')}.`,
+      { column: labelColumn, labels: classes.names },
+    );
+  const classCounts = classes.names.map(() => 0);
+  for (const [label, count] of counts) {
+    const number = classes.names.indexOf(label);
+    classCounts[number >= 0 ? number : classNumber(classes, label)!]! += count;
+  }
+  return {
+    classes: { ...classes, problemType: 'multi_label_classification' },
+    notes,
+    ...(files.every(isStored) && { classCounts }),
+  };
 }

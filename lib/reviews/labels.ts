@@ -12,6 +12,7 @@ import {
   rangeOf,
   type LabelMapping,
 } from '../settings/label-mapping.js';
+import type { ProblemType } from '../settings/problem-type.js';
 import { settingText } from '../settings/setting-text.js';
 import { groupBy } from './group.js';
 import { isMissing } from './missing-values.js';
@@ -28,8 +29,11 @@ export interface Classes {
   partial: boolean;
   /** The value of a hidden label: -1 in data sets that name their classes. */
   hiddenLabel?: string;
-  /** The values are numbers to predict (regression), and `names` has only the name of the column. @default false */
-  isNumeric?: boolean;
+  /**
+   * For regression the values are numbers to predict, and `names` has only the name of the column; for multi-label classification they
+   * are lists. @default single_label_classification
+   */
+  problemType?: ProblemType;
 }
 
 /** The single class of unlabeled texts. */
@@ -40,17 +44,18 @@ export const numericLabels = (column: string): Classes => ({
   names: [column],
   numberOf: {},
   partial: false,
-  isNumeric: true,
+  problemType: 'regression',
 });
 
 /** The class number of a value, or the number itself if labels are numbers; undefined if it belongs to no class or is no number. */
 export function classNumber(
-  { numberOf, ranges = [], isNumeric, hiddenLabel }: Classes,
+  { numberOf, ranges = [], problemType, hiddenLabel }: Classes,
   value: unknown,
 ): number | undefined {
   const key = labelKey(value);
   // Strict: 8/10 and 4/5 are numbers of different scales.
-  if (isNumeric) return key !== '' && key !== hiddenLabel && Number.isFinite(Number(key)) ? Number(key) : undefined;
+  if (problemType === 'regression')
+    return key !== '' && key !== hiddenLabel && Number.isFinite(Number(key)) ? Number(key) : undefined;
   if (Object.hasOwn(numberOf, key)) return numberOf[key];
   const number = labelNumber(key);
   return ranges.find(({ low, high }) => low <= number && number <= high)?.number;
@@ -203,6 +208,40 @@ const missingNote = (missing: Map<string, number>): string[] =>
       ];
 
 /**
+ * Groups labels that differ only in case or surrounding spaces, which are one class.
+ * @param labels number of rows by label
+ * @returns the spellings of each class by its most frequent one, in the order of the classes: numbers ascending, then names
+ * @throws ReviewsError if there are more than 100 classes
+ */
+export function groupSpellings(labels: Map<string, number>, column: string): Map<string, string[]> {
+  const groups = groupBy(labels.keys(), labelKey);
+  if (groups.size > maxClasses)
+    throw new ReviewsError(
+      'REVIEWS_TOO_MANY_CLASSES',
+      `'${column}' contains ${groups.size > 1000 ? 'more than 1,000' : groups.size} different values, such as ` +
+        `${sortedLabels(labels.keys())
+          .slice(0, 3)
+          .map((label) => `'${label}'`)
+          .join(
+            ', ',
+          )}; the maximum is ${maxClasses} classes. Check that it is the label column (${settingText('labelColumn')})` +
+        ([...labels.keys()].every((label) => Number.isFinite(labelNumber(label)))
+          ? `, or make classes of ranges: ${proposedMapping(labels.keys())}.`
+          : ', or map its values to fewer classes.'),
+      { column, classes: groups.size },
+    );
+  const spellings = [...groups.values()].map((group) => group.sort((a, b) => labels.get(b)! - labels.get(a)!));
+  const nameOf = new Map(spellings.map((group) => [group[0]!, group]));
+  return new Map(sortedLabels(nameOf.keys()).map((name) => [name, nameOf.get(name)!]));
+}
+
+/** A note for each class with several spellings. */
+export const spellingNotes = (spellings: Map<string, string[]>): string[] =>
+  [...spellings]
+    .filter(([, group]) => group.length > 1)
+    .map(([name, group]) => `${group.map((label) => `'${label}'`).join(', ')} are one class: ${name}.`);
+
+/**
  * Makes each value of a column a class: numbers in ascending order, names in alphabetical order. Values that differ only
  * in case or surrounding spaces are one class, named by its most frequent spelling. 0 and 1 are named negative and
  * positive.
@@ -220,26 +259,8 @@ export function classesOfValues(
 ): { classes: Classes; notes: string[] } {
   checkJoinedLabels(name, column, [...labels.keys()]);
   const missing = new Map([...labels].filter(([label]) => missingSpellings && isMissing(label)));
-  const present = [...labels.keys()].filter((label) => !missing.has(label));
-  const groups = groupBy(present, labelKey);
-  if (groups.size > maxClasses)
-    throw new ReviewsError(
-      'REVIEWS_TOO_MANY_CLASSES',
-      `'${column}' contains ${groups.size > 1000 ? 'more than 1,000' : groups.size} different values, such as ` +
-        `${sortedLabels(present)
-          .slice(0, 3)
-          .map((label) => `'${label}'`)
-          .join(
-            ', ',
-          )}; the maximum is ${maxClasses} classes. Check that it is the label column (${settingText('labelColumn')})` +
-        (present.every((label) => Number.isFinite(labelNumber(label)))
-          ? `, or make classes of ranges: ${proposedMapping(present)}.`
-          : ', or map its values to fewer classes.'),
-      { column, classes: groups.size },
-    );
-  const spellings = [...groups.values()].map((group) => group.sort((a, b) => labels.get(b)! - labels.get(a)!));
-  const nameOf = new Map(spellings.map((group) => [group[0]!, group]));
-  const sorted = sortedLabels(nameOf.keys());
+  const spellings = groupSpellings(new Map([...labels].filter(([label]) => !missing.has(label))), column);
+  const sorted = [...spellings.keys()];
   const isBinary = sorted.join() === '0,1';
   return {
     classes: {
@@ -248,9 +269,7 @@ export function classesOfValues(
       partial: false,
     },
     notes: [
-      ...spellings
-        .filter((group) => group.length > 1)
-        .map((group) => `${group.map((label) => `'${label}'`).join(', ')} are one class: ${group[0]}.`),
+      ...spellingNotes(spellings),
       ...(isBinary
         ? [
             '0 is named negative and 1 positive; to name them otherwise: ' +
@@ -265,6 +284,17 @@ export function classesOfValues(
 }
 
 /** @param row number of the row in its file, from 1 and without a header */
+export const unknownLabelError = (name: string, column: string, label: string, { names }: Classes, row?: number) =>
+  new ReviewsError(
+    'REVIEWS_UNKNOWN_LABEL',
+    `${name} has a row${row === undefined ? '' : `, number ${row},`} with the label '${label}' in '${column}', which is not one of ${names.join(', ')}. ` +
+      (row === undefined
+        ? `Correct the row, or name the classes with ${settingText('labelMapping')}.`
+        : 'Correct the row, or leave it out.'),
+    { file: name, column, label, labels: names, ...(row !== undefined && { row }) },
+  );
+
+/** @param row number of the row in its file, from 1 and without a header */
 export const notANumberError = (name: string, column: string, row: number, value: unknown) =>
   new ReviewsError(
     'REVIEWS_LABEL_NOT_NUMBER',
@@ -277,7 +307,8 @@ const severalLabelsError = (name: string, column: string, value: unknown, remedy
   new ReviewsError(
     'REVIEWS_MULTI_LABEL',
     `${name} has rows with several labels in '${column}', such as ${typeof value === 'string' ? value : JSON.stringify(value)}; ` +
-      `a review must have one. Keep one label per row, or train a model per label on a column of its own.${remedy}`,
+      `a review must have one. To predict all of them: ${settingText('problemType', 'multi_label_classification')}. ` +
+      `Otherwise keep one label per row.${remedy}`,
     { file: name, column, value },
   );
 

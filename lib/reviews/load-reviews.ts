@@ -44,6 +44,19 @@ function checkNumbersDiffer(reviews: Review[], { name, reading: { labelColumn } 
   );
 }
 
+/** @throws ReviewsError if the same classes apply to all reviews */
+function checkLabelsDiffer(reviews: Review[], { name, labelNames, reading: { labelColumn } }: ReviewSource): void {
+  const key = ({ labels }: Review) => labels!.join();
+  if (reviews.some((review) => key(review) !== key(reviews[0]!))) return;
+  const classes = reviews[0]!.labels!.map((label) => labelNames[label]!);
+  throw new ReviewsError(
+    'REVIEWS_ONE_CLASS',
+    `All ${reviews.length} rows of ${name} have the same classes in '${labelColumn}' (${classes.join(', ') || 'none'}); there is nothing to predict. ` +
+      `Check the label column (${settingText('labelColumn')}). If the rows are sorted by label, sample more of them.`,
+    { name, column: labelColumn, labels: classes, rows: reviews.length },
+  );
+}
+
 /**
  * Opens, samples and splits reviews; the same result each time for the same options.
  * @param name `embedded`, a file or folder in any of the formats of lib/reviews/README.md, or a data set on the hub
@@ -58,10 +71,14 @@ export async function loadReviews(name: string, options: LoadReviewsOptions = {}
   const { labelNames: labels } = source;
   const size = sampleSize({ rows, streaming }, source, describeDevice());
   const { labelColumn, classes } = source.reading;
-  const labeled = labelColumn !== undefined && !classes.isNumeric;
-  const sample = await sampleReviews(source, { rows: size, seed, stratify: !classes.isNumeric });
+  const { problemType = 'single_label_classification' } = classes;
+  // Reviews with numbers or several classes are not stratified.
+  const stratify = problemType === 'single_label_classification';
+  const labeled = labelColumn !== undefined && stratify;
+  const sample = await sampleReviews(source, { rows: size, seed, stratify });
   const splitting = { seed, maxTrainSamples, labelNames: labels, labeled, dropped: source.dropped };
-  if (classes.isNumeric) checkNumbersDiffer(sample, source);
+  if (problemType === 'regression') checkNumbersDiffer(sample, source);
+  if (problemType === 'multi_label_classification') checkLabelsDiffer(sample, source);
   if (!fold) return { ...splitReviews(sample, splitting), labels, source };
   const testRows = sample.filter(({ split }) => split === 'test').length;
   if (testRows > 0)

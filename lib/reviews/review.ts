@@ -1,8 +1,7 @@
 /** Reviews, and their conversion from rows of a file. */
-import { ReviewsError } from '../errors.js';
 import type { SplitName } from '../hub/dataset.js';
-import { settingText } from '../settings/setting-text.js';
-import { checkSingleLabel, classNumber, notANumberError, type Classes } from './labels.js';
+import { labelsError, readLabels } from './label-lists.js';
+import { checkSingleLabel, classNumber, notANumberError, unknownLabelError, type Classes } from './labels.js';
 import { isMissing } from './missing-values.js';
 import { labelText } from '../settings/label-mapping.js';
 
@@ -11,8 +10,10 @@ export interface Review {
   text: string;
   /** The second text of a pair, such as the answer to a question. @default a single text */
   pair?: string;
-  /** Class number: an index into the label names. For regression the number to predict. */
+  /** Class number: an index into the label names. For regression the number to predict, for multi-label classification 0. */
   label: number;
+  /** For multi-label classification the numbers of all classes that apply, ascending. @default a single class, `label` */
+  labels?: number[];
   /** The split of the data set that it was sampled from. */
   split?: SplitName;
   /** Its number among the reviews of a cross-validation, in the order in which they were read, from 0. */
@@ -85,6 +86,8 @@ export interface Reading {
   textPairColumn?: string | undefined;
   /** Undefined for texts without labels, whose class is 0. */
   labelColumn?: string | undefined;
+  /** The columns of 0 and 1, one for each class, that `labelColumn` names with commas. @default `labelColumn` is one column */
+  labelColumns?: string[] | undefined;
   classes: Classes;
   /** Whether `N/A` and the like are missing values, as in formats that have no other form for them. @default false */
   missingSpellings?: boolean;
@@ -100,10 +103,11 @@ export const columnsOf = ({
   textColumns,
   textPairColumn,
   labelColumn,
-}: Pick<Reading, 'textColumns' | 'textPairColumn' | 'labelColumn'>): string[] => [
+  labelColumns = labelColumn === undefined ? [] : [labelColumn],
+}: Pick<Reading, 'textColumns' | 'textPairColumn' | 'labelColumn' | 'labelColumns'>): string[] => [
   ...textColumns,
   ...(textPairColumn === undefined ? [] : [textPairColumn]),
-  ...(labelColumn === undefined ? [] : [labelColumn]),
+  ...labelColumns,
 ];
 
 /**
@@ -124,15 +128,16 @@ export const textOf = (row: Record<string, unknown>, textColumns: string[]): str
  * @param dropped is incremented
  * @param where name of the file, for errors
  * @param start number of rows before these in the file, for errors
- * @throws ReviewsError for a label that belongs to no class, or for regression is no number
+ * @throws ReviewsError for a label that belongs to no class, or for regression is no number, for multi-label classification no list
  */
 export function reviewsOfRows(
   rows: Record<string, unknown>[],
-  { textColumns, textPairColumn, labelColumn, classes, missingSpellings = false }: Reading,
+  reading: Reading,
   dropped: Dropped,
   where: string,
   start = 0,
 ): Review[] {
+  const { textColumns, textPairColumn, labelColumn, classes, missingSpellings = false } = reading;
   const reviews: Review[] = [];
   for (const [i, row] of rows.entries()) {
     const textIn = (columns: string[]) => {
@@ -148,6 +153,15 @@ export function reviewsOfRows(
       else reviews.push({ ...texts, label: 0 });
       continue;
     }
+    if (classes.problemType === 'multi_label_classification') {
+      const labels = isEmpty ? undefined : readLabels(row, { ...reading, labelColumn });
+      if (isEmpty) dropped.emptyText++;
+      else if (labels === undefined) dropped.missingLabel++;
+      else if (Array.isArray(labels)) reviews.push({ ...texts, label: 0, labels });
+      else if (classes.partial) dropped.unmappedLabel++;
+      else throw labelsError(labels, classes, where, start + i + 1);
+      continue;
+    }
     const value = row[labelColumn];
     const label = labelText(value);
     const number = classNumber(classes, value);
@@ -157,14 +171,8 @@ export function reviewsOfRows(
       checkSingleLabel(where, labelColumn, value);
       dropped.missingLabel++;
     } else if (classes.partial) dropped.unmappedLabel++;
-    else if (classes.isNumeric) throw notANumberError(where, labelColumn, start + i + 1, value);
-    else
-      throw new ReviewsError(
-        'REVIEWS_UNKNOWN_LABEL',
-        `${where} has a row with the label '${label}' in '${labelColumn}', which is not one of ${classes.names.join(', ')}. ` +
-          `Correct the row, or name the classes with ${settingText('labelMapping')}.`,
-        { file: where, column: labelColumn, label, labels: classes.names },
-      );
+    else if (classes.problemType === 'regression') throw notANumberError(where, labelColumn, start + i + 1, value);
+    else throw unknownLabelError(where, labelColumn, label, classes);
   }
   return reviews;
 }
@@ -180,3 +188,10 @@ export const normalizedText = ({ text, pair }: Pick<Review, 'text' | 'pair'>): s
   [text, ...(pair === undefined ? [] : [pair])]
     .map((each) => each.toLowerCase().replace(/\s+/g, ' ').trim())
     .join('\n');
+
+/**
+ * The label of a review as numbers: the class number or the number to predict; for multi-label classification a 0 or 1 for each class.
+ * @param classes number of classes
+ */
+export const labelRow = ({ label, labels }: Pick<Review, 'label' | 'labels'>, classes: number): number[] =>
+  labels ? Array.from({ length: classes }, (_, number) => Number(labels.includes(number))) : [label];

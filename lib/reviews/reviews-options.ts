@@ -1,6 +1,5 @@
 /** How reviews are read; the settings of a run fit. */
 import type { LabelMapping } from '../settings/label-mapping.js';
-import type { ProblemType } from '../settings/problem-type.js';
 import type { ColumnOptions } from './columns.js';
 import type { TextOptions } from './formats/row-reader.js';
 
@@ -8,8 +7,6 @@ import type { TextOptions } from './formats/row-reader.js';
 export interface ReviewsOptions extends ColumnOptions, TextOptions {
   /** Labels of each class: `1-2 -> negative; 4-5 -> positive`, or `stars`. @default each value is a class */
   labelMapping?: LabelMapping | string | undefined;
-  /** `regression` reads the labels as numbers to predict. @default single_label_classification: each label is a class */
-  problemType?: ProblemType | undefined;
   /** Configuration of a data set on the hub. @default its default or only configuration */
   datasetConfig?: string | undefined;
   /** Downloads files of the hub completely instead of reading ranges: every row is read repeatedly. @default false */

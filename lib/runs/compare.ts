@@ -1,8 +1,8 @@
 /** Summaries and comparisons of runs: settings and results. */
 import { formatSetting, settingsList } from '../settings/settings.js';
-import { isClassification, isRegression, type RunMetrics } from './metrics.js';
+import { isClassification, type RunMetrics } from './metrics.js';
 import type { RunFolder, RunStatus } from './run-folder.js';
-import { describeNumberMetrics } from './describe-regression.js';
+import { describeResult } from './describe-result.js';
 import { percent, percentInterval } from '../figures/format.js';
 
 /** A run in the list of `tunebook runs`. */
@@ -40,15 +40,13 @@ export function summarizeRun(run: RunFolder): RunSummary {
 }
 
 /** A short description of a run's result; empty if it has none. */
-export function describeResult(metrics: RunMetrics | null): string {
+export function shortResult(metrics: RunMetrics | null): string {
   if (!metrics) return '';
-  if (isRegression(metrics)) {
-    const { meanAbsoluteError, r2 } = metrics.test;
-    return `MAE ${meanAbsoluteError.toFixed(3)}${r2 === null ? '' : `, R² ${r2.toFixed(3)}`}`;
-  }
-  return metrics.command === 'finetune'
+  return isClassification(metrics)
     ? `${percent(metrics.test.accuracy)} (${percentInterval(metrics.test.interval)})`
-    : `perplexity ${metrics.before.perplexity.toFixed(2)} -> ${metrics.after.perplexity.toFixed(2)}`;
+    : metrics.command === 'finetune'
+      ? describeResult(metrics).short
+      : `perplexity ${metrics.before.perplexity.toFixed(2)} -> ${metrics.after.perplexity.toFixed(2)}`;
 }
 
 const isDefined = (value: unknown) => value !== undefined && value !== null;
@@ -80,13 +78,12 @@ export function compareRuns(runs: RunFolder[]): Record<string, string>[] {
     .map(({ name }) =>
       row(name, ({ settings }) => (settings[name] === undefined ? undefined : formatSetting(name, settings[name]))),
     );
+  const names = [...new Set(columns.flatMap(({ metrics }) => Object.keys(describeResult(metrics)?.test ?? {})))];
   return [
     ...rows,
     row('test accuracy', ({ metrics }) => (isClassification(metrics) ? percent(metrics.test.accuracy) : null)),
     row('95 % interval', ({ metrics }) => (isClassification(metrics) ? percentInterval(metrics.test.interval) : null)),
-    ...(['MAE', 'RMSE', 'R²', 'Pearson', 'Spearman'] as const).map((name) =>
-      row(`test ${name}`, ({ metrics }) => (isRegression(metrics) ? describeNumberMetrics(metrics.test)[name] : null)),
-    ),
+    ...names.map((name) => row(`test ${name}`, ({ metrics }) => describeResult(metrics)?.test[name])),
     row('test loss', ({ metrics }) => (metrics?.command === 'finetune' ? metrics.test.loss.toFixed(4) : null)),
     row('perplexity before', ({ metrics }) =>
       metrics?.command === 'adapt' ? metrics.before.perplexity.toFixed(2) : null,

@@ -5,8 +5,10 @@ import type { TrainingResult } from '../training/trainer.js';
 import type { CalibrationEffect } from '../evaluation/calibrate.js';
 import type { ClassificationMetrics, NamedAccuracy } from '../evaluation/metrics.js';
 import type { Warning } from '../evaluation/warnings.js';
+import type { LabelSetMetrics, MultiLabelMetrics } from '../evaluation/multi-label-metrics.js';
 import type { RegressionMetrics } from '../evaluation/regression-metrics.js';
 import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
+import { percent } from '../figures/format.js';
 import type { EndOfTraining } from '../training/training-record.js';
 
 interface AnyMetrics {
@@ -61,6 +63,19 @@ export interface RegressionRunMetrics extends AnyMetrics {
   errors: { review: string; true: number; predicted: number }[];
 }
 
+/** The result of fine-tuning a model that predicts all classes that apply. */
+export interface MultiLabelRunMetrics extends AnyMetrics {
+  command: 'finetune';
+  problemType: 'multi_label_classification';
+  labelNames: string[];
+  /** The evaluation on the validation set whose parameters were kept. */
+  validation: { step: number; metrics: MultiLabelMetrics } | null;
+  test: MultiLabelMetrics;
+  baselines: ({ name: string } & LabelSetMetrics)[];
+  /** The wrongly predicted test reviews with the largest loss, the mean of their classes. */
+  errors: { review: string; true: string; predicted: string; loss: number }[];
+}
+
 /** The result of domain adaptation. */
 export interface AdaptMetrics extends AnyMetrics {
   command: 'adapt';
@@ -70,31 +85,72 @@ export interface AdaptMetrics extends AnyMetrics {
   after: MaskedMetrics;
 }
 
-/** The content of metrics.json: the result of fine-tuning or of domain adaptation. */
-export type RunMetrics = FinetuneMetrics | RegressionRunMetrics | AdaptMetrics;
+/** The result of fine-tuning, of any problem type. */
+export type AnyFinetuneMetrics = FinetuneMetrics | RegressionRunMetrics | MultiLabelRunMetrics;
 
-/** Whether a run has trained a classifier of classes. */
+/** The content of metrics.json: the result of fine-tuning or of domain adaptation. */
+export type RunMetrics = AnyFinetuneMetrics | AdaptMetrics;
+
+/** Whether a run has trained a classifier that predicts one class. */
 export const isClassification = (metrics: RunMetrics | null | undefined): metrics is FinetuneMetrics =>
-  metrics?.command === 'finetune' && metrics.problemType !== 'regression';
+  metrics?.command === 'finetune' &&
+  (metrics.problemType === undefined || metrics.problemType === 'single_label_classification');
 
 /** Whether a run has trained a model that predicts a number. */
 export const isRegression = (metrics: RunMetrics | null | undefined): metrics is RegressionRunMetrics =>
   metrics?.command === 'finetune' && metrics.problemType === 'regression';
 
-/** By what several runs of fine-tuning are compared: a classifier's accuracy, the loss of a model that predicts a number. */
-export type SelectionMetric = 'accuracy' | 'loss';
+/** Whether a run has trained a model that predicts all classes that apply. */
+export const isMultiLabel = (metrics: RunMetrics | null | undefined): metrics is MultiLabelRunMetrics =>
+  metrics?.command === 'finetune' && metrics.problemType === 'multi_label_classification';
+
+/** By what several runs of fine-tuning are compared: accuracy, micro F1 of multi-label classification, loss of regression. */
+export type SelectionMetric = 'accuracy' | 'microF1' | 'loss';
 
 /** The metric by which a run is compared with others. */
 export const selectionMetric = (metrics: RunMetrics | null | undefined): SelectionMetric =>
-  isRegression(metrics) ? 'loss' : 'accuracy';
+  isRegression(metrics) ? 'loss' : isMultiLabel(metrics) ? 'microF1' : 'accuracy';
+
+/** How a selection metric is named and written, and whether a higher value is better (sign 1) or a lower one (-1). */
+export const selectionMetrics: Record<
+  SelectionMetric,
+  {
+    name: string;
+    withArticle: string;
+    sign: 1 | -1;
+    format: (value: number) => string;
+    spread: (value: number) => string;
+  }
+> = {
+  accuracy: {
+    name: 'accuracy',
+    withArticle: 'an accuracy',
+    sign: 1,
+    format: percent,
+    spread: (deviation) => (100 * deviation).toFixed(1),
+  },
+  microF1: {
+    name: 'micro F1',
+    withArticle: 'a micro F1',
+    sign: 1,
+    format: (value) => value.toFixed(4),
+    spread: (deviation) => deviation.toFixed(4),
+  },
+  loss: {
+    name: 'loss',
+    withArticle: 'a loss',
+    sign: -1,
+    format: (value) => value.toFixed(4),
+    spread: (deviation) => deviation.toFixed(4),
+  },
+};
 
 /** Validation and test result of a run of fine-tuning, in its selection metric; without an evaluation no validation result. */
-export const selectionResults = (
-  metrics: FinetuneMetrics | RegressionRunMetrics,
-): { validation: number | undefined; test: number } =>
-  isRegression(metrics)
-    ? { validation: metrics.validation?.metrics.loss, test: metrics.test.loss }
-    : { validation: metrics.validation?.metrics.accuracy, test: metrics.test.accuracy };
+export function selectionResults(metrics: AnyFinetuneMetrics): { validation: number | undefined; test: number } {
+  if (isRegression(metrics)) return { validation: metrics.validation?.metrics.loss, test: metrics.test.loss };
+  if (isMultiLabel(metrics)) return { validation: metrics.validation?.metrics.micro.f1, test: metrics.test.micro.f1 };
+  return { validation: metrics.validation?.metrics.accuracy, test: metrics.test.accuracy };
+}
 
 /** The part of metrics.json that does not depend on the task. */
 export const commonMetrics = (

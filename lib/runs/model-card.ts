@@ -6,6 +6,7 @@ import path from 'node:path';
 import { stringify } from 'yaml';
 import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
 import { describeClasses, type ClassificationMetrics } from '../evaluation/metrics.js';
+import type { MultiLabelMetrics } from '../evaluation/multi-label-metrics.js';
 import type { RegressionMetrics } from '../evaluation/regression-metrics.js';
 import { percent, percentInterval } from '../figures/format.js';
 import { isLocalPath } from '../hub/repository.js';
@@ -14,8 +15,9 @@ import { formatSetting } from '../settings/settings.js';
 import { describeClassWeights } from '../training/class-weights.js';
 import { describeCalibration } from './describe-calibration.js';
 import type { RunEnvironment } from './environment.js';
-import { describeRegression } from './describe-regression.js';
-import { isClassification, isRegression, type RunMetrics } from './metrics.js';
+import { describeResult } from './describe-result.js';
+import { resultTable } from './result-description.js';
+import { isClassification, isMultiLabel, isRegression, type RunMetrics } from './metrics.js';
 import type { RunSettings } from './run-folder.js';
 
 const isHubName = (name: string) => name !== 'embedded' && !isLocalPath(name, isDataFile);
@@ -66,6 +68,15 @@ function regressionResults(metrics: RegressionMetrics): MetadataMetric[] {
   return all.flatMap(([type, name, value]) => (value === null ? [] : [{ type, name, value }]));
 }
 
+const multiLabelResults = ({ micro, macro, subsetAccuracy, loss }: MultiLabelMetrics): MetadataMetric[] => [
+  { type: 'f1', name: 'Micro F1', args: { average: 'micro' }, value: micro.f1 },
+  { type: 'f1', name: 'Macro F1', args: { average: 'macro' }, value: macro.f1 },
+  { type: 'precision', name: 'Micro precision', args: { average: 'micro' }, value: micro.precision },
+  { type: 'recall', name: 'Micro recall', args: { average: 'micro' }, value: micro.recall },
+  { type: 'accuracy', name: 'Subset accuracy', value: subsetAccuracy },
+  { type: 'loss', name: 'Binary cross-entropy', value: loss },
+];
+
 const adaptationResults = ({ loss, perplexity }: MaskedMetrics): MetadataMetric[] => [
   { type: 'loss', name: 'Masked-LM loss', value: loss },
   { type: 'perplexity', name: 'Masked-LM perplexity', value: perplexity },
@@ -89,9 +100,11 @@ function header(metrics: RunMetrics): string {
   };
   const results = isRegression(metrics)
     ? regressionResults(metrics.test)
-    : isClassification(metrics)
-      ? testResults(metrics.test)
-      : adaptationResults(metrics.after);
+    : isMultiLabel(metrics)
+      ? multiLabelResults(metrics.test)
+      : isClassification(metrics)
+        ? testResults(metrics.test)
+        : adaptationResults(metrics.after);
   return stringify({
     library_name: 'transformers',
     pipeline_tag: task,
@@ -156,16 +169,18 @@ function results(metrics: RunMetrics): string {
     );
     return `${rows} Results on ${after.count} masked tokens of the test set, with the same masks before and after:\n\n${table}`;
   }
-  if (isRegression(metrics)) {
-    const table = describeRegression(metrics, '**this model**');
+  if (!isClassification(metrics)) {
+    const result = describeResult(metrics);
+    const inMarkdown = (rows: Record<string, string>[]) =>
+      markdownTable(
+        Object.keys(rows[0]!),
+        rows.map((row) => Object.values(row)),
+      );
     return `${rows} The test set was used for this evaluation only.
 
-${markdownTable(
-  Object.keys(table[0]!),
-  table.map((row) => Object.values(row)),
-)}
+${inMarkdown(resultTable(result, '**this model**'))}
 
-The loss is the mean squared error: ${metrics.test.loss.toFixed(3)}.`;
+The loss is the ${result.loss}: ${metrics.test.loss.toFixed(3)}.${result.classes.length > 0 ? `\n\n${inMarkdown(result.classes)}` : ''}`;
   }
   const { test, labelNames, baselines } = metrics;
   const classes = describeClasses(test);
@@ -235,15 +250,16 @@ export function modelCard(
   { tunebook, git, device, node }: RunEnvironment,
 ): string {
   const { training } = metrics;
-  const description = isRegression(metrics)
-    ? `Predicts the number '${metrics.labelNames[0]}' of a review. The only logit is the number (problem_type regression).`
+  const result = describeResult(metrics);
+  const [title, description] = result
+    ? [result.title, result.predicts]
     : isClassification(metrics)
-      ? `A text classifier for reviews with the labels ${metrics.labelNames.join(', ')}.`
-      : 'A masked-language model adapted to reviews, as a base for fine-tuning.';
+      ? ['Review classifier', `A text classifier for reviews with the labels ${metrics.labelNames.join(', ')}.`]
+      : ['Masked-language model for reviews', 'A masked-language model adapted to reviews, as a base for fine-tuning.'];
   return `---
 ${header(metrics)}---
 
-# ${isRegression(metrics) ? 'Review regression' : isClassification(metrics) ? 'Review classifier' : 'Masked-language model for reviews'}
+# ${title}
 
 ${description} ${metrics.command === 'finetune' ? 'Fine-tuned' : 'Adapted'} from ${baseModel(metrics)} on reviews of \`${publicName(metrics.dataset)}\` with Tunebook ${tunebook}${git ? ` (commit ${git.commit.slice(0, 7)}${git.changed ? ', with changes' : ''})` : ''}, in TypeScript.
 

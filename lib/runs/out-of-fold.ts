@@ -41,7 +41,10 @@ export function writeOutOfFold(
 ): void {
   const classes = labelNames.length;
   const predictions = test.map(({ row, text, label }, i): OutOfFoldPrediction => {
-    const probabilities = probabilitiesOf(logits.subarray(i * classes, (i + 1) * classes));
+    const probabilities = probabilitiesOf(
+      logits.subarray(i * classes, (i + 1) * classes),
+      'single_label_classification',
+    );
     return {
       row: row!,
       fold: number,

@@ -38,9 +38,9 @@ const notComparable = (reason: string, runs: RunFolder[]) =>
 async function reviewsOf(run: RunFolder): Promise<LoadedReviews> {
   const { command, settings, sources } = run.settings!;
   const metrics = run.read<RunMetrics>('metrics.json');
-  if (isRegression(metrics))
+  if (metrics?.command === 'finetune' && !isClassification(metrics))
     throw notComparable(
-      `${run.folder} predicts a number. Paired comparisons are of correct classes; 'npx tunebook runs' compares the errors of such runs.`,
+      `${run.folder} predicts ${isRegression(metrics) ? 'a number' : 'all classes that apply'}. Paired comparisons are of one class per review; 'npx tunebook runs' compares the metrics of such runs.`,
       [run],
     );
   if (command !== 'finetune' || !isClassification(metrics))

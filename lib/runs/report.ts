@@ -7,8 +7,9 @@ import { describeClassWeights } from '../training/class-weights.js';
 import type { RunEnvironment } from './environment.js';
 import { htmlPage, picture, section } from '../figures/html-page.js';
 import { writeFigures } from './figures.js';
-import { isClassification, isRegression, type RegressionRunMetrics, type RunMetrics } from './metrics.js';
-import { describeRegression, summarizeRegression } from './describe-regression.js';
+import { isClassification, isMultiLabel, type RunMetrics } from './metrics.js';
+import { describeResult } from './describe-result.js';
+import { resultTable, type ResultDescription } from './result-description.js';
 import type { RunFolder } from './run-folder.js';
 import { percent, percentInterval, duration } from '../figures/format.js';
 
@@ -19,7 +20,7 @@ function headline(metrics: RunMetrics): string {
     const { before, after } = metrics;
     return `Perplexity ${before.perplexity.toFixed(2)} before, <strong>${after.perplexity.toFixed(2)}</strong> after, on ${after.count} masked tokens of the test set.`;
   }
-  if (isRegression(metrics)) return escapeHtml(summarizeRegression(metrics));
+  if (!isClassification(metrics)) return escapeHtml(describeResult(metrics).summary);
   const { test } = metrics;
   return `<strong>${percent(test.accuracy)}</strong> accuracy on ${test.count} test reviews (95 % interval ${percentInterval(test.interval)}).`;
 }
@@ -28,10 +29,11 @@ function headline(metrics: RunMetrics): string {
 const dataList = ({ data }: RunMetrics): string =>
   `<ul>${(data?.sentences ?? []).map((sentence) => `<li>${escapeHtml(sentence)}</li>`).join('')}</ul>`;
 
-/** Rows by class. */
-function dataTable({ data }: RunMetrics): string {
-  const classes = data?.classes ?? [];
-  const all = classes.reduce((sum, { rows }) => sum + rows, 0);
+/** Rows by class, with their share; several classes may apply to a row, so that there the shares do not sum to 100 %. */
+function dataTable(metrics: RunMetrics): string {
+  const classes = metrics.data?.classes ?? [];
+  const { train, validation, test } = metrics.rows;
+  const all = isMultiLabel(metrics) ? train + validation + test : classes.reduce((sum, { rows }) => sum + rows, 0);
   return classes.length === 0
     ? ''
     : table(classes.map(({ name, rows }) => ({ class: name, rows, share: percent(rows / all) })));
@@ -46,12 +48,12 @@ const classesSection = (test: ClassificationMetrics): string[] => [
     : [`<p>Mean absolute error: ${test.meanAbsoluteError.toFixed(2)} stars.</p>`]),
 ];
 
-/** The metrics of predicted numbers, and the largest errors. */
-const numbersSection = (metrics: RegressionRunMetrics): string[] => [
-  '<p>Results on the test reviews. The squared error is the loss.</p>',
-  table(describeRegression(metrics, 'this model')),
-  '<p>The largest errors:</p>',
-  table(metrics.errors.map((row) => ({ ...row, predicted: Number(row.predicted.toFixed(3)) }))),
+/** The metrics of a result without a single accuracy, of its classes, and the largest errors. */
+const resultSection = (result: ResultDescription): string[] => [
+  `<p>Results on the test reviews. The loss is the ${result.loss}.</p>`,
+  table(resultTable(result, 'this model')),
+  ...(result.classes.length > 0 ? ['<p>The scores of each class:</p>', table(result.classes)] : []),
+  ...(result.errors.rows.length > 0 ? [`<p>${result.errors.title}</p>`, table(result.errors.rows)] : []),
 ];
 
 function trainingRows(metrics: RunMetrics): TableRow[] {
@@ -105,6 +107,7 @@ export async function writeReport(run: RunFolder): Promise<string> {
   const metrics = run.read<RunMetrics>('metrics.json');
   const environment = run.read<RunEnvironment>('environment.json');
   const status = run.status;
+  const result = describeResult(metrics);
   const figures = await writeFigures(run);
   const pictures = [...figures].map(([name, { png, description }]) => picture(png, description, name));
   const title = `${command === 'finetune' ? 'Fine-tuning' : 'Adaptation'}, ${status?.startedAt.slice(0, 16).replace('T', ' ') ?? ''}`;
@@ -118,7 +121,7 @@ export async function writeReport(run: RunFolder): Promise<string> {
     ),
     ...(pictures.length > 0 ? [section('Figures', ...pictures)] : []),
     ...(metrics ? [section('Data', dataList(metrics), dataTable(metrics))] : []),
-    ...(isRegression(metrics) ? [section('Errors', ...numbersSection(metrics))] : []),
+    ...(result ? [section('Results', ...resultSection(result))] : []),
     ...(isClassification(metrics) ? [section('Classes', ...classesSection(metrics.test))] : []),
     ...(isClassification(metrics) && metrics.calibration
       ? [

@@ -87,6 +87,7 @@ export function addPage(app: FastifyInstance, model: () => SentimentModel): void
     textColumns: model().preprocessing?.reading?.textColumns ?? [],
     textPairColumn: model().preprocessing?.reading?.textPairColumn ?? null,
     labels: model().labels,
+    problemType: model().problemType,
     // The exported graph may divide its logits by the temperature already.
     temperature: (model().calibration?.temperature ?? 1) / exportedTemperature(model().folder),
     threshold: model().calibration?.threshold ?? null,

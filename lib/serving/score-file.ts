@@ -10,13 +10,13 @@ import { finished } from 'node:stream/promises';
 import iconv from 'iconv-lite';
 import Papa from 'papaparse';
 import { FileError, ReviewsError, SettingsError } from '../errors.js';
-import { nothingDropped, reviewsOfRows, textOf, type Reading } from '../reviews/review.js';
+import { nothingDropped, reviewsOfRows, textOf, type Reading, type Review } from '../reviews/review.js';
 import { findColumn } from '../reviews/columns.js';
 import { describeFile } from '../reviews/describe-source.js';
 import { cellOf, stringifyExact } from '../reviews/exact-json.js';
 import { chunksOfFiles, readChunks, type Row, type RowFile } from '../reviews/row-file.js';
 import type { ReviewSource } from '../reviews/review-source.js';
-import type { SentimentModel, TextInput } from './sentiment.js';
+import type { Prediction, SentimentModel, TextInput } from './sentiment.js';
 
 /** Progress of scoring a file. */
 export interface ScoreProgress {
@@ -27,8 +27,21 @@ export interface ScoreProgress {
   secondsLeft: number;
 }
 
-/** Names of the columns with the prediction. */
-const predictionColumns = ['predicted_label', 'predicted_score'] as const;
+const rounded = (score: number): number => Number(score.toFixed(6));
+
+/** The columns with the prediction: of a row without text they are null. */
+function predictionColumns({ labels, problemType }: SentimentModel, prediction?: Prediction): Row {
+  if (problemType !== 'multi_label_classification')
+    return {
+      predicted_label: prediction?.label ?? null,
+      predicted_score: prediction ? rounded(prediction.score) : null,
+    };
+  const probabilityOf = (name: string) => (prediction ? rounded(prediction.probabilities![name]!) : null);
+  return {
+    predicted_labels: prediction?.labels ?? null,
+    ...Object.fromEntries(labels.map((name) => [`probability_${name}`, probabilityOf(name)])),
+  };
+}
 
 /** The result of scoring a file, in numbers of rows. */
 export interface ScoredFile {
@@ -39,7 +52,7 @@ export interface ScoredFile {
   truncated: number;
   /** Rows with a label of the training data in the training label column. */
   labeled: number;
-  /** Labeled rows whose predicted class is that of the label; 0 for regression. */
+  /** Labeled rows whose predicted class is that of the label, or whose predicted classes are all those of the label; 0 for regression. */
   correct: number;
   /** The sum of the absolute errors of labeled rows, of a regression. */
   absoluteError?: number;
@@ -146,21 +159,30 @@ const describeFormat = ({ delimiter, encoding, byteOrderMark }: OutputFormat): s
     ...(delimiter !== undefined && { delimiter }),
   });
 
-/** Returns a function that reads the class number of a row, or of a regression the number; undefined if the row has no label of the training data. */
-function classReader({ name, reading }: ReviewSource, trained: Reading | undefined, columns: string[]) {
-  const labelColumn = trained?.labelColumn === undefined ? undefined : findColumn(columns, trained.labelColumn);
-  if (!trained || labelColumn === undefined) return () => undefined;
+/** Returns a function that reads a row as a review with its label; undefined if the row has no label of the training data. */
+function labelReader({ name, reading }: ReviewSource, trained: Reading | undefined, columns: string[]) {
+  if (trained?.labelColumn === undefined) return () => undefined;
+  const named = (trained.labelColumns ?? [trained.labelColumn]).map((column) => findColumn(columns, column));
+  const found = named.filter((column) => column !== undefined);
+  if (found.length < named.length) return () => undefined;
   const { textColumns, textPairColumn } = reading;
   // Rows with other labels are only scored.
   const classReading: Reading = {
     ...trained,
     textColumns,
     textPairColumn,
-    labelColumn,
+    labelColumn: found[0],
+    ...(trained.labelColumns && { labelColumns: found }),
     classes: { ...trained.classes, partial: true },
   };
-  return (row: Row) => reviewsOfRows([row], classReading, nothingDropped(), name)[0]?.label;
+  return (row: Row) => reviewsOfRows([row], classReading, nothingDropped(), name)[0];
 }
+
+/** Whether the predicted class, or all predicted classes, are those of the label. */
+const isCorrect = (prediction: Prediction, { label, labels }: Review, model: SentimentModel): boolean =>
+  labels
+    ? labels.map((number) => model.labels[number]).join('\n') === prediction.labels?.join('\n')
+    : prediction.label === model.labels[label];
 
 /**
  * Scores the rows of a source and writes them to a file, which replaces an existing one only once it is complete.
@@ -176,7 +198,8 @@ export async function scoreFile(
 ): Promise<ScoredFile> {
   const files = Object.values(source.splits).flat();
   const columns = [...new Set(files.flatMap((file) => file.columns))];
-  const conflict = predictionColumns.find((column) => columns.includes(column));
+  const added = Object.keys(predictionColumns(model));
+  const conflict = added.find((column) => columns.includes(column));
   if (conflict)
     throw new ReviewsError(
       'REVIEWS_COLUMN_EXISTS',
@@ -190,7 +213,7 @@ export async function scoreFile(
   const write = async (text: string, addBOM = false) => {
     if (!stream.write(iconv.encode(text, format.encoding, { addBOM }))) await once(stream, 'drain');
   };
-  const fields = [...columns, ...predictionColumns];
+  const fields = [...columns, ...added];
   const table = (rows: unknown[][]) =>
     `${Papa.unparse(rows, { delimiter: format.delimiter!, newline: '\n', header: false })}\n`;
   const failed = new Promise<never>((_, reject) => stream.once('error', reject));
@@ -205,7 +228,7 @@ export async function scoreFile(
     if (text === '' || pair === '') return undefined;
     return pair === undefined ? text : { text, pair };
   };
-  const classOf = classReader(source, model.preprocessing?.reading, columns);
+  const labeledOf = labelReader(source, model.preprocessing?.reading, columns);
   const counts: ScoredFile = {
     rows: 0,
     withoutText: 0,
@@ -226,19 +249,13 @@ export async function scoreFile(
       for (const [i, row] of chunk.entries()) {
         const input = inputs[i];
         const prediction = input === undefined ? undefined : predictions[next++]!;
-        const trueClass = classOf(row);
+        const labeled = labeledOf(row);
         if (!prediction) counts.withoutText++;
         else if (model.isTruncated(input!)) counts.truncated++;
-        if (trueClass !== undefined && (!isRegression || prediction)) counts.labeled++;
-        if (isRegression && trueClass !== undefined && prediction)
-          counts.absoluteError! += Math.abs(prediction.score - trueClass);
-        else if (trueClass !== undefined && prediction?.label === model.labels[trueClass]) counts.correct++;
-        const [label, score] = predictionColumns;
-        scored.push({
-          ...row,
-          [label]: prediction?.label ?? null,
-          [score]: prediction ? Number(prediction.score.toFixed(6)) : null,
-        });
+        if (labeled && (!isRegression || prediction)) counts.labeled++;
+        if (labeled && isRegression && prediction) counts.absoluteError! += Math.abs(prediction.score - labeled.label);
+        else if (labeled && prediction && isCorrect(prediction, labeled, model)) counts.correct++;
+        scored.push({ ...row, ...predictionColumns(model, prediction) });
       }
       const text =
         format.delimiter === undefined

@@ -6,10 +6,9 @@ import { RequestError } from '../errors.js';
 import type { ProblemType } from '../settings/problem-type.js';
 import { labelNames, maxTokens, readModelConfig } from '../model/config.js';
 import { readPreprocessing, type Preprocessing } from '../model/preprocessing.js';
-import { predictions } from '../evaluation/metrics.js';
 import { probabilitiesOf, type ModelCalibration } from '../model/calibration.js';
 import { requireCalibration } from '../model/calibration-file.js';
-import type { Prediction } from '../model/text-classifier.js';
+import { predictionOf, type Prediction } from '../model/prediction.js';
 import { openOnnxEngine, type OnnxEngineOptions } from '../export/onnx-engine.js';
 import {
   createTokenizer,
@@ -22,7 +21,7 @@ import {
 export type { OnnxEngineOptions } from '../export/onnx-engine.js';
 export type { ModelCalibration } from '../model/calibration.js';
 export type { Preprocessing } from '../model/preprocessing.js';
-export type { Prediction } from '../model/text-classifier.js';
+export type { Prediction } from '../model/prediction.js';
 export type { EncodedPair, TextInput } from '../tokenizer/tokenizer.js';
 
 /** An exported model, ready for predictions. */
@@ -31,7 +30,7 @@ export interface SentimentModel {
   folder: string;
   /** Class names by class number; a single name if the model predicts a number. */
   labels: string[];
-  /** What the model predicts: a class, or a number. */
+  /** What the model predicts: a class, those that apply, or a number. */
   problemType: ProblemType;
   /** Maximum sequence length in tokens: that of training, if it is stored with the model, or else what the model accepts. */
   maxLength: number;
@@ -42,7 +41,7 @@ export interface SentimentModel {
   /** Whether the model was trained on pairs of texts; undefined if that is not stored with it. */
   takesPairs: boolean | undefined;
   /**
-   * Predicts the class of one sentence or pair, or its number as the score, truncated to `maxLength` tokens.
+   * Predicts the class of one sentence or pair, all that apply as `labels`, or its number as the score, truncated to `maxLength` tokens.
    * @throws RequestError for a single text if the model was trained on pairs, and for a pair if it was not
    */
   predictSentiment(sentence: TextInput): Promise<Prediction>;
@@ -94,7 +93,8 @@ export async function openSentimentModel(
   const preprocessing = readPreprocessing(folder);
   const modelConfig = readModelConfig(folder);
   const labels = labelNames(modelConfig);
-  const calibration = calibrated ? requireCalibration(folder, labels.length) : undefined;
+  const { problem_type: problemType } = modelConfig;
+  const calibration = calibrated ? requireCalibration(folder, modelConfig) : undefined;
   const engine = await openOnnxEngine(folder, options);
   const maxLength = Math.min(preprocessing?.maxLength ?? Infinity, maxTokens(engine.config));
   const { reading } = preprocessing ?? {};
@@ -112,31 +112,29 @@ export async function openSentimentModel(
       encoded.map(({ pairStart }) => pairStart),
     );
   };
+  const predictProbabilities = async (sentences: (TextInput | EncodedPair)[]) => {
+    const logits = await logitsOf(sentences);
+    return sentences.map((_, row) =>
+      probabilitiesOf(logits.subarray(row * labels.length, (row + 1) * labels.length), problemType, calibration),
+    );
+  };
   async function predictSentiment(sentence: TextInput): Promise<Prediction>;
   async function predictSentiment(sentences: TextInput[]): Promise<Prediction[]>;
   async function predictSentiment(sentence: TextInput | TextInput[]): Promise<Prediction | Prediction[]> {
-    const logits = await logitsOf([sentence].flat());
-    const results = predictions(logits, labels.length, calibration).map(({ label, score }) => ({
-      label: labels[label]!,
-      score,
-    }));
+    const probabilities = await predictProbabilities([sentence].flat());
+    const results = probabilities.map((row) => predictionOf(row, { labels, problemType, calibration }));
     return Array.isArray(sentence) ? results : results[0]!;
   }
   return {
     folder,
     labels,
-    problemType: modelConfig.problem_type,
+    problemType,
     maxLength,
     preprocessing,
     calibration,
     takesPairs,
     predictSentiment,
-    async predictProbabilities(sentences) {
-      const logits = await logitsOf(sentences);
-      return sentences.map((_, row) =>
-        probabilitiesOf(logits.subarray(row * labels.length, (row + 1) * labels.length), calibration),
-      );
-    },
+    predictProbabilities,
     encode,
     maxBatchTokens: engine.maxBatchTokens,
     isTruncated: (sentence) => encodeInput(tokenizer, sentence, maxLength + 1).ids.length > maxLength,

@@ -297,10 +297,11 @@ export async function createServer(model: SentimentModel, options: ServerOptions
     app.get('/openapi.json', { schema: { hide: true } }, () => {
       const document = app.swagger();
       const { labels, problemType } = current.active.model;
-      const description =
-        problemType === 'regression'
-          ? `Predicts the number '${labels[0]}' of reviews.`
-          : `Classifies reviews: ${labels.join(', ')}.`;
+      const description = {
+        single_label_classification: `Classifies reviews: ${labels.join(', ')}.`,
+        multi_label_classification: `Predicts which classes apply to reviews: ${labels.join(', ')}.`,
+        regression: `Predicts the number '${labels[0]}' of reviews.`,
+      }[problemType];
       return { ...document, info: { ...document.info, description } };
     });
   });

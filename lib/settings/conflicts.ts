@@ -18,8 +18,12 @@ interface Conflict {
 /** Settings of a loss by gradients, which a method that fits the head has not. */
 const lossSettings = ['labelSmoothingFactor', 'focalGamma', 'teacher', 'loraRank'] as const;
 
-/** Settings of classes, which regression does not have. */
+/** Settings of exclusive classes, which regression and multi-label classification do not have. */
 const ofClasses = ['labelMapping', 'classWeights', 'labelSmoothingFactor', 'focalGamma'] as const;
+
+/** What a problem type predicts instead of one class. */
+const predicts = ({ problemType }: Values): string =>
+  problemType === 'regression' ? 'a number' : 'all classes that apply, each by itself';
 
 const conflicts: Conflict[] = [
   ...(['maxTrainSamples', 'overfitBatches'] as const).map((limit): Conflict => ({
@@ -69,20 +73,22 @@ const conflicts: Conflict[] = [
   {
     names: ['problemType', 'method'],
     reason: (problemType, method, values) =>
-      `${method} ${String(values.method)} fits the head by logistic regression on classes, but ${problemType} predicts a number.`,
+      `${method} ${String(values.method)} fits the head by logistic regression on exclusive classes, but ${problemType} predicts ${predicts(values)}.`,
   },
   ...ofClasses.map((name): Conflict => ({
     names: ['problemType', name],
-    reason: (problemType, setting) =>
-      `${setting} is for classes, but ${problemType} predicts a number, which has none.`,
+    reason: (problemType, setting, values) =>
+      `${setting} is for exclusive classes, but ${problemType} predicts ${predicts(values)}.`,
   })),
   {
     names: ['problemType', 'teacher'],
-    reason: (problemType, teacher) => `${teacher} predicts classes, but ${problemType} predicts a number.`,
+    reason: (problemType, teacher, values) =>
+      `${teacher} predicts one class, but ${problemType} predicts ${predicts(values)}.`,
   },
   {
     names: ['problemType', 'fold'],
-    reason: (problemType, fold) => `${fold} divides the reviews by class, but ${problemType} predicts a number.`,
+    reason: (problemType, fold, values) =>
+      `${fold} divides the reviews by class, but ${problemType} predicts ${predicts(values)}.`,
   },
 ];
 

@@ -121,7 +121,8 @@ export const schema = {
   }),
   problemType: setting(choice(...problemTypes), {
     group: 'Model and reviews',
-    description: 'what is predicted: a class, or (regression) the number in the label column, such as the stars',
+    description:
+      'what is predicted: a class; all classes that apply (multi_label_classification), from a column of lists or several columns of 0 and 1; or the number in the label column (regression)',
     default: 'single_label_classification',
     only: 'finetune',
   }),
@@ -345,18 +346,19 @@ export const schema = {
   earlyStoppingPatience: setting(integer({ min: 0 }), {
     group: 'Evaluation and checkpoints',
     description:
-      'evaluations without improvement of the validation accuracy (adapt and regression: loss) before training stops; 0 disables it',
+      'evaluations without improvement of the validation accuracy (multi-label: micro F1; adapt and regression: loss) before training stops; 0 disables it',
     default: 3,
   }),
   earlyStoppingThreshold: setting(number({ min: 0 }), {
     group: 'Evaluation and checkpoints',
-    description: 'smallest change of the validation accuracy (adapt and regression: loss) that counts as improvement',
+    description:
+      'smallest change of the validation accuracy (multi-label: micro F1; adapt and regression: loss) that counts as improvement',
     default: 0.001,
   }),
   loadBestModelAtEnd: setting(boolean, {
     group: 'Evaluation and checkpoints',
     description:
-      'keep the parameters of the evaluation with the best validation accuracy (adapt and regression: loss) instead of the last',
+      'keep the parameters of the evaluation with the best validation accuracy (multi-label: micro F1; adapt and regression: loss) instead of the last',
     default: true,
   }),
   saveSteps: setting(integer({ min: 0 }), {

@@ -10,7 +10,7 @@ import path from 'node:path';
 import { crc32c } from '@node-rs/crc32';
 import protobuf from 'protobufjs';
 import type { JournalEntry } from '../runs/journal.js';
-import { isRegression, type RunMetrics } from '../runs/metrics.js';
+import { isMultiLabel, isRegression, type RunMetrics } from '../runs/metrics.js';
 import type { RunFolder } from '../runs/run-folder.js';
 import { formatSetting, settingsList } from '../settings/settings.js';
 
@@ -72,6 +72,16 @@ function curvesOfSummary(metrics: RunMetrics): Curves {
       'test/r2': r2,
       'test/pearson': pearson,
       'test/spearman': spearman,
+    };
+  }
+  if (isMultiLabel(metrics)) {
+    const { loss, micro, macro, subsetAccuracy, hammingLoss } = metrics.test;
+    return {
+      'test/loss': loss,
+      'test/f1_micro': micro.f1,
+      'test/f1_macro': macro.f1,
+      'test/subset_accuracy': subsetAccuracy,
+      'test/hamming_loss': hammingLoss,
     };
   }
   const { test } = metrics;
@@ -136,6 +146,7 @@ export class TensorboardWriter {
         'train/samples_per_second': entry.samplesPerSecond,
         'eval/loss': entry.evalLoss,
         'eval/accuracy': entry.evalAccuracy,
+        'eval/f1_micro': entry.evalMicroF1,
       });
     } else if (entry.kind === 'summary') this.#writeCurves(milliseconds, this.#lastStep, curvesOfSummary(entry));
   }

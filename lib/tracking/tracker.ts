@@ -7,10 +7,9 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { MlflowError } from '../errors.js';
-import type { ClassificationMetrics, ClassScores } from '../evaluation/metrics.js';
 import type { RunEnvironment } from '../runs/environment.js';
-import { isRegression, type RunMetrics } from '../runs/metrics.js';
-import { summarizeRegression } from '../runs/describe-regression.js';
+import { isClassification, isMultiLabel, isRegression, type RunMetrics } from '../runs/metrics.js';
+import { describeResult } from '../runs/describe-result.js';
 import type { RunFolder } from '../runs/run-folder.js';
 import { percent } from '../figures/format.js';
 import { formatSetting, settingsList } from '../settings/settings.js';
@@ -53,6 +52,7 @@ function metricsOfRecord(record: TrainingRecord, timestamp: number): MlflowMetri
     train_samples_per_second: record.samplesPerSecond,
     eval_loss: record.evalLoss,
     eval_accuracy: record.evalAccuracy,
+    eval_micro_f1: record.evalMicroF1,
   };
   return finite(values, record.step, timestamp);
 }
@@ -67,7 +67,7 @@ const finite = (values: Record<string, number | null | undefined>, step: number,
 const maxClassName = 100;
 
 /** The scores of each class with a name that MLflow accepts and that is unique. */
-function namedByClass({ perClass }: ClassificationMetrics): { suffix: string; scores: ClassScores }[] {
+function namedByClass<Scores extends { name: string }>(perClass: Scores[]): { suffix: string; scores: Scores }[] {
   const names = perClass.map(({ name }) => name.replace(/[^\p{L}\p{N}_.-]+/gu, '_').slice(0, maxClassName));
   const isUnique = new Set(names.map((name) => name.toLowerCase())).size === names.length;
   return perClass.map((scores, label) => ({
@@ -96,12 +96,24 @@ function metricsOfSummary(metrics: RunMetrics, timestamp: number): MlflowMetric[
     values['test_spearman'] = test.spearman;
     for (const { name, meanAbsoluteError } of baselines)
       values[`baseline_mean_absolute_error_${name.replaceAll(' ', '_')}`] = meanAbsoluteError;
+  } else if (isMultiLabel(metrics)) {
+    const { test, baselines } = metrics;
+    values['test_loss'] = test.loss;
+    values['test_subset_accuracy'] = test.subsetAccuracy;
+    values['test_hamming_loss'] = test.hammingLoss;
+    const averages = (['micro', 'macro'] as const).map((suffix) => ({ suffix, scores: test[suffix] }));
+    for (const { suffix, scores } of [...averages, ...namedByClass(test.perClass)]) {
+      values[`test_precision_${suffix}`] = scores.precision;
+      values[`test_recall_${suffix}`] = scores.recall;
+      values[`test_f1_${suffix}`] = scores.f1;
+    }
+    for (const { name, micro } of baselines) values[`baseline_f1_micro_${name.replaceAll(' ', '_')}`] = micro.f1;
   } else {
     const { test } = metrics;
     values['test_accuracy'] = test.accuracy;
     values['test_loss'] = test.loss;
     values['test_mean_absolute_error'] = test.meanAbsoluteError;
-    const scored = [{ suffix: 'macro', scores: test.macro }, ...namedByClass(test)];
+    const scored = [{ suffix: 'macro', scores: test.macro }, ...namedByClass(test.perClass)];
     for (const { suffix, scores } of scored) {
       values[`test_precision_${suffix}`] = scores.precision;
       values[`test_recall_${suffix}`] = scores.recall;
@@ -299,8 +311,10 @@ export class Tracker {
 }
 
 function noteOf(metrics: RunMetrics): string {
-  if (isRegression(metrics)) return `${summarizeRegression(metrics)} ${metrics.sources}`;
-  return metrics.command === 'adapt'
-    ? `Perplexity ${metrics.before.perplexity.toFixed(2)} before, ${metrics.after.perplexity.toFixed(2)} after. ${metrics.sources}`
-    : `${percent(metrics.test.accuracy)} accuracy on ${metrics.test.count} test reviews. ${metrics.sources}`;
+  const result = isClassification(metrics)
+    ? `${percent(metrics.test.accuracy)} accuracy on ${metrics.test.count} test reviews.`
+    : metrics.command === 'adapt'
+      ? `Perplexity ${metrics.before.perplexity.toFixed(2)} before, ${metrics.after.perplexity.toFixed(2)} after.`
+      : describeResult(metrics).summary;
+  return `${result} ${metrics.sources}`;
 }

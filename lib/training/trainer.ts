@@ -8,6 +8,7 @@ import { singleProcess, type Ranks } from '../distributed/ranks.js';
 import { ArgumentError, OtherRowsError, SettingsError } from '../errors.js';
 import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
 import type { ClassificationMetrics } from '../evaluation/metrics.js';
+import type { MultiLabelMetrics } from '../evaluation/multi-label-metrics.js';
 import type { RegressionMetrics } from '../evaluation/regression-metrics.js';
 import type { EncodedBatch, EncodedReviews, LabeledBatch } from '../model/batch.js';
 import { MaskedLM } from '../model/masked-lm.js';
@@ -16,12 +17,13 @@ import { readSafetensors, type StoredTensor } from '../model/safetensors.js';
 import { LoraTraining, type Adapter, type LoraConfig } from '../model/lora.js';
 import { familyOf } from '../model/families.js';
 import type { Model } from '../model/model.js';
-import { TextClassifier, type RegressionModel } from '../model/text-classifier.js';
+import { TextClassifier, type MultiLabelModel, type RegressionModel } from '../model/text-classifier.js';
 import type { Review } from '../reviews/review.js';
 import { settingText } from '../settings/setting-text.js';
 import { trainingSettings, type TrainingSettings } from '../settings/settings.js';
 import { initialState, optimizerOf, type Checkpoint, type CheckpointFolder, type TrainerState } from './checkpoint.js';
 import { addScore } from './early-stopping.js';
+import { assertFits } from './fitting-labels.js';
 import { trainedParameters } from './freeze.js';
 import { chooseJitCompile } from './jit-compile.js';
 import { learningRateFactors } from './layerwise-learning-rate.js';
@@ -30,17 +32,20 @@ import { scheduleOf } from './schedule.js';
 import { TrainingStep } from './step.js';
 import { classificationTask } from './tasks/classification.js';
 import { maskedTask } from './tasks/masked-lm.js';
+import { multiLabelTask } from './tasks/multi-label.js';
 import { regressionTask } from './tasks/regression.js';
 import { setfitTask } from './tasks/setfit.js';
 import type { Objective, TaskMetrics, TrainingTask } from './tasks/task.js';
 import type { EndOfTraining, TrainingRecord } from './training-record.js';
 
-/** Metrics of a model's task; of a TextClassifier those of classification, unless its type says that it is a RegressionModel. */
+/** Metrics of a model's task; of a TextClassifier those of classification, unless its type is RegressionModel or MultiLabelModel. */
 export type MetricsOf<Model> = Model extends MaskedLM
   ? MaskedMetrics
   : Model extends RegressionModel
     ? RegressionMetrics
-    : ClassificationMetrics;
+    : Model extends MultiLabelModel
+      ? MultiLabelMetrics
+      : ClassificationMetrics;
 
 /** Training or evaluation data: reviews, which are tokenized; token ids; or a stream of more than fits into memory. */
 export type TrainingData = Review[] | EncodedReviews | ReviewStream;
@@ -100,6 +105,14 @@ export function fingerprintOf(rows: EncodedReviews | ReviewStream, preparation =
   return hash.digest('hex').slice(0, 16);
 }
 
+/** The task of a classifier by its problem type. */
+const taskOf = {
+  single_label_classification: (model: TextClassifier, settings: TrainingSettings) =>
+    settings.method === 'full' ? classificationTask(model, settings) : setfitTask(model, settings),
+  multi_label_classification: multiLabelTask,
+  regression: regressionTask,
+};
+
 const isEncoded = (data: TrainingData): data is EncodedReviews => 'ids' in data;
 
 const loraConfig = (model: Model, settings: TrainingSettings): LoraConfig => ({
@@ -133,7 +146,7 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
   /**
    * @param model its parameters are changed by training
    * @param settings see lib/settings/README.md; those of a whole run may be passed
-   * @throws SettingsError for an unknown or invalid setting, a weight of a class that the model does not have, or for regression a
+   * @throws SettingsError for an unknown or invalid setting, a weight of a class that the model does not have, or for another problem type a
    * setting of the loss of classes; ArgumentError if the model was loaded for another method
    */
   constructor(
@@ -142,51 +155,14 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
   ) {
     this.settings = trainingSettings(settings);
     const task =
-      model instanceof MaskedLM
-        ? maskedTask(model, this.settings)
-        : model.problemType === 'regression'
-          ? regressionTask(model, this.settings)
-          : this.settings.method === 'full'
-            ? classificationTask(model, this.settings)
-            : setfitTask(model, this.settings);
+      model instanceof MaskedLM ? maskedTask(model, this.settings) : taskOf[model.problemType](model, this.settings);
     this.#task = task as unknown as TrainingTask<EncodedBatch, MetricsOf<Model> & TaskMetrics>;
   }
 
-  /** @throws ArgumentError for a label that the classifier does not have, or a number that is not finite */
+  /** @throws ArgumentError for labels or logits of a teacher that do not fit the classifier */
   #encode(data: Review[] | EncodedReviews): EncodedReviews {
     const rows = isEncoded(data) ? data : this.model.encode(data, this.settings.maxLength);
-    if (this.model instanceof TextClassifier) {
-      const { labels } = this.model;
-      const isValid = this.model.problemType === 'regression' ? Number.isFinite : (label: number) => label in labels;
-      const invalid = rows.labels.find((label) => !isValid(label));
-      if (invalid !== undefined && this.model.problemType === 'regression')
-        throw new ArgumentError(
-          'ARGUMENT_LABEL_INVALID',
-          `A review has the number ${invalid}, which is not finite. Correct it, or leave the review out.`,
-          { label: invalid },
-        );
-      if (invalid !== undefined)
-        throw new ArgumentError(
-          'ARGUMENT_LABEL_INVALID',
-          `A review has label ${invalid}, but the model has ${labels.length} labels, from 0 (${labels.join(', ')}). ` +
-            'Load the model with the labels of the reviews: TextClassifier.load(name, { labels }).',
-          { label: invalid, labels },
-        );
-      const { teacherLogits: { length } = {} } = rows;
-      if (length !== undefined && this.model.problemType === 'regression')
-        throw new ArgumentError(
-          'ARGUMENT_PROBLEM_TYPE',
-          'The rows have teacherLogits, but distillation is for models that predict classes. Remove them.',
-          { problemType: 'regression' },
-        );
-      const expected = [rows.labels.length, labels.length] as const;
-      if (length !== undefined && length !== expected[0] * expected[1])
-        throw new ArgumentError(
-          'ARGUMENT_SHAPE_MISMATCH',
-          `teacherLogits has ${length} values. It needs ${expected.join(' * ')}: one for each row and label of the model.`,
-          { expected, actual: length },
-        );
-    }
+    if (this.model instanceof TextClassifier) assertFits(rows, this.model);
     return rows;
   }
 
@@ -251,7 +227,7 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
     const rows = data instanceof ReviewStream ? data : this.#encode(data);
     const validation = options.validation && this.#encode(options.validation);
     const isStream = rows instanceof ReviewStream;
-    const count = isStream ? rows.rows : rows.labels.length;
+    const count = isStream ? rows.rows : rows.ids.length;
     if (count === 0) throw new ArgumentError('ARGUMENT_NO_ROWS', 'There are no rows to train on.');
     const objective = isStream ? task.objective(rows.sampledLabels) : task.objective(rows.labels, rows);
     const longest = isStream ? rows.maxLength : rows.ids.reduce((max, { length }) => Math.max(max, length), 0);
@@ -333,6 +309,7 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
       const { metrics, score } = await objective.evaluate(validation!, { tick, ranks });
       record.evalLoss = metrics.loss;
       if (metrics.accuracy !== undefined) record.evalAccuracy = metrics.accuracy;
+      if (metrics.micro) record.evalMicroF1 = metrics.micro.f1;
       state.lastEvalStep = state.step;
       const { isBest, stop } = addScore(state.earlyStopping, score, settings);
       if (isBest || !settings.loadBestModelAtEnd) {

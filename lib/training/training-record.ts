@@ -19,8 +19,10 @@ export interface TrainingRecord {
   secondsLeft: number;
   /** Only if the step was evaluated. */
   evalLoss?: number;
-  /** Only if the step was evaluated, and not for regression; from 0 to 1. */
+  /** Only if the step was evaluated, and not for regression and multi-label classification; from 0 to 1. */
   evalAccuracy?: number;
+  /** Only if the step was evaluated, and only for multi-label classification; from 0 to 1. */
+  evalMicroF1?: number;
 }
 
 /** Why training ended. */

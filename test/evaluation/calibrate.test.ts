@@ -89,7 +89,7 @@ test('few or perfectly separated rows: the temperature is bounded, the threshold
 });
 
 test('a threshold decides between two classes; without one the most probable class is predicted', () => {
-  const probabilities = probabilitiesOf([2, 0], { temperature: 2 });
+  const probabilities = probabilitiesOf([2, 0], 'single_label_classification', { temperature: 2 });
   assertClose(probabilities[1]!, 1 / (1 + Math.E), 1e-12);
   assert.deepEqual(predictedClass([0.7, 0.3], { threshold: 0.3 }), { label: 1, score: 0.3 });
   assert.deepEqual(predictedClass([0.7, 0.3], { threshold: 0.31 }), { label: 0, score: 0.7 });
@@ -140,10 +140,14 @@ test('calibration.json: a missing, damaged or newer file is an error with a code
     assert.match(error.message, message);
     return true;
   };
+  const config = { id2label: { 0: 'no', 1: 'yes' }, problem_type: 'single_label_classification' } as const;
   assert.equal(readCalibration(folder, 2), undefined);
-  assert.throws(() => requireCalibration(folder, 2), code('MODEL_NOT_CALIBRATED', /fine-tune again with more reviews/));
+  assert.throws(
+    () => requireCalibration(folder, config),
+    code('MODEL_NOT_CALIBRATED', /fine-tune again with more reviews/),
+  );
   writeCalibration(folder, calibration);
-  assert.deepEqual(requireCalibration(folder, 2), calibration);
+  assert.deepEqual(requireCalibration(folder, config), calibration);
   assert.throws(() => readCalibration(folder, 3), code('MODEL_FILE_DAMAGED', /threshold, but the model has 3 classes/));
   const content = JSON.parse(fs.readFileSync(file, 'utf8')) as object;
   const rejects = (changed: object | string, expected: ModelFormatError['code'], message: RegExp) => {

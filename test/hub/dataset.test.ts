@@ -18,6 +18,7 @@ import { sampleReviews } from '#lib/reviews/sample.js';
 import { openReviews } from '#lib/reviews/open-reviews.js';
 import { splitReviews } from '#lib/reviews/split.js';
 import { failure } from '../failure.js';
+import { listParquet } from '../reviews/files.js';
 import { distilbert, polarity, polarityParquet, polarityRows } from './repositories.js';
 import { hubOf, startStandInHub, type StandInHub } from './stand-in.js';
 
@@ -38,6 +39,27 @@ before(async () => {
       files: {
         'data/validation.parquet': polarityParquet(rows.slice(0, 100)),
         'data/training-0.parquet': polarityParquet(rows.slice(100)),
+      },
+    },
+    {
+      type: 'dataset',
+      id: 'someone/emotions',
+      files: {
+        'README.md': Buffer.from(`---
+dataset_info:
+  features:
+  - name: text
+    dtype: string
+  - name: labels
+    sequence:
+      class_label:
+        names:
+          '0': admiration
+          '1': anger
+          '2': joy
+---
+`),
+        'data/train.parquet': listParquet(Array.from({ length: 12 }, (_, i) => (i % 2 ? [2n, 0n] : []))),
       },
     },
     {
@@ -123,6 +145,13 @@ test('splits are derived from file names; an existing validation split is kept',
   const { validation, test } = splitReviews(await sampleReviews(source));
   assert.equal(validation.length, 100);
   assert.ok(test.every(({ split }) => split === 'train'));
+});
+
+test('the class names of a list are those of the card', async () => {
+  const source = await openReviews('someone/emotions', { problemType: 'multi_label_classification' }, hub);
+  assert.deepEqual(source.labelNames, ['admiration', 'anger', 'joy']);
+  const reviews = await sampleReviews(source, { stratify: false });
+  assert.deepEqual([reviews[0]!.labels, reviews[1]!.labels], [[], [0, 2]]);
 });
 
 test('a data set without Parquet files uses their conversion; several configurations need a choice', async () => {

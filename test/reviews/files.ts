@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after } from 'node:test';
+import { parquetWriteBuffer, type SchemaElement } from 'hyparquet-writer';
 import { openReviews } from '#lib/reviews/open-reviews.js';
 import type { ReviewsOptions } from '#lib/reviews/reviews-options.js';
 import { sampleReviews } from '#lib/reviews/sample.js';
@@ -43,3 +44,20 @@ export async function readFile(file: string, options: ReviewsOptions = {}) {
 /** Writes a file and reads it. */
 export const readText = (name: string, content: string | Uint8Array, options: ReviewsOptions = {}) =>
   readFile(writeFile(name, content), options);
+
+/** Parquet with a list of class numbers as the `datasets` library writes it. */
+export function listParquet(lists: bigint[][], metadata?: object): Buffer {
+  const schema: SchemaElement[] = [
+    { name: 'root', num_children: 2 },
+    { name: 'text', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'REQUIRED' },
+    { name: 'labels', converted_type: 'LIST', num_children: 1, repetition_type: 'REQUIRED' },
+    { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
+    { name: 'element', type: 'INT64', repetition_type: 'REQUIRED' },
+  ];
+  const columnData = [
+    { name: 'text', data: lists.map((_, i) => `t${i}`) },
+    { name: 'labels', data: lists },
+  ];
+  const kvMetadata = metadata ? [{ key: 'huggingface', value: JSON.stringify(metadata) }] : [];
+  return Buffer.from(parquetWriteBuffer({ columnData, schema, kvMetadata }));
+}

@@ -8,9 +8,10 @@ import { after, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import Papa from 'papaparse';
 import type { Page } from 'playwright-core';
-import { exportModel, exportRegression } from '#lib/export/export.js';
+import { exportModel, exportMultiLabel, exportRegression } from '#lib/export/export.js';
 import { writeCalibration } from '#lib/model/calibration-file.js';
 import { writePreprocessing } from '#lib/model/preprocessing.js';
+import type { Prediction } from '#lib/model/prediction.js';
 import { TextClassifier } from '#lib/model/text-classifier.js';
 import { embeddedReviews } from '#lib/reviews/embedded.js';
 import { sampleReviews } from '#lib/reviews/sample.js';
@@ -171,7 +172,7 @@ test('the page shows predictions and word attributions of both engines, scores a
     assert.equal(meta.delimiter, ';');
     // The columns are joined as in training.
     const [joined] = await page.evaluate<Scored[]>(
-      `import('/app/engines.js').then(({ serverEngine }) => serverEngine(${JSON.stringify([{ text: `Très bien. ${rows[3]!.review}` }])}))`,
+      `import('/app/engines.js').then(({ serverEngine }) => serverEngine({})(${JSON.stringify([{ text: `Très bien. ${rows[3]!.review}` }])}))`,
     );
     const probability = joined!.probabilities[scored[3]!['predicted_label']!]!;
     assert.ok(Math.abs(probability - Number(scored[3]!['predicted_score'])) < 1e-5);
@@ -239,7 +240,7 @@ test('for a model that predicts a number, the page shows the number, by both eng
       const scored = await page.evaluate<{ probabilities: { stars: number } }[]>(
         `Promise.all([import('/app/engines.js'), fetch('/app/preprocessing.json').then((response) => response.json())])
           .then(([{ browserEngine, serverEngine }, model]) =>
-            (${i} ? browserEngine(model, () => {}) : serverEngine)(${JSON.stringify(texts.map((text) => ({ text })))}))`,
+            (${i} ? browserEngine(model, () => {}) : serverEngine(model))(${JSON.stringify(texts.map((text) => ({ text })))}))`,
       );
       scored.forEach(({ probabilities }, row) =>
         assert.ok(Math.abs(probabilities.stars - expected[row]!) < 1e-4, `${engine}: ${probabilities.stars}`),
@@ -303,6 +304,74 @@ test('for a model of pairs, the page takes two texts, shows attributions of both
     data.slice(0, 2).forEach(({ predicted_score: found }, i) => {
       assert.ok(Math.abs(Number(found) - expected[i]!.score) < 1e-4, found);
     });
+  } finally {
+    await browser.close();
+    child.kill('SIGTERM');
+  }
+});
+
+test('for a model of multi-label classification, the page shows each class with its probability, by both engines', async () => {
+  const base = path.join(folder, 'base');
+  writeTinyModel(base);
+  const labels = ['price', 'quality', 'delivery'];
+  const options = { labels, problemType: 'multi_label_classification', precision: 'float32' } as const;
+  const classifier = TextClassifier.fromFolder(base, options);
+  const model = path.join(folder, 'multi-label');
+  classifier.save(model);
+  const texts = ['Great.', 'The item came damanged, 1 star.'];
+  const expected = classifier.predict(texts);
+  classifier.dispose();
+  await exportMultiLabel(model, [{ text: 'Great.', label: 0, labels: [0, 2] }], { version: '0' });
+  const { child, address } = await startApp(model);
+  const browser = await openBrowser();
+  const percent = (fraction: number) => `${(100 * fraction).toFixed(1)} %`;
+  const described = ({ label, labels: predicted, probabilities }: Prediction) => {
+    const withScore = (name: string) => `${name}, ${percent(probabilities![name]!)}`;
+    const byScore = predicted!.toSorted((a, b) => probabilities![b]! - probabilities![a]!);
+    return byScore.map(withScore).join('; ') || `no class (most probable: ${withScore(label)})`;
+  };
+  try {
+    const page = await browser.newPage({ acceptDownloads: true });
+    page.setDefaultTimeout(300_000);
+    await page.goto(address);
+    for (const [i, engine] of ['server', 'browser'].entries()) {
+      await page.selectOption('#engine', engine);
+      await page.fill('#review', texts[1]!);
+      await page.click('button[type=submit]');
+      await waitUntil(page, `document.querySelectorAll('#history li').length === ${i + 1}`);
+      await untilIdle(page);
+      assert.equal(await page.textContent('#trouble'), '');
+      assert.equal(await page.textContent('#prediction'), described(expected[1]!));
+      const chart = labels.toSorted().map((name) => `${name}: ${percent(expected[1]!.probabilities![name]!)}`);
+      assert.equal(await page.getAttribute('#chart', 'aria-label'), chart.join(', '));
+      // transformers.js applies the sigmoid by itself, by the problem type in config.json.
+      const scored = await page.evaluate<{ labels: string[]; probabilities: Record<string, number> }[]>(
+        `Promise.all([import('/app/engines.js'), fetch('/app/preprocessing.json').then((response) => response.json())])
+          .then(([{ browserEngine, serverEngine }, model]) =>
+            (${i} ? browserEngine(model, () => {}) : serverEngine(model))(${JSON.stringify(texts.map((text) => ({ text })))}))`,
+      );
+      for (const [row, { labels: predicted, probabilities }] of scored.entries()) {
+        assert.deepEqual(predicted.toSorted(), expected[row]!.labels!.toSorted());
+        for (const name of labels)
+          assert.ok(Math.abs(probabilities[name]! - expected[row]!.probabilities![name]!) < 1e-4, `${engine}: ${name}`);
+      }
+    }
+    await page.setInputFiles('#file', {
+      name: 'texts.csv',
+      mimeType: 'text/csv',
+      buffer: Buffer.from(Papa.unparse([['text'], ...texts.map((each) => [each])])),
+    });
+    await waitUntil(page, "!document.getElementById('score').disabled");
+    await page.click('#score');
+    await page.waitForSelector('#download:not([hidden])');
+    const [download] = await Promise.all([page.waitForEvent('download'), page.click('#download')]);
+    const csv = fs.readFileSync(await download.path(), 'utf8');
+    const { data, meta } = Papa.parse<Record<string, string>>(csv, { header: true });
+    assert.deepEqual(meta.fields, ['text', 'predicted_labels', ...labels.map((name) => `probability_${name}`)]);
+    assert.deepEqual(
+      data.map((row) => JSON.parse(row['predicted_labels']!) as string[]),
+      expected.map((each) => each.labels),
+    );
   } finally {
     await browser.close();
     child.kill('SIGTERM');

@@ -250,7 +250,7 @@ test('a stream has the numbers of its rows', async () => {
 });
 
 test('labels are float32 for numbers and int32 for classes, also of selected rows', () => {
-  const batch = { ...packTexts([Int32Array.of(1), Int32Array.of(2)]), labels: labelsOf([1.5, -2], true) };
+  const batch = { ...packTexts([Int32Array.of(1), Int32Array.of(2)]), labels: labelsOf([1.5, -2], 'regression') };
   assert.deepEqual(regressionStep.select(batch, [1]).labels, Float32Array.of(-2));
-  assert.deepEqual(labelsOf([1, 0], false), Int32Array.of(1, 0));
+  assert.deepEqual(labelsOf([1, 0], 'single_label_classification'), Int32Array.of(1, 0));
 });

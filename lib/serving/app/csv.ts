@@ -78,6 +78,7 @@ function inputOf(row: Record<string, string>, { text: columns, pair: pairColumn 
 /**
  * Scores the rows of a table.
  * @param columns with the texts
+ * @param classes of a model of multi-label classification. @default undefined: the model predicts one class or a number
  * @param onProgress called with the fraction of rows done
  * @returns rows with predictions, and the number of rows per label
  */
@@ -85,6 +86,7 @@ export async function scoreRows(
   { rows }: Table,
   columns: TextColumns,
   engine: Engine,
+  classes: string[] | undefined,
   onProgress: (fraction: number) => void,
 ): Promise<{ rows: Record<string, string>[]; counts: Record<string, number> }> {
   const scored: Record<string, string>[] = [];
@@ -98,9 +100,9 @@ export async function scoreRows(
     const results = withText.length > 0 ? await engine(withText.map(({ input }) => input)) : [];
     const resultOf = new Map(withText.map(({ row }, j) => [row, results[j]!]));
     for (const row of batch) {
-      const [label, score] = prediction(resultOf.get(row));
-      if (label) counts[label] = (counts[label] ?? 0) + 1;
-      scored.push({ ...row, predicted_label: label, predicted_score: score });
+      const result = resultOf.get(row);
+      for (const label of result?.labels ?? []) counts[label] = (counts[label] ?? 0) + 1;
+      scored.push({ ...row, ...(classes ? predictedSet(result, classes) : prediction(result)) });
     }
     onProgress(Math.min(1, (i + batchSize) / rows.length));
   }
@@ -108,9 +110,29 @@ export async function scoreRows(
 }
 
 /** The label and score of a row, both empty without text. */
-const prediction = (scored: Scored | undefined): [string, string] =>
-  scored ? [scored.label, scored.probabilities[scored.label]!.toFixed(6)] : ['', ''];
+const prediction = (scored: Scored | undefined): Record<string, string> => ({
+  predicted_label: scored?.label ?? '',
+  predicted_score: scored?.probabilities[scored.label]!.toFixed(6) ?? '',
+});
 
-/** Formats a table with its predictions as CSV, with the delimiter of the file. */
-export const writeCsv = ({ columns, delimiter }: Table, rows: Record<string, string>[]): string =>
-  Papa.unparse({ fields: [...columns, 'predicted_label', 'predicted_score'], data: rows }, { delimiter });
+const probabilityColumn = (name: string) => `probability_${name}`;
+
+/** The classes of a row as a JSON array, in the order of the classes, and the probability of each class; empty without text. */
+const predictedSet = (scored: Scored | undefined, classes: string[]): Record<string, string> => ({
+  predicted_labels: scored ? JSON.stringify(classes.filter((name) => scored.labels.includes(name))) : '',
+  ...Object.fromEntries(
+    classes.map((name) => [probabilityColumn(name), scored?.probabilities[name]!.toFixed(6) ?? '']),
+  ),
+});
+
+/** Formats a table with its predictions as CSV, with the delimiter of the file; `classes` as in scoreRows. */
+export function writeCsv(
+  { columns, delimiter }: Table,
+  rows: Record<string, string>[],
+  classes: string[] | undefined,
+): string {
+  const added = classes
+    ? ['predicted_labels', ...classes.map(probabilityColumn)]
+    : ['predicted_label', 'predicted_score'];
+  return Papa.unparse({ fields: [...columns, ...added], data: rows }, { delimiter });
+}

@@ -5,8 +5,10 @@ export type Probabilities = Record<string, number>;
 
 /** The prediction of a text. */
 export interface Scored {
-  /** The predicted class. */
+  /** The predicted class; of multi-label classification the most probable one. */
   label: string;
+  /** All predicted classes: only of multi-label classification another number than one. */
+  labels: string[];
   probabilities: Probabilities;
 }
 
@@ -29,6 +31,8 @@ export interface ModelDescription {
   textPairColumn: string | null;
   /** Class names by class number. */
   labels: string[];
+  /** What the model predicts. */
+  problemType: 'single_label_classification' | 'multi_label_classification' | 'regression';
   /** The temperature by which the logits of the exported graph must still be divided; 1 if no calibration applies. */
   temperature: number;
   /** Minimum probability of the second class for predicting it; null for the most probable class. */
@@ -36,7 +40,11 @@ export interface ModelDescription {
 }
 
 /** Whether the model predicts a number instead of a class. */
-export const isRegression = ({ labels }: ModelDescription): boolean => labels.length === 1;
+export const isRegression = ({ problemType }: ModelDescription): boolean => problemType === 'regression';
+
+/** Whether several classes may apply to a text. */
+export const isMultiLabel = ({ problemType }: ModelDescription): boolean =>
+  problemType === 'multi_label_classification';
 
 interface LabelScore {
   label: string;
@@ -46,50 +54,59 @@ interface LabelScore {
 const probabilitiesOf = (row: LabelScore[]): Probabilities =>
   Object.fromEntries(row.map(({ label, score }) => [label, score]));
 
+/** The prediction of a row of scores, of which the first one is that of the predicted class. */
+function scoredOf(row: LabelScore[], model: ModelDescription): Scored {
+  const { label } = row[0]!;
+  const labels = isMultiLabel(model) ? row.filter(({ score }) => score >= 0.5).map((each) => each.label) : [label];
+  return { label, labels, probabilities: probabilitiesOf(row) };
+}
+
 /** Applies temperature and threshold as the server does. */
 function calibrate(row: LabelScore[], { labels, temperature, threshold }: ModelDescription): Scored {
   // The softmax of logits / temperature is proportional to the probabilities to the power of 1 / temperature.
   const powers = row.map(({ score }) => score ** (1 / temperature));
   const sum = powers.reduce((a, b) => a + b, 0);
   const probabilities = probabilitiesOf(row.map(({ label }, i) => ({ label, score: powers[i]! / sum })));
-  if (threshold === null) return { label: row[0]!.label, probabilities };
-  return { label: labels[probabilities[labels[1]!]! >= threshold ? 1 : 0]!, probabilities };
+  const label = threshold === null ? row[0]!.label : labels[probabilities[labels[1]!]! >= threshold ? 1 : 0]!;
+  return { label, labels: [label], probabilities };
 }
 
 /** Maximum number of texts per request, below the limit of the server. */
 const maxTexts = 256;
 
 /**
- * Scores texts on the server.
- * @throws Error with a message for the user
+ * Creates the engine that scores texts on the server; it throws an Error with a message for the user.
+ * @param model what it predicts
  */
-export const serverEngine: Engine = async (inputs) => {
-  const scored: Scored[] = [];
-  for (let i = 0; i < inputs.length; i += maxTexts) {
-    const some = inputs.slice(i, i + maxTexts);
-    const body = JSON.stringify({
-      inputs: some.map(({ text, pair }) => (pair === undefined ? text : { text, text_pair: pair })),
-    });
-    let response: Response;
-    try {
-      response = await fetch('predict', { method: 'POST', headers: { 'content-type': 'application/json' }, body });
-    } catch {
-      throw new Error('The server does not respond. Check that it is running.');
+export const serverEngine =
+  (model: ModelDescription): Engine =>
+  async (inputs) => {
+    const scored: Scored[] = [];
+    for (let i = 0; i < inputs.length; i += maxTexts) {
+      const some = inputs.slice(i, i + maxTexts);
+      const body = JSON.stringify({
+        inputs: some.map(({ text, pair }) => (pair === undefined ? text : { text, text_pair: pair })),
+      });
+      let response: Response;
+      try {
+        response = await fetch('predict', { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+      } catch {
+        throw new Error('The server does not respond. Check that it is running.');
+      }
+      if (response.status === 429) {
+        // The queue is full: retry after the time that the server gives.
+        await new Promise((resolve) => setTimeout(resolve, 1000 * Number(response.headers.get('retry-after') ?? 1)));
+        i -= maxTexts;
+        continue;
+      }
+      const result = (await response.json()) as LabelScore[][] | { error: string };
+      if (!response.ok || !Array.isArray(result))
+        throw new Error((result as { error?: string }).error ?? `The server responded with status ${response.status}.`);
+      // The predicted class is the first.
+      scored.push(...result.map((row) => scoredOf(row, model)));
     }
-    if (response.status === 429) {
-      // The queue is full: retry after the time that the server gives.
-      await new Promise((resolve) => setTimeout(resolve, 1000 * Number(response.headers.get('retry-after') ?? 1)));
-      i -= maxTexts;
-      continue;
-    }
-    const result = (await response.json()) as LabelScore[][] | { error: string };
-    if (!response.ok || !Array.isArray(result))
-      throw new Error((result as { error?: string }).error ?? `The server responded with status ${response.status}.`);
-    // The predicted class is the first.
-    scored.push(...result.map((row) => ({ label: row[0]!.label, probabilities: probabilitiesOf(row) })));
-  }
-  return scored;
-};
+    return scored;
+  };
 
 interface Pipeline {
   (texts: string[], options: { top_k: null }): Promise<LabelScore[][]>;
@@ -146,10 +163,11 @@ export const browserEngine =
       if (isRegression(model)) {
         // The pipeline would apply a softmax to the number.
         const { logits } = await classify.model(classify.tokenizer(some, { padding: true, truncation: true }));
-        scored.push(...Array.from(logits.data, (number) => ({ label: name!, probabilities: { [name!]: number } })));
+        scored.push(...Array.from(logits.data, (number) => scoredOf([{ label: name!, score: number }], model)));
       } else {
         const rows = await classify(some, { top_k: null });
-        scored.push(...rows.map((row) => calibrate(row, model)));
+        // The pipeline applies the sigmoid or the softmax, by the problem type in config.json.
+        scored.push(...rows.map((row) => (isMultiLabel(model) ? scoredOf(row, model) : calibrate(row, model))));
       }
     }
     return scored;

@@ -4,6 +4,7 @@
  */
 import {
   browserEngine,
+  isMultiLabel,
   isRegression,
   serverEngine,
   type Engine,
@@ -34,7 +35,7 @@ const examples = [
 const showStatus = (message: string) => (status.textContent = message);
 const model = (await (await fetch('app/preprocessing.json')).json()) as ModelDescription;
 element('length').textContent = `Texts are truncated to ${model.maxLength} tokens.`;
-const engines: Record<string, Engine> = { server: serverEngine, browser: browserEngine(model, showStatus) };
+const engines: Record<string, Engine> = { server: serverEngine(model), browser: browserEngine(model, showStatus) };
 
 const engine = (): Engine => engines[engineSelect.value]!;
 const takesPairs = model.textPairColumn !== null;
@@ -46,6 +47,8 @@ if (takesPairs) {
 }
 const percent = (fraction: number) => `${(100 * fraction).toFixed(1)} %`;
 const isNumber = isRegression(model);
+/** Whether several classes may apply. */
+const hasSets = isMultiLabel(model);
 /** A probability, or a predicted number. */
 const describeScore = (score: number) => (isNumber ? score.toFixed(2) : percent(score));
 
@@ -69,7 +72,7 @@ async function drawChart(scored: Scored): Promise<void> {
   element('chart').hidden = isNumber;
   if (isNumber) return;
   shown = scored;
-  const { label: predicted, probabilities } = scored;
+  const { labels: predicted, probabilities } = scored;
   const style = getComputedStyle(document.documentElement);
   const color = (name: string) => style.getPropertyValue(name).trim();
   const names = Object.keys(probabilities).sort();
@@ -85,7 +88,7 @@ async function drawChart(scored: Scored): Promise<void> {
         y: names,
         text: names.map((name) => percent(probabilities[name]!)),
         textposition: 'auto',
-        marker: { color: names.map((name) => (name === predicted ? color('--blue') : color('--line'))) },
+        marker: { color: names.map((name) => (predicted.includes(name) ? color('--blue') : color('--line'))) },
         hoverinfo: 'skip',
       },
     ],
@@ -163,7 +166,14 @@ function showAttributions(paragraph: HTMLElement, attributions: Attribution[], l
 
 const shorten = (text: string) => (text.length > 120 ? `${text.slice(0, 120)} …` : text);
 
-function addToHistory({ text, pair }: Input, label: string, score: number): void {
+/** The predicted class, classes or number in words. */
+function describePrediction({ label, labels, probabilities }: Scored): string {
+  const described = (name: string) => `${name}, ${describeScore(probabilities[name]!)}`;
+  if (!hasSets) return described(label);
+  return labels.length > 0 ? labels.map(described).join('; ') : `no class (most probable: ${described(label)})`;
+}
+
+function addToHistory({ text, pair }: Input, prediction: string): void {
   element('nothing').hidden = true;
   const item = document.createElement('li');
   const button = document.createElement('button');
@@ -174,7 +184,7 @@ function addToHistory({ text, pair }: Input, label: string, score: number): void
     second.value = pair ?? '';
     void runAction(predict);
   });
-  item.append(`${label}, ${describeScore(score)}: `, button);
+  item.append(`${prediction}: `, button);
   element('history').prepend(item);
 }
 
@@ -201,12 +211,11 @@ async function predict(): Promise<void> {
   const { text, pair } = input;
   showStatus('Predicting …');
   const [scored] = (await engine()([input])) as [Scored];
-  const { label } = scored;
-  const score = scored.probabilities[label]!;
-  element('prediction').textContent = `${label}, ${describeScore(score)}`;
+  const prediction = describePrediction(scored);
+  element('prediction').textContent = prediction;
   element('result').hidden = false;
   await drawChart(scored);
-  addToHistory(input, label, score);
+  addToHistory(input, prediction);
   showStatus('Computing word attributions …');
   const ofText = await wordAttributions(text, (each) => ({ ...input, text: each }), scored);
   const ofPair = pair === undefined ? [] : await wordAttributions(pair, (each) => ({ ...input, pair: each }), scored);
@@ -284,9 +293,12 @@ scoreButton.addEventListener('click', () => {
         table!,
         { text: JSON.parse(column.value) as string[], ...(takesPairs && { pair: pairColumn.value }) },
         engine(),
+        hasSets ? model.labels : undefined,
         (fraction) => (bar.value = fraction),
       );
-      download.href = URL.createObjectURL(new Blob([writeCsv(table!, rows)], { type: 'text/csv' }));
+      download.href = URL.createObjectURL(
+        new Blob([writeCsv(table!, rows, hasSets ? model.labels : undefined)], { type: 'text/csv' }),
+      );
       download.download = 'scored.csv';
       download.hidden = false;
       element('counts').textContent = Object.entries(counts)

@@ -13,6 +13,12 @@ interface HuggingFaceBody {
   parameters?: { top_k?: number | null; function_to_apply?: 'softmax' | null };
 }
 
+/** Why the softmax does not apply to a model. */
+const withoutSoftmax = {
+  regression: 'the model predicts a number, whose softmax is always 1',
+  multi_label_classification: 'each class of the model has a probability of its own, the sigmoid of its logit',
+};
+
 /** Parses a body of Hugging Face's text classification. */
 function parseHuggingFaceRequest({ inputs, parameters }: HuggingFaceBody): ParsedRequest {
   return {
@@ -20,11 +26,11 @@ function parseHuggingFaceRequest({ inputs, parameters }: HuggingFaceBody): Parse
       if (typeof input === 'string') return input;
       return { text: input.text, ...(input.text_pair !== undefined && { pair: input.text_pair }) };
     }),
-    formatResponse: (probabilities, { labels, calibration }) => {
-      if (labels.length === 1 && parameters?.function_to_apply === 'softmax')
+    formatResponse: (probabilities, { labels, problemType, calibration }) => {
+      if (problemType !== 'single_label_classification' && parameters?.function_to_apply === 'softmax')
         throw new RequestError(
           'REQUEST_INVALID',
-          'function_to_apply is softmax, but the model predicts a number, whose softmax is always 1. Leave it out.',
+          `function_to_apply is softmax, but ${withoutSoftmax[problemType]}. Leave it out.`,
           { name: 'parameters.function_to_apply' },
         );
       const rows = probabilities.map((row) => {
@@ -54,7 +60,7 @@ const input = {
 
 const schema = scoringSchema(
   'Hugging Face',
-  'Text classification: all classes with their probabilities, the predicted one first, the others in descending order; of a regression the number as the score',
+  'Text classification: all classes with their probabilities, the predicted one first, the others in descending order; of multi-label classification the probabilities are independent; of a regression the number is the score',
   {
     type: 'object',
     required: ['inputs'],

@@ -71,8 +71,8 @@ function parseInferRequest(
       `The input ${input.name} has ${texts.length} texts, text_pair ${second.length}. Send a second text for each text.`,
       { name: 'text_pair' },
     );
-  const names = outputs?.map(({ name }) => name) ?? ['label', 'score'];
-  const unknown = names.find((name) => !inferOutputs.some((output) => output.name === name));
+  const requested = outputs?.map(({ name }) => name);
+  const unknown = requested?.find((name) => !inferOutputs.some((output) => output.name === name));
   if (unknown)
     throw new RequestError(
       'REQUEST_INVALID',
@@ -82,7 +82,10 @@ function parseInferRequest(
   return {
     texts: second ? texts.map((each, i) => ({ text: each, pair: second[i]! })) : texts,
     formatResponse: (probabilities, classes) => {
-      if (names.includes('probabilities') && classes.labels.length === 1)
+      // Of several classes that may apply, the most probable one does not say which do.
+      const isMultiLabel = classes.problemType === 'multi_label_classification';
+      const names = requested ?? ['label', 'score', ...(isMultiLabel ? ['probabilities'] : [])];
+      if (names.includes('probabilities') && classes.problemType === 'regression')
         throw new RequestError(
           'REQUEST_INVALID',
           'The model predicts a number and has no output probabilities. Available outputs: label, score.',

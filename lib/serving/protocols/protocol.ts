@@ -1,11 +1,11 @@
 /** What the protocols of the scoring API have in common: each is a fastify plugin that parses bodies and formats responses. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { RequestError } from '../../errors.js';
-import { predictedClass } from '../../model/calibration.js';
+import { predictionOf as exactPredictionOf } from '../../model/prediction.js';
 import type { Prediction, SentimentModel, TextInput } from '../sentiment.js';
 
-/** The classes of the served model, and the threshold between them. */
-export type ServedClasses = Pick<SentimentModel, 'labels' | 'calibration'>;
+/** The classes of the served model, what it predicts of them, and the threshold between them. */
+export type ServedClasses = Pick<SentimentModel, 'labels' | 'problemType' | 'calibration'>;
 
 /** A parsed request: its texts, and the format of its response. */
 export interface ParsedRequest {
@@ -56,6 +56,12 @@ export const predictionSchema = {
   properties: {
     label: text,
     score: { type: 'number', description: 'probability of the label, or the number that a regression predicts' },
+    labels: { type: 'array', items: text, description: 'only of multi-label classification: all classes that apply' },
+    probabilities: {
+      type: 'object',
+      additionalProperties: { type: 'number' },
+      description: 'only of multi-label classification: the probability of each class',
+    },
   },
 } as const;
 
@@ -70,10 +76,17 @@ export const scoringSchema = (tag: string, summary: string, body: object, respon
 /** Rounds a probability, or a predicted number, for a response. */
 export const rounded = (probability: number): number => Number(probability.toFixed(6));
 
-/** The predicted class, or number. */
-export function predictionOf(probabilities: number[], { labels, calibration }: ServedClasses): Prediction {
-  const { label, score } = predictedClass(probabilities, calibration);
-  return { label: labels[label]!, score: rounded(score) };
+/** The predicted class, classes or number. */
+export function predictionOf(probabilities: number[], model: ServedClasses): Prediction {
+  const prediction = exactPredictionOf(probabilities, model);
+  const { score, probabilities: byName } = prediction;
+  return {
+    ...prediction,
+    score: rounded(score),
+    ...(byName && {
+      probabilities: Object.fromEntries(Object.entries(byName).map(([name, each]) => [name, rounded(each)])),
+    }),
+  };
 }
 
 /** @throws RequestError unless a value is a list of strings */

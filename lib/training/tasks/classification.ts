@@ -47,7 +47,7 @@ export const classification: StepTask<LabeledBatch, ClassificationInputs> = {
   }),
   loss: lossOf({}),
   weight: textCount,
-  select: (batch, rows) => ({ ...selectTexts(batch, rows), ...selectTargets(batch, rows) }),
+  select: (batch, rows) => ({ ...selectTexts(batch, rows), ...selectTargets(batch, rows, textCount(batch)) }),
 };
 
 /** The training step of classification with a loss of these options. */

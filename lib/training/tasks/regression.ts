@@ -1,6 +1,5 @@
 /** Regression: texts with numbers, such as ratings. The model predicts the number as its only logit. */
 import type { Scalar, Tensor1D } from '@tensorflow/tfjs';
-import { SettingsError } from '../../errors.js';
 import { evaluateRegression } from '../../evaluation/evaluate-regression.js';
 import type { RegressionMetrics } from '../../evaluation/regression-metrics.js';
 import { selectTargets, selectTexts, textCount, type LabeledBatch } from '../../model/batch.js';
@@ -8,10 +7,10 @@ import { batchTensors, type PackedTexts } from '../../model/packed-texts.js';
 import { regressionLoss } from '../../model/regression-loss.js';
 import { sequenceClassification } from '../../model/sequence-classification.js';
 import type { TextClassifier } from '../../model/text-classifier.js';
-import { settingText } from '../../settings/setting-text.js';
 import type { TrainingSettings } from '../../settings/settings.js';
 import { tf } from '../../tensorflow/runtime.js';
 import type { StepTask, TrainingTask } from './task.js';
+import { assertNoClassSettings } from './without-classes.js';
 
 /** Packed texts; their numbers, [batch], float32. */
 export type RegressionInputs = PackedTexts & { labels: Tensor1D };
@@ -27,7 +26,7 @@ export const regressionStep: StepTask<LabeledBatch, RegressionInputs> = {
     return regressionLoss(logits, labels) as Scalar;
   },
   weight: textCount,
-  select: (batch, rows) => ({ ...selectTexts(batch, rows), ...selectTargets(batch, rows) }),
+  select: (batch, rows) => ({ ...selectTexts(batch, rows), ...selectTargets(batch, rows, textCount(batch)) }),
 };
 
 /**
@@ -36,24 +35,11 @@ export const regressionStep: StepTask<LabeledBatch, RegressionInputs> = {
  */
 export function regressionTask(
   model: TextClassifier,
-  { evalBatchSize, classWeights, labelSmoothingFactor, focalGamma, method }: TrainingSettings,
+  settings: TrainingSettings,
 ): TrainingTask<LabeledBatch, RegressionMetrics> {
-  const ofClasses = {
-    // First, since other methods have other default class weights.
-    method: method !== 'full',
-    classWeights: classWeights !== 'none',
-    labelSmoothingFactor: labelSmoothingFactor > 0,
-    focalGamma: focalGamma > 0,
-  };
-  for (const name of Object.keys(ofClasses) as (keyof typeof ofClasses)[])
-    if (ofClasses[name])
-      throw new SettingsError(
-        'SETTING_CONFLICT',
-        `${settingText(name)} is set, but the model predicts a number and has no classes. Remove it.`,
-        { names: [name, 'problemType'] },
-      );
+  assertNoClassSettings(settings, 'a number and has no classes');
   const evaluate: TrainingTask<LabeledBatch, RegressionMetrics>['evaluate'] = async (rows, options) =>
-    (await evaluateRegression(model, rows, { batchSize: evalBatchSize, ...options })).metrics;
+    (await evaluateRegression(model, rows, { batchSize: settings.evalBatchSize, ...options })).metrics;
   return {
     objective: () => ({
       step: regressionStep,

@@ -25,7 +25,7 @@ export interface StepTask<Batch extends EncodedBatch, Inputs extends NamedTensor
   loss(weights: Weights, inputs: Inputs, model: Model, source: DropoutSource | undefined): Scalar;
   /**
    * Weight of a batch in the mean over accumulated batches and over ranks: the sum of its texts' class weights, its number of texts
-   * (regression) or its number of masked tokens.
+   * (regression, multi-label classification) or its number of masked tokens.
    */
   weight(batch: Batch): number;
   /** Some texts of a batch. */
@@ -35,8 +35,10 @@ export interface StepTask<Batch extends EncodedBatch, Inputs extends NamedTensor
 /** Metrics of every task. */
 export interface TaskMetrics {
   loss: number;
-  /** From 0 to 1; undefined for regression. */
+  /** From 0 to 1; undefined for regression and multi-label classification. */
   accuracy?: number;
+  /** Only for multi-label classification: scores of all entries together. */
+  micro?: { f1: number };
 }
 
 /** Options of an evaluation; `tick` is awaited between batches and may throw to interrupt. */
