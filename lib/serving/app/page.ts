@@ -184,6 +184,8 @@ async function predict(): Promise<void> {
   element('result').hidden = false;
   await drawChart(scored);
   addToHistory(text, prediction);
+  // Of several classes, the attributions are of the most probable one.
+  if (hasSets) element('words-title').textContent = `Word attributions of ${scored.label}`;
   showStatus('Computing word attributions …');
   showAttributions(await wordAttributions(text, scored));
 }
