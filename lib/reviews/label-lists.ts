@@ -37,11 +37,12 @@ function elementsOf(value: unknown): unknown[] | undefined {
   }
 }
 
+/** Whether a value is missing; text that is no JSON array, such as a list of Python, is not. */
 const isAbsent = (value: unknown, missingSpellings: boolean): boolean =>
   value === null ||
   value === undefined ||
-  (['string', 'number'].includes(typeof value) &&
-    (labelText(value) === '' || (missingSpellings && isMissing(labelText(value)))));
+  Number.isNaN(value) ||
+  (typeof value === 'string' && (/^(nan)?$/i.test(value.trim()) || (missingSpellings && isMissing(value.trim()))));
 
 /** The elements of a list as texts; undefined if the value is missing. */
 function readList(value: unknown, column: string, missingSpellings: boolean): string[] | InvalidLabels | undefined {

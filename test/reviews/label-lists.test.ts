@@ -123,6 +123,12 @@ test('other values than lists of names or numbers are rejected before reviews ar
       row: 2,
       value,
     });
+  for (const value of ["['a', 'b']", "['a']", '[a, b]', 'a|b', '{}'])
+    await rejects('a.csv', `text,labels\nx,"[""a"", ""b""]"\ny,"${value}"\n`, 'REVIEWS_LABELS_INVALID', {
+      column: 'labels',
+      row: 2,
+      value,
+    });
   await rejects('a.jsonl', jsonLines(['a'], []), 'REVIEWS_ONE_CLASS', { labels: ['a'] });
   const many = Array.from({ length: 101 }, (_, i) => `c${i}`);
   await rejects('a.jsonl', jsonLines(many), 'REVIEWS_TOO_MANY_CLASSES', { classes: 101 });

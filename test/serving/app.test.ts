@@ -342,6 +342,7 @@ test('for a model of multi-label classification, the page shows each class with 
       await untilIdle(page);
       assert.equal(await page.textContent('#trouble'), '');
       assert.equal(await page.textContent('#prediction'), described(expected[1]!));
+      assert.equal(await page.textContent('#words-title'), `Word attributions of ${expected[1]!.label}`);
       const chart = labels.toSorted().map((name) => `${name}: ${percent(expected[1]!.probabilities![name]!)}`);
       assert.equal(await page.getAttribute('#chart', 'aria-label'), chart.join(', '));
       // transformers.js applies the sigmoid by itself, by the problem type in config.json.

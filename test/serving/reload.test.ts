@@ -181,6 +181,7 @@ test('metadata, metrics, the API description and the web page follow the model',
       textColumns: textColumns[version],
       textPairColumn: null,
       labels: labels[version],
+      problemType: 'single_label_classification',
       temperature: 1,
       threshold: null,
     });

@@ -216,6 +216,8 @@ async function predict(): Promise<void> {
   element('result').hidden = false;
   await drawChart(scored);
   addToHistory(input, prediction);
+  // Of several classes, the attributions are of the most probable one.
+  if (hasSets) element('words-title').textContent = `Word attributions of ${scored.label}`;
   showStatus('Computing word attributions …');
   const ofText = await wordAttributions(text, (each) => ({ ...input, text: each }), scored);
   const ofPair = pair === undefined ? [] : await wordAttributions(pair, (each) => ({ ...input, pair: each }), scored);
