@@ -192,13 +192,15 @@ export const meanOfTexts = (x: Tensor, offsets: Tensor1D): Tensor =>
 export const neighbors = (x: Tensor, positions: Tensor1D, neighbor: 'before' | 'after'): Tensor =>
   customGradient((...inputs) => {
     const [x, save] = inputs as [Tensor, Save];
-    // The token before each one, -1 for the first of a text, and for the padding after the last text.
-    const hasBefore = tf.greater(positions, tf.scalar(0, 'int32'));
-    const before = tf.where(hasBefore, tf.sub(indicesOf(x), tf.scalar(1, 'int32')), tf.scalar(-1, 'int32')); // [tokens]
+    // The token before each one, -1 for the first of a text, and for the padding after the last text. Not by tf.where, which
+    // broadcasts to the shape of the first batch.
+    const hasBefore = tf.cast(tf.greater(positions, tf.scalar(0, 'int32')), 'int32');
+    const before = tf.sub(tf.mul(indicesOf(x), hasBefore), tf.scalar(1, 'int32')); // [tokens]
     save([before]);
     /** Takes the row before; a row of zeros is the last one, to which -1 refers. */
     const shiftDown = (rows: Tensor, before: Tensor) => {
-      const ids = tf.where(tf.less(before, tf.scalar(0, 'int32')), rowCount(rows), before);
+      const hasNone = tf.cast(tf.less(before, tf.scalar(0, 'int32')), 'int32');
+      const ids = tf.add(before, tf.mul(hasNone, tf.add(rowCount(rows), tf.scalar(1, 'int32')))); // [tokens]
       return gatherRows(withZeroRow(rows), ids as Tensor1D);
     };
     const shiftUp = (rows: Tensor, before: Tensor) => sumRows(rows, before, rowCount(rows));

@@ -8,6 +8,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { ModelFormatError, SettingsError } from '#lib/errors.js';
+import { classificationMetrics } from '#lib/evaluation/metrics.js';
 import { TextClassifier } from '#lib/model/text-classifier.js';
 import { composedLayers } from '#lib/model/composed-layers.js';
 import { maxTokens, parseConfig } from '#lib/model/config.js';
@@ -95,6 +96,23 @@ for (const [name, expected] of Object.entries(family)) {
       step.dispose();
       model.dispose();
     });
+
+  test(`${name}: one captured graph computes batches of any number of texts and tokens`, () => {
+    const model = load(name, fusedLayers);
+    const batch = batchOf(expected);
+    const second = classification.select(batch, [1]);
+    const classes = model.labels.length;
+    const expectedLogits = model.logits(batch).slice(classes, 2 * classes);
+    const logits = model.logits(second);
+    assert.ok(relativeDifference(logits, expectedLogits) < 1e-5);
+    const step = new TrainingStep(model, classification, { weightDecay: 0 });
+    step.run([batch], 0);
+    const { loss } = step.run([second], 0);
+    const { loss: expectedLoss } = classificationMetrics(logits, second.labels, model.labels);
+    assert.ok(Math.abs(loss - expectedLoss) < 1e-5, `${loss} against ${expectedLoss}`);
+    step.dispose();
+    model.dispose();
+  });
 
   test(`${name}: the tokens match the reference, and a saved model loads with the same logits`, () => {
     const tokenizer = loadTokenizer(path.join(fixtures, name));
