@@ -5,6 +5,30 @@
  * a whole, else to its characters.
  */
 
+const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' });
+
+/** Characters that are divided at once, since the time of Intl.Segmenter grows with the square of their number. */
+const blockLength = 1000;
+
+/** The graphemes of a text. */
+export function graphemesOf(text: string): string[] {
+  const graphemes: string[] = [];
+  for (let start = 0, length = blockLength; start < text.length;) {
+    // Not between the two units of a character.
+    const isInside = text.codePointAt(start + length - 1)! > 0xffff;
+    const end = start + length + Number(isInside);
+    const block = Array.from(segmenter.segment(text.slice(start, end)), ({ segment }) => segment);
+    // The last grapheme may continue after the block. Others do not depend on what follows or precedes them.
+    if (end < text.length) block.pop();
+    length = block.length === 0 ? 2 * length : blockLength;
+    for (const grapheme of block) {
+      graphemes.push(grapheme);
+      start += grapheme.length;
+    }
+  }
+  return graphemes;
+}
+
 /** Bytes of a grapheme from which it is not looked up as a whole. */
 const maxGraphemeBytes = 6;
 
@@ -48,8 +72,6 @@ export function charsmapNormalizer(charsmap: string): (text: string) => string {
     if (grapheme.length === 1) known.set(grapheme, replacement);
     return replacement;
   };
-  const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' });
-  const graphemesOf = (text: string) => Array.from(segmenter.segment(text), ({ segment }) => segment);
   // In ASCII without carriage returns each character is a grapheme, and most maps keep the printable ones.
   const printable = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i));
   const keepsPrintable = printable.every((character) => replacementOf(character) === character);

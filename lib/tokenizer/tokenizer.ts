@@ -9,6 +9,7 @@ import { ModelFormatError } from '../errors.js';
 import { readModelJson } from '../hub/model-json.js';
 import { pairFrameOf, truncatedLengths, type PairEncoder, type PairFrame, type PostProcessor } from './pair-frame.js';
 import { charsmapNormalizer } from './precompiled-charsmap.js';
+import { encodeLongWords, type UnigramModel } from './unigram.js';
 import { sentencePieceTokenizer } from './sentence-piece.js';
 import { specialTokenNames } from './special-tokens.js';
 import { wordPieceTokenizer } from './word-piece.js';
@@ -16,6 +17,8 @@ import { wordPieceTokenizer } from './word-piece.js';
 /** The part of the package that is used; the package's own types import files that it does not contain. */
 interface TextTokenizer extends PairEncoder {
   normalizer: Normalizer | null;
+  /** Of a tokenizer with this model. */
+  model: UnigramModel;
 }
 interface Normalizer {
   config: { type: string; precompiled_charsmap?: string | null };
@@ -250,6 +253,7 @@ export function createTokenizer({ tokenizer: definition, config }: TokenizerFile
   const tokenizer = new HuggingFaceTokenizer({ ...definition, truncation: null, padding: null }, config);
   useCharsmaps(tokenizer.normalizer);
   const encode = tokenizesWords(definition) ? encodeWords(tokenizer) : encodeBeginning(tokenizer);
+  if (definition.model?.type === 'Unigram') encodeLongWords(tokenizer.model);
   // Lone surrogates cannot be encoded in UTF-8.
   const tokens = (text: string) => tokenizer.encode(text.toWellFormed()).tokens;
   const encodeText = (text: string, maxLength: number) => encode(text.toWellFormed(), maxLength);
