@@ -16,7 +16,7 @@ import {
   type CrossValidationResult,
 } from '../jobs/cross-validation.js';
 import { outOfFoldFile } from '../runs/out-of-fold.js';
-import type { RunFolder } from '../runs/run-folder.js';
+import { crossValidationFile, type RunFolder } from '../runs/run-folder.js';
 import { configLayer } from '../settings/config-file.js';
 import { foldLimits, formatFold } from '../settings/fold.js';
 import { flagOf } from '../settings/setting-text.js';
@@ -34,9 +34,6 @@ import { chooseMultirun } from './multirun.js';
 import { describeConfig } from './print-config.js';
 import { addSettings, flagsLayer } from './settings-flags.js';
 import { settingsOf } from './training-command.js';
-
-/** File in the folder of a cross-validation that contains its plan. */
-const planFile = 'cross-validation.json';
 
 interface Flags {
   folds: string;
@@ -103,10 +100,10 @@ const hasTrained = (folder: RunFolder, plan: CrossValidation): boolean =>
 const choose = (command: Command, flags: Flags): { folder: RunFolder; plan: CrossValidation } =>
   chooseMultirun<CrossValidation>(flags, {
     name: 'cross-validation',
-    planFile,
+    planFile: crossValidationFile,
     example: 'npx tunebook cross-validate --folds 5',
     onWorkers: "'npx tunebook finetune --fold' on all workers for each fold",
-    read: (folder) => folder.read<CrossValidation>(planFile),
+    read: (folder) => folder.read<CrossValidation>(crossValidationFile),
     hasTrained,
     isFinished: (folder) => fs.existsSync(folder.path('result.json')),
     plan: () => planOf(command, flags),
@@ -155,7 +152,7 @@ export async function crossValidate(command: Command): Promise<void> {
   }
   const { folder, plan } = choose(command, flags);
   const existed = fs.existsSync(folder.folder);
-  folder.write(planFile, plan);
+  folder.write(crossValidationFile, plan);
   const print = (text: string) => (flags.json ? console.error : console.log)(text);
   print(`Cross-validation ${folder.folder}: ${plan.folds} folds`);
   for (const fold of foldsOf(plan)) {
@@ -174,7 +171,7 @@ export async function crossValidate(command: Command): Promise<void> {
             `\nFold ${formatFold(fold)} ended with exit code ${exitCode}. Resume with: npx tunebook cross-validate --resume ${folder.folder}`,
           );
         else {
-          fs.rmSync(folder.path(planFile), { force: true });
+          fs.rmSync(folder.path(crossValidationFile), { force: true });
           if (!existed) fs.rmdirSync(folder.folder);
         }
         return;

@@ -14,16 +14,13 @@ import {
   type SearchSpace,
 } from '../jobs/search-space.js';
 import { combinationsOf, isUnfinished, type Sweep } from '../jobs/sweep.js';
-import { RunFolder } from '../runs/run-folder.js';
+import { RunFolder, sweepFile } from '../runs/run-folder.js';
 import { configLayer } from '../settings/config-file.js';
 import { flagOf } from '../settings/setting-text.js';
 import { describeSetting, environmentLayer, resolveSettings, type SettingName } from '../settings/settings.js';
 import { readInteger } from './integer-argument.js';
 import { chooseMultirun } from './multirun.js';
 import { flagsLayer } from './settings-flags.js';
-
-/** File in the folder of a sweep that contains its plan. */
-export const sweepFile = 'sweep.json';
 
 /** The flags of a sweep that are not settings. */
 export interface SweepFlags {

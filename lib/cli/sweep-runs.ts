@@ -6,9 +6,9 @@ import { exitCodes, type EndingSignal } from '../errors.js';
 import { size } from '../figures/format.js';
 import { sampleRun } from '../jobs/sweep.js';
 import { describeValues, type PlannedRun } from '../jobs/search-space.js';
-import { RunFolder } from '../runs/run-folder.js';
+import { RunFolder, sweepFile } from '../runs/run-folder.js';
 import { onEndingSignal } from '../signals.js';
-import { hasTrained, sweepFile } from './sweep-plan.js';
+import { hasTrained } from './sweep-plan.js';
 import { startRun, type RunProcess, type SweepContext } from './sweep-process.js';
 
 /** Memory that must be available for a further run, as a multiple of the most that a run has had. */

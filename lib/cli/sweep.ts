@@ -12,7 +12,7 @@ import { describeDimension, describeValues, type Dimension } from '../jobs/searc
 import { sweepResult, type Sweep, type SweepResult } from '../jobs/sweep.js';
 import { selectionMetrics } from '../runs/metrics.js';
 import { Trials } from '../jobs/trials.js';
-import type { RunFolder } from '../runs/run-folder.js';
+import { sweepFile, type RunFolder } from '../runs/run-folder.js';
 import { configLayer } from '../settings/config-file.js';
 import { flagOf } from '../settings/setting-text.js';
 import { environmentLayer, resolveSettings } from '../settings/settings.js';
@@ -21,7 +21,7 @@ import { SweepRun, trackingFile } from '../tracking/sweep-run.js';
 import { readInteger } from './integer-argument.js';
 import { addSettings } from './settings-flags.js';
 import { describeResult } from './sweep-output.js';
-import { chooseSweep, hasTrained, planSweep, sweepFile, type SweepFlags } from './sweep-plan.js';
+import { chooseSweep, hasTrained, planSweep, type SweepFlags } from './sweep-plan.js';
 import { executeRuns } from './sweep-runs.js';
 import { settingsOf } from './training-command.js';
 

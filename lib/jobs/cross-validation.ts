@@ -1,5 +1,4 @@
 /** Cross-validation: a fine-tuning run per fold, and their results as means with intervals and as pooled out-of-fold predictions. */
-import { ReviewsError } from '../errors.js';
 import { classificationMetrics, type ClassificationMetrics } from '../evaluation/metrics.js';
 import type { FinetuneMetrics } from '../runs/metrics.js';
 import { jsonLines, outOfFoldFile, type OutOfFoldPrediction } from '../runs/out-of-fold.js';
@@ -73,7 +72,6 @@ function pooledMetrics(predictions: OutOfFoldPrediction[], labelNames: string[])
 /**
  * Joins the results of all folds, which must be finished, and writes out-of-fold.jsonl and result.json.
  * @param folder of the cross-validation
- * @throws ReviewsError if the folds do not contain each review once: the reviews have changed in between
  */
 export function writeCrossValidation(folder: RunFolder, plan: CrossValidation): CrossValidationResult {
   const runs = foldsOf(plan).map((fold) => runOfFold(folder, fold));
@@ -81,14 +79,6 @@ export function writeCrossValidation(folder: RunFolder, plan: CrossValidation): 
   const predictions = runs
     .flatMap((run) => run.readLines<OutOfFoldPrediction>(outOfFoldFile))
     .sort((a, b) => a.row - b.row);
-  const changed = predictions.findIndex(({ row }, i) => row !== i);
-  if (changed >= 0)
-    throw new ReviewsError(
-      'REVIEWS_CHANGED',
-      `The folds in ${folder.folder} do not contain review ${changed} exactly once: the reviews have changed since the first fold was trained. ` +
-        'Restore them, or start another cross-validation.',
-      { folder: folder.folder, row: changed },
-    );
   const [{ labelNames }] = ofFolds as [FinetuneMetrics];
   const folds = ofFolds.map(({ test }) => test);
   const result: CrossValidationResult = {

@@ -22,6 +22,7 @@ import { openTeacher } from './teacher.js';
 import { writeAdapter } from '../runs/adapter.js';
 import { writeOutOfFold } from '../runs/out-of-fold.js';
 import { writeResult } from '../runs/result.js';
+import { assertSameReviews } from '../runs/same-reviews.js';
 import { finetuneMetrics, multiLabelRunMetrics, namedClassWeights, regressionRunMetrics } from './run-metrics.js';
 import { assertSameData, countRows, encodeRows, openModelOfJob, type Rows } from './rows.js';
 
@@ -116,6 +117,7 @@ async function finetuneRank(job: Job): Promise<EndOfTraining> {
   const fetchModelOfJob = await openModelOfJob(job);
   const predictAsTeacher = await openTeacher(job);
   const { source, labels, ...split } = await loadReviews(sources.dataset, { ...settings, ...download });
+  assertSameReviews(job.run, settings, source.fingerprint);
   // A weight of an unknown class is rejected before a model is downloaded.
   if (typeof settings.classWeights === 'object') weightsByNumber(settings.classWeights, labels);
   const { folder, precision } = await fetchModelOfJob();

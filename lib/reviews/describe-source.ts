@@ -80,6 +80,8 @@ export interface DataSummary {
   skipped: SkippedFile[];
   /** What was read and how, see describeSource, and notes on the texts. */
   sentences: string[];
+  /** See ReviewSource. */
+  fingerprint: string | undefined;
 }
 
 /** The distribution of the numbers of a regression, in a sentence. */
@@ -127,6 +129,7 @@ export function summarizeData(
       ...(isRegression ? [describeNumbers(used, reading.labelColumn!)] : []),
       ...notes,
     ],
+    fingerprint: source.fingerprint,
   };
 }
 

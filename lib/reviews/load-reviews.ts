@@ -1,4 +1,5 @@
 /** Reviews from a name to training, validation and test sets, in one call. */
+import { createHash } from 'node:crypto';
 import type { DownloadOptions } from '../hub/download.js';
 import { ReviewsError } from '../errors.js';
 import { describeDevice } from '../tensorflow/device.js';
@@ -30,6 +31,13 @@ export interface LoadedReviews extends ReviewSplit {
   labels: string[];
   /** Where they are from, and what was left out. */
   source: ReviewSource;
+}
+
+/** A fingerprint of reviews and their labels, in their order. */
+function fingerprintOf(reviews: Review[], labelNames: string[]): string {
+  const hash = createHash('sha256').update(JSON.stringify(labelNames));
+  for (const { text, pair, label, labels } of reviews) hash.update(JSON.stringify([text, pair, label, labels]));
+  return hash.digest('hex').slice(0, 16);
 }
 
 /** @throws ReviewsError if all reviews have the same number */
@@ -79,6 +87,7 @@ export async function loadReviews(name: string, options: LoadReviewsOptions = {}
   const splitting = { seed, maxTrainSamples, labelNames: labels, labeled, dropped: source.dropped };
   if (problemType === 'regression') checkNumbersDiffer(sample, source);
   if (problemType === 'multi_label_classification') checkLabelsDiffer(sample, source);
+  source.fingerprint = fingerprintOf(sample, labels);
   if (!fold) return { ...splitReviews(sample, splitting), labels, source };
   const testRows = sample.filter(({ split }) => split === 'test').length;
   if (testRows > 0)

@@ -39,4 +39,6 @@ export interface ReviewSource {
   classCounts?: number[];
   /** What should be known about the reading, a sentence each: spellings that are one class, rows left out. */
   notes: string[];
+  /** Of the reviews that `loadReviews` sampled and their labels. @default before sampling */
+  fingerprint?: string;
 }

@@ -49,9 +49,9 @@ async function reviewsOf(run: RunFolder): Promise<LoadedReviews> {
       [run],
     );
   const reviews = await loadReviews(sources.dataset, settings);
-  if (reviews.test.length !== metrics.rows.test)
+  if (reviews.source.fingerprint !== metrics.data?.fingerprint)
     throw notComparable(
-      `The reviews of ${run.folder} have changed: ${sources.dataset} gives ${reviews.test.length} test reviews now, and gave ${metrics.rows.test} then. Restore them, or train again.`,
+      `The reviews of ${run.folder} have changed: ${sources.dataset} does not give those on which it was trained and tested. Restore them, or train again.`,
       [run],
     );
   return reviews;
@@ -84,11 +84,17 @@ export async function comparePaired(first: RunFolder, second: RunFolder): Promis
       `The classes of ${first.folder} are ${ours.labels.join(', ')}, those of ${second.folder} ${theirs.labels.join(', ')}. Compare runs with the same classes.`,
       runs,
     );
-  const texts = new Set(theirs.test.map(normalizedText));
-  const reviews = ours.test.filter((review) => texts.has(normalizedText(review)));
+  const labelOf = new Map(theirs.test.map((review) => [normalizedText(review), review.label]));
+  const reviews = ours.test.filter((review) => labelOf.has(normalizedText(review)));
   if (reviews.length === 0)
     throw notComparable(
       `The test sets of ${first.folder} and ${second.folder} have no review in common. Compare runs on the same reviews with the same seed.`,
+      runs,
+    );
+  const contradictory = reviews.find((review) => labelOf.get(normalizedText(review)) !== review.label);
+  if (contradictory)
+    throw notComparable(
+      `The review '${contradictory.text.slice(0, 60)}' has the class ${ours.labels[contradictory.label]} in ${first.folder}, but not in ${second.folder}. Compare runs with the same labels and mapping of labels.`,
       runs,
     );
   const [correct, otherCorrect] = [await predictCorrectly(first, reviews), await predictCorrectly(second, reviews)];

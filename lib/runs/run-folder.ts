@@ -309,6 +309,12 @@ const foldersBelow = (folder: string): string[] =>
         .sort()
     : [];
 
+/** File in the folder of a sweep that contains its plan. */
+export const sweepFile = 'sweep.json';
+
+/** File in the folder of a cross-validation that contains its plan. */
+export const crossValidationFile = 'cross-validation.json';
+
 /** The folders in runs/ that contain a file, the newest last. */
 export const foldersWith = (file: string): RunFolder[] =>
   foldersBelow(runsFolder)

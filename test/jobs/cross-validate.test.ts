@@ -41,6 +41,12 @@ test('an interrupted cross-validation is resumed; each review is predicted once,
   assert.match(first.stdout, /Resume with: npx tunebook cross-validate --resume cv/);
   assert.ok(!fs.existsSync(path.join(folder, 'cv/result.json')));
 
+  const file = path.join(folder, 'stars.csv');
+  const content = fs.readFileSync(file, 'utf8');
+  fs.writeFileSync(file, content.replace(/^1,/m, '5,'));
+  const changed = await tunebook(['cross-validate', '--resume', 'cv'], options);
+  assertFailed(changed, 3, 'ReviewsError', 'REVIEWS_CHANGED', 'cv/fold-1');
+  fs.writeFileSync(file, content);
   const second = await tunebook(['cross-validate', '--resume', 'cv', '--json'], options);
   assert.equal(second.status, 0, second.stderr);
   assert.doesNotMatch(second.stderr, /Fold 1\/3/, 'a finished fold is not repeated');

@@ -50,7 +50,8 @@ test('two runs are compared on their common test reviews; a run of adapt, change
   const settings = new RunFolder(inFolder('short'));
   settings.write('settings.json', { ...settings.settings!, command: 'adapt' });
   assertFailed(await compare('long', 'short'), 2, 'RunError', 'RUNS_NOT_COMPARABLE', 'short');
-  writeStarsCsv(inFolder('stars.csv'), 300);
+  // One label of the same number of rows.
+  fs.writeFileSync(inFolder('stars.csv'), fs.readFileSync(inFolder('stars.csv'), 'utf8').replace(/^1,/m, '5,'));
   assertFailed(await compare('long', 'other-seed'), 2, 'RunError', 'RUNS_NOT_COMPARABLE', 'have changed');
   assertFailed(await compare('long', 'none'), 2, 'RunError', 'RUN_NOT_FOUND', 'none');
 });
