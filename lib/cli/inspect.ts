@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { fetchModel } from '../model/fetch-model.js';
 import { chooseSources } from '../hub/sources.js';
 import { loadTokenizer } from '../model/load-tokenizer.js';
+import { readPreprocessing } from '../model/preprocessing.js';
 import { ReviewsError } from '../errors.js';
 import { openReviews } from '../reviews/open-reviews.js';
 import type { ReviewSource } from '../reviews/review-source.js';
@@ -61,8 +62,13 @@ export async function inspect(dataset: string | undefined, command: Command): Pr
   const { out, json } = command.opts<{ out?: string; json?: boolean }>();
   const flags = flagsLayer(command);
   const named = { ...flags, values: { ...flags.values, ...(dataset !== undefined && { dataset }) } };
-  const { settings } = resolveSettings([environmentLayer(), named]);
-  const run = settings.model === undefined ? undefined : runOfModel(settings.model);
+  const { settings: given } = resolveSettings([environmentLayer(), named]);
+  const run = given.model === undefined ? undefined : runOfModel(given.model);
+  // A run's model predicts texts of the columns that it was trained on.
+  const reading = run && readPreprocessing(modelFolderOf(run))?.reading;
+  const settings = { ...given };
+  settings.textColumns ??= reading?.textColumns;
+  settings.textPairColumn ??= reading?.textPairColumn;
   const sources = await chooseSources({ ...settings, ...(run && { model: modelFolderOf(run) }) });
   if (!json) console.error(sources.banner);
   const file = out ?? defaultPage(sources.dataset);

@@ -23,6 +23,12 @@ function labelsOf({ folder, tensors }: StoredAdapter, modelFolder: string, given
   const count = tensors.get(`${classifier}.weight`)?.shape[0];
   const saved = given?.split(',').map((name) => name.trim()) ?? readPreprocessing(folder)?.reading?.classes.names;
   const names = saved ?? labelNames(config);
+  if (given !== undefined && (names.includes('') || new Set(names).size < names.length))
+    throw new SettingsError(
+      'SETTING_INVALID',
+      `--labels is '${given}'; classes need different names that are not empty, separated by commas.`,
+      { name: 'labels', value: given },
+    );
   if (count === undefined || names.length === count) return names;
   if (saved)
     throw new SettingsError(

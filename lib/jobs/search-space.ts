@@ -67,7 +67,8 @@ export function readDimension(setting: SettingName, text: string): Dimension {
     (value) => declared.read(value) !== undefined && typeof declared.read(value) === 'number',
   );
   if (!isValid) throw reject(`Both ends must be ${declared.allowed}.`);
-  if (low >= high) throw reject(`The lower end comes first: ${highText}..${lowText}.`);
+  if (low === high) throw reject(`Both ends are equal. Write a single value: ${lowText}.`);
+  if (low > high) throw reject(`The lower end comes first: ${highText}..${lowText}.`);
   if (range.scale === 'log' && low <= 0)
     throw reject(
       `A logarithmic scale starts above 0. Raise ${lowText}, or choose a linear one: ${lowText}..${highText}:linear.`,

@@ -1,9 +1,11 @@
 /** The teacher of a distillation: its predictions of all training reviews, computed once before training. */
-import { ModelFormatError } from '../errors.js';
+import { ModelFormatError, SettingsError } from '../errors.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import { openModel } from '../model/fetch-model.js';
+import { readPreprocessing } from '../model/preprocessing.js';
 import { TextClassifier } from '../model/text-classifier.js';
 import type { Review } from '../reviews/review.js';
+import { settingText } from '../settings/setting-text.js';
 import type { Job } from './job.js';
 
 /**
@@ -21,6 +23,14 @@ export async function openTeacher({
   const opened = await openModel(name, download);
   return async (reviews, labels) => {
     const { folder } = await opened.fetch();
+    const reading = readPreprocessing(folder)?.reading;
+    const takesPairs = settings.textPairColumn !== undefined;
+    if (reading && (reading.textPairColumn !== undefined) !== takesPairs)
+      throw new SettingsError(
+        'SETTING_CONFLICT',
+        `The teacher ${name} was trained on ${takesPairs ? 'single texts, but the model is' : 'pairs of texts, but the model is not'} (${settingText('textPairColumn')}). Use a teacher of the same texts.`,
+        { names: ['teacher', 'textPairColumn'] },
+      );
     const teacher = TextClassifier.fromFolder(folder, { precision: settings.precision, labels });
     try {
       if (teacher.freshHead || teacher.problemType !== 'single_label_classification')

@@ -17,7 +17,8 @@ const formatVersion = 1;
 const schemaOf = (classes: number) =>
   z
     .object({
-      temperature: z.number().positive(),
+      // Fitted temperatures are between 0.01 and 100. With much smaller ones, logits would exceed all numbers.
+      temperature: z.number().min(1e-6).max(1e6),
       threshold: z.number().min(0).max(1).nullable(),
       rows: z.int().min(1),
     })
@@ -57,9 +58,9 @@ export function requireCalibration(
   if (calibration) return calibration;
   throw new ModelFormatError(
     'MODEL_NOT_CALIBRATED',
-    `${folder} has no ${calibrationFile}, so it has no calibrated predictions: it was not fine-tuned by this version of Tunebook, or ` +
-      'with too few validation reviews. Leave out --calibrated, fine-tune again with more reviews, or calibrate the model in ' +
-      'TypeScript: await calibrate(model, reviews.validation); model.save(folder)',
+    `${folder} has no ${calibrationFile}, so it has no calibrated predictions: it was not fine-tuned by 'npx tunebook finetune' of ` +
+      'this version, or with too few validation reviews. Leave out --calibrated, fine-tune again, or calibrate the model in ' +
+      'TypeScript: await calibrate(model, model.encode(reviews.validation)); model.save(folder)',
     { folder, file: calibrationFile },
   );
 }

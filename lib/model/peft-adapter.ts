@@ -22,6 +22,19 @@ export const adapterFiles: string[] = Object.values(files);
 /** The prefix of all keys: the wrappers of a PeftModel around the model. */
 const keyPrefix = 'base_model.model.';
 
+/** Names of modules as a regular expression, as peft reads them. */
+const pattern = z.string().refine(
+  (text) => {
+    try {
+      return Boolean(modulePattern(text));
+    } catch {
+      return false;
+    }
+  },
+  { error: 'it contains an invalid regular expression' },
+);
+const modulePattern = (text: string) => new RegExp(`^(.*\\.)?(${text})$`);
+
 /** What distinguishes adapters that can be merged from others. */
 const adapterConfig = z.looseObject({
   base_model_name_or_path: z.string().nullish(),
@@ -33,7 +46,8 @@ const adapterConfig = z.looseObject({
   use_qalora: z.literal(false).default(false),
   lora_bias: z.literal(false).default(false),
   fan_in_fan_out: z.literal(false).default(false),
-  alpha_pattern: z.record(z.string(), z.number()).default({}),
+  alpha_pattern: z.record(pattern, z.number()).default({}),
+  rank_pattern: z.record(pattern, z.int().min(1)).default({}),
 });
 
 type AdapterConfig = z.infer<typeof adapterConfig>;
@@ -115,22 +129,19 @@ export function readPeftAdapter(folder: string): StoredAdapter {
   return { folder, config: parsed.data, tensors };
 }
 
-/** The factor of B · A for a module, as peft.tuners.lora computes it. */
-function scalingOf(
-  { lora_alpha: standard, use_rslora: root, alpha_pattern: patterns }: AdapterConfig,
-  weight: string,
-  r: number,
-) {
+/** The rank of a module, and the factor of B · A, as peft.tuners.lora computes them. */
+function rankAndScaling(config: AdapterConfig, weight: string): { r: number; scaling: number } {
   const module = weight.replace(/\.weight$/, '');
-  const pattern = Object.keys(patterns).find((key) => new RegExp(`^(.*\\.)?(${key})$`).test(module));
-  const alpha = pattern === undefined ? standard : patterns[pattern]!;
-  return alpha / (root ? Math.sqrt(r) : r);
+  const valueOf = (patterns: Record<string, number>, standard: number) =>
+    Object.entries(patterns).find(([key]) => modulePattern(key).test(module))?.[1] ?? standard;
+  const r = valueOf(config.rank_pattern, config.r);
+  return { r, scaling: valueOf(config.alpha_pattern, config.lora_alpha) / (config.use_rslora ? Math.sqrt(r) : r) };
 }
 
 /**
  * Adds an adapter to the weights of a model (merge_and_unload of peft).
  * @param model is changed; its classes are those of the adapter
- * @throws ModelFormatError if the adapter belongs to another model, or does not contain all of its head
+ * @throws ModelFormatError if the adapter belongs to another model, does not contain all of its head, or has values that are not finite
  */
 export function mergeAdapter(model: TextClassifier, { folder, config, tensors }: StoredAdapter): void {
   const mismatch = (name: string, shape: number[], expected: number[] | undefined) =>
@@ -150,16 +161,35 @@ export function mergeAdapter(model: TextClassifier, { folder, config, tensors }:
       merged.set(name, tensor);
       continue;
     }
-    const other = tensors.get(matricesOf(weight).b);
-    const [r, width] = tensor.shape as [number, number];
-    const shape = [other?.shape[0], width];
-    if (!other || base?.shape.join() !== shape.join()) throw mismatch(name, tensor.shape, base && [r, base.shape[1]!]);
+    if (!base) throw mismatch(name, tensor.shape, undefined);
+    const [out, width] = base.shape as [number, number];
+    const { r, scaling } = rankAndScaling(config, weight);
+    if (tensor.shape.join() !== [r, width].join()) throw mismatch(name, tensor.shape, [r, width]);
+    const { b: otherName } = matricesOf(weight);
+    const other = tensors.get(otherName);
+    if (!other)
+      throw new ModelFormatError(
+        'MODEL_NO_WEIGHTS',
+        `${folder} has ${name}, but not ${otherName}. Save the adapter again.`,
+        {
+          folder,
+          names: [otherName],
+        },
+      );
+    if (other.shape.join() !== [out, r].join()) throw mismatch(otherName, other.shape, [out, r]);
     const sum = tf.tidy(() => {
       const [w, a, b] = [base, tensor, other].map(({ data, shape }) => tf.tensor(data, shape));
-      return mergedWeight(w!, a!, b!, scalingOf(config, weight, r)).dataSync<'float32'>(); // [out, in]
+      return mergedWeight(w!, a!, b!, scaling).dataSync<'float32'>(); // [out, in]
     });
     merged.set(weight, { shape: base.shape, data: Float32Array.from(sum) });
   }
+  for (const [name, { data }] of merged)
+    if (!data.every(Number.isFinite))
+      throw new ModelFormatError(
+        'MODEL_FILE_DAMAGED',
+        `With the adapter ${folder}, ${name} contains values that are not finite: a file is damaged, its training diverged, or lora_alpha is too large.`,
+        { folder, name },
+      );
   const missing = model.initialized.filter((name) => !merged.has(name));
   if (missing.length > 0)
     throw new ModelFormatError(

@@ -47,6 +47,12 @@ export const numericLabels = (column: string): Classes => ({
   problemType: 'regression',
 });
 
+/** A number in decimal notation that float32 can represent; undefined for another text. */
+function numberOfText(text: string): number | undefined {
+  const number = /^[+-]?0[box]/i.test(text) || text === '' ? NaN : Number(text);
+  return Number.isFinite(Math.fround(number)) ? number : undefined;
+}
+
 /** The class number of a value, or the number itself if labels are numbers; undefined if it belongs to no class or is no number. */
 export function classNumber(
   { numberOf, ranges = [], problemType, hiddenLabel }: Classes,
@@ -54,8 +60,7 @@ export function classNumber(
 ): number | undefined {
   const key = labelKey(value);
   // Strict: 8/10 and 4/5 are numbers of different scales.
-  if (problemType === 'regression')
-    return key !== '' && key !== hiddenLabel && Number.isFinite(Number(key)) ? Number(key) : undefined;
+  if (problemType === 'regression') return key === hiddenLabel ? undefined : numberOfText(key);
   if (Object.hasOwn(numberOf, key)) return numberOf[key];
   const number = labelNumber(key);
   return ranges.find(({ low, high }) => low <= number && number <= high)?.number;

@@ -18,6 +18,8 @@ export interface OutOfFoldPrediction {
   /** The fold of the review, from 1. */
   fold: number;
   text: string;
+  /** The second text of a pair. @default a single text */
+  pair?: string;
   label: string;
   prediction: string;
   /** By class name; uncalibrated. */
@@ -40,7 +42,7 @@ export function writeOutOfFold(
   labelNames: string[],
 ): void {
   const classes = labelNames.length;
-  const predictions = test.map(({ row, text, label }, i): OutOfFoldPrediction => {
+  const predictions = test.map(({ row, text, pair, label }, i): OutOfFoldPrediction => {
     const probabilities = probabilitiesOf(
       logits.subarray(i * classes, (i + 1) * classes),
       'single_label_classification',
@@ -49,6 +51,7 @@ export function writeOutOfFold(
       row: row!,
       fold: number,
       text,
+      ...(pair !== undefined && { pair }),
       label: labelNames[label]!,
       prediction: labelNames[predictedClass(probabilities).label]!,
       probabilities: Object.fromEntries(labelNames.map((name, each) => [name, probabilities[each]!])),

@@ -144,7 +144,7 @@ test('calibration.json: a missing, damaged or newer file is an error with a code
   assert.equal(readCalibration(folder, 2), undefined);
   assert.throws(
     () => requireCalibration(folder, config),
-    code('MODEL_NOT_CALIBRATED', /fine-tune again with more reviews/),
+    code('MODEL_NOT_CALIBRATED', /fine-tune again/),
   );
   writeCalibration(folder, calibration);
   assert.deepEqual(requireCalibration(folder, config), calibration);

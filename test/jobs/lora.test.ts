@@ -34,6 +34,8 @@ test('an adapter of a run, merged with its model, is the model of the run', asyn
   const again = await tunebook(['merge', inFolder('run/adapter'), inFolder('merged')]);
   assertFailed(again, 2, 'FileError', 'FILE_EXISTS', inFolder('merged'));
   const labels = ['--labels', 'bad,good,neutral'];
+  const same = await tunebook(['merge', inFolder('run/adapter'), inFolder('other'), '--labels', 'bad,bad']);
+  assertFailed(same, 2, 'SettingsError', 'SETTING_INVALID', "'bad,bad'");
   const tooMany = await tunebook(['merge', inFolder('run/adapter'), inFolder('other'), ...labels]);
   assertFailed(tooMany, 2, 'SettingsError', 'SETTING_INVALID', '2 classes');
   assert.ok(!fs.existsSync(inFolder('other')));

@@ -27,6 +27,9 @@ test('a run takes another run as its teacher; one with other classes, or without
   assert.match(second.stdout, /The teacher .*first predicts \d+\.\d % of the training reviews correctly/);
   const others = await finetune('others', '1-2 -> bad; 4-5 -> good', '--teacher', inFolder('first'));
   assertFailed(others, 3, 'ModelFormatError', 'MODEL_NOT_CLASSIFIER', 'bad, good');
+  const columns = ['--text-columns', 'title', '--text-pair-column', 'content'];
+  const pairs = await finetune('pairs', 'stars', '--teacher', inFolder('first'), ...columns);
+  assertFailed(pairs, 2, 'SettingsError', 'SETTING_CONFLICT', 'single texts');
 });
 
 test('settings that contradict a teacher are rejected before reviews are read', async () => {

@@ -183,12 +183,13 @@ test('adapters of another method, of another model, or without a part of the hea
     writeSafetensors(weights, tensors(readSafetensors(weights)));
     return target;
   };
-  for (const [changes, name] of [
-    [{ peft_type: 'IA3' }, 'peft_type'],
-    [{ use_dora: true }, 'use_dora'],
-  ] as const)
+  for (const [i, [changes, name]] of [
+    [{ peft_type: 'IA3' }, 'peft_type'] as const,
+    [{ use_dora: true }, 'use_dora'] as const,
+    [{ alpha_pattern: { '(': 3 } }, 'alpha_pattern.('] as const,
+  ].entries())
     assert.throws(
-      () => readPeftAdapter(copy(name, changes)),
+      () => readPeftAdapter(copy(`unsupported-${i}`, changes)),
       failure(ModelFormatError, 'MODEL_CONFIG_UNSUPPORTED', { name }),
     );
   fs.mkdirSync(path.join(folder, 'empty'));
@@ -202,6 +203,24 @@ test('adapters of another method, of another model, or without a part of the hea
   });
   const model = tiny();
   assert.throws(() => mergeAdapter(model, readPeftAdapter(wide)), failure(ModelFormatError, 'MODEL_SHAPE_MISMATCH'));
+  const query = 'distilbert.transformer.layer.0.attention.q_lin';
+  const otherRank = readPeftAdapter(copy('other-rank', { r: 1 }));
+  assert.throws(
+    () => mergeAdapter(model, otherRank),
+    failure(ModelFormatError, 'MODEL_SHAPE_MISMATCH', { expected: [1, model.config.dim] }),
+  );
+  const half = readPeftAdapter(copy('half', {}));
+  half.tensors.delete(`${query}.lora_B.weight`);
+  assert.throws(
+    () => mergeAdapter(model, half),
+    failure(ModelFormatError, 'MODEL_NO_WEIGHTS', { names: [`${query}.lora_B.weight`] }),
+  );
+  const damaged = readPeftAdapter(copy('damaged', {}));
+  damaged.tensors.get(`${query}.lora_A.weight`)!.data[0] = NaN;
+  assert.throws(
+    () => mergeAdapter(model, damaged),
+    failure(ModelFormatError, 'MODEL_FILE_DAMAGED', { name: `${query}.weight` }),
+  );
   const headless = copy(
     'headless',
     {},
