@@ -6,6 +6,7 @@ import fs from 'node:fs';
 import { Option, type Command } from 'commander';
 import { exitCodes } from '../errors.js';
 import { visibleGpus } from '../distributed/rank-environment.js';
+import { startupTrials } from '../jobs/parzen-estimator.js';
 import { pruners } from '../jobs/pruner.js';
 import { samplers } from '../jobs/sampler.js';
 import { describeDimension, describeValues, type Dimension } from '../jobs/search-space.js';
@@ -130,6 +131,8 @@ export async function sweep(command: Command): Promise<void> {
   const json = flags.json ?? false;
   const print = (text: string) => (json ? console.error : console.log)(text);
   print(`Sweep ${folder.folder}: ${sweep.trials} runs`);
+  if (sweep.sampler === 'tpe' && sweep.trials <= startupTrials)
+    print(`The sampler tpe chooses the first ${startupTrials} runs at random; with ${sweep.trials} it is a random search.`);
   const parent = mlflow && reportsToMlflow(sweep) ? await startParent(folder, sweep, mlflow, print) : undefined;
   const parallel = Math.min(parallelRuns, sweep.trials);
   const gpus = parallel > 1 ? visibleGpus() : [];

@@ -155,7 +155,8 @@ export async function runTrainingCommand(
     output.stop();
     if (end === 'pruned') output.print(`\nPruned: ${run.pruned!.reason}.`);
     else if (end === 'interrupted')
-      output.print(`\nInterrupted. Resume with: npx tunebook ${name} --resume ${run.folder}`);
+      // A sweep says itself how it is resumed.
+      output.print(`\nInterrupted.${run.isPart ? '' : ` Resume with: npx tunebook ${name} --resume ${run.folder}`}`);
     else
       output.print(
         titledRows([

@@ -71,6 +71,11 @@ export class RunFolder {
     return fs.existsSync(this.path('settings.json'));
   }
 
+  /** Whether the run belongs to a sweep or a cross-validation. */
+  get isPart(): boolean {
+    return [sweepFile, crossValidationFile].some((file) => fs.existsSync(path.join(this.folder, '..', file)));
+  }
+
   /** Whether the folder has a model, also of no run, or a run that has trained. Otherwise it can be used for a new run. */
   get hasTrained(): boolean {
     if (fs.existsSync(this.path('model'))) return true;

@@ -2,12 +2,11 @@
  * The runs of a sweep or a cross-validation train on the same reviews: a run whose reviews differ from those of a finished one, since
  * a file has changed in between, does not start.
  */
-import fs from 'node:fs';
 import path from 'node:path';
 import { ReviewsError } from '../errors.js';
 import { settingsList, type Settings } from '../settings/settings.js';
 import type { RunMetrics } from './metrics.js';
-import { crossValidationFile, findRuns, sweepFile, type RunFolder } from './run-folder.js';
+import { findRuns, type RunFolder } from './run-folder.js';
 
 /** Settings of models and reviews on which the reviews do not depend. */
 const ofModel = ['source', 'model', 'teacher', 'maxLength', 'fold'];
@@ -25,7 +24,7 @@ const settingsOfReviews = settingsList
  */
 export function assertSameReviews(run: RunFolder, settings: Settings, fingerprint: string | undefined): void {
   const parent = path.dirname(run.folder);
-  if (![sweepFile, crossValidationFile].some((file) => fs.existsSync(path.join(parent, file)))) return;
+  if (!run.isPart) return;
   const readBy = (of: Settings) => JSON.stringify(settingsOfReviews.map((name) => of[name]));
   const other = findRuns(parent).find((each) => {
     const metrics = each.read<RunMetrics>('metrics.json');
