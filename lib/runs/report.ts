@@ -1,8 +1,10 @@
 /** report.html: a report of a run in a single file without scripts; figures are embedded as PNG. */
+import path from 'node:path';
 import { describeCalibration } from './describe-calibration.js';
 import { describeClasses, type ClassificationMetrics } from '../evaluation/metrics.js';
 import { escapeHtml, tableBundle, type TableRow } from '../figures/html-table.js';
-import { formatSetting, settingsList } from '../settings/settings.js';
+import { flagOf } from '../settings/setting-text.js';
+import { formatSetting, settingsList, type ResolvedSettings, type Settings } from '../settings/settings.js';
 import { describeClassWeights } from '../training/class-weights.js';
 import type { RunEnvironment } from './environment.js';
 import { htmlPage, picture, section } from '../figures/html-page.js';
@@ -97,6 +99,13 @@ const environmentRows = ({
   { what: 'command line', value: argv.join(' ') },
 ];
 
+/** The settings that were not left at their defaults, in a sentence. */
+function describeChanges(settings: Settings, origins: ResolvedSettings['origins']): string {
+  const changed = settingsList.filter(({ name, neutral }) => (origins[name] ?? 'default') !== 'default' && !neutral);
+  if (changed.length === 0) return 'All settings have their defaults.';
+  return `Settings: ${changed.map(({ name }) => `${flagOf(name)} ${formatSetting(name, settings[name])}`).join(', ')}.`;
+}
+
 /**
  * Writes figures and report from a run's settings, journal and metrics. For an unfinished run they contain the results
  * so far.
@@ -110,9 +119,11 @@ export async function writeReport(run: RunFolder): Promise<string> {
   const result = describeResult(metrics);
   const figures = await writeFigures(run);
   const pictures = [...figures].map(([name, { png, description }]) => picture(png, description, name));
-  const title = `${command === 'finetune' ? 'Fine-tuning' : 'Adaptation'}, ${status?.startedAt.slice(0, 16).replace('T', ' ') ?? ''}`;
+  const kind = command === 'finetune' ? 'Fine-tuning' : 'Adaptation';
+  const title = `${kind}: ${path.basename(run.folder)}, ${status?.startedAt.slice(0, 16).replace('T', ' ') ?? ''}`;
   const parts = [
     `<p>${escapeHtml(sources.banner)}</p>`,
+    `<p>${escapeHtml(describeChanges(settings, origins))}</p>`,
     metrics
       ? `<p class="headline">${headline(metrics)}</p>`
       : `<p class="trouble">This run is not finished: ${escapeHtml(run.state)}. ${escapeHtml(status?.message ?? '')}</p>`,
