@@ -2,10 +2,9 @@
 import { ArgumentError } from '../errors.js';
 import type { ProblemType } from '../settings/problem-type.js';
 import type { TextClassifier } from '../model/text-classifier.js';
-import { prepareWeights } from '../model/model.js';
-import { singleProcess, partOfRank, type Ranks } from '../distributed/ranks.js';
-import { tf } from '../tensorflow/runtime.js';
-import { evaluationBatches, type EncodedReviews } from '../model/batch.js';
+import { singleProcess, type Ranks } from '../distributed/ranks.js';
+import type { EncodedReviews } from '../model/batch.js';
+import { computeRows, type EvaluateOptions } from './compute-rows.js';
 import { classificationMetrics, type ClassificationMetrics } from './metrics.js';
 
 /** Predictions of a classifier, and their metrics. */
@@ -15,41 +14,16 @@ export interface Evaluation {
   logits: Float32Array;
 }
 
-/** How reviews are evaluated. */
-export interface EvaluateOptions {
-  batchSize: number;
-  /** Awaited between batches; may throw to interrupt. */
-  tick: (() => Promise<void>) | undefined;
-  /** Processes that evaluate together: each evaluates part of the batches, and all get all logits. */
-  ranks: Ranks;
-}
-
 /**
  * Computes the logits of reviews, without dropout.
  * @returns [n * outputs], row by row, in the order of the reviews
  */
-export async function computeLogits(
+export const computeLogits = (
   model: TextClassifier,
   reviews: EncodedReviews,
-  { batchSize, tick, ranks }: EvaluateOptions,
-): Promise<Float32Array> {
-  const outputs = model.labels.length;
-  const own = new Float32Array(reviews.ids.length * outputs);
-  const prepared = prepareWeights(model);
-  try {
-    const batches = evaluationBatches(reviews, batchSize, model.maxTokens);
-    for (const batch of partOfRank(ranks, batches)) {
-      const batchLogits = model.logits(batch, prepared);
-      batch.indices.forEach((index, row) =>
-        own.set(batchLogits.subarray(row * outputs, (row + 1) * outputs), index * outputs),
-      );
-      await tick?.();
-    }
-  } finally {
-    tf.dispose(prepared);
-  }
-  return ranks.sumNumbers(own);
-}
+  options: EvaluateOptions,
+): Promise<Float32Array> =>
+  computeRows(model, reviews, model.labels.length, (batch, prepared) => model.logits(batch, prepared), options);
 
 /** What evaluates a model of each problem type, and what such a model predicts. */
 const evaluations: Record<ProblemType, { name: string; predicts: (labels: string[]) => string }> = {

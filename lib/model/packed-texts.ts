@@ -23,6 +23,17 @@ export type PackedTexts = {
   slots?: Tensor2D;
 };
 
+/** Divides the inputs of a graph into packed texts and all others. */
+export function divideInputs<Others extends object>(
+  inputs: PackedTexts & Others,
+): { texts: PackedTexts; others: Others } {
+  const { ids, positions, offsets, types, slots, ...others } = inputs;
+  return {
+    texts: { ids, positions, offsets, ...(types && { types }), ...(slots && { slots }) },
+    others: others as unknown as Others,
+  };
+}
+
 /**
  * Rounds a number of tokens up. Layers that compute any number of tokens with one graph round little, since the matrix
  * products prepare each new size once. Other layers need a graph per size: eight sizes within a factor of two.

@@ -26,7 +26,7 @@ import {
   readWeights,
   type ModelFolder,
 } from './model.js';
-import { batchTensors, type PackedTexts } from './packed-texts.js';
+import { batchTensors, divideInputs, type PackedTexts } from './packed-texts.js';
 import { predictionOf, type Prediction } from './prediction.js';
 import { readPreprocessing, writePreprocessing, type Preprocessing } from './preprocessing.js';
 import { PretrainedModel, tokenizerFilesOf, type LoadOptions, type ModelParts } from './pretrained-model.js';
@@ -132,8 +132,8 @@ export class TextClassifier extends PretrainedModel {
     this.reading = reading;
     const { config, engine } = this;
     this.forward = tensorFunction(
-      ({ ids, positions, offsets, types, slots, ...prepared }: PackedTexts & Weights) => {
-        const texts = { ids, positions, offsets, ...(types && { types }), ...(slots && { slots }) };
+      (inputs: PackedTexts & Weights) => {
+        const { texts, others: prepared } = divideInputs<Weights>(inputs);
         return { logits: sequenceClassification({ ...readWeights(this), ...prepared }, texts, config, engine) };
       },
       { name: 'the forward pass', ...captureOptions(engine) },

@@ -3,14 +3,15 @@
  * LogisticRegression(), whose defaults SetFit uses too. The encoder is not changed.
  */
 import { ReviewsError } from '../errors.js';
-import { partOfRank, singleProcess } from '../distributed/ranks.js';
+import { singleProcess } from '../distributed/ranks.js';
+import { computeRows } from '../evaluation/compute-rows.js';
 import { countClasses } from '../evaluation/count-classes.js';
 import { logisticRegression } from '../evaluation/logistic-regression.js';
-import { evaluationBatches, type EncodedReviews } from '../model/batch.js';
+import type { EncodedBatch, EncodedReviews } from '../model/batch.js';
 import { familyOf } from '../model/families.js';
 import { textFeatures } from '../model/features.js';
-import { captureOptions, prepareWeights, readWeights, restoreParameters } from '../model/model.js';
-import { batchTensors, type PackedTexts } from '../model/packed-texts.js';
+import { captureOptions, readWeights, restoreParameters } from '../model/model.js';
+import { batchTensors, divideInputs, type PackedTexts } from '../model/packed-texts.js';
 import type { Weights } from '../model/tensor-operations.js';
 import type { TextClassifier } from '../model/text-classifier.js';
 import type { TrainingSettings } from '../settings/settings.js';
@@ -48,27 +49,24 @@ export async function computeFeatures(
 ): Promise<Float32Array> {
   const { config, engine } = model;
   const forward = tensorFunction(
-    ({ ids, positions, offsets, slots, types, ...prepared }: PackedTexts & Weights) => {
-      const texts = { ids, positions, offsets, ...(slots && { slots }), ...(types && { types }) };
+    (inputs: PackedTexts & Weights) => {
+      const { texts, others: prepared } = divideInputs<Weights>(inputs);
       return { features: textFeatures({ ...readWeights(model), ...prepared }, texts, config, engine) };
     },
     { name: 'the features', ...captureOptions(engine) },
   );
-  const prepared = prepareWeights(model);
-  const own = new Float32Array(rows.ids.length * config.dim);
+  const featuresOf = (batch: EncodedBatch, prepared: Weights) => {
+    const inputs = batchTensors(batch, engine.layers);
+    const { features } = forward.call({ ...inputs, ...prepared });
+    const data = features.dataSync<'float32'>();
+    tf.dispose([inputs, features]);
+    return data;
+  };
   try {
-    for (const batch of partOfRank(ranks, evaluationBatches(rows, batchSize, model.maxTokens))) {
-      const inputs = batchTensors(batch, engine.layers);
-      const { features } = forward.call({ ...inputs, ...prepared });
-      own.set(features.dataSync<'float32'>(), batch.indices[0]! * config.dim);
-      tf.dispose([inputs, features]);
-      await tick?.();
-    }
+    return await computeRows(model, rows, config.dim, featuresOf, { batchSize, tick, ranks });
   } finally {
-    tf.dispose(prepared);
     forward.dispose();
   }
-  return ranks.sumNumbers(own);
 }
 
 /**
