@@ -251,11 +251,17 @@ test('score, the server and the exported graph give all classes; softmax and cal
   const classifier = TextClassifier.fromFolder(model, { precision: 'float32' });
   const expected = classifier.predict(texts);
   classifier.dispose();
+  const probability = (row: number, name: string) => expected[row]!.probabilities![name]!;
   assert.deepEqual(
     expected.map((each) => each.labels),
     texts.map(topicsOf),
   );
-  const probability = (row: number, name: string) => expected[row]!.probabilities![name]!;
+  // Without any class the label is null, and the score the highest probability.
+  const highest = texts.map((_, row) => labels.toSorted((a, b) => probability(row, b) - probability(row, a))[0]!);
+  assert.deepEqual(
+    expected.map((each) => each.label),
+    [highest[0], highest[1], null],
+  );
   const assertSame = (predictions: Prediction[]) => {
     assert.deepEqual(
       predictions.map((each) => [each.label, each.labels]),
@@ -316,19 +322,28 @@ test('score, the server and the exported graph give all classes; softmax and cal
   assert.equal((await post('/predict', softmax)).status, 400);
   assertSame((await post<{ predictions: Prediction[] }>('/invocations', { inputs: texts })).body.predictions);
   assertSame((await post<{ result: Prediction[] }>('/model', { data: { sentence: texts } })).body.result);
-  type Outputs = { outputs: { name: string; shape: number[]; data: number[] }[] };
+  type Output = { name: string; datatype: string; shape: number[]; parameters?: object; data: unknown[] };
   const input = { name: 'text', shape: [3], datatype: 'BYTES', data: texts };
-  const { outputs } = (await post<Outputs>('/v2/models/sentiment/infer', { inputs: [input] })).body;
+  const { outputs } = (await post<{ outputs: Output[] }>('/v2/models/sentiment/infer', { inputs: [input] })).body;
+  const { outputs: metadata } = (await app.inject('/v2/models/sentiment')).json<{ outputs: Omit<Output, 'data'>[] }>();
+  const parameters = { class_names: JSON.stringify(labels) };
+  assert.deepEqual(metadata, [
+    { name: 'label', datatype: 'BYTES', shape: [-1] },
+    { name: 'score', datatype: 'FP32', shape: [-1] },
+    { name: 'labels', datatype: 'BYTES', shape: [-1] },
+    { name: 'probabilities', datatype: 'FP32', shape: [-1, 3], parameters },
+  ]);
   assert.deepEqual(
-    outputs.map(({ name, shape }) => [name, shape]),
-    [
-      ['label', [3]],
-      ['score', [3]],
-      ['probabilities', [3, 3]],
-    ],
+    outputs.map(({ data: _, ...each }) => each),
+    metadata.map((each) => ({ ...each, shape: [3, ...each.shape.slice(1)] })),
   );
-  outputs[2]!.data.forEach((each, i) =>
-    assert.ok(Math.abs(each - probability(Math.floor(i / 3), labels[i % 3]!)) < 1e-4),
+  assert.deepEqual(outputs[0]!.data, [highest[0], highest[1], '']);
+  assert.deepEqual(
+    outputs[2]!.data.map((each) => JSON.parse(each as string) as unknown),
+    expected.map((each) => each.labels),
+  );
+  outputs[3]!.data.forEach((each, i) =>
+    assert.ok(Math.abs((each as number) - probability(Math.floor(i / 3), labels[i % 3]!)) < 1e-4),
   );
   const openApi = (await app.inject({ method: 'GET', url: '/openapi.json' })).json<{ info: { description: string } }>();
   assert.equal(openApi.info.description, 'Predicts which classes apply to reviews: delivery, price, quality.');

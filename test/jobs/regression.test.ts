@@ -348,6 +348,11 @@ test('score, the server and the exported graph give the number; softmax and cali
       outputs: outputs.map((name) => ({ name })),
     });
   assert.equal((await infer(['probabilities'])).status, 400);
+  const metadata = (await app.inject('/v2/models/sentiment')).json<{ outputs: { name: string }[] }>();
+  assert.deepEqual(
+    metadata.outputs.map(({ name }) => name),
+    ['label', 'score'],
+  );
   const { outputs } = (await infer(['label', 'score'])).body as { outputs: { data: (string | number)[] }[] };
   assert.deepEqual(outputs[0]!.data, ['stars', 'stars', 'stars']);
   isClose(outputs[1]!.data as number[]);
