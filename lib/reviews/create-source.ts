@@ -249,6 +249,8 @@ export async function createSource(
   let found: ClassesOfLists = { classes: noClasses, notes: [] };
   try {
     if (labelColumn !== undefined) found = await chooseClasses(files, { ...chosen, labelColumn }, options, declared);
+    // The classes of the file are not used, so that notes on them, such as how to name 0 and 1, do not apply.
+    if (options.labelsOptional) found.notes = [];
   } catch (error) {
     // Labels are optional, and a column with a usual name may contain something else: only texts are read.
     if (!options.labelsOptional || options.labelColumn || !(error instanceof ReviewsError)) throw error;
