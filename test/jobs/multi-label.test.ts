@@ -97,6 +97,9 @@ test('console, report, model card, figures, TensorBoard and the list of runs hav
   const report = fs.readFileSync(inFolder('run/report.html'), 'utf8');
   const card = fs.readFileSync(inFolder('run/model/README.md'), 'utf8');
   assert.ok(report.includes(`Micro F1 ${micro}, macro F1`));
+  assert.ok(report.includes(`The loss is the mean binary cross-entropy: ${metrics.loss.toFixed(3)}.`));
+  assert.match(report, /alt="delivery: precision \d\.\d{3}, recall \d\.\d{3}, F1 \d\.\d{3}; price: /);
+  assert.doesNotMatch(output, /Warning/);
   assert.match(
     card,
     new RegExp(`name: Micro F1\\n +args:\\n +average: micro\\n +value: ${Number(metrics.micro.f1.toFixed(4))}\n`),
@@ -104,7 +107,7 @@ test('console, report, model card, figures, TensorBoard and the list of runs hav
   assert.match(card, /\| quality \| \d\.\d{3} \| \d\.\d{3} \| \d\.\d{3} \| \d+ \|/);
   for (const text of [output, report, card]) assert.doesNotMatch(text, /confusion|alibrat|undefined|NaN/);
   const figures = fs.readdirSync(inFolder('run/figures')).filter((name) => name.endsWith('.png'));
-  assert.deepEqual(figures, ['learning-curves.png']);
+  assert.deepEqual(figures, ['classes.png', 'learning-curves.png']);
   const [events] = fs.readdirSync(inFolder('run/tensorboard'));
   const written = fs.readFileSync(inFolder('run/tensorboard', events!), 'latin1');
   for (const tag of ['eval/f1_micro', 'test/f1_micro', 'test/f1_macro', 'test/hamming_loss'])
@@ -165,8 +168,21 @@ test('columns of 0 and 1 train and are scored as such', async () => {
   const csv = rows.map((row) => [row.text, ...labels.map((name) => Number(row.labels.includes(name)))].join());
   fs.writeFileSync(inFolder('flags.csv'), `text,${labels.join()}\n${csv.join('\n')}\n`);
   const flags = ['--label-column', labels.toReversed().join(), '--run-folder', inFolder('flags'), '--max-steps', '2'];
-  const { status, stderr } = await command('finetune', 'flags.csv', ...flags);
+  const { status, stdout, stderr } = await command('finetune', 'flags.csv', ...flags);
   assert.equal(status, 0, stderr);
+  // After two steps the model has learned nothing, which console, journal and report say.
+  const { warnings } = metricsOf('flags');
+  assert.deepEqual(
+    warnings!.map(({ code }) => code),
+    ['CLASS_NEVER_PREDICTED', 'F1_NOT_ABOVE_MAJORITY'],
+  );
+  const report = fs.readFileSync(inFolder('flags/report.html'), 'utf8');
+  const card = fs.readFileSync(inFolder('flags/model/README.md'), 'utf8');
+  for (const { code, message } of warnings!) {
+    assert.ok(stdout.includes(`Warning [${code}]: ${message}`), stdout);
+    assert.ok(report.includes(message) && card.includes(message));
+    assert.ok(readJournal(inFolder('flags')).some((entry) => entry.kind === 'warning' && entry.message === message));
+  }
   assert.deepEqual(metricsOf('flags').labelNames, labels.toReversed());
   const exported = await tunebook(['export', inFolder('flags')]);
   assert.match(exported.stdout, /TensorFlow's micro F1 in float32 is \d\.\d{3}/);
