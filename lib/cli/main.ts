@@ -177,7 +177,8 @@ addSettings(
     .option('--file <file>', 'file of reviews to score, in any format that finetune reads')
     .option(
       '--out <file>',
-      '.csv, .tsv, .jsonl or .ndjson file to write: all rows, with predicted_label and predicted_score',
+      '.csv, .tsv, .jsonl or .ndjson file to write: all rows, with predicted_label and predicted_score (of a regression the number); ' +
+        'of multi-label classification with predicted_labels and probability_NAME for each class',
     )
     .option('--overwrite', 'allow --out to replace an existing file, also the input file')
     .option('--precision <value>', 'number type of the exported model: float32 or int8', 'float32')

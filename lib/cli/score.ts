@@ -224,7 +224,8 @@ async function scoreToFile(model: SentimentModel, file: string, out: string, opt
 
 /** A prediction in words: the class, the number, or all classes that apply, each with its score. */
 function describePrediction({ label, score, labels, probabilities }: Prediction): string {
-  if (!labels) return `${label.padEnd(10)} ${score.toFixed(3)}`;
+  // Only the label of multi-label classification can be null.
+  if (!labels) return `${label!.padEnd(10)} ${score.toFixed(3)}`;
   return labels.map((name) => `${name} ${probabilities![name]!.toFixed(3)}`).join(', ') || 'none';
 }
 

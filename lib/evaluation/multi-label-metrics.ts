@@ -14,8 +14,8 @@ export interface LabelSetMetrics {
   micro: SetScores;
   /** Unweighted means over the classes. */
   macro: SetScores;
-  /** Scores by class number. `support` is the number of rows to which the class applies. */
-  perClass: (SetScores & { name: string; support: number })[];
+  /** Scores by class number. `support` is the number of rows to which the class applies, `predicted` of those for which it is predicted. */
+  perClass: (SetScores & { name: string; support: number; predicted: number })[];
   /** Fraction of the rows whose set of classes is predicted exactly. */
   subsetAccuracy: number;
   /** Fraction of all entries that are predicted wrongly. */
@@ -66,7 +66,7 @@ export function labelSetMetrics(
   }
   const perClass = labelNames.map((name, label) => {
     const { truePositives, predicted, support } = counts[label]!;
-    return { name, ...scoresOf(truePositives, predicted, support), support };
+    return { name, ...scoresOf(truePositives, predicted, support), support, predicted };
   });
   const total = (key: keyof (typeof counts)[0]) => counts.reduce((sum, each) => sum + each[key], 0);
   return {

@@ -9,9 +9,14 @@ import { countClasses } from './count-classes.js';
 import type { ClassificationMetrics } from './metrics.js';
 
 /** Stable codes of warnings. */
-export type WarningCode = 'CLASS_RARE' | 'CLASS_NEVER_PREDICTED' | 'ACCURACY_NOT_ABOVE_MAJORITY';
+export type WarningCode =
+  | 'CLASS_RARE'
+  | 'CLASS_NEVER_PREDICTED'
+  | 'ACCURACY_NOT_ABOVE_MAJORITY'
+  | 'F1_NOT_ABOVE_MAJORITY'
+  | 'R2_NOT_ABOVE_MEAN';
 
-/** A warning about the classes of a training set or of a model. */
+/** A warning about the classes of a training set, or about a model. */
 export interface Warning {
   code: WarningCode;
   /** Complete sentences. */
@@ -29,14 +34,15 @@ const maxListed = 20;
 
 const percent = (fraction: number) => `${(100 * fraction).toFixed(1)} %`;
 
-const format = (count: number) => count.toLocaleString('en');
+export const format = (count: number) => count.toLocaleString('en');
 
 const list = (items: string[]) => [...items.slice(0, maxListed), ...(items.length > maxListed ? ['…'] : [])].join(', ');
 
 const sum = (counts: number[]) => counts.reduce((a, b) => a + b, 0);
 
 /**
- * Warns of rare classes in a training set: those with less than a fifth of an equal share of the rows.
+ * Warns of rare classes in a training set: those with less than a fifth of an equal share of the rows, for multi-label classification
+ * less than a fifth of the mean number of rows of a class.
  * @param train training reviews, or a sample of them if they are streamed
  * @param labels class names by class number
  * @param settings class weights, which are the remedy unless they are set, and whether the training set is streamed
@@ -48,12 +54,13 @@ export function imbalanceWarnings(
   labels: string[],
   { classWeights, streaming }: Pick<Settings, 'classWeights' | 'streaming'>,
 ): Warning[] {
+  const isMultiLabel = train.some((review) => review.labels);
   const counts = countClasses(
-    train.map(({ label }) => label),
+    train.flatMap((review) => review.labels ?? [review.label]),
     labels.length,
   );
   const largestFirst = labels.map((_, i) => i).sort((a, b) => counts[b]! - counts[a]!);
-  const rare = largestFirst.filter((i) => counts[i]! < (rareFraction * train.length) / labels.length);
+  const rare = largestFirst.filter((i) => counts[i]! < (rareFraction * sum(counts)) / labels.length);
   if (rare.length === 0) return [];
   const share = (i: number) => `${format(counts[i]!)} (${percent(counts[i]! / train.length)})`;
   const [subject, pronoun, object] =
@@ -70,12 +77,38 @@ export function imbalanceWarnings(
       message:
         `${subject} of ${format(train.length)} ${streaming ? 'sampled ' : ''}training reviews. ` +
         `Reviews per class: ${list(largestFirst.map((i) => `${labels[i]} ${format(counts[i]!)}`))}. ` +
-        `A model can reach a high accuracy without recognizing ${pronoun}: look at the recall of each class.` +
-        (classWeights === 'none'
-          ? ` Weight the classes (${settingText('classWeights', 'balanced')}), or add reviews of ${object}.`
-          : ''),
+        `A model can reach a high ${isMultiLabel ? 'micro F1' : 'accuracy'} without recognizing ${pronoun}: look at the recall of each class.` +
+        (isMultiLabel
+          ? ` Add reviews of ${object}.`
+          : classWeights === 'none'
+            ? ` Weight the classes (${settingText('classWeights', 'balanced')}), or add reviews of ${object}.`
+            : ''),
     },
   ];
+}
+
+/**
+ * The warning of classes that a model never predicts.
+ * @param missed these classes, with their numbers of test rows
+ * @param classes number of all classes
+ * @param count number of test rows
+ * @param remedyOf a sentence on what to do, from how it names these classes
+ */
+export function neverPredictedWarning(
+  missed: { name: string; support: number }[],
+  classes: number,
+  count: number,
+  remedyOf: (object: string) => string,
+): Warning {
+  const subject =
+    missed.length === 1
+      ? `The class ${missed[0]!.name} is never predicted: its recall is 0 on ${format(missed[0]!.support)}`
+      : `${missed.length} of ${classes} classes are never predicted: the recall is 0 for ` +
+        list(missed.map(({ name, support }) => `${name} on ${format(support)}`));
+  return {
+    code: 'CLASS_NEVER_PREDICTED',
+    message: `${subject} of ${format(count)} test reviews. ${remedyOf(missed.length === 1 ? 'this class' : 'these classes')}`,
+  };
 }
 
 /**
@@ -106,31 +139,23 @@ export function evaluationWarnings(
   // Weights of classes of about equal size are about 1.
   const isBalanced = Math.max(...counts) < balancedRatio * Math.min(...counts);
   const present = confusion.map(sum);
-  const missed = labels.map((_, i) => i).filter((i) => present[i]! > 0 && confusion.every((row) => row[i] === 0));
+  const missed = labels
+    .map((name, i) => ({ name, support: present[i]!, isPredicted: confusion.some((row) => row[i]! > 0) }))
+    .filter(({ support, isPredicted }) => support > 0 && !isPredicted);
   const warnings: Warning[] = [];
   if (missed.length > 0) {
-    const [subject, object, weigh] =
-      missed.length === 1
-        ? [
-            `The class ${labels[missed[0]!]} is never predicted: its recall is 0 on ${format(present[missed[0]!]!)}`,
-            'this class',
-            'Give it a higher weight',
-          ]
-        : [
-            `${missed.length} of ${labels.length} classes are never predicted: the recall is 0 for ` +
-              list(missed.map((i) => `${labels[i]} on ${format(present[i]!)}`)),
-            'these classes',
-            'Give them higher weights',
-          ];
-    warnings.push({
-      code: 'CLASS_NEVER_PREDICTED',
-      message:
-        `${subject} of ${format(count)} test reviews. ` +
-        (isBalanced
+    const weigh = !isWeighted
+      ? `Weight the classes (${settingText('classWeights', 'balanced')})`
+      : missed.length === 1
+        ? 'Give it a higher weight'
+        : 'Give them higher weights';
+    warnings.push(
+      neverPredictedWarning(missed, labels.length, count, (object) =>
+        isBalanced
           ? `The classes are balanced: train longer, or add reviews of ${object}.`
-          : `${isWeighted ? weigh : `Weight the classes (${settingText('classWeights', 'balanced')})`}, ` +
-            `train longer, or add reviews of ${object}.`),
-    });
+          : `${weigh}, train longer, or add reviews of ${object}.`,
+      ),
+    );
   }
   const majority = counts.indexOf(Math.max(...counts));
   const baseline = present[majority]! / count;

@@ -1,6 +1,8 @@
 /** All figures, exported as `tunebook.figures`. */
 export { accuraciesFigure as accuracies } from './accuracies.js';
 export { classBalanceFigure as classBalance } from './class-balance.js';
+export { classScoresFigure as classScores } from './class-scores.js';
+export type { NamedScores } from './class-scores.js';
 export { confusionMatrixFigure as confusionMatrix } from './confusion-matrix.js';
 export { coverageFigure as coverage } from './coverage.js';
 export type { Figure } from './figure.js';

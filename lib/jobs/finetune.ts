@@ -13,6 +13,7 @@ import { selectReviews } from '../model/batch.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import { evaluateMultiLabel } from '../evaluation/evaluate-multi-label.js';
 import { evaluateRegression } from '../evaluation/evaluate-regression.js';
+import { multiLabelWarnings } from '../evaluation/multi-label-warnings.js';
 import { evaluationWarnings, imbalanceWarnings, type Warning } from '../evaluation/warnings.js';
 import { describeClassWeights, weightsByNumber } from '../training/class-weights.js';
 import type { EndOfTraining } from '../training/training-record.js';
@@ -79,25 +80,30 @@ async function trainClasses(prepared: Prepared, train: Train) {
 }
 
 /** Trains a model that predicts a number, and evaluates it. @returns how training ended, and on the chief the metrics */
-async function trainNumbers({ job, model, source, split, data }: Prepared, train: Train) {
+async function trainNumbers({ job, model, source, split, data, warn }: Prepared, train: Train) {
   const { settings, sources, ranks } = job;
   const result = await train(new Trainer(model as RegressionModel, trainerSettings(settings)));
   if (result.end === 'interrupted') return { result };
   const evaluation = await evaluateRegression(model, data.test, { batchSize: settings.evalBatchSize, ranks });
   if (!ranks.isChief) return { result };
   const trained = { settings, sources, source, split, data, result };
-  return { result, metrics: regressionRunMetrics(trained, evaluation) };
+  const metrics = regressionRunMetrics(trained, evaluation);
+  warn(metrics.warnings!);
+  return { result, metrics };
 }
 
 /** Trains a model that predicts all classes that apply, and evaluates it. @returns how training ended, and on the chief the metrics */
-async function trainLabelSets({ job, model, source, split, data }: Prepared, train: Train) {
-  const { settings, sources, ranks } = job;
+async function trainLabelSets({ job, model, source, split, data, warn }: Prepared, train: Train) {
+  const { settings, sources, checkpoint, ranks } = job;
+  if (!checkpoint) warn(imbalanceWarnings(split.train, source.labelNames, settings));
   const result = await train(new Trainer(model as MultiLabelModel, trainerSettings(settings)));
   if (result.end === 'interrupted') return { result };
   const evaluation = await evaluateMultiLabel(model, data.test, { batchSize: settings.evalBatchSize, ranks });
   if (!ranks.isChief) return { result };
   const trained = { settings, sources, source, split, data, result };
-  return { result, metrics: multiLabelRunMetrics(trained, evaluation) };
+  const metrics = multiLabelRunMetrics(trained, evaluation);
+  warn(multiLabelWarnings(metrics.test, metrics.baselines[0]!));
+  return { result, metrics };
 }
 
 /** What trains and evaluates a model of each problem type. */

@@ -12,6 +12,8 @@ import { entryLoss, predictedSets, type MultiLabelMetrics } from '../evaluation/
 import { meanBaseline, ridgeBaseline } from '../evaluation/regression-baseline.js';
 import type { RegressionMetrics } from '../evaluation/regression-metrics.js';
 import type { ClassificationMetrics } from '../evaluation/metrics.js';
+import { multiLabelWarnings } from '../evaluation/multi-label-warnings.js';
+import { regressionWarnings } from '../evaluation/regression-warnings.js';
 import { evaluationWarnings, imbalanceWarnings } from '../evaluation/warnings.js';
 import type { ModelCalibration } from '../model/calibration.js';
 import { ReviewStream } from '../batching/stream.js';
@@ -127,14 +129,16 @@ export function regressionRunMetrics(
   const rows = split.test.map(({ text, label }, row) => ({ review: text, true: label, predicted: predictions[row]! }));
   const shown = rows.slice(0, maxPredictions);
   const error = (row: (typeof rows)[number]) => Math.abs(row.predicted - row.true);
+  const baselines = regressionBaselines(split);
   return {
     command: 'finetune',
     problemType: 'regression',
     ...common(run),
     labelNames: source.labelNames,
     validation: result.best ?? null,
+    warnings: regressionWarnings(metrics, baselines[0]!),
     test: metrics,
-    baselines: regressionBaselines(split),
+    baselines,
     predictions: { true: shown.map((row) => row.true), predicted: shown.map((row) => row.predicted) },
     errors: rows.toSorted((a, b) => error(b) - error(a)).slice(0, reportedErrors),
   };
@@ -159,6 +163,7 @@ export function multiLabelRunMetrics(
   const { split, source, data, result } = run;
   const labels = source.labelNames;
   const predicted = predictedSets(logits);
+  const baselines = multiLabelBaselines(split, labels);
   const names = (row: number, entries: ArrayLike<number>) =>
     labels.filter((_, label) => entries[row * labels.length + label] === 1).join(', ') || 'none';
   const errors = split.test.map((review, row) => ({
@@ -177,8 +182,9 @@ export function multiLabelRunMetrics(
     ...common(run),
     labelNames: labels,
     validation: result.best ?? null,
+    warnings: [...imbalanceWarnings(split.train, labels, run.settings), ...multiLabelWarnings(metrics, baselines[0]!)],
     test: metrics,
-    baselines: multiLabelBaselines(split, labels),
+    baselines,
     errors: errors
       .filter((error) => error.true !== error.predicted)
       .sort((a, b) => b.loss - a.loss)

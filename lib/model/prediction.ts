@@ -4,9 +4,12 @@ import { predictedClass, type ModelCalibration } from './calibration.js';
 
 /** The prediction for a text, in the format of the transformers pipeline. */
 export interface Prediction {
-  /** The predicted class; for multi-label classification the most probable one; for regression the name of the number. */
-  label: string;
-  /** Probability of the class; for regression the predicted number. */
+  /**
+   * The predicted class; for regression the name of the number. For multi-label classification the most probable class, or null if no
+   * class applies, so that no reader of `label` alone takes a class that does not.
+   */
+  label: string | null;
+  /** Probability of the class, and if none applies the highest one; for regression the predicted number. */
   score: number;
   /** For multi-label classification all classes that apply: those with a probability of at least 0.5. @default other problem types */
   labels?: string[];
@@ -34,10 +37,10 @@ export function predictionOf(
   }: { labels: string[]; problemType: ProblemType; calibration?: ModelCalibration | undefined },
 ): Prediction {
   const { label, score } = predictedClass(probabilities, calibration);
-  const prediction = { label: labels[label]!, score };
-  if (problemType !== 'multi_label_classification') return prediction;
+  if (problemType !== 'multi_label_classification') return { label: labels[label]!, score };
   return {
-    ...prediction,
+    label: applies(score) ? labels[label]! : null,
+    score,
     labels: labels.filter((_, i) => applies(probabilities[i]!)),
     probabilities: Object.fromEntries(labels.map((name, i) => [name, probabilities[i]!])),
   };

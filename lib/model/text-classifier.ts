@@ -259,7 +259,7 @@ export class TextClassifier extends PretrainedModel {
    * @param options calibration
    * @param options.calibrated whether temperature and threshold of `calibration` apply. @default false
    * @returns the class with the highest probability of each text, or the class that the threshold selects, in order; for multi-label
-   * classification also `labels`, all classes with a probability of at least 0.5; for regression
+   * classification also `labels`, all classes with a probability of at least 0.5, and without any the label null; for regression
    * the number, as of the pipeline of `transformers`
    * @throws ArgumentError for calibrated predictions of a model that is not calibrated
    * @example

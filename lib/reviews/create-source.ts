@@ -14,7 +14,8 @@ import {
   numericLabels,
   type Classes,
 } from './labels.js';
-import { checkNumbers, classesOfLists, labelsOfFiles } from './labels-of-files.js';
+import { withFlagColumns } from './flag-columns.js';
+import { checkNumbers, classesOfLists, labelsOfFiles, type ClassesOfLists } from './labels-of-files.js';
 import type { ReviewsOptions } from './reviews-options.js';
 import { columnsOf, nothingDropped, type NamedFormat, type Reading } from './review.js';
 import type { ReviewSource, SkippedFile } from './review-source.js';
@@ -67,10 +68,10 @@ function columnsOrError(candidate: SourceCandidate, options: ReviewsOptions): Ch
  * Chooses the columns of all files by those of the first training file; files without them are left out.
  * @throws ReviewsError if no file has a text, and a label where one is needed
  */
-function chooseFiles(
+async function chooseFiles(
   candidates: SourceCandidate[],
   options: ReviewsOptions,
-): { chosen: ChosenColumns; kept: SourceCandidate[]; skipped: SkippedFile[] } {
+): Promise<{ chosen: ChosenColumns; kept: SourceCandidate[]; skipped: SkippedFile[] }> {
   const found = candidates.map((candidate) => ({ candidate, columns: columnsOrError(candidate, options) }));
   const usable = found.filter(({ columns }) => !(columns instanceof Error));
   const training = usable.filter(({ candidate }) => candidate.split === 'train');
@@ -81,7 +82,9 @@ function chooseFiles(
     const failed =
       found.find(({ candidate }) => candidate.split === 'train' && !areNumbered(columnsOfCandidate(candidate))) ??
       found[0]!;
-    throw failed.columns as ReviewsError;
+    const error = failed.columns as ReviewsError;
+    const isMultiLabel = options.problemType === 'multi_label_classification';
+    throw isMultiLabel ? await withFlagColumns(error, failed.candidate.content) : error;
   }
   const reference = first.columns as ChosenColumns;
   const lackedBy = (candidate: SourceCandidate, wanted: string[]) =>
@@ -146,15 +149,12 @@ const renameColumns = (reader: RowReader, names: Map<string, string>): RowReader
 const hasMissingSpellings = (files: RowFile[]) =>
   files.every(({ description: { format } }) => /^(?:delimited text|Excel)/.test(format));
 
-/** Classes, notes on them, and for lists of labels the number of rows with each class, if all rows were counted. */
-type ChosenClasses = { classes: Classes; notes: string[]; classCounts?: number[] };
-
 async function chooseClasses(
   files: RowFile[],
   { labelColumn: column, labelColumns }: { labelColumn: string; labelColumns?: string[] },
   options: ReviewsOptions,
   declared: Record<string, string[]>,
-): Promise<ChosenClasses> {
+): Promise<ClassesOfLists> {
   const names = files.find((file) => file.classNames[column])?.classNames[column] ?? declared[column];
   if (options.problemType === 'regression') {
     const classes = { ...numericLabels(column), ...(names && { hiddenLabel: '-1' }) };
@@ -239,16 +239,18 @@ export async function createSource(
 ): Promise<ReviewSource> {
   const wanted = namedColumns(options);
   for (const candidate of candidates) await completeColumns(candidate, wanted);
-  const { chosen, kept, skipped } = chooseFiles(candidates, options);
+  const { chosen, kept, skipped } = await chooseFiles(candidates, options);
   const loaded: Loaded[] = [];
   for (const candidate of kept) loaded.push(await load(candidate, chosen, options));
   const files = loaded.map(({ file }) => file);
   if (files.every(({ rows }) => rows === 0))
     throw new ReviewsError('REVIEWS_NO_ROWS', `${name} has no rows.`, { name });
   let { labelColumn } = chosen;
-  let found: ChosenClasses = { classes: noClasses, notes: [] };
+  let found: ClassesOfLists = { classes: noClasses, notes: [] };
   try {
     if (labelColumn !== undefined) found = await chooseClasses(files, { ...chosen, labelColumn }, options, declared);
+    // The classes of the file are not used, so that notes on them, such as how to name 0 and 1, do not apply.
+    if (options.labelsOptional) found.notes = [];
   } catch (error) {
     // Labels are optional, and a column with a usual name may contain something else: only texts are read.
     if (!options.labelsOptional || options.labelColumn || !(error instanceof ReviewsError)) throw error;
@@ -261,6 +263,7 @@ export async function createSource(
     ...(chosen.textPairColumn !== undefined && { textPairColumn: chosen.textPairColumn }),
     labelColumn,
     ...(labelColumn !== undefined && chosen.labelColumns && { labelColumns: chosen.labelColumns }),
+    ...(found.labelSeparator !== undefined && { labelSeparator: found.labelSeparator }),
     classes,
     ...(format && { format }),
     ...(hasMissingSpellings(files) && { missingSpellings: true }),

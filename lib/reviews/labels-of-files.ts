@@ -3,7 +3,7 @@ import { ReviewsError } from '../errors.js';
 import { settingText } from '../settings/setting-text.js';
 import { isMissing } from './missing-values.js';
 import { labelKey, labelText } from '../settings/label-mapping.js';
-import { labelsError, labelTexts, readLabels, type LabelReading } from './label-lists.js';
+import { labelsError, labelTexts, readLabels, separatorOf, type LabelReading } from './label-lists.js';
 import {
   checkSingleLabel,
   classNumber,
@@ -73,6 +73,22 @@ export async function labelsOfFiles(files: RowFile[], column: string): Promise<M
   return counts;
 }
 
+/** Maximum number of different values from which the separator of labels is determined; all others are checked when they are read. */
+const maxValues = 10_000;
+
+/** The character that separates the labels of a column; undefined if none does without doubt. */
+async function separatorOfChunks(
+  chunks: FileChunk[],
+  { labelColumn, missingSpellings }: Omit<LabelReading, 'classes'>,
+): Promise<string | undefined> {
+  const values = new Set<unknown>();
+  for await (const { rows } of readChunks(chunks, [labelColumn])) {
+    for (const row of rows) values.add(row[labelColumn]);
+    if (values.size > maxValues) break;
+  }
+  return separatorOf([...values], missingSpellings);
+}
+
 /** Class names of lists without declared ones: each element is a class. */
 function classesOfElements(counts: Map<string, number>, column: string): { classes: Classes; notes: string[] } {
   const spellings = groupSpellings(counts, column);
@@ -83,18 +99,26 @@ function classesOfElements(counts: Map<string, number>, column: string): { class
   };
 }
 
+/** Classes, notes on them, the character between the labels of a row, if any, and the rows of each class, if all rows were counted. */
+export interface ClassesOfLists {
+  classes: Classes;
+  notes: string[];
+  labelSeparator?: string;
+  classCounts?: number[];
+}
+
 /**
  * The classes of multi-label classification: the declared ones, the columns of 0 and 1, or each element of a list. Checks the labels of
  * all rows; of Parquet files with more than 200 chunks, those of evenly spaced ones.
  * @param names class names that the data set declares. @default none
- * @throws ReviewsError for a value that is no list or neither 0 nor 1, an unknown class, or fewer than two classes
+ * @throws ReviewsError for a value that is no list, in a column without a clear separator, or neither 0 nor 1, an unknown class, or fewer than two classes
  */
 export async function classesOfLists(
   files: RowFile[],
   reading: Omit<LabelReading, 'classes'>,
   names?: string[],
-): Promise<{ classes: Classes; notes: string[]; classCounts?: number[] }> {
-  const { labelColumn, labelColumns } = reading;
+): Promise<ClassesOfLists> {
+  const { labelColumn, labelColumns, labelSeparator } = reading;
   const columns = labelColumns ?? [labelColumn];
   // Rows that are stored in a temporary file are read fast.
   const isStored = (file: RowFile) => 'place' in file;
@@ -105,9 +129,13 @@ export async function classesOfLists(
     for (const [i, row] of rows.entries()) {
       const labels = known ? readLabels(row, { ...reading, classes: known }) : labelTexts(row, reading);
       if (labels === undefined) continue;
-      if (!Array.isArray(labels)) throw labelsError(labels, known ?? noClasses, file.name, start + i + 1);
-      const names = labels.map((label) => (typeof label === 'number' ? known!.names[label]! : label));
-      for (const name of new Set(names)) counts.set(name, (counts.get(name) ?? 0) + 1);
+      if (!Array.isArray(labels)) {
+        const labelSeparator = labels.reason === 'list' ? await separatorOfChunks(chunks, reading) : undefined;
+        if (labelSeparator !== undefined) return classesOfLists(files, { ...reading, labelSeparator }, names);
+        throw labelsError(labels, known ?? noClasses, file.name, start + i + 1);
+      }
+      const present = labels.map((label) => (typeof label === 'number' ? known!.names[label]! : label));
+      for (const name of new Set(present)) counts.set(name, (counts.get(name) ?? 0) + 1);
     }
   const { classes, notes } = known
     ? { classes: known, notes: [] }
@@ -129,7 +157,11 @@ export async function classesOfLists(
   }
   return {
     classes: { ...classes, problemType: 'multi_label_classification' },
-    notes,
+    ...(labelSeparator !== undefined && { labelSeparator }),
+    notes:
+      labelSeparator === undefined
+        ? notes
+        : [...notes, `Each value of '${labelColumn}' is a list of classes that are separated by ${labelSeparator}.`],
     ...(files.every(isStored) && { classCounts }),
   };
 }

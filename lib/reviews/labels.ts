@@ -262,7 +262,14 @@ export function classesOfValues(
   name: string,
   missingSpellings: boolean,
 ): { classes: Classes; notes: string[] } {
-  checkJoinedLabels(name, column, [...labels.keys()]);
+  const [joined] = joinedLabels([...labels.keys()]);
+  if (joined !== undefined)
+    throw severalLabelsError(
+      name,
+      column,
+      joined,
+      ` To use the rows with one label only, or to make '${joined}' a class, name the classes with ${settingText('labelMapping')}.`,
+    );
   const missing = new Map([...labels].filter(([label]) => missingSpellings && isMissing(label)));
   const spellings = groupSpellings(new Map([...labels].filter(([label]) => !missing.has(label))), column);
   const sorted = [...spellings.keys()];
@@ -329,26 +336,17 @@ export function checkSingleLabel(name: string, column: string, value: unknown): 
     );
 }
 
-/**
- * Checks that no label joins others of the column: `price|quality` and `price|service`, or `a, b` beside `a` and `b`.
- * @throws ReviewsError if one does
- */
-function checkJoinedLabels(name: string, column: string, labels: string[]): void {
+/** The labels that join others of the column: `price|quality` and `price|service`, or `a, b` beside `a` and `b`. */
+export function joinedLabels(labels: string[]): string[] {
   const names = labels.filter((label) => Number.isNaN(labelNumber(label)));
   const all = new Set(labels);
   const partsOf = (label: string) => label.split(/[,;|]/).map((part) => part.trim());
   const counts = new Map<string, number>();
   for (const part of names.flatMap(partsOf)) counts.set(part, (counts.get(part) ?? 0) + 1);
-  for (const label of names) {
+  return names.filter((label) => {
     const parts = partsOf(label);
-    if (parts.length < 2 || parts.some((part) => part === '')) continue;
+    if (parts.length < 2 || parts.some((part) => part === '')) return false;
     const isList = /[;|]/.test(label) && parts.some((part) => all.has(part) || counts.get(part)! > 1);
-    if (isList || parts.every((part) => all.has(part)))
-      throw severalLabelsError(
-        name,
-        column,
-        label,
-        ` To use the rows with one label only, or to make '${label}' a class, name the classes with ${settingText('labelMapping')}.`,
-      );
-  }
+    return isList || parts.every((part) => all.has(part));
+  });
 }

@@ -88,6 +88,8 @@ export interface Reading {
   labelColumn?: string | undefined;
   /** The columns of 0 and 1, one for each class, that `labelColumn` names with commas. @default `labelColumn` is one column */
   labelColumns?: string[] | undefined;
+  /** The character between the labels of a row, `price|quality`. @default `labelColumn` has lists, or a single label */
+  labelSeparator?: string | undefined;
   classes: Classes;
   /** Whether `N/A` and the like are missing values, as in formats that have no other form for them. @default false */
   missingSpellings?: boolean;

@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import { accuraciesFigure } from '../figures/accuracies.js';
+import { classScoresFigure } from '../figures/class-scores.js';
 import { confusionMatrixFigure } from '../figures/confusion-matrix.js';
 import type { Figure } from '../figures/figure.js';
 import { learningCurvesFigure } from '../figures/learning-curves.js';
@@ -9,7 +10,7 @@ import { predictedNumbersFigure } from '../figures/predicted-numbers.js';
 import { renderPng } from '../figures/render.js';
 import { escapeHtml } from '../figures/html-table.js';
 import { readJournal, recordsOf } from './journal.js';
-import { isClassification, isRegression, type RunMetrics } from './metrics.js';
+import { isClassification, isMultiLabel, isRegression, type RunMetrics } from './metrics.js';
 import type { RunFolder } from './run-folder.js';
 
 const require = createRequire(import.meta.url);
@@ -26,6 +27,7 @@ export function figuresOf(run: RunFolder): Record<string, Figure> {
     );
   if (isRegression(metrics))
     figures['predicted-numbers'] = predictedNumbersFigure(metrics.predictions, metrics.labelNames[0]!);
+  if (isMultiLabel(metrics)) figures['classes'] = classScoresFigure('Scores of each class', metrics.test.perClass);
   if (isClassification(metrics)) {
     figures['accuracies'] = accuraciesFigure('Accuracy of baselines and fine-tuned model', [
       ...metrics.baselines,

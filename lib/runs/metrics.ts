@@ -55,6 +55,8 @@ export interface RegressionRunMetrics extends AnyMetrics {
   labelNames: string[];
   /** The evaluation on the validation set whose parameters were kept. */
   validation: { step: number; metrics: RegressionMetrics } | null;
+  /** A warning if the model is no better than the mean. Missing in runs of older versions. */
+  warnings?: Warning[];
   test: RegressionMetrics;
   baselines: ({ name: string } & RegressionMetrics)[];
   /** True and predicted numbers of test reviews, of at most 2,000. */
@@ -70,6 +72,8 @@ export interface MultiLabelRunMetrics extends AnyMetrics {
   labelNames: string[];
   /** The evaluation on the validation set whose parameters were kept. */
   validation: { step: number; metrics: MultiLabelMetrics } | null;
+  /** Warnings about the classes, before training and after the test. Missing in runs of older versions. */
+  warnings?: Warning[];
   test: MultiLabelMetrics;
   baselines: ({ name: string } & LabelSetMetrics)[];
   /** The wrongly predicted test reviews with the largest loss, the mean of their classes. */

@@ -222,7 +222,7 @@ function data({ data }: RunMetrics): string {
 
 /** The warnings of a run as a section; empty if there are none. */
 const warningsSection = (metrics: RunMetrics): string =>
-  isClassification(metrics) && metrics.warnings && metrics.warnings.length > 0
+  metrics.command === 'finetune' && metrics.warnings && metrics.warnings.length > 0
     ? `\n## Warnings\n\n${metrics.warnings.map(({ message }) => `- ${message}`).join('\n')}\n`
     : '';
 

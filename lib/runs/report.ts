@@ -51,8 +51,8 @@ const classesSection = (test: ClassificationMetrics): string[] => [
 ];
 
 /** The metrics of a result without a single accuracy, of its classes, and the largest errors. */
-const resultSection = (result: ResultDescription): string[] => [
-  `<p>Results on the test reviews. The loss is the ${result.loss}.</p>`,
+const resultSection = (result: ResultDescription, loss: number): string[] => [
+  `<p>Results on the test reviews. The loss is the ${result.loss}: ${loss.toFixed(3)}.</p>`,
   table(resultTable(result, 'this model')),
   ...(result.classes.length > 0 ? ['<p>The scores of each class:</p>', table(result.classes)] : []),
   ...(result.errors.rows.length > 0 ? [`<p>${result.errors.title}</p>`, table(result.errors.rows)] : []),
@@ -127,12 +127,14 @@ export async function writeReport(run: RunFolder): Promise<string> {
     metrics
       ? `<p class="headline">${headline(metrics)}</p>`
       : `<p class="trouble">This run is not finished: ${escapeHtml(run.state)}. ${escapeHtml(status?.message ?? '')}</p>`,
-    ...(isClassification(metrics) ? (metrics.warnings ?? []) : []).map(
+    ...(metrics?.command === 'finetune' ? (metrics.warnings ?? []) : []).map(
       ({ message }) => `<p class="trouble">${escapeHtml(message)}</p>`,
     ),
     ...(pictures.length > 0 ? [section('Figures', ...pictures)] : []),
     ...(metrics ? [section('Data', dataList(metrics), dataTable(metrics))] : []),
-    ...(result ? [section('Results', ...resultSection(result))] : []),
+    ...(result && metrics?.command === 'finetune'
+      ? [section('Results', ...resultSection(result, metrics.test.loss))]
+      : []),
     ...(isClassification(metrics) ? [section('Classes', ...classesSection(metrics.test))] : []),
     ...(isClassification(metrics) && metrics.calibration
       ? [

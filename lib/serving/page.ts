@@ -69,6 +69,7 @@ export function addPage(app: FastifyInstance, model: () => SentimentModel): void
     'style.css': path.join(sources, 'style.css'),
     'page.js': path.join(here, 'app/page.js'),
     'engines.js': path.join(here, 'app/engines.js'),
+    'wording.js': path.join(here, 'app/wording.js'),
     'csv.js': path.join(here, 'app/csv.js'),
     'plotly.js': require.resolve('plotly.js-dist'),
     'transformers.js': path.join(packageFolder('@huggingface/transformers'), 'dist/transformers.min.js'),

@@ -41,7 +41,7 @@ export interface SentimentModel {
   /** Whether the model was trained on pairs of texts; undefined if that is not stored with it. */
   takesPairs: boolean | undefined;
   /**
-   * Predicts the class of one sentence or pair, all that apply as `labels`, or its number as the score, truncated to `maxLength` tokens.
+   * Predicts the class of one sentence or pair, all that apply as `labels` (without any the label is null), or its number as the score, truncated to `maxLength` tokens.
    * @throws RequestError for a single text if the model was trained on pairs, and for a pair if it was not
    */
   predictSentiment(sentence: TextInput): Promise<Prediction>;

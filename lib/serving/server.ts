@@ -277,6 +277,8 @@ export async function createServer(model: SentimentModel, options: ServerOptions
       const { textColumns, textPairColumn } = active.model.preprocessing?.reading ?? {};
       return {
         version: active.version,
+        labels: active.model.labels,
+        problemType: active.model.problemType,
         textColumns,
         textPairColumn,
         score: (parsed) => score(active, parsed, tracing?.traceOf(request)),

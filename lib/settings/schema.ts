@@ -106,7 +106,8 @@ export const schema = {
   }),
   labelColumn: setting(text('the name of a column'), {
     group: 'Model and reviews',
-    description: 'column with the label: numbers, stars, booleans or names',
+    description:
+      'column with the label: numbers, stars, booleans or names; of multi-label classification a column of lists, or several columns of 0 and 1 (toxic,obscene,threat)',
     aliases: ['label_col'],
     argument: 'name',
     default: undefined,

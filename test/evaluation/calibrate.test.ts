@@ -113,7 +113,7 @@ test('a model stores its calibration, applies it on request, and loses it by tra
   model.save(saved);
   const loaded = TextClassifier.fromFolder(saved, { precision: 'float32' });
   assert.deepEqual(loaded.calibration, fitted);
-  const balanced = (labels: string[]) =>
+  const balanced = (labels: (string | null)[]) =>
     [0, 1].reduce((sum, label) => {
       const rows = reviews.flatMap((review, row) => (review.label === label ? [row] : []));
       return sum + rows.filter((row) => labels[row] === model.labels[label]).length / rows.length / 2;

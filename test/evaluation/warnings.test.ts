@@ -2,6 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { wilsonInterval } from '#lib/evaluation/metrics.js';
+import { multiLabelWarnings } from '#lib/evaluation/multi-label-warnings.js';
+import { labelSetMetrics } from '#lib/evaluation/multi-label-metrics.js';
+import { regressionMetrics } from '#lib/evaluation/regression-metrics.js';
+import { regressionWarnings } from '#lib/evaluation/regression-warnings.js';
 import { evaluationWarnings, imbalanceWarnings } from '#lib/evaluation/warnings.js';
 import { readSettings, type Settings } from '#lib/settings/settings.js';
 
@@ -70,4 +74,46 @@ test('the accuracy is compared with the majority baseline by its interval', () =
   assert.deepEqual(codes(many, train, labels, settings()), []);
   // The majority is that of the training set.
   assert.deepEqual(codes(few, reviews(70, 30), labels, settings()), []);
+});
+
+test('of multi-label classification a class is rare among the rows of all classes; weights are not proposed', () => {
+  const sets = (...counts: [number[], number][]) =>
+    counts.flatMap(([each, count]) => Array.from({ length: count }, () => ({ text: 'a', label: 0, labels: each })));
+  // Means of 50 and 40 rows per class: 10 rows are not rare, 7 are.
+  assert.deepEqual(imbalanceWarnings(sets([[0], 80], [[0, 1], 10], [[], 900]), labels, settings()), []);
+  const [warning, ...others] = imbalanceWarnings(sets([[0], 66], [[0, 1], 7], [[], 27]), labels, settings());
+  assert.deepEqual([warning!.code, others], ['CLASS_RARE', []]);
+  assert.match(
+    warning!.message,
+    /^The class positive is rare: 7 \(7\.0 %\) of 100 training reviews\. Reviews per class: negative 73, positive 7\. .* Add reviews of this class\.$/,
+  );
+  assert.doesNotMatch(warning!.message, /lassWeights|accuracy/);
+});
+
+test('classes of sets that are never predicted, and a micro F1 that is not above that of the most frequent set', () => {
+  const truth = [1, 0, 1, 1, 1, 0];
+  const metrics = (...predicted: number[]) => labelSetMetrics(predicted, truth, labels);
+  const frequent = metrics(1, 0, 1, 0, 1, 0);
+  const [never, f1] = multiLabelWarnings(frequent, frequent);
+  assert.equal(never!.code, 'CLASS_NEVER_PREDICTED');
+  assert.match(
+    never!.message,
+    /^The class positive is never predicted: its recall is 0 on 1 of 3 test reviews\. Train longer/,
+  );
+  assert.equal(f1!.code, 'F1_NOT_ABOVE_MAJORITY');
+  assert.match(f1!.message, /^The micro F1 of 0\.857 on 3 test reviews is not better .* has 0\.857\./);
+  assert.deepEqual(multiLabelWarnings(metrics(...truth), frequent), []);
+  // A class that is predicted wrongly only is not one that is never predicted.
+  const codesOf = (test: ReturnType<typeof metrics>) => multiLabelWarnings(test, frequent).map(({ code }) => code);
+  assert.deepEqual(codesOf(metrics(1, 1, 1, 0, 1, 0)), ['F1_NOT_ABOVE_MAJORITY']);
+});
+
+test('an R² that is not above that of the mean gives a warning that says what to change', () => {
+  const numbers = [1, 2, 3, 4];
+  const mean = regressionMetrics([2, 2, 2, 2], numbers);
+  const [warning] = regressionWarnings(regressionMetrics([0, 0, 0, 0], numbers), mean);
+  assert.equal(warning!.code, 'R2_NOT_ABOVE_MEAN');
+  assert.match(warning!.message, /^R² is -5\.000 on 4 test reviews, not above .* -0\.200\. .*maxSteps.*learningRate/);
+  assert.deepEqual(regressionWarnings(regressionMetrics([1, 2, 3, 3], numbers), mean), []);
+  assert.deepEqual(regressionWarnings(regressionMetrics([1, 1], [2, 2]), regressionMetrics([2, 2], [2, 2])), []);
 });

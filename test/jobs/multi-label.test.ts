@@ -97,6 +97,9 @@ test('console, report, model card, figures, TensorBoard and the list of runs hav
   const report = fs.readFileSync(inFolder('run/report.html'), 'utf8');
   const card = fs.readFileSync(inFolder('run/model/README.md'), 'utf8');
   assert.ok(report.includes(`Micro F1 ${micro}, macro F1`));
+  assert.ok(report.includes(`The loss is the mean binary cross-entropy: ${metrics.loss.toFixed(3)}.`));
+  assert.match(report, /alt="delivery: precision \d\.\d{3}, recall \d\.\d{3}, F1 \d\.\d{3}; price: /);
+  assert.doesNotMatch(output, /Warning/);
   assert.match(
     card,
     new RegExp(`name: Micro F1\\n +args:\\n +average: micro\\n +value: ${Number(metrics.micro.f1.toFixed(4))}\n`),
@@ -104,7 +107,7 @@ test('console, report, model card, figures, TensorBoard and the list of runs hav
   assert.match(card, /\| quality \| \d\.\d{3} \| \d\.\d{3} \| \d\.\d{3} \| \d+ \|/);
   for (const text of [output, report, card]) assert.doesNotMatch(text, /confusion|alibrat|undefined|NaN/);
   const figures = fs.readdirSync(inFolder('run/figures')).filter((name) => name.endsWith('.png'));
-  assert.deepEqual(figures, ['learning-curves.png']);
+  assert.deepEqual(figures, ['classes.png', 'learning-curves.png']);
   const [events] = fs.readdirSync(inFolder('run/tensorboard'));
   const written = fs.readFileSync(inFolder('run/tensorboard', events!), 'latin1');
   for (const tag of ['eval/f1_micro', 'test/f1_micro', 'test/f1_macro', 'test/hamming_loss'])
@@ -165,8 +168,21 @@ test('columns of 0 and 1 train and are scored as such', async () => {
   const csv = rows.map((row) => [row.text, ...labels.map((name) => Number(row.labels.includes(name)))].join());
   fs.writeFileSync(inFolder('flags.csv'), `text,${labels.join()}\n${csv.join('\n')}\n`);
   const flags = ['--label-column', labels.toReversed().join(), '--run-folder', inFolder('flags'), '--max-steps', '2'];
-  const { status, stderr } = await command('finetune', 'flags.csv', ...flags);
+  const { status, stdout, stderr } = await command('finetune', 'flags.csv', ...flags);
   assert.equal(status, 0, stderr);
+  // After two steps the model has learned nothing, which console, journal and report say.
+  const { warnings } = metricsOf('flags');
+  assert.deepEqual(
+    warnings!.map(({ code }) => code),
+    ['CLASS_NEVER_PREDICTED', 'F1_NOT_ABOVE_MAJORITY'],
+  );
+  const report = fs.readFileSync(inFolder('flags/report.html'), 'utf8');
+  const card = fs.readFileSync(inFolder('flags/model/README.md'), 'utf8');
+  for (const { code, message } of warnings!) {
+    assert.ok(stdout.includes(`Warning [${code}]: ${message}`), stdout);
+    assert.ok(report.includes(message) && card.includes(message));
+    assert.ok(readJournal(inFolder('flags')).some((entry) => entry.kind === 'warning' && entry.message === message));
+  }
   assert.deepEqual(metricsOf('flags').labelNames, labels.toReversed());
   const exported = await tunebook(['export', inFolder('flags')]);
   assert.match(exported.stdout, /TensorFlow's micro F1 in float32 is \d\.\d{3}/);
@@ -251,11 +267,17 @@ test('score, the server and the exported graph give all classes; softmax and cal
   const classifier = TextClassifier.fromFolder(model, { precision: 'float32' });
   const expected = classifier.predict(texts);
   classifier.dispose();
+  const probability = (row: number, name: string) => expected[row]!.probabilities![name]!;
   assert.deepEqual(
     expected.map((each) => each.labels),
     texts.map(topicsOf),
   );
-  const probability = (row: number, name: string) => expected[row]!.probabilities![name]!;
+  // Without any class the label is null, and the score the highest probability.
+  const highest = texts.map((_, row) => labels.toSorted((a, b) => probability(row, b) - probability(row, a))[0]!);
+  assert.deepEqual(
+    expected.map((each) => each.label),
+    [highest[0], highest[1], null],
+  );
   const assertSame = (predictions: Prediction[]) => {
     assert.deepEqual(
       predictions.map((each) => [each.label, each.labels]),
@@ -316,19 +338,28 @@ test('score, the server and the exported graph give all classes; softmax and cal
   assert.equal((await post('/predict', softmax)).status, 400);
   assertSame((await post<{ predictions: Prediction[] }>('/invocations', { inputs: texts })).body.predictions);
   assertSame((await post<{ result: Prediction[] }>('/model', { data: { sentence: texts } })).body.result);
-  type Outputs = { outputs: { name: string; shape: number[]; data: number[] }[] };
+  type Output = { name: string; datatype: string; shape: number[]; parameters?: object; data: unknown[] };
   const input = { name: 'text', shape: [3], datatype: 'BYTES', data: texts };
-  const { outputs } = (await post<Outputs>('/v2/models/sentiment/infer', { inputs: [input] })).body;
+  const { outputs } = (await post<{ outputs: Output[] }>('/v2/models/sentiment/infer', { inputs: [input] })).body;
+  const { outputs: metadata } = (await app.inject('/v2/models/sentiment')).json<{ outputs: Omit<Output, 'data'>[] }>();
+  const parameters = { class_names: JSON.stringify(labels) };
+  assert.deepEqual(metadata, [
+    { name: 'label', datatype: 'BYTES', shape: [-1] },
+    { name: 'score', datatype: 'FP32', shape: [-1] },
+    { name: 'labels', datatype: 'BYTES', shape: [-1] },
+    { name: 'probabilities', datatype: 'FP32', shape: [-1, 3], parameters },
+  ]);
   assert.deepEqual(
-    outputs.map(({ name, shape }) => [name, shape]),
-    [
-      ['label', [3]],
-      ['score', [3]],
-      ['probabilities', [3, 3]],
-    ],
+    outputs.map(({ data: _, ...each }) => each),
+    metadata.map((each) => ({ ...each, shape: [3, ...each.shape.slice(1)] })),
   );
-  outputs[2]!.data.forEach((each, i) =>
-    assert.ok(Math.abs(each - probability(Math.floor(i / 3), labels[i % 3]!)) < 1e-4),
+  assert.deepEqual(outputs[0]!.data, [highest[0], highest[1], '']);
+  assert.deepEqual(
+    outputs[2]!.data.map((each) => JSON.parse(each as string) as unknown),
+    expected.map((each) => each.labels),
+  );
+  outputs[3]!.data.forEach((each, i) =>
+    assert.ok(Math.abs((each as number) - probability(Math.floor(i / 3), labels[i % 3]!)) < 1e-4),
   );
   const openApi = (await app.inject({ method: 'GET', url: '/openapi.json' })).json<{ info: { description: string } }>();
   assert.equal(openApi.info.description, 'Predicts which classes apply to reviews: delivery, price, quality.');

@@ -94,7 +94,7 @@ test('console, report, model card, figures, TensorBoard and the list of runs hav
     card,
     new RegExp(`type: mae\\n +name: Mean absolute error\\n +value: ${Number(metrics.meanAbsoluteError.toFixed(4))}\n`),
   );
-  for (const text of [output, report, card]) assert.doesNotMatch(text, /ccuracy|confusion|undefined|NaN/);
+  for (const text of [output, report, card]) assert.doesNotMatch(text, /ccuracy|confusion|undefined|NaN|Warning/);
   const figures = fs.readdirSync(inFolder('run/figures')).filter((name) => name.endsWith('.png'));
   assert.deepEqual(figures, ['learning-curves.png', 'predicted-numbers.png']);
   const [events] = fs.readdirSync(inFolder('run/tensorboard'));
@@ -117,9 +117,15 @@ test('LoRA, decay by layer, accumulation, streaming and two workers train; a res
     streamed: ['--streaming'],
   };
   for (const [name, flags] of Object.entries(variants)) {
-    const { status, stderr } = await finetune(name, ...short, ...flags);
+    const { status, stdout, stderr } = await finetune(name, ...short, ...flags);
     assert.equal(status, 0, `${name}: ${stderr}`);
     assert.ok(metricsOf(name).test.loss < 30, name);
+    // Four steps do not suffice to come near the mean, which console, journal and report say.
+    const [warning] = metricsOf(name).warnings!;
+    assert.equal(warning!.code, 'R2_NOT_ABOVE_MEAN');
+    assert.ok(stdout.includes(`Warning [R2_NOT_ABOVE_MEAN]: ${warning!.message}`), stdout);
+    assert.ok(fs.readFileSync(inFolder(name, 'report.html'), 'utf8').includes(warning!.message));
+    assert.ok(readJournal(inFolder(name)).some((entry) => entry.kind === 'warning'));
   }
   // Two workers read the stream together, and have the mean of all rows.
   const streamed = [
@@ -314,6 +320,12 @@ test('score, the server and the exported graph give the number; softmax and cali
   const predictions = JSON.parse(scored.stdout) as { label: string; score: number }[];
   isClose(predictions.map(({ score }) => score));
   assert.ok(predictions.every(({ label }) => label === 'stars'));
+  // Labels of 0 and 1 are numbers here, and no classes to be named.
+  fs.writeFileSync(inFolder('binary.csv'), 'title,content,label\na,good,1\nb,bad,0\n');
+  const files = ['--file', inFolder('binary.csv'), '--out', inFolder('binary-scored.csv')];
+  const binary = await tunebook(['score', '--model', model, ...files]);
+  assert.equal(binary.status, 0, binary.stderr);
+  assert.doesNotMatch(binary.stderr, /negative|label-mapping/);
   const file = await tunebook([
     'score',
     '--model',
@@ -349,6 +361,11 @@ test('score, the server and the exported graph give the number; softmax and cali
       outputs: outputs.map((name) => ({ name })),
     });
   assert.equal((await infer(['probabilities'])).status, 400);
+  const metadata = (await app.inject('/v2/models/sentiment')).json<{ outputs: { name: string }[] }>();
+  assert.deepEqual(
+    metadata.outputs.map(({ name }) => name),
+    ['label', 'score'],
+  );
   const { outputs } = (await infer(['label', 'score'])).body as { outputs: { data: (string | number)[] }[] };
   assert.deepEqual(outputs[0]!.data, ['stars', 'stars', 'stars']);
   isClose(outputs[1]!.data as number[]);

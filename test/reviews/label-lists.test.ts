@@ -79,6 +79,56 @@ test('lists of class numbers in Parquet have the names of the features; without 
   assert.deepEqual((await read('d.arrow', arrow)).reviews, ['t0|a,b', 't1|b']);
 });
 
+test("lists in Python's syntax, as pandas writes them, are read like JSON arrays, also beside them", async () => {
+  const lists = [
+    `"['music', 'price']"`,
+    '[]',
+    `"[""it's""]"`,
+    `"['a\\'b', ""it's"",]"`,
+    `"[""price""]"`,
+    `"['caf\\xe9\\n\\\\']"`,
+    `"['a, b|c', 3]"`,
+  ];
+  const content = `text,labels\n${lists.map((list, i) => `t${i},${list}`).join('\n')}\n`;
+  const expected = ['music,price', '', "it's", "a'b,it's", 'price', 'café\n\\', '3,a, b|c'];
+  assert.deepEqual(
+    (await read('a.csv', content)).reviews,
+    expected.map((labels, i) => `t${i}|${labels}`),
+  );
+});
+
+test('labels separated by | or ; are read if the whole column is so, which is stated; a doubtful column is an error', async () => {
+  const csv = (values: string[]) => `text,labels\n${values.map((value, i) => `t${i},"${value}"`).join('\n')}\n`;
+  for (const separator of ['|', ';']) {
+    const values = ['price|quality', 'service', '', 'quality | Toys, Games'].map((each) =>
+      each.replace('|', separator),
+    );
+    const { source, reviews } = await read('a.csv', csv(values));
+    assert.deepEqual(reviews, ['t0|price,quality', 't1|service', 't3|quality,Toys, Games']);
+    assert.equal(source.reading.labelSeparator, separator);
+    assert.ok(
+      source.notes.some((note) => note.endsWith(`'labels' is a list of classes that are separated by ${separator}.`)),
+    );
+    assert.deepEqual(source.classCounts, [1, 2, 1, 1]);
+  }
+  assert.deepEqual((await read('b.csv', csv(['0|2', '1', '0']))).reviews, ['t0|0,2', 't1|1', 't2|0']);
+  for (const values of [
+    // No value is part of another.
+    ['price|quality', 'service|delivery'],
+    ['price', 'quality'],
+    // Two separators, and one within a part.
+    ['a|b', 'b;c', 'a'],
+    ['a|b', 'a', 'b', 'c', 'a, c|b'],
+    ['a, b', 'a', 'b'],
+    // Lists beside separated labels, and a label that is missing.
+    ['a|b', 'a', '[""a"", ""b""]'],
+    ['a|b', 'a', 'b|'],
+  ]) {
+    const value = values.find((each) => each !== 'a')!;
+    await rejects('c.csv', csv(values), 'REVIEWS_LABELS_INVALID', { column: 'labels', row: 1, value });
+  }
+});
+
 test('several columns of 0 and 1 are classes by their names; rows with a missing or hidden one are left out', async () => {
   const lines = ['t0,1,0.0,False', 't1,0,0,false', 't2,1,1.0,TRUE', 't3,,0,true', 't4,-1,-1,-1'];
   const content = `text,toxic,obscene,threat\n${lines.join('\n')}\n`;
@@ -110,6 +160,24 @@ test('several columns of 0 and 1 are classes by their names; rows with a missing
   );
 });
 
+test('without a usual label column, the error proposes the columns of 0 and 1', async () => {
+  const content = 'text,id,toxic,obscene,threat\nt0,1,1,0.0,False\nt1,2,0,1,true\n';
+  const flagColumns = ['toxic', 'obscene', 'threat'];
+  await rejects('a.csv', content, 'REVIEWS_NO_LABEL_COLUMN', { flagColumns });
+  await assert.rejects(
+    read('a.csv', content),
+    /labelColumn: 'toxic,obscene,threat'|--label-column toxic,obscene,threat/,
+  );
+  await assert.rejects(
+    read('a.csv', content, { problemType: 'regression' }),
+    (error: unknown) => !('flagColumns' in (error as ReviewsError).values),
+  );
+  await assert.rejects(
+    read('b.csv', 'text,id,toxic\nt0,1,1\nt1,2,0\n'),
+    (error: unknown) => !('flagColumns' in (error as ReviewsError).values),
+  );
+});
+
 test('other values than lists of names or numbers are rejected before reviews are used', async () => {
   for (const value of ['price', 3, true, { price: 1 }, '["price"', 'price|quality'])
     await rejects('a.jsonl', jsonLines(['a', 'b'], value), 'REVIEWS_LABELS_INVALID', {
@@ -123,7 +191,7 @@ test('other values than lists of names or numbers are rejected before reviews ar
       row: 2,
       value,
     });
-  for (const value of ["['a', 'b']", "['a']", '[a, b]', 'a|b', '{}'])
+  for (const value of ['[a, b]', "['a' 'b']", "['a', None]", "['a'", "[['a']]", "('a', 'b')", 'a|b', '{}'])
     await rejects('a.csv', `text,labels\nx,"[""a"", ""b""]"\ny,"${value}"\n`, 'REVIEWS_LABELS_INVALID', {
       column: 'labels',
       row: 2,

@@ -74,6 +74,8 @@ test('the page shows predictions and word attributions of both engines, scores a
     );
 
     assert.equal(await text('#length'), 'Texts are truncated to 52 tokens.');
+    assert.match(await text('#lead'), /predicts the class of a review/);
+    assert.equal(await page.isVisible('#examples'), true);
     const tokenizer = await page.evaluate<{ model_max_length: number }>(
       "fetch('app/model/tokenizer_config.json').then((response) => response.json())",
     );
@@ -234,6 +236,9 @@ test('for a model that predicts a number, the page shows the number, by both eng
       await untilIdle(page);
       assert.equal(await page.textContent('#trouble'), '');
       assert.equal(await page.textContent('#prediction'), `stars, ${expected[1]!.toFixed(2)}`);
+      assert.match((await page.textContent('#lead'))!, /predicts the number stars of a review/);
+      assert.match((await page.textContent('#legend'))!, /Blue words increase stars, orange words decrease it\./);
+      assert.equal(await page.isVisible('#examples'), false);
       assert.equal(await page.isVisible('#chart'), false);
       assert.match((await page.getAttribute('#words span[title]', 'title'))!, /^[+−]\d+\.\d\d$/);
       // Without the page's rounding.
@@ -325,10 +330,13 @@ test('for a model of multi-label classification, the page shows each class with 
   const { child, address } = await startApp(model);
   const browser = await openBrowser();
   const percent = (fraction: number) => `${(100 * fraction).toFixed(1)} %`;
-  const described = ({ label, labels: predicted, probabilities }: Prediction) => {
+  const mostProbable = ({ probabilities }: Prediction) =>
+    labels.toSorted((a, b) => probabilities![b]! - probabilities![a]!)[0]!;
+  const described = (prediction: Prediction) => {
+    const { labels: predicted, probabilities } = prediction;
     const withScore = (name: string) => `${name}, ${percent(probabilities![name]!)}`;
     const byScore = predicted!.toSorted((a, b) => probabilities![b]! - probabilities![a]!);
-    return byScore.map(withScore).join('; ') || `no class (most probable: ${withScore(label)})`;
+    return byScore.map(withScore).join('; ') || `no class (most probable: ${withScore(mostProbable(prediction))})`;
   };
   try {
     const page = await browser.newPage({ acceptDownloads: true });
@@ -342,7 +350,14 @@ test('for a model of multi-label classification, the page shows each class with 
       await untilIdle(page);
       assert.equal(await page.textContent('#trouble'), '');
       assert.equal(await page.textContent('#prediction'), described(expected[1]!));
-      assert.equal(await page.textContent('#words-title'), `Word attributions of ${expected[1]!.label}`);
+      assert.equal(await page.textContent('#words-title'), `Word attributions of ${mostProbable(expected[1]!)}`);
+      assert.match(
+        (await page.textContent('#lead'))!,
+        /predicts which of the classes price, quality, delivery apply to a review: several, one or none/,
+      );
+      const legend = (await page.textContent('#legend'))!;
+      assert.ok(legend.includes(`Blue words support ${mostProbable(expected[1]!)}, the most probable class`), legend);
+      assert.equal(await page.isVisible('#examples'), false);
       const chart = labels.toSorted().map((name) => `${name}: ${percent(expected[1]!.probabilities![name]!)}`);
       assert.equal(await page.getAttribute('#chart', 'aria-label'), chart.join(', '));
       // transformers.js applies the sigmoid by itself, by the problem type in config.json.
@@ -365,6 +380,13 @@ test('for a model of multi-label classification, the page shows each class with 
     await waitUntil(page, "!document.getElementById('score').disabled");
     await page.click('#score');
     await page.waitForSelector('#download:not([hidden])');
+    const applying = labels.flatMap((name) => {
+      const count = expected.filter((each) => each.labels!.includes(name)).length;
+      return count > 0 ? [`${name}: ${count}`] : [];
+    });
+    const none = `no class: ${expected.filter((each) => each.labels!.length === 0).length}`;
+    const counts = (await page.textContent('#counts'))!.split(', ');
+    assert.deepEqual(counts.toSorted(), [...applying, none].toSorted());
     const [download] = await Promise.all([page.waitForEvent('download'), page.click('#download')]);
     const csv = fs.readFileSync(await download.path(), 'utf8');
     const { data, meta } = Papa.parse<Record<string, string>>(csv, { header: true });

@@ -139,8 +139,9 @@ test('each protocol accepts its requests and answers in its format', async () =>
     inputs: [input],
     outputs: [{ name: 'probabilities' }],
   });
-  const [{ shape, data }] = chosen.body['outputs'] as [{ shape: number[]; data: number[] }];
-  assert.deepEqual([shape, data.length], [[2, 2], 4]);
+  type Output = { shape: number[]; data: number[]; parameters: { class_names: string } };
+  const [{ shape, data, parameters }] = chosen.body['outputs'] as [Output];
+  assert.deepEqual([shape, data.length, parameters.class_names], [[2, 2], 4, '["negative","positive"]']);
 });
 
 test('health checks, metadata, metrics and an OpenAPI document of all routes are served', async () => {
@@ -194,6 +195,12 @@ test('invalid requests are answered with a suitable status and a message with th
       { inputs: [{ name: 'x', shape: [3], datatype: 'BYTES', data: ['a'] }] },
       400,
       /The input x has shape \[3\], so 3 texts, but its data has 1\./,
+    ],
+    [
+      '/v2/models/sentiment/infer',
+      { inputs: [{ name: 'x', shape: [1], datatype: 'BYTES', data: ['a'] }], outputs: [{ name: 'labels' }] },
+      400,
+      /Unknown output labels\. Available outputs: label, score, probabilities\./,
     ],
     ['/v2/models/other/infer', { inputs: [] }, 404, /Unknown model other\. Available: sentiment, version run/],
     ['/nothing', {}, 404, /No route for POST \/nothing/],

@@ -80,7 +80,7 @@ function inputOf(row: Record<string, string>, { text: columns, pair: pairColumn 
  * @param columns with the texts
  * @param classes of a model of multi-label classification. @default undefined: the model predicts one class or a number
  * @param onProgress called with the fraction of rows done
- * @returns rows with predictions, and the number of rows per label
+ * @returns rows with predictions, the number of rows per label, and of rows with a text to which no class applies
  */
 export async function scoreRows(
   { rows }: Table,
@@ -88,9 +88,10 @@ export async function scoreRows(
   engine: Engine,
   classes: string[] | undefined,
   onProgress: (fraction: number) => void,
-): Promise<{ rows: Record<string, string>[]; counts: Record<string, number> }> {
+): Promise<{ rows: Record<string, string>[]; counts: Record<string, number>; withoutClass: number }> {
   const scored: Record<string, string>[] = [];
   const counts: Record<string, number> = {};
+  let withoutClass = 0;
   for (let i = 0; i < rows.length; i += batchSize) {
     const batch = rows.slice(i, i + batchSize);
     const withText = batch.flatMap((row) => {
@@ -101,12 +102,13 @@ export async function scoreRows(
     const resultOf = new Map(withText.map(({ row }, j) => [row, results[j]!]));
     for (const row of batch) {
       const result = resultOf.get(row);
+      if (result?.labels.length === 0) withoutClass++;
       for (const label of result?.labels ?? []) counts[label] = (counts[label] ?? 0) + 1;
       scored.push({ ...row, ...(classes ? predictedSet(result, classes) : prediction(result)) });
     }
     onProgress(Math.min(1, (i + batchSize) / rows.length));
   }
-  return { rows: scored, counts };
+  return { rows: scored, counts, withoutClass };
 }
 
 /** The label and score of a row, both empty without text. */

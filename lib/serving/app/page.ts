@@ -13,6 +13,7 @@ import {
   type Scored,
 } from './engines.js';
 import { decodeText, readCsv, scoreRows, writeCsv, type Table } from './csv.js';
+import { isSentiment, leadText, legendText } from './wording.js';
 
 declare const Plotly: {
   react: (element: HTMLElement, data: object[], layout: object, config: object) => Promise<void>;
@@ -34,15 +35,17 @@ const examples = [
 
 const showStatus = (message: string) => (status.textContent = message);
 const model = (await (await fetch('app/preprocessing.json')).json()) as ModelDescription;
+element('lead').textContent = leadText(model);
 element('length').textContent = `Texts are truncated to ${model.maxLength} tokens.`;
 const engines: Record<string, Engine> = { server: serverEngine(model), browser: browserEngine(model, showStatus) };
 
 const engine = (): Engine => engines[engineSelect.value]!;
 const takesPairs = model.textPairColumn !== null;
 for (const each of document.querySelectorAll<HTMLElement>('.of-pairs')) each.hidden = !takesPairs;
+element('examples').hidden = takesPairs || !isSentiment(model);
 if (takesPairs) {
   // transformers.js truncates the end of a pair, which is its second text, where the server truncates the longer text.
-  element('run').hidden = element('examples').hidden = true;
+  element('run').hidden = true;
   element('review-label').textContent = 'First text';
 }
 const percent = (fraction: number) => `${(100 * fraction).toFixed(1)} %`;
@@ -218,6 +221,7 @@ async function predict(): Promise<void> {
   addToHistory(input, prediction);
   // Of several classes, the attributions are of the most probable one.
   if (hasSets) element('words-title').textContent = `Word attributions of ${scored.label}`;
+  element('legend').textContent = legendText(model, scored.label);
   showStatus('Computing word attributions …');
   const ofText = await wordAttributions(text, (each) => ({ ...input, text: each }), scored);
   const ofPair = pair === undefined ? [] : await wordAttributions(pair, (each) => ({ ...input, pair: each }), scored);
@@ -291,7 +295,7 @@ scoreButton.addEventListener('click', () => {
     bar.hidden = false;
     scoreButton.disabled = true;
     try {
-      const { rows, counts } = await scoreRows(
+      const { rows, counts, withoutClass } = await scoreRows(
         table!,
         { text: JSON.parse(column.value) as string[], ...(takesPairs && { pair: pairColumn.value }) },
         engine(),
@@ -303,7 +307,10 @@ scoreButton.addEventListener('click', () => {
       );
       download.download = 'scored.csv';
       download.hidden = false;
-      element('counts').textContent = Object.entries(counts)
+      element('counts').textContent = [
+        ...Object.entries(counts),
+        ...(hasSets ? ([['no class', withoutClass]] as const) : []),
+      ]
         .map(([label, count]) => `${label}: ${count.toLocaleString('en')}`)
         .join(', ');
     } finally {

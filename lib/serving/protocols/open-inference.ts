@@ -9,6 +9,7 @@ import {
   text,
   type ParsedRequest,
   type Protocol,
+  type ServedModel,
 } from './protocol.js';
 
 /** Body of the Open Inference Protocol, version 2: one input of texts as BYTES; for pairs a second one, `text_pair`. */
@@ -18,12 +19,21 @@ interface InferBody {
   outputs?: { name: string }[];
 }
 
-/** The outputs of the Open Inference Protocol, as in its model metadata. */
-const inferOutputs = [
+/**
+ * The class names by column of `probabilities`. Values of parameters are strings, numbers or booleans, so that it is a JSON array. The
+ * protocol has parameters in responses only; in metadata they are those of MLServer.
+ */
+const classNames = (labels: string[]) => ({ class_names: JSON.stringify(labels) });
+
+/** The outputs of a model, as in its metadata. Tensors are rectangular, so that the classes of a text are a JSON array. */
+const outputsOf = ({ labels, problemType }: Pick<ServedModel, 'labels' | 'problemType'>) => [
   { name: 'label', datatype: 'BYTES', shape: [-1] },
   { name: 'score', datatype: 'FP32', shape: [-1] },
-  { name: 'probabilities', datatype: 'FP32', shape: [-1, -1] },
-] as const;
+  ...(problemType === 'multi_label_classification' ? [{ name: 'labels', datatype: 'BYTES', shape: [-1] }] : []),
+  ...(problemType === 'regression'
+    ? []
+    : [{ name: 'probabilities', datatype: 'FP32', shape: [-1, labels.length], parameters: classNames(labels) }]),
+];
 
 /**
  * The texts of an input.
@@ -51,10 +61,7 @@ function textsOf(input: InferBody['inputs'][number]): string[] {
  * Parses a body of the Open Inference Protocol.
  * @throws RequestError for an unsupported input or an unknown output
  */
-function parseInferRequest(
-  { id, inputs, outputs }: InferBody,
-  model: { name: string; version: string },
-): ParsedRequest {
+function parseInferRequest({ id, inputs, outputs }: InferBody, name: string, model: ServedModel): ParsedRequest {
   const pairs = inputs.filter(({ name }) => name === 'text_pair');
   const [input, ...others] = inputs.filter(({ name }) => name !== 'text_pair');
   if (!input || others.length > 0 || pairs.length > 1)
@@ -72,11 +79,12 @@ function parseInferRequest(
       { name: 'text_pair' },
     );
   const requested = outputs?.map(({ name }) => name);
-  const unknown = requested?.find((name) => !inferOutputs.some((output) => output.name === name));
+  const available = outputsOf(model).map(({ name }) => name);
+  const unknown = requested?.find((name) => !available.includes(name));
   if (unknown)
     throw new RequestError(
       'REQUEST_INVALID',
-      `Unknown output ${unknown}. Available outputs: ${inferOutputs.map(({ name }) => name).join(', ')}.`,
+      `Unknown output ${unknown}. Available outputs: ${available.join(', ')}.`,
       { name: 'outputs', value: unknown },
     );
   return {
@@ -84,28 +92,26 @@ function parseInferRequest(
     formatResponse: (probabilities, classes) => {
       // Of several classes that may apply, the most probable one does not say which do.
       const isMultiLabel = classes.problemType === 'multi_label_classification';
-      const names = requested ?? ['label', 'score', ...(isMultiLabel ? ['probabilities'] : [])];
-      if (names.includes('probabilities') && classes.problemType === 'regression')
-        throw new RequestError(
-          'REQUEST_INVALID',
-          'The model predicts a number and has no output probabilities. Available outputs: label, score.',
-          { name: 'outputs', value: 'probabilities' },
-        );
+      const names = requested ?? (isMultiLabel ? available : ['label', 'score']);
       const predictions = probabilities.map((row) => predictionOf(row, classes));
-      const available = {
-        label: { datatype: 'BYTES', shape: [texts.length], data: predictions.map(({ label }) => label) },
-        score: { datatype: 'FP32', shape: [texts.length], data: predictions.map(({ score }) => score) },
+      const shape = [texts.length];
+      const tensors = {
+        // Tensors have no null: the empty text stands for no class.
+        label: { datatype: 'BYTES', shape, data: predictions.map(({ label }) => label ?? '') },
+        score: { datatype: 'FP32', shape, data: predictions.map(({ score }) => score) },
+        labels: { datatype: 'BYTES', shape, data: predictions.map(({ labels }) => JSON.stringify(labels)) },
         probabilities: {
           datatype: 'FP32',
           shape: [texts.length, classes.labels.length],
+          parameters: classNames(classes.labels),
           data: probabilities.flat().map(rounded),
         },
       };
       return {
-        model_name: model.name,
+        model_name: name,
         model_version: model.version,
         ...(id !== undefined && { id }),
-        outputs: names.map((name) => ({ name, ...available[name as keyof typeof available] })),
+        outputs: names.map((each) => ({ name: each, ...tensors[each as keyof typeof tensors] })),
       };
     },
   };
@@ -113,7 +119,7 @@ function parseInferRequest(
 
 const schema = scoringSchema(
   'Open Inference Protocol',
-  'One input of texts as BYTES, and for pairs text_pair; outputs label, score and probabilities',
+  'One input of texts as BYTES, and for pairs text_pair; the outputs are those of the model metadata',
   {
     type: 'object',
     required: ['inputs'],
@@ -191,14 +197,15 @@ export const openInference: Protocol = (app, { name, tunebook, model, load, isRe
   app.get('/v2/health/ready', metadata, ready);
   for (const url of ['/v2/models/:model', '/v2/models/:model/versions/:version']) {
     app.get<ModelRoute>(url, metadata, (request) => {
-      const { version, textPairColumn } = modelOf(request);
+      const served = modelOf(request);
+      const { version, textPairColumn } = served;
       const inputNames = textPairColumn === undefined ? ['text'] : ['text', 'text_pair'];
       return {
         name,
         versions: [version],
         platform: 'onnxruntime_onnxv1',
         inputs: inputNames.map((each) => ({ name: each, datatype: 'BYTES', shape: [-1] })),
-        outputs: inferOutputs,
+        outputs: outputsOf(served),
       };
     });
     app.get<ModelRoute>(`${url}/ready`, metadata, (request, reply) => {
@@ -206,8 +213,8 @@ export const openInference: Protocol = (app, { name, tunebook, model, load, isRe
       return ready(request, reply);
     });
     app.post<ModelRoute & { Body: InferBody }>(`${url}/infer`, schema, (request) => {
-      const { version, score } = modelOf(request);
-      return score(parseInferRequest(request.body, { name, version }));
+      const served = modelOf(request);
+      return served.score(parseInferRequest(request.body, name, served));
     });
   }
   if (!load) return;

@@ -15,7 +15,7 @@ export interface ParsedRequest {
 }
 
 /** A version of the served model. */
-export interface ServedModel {
+export interface ServedModel extends Pick<ServedClasses, 'labels' | 'problemType'> {
   version: string;
   /** The text columns of training; undefined if they are unknown. */
   textColumns: string[] | undefined;
@@ -54,8 +54,15 @@ export const texts = { oneOf: [text, { type: 'array', items: text }] } as const;
 export const predictionSchema = {
   type: 'object',
   properties: {
-    label: text,
-    score: { type: 'number', description: 'probability of the label, or the number that a regression predicts' },
+    label: {
+      type: ['string', 'null'],
+      description:
+        'the predicted class; of multi-label classification the most probable one, or null if no class applies',
+    },
+    score: {
+      type: 'number',
+      description: 'probability of the label, the highest one if it is null, or the number that a regression predicts',
+    },
     labels: { type: 'array', items: text, description: 'only of multi-label classification: all classes that apply' },
     probabilities: {
       type: 'object',
