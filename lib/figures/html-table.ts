@@ -6,8 +6,8 @@ const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;
 /** Escapes text for HTML. */
 export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => entities[character]!);
 
-/** The values of a table row, by column name. */
-export type TableRow = Record<string, string | number>;
+/** The values of a table row, by column name; null, as of a prediction without a class, is an empty cell. */
+export type TableRow = Record<string, string | number | null>;
 
 /** The rows of a DataFrame, with its index unless that is only a row number. */
 function rowsOfFrame(frame: DataFrame): TableRow[] {

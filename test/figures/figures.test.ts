@@ -149,6 +149,11 @@ test('columns of numbers are right-aligned, also as text and with dashes', () =>
   assert.match(bundle['text/html'], /<td style="text-align:left">b<\/td><td style="text-align:right">–<\/td>/);
 });
 
+test('a prediction without a class is an empty cell', () => {
+  const bundle = tableBundle([{ text: 'a', prediction: null }]);
+  assert.match(bundle['text/html'], /<td style="text-align:left">a<\/td><td style="text-align:left"><\/td>/);
+});
+
 test('the figure of the stages is rendered', async () => {
   assert.match(await renderSvg(stagesFigure()), /Fine-tuning/);
 });
