@@ -132,7 +132,9 @@ export async function sweep(command: Command): Promise<void> {
   const print = (text: string) => (json ? console.error : console.log)(text);
   print(`Sweep ${folder.folder}: ${sweep.trials} runs`);
   if (sweep.sampler === 'tpe' && sweep.trials <= startupTrials)
-    print(`The sampler tpe chooses the first ${startupTrials} runs at random; with ${sweep.trials} it is a random search.`);
+    print(
+      `The sampler tpe chooses the first ${startupTrials} runs at random; with ${sweep.trials} it is a random search.`,
+    );
   const parent = mlflow && reportsToMlflow(sweep) ? await startParent(folder, sweep, mlflow, print) : undefined;
   const parallel = Math.min(parallelRuns, sweep.trials);
   const gpus = parallel > 1 ? visibleGpus() : [];

@@ -142,10 +142,7 @@ test('calibration.json: a missing, damaged or newer file is an error with a code
   };
   const config = { id2label: { 0: 'no', 1: 'yes' }, problem_type: 'single_label_classification' } as const;
   assert.equal(readCalibration(folder, 2), undefined);
-  assert.throws(
-    () => requireCalibration(folder, config),
-    code('MODEL_NOT_CALIBRATED', /fine-tune again/),
-  );
+  assert.throws(() => requireCalibration(folder, config), code('MODEL_NOT_CALIBRATED', /fine-tune again/));
   writeCalibration(folder, calibration);
   assert.deepEqual(requireCalibration(folder, config), calibration);
   assert.throws(() => readCalibration(folder, 3), code('MODEL_FILE_DAMAGED', /threshold, but the model has 3 classes/));
