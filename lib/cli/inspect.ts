@@ -13,7 +13,7 @@ import { sampleSize } from '../reviews/sample.js';
 import { runOfModel } from '../runs/held-out-predictions.js';
 import { inspectReviews } from '../runs/inspection.js';
 import { findingsOf, inspectionPage, inspectionText } from '../runs/inspection-report.js';
-import { modelFolderOf } from '../runs/run-folder.js';
+import { modelFolderOf, type RunFolder } from '../runs/run-folder.js';
 import { runsFolder } from '../runs-folder.js';
 import { environmentLayer, resolveSettings, type Settings } from '../settings/settings.js';
 import { describeDevice } from '../tensorflow/device.js';
@@ -53,6 +53,18 @@ async function openWithLabels(
   }
 }
 
+/** Opens reviews with the text columns of a run, whose model predicts them, if there are such columns. */
+async function openAsInRun(name: string, settings: Settings, run: RunFolder | undefined) {
+  const reading = run && readPreprocessing(modelFolderOf(run))?.reading;
+  const { textColumns = reading?.textColumns, textPairColumn = reading?.textPairColumn } = settings;
+  try {
+    return await openWithLabels(name, { ...settings, textColumns, textPairColumn });
+  } catch (error) {
+    if (!(reading && error instanceof ReviewsError && error.code === 'REVIEWS_NO_COLUMN')) throw error;
+    return openWithLabels(name, settings);
+  }
+}
+
 /**
  * Runs `tunebook inspect`.
  * @param dataset takes precedence over --dataset
@@ -62,19 +74,14 @@ export async function inspect(dataset: string | undefined, command: Command): Pr
   const { out, json } = command.opts<{ out?: string; json?: boolean }>();
   const flags = flagsLayer(command);
   const named = { ...flags, values: { ...flags.values, ...(dataset !== undefined && { dataset }) } };
-  const { settings: given } = resolveSettings([environmentLayer(), named]);
-  const run = given.model === undefined ? undefined : runOfModel(given.model);
-  // A run's model predicts texts of the columns that it was trained on.
-  const reading = run && readPreprocessing(modelFolderOf(run))?.reading;
-  const settings = { ...given };
-  settings.textColumns ??= reading?.textColumns;
-  settings.textPairColumn ??= reading?.textPairColumn;
+  const { settings } = resolveSettings([environmentLayer(), named]);
+  const run = settings.model === undefined ? undefined : runOfModel(settings.model);
   const sources = await chooseSources({ ...settings, ...(run && { model: modelFolderOf(run) }) });
   if (!json) console.error(sources.banner);
   const file = out ?? defaultPage(sources.dataset);
   // A folder that cannot be created is reported before the work.
   fs.mkdirSync(path.dirname(file), { recursive: true });
-  const { source, labelProblem } = await openWithLabels(sources.dataset, settings);
+  const { source, labelProblem } = await openAsInRun(sources.dataset, settings, run);
   const tokenizer = loadTokenizer((await fetchModel(sources.model)).folder);
   const size = sampleSize(settings, source, describeDevice());
   const rows = size === -1 && settings.rows === undefined ? defaultRows : size;

@@ -15,15 +15,13 @@ import { assertSameData, countRows, encodeRows, openModelOfJob, type Rows } from
 const beforeFile = 'before.json';
 
 /**
- * Adapts a model on one rank. Reviews with labels are split as for fine-tuning with the same seed, so that the test set
- * of fine-tuning is not used here.
+ * Adapts a model on one rank. Reviews with labels are split as for fine-tuning with the same seed and problem type, so that the
+ * test set of fine-tuning is not used here.
  */
 async function adaptRank(job: Job): Promise<EndOfTraining> {
   const { run, settings, sources, journal, checkpoint, download, note, ranks } = job;
   const fetchModelOfJob = await openModelOfJob(job);
-  // The environment may set a problem type for fine-tuning.
-  const reading = { ...settings, problemType: undefined, labelsOptional: true };
-  const reviews = await loadReviews(sources.dataset, { ...reading, ...download });
+  const reviews = await loadReviews(sources.dataset, { ...settings, labelsOptional: true, ...download });
   const { source } = reviews;
   const labeled = source.reading.labelColumn !== undefined;
   const { folder, precision } = await fetchModelOfJob();

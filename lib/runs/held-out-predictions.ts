@@ -45,6 +45,9 @@ export async function heldOutLabelNoise(
   try {
     if (model.labels.join('\n') !== labelNames.join('\n'))
       return `the classes of ${run.folder} are ${model.labels.join(', ')}, not ${labelNames.join(', ')}`;
+    const takesPairs = model.reading?.textPairColumn !== undefined;
+    if (takesPairs !== (reviews[0]?.pair !== undefined))
+      return `${run.folder} was trained on ${takesPairs ? 'pairs of texts, and these are single texts' : 'single texts, and these are pairs'}`;
     const { train, validation, test } = await loadReviews(sources.dataset, settings);
     const textsOf = (parts: Review[][]) => new Set(parts.flat().map(normalizedText));
     // A streaming run has trained on all texts except those of validation and test.

@@ -125,7 +125,6 @@ export const schema = {
     description:
       'what is predicted: a class; all classes that apply (multi_label_classification), from a column of lists or several columns of 0 and 1; or the number in the label column (regression)',
     default: 'single_label_classification',
-    only: 'finetune',
   }),
   encoding: setting(text('the name of an encoding'), {
     group: 'Model and reviews',

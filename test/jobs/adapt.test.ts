@@ -108,6 +108,17 @@ test('labeled reviews are split as for fine-tuning, so that the test reviews are
   for (const { stdout } of [read, tuned])
     assert.match(stdout, /accepts at most 64 tokens: texts are truncated to these, not to 1024 \(--max-length\)\./);
   assert.equal(readPreprocessing(inFolder('b/model'))!.maxLength, 64);
+
+  // Numbers are sampled without classes.
+  const numbers = [...labeled, '--problem-type', 'regression', '--rows', '60', '--fast-dev-run'];
+  const fingerprints = ['adapt', 'finetune'].map(async (command) => {
+    const run = inFolder(`numbers-${command}`);
+    const { status, stderr } = await tunebook([command, '--model', inFolder('model'), ...numbers, '--run-folder', run]);
+    assert.equal(status, 0, stderr);
+    return new RunFolder(run).read<AdaptMetrics>('metrics.json')!.data!.fingerprint;
+  });
+  const [adapted, finetuned] = await Promise.all(fingerprints);
+  assert.ok(adapted !== undefined && adapted === finetuned);
 });
 
 test('a streamed run that is killed with SIGKILL and resumed ends with the same weights', async () => {

@@ -133,6 +133,13 @@ test('the model of a run judges only rows that it was not trained on; a file wit
   assert.equal(labelErrors[1]!.reviews, 96 - rows.rows.train);
   const other = await inspect('german.csv', '--model', 'run');
   assert.equal(other.labelErrors.length, 0);
+  // Without flags, the text columns are those of the run.
+  const mapping = dataset.slice(dataset.indexOf('--label-column'));
+  const sameColumns = await inspect('stars.csv', ...mapping, '--model', 'run');
+  assert.equal(sameColumns.labelErrors[1]!.reviews, 96 - rows.rows.train);
+  const pairs = ['--text-columns', 'title', '--text-pair-column', 'content', ...mapping];
+  const asPairs = await inspect('stars.csv', ...pairs, '--model', 'run');
+  assert.match(asPairs.skipped.join(), /was trained on single texts, and these are pairs/);
 
   fs.writeFileSync(
     inFolder('one.csv'),
