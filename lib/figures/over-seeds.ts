@@ -54,12 +54,13 @@ export function overSeedsFigure(title: string, rows: SeededAccuracies[]): Figure
     layout: layoutOf(
       title,
       {
-        xaxis: axis('', { type: 'category' }),
+        // Names may be long.
+        xaxis: axis('', { type: 'category', automargin: true }),
         yaxis: axis('held-out accuracy', {
           tickformat: '.0%',
           range: [Math.max(0, Math.floor(20 * lowest - 0.5) / 20), 1],
         }),
-        legend: { x: 0.02, y: 0.02, yanchor: 'bottom', bgcolor: 'rgba(255,255,255,0.8)' },
+        legend: { orientation: 'h', x: 0, y: 1, yanchor: 'bottom' },
       },
       620,
       360,
