@@ -85,6 +85,7 @@ export type { CalibrationEffect, CalibrationMetrics } from './evaluation/calibra
 export type { Calibration, ReliabilityBin } from './evaluation/calibration.js';
 export type { CapabilityResult, Probe } from './evaluation/capabilities.js';
 export type { MaskedMetrics } from './evaluation/evaluate-masked.js';
+export type { EvaluateOptions } from './evaluation/compute-rows.js';
 export type { Evaluation } from './evaluation/evaluate.js';
 export type { MultiLabelEvaluation } from './evaluation/evaluate-multi-label.js';
 export type { LabelSetMetrics, MultiLabelMetrics, SetScores } from './evaluation/multi-label-metrics.js';

@@ -2,7 +2,6 @@
  * Calibration of a classifier after training: temperature and decision threshold, fitted on validation data, and what they change on
  * the test set.
  */
-import { singleProcess, type Ranks } from '../distributed/ranks.js';
 import { ArgumentError } from '../errors.js';
 import type { EncodedReviews } from '../model/batch.js';
 import type { ModelCalibration } from '../model/calibration.js';
@@ -10,6 +9,7 @@ import type { TextClassifier } from '../model/text-classifier.js';
 import { calibration, fitTemperature, withTemperature } from './calibration.js';
 import { countClasses } from './count-classes.js';
 import { fitThreshold } from './decision-threshold.js';
+import type { EvaluateOptions } from './compute-rows.js';
 import { evaluate } from './evaluate.js';
 import { predictions } from './metrics.js';
 
@@ -59,8 +59,6 @@ export function fitCalibration(logits: Float32Array, labels: ArrayLike<number>, 
  * @param model after training, with the parameters that are kept
  * @param validation reviews that were not trained on; choosing the best parameters by them is no obstacle
  * @param options of the evaluation
- * @param options.batchSize @default 64
- * @param options.ranks processes that evaluate together. @default this process only
  * @throws ArgumentError for fewer than 100 reviews
  * @example
  * await calibrate(model, model.encode(reviews.validation));
@@ -70,9 +68,9 @@ export function fitCalibration(logits: Float32Array, labels: ArrayLike<number>, 
 export async function calibrate(
   model: TextClassifier,
   validation: EncodedReviews,
-  { batchSize = 64, ranks = singleProcess }: { batchSize?: number; ranks?: Ranks } = {},
+  options: EvaluateOptions = {},
 ): Promise<ModelCalibration> {
-  const { logits } = await evaluate(model, validation, { batchSize, ranks });
+  const { logits } = await evaluate(model, validation, options);
   model.calibration = fitCalibration(logits, validation.labels, model.labels.length);
   return model.calibration;
 }

@@ -1,5 +1,5 @@
 /** What a model computes for each of many reviews, a row of numbers: in batches, by one process or several. */
-import { partOfRank, type Ranks } from '../distributed/ranks.js';
+import { partOfRank, singleProcess, type Ranks } from '../distributed/ranks.js';
 import { evaluationBatches, type EncodedBatch, type EncodedReviews } from '../model/batch.js';
 import { prepareWeights } from '../model/model.js';
 import type { Weights } from '../model/tensor-operations.js';
@@ -8,11 +8,12 @@ import { tf } from '../tensorflow/runtime.js';
 
 /** How reviews are evaluated. */
 export interface EvaluateOptions {
-  batchSize: number;
-  /** Awaited between batches; may throw to interrupt. */
-  tick: (() => Promise<void>) | undefined;
-  /** Processes that evaluate together: each evaluates part of the batches, and all get all rows. */
-  ranks: Ranks;
+  /** Texts per batch. @default 64 */
+  batchSize?: number;
+  /** Awaited between batches; may throw to interrupt. @default no interruption */
+  tick?: () => Promise<void>;
+  /** Processes that evaluate together: each evaluates part of the batches, and all get all rows. @default this process only */
+  ranks?: Ranks;
 }
 
 /**
@@ -26,7 +27,7 @@ export async function computeRows(
   reviews: EncodedReviews,
   width: number,
   rowsOf: (batch: EncodedBatch, prepared: Weights) => Float32Array,
-  { batchSize, tick, ranks }: EvaluateOptions,
+  { batchSize = 64, tick, ranks = singleProcess }: EvaluateOptions,
 ): Promise<Float32Array> {
   const own = new Float32Array(reviews.ids.length * width);
   const prepared = prepareWeights(model);

@@ -1,17 +1,18 @@
 /** Evaluation of a masked-language model: how well it predicts masked tokens. */
 import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
 import { maskBatch, type MaskedBatch, type MaskingOptions } from '../batching/masking.js';
-import { singleProcess, partOfRank, type Ranks } from '../distributed/ranks.js';
+import { singleProcess, partOfRank } from '../distributed/ranks.js';
 import { evaluationBatches, type EncodedReviews } from '../model/batch.js';
 import type { Weights } from '../model/tensor-operations.js';
 import { maskedLanguageModel } from '../model/masked-language-model.js';
 import type { MaskedLM } from '../model/masked-lm.js';
 import type { Layers } from '../model/layers.js';
 import { captureOptions, prepareWeights, readWeights } from '../model/model.js';
-import { batchTensors, type PackedTexts } from '../model/packed-texts.js';
+import { batchTensors, divideInputs, type PackedTexts } from '../model/packed-texts.js';
 import { tensorFunction } from '../tensorflow/function.js';
 import { sparseCrossEntropy } from '../tensorflow/kernels.js';
 import { tf } from '../tensorflow/runtime.js';
+import type { EvaluateOptions } from './compute-rows.js';
 
 /** How well masked tokens are predicted. */
 export interface MaskedMetrics {
@@ -57,24 +58,17 @@ const maskSeed = 0x5eed;
  * Evaluates a masked-language model. The masked tokens depend on the texts and the batch size only.
  * @param texts labels are ignored
  * @param options batches, and which tokens are masked, see MaskingOptions
- * @param options.batchSize @default 64
- * @param options.tick awaited between batches; may throw to interrupt
- * @param options.ranks that evaluate together, each its share of the batches. @default this process only
  */
 export async function evaluateMasked(
   model: MaskedLM,
   texts: EncodedReviews,
-  {
-    batchSize = 64,
-    tick,
-    ranks = singleProcess,
-    ...masking
-  }: { batchSize?: number; tick?: () => Promise<void>; ranks?: Ranks } & MaskingOptions = {},
+  { batchSize = 64, tick, ranks = singleProcess, ...masking }: EvaluateOptions & MaskingOptions = {},
 ): Promise<MaskedMetrics> {
   const { config, engine } = model;
   const forward = tensorFunction(
-    ({ ids, positions, offsets, types, slots, masked, targets, weights, ...prepared }: MaskedInputs & Weights) => {
-      const texts = { ids, positions, offsets, ...(types && { types }), ...(slots && { slots }) };
+    (inputs: MaskedInputs & Weights) => {
+      const { texts, others } = divideInputs<Omit<MaskedInputs, keyof PackedTexts> & Weights>(inputs);
+      const { masked, targets, weights, ...prepared } = others;
       const logits = maskedLanguageModel({ ...readWeights(model), ...prepared }, texts, masked, config, engine);
       const { losses } = sparseCrossEntropy(logits, targets);
       const correct = tf.cast(tf.equal(tf.argMax(logits, -1), targets), 'float32');

@@ -1,7 +1,7 @@
 /** Evaluation of a model that predicts all classes that apply. */
-import { singleProcess, type Ranks } from '../distributed/ranks.js';
 import type { EncodedReviews } from '../model/batch.js';
 import type { TextClassifier } from '../model/text-classifier.js';
+import type { EvaluateOptions } from './compute-rows.js';
 import { assertProblemType, computeLogits } from './evaluate.js';
 import { multiLabelMetrics, type MultiLabelMetrics } from './multi-label-metrics.js';
 
@@ -15,10 +15,7 @@ export interface MultiLabelEvaluation {
 /**
  * Evaluates a model of multi-label classification on labeled reviews, without dropout.
  * @param reviews tokenized reviews with their classes
- * @param options batch size and interruption
- * @param options.batchSize @default 64
- * @param options.tick awaited between batches; may throw to interrupt
- * @param options.ranks that evaluate together. @default this process only
+ * @param options batch size, interruption and ranks
  * @throws ArgumentError for a model of another problem type
  * @example
  * const reviews = await loadReviews('topics.jsonl', { problemType: 'multi_label_classification' });
@@ -29,13 +26,9 @@ export interface MultiLabelEvaluation {
 export async function evaluateMultiLabel(
   model: TextClassifier,
   reviews: EncodedReviews,
-  {
-    batchSize = 64,
-    tick,
-    ranks = singleProcess,
-  }: { batchSize?: number; tick?: () => Promise<void>; ranks?: Ranks } = {},
+  options: EvaluateOptions = {},
 ): Promise<MultiLabelEvaluation> {
   assertProblemType(model, 'multi_label_classification');
-  const logits = await computeLogits(model, reviews, { batchSize, tick, ranks }); // [n * classes]
+  const logits = await computeLogits(model, reviews, options); // [n * classes]
   return { metrics: multiLabelMetrics(logits, reviews.labels, model.labels), logits };
 }

@@ -1,7 +1,7 @@
 /** Evaluation of a model that predicts a number. */
-import { singleProcess, type Ranks } from '../distributed/ranks.js';
 import type { EncodedReviews } from '../model/batch.js';
 import type { TextClassifier } from '../model/text-classifier.js';
+import type { EvaluateOptions } from './compute-rows.js';
 import { assertProblemType, computeLogits } from './evaluate.js';
 import { regressionMetrics, type RegressionMetrics } from './regression-metrics.js';
 
@@ -15,10 +15,7 @@ export interface RegressionEvaluation {
 /**
  * Evaluates a regression model on reviews with numbers, without dropout.
  * @param reviews tokenized reviews with their numbers
- * @param options batch size and interruption
- * @param options.batchSize @default 64
- * @param options.tick awaited between batches; may throw to interrupt
- * @param options.ranks that evaluate together. @default this process only
+ * @param options batch size, interruption and ranks
  * @throws ArgumentError for a model that predicts classes
  * @example
  * const reviews = await loadReviews('embedded', { problemType: 'regression' });
@@ -29,13 +26,9 @@ export interface RegressionEvaluation {
 export async function evaluateRegression(
   model: TextClassifier,
   reviews: EncodedReviews,
-  {
-    batchSize = 64,
-    tick,
-    ranks = singleProcess,
-  }: { batchSize?: number; tick?: () => Promise<void>; ranks?: Ranks } = {},
+  options: EvaluateOptions = {},
 ): Promise<RegressionEvaluation> {
   assertProblemType(model, 'regression');
-  const predictions = await computeLogits(model, reviews, { batchSize, tick, ranks }); // [n]
+  const predictions = await computeLogits(model, reviews, options); // [n]
   return { metrics: regressionMetrics(predictions, reviews.labels), predictions };
 }

@@ -2,7 +2,6 @@
 import { ArgumentError } from '../errors.js';
 import type { ProblemType } from '../settings/problem-type.js';
 import type { TextClassifier } from '../model/text-classifier.js';
-import { singleProcess, type Ranks } from '../distributed/ranks.js';
 import type { EncodedReviews } from '../model/batch.js';
 import { computeRows, type EvaluateOptions } from './compute-rows.js';
 import { classificationMetrics, type ClassificationMetrics } from './metrics.js';
@@ -21,7 +20,7 @@ export interface Evaluation {
 export const computeLogits = (
   model: TextClassifier,
   reviews: EncodedReviews,
-  options: EvaluateOptions,
+  options: EvaluateOptions = {},
 ): Promise<Float32Array> =>
   computeRows(model, reviews, model.labels.length, (batch, prepared) => model.logits(batch, prepared), options);
 
@@ -49,11 +48,7 @@ export function assertProblemType({ problemType, labels }: TextClassifier, expec
 /**
  * Evaluates a classifier on labeled reviews, without dropout.
  * @param reviews tokenized reviews with their labels
- * @param options batch size and interruption
- * @param options.batchSize @default 64
- * @param options.tick awaited between batches; may throw to interrupt
- * @param options.ranks processes that evaluate together: each evaluates part of the batches, and all get all logits.
- * @default this process only
+ * @param options batch size, interruption and ranks
  * @throws ArgumentError for a model of another problem type
  * @example
  * const { metrics, logits } = await evaluate(model, model.encode(reviews.test));
@@ -62,13 +57,9 @@ export function assertProblemType({ problemType, labels }: TextClassifier, expec
 export async function evaluate(
   model: TextClassifier,
   reviews: EncodedReviews,
-  {
-    batchSize = 64,
-    tick,
-    ranks = singleProcess,
-  }: { batchSize?: number; tick?: () => Promise<void>; ranks?: Ranks } = {},
+  options: EvaluateOptions = {},
 ): Promise<Evaluation> {
   assertProblemType(model, 'single_label_classification');
-  const logits = await computeLogits(model, reviews, { batchSize, tick, ranks }); // [n * classes]
+  const logits = await computeLogits(model, reviews, options); // [n * classes]
   return { metrics: classificationMetrics(logits, reviews.labels, model.labels), logits };
 }

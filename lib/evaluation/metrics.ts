@@ -110,7 +110,12 @@ export function rocAuc(scores: ArrayLike<number>, isPositive: (row: number) => b
 }
 
 const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
-const mean = (values: number[]) => sum(values) / values.length;
+/** The mean of numbers. */
+export function mean(values: ArrayLike<number>): number {
+  let total = 0;
+  for (let i = 0; i < values.length; i++) total += values[i]!;
+  return total / values.length;
+}
 
 /**
  * The log-odds of a class: log p / (1 - p). They have the order of the probabilities, but do not saturate at 1.

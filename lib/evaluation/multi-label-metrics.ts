@@ -1,7 +1,7 @@
 /** Metrics of predicted sets of classes, with the results of scikit-learn. */
 import { applies } from '../model/prediction.js';
 import { sigmoid } from '../model/softmax.js';
-import type { ClassScores } from './metrics.js';
+import { mean, type ClassScores } from './metrics.js';
 
 /** Precision, recall and F1; each is 0 if it is undefined, as with scikit-learn's `zero_division=0`. */
 export type SetScores = Omit<ClassScores, 'rocAuc'>;
@@ -27,8 +27,6 @@ export interface MultiLabelMetrics extends LabelSetMetrics {
   /** Mean binary cross-entropy of all entries, natural logarithm. */
   loss: number;
 }
-
-const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 const scoresOf = (truePositives: number, predicted: number, support: number): SetScores => ({
   precision: truePositives && truePositives / predicted,

@@ -5,9 +5,8 @@
 import type { Review } from '../reviews/review.js';
 import { fitTfidf } from './baseline.js';
 import { addRow, addScaled, dot, score, type SparseRow } from './logistic-regression.js';
+import { mean } from './metrics.js';
 import { regressionMetrics, type RegressionMetrics } from './regression-metrics.js';
-
-const meanOf = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 const numbersOf = (reviews: Review[]): number[] => reviews.map(({ label }) => label);
 
@@ -17,9 +16,9 @@ const numbersOf = (reviews: Review[]): number[] => reviews.map(({ label }) => la
  * const { meanAbsoluteError } = meanBaseline(reviews.train, reviews.test);
  */
 export function meanBaseline(train: Review[], test: Review[]): RegressionMetrics {
-  const mean = meanOf(numbersOf(train));
+  const predicted = mean(numbersOf(train));
   return regressionMetrics(
-    test.map(() => mean),
+    test.map(() => predicted),
     numbersOf(test),
   );
 }

@@ -1,4 +1,5 @@
 /** Metrics of predicted numbers, with the results of scikit-learn and scipy. */
+import { mean } from './metrics.js';
 
 /** Metrics of a set of predicted numbers. */
 export interface RegressionMetrics {
@@ -18,15 +19,9 @@ export interface RegressionMetrics {
   spearman: number | null;
 }
 
-const meanOf = (values: ArrayLike<number>): number => {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i]!;
-  return sum / values.length;
-};
-
 /** The sum of the products of the deviations from the means. */
 function codeviation(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  const [meanA, meanB] = [meanOf(a), meanOf(b)];
+  const [meanA, meanB] = [mean(a), mean(b)];
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += (a[i]! - meanA) * (b[i]! - meanB);
   return sum;
@@ -60,13 +55,13 @@ export function ranksOf(values: ArrayLike<number>): Float64Array {
  */
 export function regressionMetrics(predictions: ArrayLike<number>, labels: ArrayLike<number>): RegressionMetrics {
   const errors = Float64Array.from(labels, (label, i) => predictions[i]! - label);
-  const loss = meanOf(errors.map((error) => error * error));
+  const loss = mean(errors.map((error) => error * error));
   const variance = codeviation(labels, labels) / labels.length;
   return {
     count: labels.length,
     loss,
     rootMeanSquaredError: Math.sqrt(loss),
-    meanAbsoluteError: meanOf(errors.map(Math.abs)),
+    meanAbsoluteError: mean(errors.map(Math.abs)),
     r2: variance === 0 ? null : 1 - loss / variance,
     pearson: pearsonCorrelation(predictions, labels),
     spearman: pearsonCorrelation(ranksOf(predictions), ranksOf(labels)),

@@ -13,7 +13,6 @@ import { parameterValues } from '../model/model.js';
 import type { Review } from '../reviews/review.js';
 import { onnxFiles, openOnnxEngine } from './onnx-engine.js';
 import { writeTokenizer } from '../tokenizer/tokenizer.js';
-import { singleProcess } from '../distributed/ranks.js';
 import { computeLogits } from '../evaluation/evaluate.js';
 import { regressionMetrics } from '../evaluation/regression-metrics.js';
 import { classificationMetrics, predictions } from '../evaluation/metrics.js';
@@ -122,7 +121,7 @@ async function exportGraphs<Result, Reference>(
     const temperature = calibrated ? requireCalibration(folder, model.config).temperature : undefined;
     const { config, labels } = model;
     const texts = model.encode(reviews, model.maxLength);
-    const logits = await computeLogits(model, texts, { batchSize: 64, tick: undefined, ranks: singleProcess });
+    const logits = await computeLogits(model, texts);
     const results = comparisonOf(logits, texts.labels, labels);
     fs.rmSync(partialFolder, { recursive: true, force: true });
     fs.mkdirSync(path.join(partialFolder, 'onnx'), { recursive: true });

@@ -3,8 +3,7 @@
  * LogisticRegression(), whose defaults SetFit uses too. The encoder is not changed.
  */
 import { ReviewsError } from '../errors.js';
-import { singleProcess } from '../distributed/ranks.js';
-import { computeRows } from '../evaluation/compute-rows.js';
+import { computeRows, type EvaluateOptions } from '../evaluation/compute-rows.js';
 import { countClasses } from '../evaluation/count-classes.js';
 import { logisticRegression } from '../evaluation/logistic-regression.js';
 import type { EncodedBatch, EncodedReviews } from '../model/batch.js';
@@ -45,7 +44,7 @@ export function assertAllClasses({ labels: names }: TextClassifier, rows: Encode
 export async function computeFeatures(
   model: TextClassifier,
   rows: EncodedReviews,
-  { batchSize, tick, ranks = singleProcess }: EvaluationOptions & { batchSize: number },
+  options: EvaluateOptions = {},
 ): Promise<Float32Array> {
   const { config, engine } = model;
   const forward = tensorFunction(
@@ -63,7 +62,7 @@ export async function computeFeatures(
     return data;
   };
   try {
-    return await computeRows(model, rows, config.dim, featuresOf, { batchSize, tick, ranks });
+    return await computeRows(model, rows, config.dim, featuresOf, options);
   } finally {
     forward.dispose();
   }

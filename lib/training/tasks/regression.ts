@@ -48,7 +48,6 @@ export function regressionTask(
         return { metrics, score: -metrics.loss };
       },
     }),
-    prepare: (batch) => batch,
     evaluate,
     usesInputTokensOnly: true,
     fingerprint: '',

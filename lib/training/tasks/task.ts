@@ -6,7 +6,7 @@ import type { Scalar } from '@tensorflow/tfjs';
 import type { BatchOptions } from '../../batching/batches.js';
 import type { NextBatch } from '../../batching/positions.js';
 import type { StreamPosition } from '../../batching/stream.js';
-import type { Ranks } from '../../distributed/ranks.js';
+import type { EvaluateOptions } from '../../evaluation/compute-rows.js';
 import type { EncodedBatch, EncodedReviews, LabeledBatch } from '../../model/batch.js';
 import type { DropoutSource } from '../../model/dropout.js';
 import type { Weights } from '../../model/tensor-operations.js';
@@ -41,11 +41,8 @@ export interface TaskMetrics {
   micro?: { f1: number };
 }
 
-/** Options of an evaluation; `tick` is awaited between batches and may throw to interrupt. */
-export interface EvaluationOptions {
-  tick?: () => Promise<void>;
-  ranks?: Ranks;
-}
+/** Options of an evaluation; the size of its batches is a setting. */
+export type EvaluationOptions = Omit<EvaluateOptions, 'batchSize'>;
 
 /** What training on a data set optimizes, and what selects its best evaluation. */
 export interface Objective<Batch extends EncodedBatch, Metrics extends TaskMetrics> {
