@@ -41,6 +41,47 @@ async function waitUntil(page: Page, expression: string): Promise<void> {
 /** Waits until the page shows no status. */
 const untilIdle = (page: Page) => waitUntil(page, "document.getElementById('status').textContent === ''");
 
+/** Serves a model and opens its page. */
+async function withPage(model: string, use: (page: Page) => Promise<void>): Promise<void> {
+  const { child, address } = await startApp(model);
+  const browser = await openBrowser();
+  try {
+    const page = await browser.newPage({ viewport: { width: 900, height: 1200 } });
+    page.setDefaultTimeout(300_000);
+    await page.goto(address);
+    await use(page);
+  } finally {
+    await browser.close();
+    child.kill('SIGTERM');
+  }
+}
+
+/** Predicts a text by an engine, server or browser, with word attributions. */
+async function predict(page: Page, engine: string, text: string): Promise<void> {
+  const before = await page.locator('#history li').count();
+  await page.selectOption('#engine', engine);
+  await page.fill('#review', text);
+  await page.click('button[type=submit]');
+  await waitUntil(page, `document.querySelectorAll('#history li').length === ${before + 1}`);
+  await untilIdle(page);
+  assert.equal(await page.textContent('#trouble'), '');
+}
+
+/** The prediction of a text in the page. */
+interface Scored {
+  label: string;
+  labels: string[];
+  probabilities: Record<string, number>;
+}
+
+/** What an engine computes for texts, without the page's rounding. */
+const scoredBy = (page: Page, engine: string, texts: string[]) =>
+  page.evaluate<Scored[]>(
+    `Promise.all([import('/app/engines.js'), fetch('/app/preprocessing.json').then((response) => response.json())])
+      .then(([{ browserEngine, serverEngine }, model]) =>
+        (${engine === 'browser'} ? browserEngine(model, () => {}) : serverEngine(model))(${JSON.stringify(texts.map((text) => ({ text })))}))`,
+  );
+
 test('the page shows predictions and word attributions of both engines, scores a file, and reports errors', async () => {
   const model = path.join(folder, 'model');
   writeTinyModel(model);
@@ -115,7 +156,6 @@ test('the page shows predictions and word attributions of both engines, scores a
     // Probabilities without the page's rounding. The texts need no truncation, since transformers.js truncates without
     // the closing token.
     const texts = ['Great.', 'The item came damanged, 1 star.', 'bad '.repeat(50)];
-    type Scored = { label: string; probabilities: Record<string, number> };
     const inBrowser = await page.evaluate<Scored[]>(
       `Promise.all([import('/app/engines.js'), fetch('/app/preprocessing.json').then((response) => response.json())])
         .then(([{ browserEngine }, model]) => browserEngine(model, () => {})(${JSON.stringify(texts.map((text) => ({ text })))}))`,
@@ -222,19 +262,9 @@ test('for a model that predicts a number, the page shows the number, by both eng
   const expected = regression.predict(texts).map(({ score }) => score);
   regression.dispose();
   await exportRegression(model, [{ text: 'Great.', label: 5 }], { version: '0' });
-  const { child, address } = await startApp(model);
-  const browser = await openBrowser();
-  try {
-    const page = await browser.newPage();
-    page.setDefaultTimeout(300_000);
-    await page.goto(address);
-    for (const [i, engine] of ['server', 'browser'].entries()) {
-      await page.selectOption('#engine', engine);
-      await page.fill('#review', texts[1]!);
-      await page.click('button[type=submit]');
-      await waitUntil(page, `document.querySelectorAll('#history li').length === ${i + 1}`);
-      await untilIdle(page);
-      assert.equal(await page.textContent('#trouble'), '');
+  await withPage(model, async (page) => {
+    for (const engine of ['server', 'browser']) {
+      await predict(page, engine, texts[1]!);
       assert.equal(await page.textContent('#prediction'), `stars, ${expected[1]!.toFixed(2)}`);
       assert.match((await page.textContent('#lead'))!, /predicts the number stars of a review/);
       assert.match((await page.textContent('#legend'))!, /Blue words increase stars, orange words decrease it\./);
@@ -242,19 +272,12 @@ test('for a model that predicts a number, the page shows the number, by both eng
       assert.equal(await page.isVisible('#chart'), false);
       assert.match((await page.getAttribute('#words span[title]', 'title'))!, /^[+−]\d+\.\d\d$/);
       // Without the page's rounding.
-      const scored = await page.evaluate<{ probabilities: { stars: number } }[]>(
-        `Promise.all([import('/app/engines.js'), fetch('/app/preprocessing.json').then((response) => response.json())])
-          .then(([{ browserEngine, serverEngine }, model]) =>
-            (${i} ? browserEngine(model, () => {}) : serverEngine(model))(${JSON.stringify(texts.map((text) => ({ text })))}))`,
-      );
+      const scored = await scoredBy(page, engine, texts);
       scored.forEach(({ probabilities }, row) =>
-        assert.ok(Math.abs(probabilities.stars - expected[row]!) < 1e-4, `${engine}: ${probabilities.stars}`),
+        assert.ok(Math.abs(probabilities['stars']! - expected[row]!) < 1e-4, `${engine}: ${probabilities['stars']!}`),
       );
     }
-  } finally {
-    await browser.close();
-    child.kill('SIGTERM');
-  }
+  });
 });
 
 test('for a model of pairs, the page takes two texts, shows attributions of both, and scores two columns', async () => {
@@ -273,12 +296,7 @@ test('for a model of pairs, the page takes two texts, shows attributions of both
   const inputs = rows.slice(0, 2).map(({ question, answer }) => ({ text: question, pair: answer }));
   const expected = classifier.predict(inputs);
   classifier.dispose();
-  const { child, address } = await startApp(model);
-  const browser = await openBrowser();
-  try {
-    const page = await browser.newPage({ viewport: { width: 900, height: 1200 } });
-    page.setDefaultTimeout(300_000);
-    await page.goto(address);
+  await withPage(model, async (page) => {
     assert.deepEqual([await page.isVisible('#engine'), await page.isVisible('#examples')], [false, false]);
     await page.fill('#review', inputs[0]!.text);
     await page.click('button[type=submit]');
@@ -309,10 +327,7 @@ test('for a model of pairs, the page takes two texts, shows attributions of both
     data.slice(0, 2).forEach(({ predicted_score: found }, i) => {
       assert.ok(Math.abs(Number(found) - expected[i]!.score) < 1e-4, found);
     });
-  } finally {
-    await browser.close();
-    child.kill('SIGTERM');
-  }
+  });
 });
 
 test('for a model of multi-label classification, the page shows each class with its probability, by both engines', async () => {
@@ -327,8 +342,6 @@ test('for a model of multi-label classification, the page shows each class with 
   const expected = classifier.predict(texts);
   classifier.dispose();
   await exportMultiLabel(model, [{ text: 'Great.', label: 0, labels: [0, 2] }], { version: '0' });
-  const { child, address } = await startApp(model);
-  const browser = await openBrowser();
   const percent = (fraction: number) => `${(100 * fraction).toFixed(1)} %`;
   const mostProbable = ({ probabilities }: Prediction) =>
     labels.toSorted((a, b) => probabilities![b]! - probabilities![a]!)[0]!;
@@ -338,17 +351,9 @@ test('for a model of multi-label classification, the page shows each class with 
     const byScore = predicted!.toSorted((a, b) => probabilities![b]! - probabilities![a]!);
     return byScore.map(withScore).join('; ') || `no class (most probable: ${withScore(mostProbable(prediction))})`;
   };
-  try {
-    const page = await browser.newPage({ acceptDownloads: true });
-    page.setDefaultTimeout(300_000);
-    await page.goto(address);
-    for (const [i, engine] of ['server', 'browser'].entries()) {
-      await page.selectOption('#engine', engine);
-      await page.fill('#review', texts[1]!);
-      await page.click('button[type=submit]');
-      await waitUntil(page, `document.querySelectorAll('#history li').length === ${i + 1}`);
-      await untilIdle(page);
-      assert.equal(await page.textContent('#trouble'), '');
+  await withPage(model, async (page) => {
+    for (const engine of ['server', 'browser']) {
+      await predict(page, engine, texts[1]!);
       assert.equal(await page.textContent('#prediction'), described(expected[1]!));
       assert.equal(await page.textContent('#words-title'), `Word attributions of ${mostProbable(expected[1]!)}`);
       assert.match(
@@ -361,11 +366,7 @@ test('for a model of multi-label classification, the page shows each class with 
       const chart = labels.toSorted().map((name) => `${name}: ${percent(expected[1]!.probabilities![name]!)}`);
       assert.equal(await page.getAttribute('#chart', 'aria-label'), chart.join(', '));
       // transformers.js applies the sigmoid by itself, by the problem type in config.json.
-      const scored = await page.evaluate<{ labels: string[]; probabilities: Record<string, number> }[]>(
-        `Promise.all([import('/app/engines.js'), fetch('/app/preprocessing.json').then((response) => response.json())])
-          .then(([{ browserEngine, serverEngine }, model]) =>
-            (${i} ? browserEngine(model, () => {}) : serverEngine(model))(${JSON.stringify(texts.map((text) => ({ text })))}))`,
-      );
+      const scored = await scoredBy(page, engine, texts);
       for (const [row, { labels: predicted, probabilities }] of scored.entries()) {
         assert.deepEqual(predicted.toSorted(), expected[row]!.labels!.toSorted());
         for (const name of labels)
@@ -395,8 +396,5 @@ test('for a model of multi-label classification, the page shows each class with 
       data.map((row) => JSON.parse(row['predicted_labels']!) as string[]),
       expected.map((each) => each.labels),
     );
-  } finally {
-    await browser.close();
-    child.kill('SIGTERM');
-  }
+  });
 });

@@ -14,36 +14,20 @@ import { evaluate } from '#lib/evaluation/evaluate.js';
 import { evaluateMultiLabel } from '#lib/evaluation/evaluate-multi-label.js';
 import { bagOfWordsSetBaseline, frequentSetBaseline } from '#lib/evaluation/multi-label-baseline.js';
 import { multiLabelMetrics, type SetScores } from '#lib/evaluation/multi-label-metrics.js';
-import { selectTexts, type LabeledBatch } from '#lib/model/batch.js';
-import { composedLayers } from '#lib/model/composed-layers.js';
 import { fusedLayers } from '#lib/model/fused-layers.js';
+import type { Layers } from '#lib/model/layers.js';
 import { restoreParameters } from '#lib/model/model.js';
 import { TextClassifier, type MultiLabelModel } from '#lib/model/text-classifier.js';
-import { learningRateFactor } from '#lib/optim/schedule.js';
 import { openReviews } from '#lib/reviews/open-reviews.js';
-import { lossAndGradients, TrainingStep } from '#lib/training/step.js';
+import { TrainingStep } from '#lib/training/step.js';
 import { multiLabelStep } from '#lib/training/tasks/multi-label.js';
 import { Trainer } from '#lib/training/trainer.js';
-import { embeddedModel, fixtures, gradientsDiffer, packPadded, unpack, type Packed } from '../checkout.js';
+import { embeddedModel, fixtures } from '../checkout.js';
 import { failure } from '../failure.js';
+import { batchOf, restoreHead, rowsOf, testStep, type StepReference } from './step-parity.js';
 
 type Scores = Record<keyof SetScores, number>;
-const expected = JSON.parse(fs.readFileSync(path.join(fixtures, 'multi-label.json'), 'utf8')) as {
-  curve: { weightDecay: number; learningRate: number; warmupSteps: number; steps: number };
-  models: Record<
-    'tiny' | 'electra',
-    {
-      inputIds: number[];
-      lengths: number[];
-      labels: number[];
-      head: Record<string, Packed>;
-      logits: number[];
-      loss: number;
-      gradients: Record<string, Packed>;
-      norm: number;
-      losses: number[];
-    }
-  >;
+const expected = JSON.parse(fs.readFileSync(path.join(fixtures, 'multi-label.json'), 'utf8')) as StepReference & {
   metrics: Record<'labels' | 'logits', number[]> &
     Record<'micro' | 'macro', Scores> & { perClass: Record<keyof SetScores, number[]> } & Record<
       'subsetAccuracy' | 'hammingLoss' | 'logLoss',
@@ -56,63 +40,26 @@ type Name = keyof typeof expected.models;
 const names = ['LABEL_0', 'LABEL_1', 'LABEL_2'];
 const problemType = 'multi_label_classification';
 
+/** Unlike that of step-parity.ts, of numbers that may be 0. */
 const isClose = (actual: number, reference: number, tolerance = 1e-5) =>
   assert.ok(Math.abs(actual - reference) <= tolerance * Math.abs(reference), `${actual} against ${reference}`);
 
 /** A model of the fixture with its head of three outputs. */
-function modelOf(name: Name, layers = fusedLayers): MultiLabelModel {
+function modelOf(name: Name, layers: Layers = fusedLayers): MultiLabelModel {
   const options = { labels: names, problemType, precision: 'float32', layers } as const;
   const model = TextClassifier.fromFolder(path.join(fixtures, name), options);
   assert.equal(model.problemType, problemType);
-  const head = Object.entries(expected.models[name].head);
-  restoreParameters(model, new Map(head.map(([key, value]) => [key, { shape: value.shape, data: unpack(value) }])));
+  restoreHead(model, expected.models[name]);
   return model as MultiLabelModel;
 }
 
-function batchOf(name: Name): LabeledBatch {
-  const { inputIds, lengths, labels } = expected.models[name];
-  return { ...packPadded(inputIds, lengths), labels: Float32Array.from(labels) };
-}
-
-/** The rows of the fixture as token ids and labels. */
-function rowsOf(name: Name) {
-  const batch = batchOf(name);
-  return { ids: [0, 1, 2, 3].map((row) => selectTexts(batch, [row]).inputIds), labels: batch.labels };
-}
-
-for (const name of ['tiny', 'electra'] as const) {
-  for (const [implementation, layers] of Object.entries({ fused: fusedLayers, composed: composedLayers }))
-    test(`${name}, ${implementation} layers: loss and all gradients are those of transformers`, () => {
-      const model = modelOf(name, layers);
-      const { loss, gradients } = lossAndGradients(
-        model,
-        multiLabelStep,
-        multiLabelStep.tensors(batchOf(name), layers),
-      );
-      isClose(loss.dataSync()[0]!, expected.models[name].loss);
-      const { parameter, difference } = gradientsDiffer(gradients, expected.models[name].gradients);
-      assert.ok(difference < 1e-4, `${parameter}: ${difference}`);
-      model.dispose();
-    });
-
-  test(`${name}: the losses of 20 training steps are those of transformers`, () => {
-    const model = modelOf(name);
-    const { curve, models } = expected;
-    const step = new TrainingStep(model, multiLabelStep, { weightDecay: curve.weightDecay });
-    for (const [i, loss] of models[name].losses.entries()) {
-      const rate = curve.learningRate * learningRateFactor(i, curve.steps, curve.warmupSteps, 'linear');
-      isClose(step.run([batchOf(name)], rate).loss, loss, 1e-4);
-    }
-    step.dispose();
-    model.dispose();
-  });
-}
+testStep(expected, multiLabelStep, modelOf);
 
 test('batches of any division, accumulated, have the loss and the gradient norm of one batch', () => {
   for (const division of [[[0, 1, 2, 3]], [[0, 1, 3], [2]], [[0], [1, 2], [3]]]) {
     const model = modelOf('tiny');
     const step = new TrainingStep(model, multiLabelStep, { accumulates: true });
-    const parts = division.map((rows) => multiLabelStep.select(batchOf('tiny'), rows));
+    const parts = division.map((rows) => multiLabelStep.select(batchOf(expected.models.tiny), rows));
     assert.deepEqual(
       [...parts[0]!.labels],
       division[0]!.flatMap((row) => expected.models.tiny.labels.slice(3 * row, 3 * row + 3)),
@@ -213,7 +160,7 @@ test('predictions are those of the pipeline: a probability of its own for each c
 });
 
 test('the Trainer learns sets, keeps the evaluation with the highest micro F1, and rejects settings of exclusive classes', async () => {
-  const data = rowsOf('tiny');
+  const data = rowsOf(expected.models.tiny);
   const model = modelOf('tiny');
   const trainer = new Trainer(model, { learningRate: 0.02, epochs: 30, batchSize: 4, warmupSteps: 0 });
   const { best, records } = await trainer.train(data, { validation: data });

@@ -15,35 +15,20 @@ import { fitTfidf } from '#lib/evaluation/baseline.js';
 import { score } from '#lib/evaluation/logistic-regression.js';
 import { meanBaseline, ridgeRegression } from '#lib/evaluation/regression-baseline.js';
 import { regressionMetrics } from '#lib/evaluation/regression-metrics.js';
-import { labelsOf, packTexts, selectTexts, type LabeledBatch } from '#lib/model/batch.js';
-import { composedLayers } from '#lib/model/composed-layers.js';
+import { labelsOf, packTexts } from '#lib/model/batch.js';
 import { fusedLayers } from '#lib/model/fused-layers.js';
+import type { Layers } from '#lib/model/layers.js';
 import { restoreParameters } from '#lib/model/model.js';
 import { TextClassifier, type RegressionModel } from '#lib/model/text-classifier.js';
-import { learningRateFactor } from '#lib/optim/schedule.js';
 import { openReviews } from '#lib/reviews/open-reviews.js';
-import { lossAndGradients, TrainingStep } from '#lib/training/step.js';
+import { TrainingStep } from '#lib/training/step.js';
 import { regressionStep } from '#lib/training/tasks/regression.js';
 import { Trainer } from '#lib/training/trainer.js';
-import { embeddedModel, fixtures, gradientsDiffer, packPadded, unpack, type Packed } from '../checkout.js';
+import { embeddedModel, fixtures } from '../checkout.js';
 import { failure } from '../failure.js';
+import { batchOf, isClose, restoreHead, rowsOf, testStep, type StepReference } from './step-parity.js';
 
-const expected = JSON.parse(fs.readFileSync(path.join(fixtures, 'regression.json'), 'utf8')) as {
-  curve: { weightDecay: number; learningRate: number; warmupSteps: number; steps: number };
-  models: Record<
-    'tiny' | 'electra',
-    {
-      inputIds: number[];
-      lengths: number[];
-      labels: number[];
-      head: Record<string, Packed>;
-      logits: number[];
-      loss: number;
-      gradients: Record<string, Packed>;
-      norm: number;
-      losses: number[];
-    }
-  >;
+const expected = JSON.parse(fs.readFileSync(path.join(fixtures, 'regression.json'), 'utf8')) as StepReference & {
   metrics: Record<'labels' | 'predictions', number[]> &
     Record<'meanSquaredError' | 'meanAbsoluteError' | 'r2' | 'pearson' | 'spearman', number>;
   baseline: { texts: string[]; labels: number[]; train: number; predictions: number[] };
@@ -51,63 +36,25 @@ const expected = JSON.parse(fs.readFileSync(path.join(fixtures, 'regression.json
 };
 type Name = keyof typeof expected.models;
 
-const isClose = (actual: number, reference: number, tolerance = 1e-5) =>
-  assert.ok(Math.abs(actual - reference) < tolerance * Math.abs(reference), `${actual} against ${reference}`);
-
 /** A model of the fixture with its head of one output. */
-function modelOf(name: Name, layers = fusedLayers): RegressionModel {
+function modelOf(name: Name, layers: Layers = fusedLayers): RegressionModel {
   const model = TextClassifier.fromFolder(path.join(fixtures, name), {
     labels: ['LABEL_0'],
     precision: 'float32',
     layers,
   });
   assert.equal(model.problemType, 'regression');
-  const head = Object.entries(expected.models[name].head);
-  restoreParameters(model, new Map(head.map(([key, value]) => [key, { shape: value.shape, data: unpack(value) }])));
+  restoreHead(model, expected.models[name]);
   return model as RegressionModel;
 }
 
-function batchOf(name: Name): LabeledBatch {
-  const { inputIds, lengths, labels } = expected.models[name];
-  return { ...packPadded(inputIds, lengths), labels: Float32Array.from(labels) };
-}
-
-/** The rows of the fixture as token ids and numbers. */
-function rowsOf(name: Name) {
-  const batch = batchOf(name);
-  return { ids: [0, 1, 2, 3].map((row) => selectTexts(batch, [row]).inputIds), labels: batch.labels };
-}
-
-for (const name of ['tiny', 'electra'] as const) {
-  for (const [implementation, layers] of Object.entries({ fused: fusedLayers, composed: composedLayers }))
-    test(`${name}, ${implementation} layers: loss and all gradients are those of transformers`, () => {
-      const model = modelOf(name, layers);
-      const batch = batchOf(name);
-      const { loss, gradients } = lossAndGradients(model, regressionStep, regressionStep.tensors(batch, layers));
-      isClose(loss.dataSync()[0]!, expected.models[name].loss);
-      const { parameter, difference } = gradientsDiffer(gradients, expected.models[name].gradients);
-      assert.ok(difference < 1e-4, `${parameter}: ${difference}`);
-      model.dispose();
-    });
-
-  test(`${name}: the losses of 20 training steps are those of transformers`, () => {
-    const model = modelOf(name);
-    const { curve, models } = expected;
-    const step = new TrainingStep(model, regressionStep, { weightDecay: curve.weightDecay });
-    for (const [i, loss] of models[name].losses.entries()) {
-      const rate = curve.learningRate * learningRateFactor(i, curve.steps, curve.warmupSteps, 'linear');
-      isClose(step.run([batchOf(name)], rate).loss, loss, 1e-4);
-    }
-    step.dispose();
-    model.dispose();
-  });
-}
+testStep(expected, regressionStep, modelOf);
 
 test('batches of any division, accumulated, have the loss and the gradient norm of one batch', () => {
   for (const division of [[[0, 1, 2, 3]], [[0, 1, 3], [2]], [[0], [1, 2], [3]]]) {
     const model = modelOf('tiny');
     const step = new TrainingStep(model, regressionStep, { accumulates: true });
-    const parts = division.map((rows) => regressionStep.select(batchOf('tiny'), rows));
+    const parts = division.map((rows) => regressionStep.select(batchOf(expected.models.tiny), rows));
     const { loss, gradNorm } = step.run(parts, 1e-3);
     isClose(loss, expected.models.tiny.loss);
     isClose(gradNorm, expected.models.tiny.norm);
@@ -189,7 +136,7 @@ test('predictions are those of the pipeline: the number itself, under the name o
 });
 
 test('the Trainer learns numbers, keeps the evaluation with the lowest loss, and rejects settings of classes', async () => {
-  const data = rowsOf('tiny');
+  const data = rowsOf(expected.models.tiny);
   const model = modelOf('tiny');
   const trainer = new Trainer(model, { learningRate: 0.02, epochs: 40, batchSize: 4, warmupSteps: 0 });
   const before = (await trainer.evaluate(data)).loss;
