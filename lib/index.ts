@@ -92,7 +92,8 @@ export type { LabelSetMetrics, MultiLabelMetrics, SetScores } from './evaluation
 export type { RegressionEvaluation } from './evaluation/evaluate-regression.js';
 export type { RegressionMetrics } from './evaluation/regression-metrics.js';
 export type { DoubtfulLabel, LabelNoise } from './evaluation/label-noise.js';
-export type { ClassificationMetrics, ClassScores, Interval, NamedAccuracy } from './evaluation/metrics.js';
+export type { Interval, NamedAccuracy } from './evaluation/interval.js';
+export type { ClassificationMetrics, ClassScores } from './evaluation/metrics.js';
 export type { ExportedGraphs, ExportReport, MultiLabelExportReport, RegressionExportReport } from './export/export.js';
 export type { OnnxPrecision } from './export/onnx-operations.js';
 export type { Coverage } from './evaluation/thresholds.js';

@@ -1,7 +1,7 @@
 /** `tunebook score`: scores texts, or a file of reviews of any size, with an exported model. */
 import { SingleBar } from 'cli-progress';
 import { ReviewsError, RunError, SettingsError } from '../errors.js';
-import { wilsonInterval } from '../evaluation/metrics.js';
+import { wilsonInterval } from '../evaluation/interval.js';
 import { duration, percent, percentInterval } from '../figures/format.js';
 import { describeSource } from '../reviews/describe-source.js';
 import { areNumbered, listColumns } from '../reviews/columns.js';

@@ -1,6 +1,7 @@
 /** Analysis of predictions: accuracy by text length, and the most confident errors. */
 import { joinedText, type Review } from '../reviews/review.js';
-import { predictions, wilsonInterval, type NamedAccuracy } from './metrics.js';
+import { wilsonInterval, type NamedAccuracy } from './interval.js';
+import { predictions } from './metrics.js';
 
 /**
  * Accuracy in four groups of texts of about equal size, from short to long.

@@ -5,7 +5,7 @@
  */
 import { softmax } from '../model/softmax.js';
 import { countClasses } from './count-classes.js';
-import { wilsonInterval, type Interval } from './metrics.js';
+import { wilsonInterval, type Interval } from './interval.js';
 
 /** Predictions with similar probabilities. */
 export interface ReliabilityBin {

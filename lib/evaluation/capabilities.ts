@@ -3,7 +3,7 @@
  * model does not handle, which the accuracy on a test set does not. The sentences are generated from templates, so that
  * those of one capability differ only in the product they mention.
  */
-import { wilsonInterval, type Interval } from './metrics.js';
+import { wilsonInterval, type Interval } from './interval.js';
 
 /** A test sentence with an unambiguous class. */
 export interface Probe {

@@ -4,7 +4,7 @@
  */
 import { stratifiedFolds } from '../reviews/folds.js';
 import { joinedText, type Review } from '../reviews/review.js';
-import { fitBagOfWords } from './baseline.js';
+import { fitBagOfWords } from './bag-of-words.js';
 import { confidentLearning } from './confident-learning.js';
 
 /** A review whose label may be wrong. */

@@ -3,7 +3,7 @@
  * class, as of scikit-learn's OneVsRestClassifier(LogisticRegression(C=4)) on the TF-IDF of `baseline.ts`.
  */
 import { joinedText, labelRow, type Review } from '../reviews/review.js';
-import { fitTfidf } from './baseline.js';
+import { fitTfidf } from './bag-of-words.js';
 import { logisticRegression } from './logistic-regression.js';
 import { labelSetMetrics, type LabelSetMetrics } from './multi-label-metrics.js';
 import { applies } from '../model/prediction.js';

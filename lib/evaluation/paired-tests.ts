@@ -3,7 +3,7 @@
  * correctly finds smaller differences than two separate intervals.
  */
 import { seededRandom } from '../reviews/random.js';
-import type { Interval } from './metrics.js';
+import type { Interval } from './interval.js';
 
 /** Number of bootstrap samples of small test sets. */
 const maxSamples = 10_000;

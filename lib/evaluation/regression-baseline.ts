@@ -3,7 +3,7 @@
  * Ridge(alpha=1) on the TF-IDF of `baseline.ts`.
  */
 import type { Review } from '../reviews/review.js';
-import { fitTfidf } from './baseline.js';
+import { fitTfidf } from './bag-of-words.js';
 import { addRow, addScaled, dot, score, type SparseRow } from './logistic-regression.js';
 import { mean } from './metrics.js';
 import { regressionMetrics, type RegressionMetrics } from './regression-metrics.js';

@@ -5,16 +5,31 @@
 import { labelNames, type EncoderConfig } from '../model/config.js';
 import { hasTokenTypes } from '../model/families/family.js';
 import { familyOf } from '../model/families.js';
+import type { Operations } from '../model/operations.js';
 import type { StoredTensor } from '../model/safetensors.js';
 import { uncalibratedOutput } from './onnx-engine.js';
 import { OnnxGraph, type OnnxValue } from './onnx-graph.js';
-import { onnxOperations, type OnnxPrecision } from './onnx-operations.js';
+import { onnxOperations, type OnnxFormats, type OnnxOperand } from './onnx-operations.js';
+
+/** The operations of a graph with the inputs of the model. */
+function operationsOf(
+  graph: OnnxGraph,
+  config: EncoderConfig,
+  parameters: Map<string, StoredTensor>,
+  formats: OnnxFormats,
+): Operations<OnnxOperand> {
+  const input = (name: string) => graph.input(name, 'int64', ['batch_size', 'sequence_length']);
+  const ids = input('input_ids');
+  const mask = input('attention_mask');
+  const types = hasTokenTypes(config) ? input('token_type_ids') : undefined;
+  return onnxOperations(graph, parameters, { ids, mask, types }, formats);
+}
 
 /**
  * Builds the ONNX graph of a classifier.
  * @param parameters by Hugging Face's names
  * @param options of the graph
- * @param options.precision of its weights. @default 'float32'
+ * @param options.precision see OnnxFormats
  * @param options.temperature by which the logits are divided; the logits before it are the second output. @default none
  * @returns a graph from input_ids, attention_mask and, for families with token types, token_type_ids, all int64
  *   [batch, sequence], to logits, float32 [batch, labels]
@@ -22,15 +37,11 @@ import { onnxOperations, type OnnxPrecision } from './onnx-operations.js';
 export function classifierGraph(
   config: EncoderConfig,
   parameters: Map<string, StoredTensor>,
-  { precision = 'float32', temperature }: { precision?: OnnxPrecision; temperature?: number | undefined } = {},
+  { temperature, ...formats }: OnnxFormats & { temperature?: number | undefined } = {},
 ): OnnxGraph {
   const graph = new OnnxGraph();
-  const input = (name: string) => graph.input(name, 'int64', ['batch_size', 'sequence_length']);
-  const ids = input('input_ids');
-  const mask = input('attention_mask');
-  const types = hasTokenTypes(config) ? input('token_type_ids') : undefined;
-  const operations = onnxOperations(graph, parameters, { ids, mask, types }, precision);
   const labels = labelNames(config).length;
+  const operations = operationsOf(graph, config, parameters, formats);
   const logits = familyOf(config).classify(operations, config, labels) as OnnxValue; // [batch, 1, labels]
   const flat = graph.node('Squeeze', [logits, graph.constant('int64', [1])]); // [batch, labels]
   const shape = ['batch_size', labels];
@@ -39,5 +50,32 @@ export function classifierGraph(
     graph.output(graph.node('Div', [flat, graph.constant('float32', [temperature])]), 'logits', 'float32', shape);
     graph.output(flat, uncalibratedOutput, 'float32', shape);
   }
+  return graph;
+}
+
+/**
+ * Builds the ONNX graph of a model's features, the input of its classifier, see textFeatures.
+ * @param config see prepareFeatures
+ * @param parameters by Hugging Face's names; the classifier's are not used
+ * @param formats see OnnxFormats
+ * @returns a graph with the inputs of `classifierGraph`, to features, float32 [batch, dim]
+ */
+export function featuresGraph(
+  config: EncoderConfig,
+  parameters: Map<string, StoredTensor>,
+  formats: OnnxFormats = {},
+): OnnxGraph {
+  const graph = new OnnxGraph();
+  const family = familyOf(config);
+  const operations = operationsOf(graph, config, parameters, formats);
+  const isClassifier = (weight: OnnxOperand) =>
+    typeof weight !== 'string' && weight.name === `${family.classifier}.weight`;
+  const linear: typeof operations.linear = (x, dense, exact) =>
+    isClassifier(dense.weight) ? x : operations.linear(x, dense, exact);
+  const features = family.classify({ ...operations, linear }, config, labelNames(config).length) as OnnxValue; // [batch, 1, dim]
+  graph.output(graph.node('Squeeze', [features, graph.constant('int64', [1])]), 'features', 'float32', [
+    'batch_size',
+    config.dim,
+  ]);
   return graph;
 }

@@ -10,6 +10,17 @@ import { quantizeRows, transposed } from './quantize.js';
 /** Number format of weights and matrix products: float32, or 8-bit integers. */
 export type OnnxPrecision = 'float32' | 'int8';
 
+/** Number formats of a graph. */
+export interface OnnxFormats {
+  /** Of weights and matrix products. @default 'float32' */
+  precision?: OnnxPrecision;
+  /**
+   * Of stored matrices in float32 graphs: 8 bits with a scale per row take a quarter of the space, and are converted to float32 when
+   * the graph is loaded. @default 'float32'
+   */
+  storage?: 'float32' | 'int8';
+}
+
 /** Added to the attention scores of padding, so that softmax gives 0. */
 const paddingBias = -1e9;
 
@@ -39,7 +50,7 @@ export function onnxOperations(
   graph: OnnxGraph,
   parameters: Map<string, StoredTensor>,
   { ids, mask, types }: OnnxInputs,
-  precision: OnnxPrecision,
+  { precision = 'float32', storage = 'float32' }: OnnxFormats,
 ): Operations<OnnxOperand> {
   const ints = (...values: number[]) => graph.constant('int64', values);
   const float = (value: number) => graph.constant('float32', [value], []);
@@ -50,10 +61,20 @@ export function onnxOperations(
     written.set(name, value);
     return value;
   };
+  /** Writes a parameter as it is stored, or transposed. */
+  const write = ({ name, shape, data }: Parameter, isTransposed = false): OnnxValue => {
+    const [rows, columns] = shape as [number, number];
+    const dims = isTransposed ? [columns, rows] : shape;
+    const arrange = <Data extends Float32Array | Int8Array>(numbers: Data): Data =>
+      isTransposed ? transposed(numbers, rows, columns) : numbers;
+    if (storage === 'float32' || shape.length !== 2) return graph.initializer(name, 'float32', dims, arrange(data));
+    const { values, scales } = quantizeRows(data, rows, columns, 127);
+    const scale = graph.initializer(`${name}_scale`, 'float32', [rows], scales);
+    const integers = graph.initializer(name, 'int8', dims, arrange(values));
+    return graph.node('DequantizeLinear', [integers, scale], { axis: isTransposed ? 1 : 0 });
+  };
   const valueOf = (operand: OnnxOperand): OnnxValue =>
-    typeof operand === 'string'
-      ? operand
-      : once(operand.name, () => graph.initializer(operand.name, 'float32', operand.shape, operand.data));
+    typeof operand === 'string' ? operand : once(operand.name, () => write(operand));
   const parameterOf = (operand: OnnxOperand): Parameter => operand as Parameter;
   const add = (a: OnnxOperand, b: OnnxOperand) => graph.node('Add', [valueOf(a), valueOf(b)]);
   const multiply = (a: OnnxOperand, b: OnnxOperand) => graph.node('Mul', [valueOf(a), valueOf(b)]);
@@ -66,12 +87,7 @@ export function onnxOperations(
     const { name, shape, data } = weight;
     const [outputs, inputs] = shape as [number, number];
     if (exact || precision === 'float32')
-      return graph.node('MatMul', [
-        x,
-        once(`${name} transposed`, () =>
-          graph.initializer(name, 'float32', [inputs, outputs], transposed(data, outputs, inputs)),
-        ),
-      ]);
+      return graph.node('MatMul', [x, once(`${name} transposed`, () => write(weight, true))]);
     // onnxruntime shares the quantization of equal inputs, and fuses the rest into one operator.
     const [rounded, scale, zero] = graph.nodes('DynamicQuantizeLinear', [x], 3) as [OnnxValue, OnnxValue, OnnxValue];
     const quantized = once(`${name} quantized`, () => {

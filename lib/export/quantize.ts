@@ -4,7 +4,7 @@
  * as with reduce_range: on processors without VNNI instructions, sums of two products overflow otherwise.
  */
 
-/** Maximum absolute quantized value. */
+/** Maximum absolute quantized value of weights that are multiplied as integers. */
 const maxQuantized = 64;
 
 /** Transposes a matrix: [rows, columns] to [columns, rows]. */
@@ -18,20 +18,22 @@ export function transposed<Data extends Float32Array | Int8Array>(data: Data, ro
 /**
  * Quantizes a matrix row by row.
  * @param data [rows, columns]
+ * @param largest maximum absolute quantized value: 127 for weights that are only stored in 8 bits
  * @returns values which, times the scale of their row, differ from the data by at most half the scale
  */
 export function quantizeRows(
   data: Float32Array,
   rows: number,
   columns: number,
+  largest = maxQuantized,
 ): { values: Int8Array; scales: Float32Array } {
   const scales = new Float32Array(rows);
   const values = new Int8Array(rows * columns);
   for (let row = 0; row < rows; row++) {
     const numbers = data.subarray(row * columns, (row + 1) * columns);
     // The scale of a row of zeros is arbitrary.
-    const scale = numbers.reduce((max, number) => Math.max(max, Math.abs(number)), 0) / maxQuantized || 1;
-    scales[row] = scale;
+    scales[row] = numbers.reduce((max, number) => Math.max(max, Math.abs(number)), 0) / largest || 1;
+    const scale = scales[row]!;
     numbers.forEach((number, i) => (values[row * columns + i] = Math.round(number / scale)));
   }
   return { values, scales };

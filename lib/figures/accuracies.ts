@@ -1,5 +1,5 @@
 /** A bar chart of accuracies with 95 % confidence intervals, of models or of groups of rows. */
-import type { NamedAccuracy } from '../evaluation/metrics.js';
+import type { NamedAccuracy } from '../evaluation/interval.js';
 import { axis, colors, layoutOf, escapeMarkup, type Figure } from './figure.js';
 
 /** Length in characters above which a name is broken into two lines, so that Plotly does not rotate or cut it. */

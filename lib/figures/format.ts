@@ -1,5 +1,5 @@
 /** Formatting of fractions, intervals, durations and sizes. */
-import type { Interval } from '../evaluation/metrics.js';
+import type { Interval } from '../evaluation/interval.js';
 
 /** Formats a fraction: 91.2 %. */
 export const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`;

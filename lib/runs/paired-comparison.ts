@@ -1,7 +1,8 @@
 /** Paired comparison of two fine-tuning runs: both models predict the reviews that are in the test sets of both. */
 import { RunError } from '../errors.js';
 import { evaluate } from '../evaluation/evaluate.js';
-import { predictions, type Interval } from '../evaluation/metrics.js';
+import type { Interval } from '../evaluation/interval.js';
+import { predictions } from '../evaluation/metrics.js';
 import { bootstrapDifference, mcnemar } from '../evaluation/paired-tests.js';
 import { TextClassifier } from '../model/text-classifier.js';
 import { loadReviews, type LoadedReviews } from '../reviews/load-reviews.js';

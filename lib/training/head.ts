@@ -1,11 +1,10 @@
 /**
- * Fits the classifier of a model on features of its encoder: logistic regression with the results of scikit-learn's
- * LogisticRegression(), whose defaults SetFit uses too. The encoder is not changed.
+ * Fits the classifier of a model on features of its encoder, see linear-classifier.ts. The encoder is not changed.
  */
 import { ReviewsError } from '../errors.js';
 import { computeRows, type EvaluateOptions } from '../evaluation/compute-rows.js';
 import { countClasses } from '../evaluation/count-classes.js';
-import { logisticRegression } from '../evaluation/logistic-regression.js';
+import { fitLinearClassifier } from '../evaluation/linear-classifier.js';
 import type { EncodedBatch, EncodedReviews } from '../model/batch.js';
 import { familyOf } from '../model/families.js';
 import { textFeatures } from '../model/features.js';
@@ -18,9 +17,6 @@ import { tensorFunction } from '../tensorflow/function.js';
 import { tf } from '../tensorflow/runtime.js';
 import { classWeightsOf } from './class-weights.js';
 import type { EvaluationOptions } from './tasks/task.js';
-
-/** Relative to the start, so that weights and intercepts have four correct digits. */
-const tolerance = 1e-7;
 
 /**
  * Checks that each class has training rows.
@@ -83,37 +79,14 @@ export async function fitHead(
   const { config, labels } = model;
   const { dim } = config;
   const features = await computeFeatures(model, rows, { batchSize: evalBatchSize, ...options });
-  const count = rows.labels.length;
-  // Without their means the features are better conditioned. The intercepts, which have no penalty, make up for it.
-  const means = new Float64Array(dim);
-  features.forEach((value, i) => (means[i % dim]! += value / count));
-  const columns = Int32Array.from({ length: dim }, (_, i) => i);
-  const centered = Array.from({ length: count }, (_, row) => ({
-    columns,
-    values: Float64Array.from(columns, (i) => features[row * dim + i]! - means[i]!),
-  }));
   const weightOf = classWeightsOf(classWeights, labels, () => countClasses(rows.labels, labels.length));
-  const { weights } = logisticRegression(centered, rows.labels, {
-    columns: dim,
-    classes: labels.length,
-    tolerance,
-    ...(weightOf && { rowWeights: Array.from(rows.labels, (label) => weightOf[label]!) }),
-  });
-  // The logit of two classes is the difference of those of the classes.
-  const logits = weights.length > 1 ? weights : [-0.5, 0.5].map((half) => weights[0]!.map((value) => half * value));
-  const interceptOf = (logit: Float64Array) => logit[dim]! - means.reduce((sum, mean, i) => sum + mean * logit[i]!, 0);
+  const { weight, bias } = fitLinearClassifier(features, rows.labels, labels.length, weightOf);
   const { classifier } = familyOf(config);
   restoreParameters(
     model,
     new Map([
-      [
-        `${classifier}.weight`,
-        {
-          shape: [labels.length, dim],
-          data: Float32Array.from(logits.flatMap((logit) => [...logit.subarray(0, dim)])),
-        },
-      ],
-      [`${classifier}.bias`, { shape: [labels.length], data: Float32Array.from(logits, interceptOf) }],
+      [`${classifier}.weight`, { shape: [labels.length, dim], data: weight }],
+      [`${classifier}.bias`, { shape: [labels.length], data: bias }],
     ]),
   );
   const fitted = ['weight', 'bias'].map((kind) => model.parameters.get(`${classifier}.${kind}`)!);

@@ -1,6 +1,6 @@
 /** Statistics over several seeds, or over the folds of a cross-validation. A single run says little about a method's accuracy. */
 import { ArgumentError } from '../errors.js';
-import type { Interval } from '../evaluation/metrics.js';
+import type { Interval } from '../evaluation/interval.js';
 
 /** Student's t for 95 %, by degrees of freedom from 1. Beyond the last, the normal distribution's 1.96 is used. */
 const studentT = [

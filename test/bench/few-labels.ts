@@ -11,7 +11,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import * as tunebook from 'tunebook';
-import { fitBagOfWords } from '#lib/evaluation/baseline.js';
+import { fitBagOfWords } from '#lib/evaluation/bag-of-words.js';
 import { classificationMetrics } from '#lib/evaluation/metrics.js';
 import { embeddedReviews } from '#lib/reviews/embedded.js';
 import { seededRandom, shuffle } from '#lib/reviews/random.js';

@@ -8,10 +8,10 @@ import {
   describeClasses,
   rocAuc,
   starsOfClasses,
-  wilsonInterval,
   type ClassificationMetrics,
   type ClassScores,
 } from '#lib/evaluation/metrics.js';
+import { wilsonInterval } from '#lib/evaluation/interval.js';
 import { fixtures } from '../checkout.js';
 
 const assertClose = (actual: number, expected: number, tolerance = 1e-6) =>

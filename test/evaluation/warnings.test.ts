@@ -1,7 +1,7 @@
 // Warnings of rare classes, of classes that are never predicted, and of an accuracy like that of the majority class.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { wilsonInterval } from '#lib/evaluation/metrics.js';
+import { wilsonInterval } from '#lib/evaluation/interval.js';
 import { multiLabelWarnings } from '#lib/evaluation/multi-label-warnings.js';
 import { labelSetMetrics } from '#lib/evaluation/multi-label-metrics.js';
 import { regressionMetrics } from '#lib/evaluation/regression-metrics.js';

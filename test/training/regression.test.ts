@@ -11,7 +11,7 @@ import { ReviewStream } from '#lib/batching/stream.js';
 import { ArgumentError, SettingsError } from '#lib/errors.js';
 import { evaluate } from '#lib/evaluation/evaluate.js';
 import { evaluateRegression } from '#lib/evaluation/evaluate-regression.js';
-import { fitTfidf } from '#lib/evaluation/baseline.js';
+import { fitTfidf } from '#lib/evaluation/bag-of-words.js';
 import { score } from '#lib/evaluation/logistic-regression.js';
 import { meanBaseline, ridgeRegression } from '#lib/evaluation/regression-baseline.js';
 import { regressionMetrics } from '#lib/evaluation/regression-metrics.js';
