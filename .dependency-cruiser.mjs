@@ -13,6 +13,7 @@ export const layers = [
     'tracking',
     'export',
     'serving',
+    'lesson',
     'jobs',
     'platforms',
     'notebook',
@@ -56,6 +57,6 @@ export default {
     doNotFollow: { path: 'node_modules' },
     includeOnly: '^lib/',
     // Compiled files, set-up, which runs before anything is compiled, and the scripts of the web page.
-    exclude: { path: '^lib/(dist|setup|serving/app|tensorflow/tfjs-node)/|[.]mjs$' },
+    exclude: { path: '^lib/(dist|setup|serving/app|lesson/app|tensorflow/tfjs-node)/|[.]mjs$' },
   },
 };

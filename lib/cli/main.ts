@@ -139,6 +139,14 @@ program
   });
 
 program
+  .command('lesson')
+  .description('A lesson on transfer learning as a web page that needs no server and no installation.')
+  .command('build')
+  .argument('[folder]', 'folder to write', 'lesson')
+  .description('Write the page: static files for any web server, or to open index.html from a disk.')
+  .action(async (folder: string) => (await import('./lesson.js')).writeLesson(folder));
+
+program
   .command('export')
   .argument('<run>', 'run folder, name of a run in runs/, or model folder')
   .description("Export a run's model to ONNX, in float32 and int8, for transformers.js and onnxruntime.")

@@ -94,8 +94,8 @@ export class OnnxGraph {
     return this.nodes(operator, inputs, 1, attributes)[0]!;
   }
 
-  /** Writes the graph to a file. */
-  save(file: string, { name, version, description }: { name: string; version: string; description: string }): void {
+  /** Encodes the graph as the content of a model file. */
+  encode({ name, version, description }: { name: string; version: string; description: string }): Uint8Array {
     const model = {
       ir_version: irVersion,
       producer_name: 'tunebook',
@@ -110,6 +110,11 @@ export class OnnxGraph {
         output: this.#outputs,
       },
     };
-    fs.writeFileSync(file, ModelProto.encode(model).finish());
+    return ModelProto.encode(model).finish();
+  }
+
+  /** Writes the graph to a file. */
+  save(file: string, metadata: Parameters<OnnxGraph['encode']>[0]): void {
+    fs.writeFileSync(file, this.encode(metadata));
   }
 }

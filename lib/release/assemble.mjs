@@ -30,7 +30,7 @@ const writeManifest = (folder, content) =>
   fs.writeFileSync(path.join(folder, 'package.json'), `${JSON.stringify(content, null, 2)}\n`);
 
 /** Files that are not needed where the package is installed: of the compiler, sources, and of a checkout. */
-const left = /\.(js\.map|tsbuildinfo)$|\/app\/\w+\.ts$|\/(tsconfig\.json|requirements\.(in|txt)|venv\.py|kernel\.py)$/;
+const left = /\.(js\.map|tsbuildinfo)$|\/app\/.*\.ts$|\/(tsconfig\.json|requirements\.(in|txt)|venv\.py|kernel\.py)$/;
 
 const tfjs = '@tensorflow/tfjs-node-gpu';
 
@@ -76,6 +76,7 @@ function assembleLibrary() {
     'cli/template',
     nativeFolder,
     'serving/app',
+    'lesson/app',
     'distributed/manifests',
   ];
   for (const file of files)

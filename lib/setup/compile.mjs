@@ -11,12 +11,12 @@ const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
 /**
  * @param {string} name
  * @param {string} id
- * @param {string} project
+ * @param {string[]} projects of the compiler
  * @param {string[]} folders with the sources, relative to the package
  * @param {string} result path of an output file
  * @returns {import('./steps.mjs').CheckoutStep}
  */
-const compilation = (name, id, project, folders, result) => ({
+const compilation = (name, id, projects, folders, result) => ({
   name,
   id,
   fingerprint: () =>
@@ -28,12 +28,14 @@ const compilation = (name, id, project, folders, result) => ({
   outputs: [path.join(root, result)],
   make: () =>
     // tsc keeps its build info outside the output folder and would treat a deleted folder as up to date.
-    run(process.execPath, [tsc, '-b', ...(fs.existsSync(path.join(root, result)) ? [] : ['--force']), project], {
+    run(process.execPath, [tsc, '-b', ...(fs.existsSync(path.join(root, result)) ? [] : ['--force']), ...projects], {
       cwd: root,
       what: `Compiling the ${name}`,
       remedy: 'Fix the errors above.',
     }),
 });
 
-export const compiledLibrary = compilation('compiled library', 'lib', 'tsconfig.json', ['.'], 'lib/dist/index.js');
-export const compiledTests = compilation('compiled tests', 'test', 'test', ['.', '../test'], 'test/dist/run.js');
+/** The package, and the scripts of the lesson page, which use its modules. */
+const library = ['tsconfig.json', 'lib/lesson/app'];
+export const compiledLibrary = compilation('compiled library', 'lib', library, ['.'], 'lib/dist/index.js');
+export const compiledTests = compilation('compiled tests', 'test', ['test'], ['.', '../test'], 'test/dist/run.js');

@@ -1,0 +1,71 @@
+/** What is learned from labels: a classifier on the features of the model, and a bag of words, both evaluated on the test reviews. */
+import { fitBagOfWords } from '../../evaluation/bag-of-words.js';
+import { wilsonInterval, type Interval } from '../../evaluation/interval.js';
+import { fitLinearClassifier, linearLogits, type LinearClassifier } from '../../evaluation/linear-classifier.js';
+import { softmax } from '../../model/softmax.js';
+import type { LabeledText } from './reviews.js';
+
+/** Predictions of the test reviews. */
+export interface TestResult {
+  accuracy: number;
+  /** 95 % confidence interval of the accuracy. */
+  interval: Interval;
+  /** Mean cross-entropy, natural logarithm. */
+  loss: number;
+  /** Probability of each class, by review. */
+  probabilities: number[][];
+}
+
+/** Evaluates predictions of reviews. */
+export function evaluate(probabilities: number[][], reviews: LabeledText[]): TestResult {
+  const correct = reviews.filter(({ label }, row) => mostProbable(probabilities[row]!) === label).length;
+  const losses = reviews.map(({ label }, row) => -Math.log(Math.max(1e-12, probabilities[row]![label]!)));
+  return {
+    accuracy: correct / reviews.length,
+    interval: wilsonInterval(correct, reviews.length),
+    loss: losses.reduce((a, b) => a + b, 0) / reviews.length,
+    probabilities,
+  };
+}
+
+/** The class with the highest probability. */
+export const mostProbable = (probabilities: number[]): number => probabilities.indexOf(Math.max(...probabilities));
+
+/** Joins the features of texts: [n, width], row by row. */
+export function joinFeatures(rows: Float32Array[]): Float32Array {
+  const width = rows[0]!.length;
+  const joined = new Float32Array(rows.length * width);
+  rows.forEach((row, i) => joined.set(row, i * width));
+  return joined;
+}
+
+/** Fits a classifier. @param features of the reviews, in their order */
+export const fit = (features: Float32Array[], reviews: LabeledText[], classes: number): LinearClassifier =>
+  fitLinearClassifier(
+    joinFeatures(features),
+    reviews.map(({ label }) => label),
+    classes,
+  );
+
+/** The probability of each class by the features of a text. */
+export const predict = (features: Float32Array, classifier: LinearClassifier): number[] =>
+  softmax(linearLogits(features, classifier));
+
+/** The function that gives the probability of each class of a text, of a bag of words fitted on reviews. */
+export function bagOfWords(reviews: LabeledText[]): (text: string) => number[] {
+  const bag = fitBagOfWords(
+    reviews.map(({ text }) => text),
+    reviews.map(({ label }) => label),
+  );
+  return (text) => bag.probabilities(text);
+}
+
+/** The accuracy of predicting the most frequent class of the training reviews. */
+export function majorityAccuracy(train: LabeledText[], test: LabeledText[], classes: number): TestResult {
+  const counts = new Array<number>(classes).fill(0);
+  for (const { label } of train) counts[label]!++;
+  return evaluate(
+    test.map(() => counts.map((count) => count / train.length)),
+    test,
+  );
+}

@@ -1,0 +1,67 @@
+/** The fourth step: both methods with more and more labels. */
+import { create, element, percent, runAction, showStatus } from '../element.js';
+import type { Session, TrainedPoint } from '../session.js';
+import type { Lesson, Step } from './step.js';
+import { drawComparison, labelCounts } from './train.js';
+
+const headings = ['labels', 'pretrained model', 'bag of words'];
+
+const row = (kind: 'th' | 'td', cells: string[]) =>
+  create('tr', {}, ...cells.map((cell) => create(kind, kind === 'th' ? { scope: 'col' } : {}, cell)));
+
+/** The largest number of labels with which the model is better, in words. */
+function summarize(points: TrainedPoint[]): string {
+  const better = points.filter(({ model, bag }) => model.accuracy > bag.accuracy);
+  const last = points.at(-1)!;
+  return (
+    `The pretrained model is better for ${better.length} of these ${points.length} numbers of labels. ` +
+    `With ${last.count} labels the difference is ${(100 * (last.model.accuracy - last.bag.accuracy)).toFixed(1)} points. ` +
+    'Intervals that overlap much say that the difference may be chance.'
+  );
+}
+
+/** Creates the step. */
+export function compareStep(lesson: Lesson): Step {
+  async function show(session: Session): Promise<void> {
+    const points = [...session.points.values()].sort((a, b) => a.count - b.count);
+    element('compare-table').hidden = element('compare-chart').hidden = points.length === 0;
+    element('compare-text').textContent = points.length > 1 ? summarize(points) : '';
+    if (points.length === 0) return;
+    element('compare-table').replaceChildren(
+      create(
+        'table',
+        {},
+        create('caption', {}, 'Test accuracy'),
+        create('thead', {}, row('th', headings)),
+        create(
+          'tbody',
+          {},
+          ...points.map(({ count, model, bag }) =>
+            row('td', [String(count), percent(model.accuracy), percent(bag.accuracy)]),
+          ),
+        ),
+      ),
+    );
+    await drawComparison('compare-chart', session);
+  }
+  const button = element<HTMLButtonElement>('compare-run');
+  button.addEventListener('click', () => {
+    void runAction(async () => {
+      const { session } = lesson;
+      button.disabled = true;
+      try {
+        for (const count of labelCounts) {
+          if (count > session.reviews.train.length || session.missingClasses(count).length > 0) continue;
+          showStatus(`Training both with ${count} labels …`);
+          if (!session.points.has(count)) await session.train(count);
+          if (lesson.session !== session) return;
+          await show(session);
+        }
+      } finally {
+        button.disabled = false;
+        showStatus('');
+      }
+    });
+  });
+  return { id: 'compare', name: 'Compare', show };
+}

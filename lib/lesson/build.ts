@@ -1,0 +1,145 @@
+/**
+ * Builds the lesson page: static files for any web server, or for a folder on a disk. The scripts are bundled from the compiled
+ * modules of this package, so that the page trains and evaluates with the code that Node uses.
+ */
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build as bundle, transform } from 'esbuild';
+import { packageFolder } from '#setup/paths.mjs';
+import { FileError } from '../errors.js';
+import { replaceFolder } from '../replace-folder.js';
+import { embeddedReviews } from '../reviews/embedded.js';
+import type { Review } from '../reviews/review.js';
+import { sampleReviews } from '../reviews/sample.js';
+import { splitReviews } from '../reviews/split.js';
+import { lessonModelFiles } from './lesson-model.js';
+import { scriptFile } from './script-file.js';
+
+const require = createRequire(import.meta.url);
+const compiled = path.join(path.dirname(fileURLToPath(import.meta.url)), 'app');
+/** Source folder of the page; files that need no compilation are copied from it. */
+const sources = path.join(packageFolder, 'lesson/app');
+
+/** Maximum number of reviews to learn from on the page. */
+const maxTrain = 500;
+
+/** What the browser enforces: everything comes from the folder of the page, and nothing is sent. */
+const policy = [
+  "default-src 'none'",
+  "script-src 'self' 'wasm-unsafe-eval' blob:",
+  "worker-src 'self' blob:",
+  "style-src 'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='",
+  // Plotly and the word attributions set inline styles on elements; other style sheets and style elements stay forbidden.
+  "style-src-attr 'unsafe-inline'",
+  "img-src 'self' data: blob:",
+  "connect-src 'self' data:",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join('; ');
+
+/** The reviews of the page as JSON, see LessonReviews in app/reviews.ts. */
+async function lessonReviews(): Promise<{ labels: string[]; json: string }> {
+  const source = await embeddedReviews();
+  const labels = source.labelNames;
+  const { train, test } = splitReviews(await sampleReviews(source), { seed: 42, labelNames: labels });
+  const some = (reviews: Review[]) => reviews.map(({ text, label }) => ({ text, label }));
+  const content = {
+    name: 'sentences of product reviews on Amazon (Hutto and Gilbert, 2014, MIT license)',
+    labels,
+    train: some(train.slice(0, maxTrain)),
+    test: some(test),
+  };
+  return { labels, json: JSON.stringify(content) };
+}
+
+/**
+ * Bundles a script for browsers.
+ * @param entry compiled module
+ * @param define names that are replaced by values
+ */
+async function bundleScript(entry: string, define: Record<string, unknown> = {}): Promise<Uint8Array> {
+  const { outputFiles } = await bundle({
+    entryPoints: [path.join(compiled, entry)],
+    bundle: true,
+    minify: true,
+    write: false,
+    platform: 'browser',
+    // As classic scripts and workers, which browsers load from a disk too.
+    format: 'iife',
+    target: 'es2022',
+    legalComments: 'none',
+    logLevel: 'error',
+    define: Object.fromEntries(Object.entries(define).map(([name, value]) => [name, JSON.stringify(value)])),
+    // The variant of onnxruntime without WebGPU has half the size.
+    alias: { 'onnxruntime-web/webgpu': 'onnxruntime-web/wasm' },
+  });
+  return outputFiles[0]!.contents;
+}
+
+/** What was built. */
+export interface BuiltLesson {
+  /** Bytes of all files. */
+  bytes: number;
+  /** Bytes of the files that the page loads before it can be used: page, style, script and reviews. */
+  firstBytes: number;
+  files: number;
+}
+
+/** Written into each built folder, so that it is recognized. */
+const marker = 'service-worker.js';
+
+/**
+ * Builds the page.
+ * @param folder is created, or replaced if it contains a lesson
+ * @throws FileError if the folder contains something else; nothing is written then
+ * @example
+ * const { files, bytes } = await buildLesson('lesson');
+ */
+export async function buildLesson(folder: string): Promise<BuiltLesson> {
+  const existing = fs.existsSync(folder) ? fs.readdirSync(folder) : [];
+  if (existing.length > 0 && !['index.html', marker, 'files'].every((name) => existing.includes(name)))
+    throw new FileError(
+      'FILE_EXISTS',
+      `${folder} exists and does not contain a lesson. Choose another folder: npx tunebook lesson build FOLDER`,
+      { path: folder },
+    );
+  const { labels, json } = await lessonReviews();
+  const contents = new Map<string, Uint8Array>([
+    ['reviews.json', Buffer.from(json)],
+    ['encoder-worker.js', await bundleScript('encoder-worker.js')],
+    ['onnxruntime.wasm', fs.readFileSync(require.resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm'))],
+    ...lessonModelFiles(labels),
+  ]);
+  const scripts = [...contents].map(([name, content]) => ({ name, ...scriptFile(name, content) }));
+  const scriptFiles = Object.fromEntries(
+    scripts.map(({ name, parts, bytes }) => [name, { parts: parts.length, bytes }]),
+  );
+  const written = new Map<string, string | Uint8Array>(
+    scripts.flatMap(({ name, parts }) => parts.map((part, i): [string, string] => [`files/${name}.${i}.js`, part])),
+  );
+  written.set('lesson.js', await bundleScript('lesson.js', { scriptFiles }));
+  written.set('style.css', fs.readFileSync(path.join(sources, 'style.css')));
+  written.set('index.html', fs.readFileSync(path.join(sources, 'index.html'), 'utf8').replace('POLICY', policy));
+  const plotly = fs.readFileSync(require.resolve('plotly.js-dist'), 'utf8');
+  written.set('plotly.js', (await transform(plotly, { minify: true, legalComments: 'inline' })).code);
+  const hash = createHash('sha256');
+  for (const [name, content] of written) hash.update(name).update(content);
+  written.set(marker, await bundleScript(marker, { lessonVersion: hash.digest('hex').slice(0, 16) }));
+
+  replaceFolder(folder, (partialFolder) => {
+    for (const [name, content] of written) {
+      fs.mkdirSync(path.dirname(path.join(partialFolder, name)), { recursive: true });
+      fs.writeFileSync(path.join(partialFolder, name), content);
+    }
+  });
+  const sizeOf = (names: Iterable<string>) =>
+    [...names].reduce((sum, name) => sum + fs.statSync(path.join(folder, name)).size, 0);
+  return {
+    bytes: sizeOf(written.keys()),
+    firstBytes: sizeOf(['index.html', 'style.css', 'lesson.js', 'files/reviews.json.0.js']),
+    files: written.size,
+  };
+}

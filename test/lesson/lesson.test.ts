@@ -1,0 +1,297 @@
+// The lesson page in Chromium: the whole lesson by keyboard, without findings of axe-core in light and dark mode; the same features,
+// classifier and accuracy as in Node; from a disk, and without a network after the first visit; reviews of a CSV file.
+// TUNEBOOK_SCREENSHOTS names a folder for screenshots.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import http from 'node:http';
+import { createRequire } from 'node:module';
+import os from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import type { Browser, Page } from 'playwright-core';
+import { fitLinearClassifier, linearLogits } from '#lib/evaluation/linear-classifier.js';
+import { quantizeRows } from '#lib/export/quantize.js';
+import { FileError } from '#lib/errors.js';
+import { buildLesson } from '#lib/lesson/build.js';
+import { parameterValues, restoreParameters } from '#lib/model/model.js';
+import { TextClassifier } from '#lib/model/text-classifier.js';
+import { computeFeatures } from '#lib/training/head.js';
+import { openBrowser } from '../browser.js';
+import { embeddedModel } from '../checkout.js';
+import { failure } from '../failure.js';
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-lesson-'));
+const lessonFolder = path.join(folder, 'lesson');
+const fileAddress = pathToFileURL(path.join(lessonFolder, 'index.html')).href;
+const axe = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const timeout = 300_000;
+
+let browser: Browser;
+before(async () => {
+  await buildLesson(lessonFolder);
+  browser = await openBrowser();
+});
+after(async () => {
+  await browser.close();
+  fs.rmSync(folder, { recursive: true });
+});
+
+/** Opens the lesson in a page of its own; errors of its scripts fail the test. */
+async function openLesson(address: string, use: (page: Page) => Promise<void>): Promise<void> {
+  const context = await browser.newContext({ viewport: { width: 390, height: 844 } });
+  try {
+    const page = await context.newPage();
+    page.setDefaultTimeout(timeout);
+    const errors: string[] = [];
+    page.on('pageerror', (error) => errors.push(error.message));
+    await page.goto(address);
+    await page.waitForSelector('#examples li');
+    await use(page);
+    assert.deepEqual(errors, []);
+  } finally {
+    await context.close();
+  }
+}
+
+/** Waits for a text in an element. */
+const waitForText = (page: Page, id: string, text: string) =>
+  page.waitForFunction(([id, text]) => document.getElementById(id!)!.textContent.includes(text!), [id, text]);
+
+/** Fails for findings of axe-core, in light and dark mode. */
+async function assertAccessible(page: Page, step: string): Promise<void> {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    await page.evaluate(axe);
+    const findings = await page.evaluate(async () => {
+      const { violations } = await (
+        globalThis as unknown as {
+          axe: {
+            run: () => Promise<{ violations: { id: string; nodes: { target: unknown; failureSummary: string }[] }[] }>;
+          };
+        }
+      ).axe.run();
+      return violations.flatMap(({ id, nodes }) =>
+        nodes.map(({ target, failureSummary }) => `${id}: ${JSON.stringify(target)}: ${failureSummary}`),
+      );
+    });
+    assert.deepEqual(findings, [], `${step}, ${colorScheme}`);
+    const screenshots = process.env['TUNEBOOK_SCREENSHOTS'];
+    if (screenshots)
+      await page.screenshot({ path: path.join(screenshots, `lesson-${step}-${colorScheme}.png`), fullPage: true });
+  }
+}
+
+/** Presses Tab until an element has the focus. */
+async function tabTo(page: Page, selector: string): Promise<void> {
+  for (let i = 0; i < 60; i++) {
+    if (await page.evaluate((selector) => document.activeElement?.matches(selector), selector)) return;
+    await page.keyboard.press('Tab');
+  }
+  throw new Error(`Tab does not reach ${selector}.`);
+}
+
+const pressOn = async (page: Page, selector: string) => {
+  await tabTo(page, selector);
+  await page.keyboard.press('Enter');
+};
+
+interface PageReviews {
+  labels: string[];
+  train: { text: string; label: number }[];
+  test: { text: string; label: number }[];
+}
+
+/** What tests read from the page. */
+interface PageLesson {
+  lesson: {
+    session: {
+      reviews: PageReviews;
+      own: number[];
+      trained?: { classifier: { weight: Float32Array; bias: Float32Array }; model: { accuracy: number } };
+      encoder: Promise<{ features: (text: string) => Promise<Float32Array> }>;
+    };
+  };
+}
+const reviewsOf = (page: Page) => page.evaluate(() => (globalThis as unknown as PageLesson).lesson.session.reviews);
+
+/** The embedded model with the weights of the page: rounded to 8 bits. */
+function modelOfPage(labels: string[]): TextClassifier {
+  const model = TextClassifier.fromFolder(embeddedModel, { labels, method: 'head', precision: 'float32' });
+  const rounded = [...parameterValues(model)].map(([name, { shape, data }]) => {
+    if (shape.length !== 2) return [name, { shape, data }] as const;
+    const { values, scales } = quantizeRows(data, shape[0]!, shape[1]!, 127);
+    return [
+      name,
+      { shape, data: Float32Array.from(values, (value, i) => value * scales[Math.floor(i / shape[1]!)]!) },
+    ] as const;
+  });
+  restoreParameters(model, new Map(rounded));
+  return model;
+}
+
+test('the whole lesson by keyboard, from a disk, and the results equal those of Node', async () => {
+  await openLesson(fileAddress, async (page) => {
+    await assertAccessible(page, 'reviews');
+    const { labels, train, test: testReviews } = await reviewsOf(page);
+    await pressOn(page, '#next');
+    for (const { label } of train.slice(0, 3)) await page.keyboard.press(String(label + 1));
+    await page.keyboard.press('Backspace');
+    await waitForText(page, 'label-progress', 'Review 3 of 20');
+    await assertAccessible(page, 'label');
+    for (const { label } of train.slice(2, 19)) await page.keyboard.press(String(label + 1));
+    await page.keyboard.press(String(2 - train[19]!.label));
+    await waitForText(page, 'agreement-text', '19 of your 20 labels');
+    assert.equal(await page.locator('#disagreements li').count(), 1);
+
+    await pressOn(page, '#next');
+    await waitForText(page, 'train-details', 'Trained with 20 labels');
+    await assertAccessible(page, 'train');
+    // With all labels of the data, as Node's head.
+    await page.evaluate(() => ((globalThis as unknown as PageLesson).lesson.session.own.length = 0));
+    await pressOn(page, '#more-labels button:last-child');
+    await waitForText(page, 'train-details', 'Trained with 500 labels');
+    const milliseconds = Number(/in (\d+) ms/.exec((await page.textContent('#train-details'))!)![1]);
+    assert.ok(milliseconds < 1000, `Training took ${milliseconds} ms.`);
+    const inPage = await page.evaluate(
+      async (texts) => {
+        const { session } = (globalThis as unknown as PageLesson).lesson;
+        const encoder = await session.encoder;
+        const features = await Promise.all(texts.map((text) => encoder.features(text)));
+        const { classifier, model } = session.trained!;
+        return {
+          features: features.map((row) => [...row]),
+          weight: [...classifier.weight],
+          bias: [...classifier.bias],
+          accuracy: model.accuracy,
+        };
+      },
+      testReviews.map(({ text }) => text),
+    );
+    const model = modelOfPage(labels);
+    const all = await computeFeatures(model, model.encode([...train, ...testReviews], 128));
+    model.dispose();
+    const width = model.config.dim;
+    const features = all.subarray(train.length * width);
+    const largestDifference = (a: ArrayLike<number>, b: ArrayLike<number>) =>
+      Array.from(a).reduce((max, value, i) => Math.max(max, Math.abs(value - b[i]!)), 0);
+    const featureDifference = largestDifference(inPage.features.flat(), features);
+    assert.ok(featureDifference < 1e-4, `The features differ by ${featureDifference}.`);
+    const inNode = fitLinearClassifier(
+      all.slice(0, train.length * width),
+      train.map(({ label }) => label),
+      2,
+    );
+    const logits = linearLogits(features, inNode);
+    const logitsOfPage = linearLogits(features, {
+      weight: Float32Array.from(inPage.weight),
+      bias: Float32Array.from(inPage.bias),
+    });
+    const difference = largestDifference(logits, logitsOfPage);
+    assert.ok(difference < 1e-4, `The logits differ by ${difference}.`);
+    const correct = testReviews.filter(
+      ({ label }, row) => (logits[2 * row + 1]! > logits[2 * row]! ? 1 : 0) === label,
+    ).length;
+    assert.equal(inPage.accuracy, correct / testReviews.length);
+    assert.ok(inPage.accuracy > 0.78, `Accuracy ${inPage.accuracy}.`);
+
+    await pressOn(page, '#next');
+    await pressOn(page, '#compare-run');
+    await waitForText(page, 'compare-text', 'With 500 labels');
+    await page.waitForSelector('#compare-run:enabled');
+    await assertAccessible(page, 'compare');
+    await pressOn(page, '#next');
+    await tabTo(page, '#sentence');
+    await page.keyboard.type('It stopped working after two days.');
+    await pressOn(page, '#ask button.main');
+    await waitForText(page, 'prediction', 'negative');
+    await waitForText(page, 'legend', 'Most support');
+    await assertAccessible(page, 'try');
+    await pressOn(page, '#next');
+    await waitForText(page, 'errors-count', `of ${testReviews.length} test reviews`);
+    await assertAccessible(page, 'errors');
+    assert.equal(await page.locator('#error-list li').count(), 15);
+  });
+});
+
+/** Serves the lesson; responds with 404 to all else. */
+async function serveLesson(): Promise<{ address: string; close: () => Promise<void> }> {
+  const types: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css' };
+  const server = http.createServer(({ url }, response) => {
+    const file = path.join(lessonFolder, url === '/' ? 'index.html' : url!);
+    if (!fs.existsSync(file)) return void response.writeHead(404).end();
+    response.writeHead(200, { 'content-type': types[path.extname(file)] });
+    response.end(fs.readFileSync(file));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  return {
+    address: `http://127.0.0.1:${port}/`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+test('without a network after the first visit, and with a CSV file, which is not sent anywhere', async () => {
+  const { address, close } = await serveLesson();
+  const predict = async (page: Page) => {
+    await page.click('nav >> text=Train');
+    await page.click('#more-labels button:has-text("20")');
+    await waitForText(page, 'train-details', 'Trained with 20 labels');
+  };
+  await openLesson(address, async (page) => {
+    await predict(page);
+    await page.waitForFunction(() => 'Plotly' in globalThis);
+    await close();
+    await page.reload();
+    await predict(page);
+
+    const requests: string[] = [];
+    page.on('request', (request) => {
+      if (!request.url().startsWith('data:')) requests.push(request.url());
+    });
+    await page.click('nav >> text=Reviews');
+    await page.click('summary');
+    const rows = Array.from({ length: 80 }, (_, i) =>
+      [`${i} ${['slow and late', 'fine, it works', 'superb'][i % 3]}`, ['1', '3', '5'][i % 3]].join(';'),
+    );
+    const csv = (lines: string[]) => ({
+      name: 'own.csv',
+      mimeType: 'text/csv',
+      buffer: Buffer.from(`\uFEFF${lines.join('\r\n')}\r\n`),
+    });
+    await page.setInputFiles('#own-file', csv(['comment;stars', ...rows]));
+    await page.click('#use-own');
+    await waitForText(page, 'reviews-description', 'own.csv: 80 reviews (1 34 %, 3 34 %, 5 33 %)');
+    await page.click('nav >> text=Label');
+    assert.deepEqual(await page.locator('#label-choices button').allTextContents(), ['1', '3', '5']);
+    await page.click('nav >> text=Train');
+    await page.click('#more-labels button:has-text("50")');
+    await waitForText(page, 'train-result', 'of 16 test reviews');
+    assert.deepEqual(requests, []);
+
+    await page.click('nav >> text=Reviews');
+    const troubles = {
+      'different values': rows.map((row, i) => `${row}${i}`),
+      'Each class needs at least 10': [...rows.slice(0, 12), 'x;1'],
+    };
+    for (const [trouble, lines] of Object.entries(troubles)) {
+      await page.setInputFiles('#own-file', csv(['comment;stars', ...lines]));
+      await page.click('#use-own');
+      await waitForText(page, 'trouble', trouble);
+    }
+    await page.setInputFiles('#own-file', csv(['only one column', 'x']));
+    await waitForText(page, 'trouble', 'needs a header');
+  });
+});
+
+test('a folder with something else is not replaced', async () => {
+  const other = path.join(folder, 'other');
+  fs.mkdirSync(other);
+  fs.writeFileSync(path.join(other, 'thesis.txt'), 'x');
+  await assert.rejects(buildLesson(other), failure(FileError, 'FILE_EXISTS', { path: other }));
+  assert.deepEqual(fs.readdirSync(other), ['thesis.txt']);
+});
