@@ -6,7 +6,7 @@ import { duration, percent, percentInterval } from '../figures/format.js';
 import { describeSource } from '../reviews/describe-source.js';
 import { areNumbered, listColumns } from '../reviews/columns.js';
 import { openReviews } from '../reviews/open-reviews.js';
-import type { NamedFormat } from '../reviews/review.js';
+import type { NamedFormat, Reading } from '../reviews/review.js';
 import type { ReviewSource } from '../reviews/review-source.js';
 import { isModelFolder, modelFolderOf, newestModel, notebookModel, openRun, RunFolder } from '../runs/run-folder.js';
 import { checkOutput, scoreFile, type ScoreProgress } from '../serving/score-file.js';
@@ -173,6 +173,20 @@ const describeTruncated = (truncated: number, all: number, model: SentimentModel
     ? ''
     : `${truncated.toLocaleString('en')} of ${all.toLocaleString('en')} texts were truncated to ${describeMaxLength(model)}.`;
 
+/** Describes labels that were not compared with the predictions, and how training read them. */
+function describeOtherLabels(rows: number, { labelColumn, labelColumns, labelSeparator, classes }: Reading): string {
+  const form = labelColumns
+    ? '0 or 1 in each column'
+    : labelSeparator === undefined
+      ? 'lists of classes'
+      : `classes separated by ${labelSeparator}`;
+  const isMultiLabel = classes.problemType === 'multi_label_classification';
+  return (
+    `Not compared: ${rows.toLocaleString('en')} rows whose label in '${labelColumn}' is none of training` +
+    `${isMultiLabel ? `, or not written as there: ${form}` : ''}.`
+  );
+}
+
 /**
  * Scores a file and prints a summary. What was read, truncated and compared is printed on standard error.
  * @throws see `score`
@@ -191,6 +205,7 @@ async function scoreToFile(model: SentimentModel, file: string, out: string, opt
   const truncatedNote = describeTruncated(truncated, rows - withoutText, model);
   if (truncatedNote) console.error(truncatedNote);
   if (encodingNote) console.error(encodingNote);
+  if (counts.otherLabels > 0) console.error(describeOtherLabels(counts.otherLabels, model.preprocessing!.reading!));
   const isRegression = model.problemType === 'regression';
   const isMultiLabel = model.problemType === 'multi_label_classification';
   const accuracy = labeled > 0 && !isRegression ? correct / labeled : undefined;

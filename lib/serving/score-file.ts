@@ -52,6 +52,8 @@ export interface ScoredFile {
   truncated: number;
   /** Rows with a label of the training data in the training label column. */
   labeled: number;
+  /** Rows with another label in that column, or one that is written otherwise than in training, which is not compared. */
+  otherLabels: number;
   /** Labeled rows whose predicted class is that of the label, or whose predicted classes are all those of the label; 0 for regression. */
   correct: number;
   /** The sum of the absolute errors of labeled rows, of a regression. */
@@ -159,8 +161,16 @@ const describeFormat = ({ delimiter, encoding, byteOrderMark }: OutputFormat): s
     ...(delimiter !== undefined && { delimiter }),
   });
 
-/** Returns a function that reads a row as a review with its label; undefined if the row has no label of the training data. */
-function labelReader({ name, reading }: ReviewSource, trained: Reading | undefined, columns: string[]) {
+/**
+ * Returns a function that reads a row as a review with its label; undefined if the row has no label of the training data.
+ * @param onOtherLabel called for a row with another label
+ */
+function labelReader(
+  { name, reading }: ReviewSource,
+  trained: Reading | undefined,
+  columns: string[],
+  onOtherLabel: () => void,
+) {
   if (trained?.labelColumn === undefined) return () => undefined;
   const named = (trained.labelColumns ?? [trained.labelColumn]).map((column) => findColumn(columns, column));
   const found = named.filter((column) => column !== undefined);
@@ -175,7 +185,19 @@ function labelReader({ name, reading }: ReviewSource, trained: Reading | undefin
     ...(trained.labelColumns && { labelColumns: found }),
     classes: { ...trained.classes, partial: true },
   };
-  return (row: Row) => reviewsOfRows([row], classReading, nothingDropped(), name)[0];
+  return (row: Row): Review | undefined => {
+    const dropped = nothingDropped();
+    try {
+      const [review] = reviewsOfRows([row], classReading, dropped, name);
+      if (dropped.unmappedLabel > 0) onOtherLabel();
+      return review;
+    } catch (error) {
+      // A list of several labels, for a model of one class per text.
+      if (!(error instanceof ReviewsError) || error.code !== 'REVIEWS_MULTI_LABEL') throw error;
+      onOtherLabel();
+      return undefined;
+    }
+  };
 }
 
 /** Whether the predicted class, or all predicted classes, are those of the label. */
@@ -228,12 +250,13 @@ export async function scoreFile(
     if (text === '' || pair === '') return undefined;
     return pair === undefined ? text : { text, pair };
   };
-  const labeledOf = labelReader(source, model.preprocessing?.reading, columns);
+  const labeledOf = labelReader(source, model.preprocessing?.reading, columns, () => counts.otherLabels++);
   const counts: ScoredFile = {
     rows: 0,
     withoutText: 0,
     truncated: 0,
     labeled: 0,
+    otherLabels: 0,
     correct: 0,
     ...(isRegression && { absoluteError: 0 }),
     format: describeFormat(format),

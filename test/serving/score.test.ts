@@ -143,6 +143,7 @@ test('a file in chunks: rows keep their order, columns, markup and quotes, and g
     format: 'JSON lines (utf-8)',
     truncated: 0,
     labeled: 0,
+    otherLabels: 0,
     textColumns: ['title', 'text'],
     out: inFolder('scored.jsonl'),
   });
@@ -218,6 +219,14 @@ test('a file is read and truncated as in training, and its labels are compared w
   assert.match(other.stderr, /^Text columns: remark, as specified; the model was trained on title, content\.$/m);
   const { textColumns, labeled } = JSON.parse(other.stdout) as { textColumns: string[]; labeled: number };
   assert.deepEqual([textColumns, labeled], [['remark'], 3]);
+  // Labels that cannot be compared are counted, and none ends the scoring.
+  const values = ['1', '7', 'fine', ['1', '5'], null];
+  const labels = values.map((stars) => JSON.stringify({ title: 'Fine', content: 'Works.', stars }));
+  fs.writeFileSync(inFolder('labels.jsonl'), `${labels.join('\n')}\n`);
+  const compared = await score('--file', 'labels.jsonl', '--out', 'labels-scored.jsonl');
+  assert.equal(compared.status, 0, compared.stderr);
+  assert.match(compared.stderr, /^Not compared: 3 rows whose label in 'stars' is none of training\.$/m);
+  assert.match(compared.stdout, / of 1 rows with a label in 'stars'/);
   const unknown = await score('--model', 'model', '--file', 'stars.csv', '--out', 'usual.jsonl');
   assert.match(unknown.stderr, /^Text columns: title, content, chosen by their names: the model does not store/m);
   fs.writeFileSync(inFolder('texts.csv'), 'id,words\n1,Great.\n');
