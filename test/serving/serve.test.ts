@@ -182,6 +182,12 @@ test('invalid requests are answered with a suitable status and a message with th
       400,
       /No text column among a, b\. Name the text column one of sentence, text, review/,
     ],
+    [
+      '/invocations',
+      { dataframe_split: { columns: ['text'], data: [['a'], ['b', 'c']] } },
+      400,
+      /Row 2 of dataframe_split\.data has 2 values, but there are 1 columns/,
+    ],
     ['/invocations', { instances: [{ text: 1 }] }, 400, /The column text of instances must be/],
     ['/v2/models/sentiment/infer', { inputs: [] }, 400, /exactly one input, the texts; it contains 0/],
     [

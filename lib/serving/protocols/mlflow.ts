@@ -115,6 +115,13 @@ function parseMlflowRequest(body: MlflowBody, trained: TrainedColumns): ParsedRe
   const parseTexts = (): TextInput[] => {
     if (format !== 'dataframe_split') return textsOf(body[format], trained, format);
     const { columns, data } = body.dataframe_split!;
+    const other = data.findIndex((row) => row.length !== columns.length);
+    if (other >= 0)
+      throw new RequestError(
+        'REQUEST_INVALID',
+        `Row ${other + 1} of dataframe_split.data has ${data[other]!.length} values, but there are ${columns.length} columns. Send a value for each column.`,
+        { name: 'dataframe_split' },
+      );
     const rows = data.map((row) => Object.fromEntries(columns.map((column, i) => [column, row[i]])));
     return textsOfRows(rows, columns, trained, format);
   };
