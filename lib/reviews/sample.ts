@@ -145,7 +145,8 @@ async function describeMapping({ splits, reading: { labelColumn, classes } }: Re
 /** Creates the error for a source without usable rows: why rows were left out, and what to check. */
 async function noRowsError(source: ReviewSource): Promise<ReviewsError> {
   const { name, dropped, reading } = source;
-  const { textColumns, labelColumn } = reading;
+  const { textPairColumn, labelColumn } = reading;
+  const textColumns = [...reading.textColumns, ...(textPairColumn === undefined ? [] : [textPairColumn])];
   const message = `${name} has no usable rows: ${describeDropped(dropped)}.`;
   if (labelColumn !== undefined && dropped.unmappedLabel > 0) {
     const { text, values } = await describeMapping(source);

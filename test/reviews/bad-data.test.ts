@@ -245,6 +245,13 @@ test('a single class, identical rows, and no rows are errors', async () => {
     sample(lines({ text: ' ', label: 1 }, { text: 'x', label: null })),
     failure(ReviewsError, 'REVIEWS_NO_ROWS', { dropped: { ...nothingDropped(), emptyText: 1, missingLabel: 1 } }),
   );
+  const pairs = { textColumns: ['text'], textPairColumn: 'answer' };
+  await assert.rejects(
+    openReviews(lines({ text: 'a', answer: '', label: 1 }, { text: 'b', answer: '', label: 2 }), pairs).then((source) =>
+      sampleReviews(source),
+    ),
+    failure(ReviewsError, 'REVIEWS_NO_ROWS', { textColumns: ['text', 'answer'] }),
+  );
 });
 
 test('the error for a missing column lists the existing ones; common names are recognized', async () => {
