@@ -307,13 +307,18 @@ export const unknownLabelError = (name: string, column: string, label: string, {
   );
 
 /** @param row number of the row in its file, from 1 and without a header */
-export const notANumberError = (name: string, column: string, row: number, value: unknown) =>
-  new ReviewsError(
+export function notANumberError(name: string, column: string, row: number, value: unknown): ReviewsError {
+  const label = labelText(value);
+  const number = Number(label);
+  const isTooLarge = Number.isFinite(number) && !Number.isFinite(Math.fround(number));
+  const reason = isTooLarge ? 'beyond the range of float32' : 'not a number';
+  return new ReviewsError(
     'REVIEWS_LABEL_NOT_NUMBER',
-    `${name}, row ${row}: the label in '${column}' is '${labelText(value)}', which is not a number. Regression (${settingText('problemType')}) ` +
+    `${name}, row ${row}: the label in '${column}' is '${label}', which is ${reason}. Regression (${settingText('problemType')}) ` +
       `needs numbers: correct the row, or name another column with ${settingText('labelColumn')}.`,
-    { file: name, column, row, value: labelText(value) },
+    { file: name, column, row, value: label, isTooLarge },
   );
+}
 
 const severalLabelsError = (name: string, column: string, value: unknown, remedy = '') =>
   new ReviewsError(

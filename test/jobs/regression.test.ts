@@ -178,9 +178,10 @@ test('a label that is no number is an error with its row and value, before train
   // The last is beyond float32.
   for (const value of ['8/10', 'true', '1-2', 'Infinity', '0x10', '1e39']) {
     write('value.csv', ['4,good,thing', `${value},x,y`]);
+    const isTooLarge = value === '1e39';
     await assert.rejects(
       loadReviews(inFolder('value.csv'), options),
-      failure(ReviewsError, 'REVIEWS_LABEL_NOT_NUMBER', { column: 'stars', row: 2, value }),
+      failure(ReviewsError, 'REVIEWS_LABEL_NOT_NUMBER', { column: 'stars', row: 2, value, isTooLarge }),
     );
   }
   write('missing.csv', [
