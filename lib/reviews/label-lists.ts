@@ -150,10 +150,15 @@ export function readLabels(row: Record<string, unknown>, reading: LabelReading):
   return [...new Set(numbers as number[])].sort((a, b) => a - b);
 }
 
+const writeLists =
+  'Write a JSON array of the classes that apply in all rows, such as ["price", "quality"], or [] if none does';
+
 const reasons = {
-  list: () =>
-    'is not a list. Write a JSON array of the classes that apply in all rows, such as ["price", "quality"], or [] if none does; or ' +
-    'separate the classes by | in all rows, such as price|quality',
+  list: () => `is not a list. ${writeLists}; or separate the classes by | in all rows, such as price|quality`,
+  // `separatorOf` has found no separator without doubt.
+  doubtful: () =>
+    'is not a list, and its column is not read as separated classes, since one of its values is a list, has an empty class, or ' +
+    `has another separator, or no class occurs in several values. ${writeLists}; or correct those values`,
   separated: () =>
     'may be read in several ways, since other rows separate their classes. Write a JSON array in all rows, such as ["price", "quality"]',
   element: () =>
@@ -175,9 +180,11 @@ export function labelsError(
       ? value
       : (JSON.stringify(value, (_, each: unknown) => (typeof each === 'bigint' ? String(each) : each)) ??
         String(value));
+  const isSeparated = reason === 'list' && separators.some((separator) => shown.includes(separator));
+  const cause = isSeparated ? 'doubtful' : reason;
   return new ReviewsError(
     'REVIEWS_LABELS_INVALID',
-    `${name}, row ${row}: '${shown}' in '${column}' ${reasons[reason]()}.`,
-    { file: name, column, row, value },
+    `${name}, row ${row}: '${shown}' in '${column}' ${reasons[cause]()}.`,
+    { file: name, column, row, value, cause },
   );
 }

@@ -125,7 +125,8 @@ test('labels separated by | or ; are read if the whole column is so, which is st
     ['a|b', 'a', 'b|'],
   ]) {
     const value = values.find((each) => each !== 'a')!;
-    await rejects('c.csv', csv(values), 'REVIEWS_LABELS_INVALID', { column: 'labels', row: 1, value });
+    const cause = /[|;]/.test(value) ? 'doubtful' : 'list';
+    await rejects('c.csv', csv(values), 'REVIEWS_LABELS_INVALID', { column: 'labels', row: 1, value, cause });
   }
 });
 
