@@ -396,5 +396,12 @@ test('for a model of multi-label classification, the page shows each class with 
       data.map((row) => JSON.parse(row['predicted_labels']!) as string[]),
       expected.map((each) => each.labels),
     );
+    // The file with the predictions is not scored again: its columns would be overwritten.
+    await page.setInputFiles('#file', { name: 'scored.csv', mimeType: 'text/csv', buffer: Buffer.from(csv) });
+    await waitUntil(
+      page,
+      "/already has a column 'predicted_labels'/.test(document.getElementById('trouble').textContent)",
+    );
+    assert.equal(await page.isDisabled('#score'), true);
   });
 });

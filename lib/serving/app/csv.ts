@@ -38,16 +38,26 @@ export function decodeText(bytes: Uint8Array): string {
   }
 }
 
+const probabilityColumn = (name: string) => `probability_${name}`;
+
+/** The columns that scoring adds; `classes` as in scoreRows. */
+const addedColumns = (classes: string[] | undefined): string[] =>
+  classes ? ['predicted_labels', ...classes.map(probabilityColumn)] : ['predicted_label', 'predicted_score'];
+
 /**
  * Parses a CSV file; the delimiter is detected.
- * @throws Error with a message for the user if the file is not a CSV file with a header and rows
+ * @param classes as in scoreRows
+ * @throws Error with a message for the user if the file is not a CSV file with a header and rows, or has a column that scoring adds
  */
-export function readCsv(text: string): Table {
+export function readCsv(text: string, classes: string[] | undefined): Table {
   const { data, errors, meta } = Papa.parse(text, { header: true, skipEmptyLines: true });
   // A file with one column has no delimiter to detect.
   const error = errors.find(({ code }) => code !== 'UndetectableDelimiter');
   if (error) throw new Error(`Cannot read the CSV file: row ${(error.row ?? 0) + 1}: ${error.message}`);
   if (data.length === 0) throw new Error('The CSV file has no rows below its header.');
+  const conflict = addedColumns(classes).find((column) => meta.fields!.includes(column));
+  if (conflict !== undefined)
+    throw new Error(`The CSV file already has a column '${conflict}', which scoring adds. Rename that column.`);
   return { columns: meta.fields!, rows: data, delimiter: meta.delimiter };
 }
 
@@ -117,8 +127,6 @@ const prediction = (scored: Scored | undefined): Record<string, string> => ({
   predicted_score: scored?.probabilities[scored.label]!.toFixed(6) ?? '',
 });
 
-const probabilityColumn = (name: string) => `probability_${name}`;
-
 /** The classes of a row as a JSON array, in the order of the classes, and the probability of each class; empty without text. */
 const predictedSet = (scored: Scored | undefined, classes: string[]): Record<string, string> => ({
   predicted_labels: scored ? JSON.stringify(classes.filter((name) => scored.labels.includes(name))) : '',
@@ -133,8 +141,5 @@ export function writeCsv(
   rows: Record<string, string>[],
   classes: string[] | undefined,
 ): string {
-  const added = classes
-    ? ['predicted_labels', ...classes.map(probabilityColumn)]
-    : ['predicted_label', 'predicted_score'];
-  return Papa.unparse({ fields: [...columns, ...added], data: rows }, { delimiter });
+  return Papa.unparse({ fields: [...columns, ...addedColumns(classes)], data: rows }, { delimiter });
 }

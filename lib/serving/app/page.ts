@@ -268,7 +268,8 @@ element<HTMLInputElement>('file').addEventListener('change', (event) => {
     element('counts').textContent = '';
     scoreButton.disabled = column.disabled = pairColumn.disabled = true;
     for (const select of [column, pairColumn]) select.replaceChildren();
-    table = readCsv(decodeText(new Uint8Array(await file.arrayBuffer())));
+    const text = decodeText(new Uint8Array(await file.arrayBuffer()));
+    table = readCsv(text, hasSets ? model.labels : undefined);
     const { columns } = table;
     const { textColumns: trained } = model;
     const hasTrained = trained.length > 0 && trained.every((name) => columns.includes(name));
