@@ -9,13 +9,14 @@ import { randomUUID } from 'node:crypto';
 import { finished } from 'node:stream/promises';
 import iconv from 'iconv-lite';
 import Papa from 'papaparse';
-import { FileError, ReviewsError, SettingsError } from '../errors.js';
+import { exitCodes, FileError, ReviewsError, SettingsError } from '../errors.js';
 import { nothingDropped, reviewsOfRows, textOf, type Reading, type Review } from '../reviews/review.js';
 import { findColumn } from '../reviews/columns.js';
 import { describeFile } from '../reviews/describe-source.js';
 import { cellOf, stringifyExact } from '../reviews/exact-json.js';
 import { chunksOfFiles, readChunks, type Row, type RowFile } from '../reviews/row-file.js';
 import type { ReviewSource } from '../reviews/review-source.js';
+import { onEndingSignal } from '../signals.js';
 import type { Prediction, SentimentModel, TextInput } from './sentiment.js';
 
 /** Progress of scoring a file. */
@@ -207,7 +208,8 @@ const isCorrect = (prediction: Prediction, { label, labels }: Review, model: Sen
     : prediction.label === model.labels[label];
 
 /**
- * Scores the rows of a source and writes them to a file, which replaces an existing one only once it is complete.
+ * Scores the rows of a source and writes them to a file, which replaces an existing one only once it is complete. A signal that ends the
+ * process leaves nothing behind.
  * @param source of openReviews. Rows without text get no prediction; labels are only compared with the predictions
  * @param out a file for which `checkOutput` succeeds
  * @throws ReviewsError if a prediction column already exists
@@ -232,6 +234,11 @@ export async function scoreFile(
   const format = await outputFormat(out, files, columns, model.labels);
   const partialFile = `${out}.${randomUUID()}.partial`;
   const stream = fs.createWriteStream(partialFile);
+  // A batch of long texts may take a while: a signal ends the process at once, but without the unfinished file.
+  const stopListening = onEndingSignal((name) => {
+    fs.rmSync(partialFile, { force: true });
+    process.exit(exitCodes[name]);
+  });
   const write = async (text: string, addBOM = false) => {
     if (!stream.write(iconv.encode(text, format.encoding, { addBOM }))) await once(stream, 'drain');
   };
@@ -297,6 +304,8 @@ export async function scoreFile(
     stream.destroy();
     fs.rmSync(partialFile, { force: true });
     throw error;
+  } finally {
+    stopListening();
   }
   return counts;
 }

@@ -5,6 +5,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import Papa from 'papaparse';
 import { exportModel } from '#lib/export/export.js';
 import { writePreprocessing } from '#lib/model/preprocessing.js';
@@ -15,7 +16,7 @@ import { sampleReviews } from '#lib/reviews/sample.js';
 import { openSentimentModel } from '#lib/serving/sentiment.js';
 import { assertFailed } from '../failure.js';
 import { root } from '../checkout.js';
-import { tunebook, writeTinyModel } from '../cli/command.js';
+import { start, tunebook, writeTinyModel } from '../cli/command.js';
 
 const readCsv = <Row>(text: string) => Papa.parse<Row>(text, { header: true, skipEmptyLines: true }).data;
 
@@ -280,6 +281,21 @@ async function scoreTo(file: string, out: string, ...more: string[]) {
   assert.equal(result.status, 0, result.stderr);
   return { ...result, bytes: fs.readFileSync(inFolder(out)) };
 }
+
+test('a signal ends scoring, keeps an existing file and leaves nothing else', async () => {
+  const place = inFolder('interrupted');
+  fs.mkdirSync(place);
+  fs.writeFileSync(path.join(place, 'many.csv'), `text\n${'Great and works as described.\n'.repeat(100_000)}`);
+  fs.writeFileSync(path.join(place, 'out.csv'), 'valuable');
+  const flags = ['--model', inFolder('model'), '--file', 'many.csv', '--out', 'out.csv', '--overwrite'];
+  const { child, ended } = start(['score', ...flags], { cwd: place });
+  const isWriting = () => fs.readdirSync(place).some((name) => name.endsWith('.partial'));
+  while (child.exitCode === null && !isWriting()) await pause(50);
+  child.kill('SIGINT');
+  assert.equal((await ended).status, 130);
+  assert.deepEqual(fs.readdirSync(place).toSorted(), ['many.csv', 'out.csv']);
+  assert.equal(fs.readFileSync(path.join(place, 'out.csv'), 'utf8'), 'valuable');
+});
 
 test('the output has the encoding of the input, or UTF-8 where that lacks a character: none is replaced', async () => {
   fs.mkdirSync(inFolder('mixed'));
