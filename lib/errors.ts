@@ -85,6 +85,7 @@ export class ArgumentError extends TunebookError<
   | 'ARGUMENT_NOT_ONE_MASK'
   | 'ARGUMENT_KEY_NUMBER_INVALID'
   | 'ARGUMENT_KEY_NUMBER_REPEATED'
+  | 'ARGUMENT_PRECISION_UNSUPPORTED'
 > {}
 
 /** An unknown, invalid, missing or contradictory setting or option. */

@@ -7,16 +7,11 @@ import { fetchFiles, writeRepositoryRef, type DownloadOptions, type FetchedFile 
 import { embeddedModelFolder } from './embedded.js';
 import type { Hub } from './environment.js';
 import { findModelFolder } from './local-model.js';
+import { calibrationFile, preprocessingFile } from './model-files.js';
 import { adapterError, howToConvert, otherWeights } from './model-formats.js';
 import { readModelJson } from './model-json.js';
 import { openRepository, type Repository } from './repository.js';
 import { hubFetch } from './request.js';
-
-/** Tunebook's own file in a model's folder: see lib/model/preprocessing.ts. */
-export const preprocessingFile = 'tunebook.json';
-
-/** Another one: see lib/model/calibration-file.ts. */
-export const calibrationFile = 'calibration.json';
 
 /** Files of the tokenizer, and Tunebook's own; those that exist are downloaded. */
 const optionalFiles = [

@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { ModelFormatError } from '../errors.js';
-import { calibrationFile } from '../hub/model.js';
+import { calibrationFile } from '../hub/model-files.js';
 import type { ModelCalibration } from './calibration.js';
 import type { EncoderConfig } from './families/family.js';
 import { readVersioned } from './versioned-file.js';

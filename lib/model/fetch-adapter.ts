@@ -2,7 +2,7 @@
 import { fetchFiles, writeRepositoryRef, type DownloadOptions } from '../hub/download.js';
 import { hubOfEnvironment, type Hub } from '../hub/environment.js';
 import { isModelPath } from '../hub/local-model.js';
-import { preprocessingFile } from '../hub/model.js';
+import { preprocessingFile } from '../hub/model-files.js';
 import { openRepository } from '../hub/repository.js';
 import { adapterFiles } from './peft-adapter.js';
 

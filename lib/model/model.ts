@@ -5,7 +5,7 @@ import { readModelJson } from '../hub/model-json.js';
 import type { Settings } from '../settings/settings.js';
 import { settingText } from '../settings/setting-text.js';
 import { hasFusedKernels } from '../tensorflow/fused-kernels.js';
-import type { FunctionOptions } from '../tensorflow/function.js';
+import { capturesGraphs, type FunctionOptions } from '../tensorflow/function.js';
 import { castTo, statelessNormal } from '../tensorflow/kernels.js';
 import {
   choosePrecision,
@@ -176,7 +176,7 @@ export function engineOf(
   const fused = hasFusedKernels && jitCompile === false;
   return {
     ...choice,
-    eager,
+    eager: eager || !capturesGraphs,
     jitCompile,
     fused,
     layers: layers ?? (fused ? layersFor(choice.precision) : composedLayers),

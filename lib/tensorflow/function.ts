@@ -49,6 +49,26 @@ export interface FunctionOptions {
   limit?: number;
 }
 
+/** A function that runs as a captured graph; created by `tensorFunction`. */
+export interface TensorFunction<Inputs extends NamedTensors, Outputs extends NamedTensors> {
+  /** Number of graphs captured so far. */
+  readonly captures: number;
+  /** Seconds spent on creating graphs, including XLA compilation. */
+  readonly captureSeconds: number;
+  /**
+   * Runs the function. The caller disposes of the results, none of which is an input. In the computation of a gradient
+   * (tf.grads) the code runs kernel by kernel, since tfjs has the gradients of kernels only.
+   * @throws CaptureError if the code cannot be captured; no variable was changed
+   * @throws Error from TensorFlow with the name of the node, if a kernel fails
+   */
+  call(inputs: Inputs): Outputs;
+  /** Removes the graphs. A later call captures them again. */
+  dispose(): void;
+}
+
+/** Whether functions are captured as graphs. */
+export const capturesGraphs: boolean = true;
+
 interface ConcreteFunction {
   name: string;
   variables: ResourceVariable[];
@@ -241,8 +261,10 @@ const isNamedTensors = (value: unknown): value is NamedTensors =>
 let functionCount = 0;
 let recording = false;
 
-/** A function that runs as a captured graph; created by `tensorFunction`. */
-export class TensorFunction<Inputs extends NamedTensors, Outputs extends NamedTensors> {
+class CapturedFunction<Inputs extends NamedTensors, Outputs extends NamedTensors> implements TensorFunction<
+  Inputs,
+  Outputs
+> {
   readonly #body: (inputs: Inputs) => Outputs;
   readonly #options: Required<FunctionOptions>;
   /** Graphs by the types and shapes of the inputs, in the order of last use. */
@@ -268,22 +290,14 @@ export class TensorFunction<Inputs extends NamedTensors, Outputs extends NamedTe
       );
   }
 
-  /** Number of graphs captured so far. */
   get captures(): number {
     return this.#captures;
   }
 
-  /** Seconds spent on creating graphs, including XLA compilation. */
   get captureSeconds(): number {
     return this.#captureSeconds;
   }
 
-  /**
-   * Runs the function. The caller disposes of the results, none of which is an input. In the computation of a gradient
-   * (tf.grads) the code runs kernel by kernel, since tfjs has the gradients of kernels only.
-   * @throws CaptureError if the code cannot be captured; no variable was changed
-   * @throws Error from TensorFlow with the name of the node, if a kernel fails
-   */
   call(inputs: Inputs): Outputs {
     // Inside another capture, that capture records the kernels of the code.
     if (this.#options.eager || recording || tf.engine().state.gradientDepth > 0) {
@@ -372,7 +386,6 @@ export class TensorFunction<Inputs extends NamedTensors, Outputs extends NamedTe
     this.#concrete.delete(signature);
   }
 
-  /** Removes the graphs. A later call captures them again. */
   dispose(): void {
     for (const signature of [...this.#concrete.keys()]) this.#remove(signature);
   }
@@ -386,4 +399,4 @@ export class TensorFunction<Inputs extends NamedTensors, Outputs extends NamedTe
 export const tensorFunction = <Inputs extends NamedTensors, Outputs extends NamedTensors>(
   body: (inputs: Inputs) => Outputs,
   options?: FunctionOptions,
-): TensorFunction<Inputs, Outputs> => new TensorFunction(body, options);
+): TensorFunction<Inputs, Outputs> => new CapturedFunction(body, options);

@@ -3,14 +3,19 @@
  * variables instead: its Adam creates a dozen copies of every parameter at each step.
  */
 import type { Tensor } from '@tensorflow/tfjs';
-import { ArgumentError } from '../errors.js';
 import { backend, binding, tf, typeAttribute } from './runtime.js';
+import { checkShape } from './variable-shape.js';
 
 let variableCount = 0;
 const alive = new Map<number, ResourceVariable>();
 
 /** The variable with this handle; undefined if there is none. */
 export const variableOf = (id: number): ResourceVariable | undefined => alive.get(id);
+
+function write({ handle, shape }: ResourceVariable, kernel: string, value: Tensor): void {
+  checkShape(value, shape);
+  binding.executeOp(kernel, [typeAttribute('float32', 'dtype')], [handle, ...backend.getInputTensorIds([value])], 0);
+}
 
 /** A float32 variable on the device. */
 export class ResourceVariable {
@@ -49,7 +54,7 @@ export class ResourceVariable {
    * @throws ArgumentError if the shape differs
    */
   assign(value: Tensor): void {
-    this.#write('AssignVariableOp', value);
+    write(this, 'AssignVariableOp', value);
   }
 
   /**
@@ -57,22 +62,7 @@ export class ResourceVariable {
    * @throws ArgumentError if the shape differs
    */
   add(value: Tensor): void {
-    this.#write('AssignAddVariableOp', value);
-  }
-
-  #write(kernel: string, value: Tensor): void {
-    if (value.shape.join() !== this.shape.join())
-      throw new ArgumentError(
-        'ARGUMENT_SHAPE_MISMATCH',
-        `A variable of shape [${this.shape.join(', ')}] cannot store a value of shape [${value.shape.join(', ')}].`,
-        { expected: this.shape, actual: value.shape },
-      );
-    binding.executeOp(
-      kernel,
-      [typeAttribute('float32', 'dtype')],
-      [this.handle, ...backend.getInputTensorIds([value])],
-      0,
-    );
+    write(this, 'AssignAddVariableOp', value);
   }
 
   /**

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { trainingBatches, type BatchOptions } from '../batching/batches.js';
 import { batchesInMemory, type NextBatch } from '../batching/positions.js';
-import { ReviewStream, type StreamPosition } from '../batching/stream.js';
+import type { ReviewStream, StreamPosition } from '../batching/stream.js';
 import { singleProcess, type Ranks } from '../distributed/ranks.js';
 import { ArgumentError, OtherRowsError, SettingsError } from '../errors.js';
 import type { MaskedMetrics } from '../evaluation/evaluate-masked.js';
@@ -96,9 +96,12 @@ export interface TrainingResult<Metrics> {
   captured: { graphs: number; seconds: number };
 }
 
+/** Whether the rows are a stream. Its class is not imported: with it a bundle for browsers would contain its worker threads. */
+const isReviewStream = (data: TrainingData): data is ReviewStream => 'batches' in data;
+
 /** A fingerprint of rows: of all token ids and labels, or of a stream's files. */
 export function fingerprintOf(rows: EncodedReviews | ReviewStream, preparation = ''): string {
-  if (rows instanceof ReviewStream) return rows.fingerprint + preparation;
+  if (isReviewStream(rows)) return rows.fingerprint + preparation;
   const { ids, labels, pairStarts = [] } = rows;
   const hash = createHash('sha256').update(labels).update(preparation).update(Int32Array.from(pairStarts));
   for (const text of ids) hash.update(Int32Array.of(text.length)).update(text);
@@ -224,9 +227,9 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
         { folder: options.resumeFrom.folder },
       );
     const task = this.#task;
-    const rows = data instanceof ReviewStream ? data : this.#encode(data);
+    const rows = isReviewStream(data) ? data : this.#encode(data);
     const validation = options.validation && this.#encode(options.validation);
-    const isStream = rows instanceof ReviewStream;
+    const isStream = isReviewStream(rows);
     const count = isStream ? rows.rows : rows.ids.length;
     if (count === 0) throw new ArgumentError('ARGUMENT_NO_ROWS', 'There are no rows to train on.');
     const objective = isStream ? task.objective(rows.sampledLabels) : task.objective(rows.labels, rows);
