@@ -4,7 +4,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ModelFormatError } from '../errors.js';
 import { calibrationFile } from '../hub/model-files.js';
 import type { ModelCalibration } from './calibration.js';

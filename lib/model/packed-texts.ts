@@ -3,6 +3,7 @@
  * belongs to no text: attention does not read it, and its gradients are 0.
  */
 import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs';
+import { capturesGraphs } from '../tensorflow/function.js';
 import { tf } from '../tensorflow/runtime.js';
 import type { EncodedBatch } from './batch.js';
 
@@ -46,8 +47,9 @@ export function roundTokens(tokens: number, { anyShape }: { anyShape: boolean })
 /** Number of sizes of `roundTokens` within a factor of two, which contain nearly all batches of a data set. */
 export const sizesOfBatches = 8;
 
-/** Rounds the longest text up to a power of two, at least 32: the size of padded texts inside attention. */
-const roundLongest = (tokens: number): number => Math.max(32, 2 ** Math.ceil(Math.log2(tokens)));
+/** The size of padded texts inside attention: the longest text, rounded up to a power of two, at least 32, for graphs. */
+const roundLongest = (tokens: number): number =>
+  capturesGraphs ? Math.max(32, 2 ** Math.ceil(Math.log2(tokens))) : tokens;
 
 /**
  * Converts a batch to tensors. The caller disposes of them.

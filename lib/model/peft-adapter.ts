@@ -4,7 +4,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ModelFormatError } from '../errors.js';
 import { readModelJson } from '../hub/model-json.js';
 import { tf } from '../tensorflow/runtime.js';

@@ -5,7 +5,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { preprocessingFile } from '../hub/model-files.js';
 import type { Reading } from '../reviews/review.js';
 import { readVersioned } from './versioned-file.js';

@@ -1,6 +1,6 @@
 /** Tunebook's own JSON files in a model folder: each has a format version, and is validated when it is read. */
 import fs from 'node:fs';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ModelFormatError } from '../errors.js';
 
 /**

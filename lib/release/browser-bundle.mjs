@@ -1,5 +1,5 @@
-// Bundles code of the library for browsers: with tfjs's own backends instead of TensorFlow's library, and a file system in memory
-// (memfs) instead of the disk, so that models are loaded and saved by the same code. The other modules are the same.
+// Bundles code of the library for browsers: with tfjs's own backends instead of TensorFlow's library, and files in memory instead
+// of the disk, so that models are loaded and saved by the same code. The other modules are the same.
 //
 // Not a condition of package.json's imports: the compiler of tslab does not resolve these in declarations, so that notebooks
 // would lose the types of tensors and variables.
@@ -72,7 +72,7 @@ export const tfjsInBrowser = {
   inject: [path.join(packageFolder, 'release/browser-globals.mjs')],
   alias: {
     'node:crypto': inBrowser,
-    'node:fs': 'memfs',
+    'node:fs': path.join(packageFolder, 'release/browser-files.mjs'),
     'node:path': 'path-browserify',
   },
 };

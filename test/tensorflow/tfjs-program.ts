@@ -2,12 +2,13 @@
 import fs from 'node:fs';
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import { writeSafetensors } from '#lib/model/safetensors.js';
+import { useBackend } from '#lib/tensorflow/tfjs/runtime.js';
 import { tf } from '#lib/tensorflow/runtime.js';
 import { trainingResults, type Case } from './tfjs-results.js';
 
 const [, , casesFile, wasmFolder] = process.argv as [string, string, string, string];
 setWasmPaths(wasmFolder);
-await tf.setBackend('wasm');
+await useBackend('wasm');
 for (const each of JSON.parse(fs.readFileSync(casesFile, 'utf8')) as Case[]) {
   const { numTensors } = tf.memory();
   const from = performance.now();

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { after, test } from 'node:test';
 import esbuild from 'esbuild';
 import { packTexts } from '#lib/model/batch.js';
-import { readSafetensors } from '#lib/model/safetensors.js';
+import { readSafetensors, type StoredTensor } from '#lib/model/safetensors.js';
 import { TextClassifier } from '#lib/model/text-classifier.js';
 import { loadReviews } from '#lib/reviews/load-reviews.js';
 import { tfjsInNode } from '#release/browser-bundle.mjs';
@@ -37,14 +37,15 @@ const cases: Case[] = Object.entries(family).map(([name, { inputIds, lengths, la
   steps: 20,
 }));
 
-/** Batches of embedded reviews. */
+/** Batches of embedded reviews. Their masks of dropout are the same: the longest text has 32 tokens, to which graphs pad. */
 async function embeddedBatches(): Promise<Case['batches']> {
   const { train } = await loadReviews('embedded', { seed: 42 });
   const model = TextClassifier.fromFolder(embeddedModel);
-  const batches = [0, 1, 2, 3].map((i) => {
-    const { ids, labels } = model.encode(train.slice(8 * i, 8 * i + 8), 128);
-    return asJson(packTexts(ids), [...labels]);
-  });
+  const encoded = Array.from({ length: 10 }, (_, i) => model.encode(train.slice(4 * i, 4 * i + 4), 32));
+  const batches = encoded
+    .filter(({ ids }) => ids.some(({ length }) => length === 32))
+    .slice(0, 3)
+    .map(({ ids, labels }) => asJson(packTexts(ids), [...labels]));
   model.dispose();
   return batches;
 }
@@ -63,17 +64,20 @@ const { status, stdout, stderr } = spawnSync(process.execPath, [program, casesFi
 assert.equal(status, 0, stderr);
 console.log(stdout);
 
-/** Tolerances, relative to the largest value. */
+/** Maximum differences, relative to the largest value of the same kind. */
 const tolerances = { logits: 1e-4, gradient: 1e-3, losses: 1e-3, norms: 1e-3, parameter: 1e-3 };
+
+/** All values of a kind, one after another. The gradients of some parameters are 0 but for rounding. */
+const valuesOf = (results: Map<string, StoredTensor>, kind: string) =>
+  [...results].filter(([name]) => name.startsWith(kind)).flatMap(([, { data }]) => Array.from(data));
 
 for (const each of cases)
   test(`${each.name}: logits, gradients and ${each.steps} steps on WASM are those of TensorFlow's library`, () => {
     const actual = readSafetensors(`${casesFile}.${each.name}.safetensors`);
     const expected = trainingResults(each);
     assert.deepEqual([...actual.keys()], [...expected.keys()]);
-    for (const [name, { data }] of expected) {
-      const difference = relativeDifference(actual.get(name)!.data, data);
-      const kind = name.split(' ')[0] as keyof typeof tolerances;
-      assert.ok(difference < tolerances[kind], `${name} differs by ${difference}`);
+    for (const [kind, tolerance] of Object.entries(tolerances)) {
+      const difference = relativeDifference(valuesOf(actual, kind), valuesOf(expected, kind));
+      assert.ok(difference < tolerance, `${kind}: ${difference}`);
     }
   });

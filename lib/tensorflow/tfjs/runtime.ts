@@ -1,14 +1,13 @@
 /**
- * tfjs on a backend of its own instead of TensorFlow's library, for browsers. The program registers the backend and waits for
- * it before it creates a model: `await tf.setBackend('wasm')`. The modules of this folder replace those of the same names above
- * it in a bundle (lib/release/browser-bundle.mjs).
+ * tfjs on a backend of its own instead of TensorFlow's library, for browsers. The modules of this folder replace those of the same
+ * names above it in a bundle (lib/release/browser-bundle.mjs).
  */
-import * as core from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-core/dist/register_all_gradients.js';
 import type { Tensor } from '@tensorflow/tfjs';
 
 /** tfjs without the parts that are not used here. */
-export const tf = core;
+export { tf };
 
 /** TensorFlow's GPU is not used. */
 export const backend = { isUsingGpuDevice: false };
@@ -18,3 +17,22 @@ export const binding = { TF_FLOAT: 1 };
 
 /** The number of the type of a tensor: float32, since tfjs has no 16-bit types. */
 export const nativeType = (_: Tensor): number => binding.TF_FLOAT;
+
+/**
+ * Selects a backend, before a model is created. The program imports its package, which registers it.
+ * @param name such as `wasm`
+ */
+export async function useBackend(name: string): Promise<void> {
+  if (!(await tf.setBackend(name))) throw new Error(`tfjs's backend ${name} cannot be used here.`);
+  // The kernel of the WASM backend copies its input. tfjs clones each tensor that it keeps for the backward pass.
+  tf.unregisterKernel('Identity', name);
+  tf.registerKernel({
+    kernelName: 'Identity',
+    backendName: name,
+    kernelFunc({ inputs, backend }) {
+      const { dataId, shape, dtype } = inputs['x']!;
+      (backend as tf.KernelBackend).incRef(dataId);
+      return { dataId, shape, dtype };
+    },
+  });
+}
