@@ -5,7 +5,6 @@
 // would lose the types of tensors and variables.
 // @ts-check
 import path from 'node:path';
-import esbuild from 'esbuild';
 import { packageFolder } from '../setup/paths.mjs';
 
 const compiled = path.join(packageFolder, 'dist');
@@ -22,7 +21,7 @@ const onTfjs = Object.fromEntries(
 /**
  * An esbuild plugin that replaces modules.
  * @param {Record<string, string>} replacements by absolute path
- * @returns {esbuild.Plugin}
+ * @returns {import('esbuild').Plugin}
  */
 const replacing = (replacements) => ({
   name: 'replacements',
@@ -36,7 +35,7 @@ const replacing = (replacements) => ({
 
 /**
  * Options of esbuild for Node: tfjs's backends, with Node's file system. For tests.
- * @type {esbuild.BuildOptions}
+ * @type {import('esbuild').BuildOptions}
  */
 export const tfjsInNode = {
   bundle: true,
@@ -61,7 +60,7 @@ export const tfjsInNode = {
 /**
  * Options of esbuild for pages and workers. Code that is bundled imports compiled modules of the library (#lib/…), and
  * `node:fs` for the file system in memory.
- * @type {esbuild.BuildOptions}
+ * @type {import('esbuild').BuildOptions}
  */
 export const tfjsInBrowser = {
   ...tfjsInNode,

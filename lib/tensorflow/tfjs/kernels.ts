@@ -29,8 +29,8 @@ function transposed(x: Tensor): Tensor {
  * Product of two matrices, of which either may be transposed. Of x · weightᵀ with fewer tokens than outputs, (weight · xᵀ)ᵀ is
  * computed: the backend reorders the second matrix before it multiplies, which should be the smaller one.
  */
-export const matMul: typeof Native.matMul = (a, b, transposeA = false, transposeB = false) =>
-  transposeB && !transposeA && a.shape[0]! < b.shape[0]!
+export const matMul = (a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor =>
+  transposeB && !transposeA && a.shape[0] < b.shape[0]
     ? transposed(tf.matMul(b, transposed(a)))
     : tf.matMul(transposeA ? transposed(a) : a, transposeB ? transposed(b) : b);
 
@@ -42,8 +42,7 @@ export const batchMatMul: typeof Native.batchMatMul = (a, b, transposeA, transpo
 export const biasAdd: typeof Native.biasAdd = (x, bias) => tf.add(x, bias);
 
 /** The sum over rows: [n, width] -> [width]. */
-export const biasAddGradient: typeof Native.biasAddGradient = (dy) =>
-  tf.reshape(tf.matMul(tf.ones([1, dy.shape[0]!]), dy), [-1]);
+export const biasAddGradient = (dy: Tensor): Tensor => tf.reshape(tf.matMul(tf.ones([1, dy.shape[0]]), dy), [-1]);
 
 /** Softmax over the last axis. */
 export const softmax: typeof Native.softmax = (logits) => tf.softmax(logits);
@@ -82,10 +81,10 @@ export const select: typeof Native.select = (condition, a, b) =>
 export const gatherRows: typeof Native.gatherRows = (table, ids) => tf.gatherND(table, columnOf(ids));
 
 /** The number of rows, a scalar. */
-export const rowCount: typeof Native.rowCount = (x) => tf.scalar(x.shape[0]!, 'int32');
+export const rowCount = (x: Tensor): Tensor => tf.scalar(x.shape[0], 'int32');
 
 /** All rows, or elements of a list, but the last one. */
-export const withoutLast: typeof Native.withoutLast = (x) => sliceRows(x, 0, x.shape[0]! - 1) as typeof x;
+export const withoutLast = <T extends Tensor>(x: T): T => sliceRows(x, 0, x.shape[0] - 1) as T;
 
 /** Rows of a matrix, or elements of a list. */
 export const sliceRows: typeof Native.sliceRows = (x, from, count) =>
@@ -112,7 +111,7 @@ export const sectionOf: typeof Native.sectionOf = (x, offsets) =>
   tf.reshape(tf.sub(tf.upperBound(offsets, indicesOf(x)), tf.scalar(1, 'int32')), [-1]);
 
 /** 0, 1, … for each row, or element of a list. */
-export const indicesOf: typeof Native.indicesOf = (x) => tf.range(0, x.shape[0]!, 1, 'int32');
+export const indicesOf = (x: Tensor): Tensor1D => tf.range(0, x.shape[0], 1, 'int32');
 
 /** Sums the rows with equal ids: values [n, width], ids [n] -> [rows, width]. */
 export const sumRows: typeof Native.sumRows = (values, ids, rows) => {
@@ -136,7 +135,7 @@ export const scatterRows = (variable: Variable, ids: Tensor1D, values: Tensor): 
   tf.tidy(() => variable.assign(tf.tensorScatterUpdate(variable.read(), columnOf(ids), values)));
 
 /** The cross-entropy of each row with its class, and its gradient by the logits. */
-export const sparseCrossEntropy: typeof Native.sparseCrossEntropy = (logits, labels) =>
+export const sparseCrossEntropy = (logits: Tensor, labels: Tensor): { losses: Tensor; gradient: Tensor } =>
   softmaxCrossEntropy(logits, tf.cast(tf.oneHot(labels as Tensor1D, logits.shape[1]!), 'float32'));
 
 /** The cross-entropy of each row with a distribution over the classes, and its gradient by the logits. */
