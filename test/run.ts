@@ -14,7 +14,7 @@ const dist = path.dirname(fileURLToPath(import.meta.url));
 const quick = process.argv.includes('--quick');
 const patterns = process.argv.slice(2).filter((word) => word !== '--quick');
 const slow =
-  /^(distributed|documentation|environment|export|hub|jobs|runs|serving|tracking)\/|jupyterlab|notebooks\.test|engine\.test|doctor/;
+  /^(distributed|documentation|environment|export|hub|jobs|runs|serving|tracking)\/|jupyterlab|notebooks\.test|engine\.test|tfjs-page|doctor/;
 // Files that take a minute or more, the longest first. If one of them started last, it would run alone at the end.
 const slowest = [
   'setup/doctor',
