@@ -285,7 +285,10 @@ export class InterruptedError extends TunebookError<'INTERRUPTED'> {
 
 /** TensorFlow's library or the addon could not be loaded. */
 export class TensorFlowLoadError extends TunebookError<
-  'TENSORFLOW_LIBRARY_MISSING' | 'TENSORFLOW_NOT_LOADED' | 'TENSORFLOW_KERNEL_LEVEL_UNSUPPORTED'
+  | 'TENSORFLOW_LIBRARY_MISSING'
+  | 'TENSORFLOW_NOT_LOADED'
+  | 'TENSORFLOW_KERNEL_LEVEL_UNSUPPORTED'
+  | 'TENSORFLOW_BACKEND_UNAVAILABLE'
 > {
   override readonly exitCode = exitCodes.invalid;
 }

@@ -19,20 +19,14 @@ export const castTo: typeof Native.castTo = (x) => x;
 /** The tensor itself. */
 export const castToType: typeof Native.castToType = (x) => x;
 
-/** Transposes the last two axes. */
-function transposed(x: Tensor): Tensor {
-  const axes = x.shape.map((_, axis) => axis);
-  return tf.transpose(x, [...axes.slice(0, -2), axes.length - 1, axes.length - 2]);
-}
-
 /**
  * Product of two matrices, of which either may be transposed. Of x · weightᵀ with fewer tokens than outputs, (weight · xᵀ)ᵀ is
  * computed: the backend reorders the second matrix before it multiplies, which should be the smaller one.
  */
 export const matMul = (a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor =>
   transposeB && !transposeA && a.shape[0] < b.shape[0]
-    ? transposed(tf.matMul(b, transposed(a)))
-    : tf.matMul(transposeA ? transposed(a) : a, transposeB ? transposed(b) : b);
+    ? tf.transpose(tf.matMul(b, tf.transpose(a)))
+    : tf.matMul(transposeA ? tf.transpose(a) : a, transposeB ? tf.transpose(b) : b);
 
 /** Products of two stacks of matrices. */
 export const batchMatMul: typeof Native.batchMatMul = (a, b, transposeA, transposeB) =>

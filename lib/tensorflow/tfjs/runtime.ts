@@ -5,6 +5,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-core/dist/register_all_gradients.js';
 import type { Tensor } from '@tensorflow/tfjs';
+import { TensorFlowLoadError } from '../../errors.js';
 
 /** tfjs without the parts that are not used here. */
 export { tf };
@@ -21,9 +22,16 @@ export const nativeType = (_: Tensor): number => binding.TF_FLOAT;
 /**
  * Selects a backend, before a model is created. The program imports its package, which registers it.
  * @param name such as `wasm`
+ * @throws TensorFlowLoadError if its package is not imported, or the browser cannot load it
  */
 export async function useBackend(name: string): Promise<void> {
-  if (!(await tf.setBackend(name))) throw new Error(`tfjs's backend ${name} cannot be used here.`);
+  if (!tf.findBackendFactory(name) || !(await tf.setBackend(name)))
+    throw new TensorFlowLoadError(
+      'TENSORFLOW_BACKEND_UNAVAILABLE',
+      `tfjs's backend ${name} cannot be used here. Import its package, such as @tensorflow/tfjs-backend-wasm, and call its setWasmPaths ` +
+        'with the address of its .wasm files.',
+      { backend: name },
+    );
   // The kernel of the WASM backend copies its input. tfjs clones each tensor that it keeps for the backward pass.
   tf.unregisterKernel('Identity', name);
   tf.registerKernel({
