@@ -22,6 +22,9 @@ const texts = ['It stopped working.', 'Great sound.', 'Easy to use', 'Do not buy
 const reviews = texts.map((text, i) => ({ text, label: i % 2 }));
 const settings = { epochs: 50, batchSize: 2, learningRate: 1e-3, maxLength: 16 };
 
+/** Neither the library nor tfjs evaluates code. */
+const policy = "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'";
+
 interface Outcome {
   steps: { step: number; loss: number }[];
   end: string;
@@ -52,7 +55,8 @@ async function trainInPage(stop: number): Promise<Outcome> {
   const types: Record<string, string> = { '.js': 'text/javascript', '.wasm': 'application/wasm' };
   const server = http.createServer(({ url }, response) => {
     const file = files.get(url!);
-    response.writeHead(file ? 200 : 404, { 'content-type': types[path.extname(url!)] ?? 'text/html' }).end(file);
+    const type = types[path.extname(url!)] ?? 'text/html';
+    response.writeHead(file ? 200 : 404, { 'content-type': type, 'content-security-policy': policy }).end(file);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const browser = await openBrowser();
