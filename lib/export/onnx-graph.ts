@@ -35,7 +35,7 @@ const valueInfo = (name: string, type: OnnxType, shape: OnnxShape) => ({
 /** An ONNX graph under construction. */
 export class OnnxGraph {
   readonly #nodes: object[] = [];
-  readonly #initializers: object[] = [];
+  readonly #initializers: { name: string; data_type: number; dims: number[]; raw_data: Uint8Array }[] = [];
   readonly #inputs: object[] = [];
   readonly #outputs: object[] = [];
   readonly #constants = new Map<string, OnnxValue>();
@@ -57,6 +57,11 @@ export class OnnxGraph {
   initializer(name: string, type: OnnxType, dims: number[], data: ArrayBufferView): OnnxValue {
     this.#initializers.push({ name, data_type: dataTypes[type], dims, raw_data: bytesOf(data) });
     return name;
+  }
+
+  /** The content of each stored tensor, by its name. */
+  get stored(): Map<string, Uint8Array> {
+    return new Map(this.#initializers.map(({ name, raw_data }) => [name, raw_data]));
   }
 
   /** Adds a constant; equal constants are stored once. */

@@ -5,7 +5,7 @@
 import type { AttentionOptions, Operations, RelativePositions } from '../model/operations.js';
 import type { StoredTensor } from '../model/safetensors.js';
 import { OnnxGraph, type OnnxValue } from './onnx-graph.js';
-import { quantizeRows, transposed } from './quantize.js';
+import { largestStored, quantizeRows, transposed } from './quantize.js';
 
 /** Number format of weights and matrix products: float32, or 8-bit integers. */
 export type OnnxPrecision = 'float32' | 'int8';
@@ -68,7 +68,7 @@ export function onnxOperations(
     const arrange = <Data extends Float32Array | Int8Array>(numbers: Data): Data =>
       isTransposed ? transposed(numbers, rows, columns) : numbers;
     if (storage === 'float32' || shape.length !== 2) return graph.initializer(name, 'float32', dims, arrange(data));
-    const { values, scales } = quantizeRows(data, rows, columns, 127);
+    const { values, scales } = quantizeRows(data, rows, columns, largestStored);
     const scale = graph.initializer(`${name}_scale`, 'float32', [rows], scales);
     const integers = graph.initializer(name, 'int8', dims, arrange(values));
     return graph.node('DequantizeLinear', [integers, scale], { axis: isTransposed ? 1 : 0 });

@@ -7,6 +7,9 @@
 /** Maximum absolute quantized value of weights that are multiplied as integers. */
 const maxQuantized = 64;
 
+/** Maximum absolute quantized value of weights that are stored in 8 bits and converted to float32 before they are multiplied. */
+export const largestStored = 127;
+
 /** Transposes a matrix: [rows, columns] to [columns, rows]. */
 export function transposed<Data extends Float32Array | Int8Array>(data: Data, rows: number, columns: number): Data {
   const result = data.slice() as Data;
@@ -18,7 +21,7 @@ export function transposed<Data extends Float32Array | Int8Array>(data: Data, ro
 /**
  * Quantizes a matrix row by row.
  * @param data [rows, columns]
- * @param largest maximum absolute quantized value: 127 for weights that are only stored in 8 bits
+ * @param largest maximum absolute quantized value. @default that of weights that are multiplied as integers
  * @returns values which, times the scale of their row, differ from the data by at most half the scale
  */
 export function quantizeRows(

@@ -7,7 +7,8 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build as bundle, transform } from 'esbuild';
+import { build as bundle, transform, type BuildOptions } from 'esbuild';
+import { tfjsInBrowser } from '#browser/bundle.mjs';
 import { packageFolder } from '#setup/paths.mjs';
 import { FileError } from '../errors.js';
 import { replaceFolder } from '../replace-folder.js';
@@ -19,9 +20,12 @@ import { lessonModelFiles } from './lesson-model.js';
 import { scriptFile } from './script-file.js';
 
 const require = createRequire(import.meta.url);
-const compiled = path.join(path.dirname(fileURLToPath(import.meta.url)), 'app');
+const here = path.dirname(fileURLToPath(import.meta.url));
 /** Source folder of the page; files that need no compilation are copied from it. */
 const sources = path.join(packageFolder, 'lesson/app');
+
+/** The variant of onnxruntime without WebGPU has half the size. */
+const alias = { 'onnxruntime-web/webgpu': 'onnxruntime-web/wasm' };
 
 /** Maximum number of reviews to learn from on the page. */
 const maxTrain = 500;
@@ -35,7 +39,7 @@ const policy = [
   // Plotly and the word attributions set inline styles on elements; other style sheets and style elements stay forbidden.
   "style-src-attr 'unsafe-inline'",
   "img-src 'self' data: blob:",
-  "connect-src 'self' data:",
+  "connect-src 'self' data: blob:",
   "base-uri 'none'",
   "form-action 'none'",
 ].join('; ');
@@ -57,12 +61,18 @@ async function lessonReviews(): Promise<{ labels: string[]; json: string }> {
 
 /**
  * Bundles a script for browsers.
- * @param entry compiled module
+ * @param entry compiled module, relative to the folder of this one
  * @param define names that are replaced by values
+ * @param options of esbuild
  */
-async function bundleScript(entry: string, define: Record<string, unknown> = {}): Promise<Uint8Array> {
+async function bundleScript(
+  entry: string,
+  define: Record<string, unknown> = {},
+  options: BuildOptions = {},
+): Promise<Uint8Array> {
   const { outputFiles } = await bundle({
-    entryPoints: [path.join(compiled, entry)],
+    ...options,
+    entryPoints: [path.join(here, entry)],
     bundle: true,
     minify: true,
     write: false,
@@ -73,8 +83,6 @@ async function bundleScript(entry: string, define: Record<string, unknown> = {})
     legalComments: 'none',
     logLevel: 'error',
     define: Object.fromEntries(Object.entries(define).map(([name, value]) => [name, JSON.stringify(value)])),
-    // The variant of onnxruntime without WebGPU has half the size.
-    alias: { 'onnxruntime-web/webgpu': 'onnxruntime-web/wasm' },
   });
   return outputFiles[0]!.contents;
 }
@@ -109,7 +117,9 @@ export async function buildLesson(folder: string): Promise<BuiltLesson> {
   const { labels, json } = await lessonReviews();
   const contents = new Map<string, Uint8Array>([
     ['reviews.json', Buffer.from(json)],
-    ['encoder-worker.js', await bundleScript('encoder-worker.js')],
+    ['encoder-worker.js', await bundleScript('app/encoder-worker.js', {}, { alias })],
+    ['trainer-worker.js', await bundleScript('trainer-worker.js', {}, tfjsInBrowser)],
+    ['tfjs.wasm', fs.readFileSync(require.resolve('@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm'))],
     ['onnxruntime.wasm', fs.readFileSync(require.resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm'))],
     ...lessonModelFiles(labels),
   ]);
@@ -120,14 +130,14 @@ export async function buildLesson(folder: string): Promise<BuiltLesson> {
   const written = new Map<string, string | Uint8Array>(
     scripts.flatMap(({ name, parts }) => parts.map((part, i): [string, string] => [`files/${name}.${i}.js`, part])),
   );
-  written.set('lesson.js', await bundleScript('lesson.js', { scriptFiles }));
+  written.set('lesson.js', await bundleScript('app/lesson.js', { scriptFiles }));
   written.set('style.css', fs.readFileSync(path.join(sources, 'style.css')));
   written.set('index.html', fs.readFileSync(path.join(sources, 'index.html'), 'utf8').replace('POLICY', policy));
   const plotly = fs.readFileSync(require.resolve('plotly.js-dist'), 'utf8');
   written.set('plotly.js', (await transform(plotly, { minify: true, legalComments: 'inline' })).code);
   const hash = createHash('sha256');
   for (const [name, content] of written) hash.update(name).update(content);
-  written.set(marker, await bundleScript(marker, { lessonVersion: hash.digest('hex').slice(0, 16) }));
+  written.set(marker, await bundleScript(`app/${marker}`, { lessonVersion: hash.digest('hex').slice(0, 16) }));
 
   replaceFolder(folder, (partialFolder) => {
     for (const [name, content] of written) {

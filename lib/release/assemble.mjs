@@ -77,6 +77,7 @@ function assembleLibrary() {
     nativeFolder,
     'serving/app',
     'lesson/app',
+    'browser',
     'distributed/manifests',
   ];
   for (const file of files)

@@ -10,7 +10,7 @@ import esbuild from 'esbuild';
 import { TextClassifier } from '#lib/model/text-classifier.js';
 import type { Prediction } from '#lib/model/prediction.js';
 import { Trainer } from '#lib/training/trainer.js';
-import { tfjsInBrowser } from '#release/browser-bundle.mjs';
+import { tfjsInBrowser } from '#browser/bundle.mjs';
 import { openBrowser } from '../browser.js';
 import { fixtures, root } from '../checkout.js';
 

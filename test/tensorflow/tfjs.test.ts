@@ -13,7 +13,7 @@ import { readSafetensors, type StoredTensor } from '#lib/model/safetensors.js';
 import { TextClassifier } from '#lib/model/text-classifier.js';
 import { loadReviews } from '#lib/reviews/load-reviews.js';
 import type { ResourceVariable } from '#lib/tensorflow/variables.js';
-import { tfjsInNode } from '#release/browser-bundle.mjs';
+import { tfjsInNode } from '#browser/bundle.mjs';
 import { embeddedModel, fixtures, packPadded, root } from '../checkout.js';
 import { trainingResults, type Case } from './tfjs-results.js';
 

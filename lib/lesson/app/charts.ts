@@ -1,5 +1,6 @@
 /** Draws figures with Plotly, in the colors of the page. Plotly is loaded after the model, or with the first figure. */
 import { axis, colors, layoutOf, type Figure } from '../../figures/figure.js';
+import { smoothed } from '../../figures/learning-curves.js';
 import { element, percent } from './element.js';
 import { loadScript } from './files.js';
 import type { TrainedPoint } from './session.js';
@@ -148,5 +149,29 @@ export function lossCurve(points: TrainedPoint[]): Figure {
       240,
     ),
     description: `Test loss: ${points.map(({ count }, i) => `${losses[i]!.toFixed(3)} with ${count} labels`).join(', ')}`,
+  };
+}
+
+/** Draws the training loss by step, and its running mean. */
+export function stepLosses(losses: number[]): Figure {
+  const steps = losses.map((_, i) => i + 1);
+  const means = smoothed(losses, 8);
+  return {
+    data: [
+      { type: 'scatter', mode: 'lines', x: steps, y: losses, line: { color: '#e6e6e6', width: 1.5 } },
+      { type: 'scatter', mode: 'lines', x: steps, y: means, line: { color: colors.blue, width: 2.5 } },
+    ],
+    layout: layoutOf(
+      'Training loss',
+      {
+        xaxis: axis('step', { rangemode: 'tozero' }),
+        yaxis: axis('', { rangemode: 'tozero' }),
+        margin: { l: 52, r: 16, t: 48, b: 52 },
+        showlegend: false,
+      },
+      620,
+      260,
+    ),
+    description: `Training loss, a running mean: ${means[0]!.toFixed(3)} at first, ${means.at(-1)!.toFixed(3)} after ${losses.length} steps`,
   };
 }

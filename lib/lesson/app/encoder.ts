@@ -2,7 +2,7 @@
 import { loadFile } from './files.js';
 
 /** The files of the model, see lesson-model.ts. */
-const modelFiles = ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'model.onnx'];
+export const modelFiles = ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'model.onnx'];
 
 /** A request to the worker: files to load, or texts. */
 export type EncoderRequest = { id: number } & (

@@ -51,6 +51,12 @@ export const fit = (features: Float32Array[], reviews: LabeledText[], classes: n
 export const predict = (features: Float32Array, classifier: LinearClassifier): number[] =>
   softmax(linearLogits(features, classifier));
 
+/** The probabilities of each row of logits, [n, classes]. */
+export const probabilitiesOf = (logits: Float32Array, classes: number): number[][] =>
+  Array.from({ length: logits.length / classes }, (_, row) =>
+    softmax(logits.subarray(row * classes, (row + 1) * classes)),
+  );
+
 /** The function that gives the probability of each class of a text, of a bag of words fitted on reviews. */
 export function bagOfWords(reviews: LabeledText[]): (text: string) => number[] {
   const bag = fitBagOfWords(

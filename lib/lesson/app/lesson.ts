@@ -6,6 +6,7 @@ import { pageReviews } from './reviews.js';
 import { Session } from './session.js';
 import { compareStep } from './steps/compare.js';
 import { errorsStep } from './steps/errors.js';
+import { finetuneStep } from './steps/finetune.js';
 import { labelStep } from './steps/label.js';
 import { reviewsStep } from './steps/reviews.js';
 import type { Lesson, Step } from './steps/step.js';
@@ -106,6 +107,7 @@ async function startLesson(): Promise<void> {
     compareStep(lesson),
     tryStep(lesson),
     errorsStep(),
+    finetuneStep(lesson),
   ]);
   prepare(lesson.session, lesson);
   showStep(0, false);

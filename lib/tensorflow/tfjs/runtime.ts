@@ -1,6 +1,6 @@
 /**
  * tfjs on a backend of its own instead of TensorFlow's library, for browsers. The modules of this folder replace those of the same
- * names above it in a bundle (lib/release/browser-bundle.mjs).
+ * names above it in a bundle (lib/browser/bundle.mjs).
  */
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-core/dist/register_all_gradients.js';

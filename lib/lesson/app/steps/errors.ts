@@ -1,4 +1,4 @@
-/** The last step: the most confident errors among the test reviews. */
+/** The sixth step: the most confident errors among the test reviews. */
 import { create, element, percent } from '../element.js';
 import { mostProbable } from '../learner.js';
 import { currentClassifier } from './try.js';

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { packageFolder } from '../setup/paths.mjs';
 
 const compiled = path.join(packageFolder, 'dist');
-const inBrowser = path.join(packageFolder, 'release/browser-modules.mjs');
+const inBrowser = path.join(packageFolder, 'browser/modules.mjs');
 
 /** Compiled modules, and those that take their place. */
 const onTfjs = Object.fromEntries(
@@ -68,10 +68,10 @@ export const tfjsInBrowser = {
   mainFields: ['browser', 'module', 'main'],
   minify: true,
   banner: {},
-  inject: [path.join(packageFolder, 'release/browser-globals.mjs')],
+  inject: [path.join(packageFolder, 'browser/globals.mjs')],
   alias: {
     'node:crypto': inBrowser,
-    'node:fs': path.join(packageFolder, 'release/browser-files.mjs'),
+    'node:fs': path.join(packageFolder, 'browser/files.mjs'),
     'node:path': 'path-browserify',
   },
 };

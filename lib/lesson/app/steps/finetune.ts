@@ -1,0 +1,117 @@
+/** The last step: fine-tunes the whole model instead of a classifier on its features. */
+import { zipSync } from 'fflate';
+import { accuraciesFigure } from '../../../figures/accuracies.js';
+import { drawFigure, stepLosses } from '../charts.js';
+import { element, runAction, showStatus } from '../element.js';
+import { evaluate, probabilitiesOf } from '../learner.js';
+import type { Session } from '../session.js';
+import { startTraining, type TrainedModel, type TrainerWorker } from '../trainer.js';
+import { describeAccuracy, majorityOf } from './train.js';
+import { currentClassifier } from './try.js';
+import type { Lesson, Step } from './step.js';
+
+/** The defaults of `tunebook finetune`, with a larger learning rate for few steps. */
+const settings = { epochs: 3, batchSize: 16, learningRate: 1e-4, maxLength: 128, seed: 42 };
+
+/** Minutes and seconds. */
+const duration = (seconds: number): string =>
+  seconds < 90 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;
+
+/** Offers a trained model as a zip file in Hugging Face's layout; the weights are not compressible. */
+function offerDownload({ saved }: TrainedModel): void {
+  const zip = zipSync(Object.fromEntries(Object.entries(saved).map(([name, bytes]) => [`model/${name}`, bytes])), {
+    level: 0,
+  });
+  const link = element<HTMLAnchorElement>('download-model');
+  URL.revokeObjectURL(link.href);
+  link.href = URL.createObjectURL(new Blob([zip as Uint8Array<ArrayBuffer>], { type: 'application/zip' }));
+  link.hidden = false;
+}
+
+async function showResult(session: Session, trained: TrainedModel, count: number): Promise<void> {
+  const { test, labels } = session.reviews;
+  const result = evaluate(probabilitiesOf(trained.logits, labels.length), test);
+  const head = await currentClassifier(session).catch(() => undefined);
+  element('finetune-result').textContent =
+    `${describeAccuracy(result)} of ${test.length} test reviews are predicted correctly.`;
+  element('finetune-details').textContent =
+    `Fine-tuned with ${count} labels: ${trained.steps} steps in ${duration(trained.seconds)}` +
+    (trained.end === 'interrupted' ? ', stopped by you.' : '.');
+  element('finetune-chart').hidden = false;
+  await drawFigure(
+    'finetune-chart',
+    accuraciesFigure('Test accuracy', [
+      { name: 'majority class', ...majorityOf(session) },
+      ...(head
+        ? [
+            { name: `bag of words, ${head.count} labels`, ...head.bag },
+            { name: `features, ${head.count} labels`, ...head.model },
+          ]
+        : []),
+      { name: `fine-tuned, ${count} labels`, ...result },
+    ]),
+  );
+  offerDownload(trained);
+}
+
+/** Creates the step. */
+export function finetuneStep(lesson: Lesson): Step {
+  const [start, stop] = ['finetune-start', 'finetune-stop'].map((id) => element<HTMLButtonElement>(id)) as [
+    HTMLButtonElement,
+    HTMLButtonElement,
+  ];
+  const progress = element<HTMLProgressElement>('finetune-progress');
+  let worker: TrainerWorker | undefined;
+
+  async function train(session: Session): Promise<void> {
+    const count = session.reviews.train.length;
+    const losses: number[] = [];
+    const { labels, test } = session.reviews;
+    showStatus('Loading what training needs …');
+    worker = await startTraining({ labels, test, train: session.trainingReviews(count), settings }, (each) => {
+      losses.push(each.loss);
+      progress.value = each.step / each.totalSteps;
+      element('finetune-details').textContent =
+        each.step === each.totalSteps
+          ? 'Evaluating on the test reviews …'
+          : `Step ${each.step} of ${each.totalSteps}, ${duration(each.secondsLeft)} left`;
+      if (losses.length > 1 && !element('finetune').hidden) void drawFigure('finetune-losses', stepLosses(losses));
+    });
+    showStatus('');
+    element('finetune-details').textContent = 'Preparing the first step …';
+    stop.disabled = false;
+    const trained = await worker.result;
+    if (lesson.session === session) await showResult(session, trained, count);
+  }
+
+  start.addEventListener('click', () => {
+    void runAction(async () => {
+      start.disabled = true;
+      progress.hidden = false;
+      progress.value = 0;
+      for (const id of ['finetune-chart', 'download-model']) element(id).hidden = true;
+      for (const id of ['finetune-result', 'finetune-details']) element(id).textContent = '';
+      try {
+        await train(lesson.session);
+      } finally {
+        start.disabled = false;
+        stop.disabled = progress.hidden = true;
+        showStatus('');
+      }
+    });
+  });
+  stop.addEventListener('click', () => {
+    stop.disabled = true;
+    element('finetune-details').textContent = 'Evaluating on the test reviews …';
+    worker?.stop();
+  });
+  return {
+    id: 'finetune',
+    name: 'Fine-tune',
+    show({ reviews, own }) {
+      element('finetune-labels').textContent =
+        `It learns from ${reviews.train.length} reviews` +
+        (own.length > 0 ? `, ${own.length} of them with your labels.` : '.');
+    },
+  };
+}
