@@ -170,7 +170,7 @@ const dryRunFlags: Record<string, string> = {
 };
 /** Programs that start ranks. test/distributed runs them; here only their files and the command that they start are checked. */
 const launchers = ['kubectl', 'sbatch', 'mpirun', 'python3'];
-const runCommands = ['export', 'score', 'inspect', 'runs', 'report', 'help', 'init'];
+const runCommands = ['lesson', 'export', 'score', 'inspect', 'runs', 'report', 'help', 'init'];
 const serverCommands = ['serve', 'app'];
 
 /** Checks one command. A server that it starts runs until the end of the block. */

@@ -9,23 +9,22 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { unzipSync } from 'fflate';
 import type { Browser, Page } from 'playwright-core';
 import { fitLinearClassifier, linearLogits } from '#lib/evaluation/linear-classifier.js';
-import { quantizeRows } from '#lib/export/quantize.js';
 import { FileError } from '#lib/errors.js';
 import { buildLesson } from '#lib/lesson/build.js';
-import { parameterValues, restoreParameters } from '#lib/model/model.js';
 import { TextClassifier } from '#lib/model/text-classifier.js';
+import { Trainer } from '#lib/training/trainer.js';
 import { computeFeatures } from '#lib/training/head.js';
 import { openBrowser } from '../browser.js';
-import { embeddedModel } from '../checkout.js';
 import { failure } from '../failure.js';
+import { featuresModelOfPage, modelOfPage, openLesson, pageSettings, reviewsOf, type PageLesson } from './page.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-lesson-'));
 const lessonFolder = path.join(folder, 'lesson');
 const fileAddress = pathToFileURL(path.join(lessonFolder, 'index.html')).href;
 const axe = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const timeout = 300_000;
 
 let browser: Browser;
 before(async () => {
@@ -36,23 +35,7 @@ after(async () => {
   await browser.close();
   fs.rmSync(folder, { recursive: true });
 });
-
-/** Opens the lesson in a page of its own; errors of its scripts fail the test. */
-async function openLesson(address: string, use: (page: Page) => Promise<void>): Promise<void> {
-  const context = await browser.newContext({ viewport: { width: 390, height: 844 } });
-  try {
-    const page = await context.newPage();
-    page.setDefaultTimeout(timeout);
-    const errors: string[] = [];
-    page.on('pageerror', (error) => errors.push(error.message));
-    await page.goto(address);
-    await page.waitForSelector('#examples li');
-    await use(page);
-    assert.deepEqual(errors, []);
-  } finally {
-    await context.close();
-  }
-}
+const open = (address: string, use: (page: Page) => Promise<void>) => openLesson(browser, address, use);
 
 /** Waits for a text in an element. */
 const waitForText = (page: Page, id: string, text: string) =>
@@ -96,42 +79,8 @@ const pressOn = async (page: Page, selector: string) => {
   await page.keyboard.press('Enter');
 };
 
-interface PageReviews {
-  labels: string[];
-  train: { text: string; label: number }[];
-  test: { text: string; label: number }[];
-}
-
-/** What tests read from the page. */
-interface PageLesson {
-  lesson: {
-    session: {
-      reviews: PageReviews;
-      own: number[];
-      trained?: { classifier: { weight: Float32Array; bias: Float32Array }; model: { accuracy: number } };
-      encoder: Promise<{ features: (text: string) => Promise<Float32Array> }>;
-    };
-  };
-}
-const reviewsOf = (page: Page) => page.evaluate(() => (globalThis as unknown as PageLesson).lesson.session.reviews);
-
-/** The embedded model with the weights of the page: rounded to 8 bits. */
-function modelOfPage(labels: string[]): TextClassifier {
-  const model = TextClassifier.fromFolder(embeddedModel, { labels, method: 'head', precision: 'float32' });
-  const rounded = [...parameterValues(model)].map(([name, { shape, data }]) => {
-    if (shape.length !== 2) return [name, { shape, data }] as const;
-    const { values, scales } = quantizeRows(data, shape[0]!, shape[1]!, 127);
-    return [
-      name,
-      { shape, data: Float32Array.from(values, (value, i) => value * scales[Math.floor(i / shape[1]!)]!) },
-    ] as const;
-  });
-  restoreParameters(model, new Map(rounded));
-  return model;
-}
-
 test('the whole lesson by keyboard, from a disk, and the results equal those of Node', async () => {
-  await openLesson(fileAddress, async (page) => {
+  await open(fileAddress, async (page) => {
     await assertAccessible(page, 'reviews');
     const { labels, train, test: testReviews } = await reviewsOf(page);
     await pressOn(page, '#next');
@@ -168,7 +117,7 @@ test('the whole lesson by keyboard, from a disk, and the results equal those of 
       },
       testReviews.map(({ text }) => text),
     );
-    const model = modelOfPage(labels);
+    const model = featuresModelOfPage(labels);
     const all = await computeFeatures(model, model.encode([...train, ...testReviews], 128));
     model.dispose();
     const width = model.config.dim;
@@ -242,7 +191,7 @@ test('without a network after the first visit, and with a CSV file, which is not
     await page.click('#more-labels button:has-text("20")');
     await waitForText(page, 'train-details', 'Trained with 20 labels');
   };
-  await openLesson(address, async (page) => {
+  await open(address, async (page) => {
     await predict(page);
     await page.waitForFunction(() => 'Plotly' in globalThis);
     await close();
@@ -285,6 +234,40 @@ test('without a network after the first visit, and with a CSV file, which is not
     }
     await page.setInputFiles('#own-file', csv(['only one column', 'x']));
     await waitForText(page, 'trouble', 'needs a header');
+  });
+});
+
+test('fine-tuning of the whole model: the steps are those of Node, and Node predicts the same with the downloaded model', async () => {
+  await open(fileAddress, async (page) => {
+    await page.click('nav >> text=Fine-tune');
+    await assertAccessible(page, 'finetune');
+    await page.click('#finetune-start');
+    await waitForText(page, 'finetune-details', 'Step 4 of');
+    await page.click('#finetune-stop');
+    await waitForText(page, 'finetune-details', 'stopped by you');
+    const steps = Number(/(\d+) steps/.exec((await page.textContent('#finetune-details'))!)![1]);
+    assert.ok(steps >= 4 && steps < 90, `${steps} steps`);
+    const accuracy = /^[\d.]+/.exec((await page.textContent('#finetune-result'))!)![0];
+    const losses = (await page.getAttribute('#finetune-losses', 'aria-label'))!;
+    const [download] = await Promise.all([page.waitForEvent('download'), page.click('#download-model')]);
+    const target = path.join(folder, 'trained');
+    for (const [name, bytes] of Object.entries(unzipSync(fs.readFileSync(await download.path())))) {
+      fs.mkdirSync(path.dirname(path.join(target, name)), { recursive: true });
+      fs.writeFileSync(path.join(target, name), bytes);
+    }
+    const { labels, train, test: testReviews } = await reviewsOf(page);
+    const downloaded = TextClassifier.fromFolder(path.join(target, 'model'), { precision: 'float32' });
+    assert.deepEqual(downloaded.labels, labels);
+    const evaluated = await new Trainer(downloaded, { maxLength: 128 }).evaluate(testReviews);
+    downloaded.dispose();
+    assert.equal((100 * evaluated.accuracy).toFixed(1), accuracy);
+
+    // The first step has no update before it, and the same batch; only dropout differs, since attention pads to another length.
+    const model = modelOfPage(labels);
+    const first = await new Trainer(model, { ...pageSettings, maxSteps: 1 }).train(train);
+    model.dispose();
+    const difference = Math.abs(first.records[0]!.loss - Number(/([\d.]+) at first/.exec(losses)![1]));
+    assert.ok(difference < 0.03, `The loss of the first step differs by ${difference}.`);
   });
 });
 

@@ -2,7 +2,7 @@
  * A worker that computes features of texts with transformers.js, so that the page stays responsive. All files come from the
  * page; nothing is fetched.
  */
-import { AutoModel, AutoTokenizer, env } from '@huggingface/transformers';
+import { AutoModel, AutoTokenizer, env, Tensor } from '@huggingface/transformers';
 import type { EncoderRequest, EncoderResponse } from './encoder.js';
 
 /** The worker's side of the channel; the types of the page's window do not fit. */
@@ -39,7 +39,21 @@ async function load(files: Record<string, ArrayBuffer>, wasm: ArrayBuffer): Prom
     session_options: { extra: { session: { disable_quant_qdq: '1' } } },
   });
   return async (texts) => {
-    const inputs = tokenizer(texts, { padding: true, truncation: true }) as Record<string, unknown>;
+    const { input_ids } = tokenizer(texts, { return_tensor: false }) as { input_ids: number[][] };
+    // transformers.js truncates the last token too, [SEP], which training and scoring in Node keep.
+    const limit = tokenizer.model_max_length - 1;
+    const ids = input_ids.map((each) => (each.length > limit ? [...each.slice(0, limit), each.at(-1)!] : each));
+    const longest = Math.max(...ids.map(({ length }) => length));
+    const tensorOf = (value: (each: number[], position: number) => number) =>
+      new Tensor(
+        'int64',
+        BigInt64Array.from(ids.flatMap((each) => Array.from({ length: longest }, (_, i) => BigInt(value(each, i))))),
+        [ids.length, longest],
+      );
+    const inputs = {
+      input_ids: tensorOf((each, i) => each[i] ?? 0),
+      attention_mask: tensorOf((each, i) => (i < each.length ? 1 : 0)),
+    };
     const { features } = (await model(inputs)) as { features: { data: Float32Array } };
     return features.data;
   };

@@ -157,7 +157,7 @@ function showAttributions(paragraph: HTMLElement, attributions: Attribution[], l
       const span = document.createElement('span');
       span.textContent = piece;
       if (piece.trim() !== '') {
-        const strength = Math.round((70 * Math.abs(value)) / largest);
+        const strength = Math.round((45 * Math.abs(value)) / largest);
         span.style.background = `color-mix(in srgb, var(${value >= 0 ? '--blue' : '--orange'}) ${strength}%, transparent)`;
         const size = isNumber ? Math.abs(value).toFixed(2) : `${(100 * Math.abs(value)).toFixed(1)} points`;
         span.title = `${value >= 0 ? '+' : '−'}${size}`;

@@ -24,7 +24,7 @@ function offerDownload({ saved }: TrainedModel): void {
   });
   const link = element<HTMLAnchorElement>('download-model');
   URL.revokeObjectURL(link.href);
-  link.href = URL.createObjectURL(new Blob([zip as Uint8Array<ArrayBuffer>], { type: 'application/zip' }));
+  link.href = URL.createObjectURL(new Blob([zip], { type: 'application/zip' }));
   link.hidden = false;
 }
 

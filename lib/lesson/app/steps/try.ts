@@ -55,7 +55,7 @@ function showAttributions(shown: Attribution[]): void {
     ...shown.map(({ piece, value }) => {
       const span = create('span', {}, piece);
       if (value !== 0) {
-        const strength = Math.round((70 * Math.abs(value)) / largest);
+        const strength = Math.round((45 * Math.abs(value)) / largest);
         span.style.background = `color-mix(in srgb, var(${value > 0 ? '--blue' : '--orange'}) ${strength}%, transparent)`;
         span.title = `${value > 0 ? '+' : '−'}${(100 * Math.abs(value)).toFixed(1)} points`;
       }
