@@ -39,6 +39,8 @@ const replacing = (replacements) => ({
  */
 export const tfjsInNode = {
   bundle: true,
+  // Where the packages are resolved that take the place of others.
+  absWorkingDir: packageFolder,
   format: 'esm',
   platform: 'node',
   mainFields: ['module', 'main'],

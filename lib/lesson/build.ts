@@ -24,8 +24,10 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 /** Source folder of the page; files that need no compilation are copied from it. */
 const sources = path.join(packageFolder, 'lesson/app');
 
-/** The variant of onnxruntime without WebGPU has half the size. */
-const alias = { 'onnxruntime-web/webgpu': 'onnxruntime-web/wasm' };
+/** onnxruntime's file for WebAssembly; the package is a dependency of transformers.js. */
+const onnxruntimeWasm = createRequire(require.resolve('@huggingface/transformers')).resolve(
+  'onnxruntime-web/ort-wasm-simd-threaded.wasm',
+);
 
 /** Maximum number of reviews to learn from on the page. */
 const maxTrain = 500;
@@ -87,6 +89,11 @@ async function bundleScript(
   return outputFiles[0]!.contents;
 }
 
+/** The variant of onnxruntime without WebGPU has half the size. */
+const withoutWebGpu: BuildOptions = {
+  alias: { 'onnxruntime-web/webgpu': path.join(path.dirname(onnxruntimeWasm), 'ort.wasm.bundle.min.mjs') },
+};
+
 /** What was built. */
 export interface BuiltLesson {
   /** Bytes of all files. */
@@ -117,10 +124,10 @@ export async function buildLesson(folder: string): Promise<BuiltLesson> {
   const { labels, json } = await lessonReviews();
   const contents = new Map<string, Uint8Array>([
     ['reviews.json', Buffer.from(json)],
-    ['encoder-worker.js', await bundleScript('app/encoder-worker.js', {}, { alias })],
+    ['encoder-worker.js', await bundleScript('app/encoder-worker.js', {}, withoutWebGpu)],
     ['trainer-worker.js', await bundleScript('trainer-worker.js', {}, tfjsInBrowser)],
     ['tfjs.wasm', fs.readFileSync(require.resolve('@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm'))],
-    ['onnxruntime.wasm', fs.readFileSync(require.resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm'))],
+    ['onnxruntime.wasm', fs.readFileSync(onnxruntimeWasm)],
     ...lessonModelFiles(labels),
   ]);
   const scripts = [...contents].map(([name, content]) => ({ name, ...scriptFile(name, content) }));
