@@ -3,20 +3,10 @@
  * weight * loss over the rows, divided by the sum of their weights. `balanced` is scikit-learn's.
  */
 import { SettingsError } from '../errors.js';
+import { balancedWeights } from '../evaluation/count-classes.js';
 import type { ClassWeights } from '../settings/class-weights.js';
 import { didYouMean } from '../settings/did-you-mean.js';
 import { settingText } from '../settings/setting-text.js';
-
-/**
- * Weights that give each class the same influence: rows / (classes * rows of the class), as scikit-learn's
- * compute_class_weight('balanced').
- * @param counts rows by class number; classes without rows are not counted as classes, and weigh as if they had one row
- */
-export function balancedWeights(counts: number[]): number[] {
-  const rows = counts.reduce((a, b) => a + b, 0);
-  const classes = counts.filter((count) => count > 0).length;
-  return counts.map((count) => rows / (classes * Math.max(1, count)));
-}
 
 /**
  * Weights by class number from weights by class name; classes that are not named have the weight 1.

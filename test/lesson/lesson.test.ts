@@ -11,7 +11,8 @@ import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { unzipSync } from 'fflate';
 import type { Browser, Page } from 'playwright-core';
-import { fitLinearClassifier, linearLogits } from '#lib/evaluation/linear-classifier.js';
+import { evaluate } from '#lib/evaluation/evaluate.js';
+import { linearLogits } from '#lib/evaluation/linear-classifier.js';
 import { FileError } from '#lib/errors.js';
 import { buildLesson } from '#lib/lesson/build.js';
 import { TextClassifier } from '#lib/model/text-classifier.js';
@@ -118,20 +119,15 @@ test('the whole lesson by keyboard, from a disk, and the results equal those of 
       testReviews.map(({ text }) => text),
     );
     const model = featuresModelOfPage(labels);
-    const all = await computeFeatures(model, model.encode([...train, ...testReviews], 128));
+    await new Trainer(model, { method: 'head', maxLength: 128 }).train(train);
+    const encoded = model.encode(testReviews, 128);
+    const features = await computeFeatures(model, encoded);
+    const { logits } = await evaluate(model, encoded);
     model.dispose();
-    const width = model.config.dim;
-    const features = all.subarray(train.length * width);
     const largestDifference = (a: ArrayLike<number>, b: ArrayLike<number>) =>
       Array.from(a).reduce((max, value, i) => Math.max(max, Math.abs(value - b[i]!)), 0);
     const featureDifference = largestDifference(inPage.features.flat(), features);
     assert.ok(featureDifference < 1e-4, `The features differ by ${featureDifference}.`);
-    const inNode = fitLinearClassifier(
-      all.slice(0, train.length * width),
-      train.map(({ label }) => label),
-      2,
-    );
-    const logits = linearLogits(features, inNode);
     const logitsOfPage = linearLogits(features, {
       weight: Float32Array.from(inPage.weight),
       bias: Float32Array.from(inPage.bias),

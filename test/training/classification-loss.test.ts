@@ -21,7 +21,7 @@ import type { ClassWeights } from '#lib/settings/class-weights.js';
 import { openReviews } from '#lib/reviews/open-reviews.js';
 import { tf } from '#lib/tensorflow/runtime.js';
 import { trainingSettings } from '#lib/settings/settings.js';
-import { balancedWeights } from '#lib/training/class-weights.js';
+import { balancedWeights } from '#lib/evaluation/count-classes.js';
 import { lossAndGradients, TrainingStep } from '#lib/training/step.js';
 import { classificationStep, classificationTask } from '#lib/training/tasks/classification.js';
 import { Trainer } from '#lib/training/trainer.js';

@@ -18,7 +18,7 @@ import {
 } from '#lib/batching/pairs.js';
 import type { NextBatch } from '#lib/batching/positions.js';
 import { ArgumentError, ReviewsError, SettingsError } from '#lib/errors.js';
-import { countClasses } from '#lib/evaluation/count-classes.js';
+import { balancedWeights, countClasses } from '#lib/evaluation/count-classes.js';
 import { logisticRegression } from '#lib/evaluation/logistic-regression.js';
 import { packTexts, selectTexts, type EncodedReviews } from '#lib/model/batch.js';
 import { composedLayers } from '#lib/model/composed-layers.js';
@@ -32,7 +32,6 @@ import { TextClassifier } from '#lib/model/text-classifier.js';
 import { readSettings } from '#lib/settings/settings.js';
 import { tf } from '#lib/tensorflow/runtime.js';
 import { CheckpointFolder } from '#lib/training/checkpoint.js';
-import { balancedWeights } from '#lib/training/class-weights.js';
 import { computeFeatures, fitHead } from '#lib/training/head.js';
 import { lossAndGradients } from '#lib/training/step.js';
 import { contrastive } from '#lib/training/tasks/setfit.js';

@@ -1,4 +1,5 @@
 /** What is learned from labels: a classifier on the features of the model, and a bag of words, both evaluated on the test reviews. */
+import { balancedWeights, countClasses } from '../../evaluation/count-classes.js';
 import { fitBagOfWords } from '../../evaluation/bag-of-words.js';
 import { wilsonInterval, type Interval } from '../../evaluation/interval.js';
 import { fitLinearClassifier, linearLogits, type LinearClassifier } from '../../evaluation/linear-classifier.js';
@@ -39,13 +40,14 @@ export function joinFeatures(rows: Float32Array[]): Float32Array {
   return joined;
 }
 
-/** Fits a classifier. @param features of the reviews, in their order */
-export const fit = (features: Float32Array[], reviews: LabeledText[], classes: number): LinearClassifier =>
-  fitLinearClassifier(
-    joinFeatures(features),
-    reviews.map(({ label }) => label),
-    classes,
-  );
+/**
+ * Fits a classifier, with balanced class weights as `--method head`: with few labels it would predict the more frequent class only.
+ * @param features of the reviews, in their order
+ */
+export function fit(features: Float32Array[], reviews: LabeledText[], classes: number): LinearClassifier {
+  const labels = reviews.map(({ label }) => label);
+  return fitLinearClassifier(joinFeatures(features), labels, classes, balancedWeights(countClasses(labels, classes)));
+}
 
 /** The probability of each class by the features of a text. */
 export const predict = (features: Float32Array, classifier: LinearClassifier): number[] =>

@@ -80,6 +80,8 @@ export function finetuneStep(lesson: Lesson): Step {
     showStatus('');
     element('finetune-details').textContent = 'Preparing the first step …';
     stop.disabled = false;
+    // The button that had the focus is disabled now.
+    stop.focus();
     const trained = await worker.result;
     if (lesson.session === session) await showResult(session, trained, count);
   }
