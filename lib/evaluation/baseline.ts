@@ -1,4 +1,5 @@
 /** Baselines for fine-tuning: the majority class, and a bag of words. A language model that is not better is not needed. */
+import { mostProbable } from '../model/softmax.js';
 import { joinedText, type Review } from '../reviews/review.js';
 import { fitBagOfWords } from './bag-of-words.js';
 import { wilsonInterval, type Interval } from './interval.js';
@@ -27,9 +28,6 @@ export function majorityBaseline(train: Review[], test: Review[]): BaselineResul
   const majorityClass = [...counts].sort((a, b) => b[1] - a[1])[0]![0];
   return resultOf(test.filter(({ label }) => label === majorityClass).length, test.length);
 }
-
-/** The class with the highest probability. */
-const mostProbable = (probabilities: number[]) => probabilities.indexOf(Math.max(...probabilities));
 
 /**
  * Fits a bag of words on the training rows and evaluates it on the test rows.

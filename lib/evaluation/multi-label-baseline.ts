@@ -1,6 +1,6 @@
 /**
  * Baselines for multi-label classification: the most frequent set of classes, and a bag of words with a logistic regression for each
- * class, as of scikit-learn's OneVsRestClassifier(LogisticRegression(C=4)) on the TF-IDF of `baseline.ts`.
+ * class, as of scikit-learn's OneVsRestClassifier(LogisticRegression(C=4)) on the TF-IDF of `bag-of-words.ts`.
  */
 import { joinedText, labelRow, type Review } from '../reviews/review.js';
 import { fitTfidf } from './bag-of-words.js';

@@ -1,6 +1,6 @@
 /**
  * Baselines for regression: the mean of the training labels, and a bag of words with ridge regression, as of scikit-learn's
- * Ridge(alpha=1) on the TF-IDF of `baseline.ts`.
+ * Ridge(alpha=1) on the TF-IDF of `bag-of-words.ts`.
  */
 import type { Review } from '../reviews/review.js';
 import { fitTfidf } from './bag-of-words.js';

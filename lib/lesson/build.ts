@@ -130,15 +130,15 @@ export async function buildLesson(folder: string): Promise<BuiltLesson> {
     ['onnxruntime.wasm', fs.readFileSync(onnxruntimeWasm)],
     ...lessonModelFiles(labels),
   ]);
-  const scripts = [...contents].map(([name, content]) => ({ name, ...scriptFile(name, content) }));
-  const scriptFiles = Object.fromEntries(
-    scripts.map(({ name, parts, bytes }) => [name, { parts: parts.length, bytes }]),
-  );
+  const scripts = [...contents].map(([name, content]) => ({ name, parts: scriptFile(name, content) }));
+  const partsOfFiles = Object.fromEntries(scripts.map(({ name, parts }) => [name, parts.length]));
   const written = new Map<string, string | Uint8Array>(
     scripts.flatMap(({ name, parts }) => parts.map((part, i): [string, string] => [`files/${name}.${i}.js`, part])),
   );
-  written.set('lesson.js', await bundleScript('app/lesson.js', { scriptFiles }));
-  written.set('style.css', fs.readFileSync(path.join(sources, 'style.css')));
+  written.set('lesson.js', await bundleScript('app/lesson.js', { partsOfFiles }));
+  // The rules that the page shares with the web page of a model, then its own.
+  const styles = ['serving/app/base.css', 'lesson/app/style.css'];
+  written.set('style.css', styles.map((name) => fs.readFileSync(path.join(packageFolder, name), 'utf8')).join('\n'));
   written.set('index.html', fs.readFileSync(path.join(sources, 'index.html'), 'utf8').replace('POLICY', policy));
   const plotly = fs.readFileSync(require.resolve('plotly.js-dist'), 'utf8');
   written.set('plotly.js', (await transform(plotly, { minify: true, legalComments: 'inline' })).code);

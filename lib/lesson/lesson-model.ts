@@ -15,10 +15,8 @@ import { parameterValues } from '../model/model.js';
 import type { StoredTensor } from '../model/safetensors.js';
 import { TextClassifier } from '../model/text-classifier.js';
 import { version } from '../version.js';
+import { finetuningSettings } from './finetuning-settings.js';
 import type { WeightPlace } from './stored-weights.js';
-
-/** Maximum length of texts on the page, in tokens. */
-const maxLength = 128;
 
 const json = (content: object): Uint8Array => Buffer.from(JSON.stringify(content));
 
@@ -65,7 +63,7 @@ export function lessonModelFiles(labels: string[]): Map<string, Uint8Array> {
     return new Map<string, Uint8Array>([
       ['config.json', fs.readFileSync(path.join(embeddedModelFolder, 'config.json'))],
       ['tokenizer.json', json(tokenizer)],
-      ['tokenizer_config.json', json({ ...config, model_max_length: maxLength })],
+      ['tokenizer_config.json', json({ ...config, model_max_length: finetuningSettings.maxLength })],
       ['weights.json', json(placesOf(file, graph, parameters))],
       ['model.onnx', file],
     ]);

@@ -7,23 +7,15 @@ import { gzipSync } from 'node:zlib';
 /** Compressed bytes of a part. */
 const partSize = 2 ** 20;
 
-/** A file as scripts. */
-export interface ScriptFile {
-  /** The scripts, in order. */
-  parts: string[];
-  /** Size of the file in bytes. */
-  bytes: number;
-}
-
 /**
  * Writes a file as scripts.
  * @param name by which the page requests the file
+ * @returns the scripts, in order
  */
-export function scriptFile(name: string, content: Uint8Array): ScriptFile {
+export function scriptFile(name: string, content: Uint8Array): string[] {
   const compressed = gzipSync(content, { level: 9 });
-  const parts = Array.from({ length: Math.ceil(compressed.length / partSize) }, (_, i) => {
+  return Array.from({ length: Math.ceil(compressed.length / partSize) }, (_, i) => {
     const part = compressed.subarray(i * partSize, (i + 1) * partSize).toString('base64');
     return `receiveFile(${JSON.stringify(name)},${i},"${part}")\n`;
   });
-  return { parts, bytes: content.length };
 }

@@ -11,3 +11,6 @@ export function softmax(logits: ArrayLike<number>): number[] {
   const sum = powers.reduce((a, b) => a + b, 0);
   return powers.map((power) => power / sum);
 }
+
+/** The class with the highest probability; the first one of equal ones. */
+export const mostProbable = (probabilities: number[]): number => probabilities.indexOf(Math.max(...probabilities));

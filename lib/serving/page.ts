@@ -66,6 +66,7 @@ function exportedTemperature(folder: string): number {
 export function addPage(app: FastifyInstance, model: () => SentimentModel): void {
   const ort = path.join(packageFolder('onnxruntime-web'), 'dist');
   const files: Record<string, string> = {
+    'base.css': path.join(sources, 'base.css'),
     'style.css': path.join(sources, 'style.css'),
     'page.js': path.join(here, 'app/page.js'),
     'engines.js': path.join(here, 'app/engines.js'),

@@ -6,11 +6,12 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { buildLesson } from '#lib/lesson/build.js';
+import { finetuningSettings } from '#lib/lesson/finetuning-settings.js';
 import { composedLayers } from '#lib/model/composed-layers.js';
 import { Trainer } from '#lib/training/trainer.js';
 import { describeDevice } from '#lib/tensorflow/device.js';
 import { openBrowser } from '../browser.js';
-import { modelOfPage, openLesson, pageSettings, reviewsOf } from '../lesson/page.js';
+import { modelOfPage, openLesson, reviewsOf } from '../lesson/page.js';
 import { currentMachine } from './machine.js';
 
 /** Resident memory of a process and its descendants, in MB. */
@@ -62,7 +63,7 @@ await openLesson(
     console.log(JSON.stringify({ page: 'fine-tuning', result, details, peakMegabytes: Math.round(peak) }));
     for (const [name, layers] of Object.entries({ composed: composedLayers, fused: undefined })) {
       const model = modelOfPage(labels, layers);
-      const trainer = new Trainer(model, pageSettings);
+      const trainer = new Trainer(model, finetuningSettings);
       const { step, seconds } = await trainer.train(train);
       const { accuracy } = await trainer.evaluate(test);
       model.dispose();

@@ -15,12 +15,13 @@ import { evaluate } from '#lib/evaluation/evaluate.js';
 import { linearLogits } from '#lib/evaluation/linear-classifier.js';
 import { FileError } from '#lib/errors.js';
 import { buildLesson } from '#lib/lesson/build.js';
+import { finetuningSettings } from '#lib/lesson/finetuning-settings.js';
 import { TextClassifier } from '#lib/model/text-classifier.js';
 import { Trainer } from '#lib/training/trainer.js';
 import { computeFeatures } from '#lib/training/head.js';
 import { openBrowser } from '../browser.js';
 import { failure } from '../failure.js';
-import { featuresModelOfPage, modelOfPage, openLesson, pageSettings, reviewsOf, type PageLesson } from './page.js';
+import { featuresModelOfPage, modelOfPage, openLesson, reviewsOf, type PageLesson } from './page.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-lesson-'));
 const lessonFolder = path.join(folder, 'lesson');
@@ -260,7 +261,7 @@ test('fine-tuning of the whole model: the steps are those of Node, and Node pred
 
     // The first step has no update before it, and the same batch; only dropout differs, since attention pads to another length.
     const model = modelOfPage(labels);
-    const first = await new Trainer(model, { ...pageSettings, maxSteps: 1 }).train(train);
+    const first = await new Trainer(model, { ...finetuningSettings, maxSteps: 1 }).train(train);
     model.dispose();
     const difference = Math.abs(first.records[0]!.loss - Number(/([\d.]+) at first/.exec(losses)![1]));
     assert.ok(difference < 0.03, `The loss of the first step differs by ${difference}.`);

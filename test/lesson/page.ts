@@ -7,9 +7,6 @@ import { parameterValues, restoreParameters } from '#lib/model/model.js';
 import { TextClassifier, type ClassifierOptions } from '#lib/model/text-classifier.js';
 import { embeddedModel } from '../checkout.js';
 
-/** The settings with which the page fine-tunes, see lib/lesson/app/steps/finetune.ts. */
-export const pageSettings = { epochs: 3, batchSize: 16, learningRate: 1e-4, maxLength: 128, seed: 42 };
-
 /** Opens the lesson in a page of its own; errors of its scripts fail the test. */
 export async function openLesson(
   browser: Browser,

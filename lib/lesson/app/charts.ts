@@ -1,7 +1,8 @@
 /** Draws figures with Plotly, in the colors of the page. Plotly is loaded after the model, or with the first figure. */
 import { axis, colors, layoutOf, type Figure } from '../../figures/figure.js';
 import { smoothed } from '../../figures/learning-curves.js';
-import { element, percent } from './element.js';
+import { percent } from '../../figures/format.js';
+import { element } from './element.js';
 import { loadScript } from './files.js';
 import type { TrainedPoint } from './session.js';
 

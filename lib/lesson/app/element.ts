@@ -15,9 +15,6 @@ export function create<Name extends keyof HTMLElementTagNameMap>(
   return created;
 }
 
-/** A fraction as a percentage with one decimal. */
-export const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`;
-
 /** Says what happens, for everyone and for screen readers; an empty text hides it. */
 export const showStatus = (text: string): void => {
   element('status').textContent = text;

@@ -1,7 +1,7 @@
 /** Loads the files that build.ts has written as scripts, see script-file.ts. */
 
-/** The files by name; the bundler inserts it. */
-declare const scriptFiles: Record<string, { parts: number; bytes: number }>;
+/** Number of scripts of each file; the bundler inserts it. */
+declare const partsOfFiles: Record<string, number>;
 
 /** Called by the scripts. */
 declare global {
@@ -41,7 +41,7 @@ const decode = async (base64: string): Promise<Blob> =>
  * @throws Error with a message for the user if a part cannot be loaded
  */
 export async function loadFile(name: string, onProgress?: (fraction: number) => void): Promise<ArrayBuffer> {
-  const { parts } = scriptFiles[name]!;
+  const parts = partsOfFiles[name]!;
   const blobs: Blob[] = [];
   for (let part = 0; part < parts; part++) {
     await loadScript(`files/${name}.${part}.js`);

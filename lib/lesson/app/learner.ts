@@ -3,7 +3,7 @@ import { balancedWeights, countClasses } from '../../evaluation/count-classes.js
 import { fitBagOfWords } from '../../evaluation/bag-of-words.js';
 import { wilsonInterval, type Interval } from '../../evaluation/interval.js';
 import { fitLinearClassifier, linearLogits, type LinearClassifier } from '../../evaluation/linear-classifier.js';
-import { softmax } from '../../model/softmax.js';
+import { mostProbable, softmax } from '../../model/softmax.js';
 import type { LabeledText } from './reviews.js';
 
 /** Predictions of the test reviews. */
@@ -29,11 +29,8 @@ export function evaluate(probabilities: number[][], reviews: LabeledText[]): Tes
   };
 }
 
-/** The class with the highest probability. */
-export const mostProbable = (probabilities: number[]): number => probabilities.indexOf(Math.max(...probabilities));
-
 /** Joins the features of texts: [n, width], row by row. */
-export function joinFeatures(rows: Float32Array[]): Float32Array {
+function joinFeatures(rows: Float32Array[]): Float32Array {
   const width = rows[0]!.length;
   const joined = new Float32Array(rows.length * width);
   rows.forEach((row, i) => joined.set(row, i * width));
@@ -70,8 +67,10 @@ export function bagOfWords(reviews: LabeledText[]): (text: string) => number[] {
 
 /** The accuracy of predicting the most frequent class of the training reviews. */
 export function majorityAccuracy(train: LabeledText[], test: LabeledText[], classes: number): TestResult {
-  const counts = new Array<number>(classes).fill(0);
-  for (const { label } of train) counts[label]!++;
+  const counts = countClasses(
+    train.map(({ label }) => label),
+    classes,
+  );
   return evaluate(
     test.map(() => counts.map((count) => count / train.length)),
     test,

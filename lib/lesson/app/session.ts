@@ -34,6 +34,11 @@ export class Session {
     readonly encoder: Promise<Encoder>,
   ) {}
 
+  /** The results in the order of the number of labels. */
+  get sortedPoints(): TrainedPoint[] {
+    return [...this.points.values()].sort((a, b) => a.count - b.count);
+  }
+
   /** The reviews to learn from: those with labels of the user first, then those with labels of the data. */
   trainingReviews(count: number): LabeledText[] {
     return this.reviews.train.slice(0, count).map(({ text, label }, row) => ({ text, label: this.own[row] ?? label }));

@@ -1,8 +1,10 @@
 /** The fourth step: both methods with more and more labels. */
-import { create, element, percent, runAction, showStatus } from '../element.js';
+import { percent } from '../../../figures/format.js';
+import { accuracyCurve, drawFigure, labelCurves } from '../charts.js';
+import { create, element, runAction, showStatus } from '../element.js';
 import type { Session, TrainedPoint } from '../session.js';
 import type { Lesson, Step } from './step.js';
-import { drawComparison, labelCounts } from './train.js';
+import { labelCounts, majorityOf } from './train.js';
 
 const headings = ['labels', 'pretrained model', 'bag of words'];
 
@@ -23,7 +25,7 @@ function summarize(points: TrainedPoint[]): string {
 /** Creates the step. */
 export function compareStep(lesson: Lesson): Step {
   async function show(session: Session): Promise<void> {
-    const points = [...session.points.values()].sort((a, b) => a.count - b.count);
+    const points = session.sortedPoints;
     element('compare-table').hidden = element('compare-chart').hidden = points.length === 0;
     element('compare-text').textContent = points.length > 1 ? summarize(points) : '';
     if (points.length === 0) return;
@@ -42,7 +44,8 @@ export function compareStep(lesson: Lesson): Step {
         ),
       ),
     );
-    await drawComparison('compare-chart', session);
+    const curves = [labelCurves.model, labelCurves.bag];
+    await drawFigure('compare-chart', accuracyCurve(points, curves, majorityOf(session).accuracy));
   }
   const button = element<HTMLButtonElement>('compare-run');
   button.addEventListener('click', () => {

@@ -1,6 +1,7 @@
 /** The sixth step: the most confident errors among the test reviews. */
-import { create, element, percent } from '../element.js';
-import { mostProbable } from '../learner.js';
+import { percent } from '../../../figures/format.js';
+import { create, element } from '../element.js';
+import { mostProbable } from '../../../model/softmax.js';
 import { currentClassifier } from './try.js';
 import type { Step } from './step.js';
 

@@ -1,6 +1,8 @@
 /** The last step: fine-tunes the whole model instead of a classifier on its features. */
 import { zipSync } from 'fflate';
 import { accuraciesFigure } from '../../../figures/accuracies.js';
+import { duration } from '../../../figures/format.js';
+import { finetuningSettings as settings } from '../../finetuning-settings.js';
 import { drawFigure, stepLosses } from '../charts.js';
 import { element, runAction, showStatus } from '../element.js';
 import { evaluate, probabilitiesOf } from '../learner.js';
@@ -9,13 +11,6 @@ import { startTraining, type TrainedModel, type TrainerWorker } from '../trainer
 import { describeAccuracy, majorityOf } from './train.js';
 import { currentClassifier } from './try.js';
 import type { Lesson, Step } from './step.js';
-
-/** The defaults of `tunebook finetune`, with a larger learning rate for few steps. */
-const settings = { epochs: 3, batchSize: 16, learningRate: 1e-4, maxLength: 128, seed: 42 };
-
-/** Minutes and seconds. */
-const duration = (seconds: number): string =>
-  seconds < 90 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;
 
 /** Offers a trained model as a zip file in Hugging Face's layout; the weights are not compressible. */
 function offerDownload({ saved }: TrainedModel): void {

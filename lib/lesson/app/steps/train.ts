@@ -1,7 +1,8 @@
 /** The third step: a classifier is trained with the user's labels, and with more labels of the data. */
 import { accuraciesFigure } from '../../../figures/accuracies.js';
-import { accuracyCurve, drawFigure, labelCurves, lossCurve } from '../charts.js';
-import { create, element, percent, showStatus } from '../element.js';
+import { drawFigure, lossCurve } from '../charts.js';
+import { percent, percentInterval } from '../../../figures/format.js';
+import { create, element, showStatus } from '../element.js';
 import { majorityAccuracy, type TestResult } from '../learner.js';
 import type { Session, Trained } from '../session.js';
 import type { Lesson, Step } from './step.js';
@@ -15,7 +16,7 @@ export const majorityOf = ({ reviews: { train, test, labels } }: Session): TestR
 
 /** An accuracy with its interval, in words. */
 export const describeAccuracy = ({ accuracy, interval }: TestResult): string =>
-  `${percent(accuracy)} (95 % interval ${percent(interval.low)} to ${percent(interval.high)})`;
+  `${percent(accuracy)} (95 % interval ${percentInterval(interval)})`;
 
 /** Creates the step. */
 export function trainStep(lesson: Lesson): Step {
@@ -35,7 +36,7 @@ export function trainStep(lesson: Lesson): Step {
         { name: 'pretrained model', ...model },
       ]),
     );
-    const points = [...session.points.values()].sort((a, b) => a.count - b.count);
+    const points = session.sortedPoints;
     if (points.length > 1) await drawFigure('loss-chart', lossCurve(points));
     element('loss-chart').hidden = points.length < 2;
   }
@@ -92,14 +93,3 @@ export function trainStep(lesson: Lesson): Step {
     },
   };
 }
-
-/** Draws the accuracy of both methods by number of labels. */
-export const drawComparison = (id: string, session: Session): Promise<void> =>
-  drawFigure(
-    id,
-    accuracyCurve(
-      [...session.points.values()].sort((a, b) => a.count - b.count),
-      [labelCurves.model, labelCurves.bag],
-      majorityOf(session).accuracy,
-    ),
-  );

@@ -1,6 +1,8 @@
 /** The fifth step: predictions of sentences of the user, with the words that led to them. */
-import { create, element, percent, runAction, showStatus } from '../element.js';
-import { mostProbable, predict } from '../learner.js';
+import { percent } from '../../../figures/format.js';
+import { create, element, runAction, showStatus } from '../element.js';
+import { mostProbable } from '../../../model/softmax.js';
+import { predict } from '../learner.js';
 import type { Session, Trained } from '../session.js';
 import type { Lesson, Step } from './step.js';
 
