@@ -56,7 +56,8 @@ const controller = new AbortController();
 const evalBatchSize = 16;
 
 async function train({ files, weights, wasm, labels, train, test, settings }: TrainingTask): Promise<void> {
-  const address = URL.createObjectURL(new Blob([wasm], { type: 'application/wasm' }));
+  // WebKit does not let a worker of a page from a disk fetch the address of a blob.
+  const address = `data:application/wasm;base64,${Buffer.from(wasm).toString('base64')}`;
   // All browsers in which the page works have SIMD. A page without isolation has no threads.
   setWasmPaths(
     Object.fromEntries(['', '-simd', '-threaded-simd'].map((kind) => [`tfjs-backend-wasm${kind}.wasm`, address])),
