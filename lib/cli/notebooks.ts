@@ -45,7 +45,7 @@ interface CheckedNotebook {
 const folder = path.join(root, 'notebooks');
 
 /** Notebooks in reading order; later ones use terms that the first explains. */
-const readingOrder = ['finetune', 'explore', 'adapt', 'compare', 'explain', 'serve'];
+const readingOrder = ['label', 'finetune', 'explore', 'adapt', 'compare', 'explain', 'serve'];
 
 /**
  * Selects notebooks, in reading order.

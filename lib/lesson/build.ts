@@ -6,8 +6,7 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { build as bundle, transform, type BuildOptions } from 'esbuild';
+import { transform, type BuildOptions } from 'esbuild';
 import { tfjsInBrowser } from '#browser/bundle.mjs';
 import { packageFolder } from '#setup/paths.mjs';
 import { FileError } from '../errors.js';
@@ -16,11 +15,11 @@ import { embeddedReviews } from '../reviews/embedded.js';
 import type { Review } from '../reviews/review.js';
 import { sampleReviews } from '../reviews/sample.js';
 import { splitReviews } from '../reviews/split.js';
+import { bundleScript } from './bundle-script.js';
 import { lessonModelFiles } from './lesson-model.js';
 import { scriptFile } from './script-file.js';
 
 const require = createRequire(import.meta.url);
-const here = path.dirname(fileURLToPath(import.meta.url));
 /** Source folder of the page; files that need no compilation are copied from it. */
 const sources = path.join(packageFolder, 'lesson/app');
 
@@ -59,34 +58,6 @@ async function lessonReviews(): Promise<{ labels: string[]; json: string }> {
     test: some(test),
   };
   return { labels, json: JSON.stringify(content) };
-}
-
-/**
- * Bundles a script for browsers.
- * @param entry compiled module, relative to the folder of this one
- * @param define names that are replaced by values
- * @param options of esbuild
- */
-async function bundleScript(
-  entry: string,
-  define: Record<string, unknown> = {},
-  options: BuildOptions = {},
-): Promise<Uint8Array> {
-  const { outputFiles } = await bundle({
-    ...options,
-    entryPoints: [path.join(here, entry)],
-    bundle: true,
-    minify: true,
-    write: false,
-    platform: 'browser',
-    // As classic scripts and workers, which browsers load from a disk too.
-    format: 'iife',
-    target: 'es2022',
-    legalComments: 'none',
-    logLevel: 'error',
-    define: Object.fromEntries(Object.entries(define).map(([name, value]) => [name, JSON.stringify(value)])),
-  });
-  return outputFiles[0]!.contents;
 }
 
 /** The variant of onnxruntime without WebGPU has half the size. */

@@ -88,12 +88,12 @@ test('the whole lesson by keyboard, from a disk, and the results equal those of 
     await pressOn(page, '#next');
     for (const { label } of train.slice(0, 3)) await page.keyboard.press(String(label + 1));
     await page.keyboard.press('Backspace');
-    await waitForText(page, 'label-progress', 'Review 3 of 20');
+    await waitForText(page, 'labeling', 'Review 3 of 20');
     await assertAccessible(page, 'label');
     for (const { label } of train.slice(2, 19)) await page.keyboard.press(String(label + 1));
     await page.keyboard.press(String(2 - train[19]!.label));
-    await waitForText(page, 'agreement-text', '19 of your 20 labels');
-    assert.equal(await page.locator('#disagreements li').count(), 1);
+    await waitForText(page, 'labeling', '19 of your 20 labels');
+    assert.equal(await page.locator('#labeling li').count(), 1);
 
     await pressOn(page, '#next');
     await waitForText(page, 'train-details', 'Trained with 20 labels');
@@ -213,7 +213,7 @@ test('without a network after the first visit, and with a CSV file, which is not
     await page.click('#use-own');
     await waitForText(page, 'reviews-description', 'own.csv: 80 reviews (1 34 %, 3 34 %, 5 33 %)');
     await page.click('nav >> text=Label');
-    assert.deepEqual(await page.locator('#label-choices button').allTextContents(), ['1', '3', '5']);
+    assert.deepEqual(await page.locator('.label-choices button').allTextContents(), ['1', '3', '5']);
     await page.click('nav >> text=Train');
     await page.click('#more-labels button:has-text("50")');
     await waitForText(page, 'train-result', 'of 16 test reviews');

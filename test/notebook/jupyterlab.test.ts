@@ -2,40 +2,19 @@
 // run. Also tests the notebooks as HTML without a network. Each step waits for the effect of the previous one, never for
 // a fixed time, so that on a busy machine the test is only slower. TUNEBOOK_SCREENSHOTS names a folder for screenshots.
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
-import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { openBrowser } from '../browser.js';
 import { root, writeTwoLayers } from '../checkout.js';
-
-/** Timeout of each step in milliseconds, which is enough on a busy machine. */
-const stepTimeout = 300_000;
+import { openInLab, startAllCells, startCommand, stepTimeout, waitForAllCells } from './lab.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-lab-'));
 after(() => fs.rmSync(folder, { recursive: true, force: true }));
 
-const freePort = () =>
-  new Promise<number>((resolve) => {
-    const server = net.createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as net.AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
-
-/**
- * Starts a command of JupyterLab in the page, through its application object. Does not wait for its end: it may take
- * long, and the tests wait for its effect.
- */
-const startCommand = (page: Page, name: string) => page.evaluate(`void window.jupyterapp.commands.execute('${name}')`);
-/** Starts all cells; `waitForAllCells` waits for their end. */
-const startAllCells = (page: Page) =>
-  page.evaluate("void (window.allCellsRun = window.jupyterapp.commands.execute('notebook:run-all-cells'))");
-const waitForAllCells = (page: Page) => page.evaluate('window.allCellsRun.then(() => true)');
 const prompts = (page: Page) =>
   page.$$eval('.jp-CodeCell .jp-InputPrompt', (elements) => elements.map(({ textContent }) => textContent));
 
@@ -69,55 +48,19 @@ test(
     fs.cpSync(path.join(root, 'notebooks/finetune.ipynb'), path.join(folder, 'finetune.ipynb'));
     fs.symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'));
     writeTwoLayers(path.join(folder, 'model'));
-    const port = await freePort();
-    const lab = spawn(
-      process.execPath,
-      [
-        path.join(root, 'lib/dist/cli/lab.js'),
-        '--no-browser',
-        `--ServerApp.port=${port}`,
-        `--ServerApp.root_dir=${folder}`,
-        '--IdentityProvider.token=',
-        '--LabApp.expose_app_in_browser=True',
-        '--MappingKernelManager.kernel_info_timeout=300',
-      ],
-      {
-        stdio: 'ignore',
-        detached: true,
-        env: {
-          ...process.env,
-          TUNEBOOK_SOURCE: 'embedded',
-          TUNEBOOK_MODEL: path.join(folder, 'model'),
-          TUNEBOOK_ROWS: '400',
-          TUNEBOOK_EPOCHS: '30',
-          TUNEBOOK_EARLY_STOPPING_PATIENCE: '0',
-          TUNEBOOK_RUN_FOLDER: path.join(folder, 'run'),
-        },
-      },
-    );
-    const browser = await openBrowser();
-    try {
-      // As high as the notebook, because JupyterLab does not render cells outside the viewport.
-      const page = await browser.newPage({ viewport: { width: 1200, height: 9000 } });
-      page.setDefaultTimeout(stepTimeout);
+    const settings = {
+      TUNEBOOK_SOURCE: 'embedded',
+      TUNEBOOK_MODEL: path.join(folder, 'model'),
+      TUNEBOOK_ROWS: '400',
+      TUNEBOOK_EPOCHS: '30',
+      TUNEBOOK_EARLY_STOPPING_PATIENCE: '0',
+      TUNEBOOK_RUN_FOLDER: path.join(folder, 'run'),
+    };
+    await openInLab(folder, 'finetune.ipynb', settings, async (page) => {
       const screenshot = async (name: string) => {
         const screenshots = process.env['TUNEBOOK_SCREENSHOTS'];
         if (screenshots) await page.screenshot({ path: path.join(screenshots, `${name}.png`) });
       };
-      const address = `http://127.0.0.1:${port}/lab/tree/finetune.ipynb?reset`;
-      for (const end = Date.now() + stepTimeout; ;)
-        try {
-          await page.goto(address, { waitUntil: 'domcontentloaded' });
-          break;
-        } catch (error) {
-          if (Date.now() > end || lab.exitCode !== null) throw error;
-          await new Promise((resolve) => setTimeout(resolve, 500));
-        }
-      await page.waitForFunction('window.jupyterapp');
-      await page.waitForSelector('.jp-NotebookPanel .jp-Cell');
-      await page.waitForFunction(
-        "window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'",
-      );
       await startCommand(page, 'notebook:clear-all-cell-outputs');
       await startAllCells(page);
 
@@ -182,14 +125,7 @@ test(
       await page.waitForFunction("document.querySelectorAll('.jp-RenderedPlotly').length >= 7");
       assert.equal((await page.$$('.jp-RenderedPlotly')).length, 7);
       await screenshot('finished');
-    } finally {
-      await browser.close();
-      if (lab.exitCode === null) {
-        const ended = once(lab, 'exit');
-        process.kill(-lab.pid!, 'SIGTERM');
-        await ended;
-      }
-    }
+    });
   },
 );
 
@@ -224,7 +160,7 @@ test('as HTML without a network, each notebook shows all its figures', { timeout
           (images as HTMLImageElement[]).filter(({ complete, naturalWidth }) => complete && naturalWidth > 300).length,
       );
       assert.equal(shown, figures, name);
-      assert.ok(figures >= (name === 'serve.ipynb' ? 1 : 2), `${name} has ${figures} figures`);
+      assert.ok(figures >= (['label.ipynb', 'serve.ipynb'].includes(name) ? 1 : 2), `${name} has ${figures} figures`);
       await page.close();
     }
   } finally {

@@ -1,5 +1,6 @@
 /** The reviews of the lesson: those of the page, or a CSV file, which is read in the browser and sent nowhere. */
 import Papa from 'papaparse';
+import { balanceFirst } from '../../reviews/balance-first.js';
 import { seededRandom, shuffle } from '../../reviews/random.js';
 import { decodeText } from '../../serving/app/csv.js';
 import { loadFile } from './files.js';
@@ -23,20 +24,6 @@ export interface LessonReviews {
 
 /** Limits, so that a phone computes the features within minutes. */
 const limits = { train: 500, test: 600, labels: 6, perClass: 10 };
-
-/** Number of reviews that the user labels. */
-export const labelsWanted = 20;
-
-/**
- * Puts reviews in front of which the same number is of each class, in random order: with a few labels, most of one class, a
- * classifier would learn to predict that class only.
- */
-function balanceFirst(reviews: LabeledText[], classes: number): LabeledText[] {
-  const perClass = Math.ceil(labelsWanted / classes);
-  const counts = new Array<number>(classes).fill(0);
-  const first = new Set(reviews.filter(({ label }) => ++counts[label]! <= perClass));
-  return [...shuffle([...first], seededRandom(42)), ...reviews.filter((review) => !first.has(review))];
-}
 
 /** Loads the reviews of the page, see build.ts. */
 export async function pageReviews(): Promise<LessonReviews> {

@@ -1,8 +1,9 @@
 /** The state of the lesson: the reviews, the labels of the user, and what was learned from them. */
 import type { LinearClassifier } from '../../evaluation/linear-classifier.js';
+import { labelsWanted } from '../../reviews/balance-first.js';
 import type { Encoder } from './encoder.js';
 import { bagOfWords, evaluate, fit, predict, type TestResult } from './learner.js';
-import { labelsWanted, type LabeledText, type LessonReviews } from './reviews.js';
+import type { LabeledText, LessonReviews } from './reviews.js';
 
 /** Test results of the classifiers that were trained with a number of labels. */
 export interface TrainedPoint {

@@ -1,14 +1,11 @@
 /** The first step: the user looks at reviews, or loads a CSV file. */
-import { create, element, runAction } from '../element.js';
-import { readCsvFile, reviewsOfCsv, type CsvFile, type LabeledText } from '../reviews.js';
+import { element, runAction } from '../element.js';
+import { reviewItem } from '../labeling.js';
+import { readCsvFile, reviewsOfCsv, type CsvFile } from '../reviews.js';
 import type { Lesson, Step } from './step.js';
 
 /** Number of examples. */
 const examples = 6;
-
-/** A review with its class, as an item of a list. */
-export const reviewItem = ({ text, label }: LabeledText, labels: string[], ...more: (Node | string)[]): HTMLLIElement =>
-  create('li', {}, create('strong', { className: 'class' }, labels[label]!), ' ', text, ...more);
 
 /** The share of each class, in words. */
 function describeClasses({ train, test, labels }: Lesson['session']['reviews']): string {
