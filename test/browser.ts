@@ -8,8 +8,14 @@ import { root } from './checkout.js';
 
 const folder = path.join(root, '.tunebook/chromium');
 
-/** Starts a headless Chromium. */
-export async function openBrowser(): Promise<Browser> {
+/** What makes Chromium compute WebGPU on the processor. */
+const softwareWebGpu = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader', '--enable-features=Vulkan'];
+
+/**
+ * Starts a headless Chromium.
+ * @param options.webGpu whether pages can use WebGPU. @default false
+ */
+export async function openBrowser({ webGpu = false } = {}): Promise<Browser> {
   const configured = process.env['TUNEBOOK_CHROMIUM'];
   const executablePath = configured || path.join(folder, 'chromium');
   if (!fs.existsSync(executablePath))
@@ -21,7 +27,7 @@ export async function openBrowser(): Promise<Browser> {
     );
   return chromium.launch({
     executablePath,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+    args: ['--no-sandbox', '--disable-background-networking', ...(webGpu ? softwareWebGpu : ['--disable-gpu'])],
     timeout: 120_000,
     ...(!configured && {
       env: {

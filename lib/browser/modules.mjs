@@ -13,7 +13,7 @@ export const fetchModel = async (folder) => ({ folder, name: folder, notes: [], 
  * There is no XLA.
  * @type {typeof import('../training/jit-compile.js').chooseJitCompile}
  */
-export const chooseJitCompile = () => ({ jitCompile: false });
+export const chooseJitCompile = () => Promise.resolve({ jitCompile: false });
 
 /**
  * The hashes of node:crypto that fingerprints of rows and checkpoints use.

@@ -210,7 +210,7 @@ export const globalNorm = (gradients: Map<string, Tensor>, fused = hasFusedKerne
   const tensors = [...gradients.values()];
   return fused
     ? tf.sqrt(tf.addN(tensors.map(fusedSquareSum)))
-    : tf.sqrt(tf.mul(tf.addN(tensors.map((gradient) => halfSquareSum(castTo(gradient, 'float32')))), 2));
+    : tf.sqrt(tf.mul(tf.sum(tf.stack(tensors.map((gradient) => halfSquareSum(castTo(gradient, 'float32'))))), 2));
 };
 
 /**

@@ -42,17 +42,22 @@ export const chromium = {
     const npm = await npmCommand();
     await buildFolder(folder, async (temporary) => {
       await unpackPackage(npm, pinned, temporary);
-      for (const name of ['chromium', 'al2023.tar'])
+      for (const name of ['chromium', 'al2023.tar', 'swiftshader.tar'])
         await pipeline(
           fs.createReadStream(path.join(temporary, 'package/bin', `${name}.br`)),
           createBrotliDecompress(),
           fs.createWriteStream(path.join(temporary, name), { mode: 0o755 }),
         );
-      const libraries = path.join(temporary, 'al2023.tar');
-      await run('tar', ['-xf', libraries, '-C', temporary], { what: "Unpacking Chromium's libraries" });
+      // SwiftShader computes WebGPU on the processor.
+      for (const name of ['al2023.tar', 'swiftshader.tar']) {
+        await run('tar', ['-xf', path.join(temporary, name), '-C', temporary], {
+          what: "Unpacking Chromium's libraries",
+        });
+        fs.rmSync(path.join(temporary, name));
+      }
       fs.writeFileSync(path.join(temporary, 'fonts.conf'), fonts);
       fs.copyFileSync(path.join(temporary, 'package/LICENSE'), path.join(temporary, 'LICENSE'));
-      for (const name of ['al2023.tar', 'package']) fs.rmSync(path.join(temporary, name), { recursive: true });
+      fs.rmSync(path.join(temporary, 'package'), { recursive: true });
     });
   },
 };

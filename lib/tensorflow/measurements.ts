@@ -25,26 +25,27 @@ function readAll(): Record<string, unknown> {
 }
 
 /**
- * Returns a measurement of the device in use, which is taken only if it has not been stored before.
+ * Finds a measurement of the device in use.
  * @param description what is measured, with all that it depends on except the device and TensorFlow's version
  * @param isComplete checks a stored measurement, which may be truncated or edited
- * @param measure takes the measurement; its result must be serializable as JSON
+ * @returns the value, undefined if it has not been measured before, and a function that stores and returns one; it must be
+ * serializable as JSON
  */
-export function measureOnce<Value extends object>(
+export function storedMeasurement<Value extends object>(
   description: string,
   isComplete: (stored: Partial<Value>) => boolean,
-  measure: () => Value,
-): Value {
+): { value: Value | undefined; store: (value: Value) => Value } {
   const { name, threads, tensorflow } = describeDevice();
   const isa = process.env['ONEDNN_MAX_CPU_ISA'] ?? '';
   const key = [name, os.arch(), `${threads} threads`, `TensorFlow ${tensorflow}`, isa, description].join(', ');
   const stored = readAll()[key] as Value | undefined;
-  if (stored && isComplete(stored)) return stored;
-  const value = measure();
-  try {
-    writeAtomically(file, JSON.stringify({ ...readAll(), [key]: value }, null, 2));
-  } catch {
-    // It cannot be stored, for example in a read-only checkout. Each process then measures again.
-  }
-  return value;
+  const store = (value: Value) => {
+    try {
+      writeAtomically(file, JSON.stringify({ ...readAll(), [key]: value }, null, 2));
+    } catch {
+      // It cannot be stored, for example in a read-only checkout. Each process then measures again.
+    }
+    return value;
+  };
+  return { value: stored && isComplete(stored) ? stored : undefined, store };
 }

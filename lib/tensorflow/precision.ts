@@ -10,7 +10,7 @@ import fs from 'node:fs';
 import type { Tensor } from '@tensorflow/tfjs';
 import { computeCapability } from './device.js';
 import { castTo, matMul, type Precision } from './kernels.js';
-import { minSpeedup, measureOnce, median } from './measurements.js';
+import { minSpeedup, storedMeasurement, median } from './measurements.js';
 import { backend, tf } from './runtime.js';
 import type { Settings } from '../settings/settings.js';
 
@@ -126,12 +126,10 @@ export function choosePrecision(setting: PrecisionSetting, shape: ProductShape =
       precision: candidates[0]!,
       reason: `no instructions for 16-bit products on this ${backend.isUsingGpuDevice ? 'GPU' : 'CPU'}`,
     };
-  const rates = measureOnce<ProductRates>(
-    `products, ${shape.dim}, ${shape.hidden_dim}`,
-    (stored) => candidates.every((each) => Number.isFinite(stored[each]) && stored[each]! > 0),
-    () => measureProductRates(candidates, shape),
+  const { value, store } = storedMeasurement<ProductRates>(`products, ${shape.dim}, ${shape.hidden_dim}`, (stored) =>
+    candidates.every((each) => Number.isFinite(stored[each]) && stored[each]! > 0),
   );
-  return fastestPrecision(rates);
+  return fastestPrecision(value ?? store(measureProductRates(candidates, shape)));
 }
 
 /**

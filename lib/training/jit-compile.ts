@@ -8,7 +8,7 @@
 import { TextClassifier } from '../model/text-classifier.js';
 import type { EncoderConfig } from '../model/config.js';
 import type { Model } from '../model/model.js';
-import { minSpeedup, measureOnce, median } from '../tensorflow/measurements.js';
+import { minSpeedup, storedMeasurement, median } from '../tensorflow/measurements.js';
 import type { Precision } from '../tensorflow/kernels.js';
 import type { Ranks } from '../distributed/ranks.js';
 import { TrainingStep } from './step.js';
@@ -56,12 +56,12 @@ const rounds = 5;
  * @param config the model's configuration, of which the layer sizes are used
  * @param precision of the matrix products
  */
-export function measureLayer(config: EncoderConfig, precision: Precision): LayerSeconds {
+export async function measureLayer(config: EncoderConfig, precision: Precision): Promise<LayerSeconds> {
   const { batch, tokens } = measuredShape;
   const texts = Array.from({ length: batch }, () => Int32Array.from({ length: tokens }, (_, i) => 5 + (i % 90)));
   const rows: LabeledBatch = { ...packTexts(texts), labels: new Int32Array(batch) };
   const small = { ...config, n_layers: 1, vocab_size: 100 };
-  const createStep = (jitCompile: boolean) => {
+  const createStep = async (jitCompile: boolean) => {
     const model = TextClassifier.create(small, { precision, jitCompile });
     const step = new TrainingStep(model, classification);
     const dispose = () => {
@@ -70,26 +70,27 @@ export function measureLayer(config: EncoderConfig, precision: Precision): Layer
     };
     try {
       // The first step captures the graph and compiles it.
-      step.run([rows], 1e-5);
+      await step.run([rows], 1e-5);
     } catch (error) {
       dispose();
       throw error;
     }
-    const seconds = () => {
+    const seconds = async () => {
       const start = performance.now();
-      step.run([rows], 1e-5);
+      await step.run([rows], 1e-5);
       return (performance.now() - start) / 1000;
     };
     return { seconds, captured: step.captured.seconds, dispose };
   };
-  const graph = createStep(false);
+  const graph = await createStep(false);
   let xla: typeof graph | undefined;
   try {
-    xla = createStep(true);
+    xla = await createStep(true);
   } catch {
     // XLA cannot compile on this machine. On a GPU it needs ptxas and libdevice.
   }
-  const times = Array.from({ length: rounds }, () => [graph.seconds(), xla?.seconds()] as const);
+  const times: [number, number | undefined][] = [];
+  for (let round = 0; round < rounds; round++) times.push([await graph.seconds(), await xla?.seconds()]);
   const result: LayerSeconds = { graph: median(times.map(([plain]) => plain)) };
   if (xla) {
     result.xla = median(times.map(([, compiled]) => compiled!));
@@ -125,19 +126,19 @@ export function shouldCompile({ graph, xla, compiling }: LayerSeconds, work: Tra
  * @param work number and size of the batches
  * @param ranks processes that train together; XLA cannot compile sums over several
  */
-export function chooseJitCompile(
+export async function chooseJitCompile(
   { config, engine }: Model,
   work: Pick<TrainingWork, 'batches' | 'batchSize'>,
   ranks: Ranks,
-): JitCompileChoice {
+): Promise<JitCompileChoice> {
   if (engine.jitCompile !== 'auto') return { jitCompile: engine.jitCompile };
   if (engine.eager || ranks.size > 1) return { jitCompile: false };
   const { dim, hidden_dim: hidden, n_heads: heads, n_layers: layers } = config;
-  const seconds = measureOnce<LayerSeconds>(
+  const { value, store } = storedMeasurement<LayerSeconds>(
     `encoder layer, ${dim}, ${hidden}, ${heads} heads, ${engine.precision}`,
     ({ graph, xla, compiling }) => [graph, xla, compiling].every((each) => Number.isFinite(each) && each! >= 0),
-    () => measureLayer(config, engine.precision),
   );
+  const seconds = value ?? store(await measureLayer(config, engine.precision));
   // One more shape for the smaller batch at the end of an epoch.
   const shapes = sizesOfBatches + 1;
   return shouldCompile(seconds, { ...work, shapes, layers });

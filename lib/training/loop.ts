@@ -99,7 +99,7 @@ export async function runLoop<Batch extends EncodedBatch>(loop: Loop<Batch>): Pr
   for await (const { group, next } of stepsOf(loop.batches(state.position), loop.gradientAccumulationSteps)) {
     state.dataWaitSeconds += secondsSince(from);
     const learningRate = schedule.learningRate(state.step);
-    const { loss, gradNorm, stop } = step.run(group, learningRate, signal?.aborted);
+    const { loss, gradNorm, stop } = await step.run(group, learningRate, signal?.aborted);
     stopRequested = stop;
     if (!Number.isFinite(loss)) throw new DivergedError(state.step + 1, loss, learningRate);
     if (!Number.isFinite(gradNorm)) throw new DivergedError(state.step + 1, NaN, learningRate);

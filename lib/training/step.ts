@@ -221,7 +221,7 @@ export class TrainingStep<Batch extends EncodedBatch> {
    * @param stop requests that all ranks stop after this step
    * @throws ArgumentError for no batch, or for several batches without the option `accumulates`
    */
-  run(batches: Batch[], learningRate: number, stop = false): StepResult {
+  async run(batches: Batch[], learningRate: number, stop = false): Promise<StepResult> {
     if (batches.length > 1 && this.#sums.size === 0)
       throw new ArgumentError(
         'ARGUMENT_NO_ACCUMULATION',
@@ -231,7 +231,7 @@ export class TrainingStep<Batch extends EncodedBatch> {
     this.#passes += batches.length;
     const mapped = this.#vocabulary ? batches.map((batch) => this.#vocabulary!.mapBatch(batch)) : batches;
     for (;;) {
-      const result = this.#attempt(mapped, learningRate, firstPass, stop);
+      const result = await this.#attempt(mapped, learningRate, firstPass, stop);
       const finite = Number.isFinite(result.loss) && Number.isFinite(result.gradNorm);
       if (finite) {
         this.#optimizer.applied();
@@ -255,7 +255,7 @@ export class TrainingStep<Batch extends EncodedBatch> {
     return weight > 0 ? { part, weight } : { part: batch, weight: 0 };
   }
 
-  #attempt(batches: Batch[], learningRate: number, firstPass: number, stop: boolean): StepResult {
+  async #attempt(batches: Batch[], learningRate: number, firstPass: number, stop: boolean): Promise<StepResult> {
     if (batches.length === 0) throw new ArgumentError('ARGUMENT_NO_BATCH', 'A training step needs at least one batch.');
     const totalWeight = batches.reduce((sum, batch) => sum + this.#task.weight(batch), 0);
     const parts = batches.map((batch) => this.#partOf(batch));
@@ -269,7 +269,7 @@ export class TrainingStep<Batch extends EncodedBatch> {
     let lossBefore = 0;
     for (let i = 0; i < last; i++) {
       const { loss } = tf.tidy(() => this.#accumulate.call(pass(i)));
-      lossBefore += loss.dataSync()[0]! * fractionOf(i);
+      lossBefore += (await loss.data())[0]! * fractionOf(i);
       loss.dispose();
     }
     const { results } = tf.tidy(() =>
@@ -282,7 +282,8 @@ export class TrainingStep<Batch extends EncodedBatch> {
         ...this.#optimizer.corrections(),
       }),
     );
-    const [loss, gradNorm, stopCount] = results.dataSync<'float32'>() as unknown as [number, number, number];
+    // Not dataSync: a browser's GPU cannot be waited for.
+    const [loss, gradNorm, stopCount] = (await results.data()) as unknown as [number, number, number];
     results.dispose();
     return { loss, gradNorm, stop: stopCount > 0 };
   }

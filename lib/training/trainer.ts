@@ -282,7 +282,7 @@ export class Trainer<Model extends TextClassifier | MaskedLM> {
       batches: schedule.totalSteps * settings.gradientAccumulationSteps,
       batchSize: settings.batchSize,
     };
-    const compilation = chooseJitCompile(model, work, ranks);
+    const compilation = await chooseJitCompile(model, work, ranks);
     const step = new TrainingStep(lora?.model ?? model, objective.step, {
       trained,
       texts: task.usesInputTokensOnly && !isStream ? rows.ids : undefined,

@@ -3,16 +3,14 @@
 // and a file of reviews (label, title, content; 2 epochs). It also compares the logits of the saved model with those of
 // Python's transformers. The last 1,000 rows of the file are the test set: neighboring rows review the same product, so a
 // random split would put reviews of one product into both sets.
-import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { packTexts } from '#lib/model/batch.js';
 import * as tunebook from 'tunebook';
 import { smoothed } from '#lib/figures/learning-curves.js';
 import { embeddedReviews } from '#lib/reviews/embedded.js';
 import { embeddedModel, root } from '../checkout.js';
-import { findPyTorch } from './pytorch-environment.js';
 import { accuracyFile, type AccuracyResult, type AccuracyResults } from './results.js';
+import { compareSavedModel } from './saved-model.js';
 
 const [file] = process.argv.slice(2);
 if (!file) throw new Error('Missing file of reviews. Run: npm run bench:accuracy -- reviews.jsonl');
@@ -64,35 +62,13 @@ for (const { reviews, labels, epochs, train, validation, test } of datasets) {
     console.log(
       `${reviews}: fine-tuned ${percent(metrics)}, ${training.samplesPerSecond.toFixed(1)} samples/s (${training.engine})`,
     );
-    if (precision === 'float32' && reviews !== 'embedded')
-      results.savedModel = savedModel(model, model.encode(test, 128));
+    if (precision === 'float32' && reviews !== 'embedded') {
+      const folder = path.join(root, '.tunebook/bench/model');
+      model.save(folder);
+      results.savedModel = compareSavedModel(model, folder, model.encode(test, 128));
+    }
     model.dispose();
   }
-}
-
-/** Saves the model and compares its logits with those that Python's transformers computes from the saved folder. */
-function savedModel(
-  model: tunebook.TextClassifier,
-  testReviews: tunebook.EncodedReviews,
-): AccuracyResults['savedModel'] {
-  const folder = path.join(root, '.tunebook/bench/model');
-  model.save(folder);
-  fs.writeFileSync(path.join(folder, 'rows.json'), JSON.stringify(testReviews.ids.map((ids) => [...ids])));
-  const logits = Float32Array.from(testReviews.ids.flatMap((ids) => [...model.logits(packTexts([ids]))]));
-  const python = spawnSync(findPyTorch(), [path.join(root, 'test/bench/saved-model.py'), folder], {
-    encoding: 'utf8',
-    maxBuffer: 1 << 26,
-  });
-  if (python.status !== 0) throw new Error(python.stderr);
-  const { logits: transformersLogits, warnings } = JSON.parse(python.stdout) as { logits: number[]; warnings: string };
-  const largestDifference = transformersLogits.reduce(
-    (max, logit, i) => Math.max(max, Math.abs(logit - logits[i]!)),
-    0,
-  );
-  console.log(
-    `transformers: maximum difference of ${transformersLogits.length} logits ${largestDifference.toExponential(1)}, ${warnings ? `warnings: ${warnings}` : 'no warnings'}`,
-  );
-  return { logits: transformersLogits.length, largestDifference, words: warnings };
 }
 
 fs.writeFileSync(accuracyFile, `${JSON.stringify(results, null, 2)}\n`);

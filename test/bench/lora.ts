@@ -31,7 +31,7 @@ interface Turn {
   precision: string;
 }
 
-function measure(name: string, method: Method): Turn {
+async function measure(name: string, method: Method): Promise<Turn> {
   const model = TextClassifier.create(parseConfig(models[name]!));
   const reviews = readRows(rowsFile('own'));
   const targets = method === 'all-linear' ? method : familyOf(model.config).loraTargetModules;
@@ -45,9 +45,9 @@ function measure(name: string, method: Method): Turn {
     ...(lora && { trained: lora.trained }),
   });
   const batches = trainingBatches(reviews, { batchSize: 8, seed: 42, epoch: 0 });
-  for (const batch of batches.slice(0, warmUp)) step.run([batch], 5e-5);
+  for (const batch of batches.slice(0, warmUp)) await step.run([batch], 5e-5);
   const from = performance.now();
-  for (const batch of batches.slice(warmUp, warmUp + steps)) step.run([batch], 5e-5);
+  for (const batch of batches.slice(warmUp, warmUp + steps)) await step.run([batch], 5e-5);
   const parameters = [...model.parameters.values()].reduce((sum, { size }) => sum + size, 0);
   return {
     samplesPerSecond: (8 * steps) / ((performance.now() - from) / 1000),
@@ -58,7 +58,7 @@ function measure(name: string, method: Method): Turn {
 }
 
 const [first, method] = process.argv.slice(2);
-if (method) console.log(JSON.stringify(measure(first!, method as Method)));
+if (method) console.log(JSON.stringify(await measure(first!, method as Method)));
 else {
   console.log(await writeRows(first, 8 * (warmUp + steps)));
   for (const name of Object.keys(models)) {

@@ -24,7 +24,7 @@ let step = 0;
 for (let epoch = 0; step < steps; epoch++)
   for (const batch of trainingBatches(reviews, { batchSize: 16, seed: 42, epoch })) {
     if (step === steps) break;
-    trainingStep.run([batch], 5e-5);
+    await trainingStep.run([batch], 5e-5);
     if (++step % interval) continue;
     collectGarbage();
     points.push({ step, megabytes: process.memoryUsage.rss() / 1e6 });

@@ -46,14 +46,14 @@ const bytes = tf.tidy(() => {
   );
 });
 // The first step captures the graph.
-for (const step of Object.values(steps)) for (let i = 0; i < 2; i++) step.run([batch], 1e-5);
+for (const step of Object.values(steps)) for (let i = 0; i < 2; i++) await step.run([batch], 1e-5);
 console.log(JSON.stringify({ ready: bytes }));
 for await (const line of readline.createInterface({ input: process.stdin })) {
   const [mode, count] = line.split(' ') as [keyof typeof steps, string];
   // Synchronizes the ranks, so that all start at the same time.
   ranks.sumNumbers(new Float32Array(1));
   const from = performance.now();
-  for (let i = 0; i < Number(count); i++) steps[mode].run([batch], 1e-5);
+  for (let i = 0; i < Number(count); i++) await steps[mode].run([batch], 1e-5);
   console.log(JSON.stringify({ seconds: (performance.now() - from) / 1000 }));
 }
 await cluster?.leave();

@@ -48,11 +48,11 @@ const batchesOf = ({ batches: listed, ...reviews }: ReturnType<typeof readRows>)
 };
 
 const prepared = training ? {} : prepareWeights(classifier);
-let step: (batch: LabeledBatch) => void = (batch: EncodedBatch) => classifier.logits(batch, prepared);
+let step: (batch: LabeledBatch) => unknown = (batch: EncodedBatch) => classifier.logits(batch, prepared);
 const reviews = readRows(file);
 if (training) {
   const trainingStep = new TrainingStep(classifier, classification, { weightDecay: 0.01, texts: reviews.ids });
-  step = (batch) => void trainingStep.run([batch], 5e-5);
+  step = (batch) => trainingStep.run([batch], 5e-5);
 }
 const batches = batchesOf(reviews);
 
@@ -63,7 +63,7 @@ for await (const line of readline.createInterface({ input: process.stdin })) {
   const from = performance.now();
   for (let i = 0; i < Number(line); i++) {
     const batch = batches[next++ % batches.length]!;
-    step(batch);
+    await step(batch);
     turn.samples += textCount(batch);
     turn.tokens += batch.inputIds.length;
     const tokens = roundTokens(batch.inputIds.length, classifier.engine.layers);

@@ -3,7 +3,6 @@
 // TUNEBOOK_SCREENSHOTS names a folder for screenshots.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import http from 'node:http';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
@@ -21,7 +20,7 @@ import { Trainer } from '#lib/training/trainer.js';
 import { computeFeatures } from '#lib/training/head.js';
 import { openBrowser } from '../browser.js';
 import { failure } from '../failure.js';
-import { featuresModelOfPage, modelOfPage, openLesson, reviewsOf, type PageLesson } from './page.js';
+import { featuresModelOfPage, modelOfPage, openLesson, reviewsOf, serveLesson, type PageLesson } from './page.js';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-lesson-'));
 const lessonFolder = path.join(folder, 'lesson');
@@ -160,29 +159,8 @@ test('the whole lesson by keyboard, from a disk, and the results equal those of 
   });
 });
 
-/** Serves the lesson; responds with 404 to all else. */
-async function serveLesson(): Promise<{ address: string; close: () => Promise<void> }> {
-  const types: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css' };
-  const server = http.createServer(({ url }, response) => {
-    const file = path.join(lessonFolder, url === '/' ? 'index.html' : url!);
-    if (!fs.existsSync(file)) return void response.writeHead(404).end();
-    response.writeHead(200, { 'content-type': types[path.extname(file)] });
-    response.end(fs.readFileSync(file));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  return {
-    address: `http://127.0.0.1:${port}/`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
-}
-
 test('without a network after the first visit, and with a CSV file, which is not sent anywhere', async () => {
-  const { address, close } = await serveLesson();
+  const { address, close } = await serveLesson(lessonFolder);
   const predict = async (page: Page) => {
     await page.click('nav >> text=Train');
     await page.click('#more-labels button:has-text("20")');

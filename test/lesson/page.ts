@@ -1,5 +1,8 @@
 // The lesson page in a browser, and its model in Node, for tests and measurements.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import http from 'node:http';
+import path from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { largestStored, quantizeRows } from '#lib/export/quantize.js';
 import type { Layers } from '#lib/model/layers.js';
@@ -71,3 +74,24 @@ export const featuresModelOfPage = (labels: string[]): TextClassifier => rounded
 /** The model that the page fine-tunes. @param layers their implementation. @default the fastest one here */
 export const modelOfPage = (labels: string[], layers?: Layers): TextClassifier =>
   roundedModel({ labels, ...(layers && { layers }) });
+
+/** Serves the lesson; responds with 404 to all else. */
+export async function serveLesson(lessonFolder: string): Promise<{ address: string; close: () => Promise<void> }> {
+  const types: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css' };
+  const server = http.createServer(({ url }, response) => {
+    const file = path.join(lessonFolder, url === '/' ? 'index.html' : url!);
+    if (!fs.existsSync(file)) return void response.writeHead(404).end();
+    response.writeHead(200, { 'content-type': types[path.extname(file)] });
+    response.end(fs.readFileSync(file));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  return {
+    address: `http://127.0.0.1:${port}/`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}

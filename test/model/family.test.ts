@@ -85,19 +85,19 @@ for (const [name, expected] of Object.entries(family)) {
     // 8 bits of precision.
     ['bfloat16', fusedLayers, 0.05],
   ] as const)
-    test(`${name}: the losses of 20 training steps in ${precision}, ${layers.anyShape ? 'fused' : 'composed'} layers, match the reference`, () => {
+    test(`${name}: the losses of 20 training steps in ${precision}, ${layers.anyShape ? 'fused' : 'composed'} layers, match the reference`, async () => {
       const model = load(name, layers, precision);
       const step = new TrainingStep(model, classification, { weightDecay: 0.01 });
-      expected.losses.forEach((reference, i) => {
-        const { loss } = step.run([batchOf(expected)], 5e-4 * learningRateFactor(i, 20, 2, 'linear'));
+      for (const [i, reference] of expected.losses.entries()) {
+        const { loss } = await step.run([batchOf(expected)], 5e-4 * learningRateFactor(i, 20, 2, 'linear'));
         const difference = Math.abs(loss - reference);
         assert.ok(difference < tolerance * Math.max(1, reference), `step ${i}: ${loss} against ${reference}`);
-      });
+      }
       step.dispose();
       model.dispose();
     });
 
-  test(`${name}: one captured graph computes batches of any number of texts and tokens`, () => {
+  test(`${name}: one captured graph computes batches of any number of texts and tokens`, async () => {
     const model = load(name, fusedLayers);
     const batch = batchOf(expected);
     const second = classification.select(batch, [1]);
@@ -106,8 +106,8 @@ for (const [name, expected] of Object.entries(family)) {
     const logits = model.logits(second);
     assert.ok(relativeDifference(logits, expectedLogits) < 1e-5);
     const step = new TrainingStep(model, classification, { weightDecay: 0 });
-    step.run([batch], 0);
-    const { loss } = step.run([second], 0);
+    await step.run([batch], 0);
+    const { loss } = await step.run([second], 0);
     const { loss: expectedLoss } = classificationMetrics(logits, second.labels, model.labels);
     assert.ok(Math.abs(loss - expectedLoss) < 1e-5, `${loss} against ${expectedLoss}`);
     step.dispose();

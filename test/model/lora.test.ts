@@ -53,7 +53,7 @@ for (const name of ['plain', 'patterns'])
   });
 
 for (const [implementation, layers] of Object.entries({ fused: fusedLayers, composed: composedLayers }))
-  test(`${implementation} layers: the losses of 20 training steps are PEFT's`, () => {
+  test(`${implementation} layers: the losses of 20 training steps are PEFT's`, async () => {
     const losses = JSON.parse(fs.readFileSync(fixture('plain', 'losses.json'), 'utf8')) as number[];
     const { curve } = reference();
     const model = tiny(layers);
@@ -78,7 +78,7 @@ for (const [implementation, layers] of Object.entries({ fused: fusedLayers, comp
       const lengths = labels.map(() => inputIds.length / labels.length);
       const batch: LabeledBatch = { ...packPadded(inputIds, lengths), labels: Int32Array.from(labels) };
       const rate = curve.learningRate * learningRateFactor(i, curve.batches.length, curve.warmupSteps, 'linear');
-      const actual = step.run([batch], rate);
+      const actual = await step.run([batch], rate);
       assert.ok(Math.abs(actual.loss - loss) < 1e-4 * loss, `step ${i + 1}: ${actual.loss} against ${loss}`);
     }
     for (const [name, { data }] of frozen)

@@ -117,7 +117,7 @@ test('single texts and pairs in one batch: each text has the logits that it has 
   model.dispose();
 });
 
-test('training with pairs trains both rows of the token types; a captured step takes single texts afterwards', () => {
+test('training with pairs trains both rows of the token types; a captured step takes single texts afterwards', async () => {
   const model = load('bert');
   const types = model.parameters.get('bert.embeddings.token_type_embeddings.weight')!;
   const valueOf = () => {
@@ -133,14 +133,15 @@ test('training with pairs trains both rows of the token types; a captured step t
   const reviews = reviewsOf(expected['bert']!);
   const step = new TrainingStep(model, classification, { weightDecay: 0 });
   const before = valueOf();
-  const losses = Array.from({ length: 20 }, () => step.run([batchOf(reviews)], 1e-3).loss);
+  const losses: number[] = [];
+  for (let i = 0; i < 20; i++) losses.push((await step.run([batchOf(reviews)], 1e-3)).loss);
   assert.ok(losses.at(-1)! < 0.5 * losses[0]!, losses.join());
   const changed = valueOf().map((value, i) => Math.abs(value - before[i]!) > 1e-6);
   const width = changed.length / 2;
   assert.ok(changed.slice(0, width).every(Boolean) && changed.slice(width).every(Boolean));
   const afterPairs = valueOf();
-  step.run([batchOf(reviews.map(({ text, label }) => ({ text: `${text} a`, label })))], 1e-3);
-  assert.ok(Number.isFinite(step.run([batchOf(reviews)], 1e-3).loss));
+  await step.run([batchOf(reviews.map(({ text, label }) => ({ text: `${text} a`, label })))], 1e-3);
+  assert.ok(Number.isFinite((await step.run([batchOf(reviews)], 1e-3)).loss));
   assert.notDeepEqual(valueOf().slice(0, width), afterPairs.slice(0, width));
   step.dispose();
   model.dispose();

@@ -81,14 +81,14 @@ for (const [precision, implementation, max, min] of [
   });
 
 for (const fused of [true, false])
-  test(`a clipped AdamW step with ${fused ? 'the fused kernel' : "TensorFlow's kernels"} matches the reference`, () => {
+  test(`a clipped AdamW step with ${fused ? 'the fused kernel' : "TensorFlow's kernels"} matches the reference`, async () => {
     const model = tiny({ layers: fused ? fusedLayers : composedLayers });
     model.engine.fused = fused;
     const { learningRate, weightDecay, maxGradNorm, norm, parameters } = expected.adamw;
     // The reference step was taken without dropout.
     Object.assign(model.config, { dropout: 0, attention_dropout: 0, seq_classif_dropout: 0 });
     const step = new TrainingStep(model, classification, { weightDecay, maxGradNorm });
-    const { gradNorm } = step.run([batch], learningRate);
+    const { gradNorm } = await step.run([batch], learningRate);
     assert.ok(Math.abs(gradNorm - norm) / norm < 1e-5);
     for (const [name, parameter] of model.parameters) {
       // Adam's first step is the sign of the gradient, which is arbitrary if the gradient is only rounding error.
@@ -100,14 +100,14 @@ for (const fused of [true, false])
     model.dispose();
   });
 
-test('the losses of 100 training steps match the reference, and no tensors leak', () => {
+test('the losses of 100 training steps match the reference, and no tensors leak', async () => {
   const model = tiny();
   Object.assign(model.config, { dropout: 0, attention_dropout: 0, seq_classif_dropout: 0 });
   const { learningRate, weightDecay, warmupSteps, batches, losses } = expected.curve;
   const trainingStep = new TrainingStep(model, classification, { weightDecay });
   let tensors = 0;
   for (const [step, { inputIds, labels }] of batches.entries()) {
-    const { loss } = trainingStep.run(
+    const { loss } = await trainingStep.run(
       [
         {
           ...packPadded(

@@ -8,6 +8,7 @@ import path from 'node:path';
 import { after, test } from 'node:test';
 import esbuild from 'esbuild';
 import { TextClassifier } from '#lib/model/text-classifier.js';
+import type { BackendChoice } from '#lib/lesson/fastest-backend.js';
 import type { Prediction } from '#lib/model/prediction.js';
 import { Trainer } from '#lib/training/trainer.js';
 import { tfjsInBrowser } from '#browser/bundle.mjs';
@@ -29,13 +30,14 @@ interface Outcome {
   steps: { step: number; loss: number }[];
   end: string;
   step: number;
+  choice: BackendChoice;
   loss: number;
   predictions: Prediction[];
   saved: Record<string, number[]>;
 }
 
 /** Trains in a worker of a page until a step. */
-async function trainInPage(stop: number): Promise<Outcome> {
+async function trainInPage(backend: 'wasm' | 'webgpu', stop: number): Promise<Outcome> {
   const bundle = path.join(temporary, 'worker.js');
   await esbuild.build({
     ...tfjsInBrowser,
@@ -59,7 +61,7 @@ async function trainInPage(stop: number): Promise<Outcome> {
     response.writeHead(file ? 200 : 404, { 'content-type': type, 'content-security-policy': policy }).end(file);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const browser = await openBrowser();
+  const browser = await openBrowser({ webGpu: backend === 'webgpu' });
   try {
     const page = await browser.newPage();
     await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
@@ -81,7 +83,7 @@ async function trainInPage(stop: number): Promise<Outcome> {
           };
         });
       },
-      { names: fs.readdirSync(folder), stop, task: { reviews, settings } },
+      { names: fs.readdirSync(folder), stop, task: { reviews, settings, backend } },
     );
   } finally {
     await browser.close();
@@ -89,28 +91,34 @@ async function trainInPage(stop: number): Promise<Outcome> {
   }
 }
 
-test('a page trains a model from bytes until it is stopped, and what it saves is that of TensorFlow', async () => {
-  const { steps, end, step, loss, predictions, saved } = await trainInPage(6);
-  assert.equal(end, 'interrupted');
-  assert.equal(steps.length, step);
-  assert.ok(step >= 6 && step < 100, `${step} steps`);
+for (const backend of ['wasm', 'webgpu'] as const)
+  test(`a page trains a model from bytes on ${backend} until it is stopped, and what it saves is that of TensorFlow`, async () => {
+    const { steps, end, step, choice, loss, predictions, saved } = await trainInPage(backend, 6);
+    // A processor computes WebGPU more slowly, and the same.
+    assert.equal(choice.backend, 'wasm');
+    assert.deepEqual(Object.keys(choice.seconds), backend === 'webgpu' ? ['wasm', 'webgpu'] : []);
+    if (backend === 'webgpu') assert.ok(choice.difference! < 1e-5, `logits differ by ${choice.difference}`);
+    assert.equal(end, 'interrupted');
+    assert.equal(steps.length, step);
+    assert.ok(step >= 6 && step < 100, `${step} steps`);
 
-  const target = path.join(temporary, 'saved');
-  fs.mkdirSync(target);
-  for (const [name, bytes] of Object.entries(saved)) fs.writeFileSync(path.join(target, name), Uint8Array.from(bytes));
-  const model = TextClassifier.fromFolder(target, { precision: 'float32' });
-  const here = await new Trainer(model, settings).evaluate(reviews);
-  assert.ok(Math.abs(here.loss - loss) < 1e-5, `${loss}, not ${here.loss}`);
-  model.predict(texts).forEach(({ label, score }, i) => {
-    assert.equal(predictions[i]!.label, label);
-    assert.ok(Math.abs(predictions[i]!.score - score) < 1e-5);
+    const target = path.join(temporary, backend);
+    fs.mkdirSync(target);
+    for (const [name, bytes] of Object.entries(saved))
+      fs.writeFileSync(path.join(target, name), Uint8Array.from(bytes));
+    const model = TextClassifier.fromFolder(target, { precision: 'float32' });
+    const here = await new Trainer(model, settings).evaluate(reviews);
+    assert.ok(Math.abs(here.loss - loss) < 1e-5, `${loss}, not ${here.loss}`);
+    model.predict(texts).forEach(({ label, score }, i) => {
+      assert.equal(predictions[i]!.label, label);
+      assert.ok(Math.abs(predictions[i]!.score - score) < 1e-5);
+    });
+    model.dispose();
+
+    // The same training here gives the same losses: the fixture has no dropout.
+    const again = TextClassifier.fromFolder(folder, { precision: 'float32' });
+    const { records } = await new Trainer(again, settings).train(reviews);
+    for (const { step, loss } of records.slice(0, steps.length))
+      assert.ok(Math.abs(steps[step - 1]!.loss - loss) < 1e-4, `step ${step}: ${steps[step - 1]!.loss}, not ${loss}`);
+    again.dispose();
   });
-  model.dispose();
-
-  // The same training here gives the same losses: the fixture has no dropout.
-  const again = TextClassifier.fromFolder(folder, { precision: 'float32' });
-  const { records } = await new Trainer(again, settings).train(reviews);
-  for (const { step, loss } of records.slice(0, steps.length))
-    assert.ok(Math.abs(steps[step - 1]!.loss - loss) < 1e-3, `step ${step}: ${steps[step - 1]!.loss}, not ${loss}`);
-  again.dispose();
-});

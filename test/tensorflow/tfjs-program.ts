@@ -14,6 +14,6 @@ await assert.rejects(useBackend('webgl'), { code: 'TENSORFLOW_BACKEND_UNAVAILABL
 await useBackend('wasm');
 assert.throws(() => choosePrecision('bfloat16'), { code: 'ARGUMENT_PRECISION_UNSUPPORTED' });
 for (const each of JSON.parse(fs.readFileSync(casesFile, 'utf8')) as Case[]) {
-  writeSafetensors(`${casesFile}.${each.name}.safetensors`, trainingResults(each));
+  writeSafetensors(`${casesFile}.${each.name}.safetensors`, await trainingResults(each));
   assert.equal(tf.memory().numTensors, 0, 'tensors are left in memory');
 }

@@ -23,7 +23,7 @@ const batchOf = ({ inputIds, offsets, labels }: Case['batches'][number]): Labele
 });
 
 /** Logits and gradients of the first batch without dropout; losses and parameters of training with the dropout of the model. */
-export function trainingResults({ folder, batches, steps }: Case): Map<string, StoredTensor> {
+export async function trainingResults({ folder, batches, steps }: Case): Promise<Map<string, StoredTensor>> {
   const results = new Map<string, StoredTensor>();
   const store = (name: string, data: Float32Array, shape = [data.length]) => results.set(name, { shape, data });
   const model = TextClassifier.fromFolder(folder, { precision: 'float32', layers: composedLayers });
@@ -38,7 +38,8 @@ export function trainingResults({ folder, batches, steps }: Case): Map<string, S
     weightDecay: 0.01,
     texts: batches.map(({ inputIds }) => Int32Array.from(inputIds)),
   });
-  const losses = Array.from({ length: steps }, (_, i) => step.run([batchOf(batches[i % batches.length]!)], 1e-4));
+  const losses: { loss: number; gradNorm: number }[] = [];
+  for (let i = 0; i < steps; i++) losses.push(await step.run([batchOf(batches[i % batches.length]!)], 1e-4));
   store(
     'losses',
     Float32Array.from(losses, ({ loss }) => loss),

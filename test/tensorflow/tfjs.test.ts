@@ -117,9 +117,9 @@ function differenceOf(actual: Map<string, StoredTensor>, expected: Map<string, S
 }
 
 for (const each of cases)
-  test(`${each.name}: logits, gradients and ${each.steps} steps on WASM are those of TensorFlow's library`, () => {
+  test(`${each.name}: logits, gradients and ${each.steps} steps on WASM are those of TensorFlow's library`, async () => {
     const actual = readSafetensors(`${casesFile}.${each.name}.safetensors`);
-    const expected = trainingResults(each);
+    const expected = await trainingResults(each);
     assert.deepEqual([...actual.keys()], [...expected.keys()]);
     for (const [kind, tolerance] of Object.entries(tolerances)) {
       const difference = differenceOf(actual, expected, kind);

@@ -58,14 +58,14 @@ for (const [name, expected] of Object.entries(masked)) {
       model.dispose();
     });
 
-  test(`${name}: the losses of 20 training steps match the reference`, () => {
+  test(`${name}: the losses of 20 training steps match the reference`, async () => {
     const model = MaskedLM.fromFolder(folderOf(name), { precision: 'float32' });
     const step = new TrainingStep(model, maskedLanguageModeling, { weightDecay: 0.01 });
     Object.assign(model.config, { dropout: 0, attention_dropout: 0 });
-    expected.losses.forEach((reference, i) => {
-      const { loss } = step.run([batchOf(expected)], 5e-4 * learningRateFactor(i, 20, 2, 'linear'));
+    for (const [i, reference] of expected.losses.entries()) {
+      const { loss } = await step.run([batchOf(expected)], 5e-4 * learningRateFactor(i, 20, 2, 'linear'));
       assert.ok(Math.abs(loss - reference) < 1e-4 * reference, `step ${i}: ${loss} against ${reference}`);
-    });
+    }
     step.dispose();
     model.dispose();
   });

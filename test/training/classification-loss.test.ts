@@ -137,7 +137,7 @@ for (const [implementation, layers] of Object.entries({ fused: fusedLayers, comp
     model.dispose();
   });
 
-test('batches of any division, accumulated, have the loss and the gradient norm of one batch', () => {
+test('batches of any division, accumulated, have the loss and the gradient norm of one batch', async () => {
   const part = (indices: number[]): LabeledBatch => weighted.select(batch, indices);
   // The classes of the four rows are 1, 0, 0, 1, so that the parts have weights of 3.4 and 3.4; 6.4 and 0.4; 3, 0.8 and 3.
   for (const division of [
@@ -151,7 +151,7 @@ test('batches of any division, accumulated, have the loss and the gradient norm 
   ]) {
     const model = tiny();
     const step = new TrainingStep(model, weighted, { accumulates: true });
-    const { loss, gradNorm } = step.run(division.map(part), 1e-3);
+    const { loss, gradNorm } = await step.run(division.map(part), 1e-3);
     isClose(loss, expected.tiny.loss);
     isClose(gradNorm, expected.tiny.norm);
     step.dispose();
@@ -159,12 +159,12 @@ test('batches of any division, accumulated, have the loss and the gradient norm 
   }
 });
 
-test("the losses of 20 training steps are PyTorch's", () => {
+test("the losses of 20 training steps are PyTorch's", async () => {
   const model = tiny();
   const step = new TrainingStep(model, weighted, { weightDecay: curve.weightDecay });
   for (const [i, loss] of expected.tiny.losses.entries()) {
     const { inputIds, labels } = curve.batches[i]!;
-    const actual = step.run(
+    const actual = await step.run(
       [
         {
           ...packPadded(

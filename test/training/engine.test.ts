@@ -51,7 +51,7 @@ const task = (rows: number): EncodedReviews => {
 };
 
 /** Trains for some steps and returns their losses and gradient norms in turn, and the number of captured graphs. */
-function trainSteps(
+async function trainSteps(
   model: TextClassifier,
   reviews: EncodedReviews,
   steps: number,
@@ -63,7 +63,7 @@ function trainSteps(
   const values: number[] = [];
   for (let epoch = 0; values.length < 2 * steps; epoch++)
     for (const batch of trainingBatches(reviews, { batchSize, seed: 1, epoch })) {
-      const { loss, gradNorm } = trainingStep.run([batch], learningRate);
+      const { loss, gradNorm } = await trainingStep.run([batch], learningRate);
       values.push(loss, gradNorm);
     }
   const { graphs } = trainingStep.captured;
@@ -78,23 +78,24 @@ test('100 captured steps give the same values as eager ones, with dropout, on la
   const embedded = TextClassifier.fromFolder(folder);
   const reviews = embedded.encode((await sampleReviews(await embeddedReviews())).slice(0, 12), 24);
   embedded.dispose();
-  const [captured, eager] = [false, true].map((eager) => {
+  const run = async (eager: boolean) => {
     const model = TextClassifier.fromFolder(folder, { precision: 'float32', eager });
-    const result = trainSteps(model, reviews, 100, { weightDecay: 0.01 }, 5e-5, 2);
+    const result = await trainSteps(model, reviews, 100, { weightDecay: 0.01 }, 5e-5, 2);
     const weights = model.parameters.get('distilbert.transformer.layer.1.ffn.lin1.weight')!.data().slice();
     model.dispose();
     return { ...result, weights };
-  });
-  assert.equal(captured!.graphs, 1);
-  assert.equal(eager!.graphs, 0);
-  captured!.values.forEach((value, i) =>
-    assert.ok(Math.abs(value / eager!.values[i]! - 1) < 1e-5, `${i}: ${value} against ${eager!.values[i]}`),
+  };
+  const [captured, eager] = [await run(false), await run(true)];
+  assert.equal(captured.graphs, 1);
+  assert.equal(eager.graphs, 0);
+  captured.values.forEach((value, i) =>
+    assert.ok(Math.abs(value / eager.values[i]! - 1) < 1e-5, `${i}: ${value} against ${eager.values[i]}`),
   );
-  assert.ok(relativeDifference(captured!.weights, eager!.weights) < 1e-5);
-  assert.ok(captured!.values.at(-2)! < captured!.values[0]!, 'the loss decreased');
+  assert.ok(relativeDifference(captured.weights, eager.weights) < 1e-5);
+  assert.ok(captured.values.at(-2)! < captured.values[0]!, 'the loss decreased');
 });
 
-test('a graph of the fused layers does not depend on the numbers of tokens and texts, for all families and tasks', () => {
+test('a graph of the fused layers does not depend on the numbers of tokens and texts, for all families and tasks', async () => {
   const original = { ...graphAddon };
   /** The nodes of each graph: kernel, attributes, inputs and control inputs, or the value of a constant. */
   let graphs: unknown[][] = [];
@@ -119,19 +120,22 @@ test('a graph of the fused layers does not depend on the numbers of tokens and t
     packTexts(lengths.map((length) => Int32Array.from({ length }, () => 5 + Math.floor(random() * 20))));
   const batches = [texts([3, 20, 7]), texts([24, 2, 9, 11, 24])];
   /** Graphs of a training step, and of an evaluation, of each batch. */
-  const capture = (run: (batch: EncodedBatch) => void): unknown[][][] =>
-    batches.map((batch) => {
+  const capture = async (run: (batch: EncodedBatch) => Promise<void>): Promise<unknown[][][]> => {
+    const all: unknown[][][] = [];
+    for (const batch of batches) {
       graphs = [];
-      run(batch);
-      return graphs;
-    });
+      await run(batch);
+      all.push(graphs);
+    }
+    return all;
+  };
   try {
     for (const name of ['tiny', 'finbert', 'minilm', 'roberta']) {
       const model = TextClassifier.fromFolder(path.join(fixtures, name), { layers: fusedLayers });
-      const captured = capture((batch) => {
+      const captured = await capture(async (batch) => {
         const step = new TrainingStep(model, classification, { accumulates: true });
         const labeled = { ...batch, labels: new Int32Array(textCount(batch)) };
-        step.run([labeled, labeled], 1e-3);
+        await step.run([labeled, labeled], 1e-3);
         step.dispose();
         model.forward.dispose();
         model.logits(batch);
@@ -142,9 +146,9 @@ test('a graph of the fused layers does not depend on the numbers of tokens and t
     }
     for (const name of ['bert', 'roberta']) {
       const model = MaskedLM.fromFolder(path.join(fixtures, 'masked', name), { layers: fusedLayers });
-      const captured = capture((batch) => {
+      const captured = await capture(async (batch) => {
         const step = new TrainingStep(model, maskedLanguageModeling);
-        step.run([maskBatch(batch, model.vocabulary, {}, 1)], 1e-3);
+        await step.run([maskBatch(batch, model.vocabulary, {}, 1)], 1e-3);
         step.dispose();
       });
       assert.equal(captured[0]!.length, 1);
@@ -156,22 +160,22 @@ test('a graph of the fused layers does not depend on the numbers of tokens and t
   }
 });
 
-test('an epoch of random batches is captured once, and once more for a last batch of one text', () => {
+test('an epoch of random batches is captured once, and once more for a last batch of one text', async () => {
   const model = TextClassifier.create(config, { layers: fusedLayers });
-  const { graphs } = trainSteps(model, task(97), 13);
+  const { graphs } = await trainSteps(model, task(97), 13);
   assert.equal(graphs, 2);
   model.dispose();
 });
 
-test('XLA gives the same loss curve as the uncompiled graph of the same layers, with dropout', () => {
-  const run = (options: EngineOptions) => {
+test('XLA gives the same loss curve as the uncompiled graph of the same layers, with dropout', async () => {
+  const run = async (options: EngineOptions) => {
     const model = TextClassifier.create(config, { precision: 'float32', layers: composedLayers, ...options });
     model.engine.fused = false;
-    const result = trainSteps(model, task(24), 20, { weightDecay: 0.01 });
+    const result = await trainSteps(model, task(24), 20, { weightDecay: 0.01 });
     model.dispose();
     return result.values;
   };
-  const [plain, compiled] = [run({}), run({ jitCompile: true })];
+  const [plain, compiled] = [await run({}), await run({ jitCompile: true })];
   plain.forEach((value, i) =>
     assert.ok(
       Math.abs(compiled[i]! - value) < 1e-4 * Math.max(1, Math.abs(value)),
@@ -199,15 +203,15 @@ for (const precision of ['bfloat16', 'float16'] as const)
     assert.notDeepEqual(actual, expected);
   });
 
-test('after a float16 overflow the step is repeated at half the loss scale and updates the parameters', () => {
+test('after a float16 overflow the step is repeated at half the loss scale and updates the parameters', async () => {
   const batch = trainingBatches(task(8), { batchSize: 8, seed: 1, epoch: 0 })[0]!;
-  const runStep = (precision: 'float32' | 'float16') => {
+  const runStep = async (precision: 'float32' | 'float16') => {
     const model = TextClassifier.create(config, { precision });
     // With these weights, gradients exceed float16's maximum of 65,504 at the initial loss scale of 65,536.
     const weight = model.parameters.get('classifier.weight')!;
     weight.assign(tf.mul(weight.read(), 5000));
     const trainingStep = new TrainingStep(model, classification);
-    const result = { ...trainingStep.run([batch], 1e-3), scale: trainingStep.lossScale };
+    const result = { ...(await trainingStep.run([batch], 1e-3)), scale: trainingStep.lossScale };
     trainingStep.dispose();
     const before = TextClassifier.create(config, { precision: 'float32' })
       .parameters.get('pre_classifier.weight')!
@@ -216,7 +220,7 @@ test('after a float16 overflow the step is repeated at half the loss scale and u
     model.dispose();
     return result;
   };
-  const [float32, float16] = [runStep('float32'), runStep('float16')];
+  const [float32, float16] = [await runStep('float32'), await runStep('float16')];
   assert.equal(float32.scale, 1);
   assert.ok(float16.scale < 65536 && float16.scale >= 1, `${float16.scale}`);
   // Logits this large amplify float16's rounding errors, so only the order of magnitude is compared.
@@ -292,10 +296,10 @@ test('prepared weights give the same logits and do not follow later changes of t
   model.dispose();
 });
 
-test('gradient accumulation gives the same update as one large batch', () => {
+test('gradient accumulation gives the same update as one large batch', async () => {
   const withoutDropout = { ...config, dropout: 0, attention_dropout: 0, seq_classif_dropout: 0 };
   const reviews = task(16);
-  const runSteps = (sizes: number[]) => {
+  const runSteps = async (sizes: number[]) => {
     const model = TextClassifier.create(withoutDropout, { precision: 'float32' });
     const trainingStep = new TrainingStep(model, classification, { accumulates: sizes.length > 1, weightDecay: 0.01 });
     const results = [];
@@ -313,14 +317,14 @@ test('gradient accumulation gives the same update as one large batch', () => {
           { batchSize: size, seed: 1, epoch: 0 },
         )[0]!;
       });
-      results.push(trainingStep.run(batches, 1e-3));
+      results.push(await trainingStep.run(batches, 1e-3));
     }
     const values = [...model.parameters.values()].flatMap((parameter) => [...parameter.data()]);
     trainingStep.dispose();
     model.dispose();
     return { results, values };
   };
-  const [single, accumulated] = [runSteps([16]), runSteps([6, 6, 4])];
+  const [single, accumulated] = [await runSteps([16]), await runSteps([6, 6, 4])];
   single.results.forEach(({ loss, gradNorm }, i) => {
     assert.ok(Math.abs(accumulated.results[i]!.loss / loss - 1) < 1e-5);
     assert.ok(Math.abs(accumulated.results[i]!.gradNorm / gradNorm - 1) < 1e-4);
@@ -328,14 +332,14 @@ test('gradient accumulation gives the same update as one large batch', () => {
   assert.ok(relativeDifference(accumulated.values, single.values) < 1e-4);
 });
 
-test('memory use does not grow over 1,200 steps with many batch shapes', () => {
+test('memory use does not grow over 1,200 steps with many batch shapes', async () => {
   const model = TextClassifier.create(config, { precision: 'float32' });
   const trainingStep = new TrainingStep(model, classification, { weightDecay: 0.01 });
   const reviews = task(96);
-  const runSteps = (count: number) => {
+  const runSteps = async (count: number) => {
     for (let epoch = 0; count > 0; epoch++)
       for (const batch of trainingBatches(reviews, { batchSize: 8, seed: 1, epoch }))
-        if (count-- > 0) trainingStep.run([batch], 1e-4);
+        if (count-- > 0) await trainingStep.run([batch], 1e-4);
   };
   // Garbage is collected before each measurement: Node 24 keeps more of it than earlier versions.
   v8.setFlagsFromString('--expose-gc');
@@ -345,14 +349,15 @@ test('memory use does not grow over 1,200 steps with many batch shapes', () => {
     return process.memoryUsage.rss();
   };
   // After these steps every batch shape has occurred, and the heap has reached its size.
-  runSteps(400);
+  await runSteps(400);
   const [tensors, nativeTensors] = [tf.memory().numTensors, binding.getNumOfTensors()];
   // A leak grows in all three parts. A single growth of the heap is in one of them only.
-  const growths = [0, 1, 2].map(() => {
+  const growths: number[] = [];
+  for (let part = 0; part < 3; part++) {
     const before = resident();
-    runSteps(400);
-    return (resident() - before) / 400;
-  });
+    await runSteps(400);
+    growths.push((resident() - before) / 400);
+  }
   const growth = Math.min(...growths);
   assert.equal(tf.memory().numTensors, tensors);
   assert.equal(binding.getNumOfTensors(), nativeTensors);

@@ -98,20 +98,20 @@ test('auto is false on a CPU; elsewhere it is decided when training begins, by s
   const work = { batches: 10, batchSize: 8 };
   const cpuModel = TextClassifier.create(config, { precision: 'float32' });
   assert.equal(cpuModel.engine.jitCompile, false);
-  assert.deepEqual(chooseJitCompile(cpuModel, work, singleProcess), { jitCompile: false });
+  assert.deepEqual(await chooseJitCompile(cpuModel, work, singleProcess), { jitCompile: false });
   assert.ok(!fs.existsSync(cache));
   cpuModel.dispose();
 
   // As on a GPU: layers that XLA can compile; later `auto`, which is not decided yet.
   const model = TextClassifier.create(config, { precision: 'float32', jitCompile: true });
-  assert.equal(chooseJitCompile(model, work, singleProcess).jitCompile, true);
+  assert.equal((await chooseJitCompile(model, work, singleProcess)).jitCompile, true);
   model.engine.jitCompile = 'auto';
-  assert.deepEqual(chooseJitCompile(model, work, { ...singleProcess, size: 2 }), { jitCompile: false });
+  assert.deepEqual(await chooseJitCompile(model, work, { ...singleProcess, size: 2 }), { jitCompile: false });
   // A cache without measurements.
   fs.writeFileSync(cache, 'null');
-  const { reason } = chooseJitCompile(model, work, singleProcess);
+  const { reason } = await chooseJitCompile(model, work, singleProcess);
   assert.match(reason!, /^XLA is \d\.\d\d times as fast \(measured\)/);
-  assert.deepEqual(chooseJitCompile(model, work, singleProcess).reason, reason, 'the measurement is stored');
+  assert.deepEqual((await chooseJitCompile(model, work, singleProcess)).reason, reason, 'the measurement is stored');
   const [[key, { graph, xla, compiling }]] = Object.entries(
     JSON.parse(fs.readFileSync(cache, 'utf8')) as Record<string, LayerSeconds>,
   ) as [[string, LayerSeconds]];

@@ -55,7 +55,7 @@ function modelOf(name: Name, layers: Layers = fusedLayers): MultiLabelModel {
 
 testStep(expected, multiLabelStep, modelOf);
 
-test('batches of any division, accumulated, have the loss and the gradient norm of one batch', () => {
+test('batches of any division, accumulated, have the loss and the gradient norm of one batch', async () => {
   for (const division of [[[0, 1, 2, 3]], [[0, 1, 3], [2]], [[0], [1, 2], [3]]]) {
     const model = modelOf('tiny');
     const step = new TrainingStep(model, multiLabelStep, { accumulates: true });
@@ -64,7 +64,7 @@ test('batches of any division, accumulated, have the loss and the gradient norm 
       [...parts[0]!.labels],
       division[0]!.flatMap((row) => expected.models.tiny.labels.slice(3 * row, 3 * row + 3)),
     );
-    const { loss, gradNorm } = step.run(parts, 1e-3);
+    const { loss, gradNorm } = await step.run(parts, 1e-3);
     isClose(loss, expected.models.tiny.loss);
     isClose(gradNorm, expected.models.tiny.norm);
     step.dispose();

@@ -50,12 +50,12 @@ function modelOf(name: Name, layers: Layers = fusedLayers): RegressionModel {
 
 testStep(expected, regressionStep, modelOf);
 
-test('batches of any division, accumulated, have the loss and the gradient norm of one batch', () => {
+test('batches of any division, accumulated, have the loss and the gradient norm of one batch', async () => {
   for (const division of [[[0, 1, 2, 3]], [[0, 1, 3], [2]], [[0], [1, 2], [3]]]) {
     const model = modelOf('tiny');
     const step = new TrainingStep(model, regressionStep, { accumulates: true });
     const parts = division.map((rows) => regressionStep.select(batchOf(expected.models.tiny), rows));
-    const { loss, gradNorm } = step.run(parts, 1e-3);
+    const { loss, gradNorm } = await step.run(parts, 1e-3);
     isClose(loss, expected.models.tiny.loss);
     isClose(gradNorm, expected.models.tiny.norm);
     step.dispose();

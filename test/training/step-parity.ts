@@ -74,12 +74,12 @@ export function testStep(
         model.dispose();
       });
 
-    test(`${name}: the losses of 20 training steps are those of transformers`, () => {
+    test(`${name}: the losses of 20 training steps are those of transformers`, async () => {
       const model = modelOf(name);
       const step = new TrainingStep(model, task, { weightDecay: curve.weightDecay });
       for (const [i, loss] of models[name].losses.entries()) {
         const rate = curve.learningRate * learningRateFactor(i, curve.steps, curve.warmupSteps, 'linear');
-        isClose(step.run([batchOf(models[name])], rate).loss, loss, 1e-4);
+        isClose((await step.run([batchOf(models[name])], rate)).loss, loss, 1e-4);
       }
       step.dispose();
       model.dispose();

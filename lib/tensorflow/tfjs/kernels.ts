@@ -44,9 +44,15 @@ export const softmax: typeof Native.softmax = (logits) => tf.softmax(logits);
 /** Half the sum of squares: first of each row, since a sum of millions of float32 values in sequence is not precise. */
 export const halfSquareSum: typeof Native.halfSquareSum = (x) => tf.mul(tf.sum(tf.sum(tf.square(x), -1)), 0.5);
 
+/** Whether a scalar is 0; undefined on a GPU, whose results cannot be waited for. */
+const isZero = (x: Tensor): boolean | undefined => (tf.getBackend() === 'webgpu' ? undefined : x.dataSync()[0] === 0);
+
 /** a · b, and 0 where the scalar `b` is 0. */
-export const multiplyNoNan: typeof Native.multiplyNoNan = (a, b) =>
-  b.dataSync()[0] === 0 ? tf.zerosLike(a) : tf.mul(a, b);
+export function multiplyNoNan(a: Tensor, b: Tensor): Tensor {
+  const zero = isZero(b);
+  if (zero === undefined) return tf.where(tf.notEqual(b, 0), tf.mul(a, b), 0);
+  return zero ? tf.zerosLike(a) : tf.mul(a, b);
+}
 
 /** Updates one parameter with Adam, without bias correction. */
 export function applyAdam(
@@ -69,7 +75,7 @@ export function applyAdam(
 
 /** `a` where the condition is true, else `b`. A mask multiplies: tf.where would tile the scalar 0, which takes 20 times as long. */
 export const select: typeof Native.select = (condition, a, b) =>
-  b.size === 1 && b.dataSync()[0] === 0 ? tf.mul(a, tf.cast(condition, 'float32')) : tf.where(condition, a, b);
+  b.size === 1 && isZero(b) ? tf.mul(a, tf.cast(condition, 'float32')) : tf.where(condition, a, b);
 
 /** Rows by their ids: [rows, width], [n] -> [n, width]. */
 export const gatherRows: typeof Native.gatherRows = (table, ids) => tf.gatherND(table, columnOf(ids));

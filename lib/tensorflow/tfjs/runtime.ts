@@ -21,7 +21,7 @@ export const nativeType = (_: Tensor): number => binding.TF_FLOAT;
 
 /**
  * Selects a backend, before a model is created. The program imports its package, which registers it.
- * @param name such as `wasm`
+ * @param name `wasm` or `webgpu`
  * @throws TensorFlowLoadError if its package is not imported, or the browser cannot load it
  */
 export async function useBackend(name: string): Promise<void> {
@@ -32,6 +32,7 @@ export async function useBackend(name: string): Promise<void> {
         'with the address of its .wasm files.',
       { backend: name },
     );
+  if (name !== 'wasm') return;
   // The kernel of the WASM backend copies its input. tfjs clones each tensor that it keeps for the backward pass.
   tf.unregisterKernel('Identity', name);
   tf.registerKernel({

@@ -31,6 +31,7 @@ async function showResult(session: Session, trained: TrainedModel, count: number
     `${describeAccuracy(result)} of ${test.length} test reviews are predicted correctly.`;
   element('finetune-details').textContent =
     `Fine-tuned with ${count} labels: ${trained.steps} steps in ${duration(trained.seconds)}` +
+    (trained.backend === 'webgpu' ? ' on the graphics processor' : '') +
     (trained.end === 'interrupted' ? ', stopped by you.' : '.');
   element('finetune-chart').hidden = false;
   await drawFigure(
@@ -56,6 +57,8 @@ export function finetuneStep(lesson: Lesson): Step {
     HTMLButtonElement,
   ];
   const progress = element<HTMLProgressElement>('finetune-progress');
+  // The lower layers, which do not learn, and the embeddings need no gradients and no state of the optimizer.
+  const layers = element<HTMLSelectElement>('finetune-layers');
   let worker: TrainerWorker | undefined;
 
   async function train(session: Session): Promise<void> {
@@ -63,7 +66,9 @@ export function finetuneStep(lesson: Lesson): Step {
     const losses: number[] = [];
     const { labels, test } = session.reviews;
     showStatus('Loading what training needs …');
-    worker = await startTraining({ labels, test, train: session.trainingReviews(count), settings }, (each) => {
+    const freeze = layers.value === 'none' ? ('none' as const) : Number(layers.value);
+    const task = { labels, test, train: session.trainingReviews(count), settings: { ...settings, freeze } };
+    worker = await startTraining(task, (each) => {
       losses.push(each.loss);
       progress.value = each.step / each.totalSteps;
       element('finetune-details').textContent =
