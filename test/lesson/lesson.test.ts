@@ -145,6 +145,8 @@ test('the whole lesson by keyboard, from a disk, and the results equal those of 
     await waitForText(page, 'compare-text', 'With 500 labels');
     await page.waitForSelector('#compare-run:enabled');
     await assertAccessible(page, 'compare');
+    const predicting = () => page.evaluate(() => (globalThis as unknown as PageLesson).lesson.session.trained!.count);
+    assert.equal(await predicting(), 500, 'the comparison does not change what predicts');
     await pressOn(page, '#next');
     await tabTo(page, '#sentence');
     await page.keyboard.type('It stopped working after two days.');

@@ -44,7 +44,11 @@ export interface PageLesson {
     session: {
       reviews: PageReviews;
       own: number[];
-      trained?: { classifier: { weight: Float32Array; bias: Float32Array }; model: { accuracy: number } };
+      trained?: {
+        count: number;
+        classifier: { weight: Float32Array; bias: Float32Array };
+        model: { accuracy: number };
+      };
       encoder: Promise<{ features: (text: string) => Promise<Float32Array> }>;
     };
   };

@@ -66,7 +66,8 @@ test(
       await page.click('.label-choices button:first-child');
       await waitFor('Review 2 of 4');
       await screenshot('second');
-      // JupyterLab would turn the cell into a title.
+      // JupyterLab would delete the cell, change its kind, or turn it into a title.
+      for (const key of ['d', 'd', 'm', 'b', '7']) await page.keyboard.press(key);
       await page.keyboard.press('2');
       await waitFor('Review 3 of 4');
       await page.keyboard.press('1');

@@ -111,7 +111,7 @@ function start(output: HTMLElement): void {
     );
   };
   const stop = (error: unknown) => {
-    trouble.textContent = `${(error as Error).message} Run the cell again to continue.`;
+    trouble.textContent = `${(error as Error).message} Run the cell again to continue; after a restart of the kernel, all cells from the first one.`;
     labeling.element.inert = true;
     status.textContent = '';
   };
@@ -131,6 +131,8 @@ function start(output: HTMLElement): void {
   };
   const labeling = new Labeling({ ...task, onChange: save });
   output.replaceChildren(labeling.element, status, trouble);
+  // Otherwise JupyterLab takes keys, such as d d, which deletes the cell; it looks at the element with the focus first.
+  for (const button of output.querySelectorAll('button')) button.dataset['lmSuppressShortcuts'] = 'true';
   output.addEventListener('keydown', (event) => {
     if (labeling.handleKey(event)) event.preventDefault();
   });

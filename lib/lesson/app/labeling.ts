@@ -49,7 +49,7 @@ export class Labeling {
       this.#progress,
       this.#review,
       this.#choices,
-      create('p', { className: 'hint' }, `Keys: ${keys.join(', ')}; Backspace takes the last label back.`),
+      create('p', { className: 'hint keys' }, `Keys: ${keys.join(', ')}; Backspace takes the last label back.`),
       create('p', {}, this.#undo),
       this.#agreement,
     );

@@ -111,6 +111,10 @@ async function startLesson(): Promise<void> {
   ]);
   prepare(lesson.session, lesson);
   showStep(0, false);
+  addEventListener('beforeunload', (event) => {
+    // Labels, and a model that is being fine-tuned, are in memory only.
+    if (lesson.session.own.length > 0 || element('finetune-start').matches(':disabled')) event.preventDefault();
+  });
 }
 
 void runAction(startLesson);

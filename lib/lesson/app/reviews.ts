@@ -72,7 +72,7 @@ export function reviewsOfCsv({ name, rows }: CsvFile, textColumn: string, labelC
   const rare = labels.find((label) => counts.get(label)! < limits.perClass);
   if (rare !== undefined)
     throw new Error(
-      `The class ${rare} has ${counts.get(rare)} reviews. Each class needs at least ${limits.perClass} different ones.`,
+      `There are ${counts.get(rare)} different reviews of the class ${rare}. Each class needs at least ${limits.perClass}.`,
     );
   const all = shuffle(
     [...labelOf].map(([text, label]) => ({ text, label: labels.indexOf(label) })),

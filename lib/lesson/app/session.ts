@@ -27,7 +27,7 @@ export class Session {
   readonly own: number[] = [];
   /** By number of labels. */
   readonly points = new Map<number, TrainedPoint>();
-  /** The latest; undefined before the first training. */
+  /** The one that the user has chosen, with which the page predicts; undefined before the first training. */
   trained: Trained | undefined;
 
   constructor(
@@ -81,11 +81,18 @@ export class Session {
     return Promise.all(reviews.map(({ text }) => encoder.features(text)));
   }
 
+  /** Trains, see `measure`, and predicts with the result from now on. */
+  async train(count: number): Promise<Trained | undefined> {
+    const trained = await this.measure(count);
+    if (trained) this.trained = trained;
+    return trained;
+  }
+
   /**
    * Trains with a number of labels and evaluates on the test reviews. Each class needs a label.
    * @returns undefined if labels have changed meanwhile
    */
-  async train(count: number): Promise<Trained | undefined> {
+  async measure(count: number): Promise<Trained | undefined> {
     const reviews = this.trainingReviews(count);
     const { test, labels } = this.reviews;
     const features = await this.#featuresOf(reviews);
@@ -110,7 +117,6 @@ export class Session {
       ),
     };
     this.points.set(count, trained);
-    this.trained = trained;
     return trained;
   }
 }

@@ -12,19 +12,23 @@ const row = (kind: 'th' | 'td', cells: string[]) =>
   create('tr', {}, ...cells.map((cell) => create(kind, kind === 'th' ? { scope: 'col' } : {}, cell)));
 
 /** The largest number of labels with which the model is better, in words. */
-function summarize(points: TrainedPoint[]): string {
-  const better = points.filter(({ model, bag }) => model.accuracy > bag.accuracy);
-  const last = points.at(-1)!;
+function summarize(results: TrainedPoint[]): string {
+  const better = results.filter(({ model, bag }) => model.accuracy > bag.accuracy);
+  const last = results.at(-1)!;
+  const points = (100 * (last.model.accuracy - last.bag.accuracy)).toFixed(1);
   return (
-    `The pretrained model is better for ${better.length} of these ${points.length} numbers of labels. ` +
-    `With ${last.count} labels the difference is ${(100 * (last.model.accuracy - last.bag.accuracy)).toFixed(1)} points. ` +
+    `The pretrained model is better for ${better.length} of these ${results.length} numbers of labels. ` +
+    `With ${last.count} labels the difference is ${points.replace('-', '−')} points. ` +
     'Intervals that overlap much say that the difference may be chance.'
   );
 }
 
 /** Creates the step. */
 export function compareStep(lesson: Lesson): Step {
+  const button = element<HTMLButtonElement>('compare-run');
   async function show(session: Session): Promise<void> {
+    const most = labelCounts.findLast((count) => count <= session.reviews.train.length);
+    button.textContent = `Train both with 10 to ${most} labels`;
     const points = session.sortedPoints;
     element('compare-table').hidden = element('compare-chart').hidden = points.length === 0;
     element('compare-text').textContent = points.length > 1 ? summarize(points) : '';
@@ -47,7 +51,6 @@ export function compareStep(lesson: Lesson): Step {
     const curves = [labelCurves.model, labelCurves.bag];
     await drawFigure('compare-chart', accuracyCurve(points, curves, majorityOf(session).accuracy));
   }
-  const button = element<HTMLButtonElement>('compare-run');
   button.addEventListener('click', () => {
     void runAction(async () => {
       const { session } = lesson;
@@ -56,7 +59,7 @@ export function compareStep(lesson: Lesson): Step {
         for (const count of labelCounts) {
           if (count > session.reviews.train.length || session.missingClasses(count).length > 0) continue;
           showStatus(`Training both with ${count} labels …`);
-          if (!session.points.has(count)) await session.train(count);
+          if (!session.points.has(count)) await session.measure(count);
           if (lesson.session !== session) return;
           await show(session);
         }

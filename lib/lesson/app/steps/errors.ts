@@ -25,7 +25,7 @@ export function errorsStep(): Step {
         .sort((a, b) => b.probability - a.probability);
       element('errors-count').textContent =
         `With ${count} labels, ${errors.length} of ${test.length} test reviews are predicted wrongly` +
-        (errors.length > maxErrors ? `; the first ${maxErrors}:` : ':');
+        (errors.length > maxErrors ? `; the first ${maxErrors}:` : errors.length > 0 ? ':' : '.');
       element('error-list').replaceChildren(
         ...errors
           .slice(0, maxErrors)

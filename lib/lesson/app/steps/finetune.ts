@@ -9,7 +9,6 @@ import { evaluate, probabilitiesOf } from '../learner.js';
 import type { Session } from '../session.js';
 import { startTraining, type TrainedModel, type TrainerWorker } from '../trainer.js';
 import { describeAccuracy, majorityOf } from './train.js';
-import { currentClassifier } from './try.js';
 import type { Lesson, Step } from './step.js';
 
 /** Offers a trained model as a zip file in Hugging Face's layout; the weights are not compressible. */
@@ -26,7 +25,7 @@ function offerDownload({ saved }: TrainedModel): void {
 async function showResult(session: Session, trained: TrainedModel, count: number): Promise<void> {
   const { test, labels } = session.reviews;
   const result = evaluate(probabilitiesOf(trained.logits, labels.length), test);
-  const head = await currentClassifier(session).catch(() => undefined);
+  const head = await session.measure(count).catch(() => undefined);
   element('finetune-result').textContent =
     `${describeAccuracy(result)} of ${test.length} test reviews are predicted correctly.`;
   element('finetune-details').textContent =
@@ -36,15 +35,15 @@ async function showResult(session: Session, trained: TrainedModel, count: number
   element('finetune-chart').hidden = false;
   await drawFigure(
     'finetune-chart',
-    accuraciesFigure('Test accuracy', [
+    accuraciesFigure(`Test accuracy with ${count} labels`, [
       { name: 'majority class', ...majorityOf(session) },
       ...(head
         ? [
-            { name: `bag of words, ${head.count} labels`, ...head.bag },
-            { name: `features, ${head.count} labels`, ...head.model },
+            { name: 'bag of words', ...head.bag },
+            { name: 'features', ...head.model },
           ]
         : []),
-      { name: `fine-tuned, ${count} labels`, ...result },
+      { name: 'fine-tuned', ...result },
     ]),
   );
   offerDownload(trained);
@@ -72,8 +71,8 @@ export function finetuneStep(lesson: Lesson): Step {
       losses.push(each.loss);
       progress.value = each.step / each.totalSteps;
       element('finetune-details').textContent =
-        each.step === each.totalSteps
-          ? 'Evaluating on the test reviews …'
+        each.step === each.totalSteps || stop.disabled
+          ? `Testing on ${test.length} reviews …`
           : `Step ${each.step} of ${each.totalSteps}, ${duration(each.secondsLeft)} left`;
       if (losses.length > 1 && !element('finetune').hidden) void drawFigure('finetune-losses', stepLosses(losses));
     });
@@ -104,7 +103,8 @@ export function finetuneStep(lesson: Lesson): Step {
   });
   stop.addEventListener('click', () => {
     stop.disabled = true;
-    element('finetune-details').textContent = 'Evaluating on the test reviews …';
+    element('finetune-details').textContent =
+      `Stopping; then testing on ${lesson.session.reviews.test.length} reviews …`;
     worker?.stop();
   });
   return {

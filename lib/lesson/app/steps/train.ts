@@ -2,7 +2,7 @@
 import { accuraciesFigure } from '../../../figures/accuracies.js';
 import { drawFigure, lossCurve } from '../charts.js';
 import { percent, percentInterval } from '../../../figures/format.js';
-import { create, element, showStatus } from '../element.js';
+import { create, element } from '../element.js';
 import { majorityAccuracy, type TestResult } from '../learner.js';
 import type { Session, Trained } from '../session.js';
 import type { Lesson, Step } from './step.js';
@@ -28,6 +28,7 @@ export function trainStep(lesson: Lesson): Step {
     element('train-details').textContent =
       `Trained with ${count} labels in ${Math.max(1, Math.round(milliseconds))} ms; test loss ${model.loss.toFixed(3)}. ` +
       `Always predicting the most frequent class: ${percent(majority.accuracy)}.`;
+    element('train-chart').hidden = false;
     await drawFigure(
       'train-chart',
       accuraciesFigure('Test accuracy', [
@@ -49,12 +50,16 @@ export function trainStep(lesson: Lesson): Step {
       element('train-details').textContent = '';
       return;
     }
-    showStatus(`Training with ${count} labels …`);
+    // Results of another number of labels would be taken for these.
+    element('train-result').textContent = `Training with ${count} labels …`;
+    element('train-details').textContent = '';
+    element('train-chart').hidden = element('loss-chart').hidden = true;
     try {
       const trained = await session.train(count);
       if (trained && lesson.session === session) await showTrained(session, trained);
-    } finally {
-      showStatus('');
+    } catch (error) {
+      element('train-result').textContent = '';
+      throw error;
     }
   }
 
