@@ -52,17 +52,29 @@ const otherSplit = (file: string, what: string) =>
 /** Reads labels, also after a spreadsheet has saved them. */
 function readLabels(file: string, labelNames: string[]): Review[] {
   const text = fs.readFileSync(file, 'utf8').replace(/^\uFEFF/, '');
-  const { data, meta } = Papa.parse<Record<string, string>>(text, { header: true, skipEmptyLines: true });
+  const { data, meta, errors } = Papa.parse<Record<string, string>>(text, {
+    header: true,
+    skipEmptyLines: true,
+    delimiter: ',',
+  });
   const invalid = (reason: string) =>
     new FileError('FILE_UNUSABLE', `${file} ${reason}. Repair it, or choose another folder.`, { path: file });
   if (String(meta.fields) !== 'text,label')
     throw invalid(`must have the columns text and label, and has ${meta.fields?.join(', ') || 'none'}`);
-  return data.map((row, i) => {
+  const [malformed] = errors;
+  if (malformed) throw invalid(`is malformed in row ${(malformed.row ?? 0) + 1}: ${malformed.message}`);
+  const reviews = data.map((row, i) => {
     const label = labelNames.indexOf(row['label'] ?? '');
     if (label < 0)
       throw invalid(`has the label ${row['label']} in row ${i + 1}; the classes are ${labelNames.join(', ')}`);
     return { text: row['text']!, label };
   });
+  const texts = new Set<string>();
+  for (const { text } of reviews) {
+    if (texts.has(text)) throw invalid(`has labels of the same text twice: ${text}`);
+    texts.add(text);
+  }
+  return reviews;
 }
 
 /**
@@ -81,10 +93,13 @@ export async function labelReviews(
   split: ReviewSplit,
   { labelNames, folder = 'labels', count = labelsWanted, seed = 42 }: LabelReviewsOptions,
 ): Promise<LabeledReviews> {
-  if (labelNames.length < 2 || split.train.some(({ pair, labels }) => pair !== undefined || labels))
+  if (
+    new Set(labelNames).size < Math.max(2, labelNames.length) ||
+    split.train.some(({ pair, labels }) => pair !== undefined || labels)
+  )
     throw new ArgumentError(
       'ARGUMENT_PROBLEM_TYPE',
-      'Only single texts with one of at least two classes can be labeled here, no pairs, numbers or sets of labels.',
+      'Only single texts with one of at least two different classes can be labeled here, no pairs, numbers or sets of labels.',
     );
   if (!Number.isInteger(count) || count < 1)
     throw new ArgumentError('ARGUMENT_NO_ROWS', `count must be a whole number of at least 1; it is ${count}.`, {

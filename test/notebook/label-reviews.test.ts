@@ -145,7 +145,13 @@ test('a folder of labels is a dataset; another split, other reviews and damaged 
     failure(ArgumentError, 'ARGUMENT_NO_ROWS', { count: 0 }),
   );
   assert.equal(fs.readFileSync(file, 'utf8'), before);
-  for (const content of ["text,label,name\nIt's fine,negative,Ann\n", "text,label\nIt's fine,neutral\n"]) {
+  for (const content of [
+    "text,label,name\nIt's fine,negative,Ann\n",
+    "text,label\nIt's fine,neutral\n",
+    "text,label\nIt's fine,negative\nIt's fine,positive\n",
+    "text,label\nIt's fine,negative,Ann\n",
+    'text,label\n"It\'s fine,negative\n',
+  ]) {
     fs.writeFileSync(file, content);
     await assert.rejects(again({}), failure(FileError, 'FILE_UNUSABLE', { path: file }));
     assert.equal(fs.readFileSync(file, 'utf8'), content);
