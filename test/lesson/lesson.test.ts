@@ -3,7 +3,6 @@
 // TUNEBOOK_SCREENSHOTS names a folder for screenshots.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -18,6 +17,7 @@ import { finetuningSettings } from '#lib/lesson/finetuning-settings.js';
 import { TextClassifier } from '#lib/model/text-classifier.js';
 import { Trainer } from '#lib/training/trainer.js';
 import { computeFeatures } from '#lib/training/head.js';
+import { assertAccessible } from '../accessibility.js';
 import { openBrowser } from '../browser.js';
 import { failure } from '../failure.js';
 import { featuresModelOfPage, modelOfPage, openLesson, reviewsOf, serveLesson, type PageLesson } from './page.js';
@@ -25,7 +25,6 @@ import { featuresModelOfPage, modelOfPage, openLesson, reviewsOf, serveLesson, t
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-lesson-'));
 const lessonFolder = path.join(folder, 'lesson');
 const fileAddress = pathToFileURL(path.join(lessonFolder, 'index.html')).href;
-const axe = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 let browser: Browser;
 before(async () => {
@@ -42,24 +41,11 @@ const open = (address: string, use: (page: Page) => Promise<void>) => openLesson
 const waitForText = (page: Page, id: string, text: string) =>
   page.waitForFunction(([id, text]) => document.getElementById(id!)!.textContent.includes(text!), [id, text]);
 
-/** Fails for findings of axe-core, in light and dark mode. */
-async function assertAccessible(page: Page, step: string): Promise<void> {
+/** Checks a step in light and dark mode. */
+async function assertStepAccessible(page: Page, step: string): Promise<void> {
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme });
-    await page.evaluate(axe);
-    const findings = await page.evaluate(async () => {
-      const { violations } = await (
-        globalThis as unknown as {
-          axe: {
-            run: () => Promise<{ violations: { id: string; nodes: { target: unknown; failureSummary: string }[] }[] }>;
-          };
-        }
-      ).axe.run();
-      return violations.flatMap(({ id, nodes }) =>
-        nodes.map(({ target, failureSummary }) => `${id}: ${JSON.stringify(target)}: ${failureSummary}`),
-      );
-    });
-    assert.deepEqual(findings, [], `${step}, ${colorScheme}`);
+    await assertAccessible(page, `${step}, ${colorScheme}`);
     const screenshots = process.env['TUNEBOOK_SCREENSHOTS'];
     if (screenshots)
       await page.screenshot({ path: path.join(screenshots, `lesson-${step}-${colorScheme}.png`), fullPage: true });
@@ -82,13 +68,13 @@ const pressOn = async (page: Page, selector: string) => {
 
 test('the whole lesson by keyboard, from a disk, and the results equal those of Node', async () => {
   await open(fileAddress, async (page) => {
-    await assertAccessible(page, 'reviews');
+    await assertStepAccessible(page, 'reviews');
     const { labels, train, test: testReviews } = await reviewsOf(page);
     await pressOn(page, '#next');
     for (const { label } of train.slice(0, 3)) await page.keyboard.press(String(label + 1));
     await page.keyboard.press('Backspace');
     await waitForText(page, 'labeling', 'Review 3 of 20');
-    await assertAccessible(page, 'label');
+    await assertStepAccessible(page, 'label');
     for (const { label } of train.slice(2, 19)) await page.keyboard.press(String(label + 1));
     await page.keyboard.press(String(2 - train[19]!.label));
     await waitForText(page, 'labeling', '19 of your 20 labels');
@@ -96,7 +82,7 @@ test('the whole lesson by keyboard, from a disk, and the results equal those of 
 
     await pressOn(page, '#next');
     await waitForText(page, 'train-details', 'Trained with 20 labels');
-    await assertAccessible(page, 'train');
+    await assertStepAccessible(page, 'train');
     // With all labels of the data, as Node's head.
     await page.evaluate(() => ((globalThis as unknown as PageLesson).lesson.session.own.length = 0));
     await pressOn(page, '#more-labels button:last-child');
@@ -144,7 +130,7 @@ test('the whole lesson by keyboard, from a disk, and the results equal those of 
     await pressOn(page, '#compare-run');
     await waitForText(page, 'compare-text', 'With 500 labels');
     await page.waitForSelector('#compare-run:enabled');
-    await assertAccessible(page, 'compare');
+    await assertStepAccessible(page, 'compare');
     const predicting = () => page.evaluate(() => (globalThis as unknown as PageLesson).lesson.session.trained!.count);
     assert.equal(await predicting(), 500, 'the comparison does not change what predicts');
     await pressOn(page, '#next');
@@ -153,10 +139,10 @@ test('the whole lesson by keyboard, from a disk, and the results equal those of 
     await pressOn(page, '#ask button.main');
     await waitForText(page, 'prediction', 'negative');
     await waitForText(page, 'legend', 'Most support');
-    await assertAccessible(page, 'try');
+    await assertStepAccessible(page, 'try');
     await pressOn(page, '#next');
     await waitForText(page, 'errors-count', `of ${testReviews.length} test reviews`);
-    await assertAccessible(page, 'errors');
+    await assertStepAccessible(page, 'errors');
     assert.equal(await page.locator('#error-list li').count(), 15);
   });
 });
@@ -217,7 +203,7 @@ test('without a network after the first visit, and with a CSV file, which is not
 test('fine-tuning of the whole model: the steps are those of Node, and Node predicts the same with the downloaded model', async () => {
   await open(fileAddress, async (page) => {
     await page.click('nav >> text=Fine-tune');
-    await assertAccessible(page, 'finetune');
+    await assertStepAccessible(page, 'finetune');
     await page.click('#finetune-start');
     await waitForText(page, 'finetune-details', 'Step 4 of');
     await page.click('#finetune-stop');

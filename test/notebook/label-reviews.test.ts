@@ -9,6 +9,7 @@ import { ArgumentError, FileError } from '#lib/errors.js';
 import { labelReviews } from '#lib/notebook/label-reviews.js';
 import { openReviews } from '#lib/reviews/open-reviews.js';
 import { sampleReviews } from '#lib/reviews/sample.js';
+import { assertAccessible } from '../accessibility.js';
 import { failure } from '../failure.js';
 import { openInLab, startAllCells, stepTimeout, waitForAllCells } from './lab.js';
 import { writeNotebook } from './write.js';
@@ -89,7 +90,17 @@ test(
       await waitFor('Review 4 of 4');
       await page.keyboard.press('1');
       await waitFor('All 4 are labeled.');
-      await screenshot('end');
+      for (const theme of ['Dark', 'Light']) {
+        await page.evaluate(
+          `window.jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab ${theme}' }).then(() => true)`,
+        );
+        await page.waitForFunction(
+          (light) => document.body.dataset['jpThemeLight'] === light,
+          String(theme === 'Light'),
+        );
+        await assertAccessible(page, theme, '.tunebook-labeling');
+        await screenshot(theme.toLowerCase());
+      }
       await waitForLabels(4);
       const { labeled } = await labelReviews(split, { labelNames, folder: path.join(folder, 'labels #1') });
       assert.deepEqual(
