@@ -74,8 +74,33 @@ export interface BuiltLesson {
   files: number;
 }
 
-/** Written into each built folder, so that it is recognized. */
-const marker = 'service-worker.js';
+/** What a lesson consists of. */
+const lessonFiles = ['files', 'index.html', 'lesson.js', 'plotly.js', 'service-worker.js', 'style.css'];
+
+/**
+ * The folder to create or replace: without links, and so that nothing else than a lesson is lost.
+ * @throws FileError
+ */
+function targetOf(folder: string): string {
+  const target = fs.existsSync(folder) ? fs.realpathSync(folder) : path.resolve(folder);
+  const failure = (reason: string) =>
+    new FileError(
+      'FILE_EXISTS',
+      `${folder || "''"} ${reason}. Choose another folder: npx tunebook lesson build FOLDER`,
+      {
+        path: folder,
+      },
+    );
+  if (`${process.cwd()}${path.sep}`.startsWith(path.join(target, path.sep)))
+    throw failure('is the working folder, or contains it');
+  if (!fs.existsSync(target)) return target;
+  if (!fs.statSync(target).isDirectory()) throw failure('is a file');
+  const existing = fs.readdirSync(target);
+  const other = existing.find((name) => !lessonFiles.includes(name));
+  if (other !== undefined) throw failure(`contains ${other}, which is no part of a lesson`);
+  if (existing.length > 0 && existing.length < lessonFiles.length) throw failure('does not contain a lesson');
+  return target;
+}
 
 /**
  * Builds the page.
@@ -85,13 +110,7 @@ const marker = 'service-worker.js';
  * const { files, bytes } = await buildLesson('lesson');
  */
 export async function buildLesson(folder: string): Promise<BuiltLesson> {
-  const existing = fs.existsSync(folder) ? fs.readdirSync(folder) : [];
-  if (existing.length > 0 && !['index.html', marker, 'files'].every((name) => existing.includes(name)))
-    throw new FileError(
-      'FILE_EXISTS',
-      `${folder} exists and does not contain a lesson. Choose another folder: npx tunebook lesson build FOLDER`,
-      { path: folder },
-    );
+  const target = targetOf(folder);
   const { labels, json } = await lessonReviews();
   const contents = new Map<string, Uint8Array>([
     ['reviews.json', Buffer.from(json)],
@@ -115,16 +134,19 @@ export async function buildLesson(folder: string): Promise<BuiltLesson> {
   written.set('plotly.js', (await transform(plotly, { minify: true, legalComments: 'inline' })).code);
   const hash = createHash('sha256');
   for (const [name, content] of written) hash.update(name).update(content);
-  written.set(marker, await bundleScript(`app/${marker}`, { lessonVersion: hash.digest('hex').slice(0, 16) }));
+  written.set(
+    'service-worker.js',
+    await bundleScript('app/service-worker.js', { lessonVersion: hash.digest('hex').slice(0, 16) }),
+  );
 
-  replaceFolder(folder, (partialFolder) => {
+  replaceFolder(target, (partialFolder) => {
     for (const [name, content] of written) {
       fs.mkdirSync(path.dirname(path.join(partialFolder, name)), { recursive: true });
       fs.writeFileSync(path.join(partialFolder, name), content);
     }
   });
   const sizeOf = (names: Iterable<string>) =>
-    [...names].reduce((sum, name) => sum + fs.statSync(path.join(folder, name)).size, 0);
+    [...names].reduce((sum, name) => sum + fs.statSync(path.join(target, name)).size, 0);
   return {
     bytes: sizeOf(written.keys()),
     firstBytes: sizeOf(['index.html', 'style.css', 'lesson.js', 'files/reviews.json.0.js']),

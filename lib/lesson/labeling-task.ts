@@ -14,4 +14,6 @@ export interface LabelingTask {
   content: string;
   /** Folder and name of the notebook, without the path above them, which is private; undefined if no server has started the kernel. */
   notebook?: string;
+  /** When the output was made, in milliseconds. */
+  created: number;
 }

@@ -101,22 +101,22 @@ export async function labelReviews(
       'ARGUMENT_PROBLEM_TYPE',
       'Only single texts with one of at least two different classes can be labeled here, no pairs, numbers or sets of labels.',
     );
-  if (!Number.isInteger(count) || count < 1)
-    throw new ArgumentError('ARGUMENT_NO_ROWS', `count must be a whole number of at least 1; it is ${count}.`, {
-      count,
-    });
-  fs.mkdirSync(folder, { recursive: true });
+  for (const [name, value] of Object.entries({ count, seed }))
+    if (!Number.isInteger(value) || value < 1)
+      throw new ArgumentError('ARGUMENT_NO_ROWS', `${name} must be a whole number of at least 1; it is ${value}.`, {
+        [name]: value,
+      });
   const file = path.join(folder, 'train.csv');
-  if (!fs.existsSync(file)) fs.writeFileSync(file, header);
+  const isNew = !fs.existsSync(file);
   const labeled = () => readLabels(file, labelNames);
-  const own = labeled();
+  const own = isNew ? [] : labeled();
   for (const part of ['validation', 'test'] as const) {
     const heldOut = path.join(folder, `${part}.csv`);
     const content = csvOf(split[part], labelNames);
-    // Without labels, nothing depends on what the folder has.
-    if (own.length === 0) fs.writeFileSync(heldOut, content);
-    else if (!fs.existsSync(heldOut) || fs.readFileSync(heldOut, 'utf8') !== content)
-      throw otherSplit(heldOut, `does not have the ${part} reviews of this split`);
+    const isSame = fs.existsSync(heldOut) && fs.readFileSync(heldOut, 'utf8') === content;
+    // A file of labels without any was made here: nothing depends on what is beside it.
+    const isOther = isNew ? fs.existsSync(heldOut) : own.length > 0;
+    if (isOther && !isSame) throw otherSplit(heldOut, `does not have the ${part} reviews of this split`);
   }
   const ofData = new Map(split.train.map((review) => [review.text, review]));
   const chosen = balanceFirst(shuffle([...ofData.values()], seededRandom(seed)), labelNames.length, count).slice(
@@ -126,15 +126,30 @@ export async function labelReviews(
   const known = own.map(({ text }) => ofData.get(text));
   if (known.includes(undefined)) throw otherSplit(file, 'has labels of texts that are not in the training set');
   const reviews = [...new Set([...(known as Review[]), ...chosen])];
-  // The Jupyter server passes the path of the notebook.
-  const notebook = process.env['JPY_SESSION_NAME']?.split(/[\\/]/).slice(-2).join('/');
+  try {
+    fs.mkdirSync(folder, { recursive: true });
+    if (isNew) fs.writeFileSync(file, header);
+    for (const part of ['validation', 'test'] as const)
+      fs.writeFileSync(path.join(folder, `${part}.csv`), csvOf(split[part], labelNames));
+  } catch (error) {
+    throw new FileError(
+      'FILE_UNUSABLE',
+      `Labels cannot be stored in the folder ${folder}: ${(error as Error).message}. Choose another one.`,
+      {
+        path: folder,
+      },
+    );
+  }
+  // The Jupyter server passes the path of the notebook, of which the output, which is stored with it, gets the end only.
+  const notebook = process.env['JPY_SESSION_NAME'];
   const task: LabelingTask = {
     reviews: reviews.map(({ text, label }) => ({ text, label })),
     labels: labelNames,
     own: own.map(({ label }) => label),
-    file: path.relative('.', file).split(path.sep).join('/'),
+    file: path.relative(notebook === undefined ? '.' : path.dirname(notebook), path.resolve(file)),
     content: fs.readFileSync(file, 'utf8'),
-    ...(notebook !== undefined && { notebook }),
+    ...(notebook !== undefined && { notebook: notebook.split(path.sep).slice(-2).join('/') }),
+    created: Date.now(),
   };
   const code = Buffer.from(await bundleScript('app/labeling-output.js')).toString();
   const style = fs.readFileSync(path.join(packageFolder, 'lesson/app/labeling-output.css'), 'utf8');

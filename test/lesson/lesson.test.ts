@@ -181,8 +181,11 @@ test('without a network after the first visit, and with a CSV file, which is not
     await page.click('nav >> text=Label');
     assert.deepEqual(await page.locator('.label-choices button').allTextContents(), ['1', '3', '5']);
     await page.click('nav >> text=Train');
+    await waitForText(page, 'train-result', 'You have not labeled');
+    assert.equal(await page.textContent('#train-details'), '');
     await page.click('#more-labels button:has-text("50")');
     await waitForText(page, 'train-result', 'of 16 test reviews');
+    assert.equal(await page.locator('#errors-count').textContent(), '');
     assert.deepEqual(requests, []);
 
     await page.click('nav >> text=Reviews');
@@ -234,10 +237,15 @@ test('fine-tuning of the whole model: the steps are those of Node, and Node pred
   });
 });
 
-test('a folder with something else is not replaced', async () => {
+test('only a lesson is replaced, and not the working folder', async () => {
   const other = path.join(folder, 'other');
   fs.mkdirSync(other);
   fs.writeFileSync(path.join(other, 'thesis.txt'), 'x');
-  await assert.rejects(buildLesson(other), failure(FileError, 'FILE_EXISTS', { path: other }));
+  const file = path.join(other, 'thesis.txt');
+  // A lesson in a repository for GitHub Pages.
+  fs.writeFileSync(path.join(lessonFolder, 'CNAME'), 'x');
+  for (const each of [other, file, lessonFolder, '', '.', '..', '/'])
+    await assert.rejects(buildLesson(each), failure(FileError, 'FILE_EXISTS', { path: each }));
   assert.deepEqual(fs.readdirSync(other), ['thesis.txt']);
+  assert.ok(fs.existsSync(path.join(lessonFolder, 'index.html')));
 });

@@ -109,6 +109,17 @@ test(
       );
       assert.deepEqual(new Set(labeled().map(({ text }) => text)), new Set(texts));
 
+      // Without the server, nothing is lost: the next label is stored with all others.
+      await page.route('**/api/contents/**', (route) =>
+        route.request().method() === 'PUT' ? route.abort() : route.continue(),
+      );
+      await page.keyboard.press('Backspace');
+      await waitFor('These labels are not stored. Download them');
+      await page.unroute('**/api/contents/**');
+      await page.keyboard.press('1');
+      await waitFor('Stored in');
+      await waitForLabels(4);
+
       const others = 'text,label\n"=1+1; süß 🙂",negative\n';
       fs.writeFileSync(file, others);
       await output.locator('.undo').click();
@@ -117,6 +128,15 @@ test(
       assert.equal(fs.readFileSync(file, 'utf8'), others);
       await runAll();
       await waitFor('Review 2 of 4');
+      // An output that is an hour old, as in a copy of a notebook, stores nothing.
+      await page.route('**/api/sessions', async (route) => {
+        const response = await route.fetch();
+        const date = new Date(Date.now() + 3_600_000).toUTCString();
+        await route.fulfill({ response, headers: { ...response.headers(), date } });
+      });
+      await runAll();
+      await waitFor('These reviews were shown by an earlier run.');
+      assert.equal(fs.readFileSync(file, 'utf8'), others);
     });
   },
 );
@@ -151,10 +171,24 @@ test('a folder of labels is a dataset; another split, other reviews and damaged 
     again({ train: [{ text: 'Why?', pair: 'So.', label: 0 }] }),
     failure(ArgumentError, 'ARGUMENT_PROBLEM_TYPE', {}),
   );
+  for (const invalid of [{ count: 0 }, { seed: NaN }])
+    await assert.rejects(
+      labelReviews(split, { labelNames, folder: own, ...invalid }),
+      failure(ArgumentError, 'ARGUMENT_NO_ROWS', invalid),
+    );
   await assert.rejects(
-    labelReviews(split, { labelNames, folder: own, count: 0 }),
-    failure(ArgumentError, 'ARGUMENT_NO_ROWS', { count: 0 }),
+    labelReviews(split, { labelNames, folder: file }),
+    failure(FileError, 'FILE_UNUSABLE', { path: file }),
   );
+  // Files of the user.
+  const data = path.join(folder, 'data');
+  fs.mkdirSync(data);
+  fs.writeFileSync(path.join(data, 'test.csv'), 'mine');
+  await assert.rejects(
+    labelReviews(split, { labelNames, folder: data }),
+    failure(FileError, 'FILE_EXISTS', { path: path.join(data, 'test.csv') }),
+  );
+  assert.deepEqual(fs.readdirSync(data), ['test.csv']);
   assert.equal(fs.readFileSync(file, 'utf8'), before);
   for (const content of [
     "text,label,name\nIt's fine,negative,Ann\n",

@@ -31,6 +31,13 @@ export function loadScript(address: string): Promise<void> {
   });
 }
 
+/** Requests files without using them, so that the service worker stores them. */
+export async function requestFiles(names: string[]): Promise<void> {
+  for (const name of names)
+    for (let part = 0; part < partsOfFiles[name]!; part++)
+      await (await fetch(`files/${name}.${part}.js`)).arrayBuffer();
+}
+
 /** Decodes base64; a data URL is decoded by the browser, several times as fast as a loop over atob. */
 const decode = async (base64: string): Promise<Blob> =>
   (await fetch(`data:application/octet-stream;base64,${base64}`)).blob();

@@ -22,11 +22,14 @@ const csvOf = ({ reviews, labels, own }: LabelingTask) =>
 /** The server stores a file as it is, but some versions return the ends of its lines in one form. */
 const isSame = (a: string, b: string) => a.replaceAll('\r\n', '\n') === b.replaceAll('\r\n', '\n');
 
-const changedError = (file: string) =>
-  new Error(`${file} has changed since this output was made, so that nothing more is stored from here.`);
+/** Time in which an output counts as new, in milliseconds. */
+const newFor = 60_000;
+
+/** What ends labeling here; the cell must run again. */
+class EndedError extends Error {}
 
 /** Requests to the Jupyter server of the page; undefined if the page comes from elsewhere. */
-function jupyterServer(): ((path: string, init?: RequestInit) => Promise<unknown>) | undefined {
+function jupyterServer(): ((path: string, init?: RequestInit) => Promise<Response>) | undefined {
   const content = document.getElementById('jupyter-config-data')?.textContent;
   if (!content) return undefined;
   const { baseUrl, token } = JSON.parse(content) as { baseUrl: string; token?: string };
@@ -41,9 +44,19 @@ function jupyterServer(): ((path: string, init?: RequestInit) => Promise<unknown
         ...(token && { Authorization: `token ${token}` }),
       },
     });
-    if (!response.ok) throw new Error(`The Jupyter server answers ${response.status} ${response.statusText}.`);
-    return (await response.json()) as unknown;
+    if (!response.ok)
+      throw new Error(`The Jupyter server answers ${response.status} ${response.statusText} to ${decodeURI(path)}.`);
+    return response;
   };
+}
+
+/** The path of a file that is named relative to the folder of a notebook. @returns undefined above the server's root */
+function resolvePath(notebook: string, file: string): string | undefined {
+  const parts = notebook.split('/').slice(0, -1);
+  for (const part of file.split('/'))
+    if (part !== '..') parts.push(part);
+    else if (parts.pop() === undefined) return undefined;
+  return parts.map(encodeURIComponent).join('/');
 }
 
 /** Stores the labels beside the notebook. */
@@ -55,47 +68,58 @@ class LabelFile {
     readonly path: string,
   ) {}
 
-  /** Finds the file on the server. @returns undefined if the page does not come from the server of the notebook */
-  static async open({ notebook, file, content }: LabelingTask): Promise<LabelFile | undefined> {
+  /**
+   * Finds the file on the server.
+   * @returns undefined if the page does not come from the server of the notebook, or the server does not have the file
+   * @throws EndedError for an output that was stored with a notebook, which may be a copy of another one
+   */
+  static async open({ notebook, file, content, created }: LabelingTask): Promise<LabelFile | undefined> {
     const request = jupyterServer();
-    if (!request || notebook === undefined) return undefined;
+    if (!request) return undefined;
+    const response = await request('sessions');
+    // The clock of the server is that of the kernel; the browser may have another one.
+    const now = Date.parse(response.headers.get('date') ?? '') || Date.now();
+    if (Math.abs(now - created) > newFor) throw new EndedError('These reviews were shown by an earlier run.');
+    if (notebook === undefined) return undefined;
     // The server names a notebook by its path below the folder that it serves.
-    const sessions = (await request('sessions')) as { path: string }[];
+    const sessions = (await response.json()) as { path: string }[];
     const isIn = (long: string, short: string) => `/${long}`.endsWith(`/${short}`);
     const [found, ...others] = new Set(
       sessions.flatMap(({ path }) => (isIn(path, notebook) || isIn(notebook, path) ? [path] : [])),
     );
-    if (found === undefined || others.length > 0) return undefined;
-    // An address, so that `..` is resolved.
-    const escaped = (path: string) => path.split('/').map(encodeURIComponent).join('/');
-    const address = new URL(escaped(file), `http://server/${escaped(found)}`);
-    const opened = new LabelFile(request, `contents${address.pathname}`);
+    const path = found !== undefined && others.length === 0 ? resolvePath(found, file) : undefined;
+    if (path === undefined) return undefined;
+    const opened = new LabelFile(request, `contents/${path}`);
     const stored = await opened.#get(1);
-    if (!isSame(stored.content!, content)) throw changedError(file);
+    if (!isSame(stored.content!, content)) throw new EndedError(`${file} has changed since this output was made.`);
     opened.#lastModified = stored.last_modified;
     return opened;
   }
 
-  #get(content: 0 | 1): Promise<StoredFile> {
-    return this.request(`${this.path}?type=file&format=text&content=${content}`) as Promise<StoredFile>;
+  async #get(content: 0 | 1): Promise<StoredFile> {
+    const response = await this.request(`${this.path}?type=file&format=text&content=${content}`);
+    return (await response.json()) as StoredFile;
   }
 
-  /** Stores the labels. @throws Error with a message for the user if something else has changed the file */
+  /** Stores the labels. @throws EndedError if something else has changed the file, Error if the server cannot store it */
   async save(task: LabelingTask): Promise<void> {
     const { last_modified } = await this.#get(0);
-    if (last_modified !== this.#lastModified) throw changedError(task.file);
+    if (last_modified !== this.#lastModified)
+      throw new EndedError(`${task.file} has changed since this output was made, so that nothing more is stored.`);
     const body = JSON.stringify({ type: 'file', format: 'text', content: csvOf(task) });
-    this.#lastModified = ((await this.request(this.path, { method: 'PUT', body })) as StoredFile).last_modified;
+    const response = await this.request(this.path, { method: 'PUT', body });
+    this.#lastModified = ((await response.json()) as StoredFile).last_modified;
   }
 }
 
-/** Shows what happens with the labels: where they are stored, a link to download them, or why they cannot be stored. */
+/** Shows what happens with the labels: whether they are stored, a link to download them, and why they cannot be stored. */
 function start(output: HTMLElement): void {
   const task = JSON.parse(output.querySelector('script[type="application/json"]')!.textContent) as LabelingTask;
   const status = create('p', { className: 'hint' });
   status.setAttribute('role', 'status');
   const trouble = create('p', { className: 'trouble' });
   trouble.setAttribute('role', 'alert');
+  let isStored = true;
 
   const showDownload = () => {
     const blob = new Blob([csvOf(task)], { type: 'text/csv' });
@@ -105,38 +129,55 @@ function start(output: HTMLElement): void {
       'Download them',
     );
     status.replaceChildren(
-      'Labels cannot be stored from this page. ',
+      'These labels are not stored. ',
       link,
-      ` when you have finished, and put the file at ${task.file}.`,
+      ` when you have finished, and put the file at ${task.file} beside the notebook.`,
     );
   };
-  const stop = (error: unknown) => {
-    trouble.textContent = `${(error as Error).message} Run the cell again to continue; after a restart of the kernel, all cells from the first one.`;
-    labeling.element.inert = true;
-    status.textContent = '';
-  };
   // One change after the other; what was labeled meanwhile is stored with it.
-  let saved = LabelFile.open(task);
-  const report = (file: LabelFile | undefined) => {
-    if (file) status.textContent = `Stored in ${task.file}.`;
-    else showDownload();
-    return file;
-  };
-  const save = () => {
-    saved = saved.then(async (file) => {
-      await file?.save(task);
-      return report(file);
+  let last = Promise.resolve();
+  let file: LabelFile | undefined;
+  const store = (action: () => Promise<void>) => {
+    last = last.then(async () => {
+      try {
+        await action();
+        isStored = file !== undefined || task.own.length === 0;
+        trouble.textContent = '';
+        if (file) status.textContent = `Stored in ${task.file}.`;
+        else showDownload();
+      } catch (error) {
+        isStored = false;
+        const isEnded = error instanceof EndedError;
+        labeling.element.inert = isEnded;
+        trouble.textContent =
+          `${(error as Error).message} ` +
+          (isEnded
+            ? 'Run the cell again to continue; after a restart of the kernel, all cells from the first one.'
+            : 'The next label is stored with all others, if the server answers again.');
+        showDownload();
+      }
     });
-    saved.catch(stop);
   };
-  const labeling = new Labeling({ ...task, onChange: save });
+  const labeling = new Labeling({
+    ...task,
+    onChange() {
+      isStored = false;
+      status.textContent = 'Storing …';
+      store(async () => file?.save(task));
+    },
+  });
   output.replaceChildren(labeling.element, status, trouble);
   // Otherwise JupyterLab takes keys, such as d d, which deletes the cell; it looks at the element with the focus first.
   for (const button of output.querySelectorAll('button')) button.dataset['lmSuppressShortcuts'] = 'true';
   output.addEventListener('keydown', (event) => {
     if (labeling.handleKey(event)) event.preventDefault();
   });
-  saved.then(report).catch(stop);
+  addEventListener('beforeunload', (event) => {
+    if (!isStored && output.isConnected) event.preventDefault();
+  });
+  store(async () => {
+    file = await LabelFile.open(task);
+  });
 }
 
 // The script of an output runs after its elements were inserted.

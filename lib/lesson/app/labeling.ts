@@ -59,6 +59,8 @@ export class Labeling {
   /** Handles a key: 1 to 9 for a class, or Backspace. @returns whether it was one of these */
   handleKey(event: KeyboardEvent): boolean {
     const isField = (event.target as HTMLElement).closest('input, select, textarea') !== null;
+    // A key that is held would label all reviews.
+    if (event.repeat) return false;
     if (isField || event.ctrlKey || event.metaKey || event.altKey) return false;
     const label = Number(event.key) - 1;
     if (event.key === 'Backspace') this.#takeBack();

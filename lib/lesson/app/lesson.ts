@@ -6,6 +6,8 @@ import { pageReviews } from './reviews.js';
 import { Session } from './session.js';
 import { compareStep } from './steps/compare.js';
 import { errorsStep } from './steps/errors.js';
+import { requestFiles } from './files.js';
+import { trainerFiles } from './trainer.js';
 import { finetuneStep } from './steps/finetune.js';
 import { labelStep } from './steps/label.js';
 import { reviewsStep } from './steps/reviews.js';
@@ -36,7 +38,10 @@ async function storeFiles(): Promise<void> {
 async function loadEncoder(): Promise<Encoder> {
   await storeFiles().catch((error: unknown) => console.warn(error));
   const encoder = await Encoder.load((fraction) => showLoading('Loading the language model', 0.99 * fraction));
-  void loadPlotly().catch((error: unknown) => console.warn(error));
+  void loadPlotly()
+    // Fine-tuning works without a network too, if it is the first time.
+    .then(() => (navigator.serviceWorker?.controller ? requestFiles(trainerFiles) : undefined))
+    .catch((error: unknown) => console.warn(error));
   return encoder;
 }
 
@@ -93,6 +98,7 @@ async function startLesson(): Promise<void> {
   const lesson: Lesson = {
     session: new Session(reviews, encoder),
     restart(other) {
+      for (const step of steps) step.clear?.();
       lesson.session = new Session(other, encoder);
       prepare(lesson.session, lesson);
       showStep(0);
@@ -100,7 +106,7 @@ async function startLesson(): Promise<void> {
   };
   // For the console of the browser.
   Object.assign(globalThis, { lesson });
-  const showStep = showSteps(lesson, [
+  const steps = [
     reviewsStep(lesson),
     labelStep(lesson),
     trainStep(lesson),
@@ -108,7 +114,8 @@ async function startLesson(): Promise<void> {
     tryStep(lesson),
     errorsStep(),
     finetuneStep(lesson),
-  ]);
+  ];
+  const showStep = showSteps(lesson, steps);
   prepare(lesson.session, lesson);
   showStep(0, false);
   addEventListener('beforeunload', (event) => {

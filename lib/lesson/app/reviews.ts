@@ -79,6 +79,7 @@ export function reviewsOfCsv({ name, rows }: CsvFile, textColumn: string, labelC
     seededRandom(42),
   );
   const testCount = Math.min(limits.test, Math.floor(all.length / 5));
-  const train = all.slice(testCount, testCount + limits.train);
-  return { name, labels, test: all.slice(0, testCount), train: balanceFirst(train, labels.length) };
+  // Balanced before the limit, so that rare classes are not lost.
+  const train = balanceFirst(all.slice(testCount), labels.length).slice(0, limits.train);
+  return { name, labels, test: all.slice(0, testCount), train };
 }

@@ -4,6 +4,9 @@ import type { WeightPlace } from '../stored-weights.js';
 import { modelFiles } from './encoder.js';
 import { loadFile } from './files.js';
 
+/** Files that only training needs. */
+export const trainerFiles = ['trainer-worker.js', 'tfjs.wasm', 'weights.json'];
+
 /** The state after a step. */
 export type TrainingProgress = Extract<TrainerMessage, { step: number }>;
 
@@ -12,9 +15,12 @@ export type TrainedModel = Extract<TrainerMessage, { end: string }>;
 
 /** A worker that trains. */
 export interface TrainerWorker {
-  result: Promise<TrainedModel>;
+  /** Undefined if it was ended. */
+  result: Promise<TrainedModel | undefined>;
   /** Ends training after the current step; the result is that of the steps so far. */
   stop: () => void;
+  /** Ends training at once, without a result. */
+  end: () => void;
 }
 
 /**
@@ -33,7 +39,9 @@ export async function startTraining(
   const files: Record<string, ArrayBuffer> = {};
   for (const name of modelFiles) if (name !== 'model.onnx') files[name] = await loadFile(name);
   const worker = new Worker(URL.createObjectURL(new Blob([code], { type: 'text/javascript' })));
-  const result = new Promise<TrainedModel>((resolve, reject) => {
+  let end = () => {};
+  const result = new Promise<TrainedModel | undefined>((resolve, reject) => {
+    end = () => resolve(undefined);
     worker.onerror = ({ message }) => reject(new Error(`Training failed: ${message}`));
     worker.onmessage = ({ data }: MessageEvent<TrainerMessage>) => {
       if ('error' in data) reject(new Error(`Training failed: ${data.error}`));
@@ -42,5 +50,5 @@ export async function startTraining(
     };
   });
   worker.postMessage({ ...task, files, wasm, weights: { file, places } } satisfies TrainingTask);
-  return { result: result.finally(() => worker.terminate()), stop: () => worker.postMessage('stop') };
+  return { result: result.finally(() => worker.terminate()), stop: () => worker.postMessage('stop'), end };
 }

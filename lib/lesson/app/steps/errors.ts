@@ -14,6 +14,8 @@ export function errorsStep(): Step {
     id: 'errors',
     name: 'Errors',
     async show(session) {
+      element('errors-count').textContent = '';
+      element('error-list').replaceChildren();
       const { model, count } = await currentClassifier(session);
       const { test, labels } = session.reviews;
       const errors = model.probabilities

@@ -74,24 +74,32 @@ export function finetuneStep(lesson: Lesson): Step {
         each.step === each.totalSteps || stop.disabled
           ? `Testing on ${test.length} reviews …`
           : `Step ${each.step} of ${each.totalSteps}, ${duration(each.secondsLeft)} left`;
+      element('finetune-losses').hidden = false;
       if (losses.length > 1 && !element('finetune').hidden) void drawFigure('finetune-losses', stepLosses(losses));
     });
     showStatus('');
+    if (lesson.session !== session) worker.end();
     element('finetune-details').textContent = 'Preparing the first step …';
     stop.disabled = false;
     // The button that had the focus is disabled now.
     stop.focus();
     const trained = await worker.result;
-    if (lesson.session === session) await showResult(session, trained, count);
+    if (trained && lesson.session === session) await showResult(session, trained, count);
+  }
+
+  function clear(): void {
+    for (const id of ['finetune-chart', 'finetune-losses', 'download-model']) element(id).hidden = true;
+    for (const id of ['finetune-result', 'finetune-details']) element(id).textContent = '';
+    worker?.end();
+    worker = undefined;
   }
 
   start.addEventListener('click', () => {
     void runAction(async () => {
+      clear();
       start.disabled = true;
       progress.hidden = false;
       progress.value = 0;
-      for (const id of ['finetune-chart', 'download-model']) element(id).hidden = true;
-      for (const id of ['finetune-result', 'finetune-details']) element(id).textContent = '';
       try {
         await train(lesson.session);
       } finally {
@@ -110,6 +118,7 @@ export function finetuneStep(lesson: Lesson): Step {
   return {
     id: 'finetune',
     name: 'Fine-tune',
+    clear,
     show({ reviews, own }) {
       element('finetune-labels').textContent =
         `It learns from ${reviews.train.length} reviews` +

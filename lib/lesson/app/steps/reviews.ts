@@ -53,6 +53,8 @@ export function reviewsStep(lesson: Lesson): Step {
   });
   element('use-own').addEventListener('click', () => {
     void runAction(() => {
+      const count = lesson.session.own.length;
+      if (count > 0 && !confirm(`Your ${count} labels of the other reviews are discarded. Continue?`)) return;
       const [text, label] = ['text-column', 'label-column'].map((id) => element<HTMLSelectElement>(id).value);
       lesson.restart(reviewsOfCsv(file!, text!, label!));
     });

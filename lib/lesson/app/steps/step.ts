@@ -8,6 +8,8 @@ export interface Step {
   name: string;
   /** Called when the step becomes visible, and when the reviews change while it is. */
   show: (session: Session) => void | Promise<void>;
+  /** Called when other reviews are used: removes what was shown of the earlier ones. @default nothing is shown */
+  clear?: () => void;
 }
 
 /** Where steps get the current session, and how they replace it. */

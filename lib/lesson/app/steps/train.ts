@@ -45,15 +45,14 @@ export function trainStep(lesson: Lesson): Step {
   async function train(session: Session, count: number): Promise<void> {
     const missing = session.missingClasses(count);
     if (missing.length > 0) {
+      clear();
       element('train-result').textContent =
         `No label yet of ${missing.join(', ')}. Label at least one review of each class, or choose more labels below.`;
-      element('train-details').textContent = '';
       return;
     }
     // Results of another number of labels would be taken for these.
+    clear();
     element('train-result').textContent = `Training with ${count} labels …`;
-    element('train-details').textContent = '';
-    element('train-chart').hidden = element('loss-chart').hidden = true;
     try {
       const trained = await session.train(count);
       if (trained && lesson.session === session) await showTrained(session, trained);
@@ -63,9 +62,15 @@ export function trainStep(lesson: Lesson): Step {
     }
   }
 
+  function clear(): void {
+    for (const id of ['train-result', 'train-details']) element(id).textContent = '';
+    for (const id of ['train-chart', 'loss-chart']) element(id).hidden = true;
+  }
+
   return {
     id: 'train',
     name: 'Train',
+    clear,
     async show(session) {
       const { own, reviews } = session;
       const counts = [...new Set([own.length, ...labelCounts])].filter(
@@ -89,6 +94,7 @@ export function trainStep(lesson: Lesson): Step {
       });
       element('more-labels').replaceChildren(...buttons);
       if (current === 0) {
+        clear();
         element('train-result').textContent =
           'You have not labeled a review yet. Go back to label some, or choose a number below.';
         return;
