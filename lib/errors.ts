@@ -86,6 +86,7 @@ export class ArgumentError extends TunebookError<
   | 'ARGUMENT_KEY_NUMBER_INVALID'
   | 'ARGUMENT_KEY_NUMBER_REPEATED'
   | 'ARGUMENT_PRECISION_UNSUPPORTED'
+  | 'ARGUMENT_XLA_UNSUPPORTED'
 > {}
 
 /** An unknown, invalid, missing or contradictory setting or option. */

@@ -12,7 +12,7 @@ const inBrowser = path.join(packageFolder, 'browser/modules.mjs');
 
 /** Compiled modules, and those that take their place. */
 const onTfjs = Object.fromEntries(
-  ['fused-kernels', 'function', 'kernels', 'precision', 'runtime', 'variables'].map((name) => [
+  ['fused-kernels', 'function', 'kernels', 'precision', 'runtime', 'variables', 'xla'].map((name) => [
     path.join(compiled, `tensorflow/${name}.js`),
     path.join(compiled, `tensorflow/tfjs/${name}.js`),
   ]),

@@ -15,6 +15,7 @@ import {
 } from '../tensorflow/precision.js';
 import { backend, tf } from '../tensorflow/runtime.js';
 import { ResourceVariable } from '../tensorflow/variables.js';
+import { supportedJitCompile } from '../tensorflow/xla.js';
 import type { DropoutSource } from './dropout.js';
 import { composedLayers } from './composed-layers.js';
 import { maxTokens, type EncoderConfig } from './config.js';
@@ -164,6 +165,7 @@ export function checkEncoder(
  * @param options see EngineOptions
  * @param shape widths of the model
  * @param layers implementation of the layers. @default the fastest one here
+ * @throws ArgumentError if XLA is requested and does not support the GPU
  */
 export function engineOf(
   { precision: wanted = 'auto', eager = false, jitCompile: compiled = 'auto' }: EngineOptions = {},
@@ -171,7 +173,7 @@ export function engineOf(
   layers?: Layers,
 ): Engine {
   const choice = typeof wanted === 'string' ? choosePrecision(wanted, shape) : wanted;
-  const jitCompile = compiled === 'auto' && !backend.isUsingGpuDevice ? false : compiled;
+  const jitCompile = compiled === false ? false : supportedJitCompile(compiled);
   // XLA supports TensorFlow's kernels but not the project's own.
   const fused = hasFusedKernels && jitCompile === false;
   return {

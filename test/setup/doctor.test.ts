@@ -483,6 +483,7 @@ test('a GPU with the wrong build, with an old driver, and with a driver that fai
 *) echo 'NVIDIA H100, ${driver}';;
 esac`;
   const good = smi('good', card('550.54.15', 'echo 9.0'));
+  const blackwell = smi('blackwell', card('570.86.10', 'echo 12.0'));
   const old = smi('old', card('470.57.02', 'exit 2'));
   const silent = smi(
     'silent',
@@ -530,6 +531,8 @@ esac`;
   await withBuild(cudnn, () =>
     assertFinding(['gpu'], ['gpu', 'failed', /TensorFlow uses the CPU instead/, remedy], good),
   );
+  const withoutXla = /12\.0, which XLA \(--jit-compile\) does not support: TensorFlow uses the CPU/;
+  await assertFinding(['gpu'], ['gpu', 'failed', withoutXla, remedy], blackwell);
   for (const folder of [gpuRuntime, gpuAddon]) fs.rmSync(folder, { recursive: true });
 });
 

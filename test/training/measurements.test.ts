@@ -4,8 +4,11 @@
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
+import { ArgumentError } from '#lib/errors.js';
+import { engineOf } from '#lib/model/model.js';
 import { TextClassifier } from '#lib/model/text-classifier.js';
 import { parseConfig } from '#lib/model/config.js';
 import {
@@ -17,7 +20,9 @@ import {
 import { singleProcess } from '#lib/distributed/ranks.js';
 import { chooseJitCompile, shouldCompile, type LayerSeconds } from '#lib/training/jit-compile.js';
 import { Trainer } from '#lib/training/trainer.js';
+import { backend } from '#lib/tensorflow/runtime.js';
 import { root } from '../checkout.js';
+import { failure } from '../failure.js';
 
 const cache = path.join(root, '.tunebook/measurements.json');
 const original = fs.existsSync(cache) ? fs.readFileSync(cache) : undefined;
@@ -89,6 +94,32 @@ test('XLA is used if it is at least 10 % faster and saves more time than compila
     reason: 'XLA is 0.50 times as fast (measured)',
   });
   assert.deepEqual(decide(1e9, { graph: 0.012 }), { jitCompile: false, reason: 'XLA cannot compile on this machine' });
+});
+
+test('on a Blackwell GPU, XLA is not used by default and rejected on request', (t) => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tunebook-nvidia-'));
+  const PATH = process.env['PATH'];
+  t.after(() => {
+    fs.rmSync(folder, { recursive: true });
+    process.env['PATH'] = PATH;
+    Object.assign(backend, { isUsingGpuDevice: false });
+  });
+  process.env['PATH'] = `${folder}:${PATH}`;
+  // No GPU is here: only its driver and the choice of the engine are those of one.
+  Object.assign(backend, { isUsingGpuDevice: true });
+  const engineWith = (capability: string, jitCompile: true | 'auto') => {
+    fs.writeFileSync(path.join(folder, 'nvidia-smi'), `#!/bin/sh\necho ${capability}\n`, { mode: 0o755 });
+    return engineOf({ precision: 'float32', jitCompile }).jitCompile;
+  };
+  assert.equal(engineWith('9.0', 'auto'), 'auto');
+  assert.equal(engineWith('9.0', true), true);
+  for (const capability of ['10.0', '12.0']) {
+    assert.equal(engineWith(capability, 'auto'), false);
+    assert.throws(
+      () => engineWith(capability, true),
+      failure(ArgumentError, 'ARGUMENT_XLA_UNSUPPORTED', { capability: Number(capability) }),
+    );
+  }
 });
 
 const config = parseConfig({ vocab_size: 50, dim: 16, hidden_dim: 32, n_layers: 2, n_heads: 2 });

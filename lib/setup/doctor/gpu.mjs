@@ -15,6 +15,9 @@ const minDriver = '525.60.13';
 /** Minimum compute capability (Pascal) of the kernels in TensorFlow's wheels since 2.18. */
 const minCapability = 6;
 
+/** First compute capability (Blackwell) for which TensorFlow's XLA cannot compile, see lib/tensorflow/xla.ts. */
+const firstWithoutXla = 10;
+
 /** Libraries that TensorFlow loads by name when it starts, without `lib`. */
 const cudaLibraries =
   'cudart.so.12 cublas.so.12 cublasLt.so.12 cudnn.so.9 cufft.so.11 curand.so.10 cusolver.so.11 cusparse.so.12 ' +
@@ -72,7 +75,9 @@ export const gpuCheck = {
     }
     const [name = '', driver = ''] = firstLine.split(',').map((part) => part.trim());
     const capability = capabilities.failure ? undefined : Number.parseFloat(capabilities.stdout);
-    const gpu = `${name}, driver ${driver}${capability ? `, compute capability ${capability.toFixed(1)}` : ''}`;
+    const gpu =
+      `${name}, driver ${driver}${capability ? `, compute capability ${capability.toFixed(1)}` : ''}` +
+      (capability && capability >= firstWithoutXla ? ', which XLA (--jit-compile) does not support' : '');
     if (process.env['TUNEBOOK_TENSORFLOW'] === 'cpu') return ok(`${gpu}; not used, since TUNEBOOK_TENSORFLOW is cpu`);
     if (isOlder(driver))
       return failed(`${gpu}: CUDA 12 needs driver ${minDriver} or newer.`, 'Update the NVIDIA driver.');
