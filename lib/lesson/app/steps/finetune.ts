@@ -78,7 +78,7 @@ export function finetuneStep(lesson: Lesson): Step {
       if (losses.length > 1 && !element('finetune').hidden) void drawFigure('finetune-losses', stepLosses(losses));
     });
     showStatus('');
-    if (lesson.session !== session) worker.end();
+    if (lesson.session !== session) return worker.end();
     element('finetune-details').textContent = 'Preparing the first step …';
     stop.disabled = false;
     // The button that had the focus is disabled now.
