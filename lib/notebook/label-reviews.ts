@@ -8,7 +8,6 @@ import Papa from 'papaparse';
 import { packageFolder } from '#setup/paths.mjs';
 import { ArgumentError, FileError } from '../errors.js';
 import type { LabelingTask } from '../lesson/labeling-task.js';
-import { bundleScript } from '../lesson/bundle-script.js';
 import { balanceFirst, labelsWanted } from '../reviews/balance-first.js';
 import { seededRandom, shuffle } from '../reviews/random.js';
 import type { Review } from '../reviews/review.js';
@@ -36,11 +35,10 @@ export interface LabeledReviews {
   labeled: () => Review[];
 }
 
-const header = 'text,label\n';
-
-const csvOf = (reviews: Review[], labelNames: string[]) =>
-  header +
-  reviews.map(({ text, label }) => `${Papa.unparse([[text, labelNames[label]!]], { newline: '\n' })}\n`).join('');
+const csvOf = (reviews: Review[], labelNames: string[]) => {
+  const data = reviews.map(({ text, label }) => [text, labelNames[label]!]);
+  return `${Papa.unparse({ fields: ['text', 'label'], data }, { newline: '\n' })}\n`;
+};
 
 const otherSplit = (file: string, what: string) =>
   new FileError(
@@ -110,13 +108,16 @@ export async function labelReviews(
   const isNew = !fs.existsSync(file);
   const labeled = () => readLabels(file, labelNames);
   const own = isNew ? [] : labeled();
-  for (const part of ['validation', 'test'] as const) {
-    const heldOut = path.join(folder, `${part}.csv`);
-    const content = csvOf(split[part], labelNames);
-    const isSame = fs.existsSync(heldOut) && fs.readFileSync(heldOut, 'utf8') === content;
+  const heldOut = (['validation', 'test'] as const).map((part) => ({
+    part,
+    file: path.join(folder, `${part}.csv`),
+    content: csvOf(split[part], labelNames),
+  }));
+  for (const { part, file, content } of heldOut) {
+    const isSame = fs.existsSync(file) && fs.readFileSync(file, 'utf8') === content;
     // A file of labels without any was made here: nothing depends on what is beside it.
-    const isOther = isNew ? fs.existsSync(heldOut) : own.length > 0;
-    if (isOther && !isSame) throw otherSplit(heldOut, `does not have the ${part} reviews of this split`);
+    const isOther = isNew ? fs.existsSync(file) : own.length > 0;
+    if (isOther && !isSame) throw otherSplit(file, `does not have the ${part} reviews of this split`);
   }
   const ofData = new Map(split.train.map((review) => [review.text, review]));
   const chosen = balanceFirst(shuffle([...ofData.values()], seededRandom(seed)), labelNames.length, count).slice(
@@ -128,9 +129,8 @@ export async function labelReviews(
   const reviews = [...new Set([...(known as Review[]), ...chosen])];
   try {
     fs.mkdirSync(folder, { recursive: true });
-    if (isNew) fs.writeFileSync(file, header);
-    for (const part of ['validation', 'test'] as const)
-      fs.writeFileSync(path.join(folder, `${part}.csv`), csvOf(split[part], labelNames));
+    if (isNew) fs.writeFileSync(file, csvOf([], labelNames));
+    for (const { file, content } of heldOut) fs.writeFileSync(file, content);
   } catch (error) {
     throw new FileError(
       'FILE_UNUSABLE',
@@ -151,6 +151,8 @@ export async function labelReviews(
     ...(notebook !== undefined && { notebook: notebook.split(path.sep).slice(-2).join('/') }),
     created: Date.now(),
   };
+  // The bundler is loaded only for this, not with the package.
+  const { bundleScript } = await import('../lesson/bundle-script.js');
   const code = Buffer.from(await bundleScript('app/labeling-output.js')).toString();
   const style = fs.readFileSync(path.join(packageFolder, 'lesson/app/labeling-output.css'), 'utf8');
   const hint = `Here are ${reviews.length} reviews to label, ${own.length} of them labeled. Run this cell in JupyterLab to label them.`;

@@ -220,7 +220,7 @@ test('a file is read and truncated as in training, and its labels are compared w
   assert.match(other.stderr, /^Text columns: remark, as specified; the model was trained on title, content\.$/m);
   const { textColumns, labeled } = JSON.parse(other.stdout) as { textColumns: string[]; labeled: number };
   assert.deepEqual([textColumns, labeled], [['remark'], 3]);
-  // Labels that cannot be compared are counted; scoring continues.
+  // Labels that cannot be compared do not end the scoring, and their number is reported.
   const values = ['1', '7', 'fine', ['1', '5'], null];
   const labels = values.map((stars) => JSON.stringify({ title: 'Fine', content: 'Works.', stars }));
   fs.writeFileSync(inFolder('labels.jsonl'), `${labels.join('\n')}\n`);

@@ -60,8 +60,7 @@ export class Labeling {
   handleKey(event: KeyboardEvent): boolean {
     const isField = (event.target as HTMLElement).closest('input, select, textarea') !== null;
     // A key that is held would label all reviews.
-    if (event.repeat) return false;
-    if (isField || event.ctrlKey || event.metaKey || event.altKey) return false;
+    if (isField || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return false;
     const label = Number(event.key) - 1;
     if (event.key === 'Backspace') this.#takeBack();
     else if (Number.isInteger(label) && label >= 0 && label < this.#options.labels.length) this.#choose(label);

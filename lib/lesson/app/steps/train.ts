@@ -43,15 +43,14 @@ export function trainStep(lesson: Lesson): Step {
   }
 
   async function train(session: Session, count: number): Promise<void> {
+    // Results of another number of labels would be taken for these.
+    clear();
     const missing = session.missingClasses(count);
     if (missing.length > 0) {
-      clear();
       element('train-result').textContent =
         `No label yet of ${missing.join(', ')}. Label at least one review of each class, or choose more labels below.`;
       return;
     }
-    // Results of another number of labels would be taken for these.
-    clear();
     element('train-result').textContent = `Training with ${count} labels …`;
     try {
       const trained = await session.train(count);
